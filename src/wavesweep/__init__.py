@@ -1,0 +1,1 @@
+"""Hydra-configured experiment sweeper for forecasting time series with LSTMs."""

@@ -1,0 +1,5 @@
+"""`python -m wavesweep` is the console script."""
+
+from wavesweep.cli import main
+
+main()

@@ -1,0 +1,150 @@
+"""The command line: `ui`, and all that Hydra understands."""
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from wavesweep.experiment import Metrics, Record
+
+log = logging.getLogger("wavesweep")
+
+INTERRUPTED = 130
+SEVERITY = (2, 1, 3, 4)
+"""Of several exit codes, the one that comes first here is the sweep's."""
+
+_codes: list[int] = []  # of the jobs in this process that did not end well
+
+
+class JobFailed(Exception):
+    """A job that has said what was wrong; Hydra carries it past the other jobs of a sweep."""
+
+
+def main() -> None:
+    """Run the command line and exit with the code that the contract gives its outcome."""
+    if sys.argv[1:2] == ["ui"]:
+        from wavesweep.ui import ui
+
+        sys.exit(ui(sys.argv[2:]))
+    sys.exit(_hydra())
+
+
+def _hydra() -> int:
+    """Run what Hydra understands; return the exit code."""
+    traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting with 1
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from wavesweep.compose import conf_dir, explain_composition, hide_password, refuse
+
+    hide_password(sys.argv)
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(_job)()
+    except JobFailed:
+        return min(_codes or [1], key=SEVERITY.index)
+    except KeyboardInterrupt:
+        print("wavesweep: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (HydraException, OmegaConfBaseException) as error:
+        if traceback_wanted:
+            raise
+        return refuse(explain_composition(error))
+    return min(_codes, key=SEVERITY.index, default=0)
+
+
+def _job(composed: "DictConfig") -> float:
+    """Run one job of Hydra's; return the objective, for sweepers."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from wavesweep.compose import refuse
+    from wavesweep.schema import Refused
+
+    try:
+        code, objective = _run(composed)
+    except Refused as error:
+        code, objective = refuse(str(error)), float("nan")
+    except Exception as error:
+        log.error("failed: %s: %s", type(error).__name__, str(error).partition("\n")[0])
+        logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=True)
+        code, objective = 1, float("nan")
+    if code:
+        _codes.append(code)
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise JobFailed  # a launcher may run jobs in other processes; the exception comes back from there
+    return objective
+
+
+def _run(composed: "DictConfig") -> tuple[int, float]:
+    """Run one job in the directory that Hydra made; return its exit code and its objective."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from wavesweep.compose import typed
+    from wavesweep.report import summary
+    from wavesweep.rundir import RunDirectory, RunInfo
+    from wavesweep.shapes import without_effect
+
+    config, job = typed(composed), HydraConfig.get()
+    overrides = [text for text in job.overrides.task if not text.lstrip("+~").startswith("tracking.")]
+    for warning in _ignored(without_effect(config), overrides):
+        log.warning(warning)
+    from wavesweep.jobs import execute
+
+    directory = RunDirectory(Path(job.runtime.output_dir))
+    info = RunInfo(
+        overrides=overrides,
+        choices={group: option for group, option in job.runtime.choices.items() if option and "hydra" not in group},
+        sweep_id=Path(job.sweep.dir).name if job.mode == RunMode.MULTIRUN else None,
+    )
+    log.info("%s in %s", info.name, _relative(directory.path))
+    outcome = execute(config, directory, info, _Progress(config.objective))
+    print(summary(config, outcome.result))
+    print(f"pictures: {_relative(directory.plots)}   compare runs: wavesweep ui")
+    return outcome.code, outcome.result.objective
+
+
+def _ignored(reasons: dict[str, str], overrides: list[str]) -> list[str]:
+    """Return a warning for each override that has no effect."""
+    warnings = []
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        for ignored, reason in reasons.items():
+            if key == ignored or key.startswith(f"{ignored}."):
+                warnings.append(f"{override} has no effect: {reason}")
+    return warnings
+
+
+def _relative(path: Path) -> Path:
+    """Return a path as seen from the working directory, where it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+class _Progress:
+    """Prints a line every few seconds while a run trains."""
+
+    def __init__(self, objective: str) -> None:
+        self.objective, self.best, self.next = objective, float("inf"), time.monotonic() + 2
+
+    def __call__(self, record: "Record", metrics: "Metrics", epochs: int) -> None:
+        value = metrics[self.objective]
+        self.best = min(self.best, value)
+        if time.monotonic() < self.next and record.epoch < epochs:
+            return
+        self.next = time.monotonic() + 2
+        log.info(
+            "epoch %d/%d  loss %.3g  %s %.3g  best %.3g",
+            record.epoch,
+            epochs,
+            record.loss,
+            self.objective,
+            value,
+            self.best,
+        )

@@ -1,0 +1,155 @@
+"""What generates or reads series: arrays of (series, time, channel), float64.
+
+A generator also knows how its series truly go on. Only evaluation sees that continuation.
+Random numbers come from named streams of the seed, so that a longer continuation, or a size given by hand
+instead of drawn, changes nothing else.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, model_validator
+
+from wavesweep.schema import Count, CountOrNone, NonNegative, Part, Positive, Seed, known
+from wavesweep.seeds import stream
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def _one_rule(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        split = handler(value)
+    except ValidationError:
+        split = None
+    if value is not None and not (split and min(split) >= 0 and sum(split) > 0):
+        raise ValueError(f"must be three row counts or three fractions (train, val, test), got {value}")
+    if split and isinstance(split[0], float) and abs(sum(split) - 1) > 1e-9:
+        raise ValueError(f"must have fractions that add up to 1, got {value}, which add up to {sum(split):g}")
+    return split
+
+
+Counts = Annotated[tuple[int, int, int], Field(strict=False)]
+Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
+Split = Annotated[Counts | Fractions | None, WrapValidator(_one_rule)]
+
+
+class Generated(Part):
+    """What all generated data sets have: a size, a seed, and a split."""
+
+    num_series: Count | None
+    validation_series: CountOrNone
+    length: Annotated[int, Field(ge=3)] | None
+    seed: Seed | None
+    split: Split
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the values at each time step."""
+        return ("value",)
+
+    @property
+    def total_series(self) -> int:
+        """Series generated in all, once the sizes are drawn."""
+        return known(self.num_series) + self.validation_series
+
+    def with_sizes(self) -> Self:
+        """Return a copy with every size that is `null` drawn at random, as the article draws it."""
+        draws = stream(known(self.seed), "sizes")
+        drawn = {name: int(draws.integers(low, high)) for name, (low, high) in _DRAWN_SIZES.items()}
+        missing = {name: drawn[name] for name in drawn if getattr(self, name, 0) is None}
+        return self.model_copy(update=missing)
+
+    def generate(self, continuation: int) -> tuple["np.ndarray", "np.ndarray"]:
+        """Generate the series and how they truly go on.
+
+        Args:
+            continuation: Steps to generate beyond the observed ones.
+
+        Returns:
+            The observed series, (series, time, channel), and their continuation, (series, continuation,
+            channel), both float64, in the units of the data set.
+        """
+        import numpy as np
+
+        length = known(self.length)
+        values = self._signal(np.arange(length + continuation))[..., np.newaxis]
+        return values[:, :length], values[:, length:]
+
+    def _signal(self, time: "np.ndarray") -> "np.ndarray":
+        """Return the values at the times 0, 1, …, (series, time)."""
+        raise NotImplementedError
+
+
+# Half-open ranges from which the article draws what is not given (its section on automatic construction).
+_DRAWN_SIZES = {"num_series": (50, 200), "length": (800, 1200), "width": (10, 30)}
+
+
+class _Wave(Generated):
+    """Waves of one width, each shifted by a whole number of steps drawn from [-4·width, 4·width)."""
+
+    width: Positive | None
+
+    def _phases(self, time: "np.ndarray") -> "np.ndarray":
+        """Return (t + shift) / width, (series, time)."""
+        width = known(self.width)
+        bound = max(int(4 * width), 1)
+        shifts = stream(known(self.seed), "shifts").integers(-bound, bound, size=self.total_series)
+        return (time + shifts[:, None]) / width
+
+
+class Sine(_Wave):
+    """sin((t + shift) / width): its period is 2π·width steps."""
+
+    kind: Literal["sine"]
+
+    def _signal(self, time: "np.ndarray") -> "np.ndarray":
+        import numpy as np
+
+        return np.sin(self._phases(time))
+
+
+class CosSinSquared(_Wave):
+    """cos(sin((t + shift) / width)²): its period is π·width steps."""
+
+    kind: Literal["cos_sin_squared"]
+
+    def _signal(self, time: "np.ndarray") -> "np.ndarray":
+        import numpy as np
+
+        return np.cos(np.sin(self._phases(time)) ** 2)
+
+
+class LinearNoise(Generated):
+    """slope·t + intercept + ε, with ε ~ N(noise_mean, noise_std²) drawn per series or per step."""
+
+    kind: Literal["linear_noise"]
+    slope: float
+    intercept: float
+    noise_mean: float
+    noise_std: NonNegative
+    noise_per: Literal["series", "step"]
+
+    def _signal(self, time: "np.ndarray") -> "np.ndarray":
+        return self.slope * time + self.intercept + self._noise(len(time))
+
+    def _noise(self, steps: int) -> "np.ndarray":
+        """Return ε, (series, 1) or (series, steps); what lies beyond the observed steps has its own stream."""
+        import numpy as np
+
+        def draw(purpose: str, size: int) -> "np.ndarray":
+            draws = stream(known(self.seed), purpose)
+            return draws.normal(self.noise_mean, self.noise_std, size=(self.total_series, size))
+
+        if self.noise_per == "series":
+            return draw("noise", 1)
+        length = known(self.length)
+        return np.concatenate([draw("noise", length), draw("noise beyond", steps - length)], axis=1)
+
+    @model_validator(mode="after")
+    def _varies(self) -> Self:
+        if self.slope == 0 and self.noise_std == 0:
+            raise ValueError("must vary: give slope or noise_std a value other than 0")
+        return self
+
+
+Dataset = Annotated[Sine | CosSinSquared | LinearNoise, Field(discriminator="kind")]

@@ -1,0 +1,37 @@
+"""Scores of forecasts. Lower is better throughout."""
+
+import numpy as np
+
+from wavesweep.forecasting import Forecasts
+from wavesweep.splits import Part
+
+
+def scores(forecasts: Forecasts, part: Part, variance: np.ndarray) -> dict[str, float]:
+    """Return the mean squared errors of one part's forecasts.
+
+    Args:
+        forecasts: What the network predicted.
+        part: What was true.
+        variance: Of the training part, (channel,).
+
+    Returns:
+        `one_step_mse` and `closed_loop_mse`, in squared units of the data, and `closed_loop_scaled_mse`, in
+        units of the variance: a forecast of the mean scores about 1 on a stationary series.
+    """
+    return {
+        "one_step_mse": mse(forecasts.one_step, part.observed[:, forecasts.first_target :]),
+        "closed_loop_mse": mse(forecasts.closed_loop, part.truth),
+        "closed_loop_scaled_mse": scaled_mse(forecasts.closed_loop, part.truth, variance),
+    }
+
+
+def mse(forecast: np.ndarray, truth: np.ndarray) -> float:
+    """Return the mean squared error of (series, time, channel); inf where a forecast exploded."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.square(forecast - truth).mean())
+
+
+def scaled_mse(forecast: np.ndarray, truth: np.ndarray, variance: np.ndarray) -> float:
+    """Return the mean squared error of (series, time, channel), each channel divided by its `variance`."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float((np.square(forecast - truth) / variance).mean())

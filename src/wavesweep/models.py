@@ -1,0 +1,82 @@
+"""What is configured of a model; `build` takes what only the data can tell. Imports torch only then."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from wavesweep.schema import Count, CountOrNone, Part, known
+
+if TYPE_CHECKING:
+    from wavesweep.networks import Forecaster
+
+
+class LSTM(Part):
+    """Stacked LSTM layers, of equal or unequal sizes, with a linear output."""
+
+    kind: Literal["lstm"]
+    hidden_sizes: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
+    head_size: CountOrNone
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    normalization: Literal["none", "batch", "layer"]
+    output: Literal["value", "increment"]
+    initialization: Literal["orthogonal", "uniform"]
+
+    def with_sizes(self, length: int) -> "LSTM":
+        """Return a copy with every size that is `null` filled in; an LSTM has none."""
+        return self
+
+    def build(self, num_channels: int, dtype: str) -> "Forecaster":
+        """Build the network with fresh weights from torch's global generator."""
+        import torch
+
+        from wavesweep.networks import LSTMForecaster
+
+        network = LSTMForecaster(
+            num_channels,
+            hidden_sizes=self.hidden_sizes,
+            head_size=self.head_size,
+            dropout=self.dropout,
+            normalization=self.normalization,
+            output=self.output,
+            initialization=self.initialization,
+        )
+        return network.to(getattr(torch, dtype))
+
+
+class Pointwise(Part):
+    """A network of the time alone, which never sees a past value; for one series."""
+
+    kind: Literal["pointwise"]
+    hidden_size: Count
+
+    def with_sizes(self, length: int) -> "Pointwise":
+        """Return a copy with every size that is `null` filled in; this network has none."""
+        return self
+
+    def build(self, num_channels: int, dtype: str) -> "Forecaster":
+        """Build the network with fresh weights from torch's global generator."""
+        import torch
+
+        from wavesweep.networks import PointwiseForecaster
+
+        return PointwiseForecaster(num_channels, self.hidden_size).to(getattr(torch, dtype))
+
+
+class Linear(Part):
+    """Linear autoregression on the last `order` values, fitted by least squares."""
+
+    kind: Literal["linear"]
+    order: Count | None
+
+    def with_sizes(self, length: int) -> "Linear":
+        """Return a copy with a `null` order derived: 32, or half the training length where that is less."""
+        return self.model_copy(update={"order": self.order or min(32, max(length // 2, 1))})
+
+    def build(self, num_channels: int, dtype: str) -> "Forecaster":
+        """Build the autoregression, not fitted yet; it works in double precision whatever the `dtype`."""
+        from wavesweep.networks import LinearForecaster
+
+        return LinearForecaster(num_channels, known(self.order))
+
+
+Model = Annotated[LSTM | Pointwise | Linear, Field(discriminator="kind")]

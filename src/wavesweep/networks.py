@@ -1,0 +1,212 @@
+"""The torch modules that models.py builds.
+
+All take and give (series, time, channel). `start` is the time index of each series' first value, (series,);
+only the pointwise network looks at it.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+State = list[tuple[Tensor, Tensor]]  # a layer's hidden and cell state, each (series, hidden)
+
+
+class Forecaster(nn.Module):
+    """One-step forecaster that can also run on its own predictions."""
+
+    lead: int
+    """How many values a prediction needs before it."""
+
+    def one_step(self, values: Tensor, start: Tensor) -> Tensor:
+        """Predict each value from the true values before it.
+
+        Args:
+            values: (series, time, channel), more than `lead` steps.
+            start: Time index of the first value, (series,).
+
+        Returns:
+            Predictions of `values[:, lead:]`, (series, time - lead, channel).
+        """
+        raise NotImplementedError
+
+    def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
+        """Forecast by feeding each prediction back as the next input.
+
+        Args:
+            context: Observed values, (series, context, channel), at least `lead` steps.
+            start: Time index of the first observed value, (series,).
+            horizon: Steps to forecast, at least 1.
+
+        Returns:
+            Forecast, (series, horizon, channel), in the units of `context`.
+
+        Source:
+            Teacher forcing and free running: Williams & Zipser (1989).
+        """
+        raise NotImplementedError
+
+
+class LSTMForecaster(Forecaster):
+    """LSTM layers, each followed by optional normalisation and dropout, then a linear output.
+
+    Source:
+        Hochreiter & Schmidhuber (1997), with the forget gate of Gers et al. (2000); dropout between layers
+        as in Zaremba et al. (2014).
+    """
+
+    lead = 1
+
+    def __init__(
+        self,
+        num_channels: int,
+        *,
+        hidden_sizes: Sequence[int],
+        head_size: int,
+        dropout: float,
+        normalization: str,
+        output: str,
+        initialization: str,
+    ) -> None:
+        super().__init__()
+        inputs = [num_channels, *hidden_sizes[:-1]]
+        pairs = zip(inputs, hidden_sizes, strict=True)
+        self.layers = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size, hidden in pairs)
+        self.after = nn.ModuleList(_after_layer(size, normalization, dropout) for size in hidden_sizes)
+        self.head = _head(hidden_sizes[-1], head_size, num_channels)
+        self.predicts_increment = output == "increment"
+        if initialization == "orthogonal":
+            self.layers.apply(_initialize_orthogonal)
+
+    def one_step(self, values: Tensor, start: Tensor) -> Tensor:
+        """See `Forecaster.one_step`; the state starts at zero."""
+        return self._read(values[:, :-1])[0]
+
+    def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
+        """See `Forecaster.closed_loop`; the state is carried from the context into the forecast."""
+        predictions, state = self._read(context)
+        cells = [layer.all_weights[0] for layer in self.layers if isinstance(layer, nn.LSTM)]
+        value = predictions[:, -1]
+        forecast = [value]
+        for _ in range(horizon - 1):
+            value, state = self._step(value, state, cells)
+            forecast.append(value)
+        return torch.stack(forecast, dim=1)
+
+    def _read(self, values: Tensor) -> tuple[Tensor, State]:
+        """Run over observed values; return the prediction after each, and the last state."""
+        outputs, state = values, []
+        for layer, after in zip(self.layers, self.after, strict=True):
+            outputs, (hidden, cell) = layer(outputs)
+            outputs = after(outputs.flatten(0, 1)).view_as(outputs)
+            state.append((hidden[0], cell[0]))
+        return self._predict(values, outputs), state
+
+    def _step(self, value: Tensor, state: State, cells: list[list[nn.Parameter]]) -> tuple[Tensor, State]:
+        """Advance by one value, (series, channel): nn.LSTM takes three times as long for a single step."""
+        output, advanced = value, []
+        for weights, after, carried in zip(cells, self.after, state, strict=True):
+            hidden, cell = torch.lstm_cell(output, carried, *weights)
+            output = after(hidden)
+            advanced.append((hidden, cell))
+        return self._predict(value, output), advanced
+
+    def _predict(self, values: Tensor, outputs: Tensor) -> Tensor:
+        predicted = self.head(outputs)
+        return values + predicted if self.predicts_increment else predicted
+
+
+def _after_layer(size: int, normalization: str, dropout: float) -> nn.Sequential:
+    """Return what follows an LSTM layer; it takes (rows, hidden)."""
+    norms = {"none": [], "batch": [nn.BatchNorm1d(size)], "layer": [nn.LayerNorm(size)]}
+    return nn.Sequential(*norms[normalization], *([nn.Dropout(dropout)] if dropout else []))
+
+
+def _head(hidden_size: int, head_size: int, num_channels: int) -> nn.Module:
+    if head_size == 0:
+        return nn.Linear(hidden_size, num_channels)
+    return nn.Sequential(nn.Linear(hidden_size, head_size), nn.Tanh(), nn.Linear(head_size, num_channels))
+
+
+def _initialize_orthogonal(module: nn.Module) -> None:
+    """Make recurrent weights orthogonal, input weights Glorot-uniform, forget bias 1 and other biases 0.
+
+    Source:
+        Saxe et al. (2014); Glorot & Bengio (2010); Jozefowicz et al. (2015).
+    """
+    if not isinstance(module, nn.LSTM):
+        return
+    inputs, recurrent, bias, second_bias = module.all_weights[0]
+    for gate in recurrent.detach().chunk(4):
+        nn.init.orthogonal_(gate)
+    nn.init.xavier_uniform_(inputs)
+    nn.init.zeros_(bias)
+    nn.init.zeros_(second_bias)
+    bias.detach().chunk(4)[1].fill_(1.0)  # gates stand in the order input, forget, cell, output
+
+
+class PointwiseForecaster(Forecaster):
+    """Linear → Tanh → Linear of the time index alone: the same prediction in one step and in closed loop."""
+
+    lead = 0
+
+    def __init__(self, num_channels: int, hidden_size: int) -> None:
+        super().__init__()
+        self.network = nn.Sequential(nn.Linear(1, hidden_size), nn.Tanh(), nn.Linear(hidden_size, num_channels))
+
+    def one_step(self, values: Tensor, start: Tensor) -> Tensor:
+        """See `Forecaster.one_step`; of `values` only the number of steps counts."""
+        return self._at(start, values.shape[1])
+
+    def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
+        """See `Forecaster.closed_loop`; nothing is fed back."""
+        return self._at(start + context.shape[1], horizon)
+
+    def _at(self, start: Tensor, steps: int) -> Tensor:
+        times = start[:, None] + torch.arange(steps, device=start.device)
+        return self.network(times[..., None].to(next(self.parameters()).dtype))
+
+
+class LinearForecaster(Forecaster):
+    """The next value as a linear function of the last `order` values, with an intercept, in float64."""
+
+    def __init__(self, num_channels: int, order: int) -> None:
+        super().__init__()
+        self.lead = order
+        weights = torch.zeros(order * num_channels + 1, num_channels, dtype=torch.float64)
+        self.register_buffer("weights", weights)  # the last row is the intercept
+
+    def fit(self, series: Tensor) -> None:
+        """Fit by least squares; the solution of least norm where several fit equally well.
+
+        Args:
+            series: Training part, (series, time, channel), more than `order` steps.
+
+        Source:
+            Covariance method of linear prediction, Makhoul (1975); least norm keeps the superfluous roots
+            inside the unit circle, Kumaresan & Tufts (1982).
+        """
+        rows = self._rows(series.double())
+        inputs = rows[:, :-1].reshape(-1, self.weights.shape[0] - 1)
+        inputs = torch.cat([inputs, inputs.new_ones(len(inputs), 1)], dim=1)
+        targets = series.double()[:, self.lead :].reshape(-1, series.shape[2])
+        self.weights = torch.linalg.lstsq(inputs.cpu(), targets.cpu(), driver="gelsd").solution.to(series.device)
+
+    def one_step(self, values: Tensor, start: Tensor) -> Tensor:
+        """See `Forecaster.one_step`."""
+        return self._predict(self._rows(values.double())[:, :-1].flatten(2)).to(values.dtype)
+
+    def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
+        """See `Forecaster.closed_loop`."""
+        past = context[:, -self.lead :].double()
+        for _ in range(horizon):
+            following = self._predict(past[:, -self.lead :].flatten(1))
+            past = torch.cat([past, following[:, None]], dim=1)
+        return past[:, self.lead :].to(context.dtype)
+
+    def _rows(self, values: Tensor) -> Tensor:
+        """Return each stretch of `order` values, (series, time - order + 1, order, channel)."""
+        return values.unfold(1, self.lead, 1).transpose(2, 3)
+
+    def _predict(self, rows: Tensor) -> Tensor:
+        return rows @ self.weights[:-1] + self.weights[-1]

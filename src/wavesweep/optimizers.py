@@ -1,0 +1,128 @@
+"""What is configured of an optimizer; each takes `step(closure)`, so that L-BFGS is no special case."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from wavesweep.schema import Count, NonNegative, Part, Positive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import torch
+    from torch.nn import Parameter
+    from torch.optim.lr_scheduler import LRScheduler
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class LBFGS(Part):
+    """Limited-memory BFGS; an epoch is one step, of at most `max_iter` iterations, on all data at once."""
+
+    kind: Literal["lbfgs"]
+    lr: Positive
+    max_iter: Count
+    history_size: Count
+    tolerance_grad: NonNegative
+    tolerance_change: NonNegative
+    line_search: Literal["none", "strong_wolfe"]
+
+    full_batch: ClassVar[bool] = True
+
+    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
+        """Build the optimizer of `parameters`."""
+        import torch
+
+        return torch.optim.LBFGS(
+            parameters,
+            lr=self.lr,
+            max_iter=self.max_iter,
+            history_size=self.history_size,
+            tolerance_grad=self.tolerance_grad,
+            tolerance_change=self.tolerance_change,
+            line_search_fn=None if self.line_search == "none" else self.line_search,
+        )
+
+    def build_schedule(self, optimizer: "torch.optim.Optimizer", total_steps: int) -> "LRScheduler | None":
+        """Return None: a step's length is the line search's affair."""
+        return None
+
+
+class _FirstOrder(Part):
+    lr: Positive
+    weight_decay: NonNegative
+    schedule: Literal["constant", "cosine", "one_cycle"]
+
+    full_batch: ClassVar[bool] = False
+
+    def build_schedule(self, optimizer: "torch.optim.Optimizer", total_steps: int) -> "LRScheduler | None":
+        """Build the learning rate's schedule over `total_steps`; None where it is constant.
+
+        Source:
+            One cycle: Smith & Topin (2018); cosine annealing: Loshchilov & Hutter (2017).
+        """
+        from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
+
+        if self.schedule == "cosine":
+            return CosineAnnealingLR(optimizer, T_max=total_steps)
+        if self.schedule == "one_cycle":
+            return OneCycleLR(optimizer, max_lr=self.lr, total_steps=total_steps, cycle_momentum=False)
+        return None
+
+
+class Adam(_FirstOrder):
+    """Adam; `weight_decay` is added to the gradient. Kingma & Ba (2015)."""
+
+    kind: Literal["adam"]
+    betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)]
+
+    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
+        """Build the optimizer of `parameters`."""
+        import torch
+
+        return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
+
+
+class AdamW(_FirstOrder):
+    """Adam with `weight_decay` decoupled from the gradient. Loshchilov & Hutter (2019)."""
+
+    kind: Literal["adamw"]
+    betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)]
+
+    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
+        """Build the optimizer of `parameters`."""
+        import torch
+
+        return torch.optim.AdamW(parameters, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
+
+
+class SGD(_FirstOrder):
+    """Gradient descent, on batches or on all data at once, with momentum."""
+
+    kind: Literal["sgd"]
+    momentum: Fraction
+
+    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
+        """Build the optimizer of `parameters`."""
+        import torch
+
+        return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+
+
+class RMSprop(_FirstOrder):
+    """Gradient descent scaled by a running mean of squared gradients. Tieleman & Hinton (2012)."""
+
+    kind: Literal["rmsprop"]
+    alpha: Fraction
+    momentum: Fraction
+
+    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
+        """Build the optimizer of `parameters`."""
+        import torch
+
+        return torch.optim.RMSprop(
+            parameters, lr=self.lr, alpha=self.alpha, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+
+
+Optimizer = Annotated[LBFGS | Adam | AdamW | SGD | RMSprop, Field(discriminator="kind")]

@@ -1,0 +1,153 @@
+"""What every part of the configuration has in common, and how a user is told what is wrong with it."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]  # 0: none
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+T = TypeVar("T")
+
+
+class Part(BaseModel):
+    """A typed, immutable part of the configuration.
+
+    Its values stand in the YAML files of `conf/`; the class gives names, types, units and checks. There are
+    no defaults, so no value is written twice.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Refused(ValueError):
+    """A user's input that breaks a rule; its text names the key, the rule, the value and the way out."""
+
+
+def known(value: T | None) -> T:
+    """Return a value that may be null in a configuration as written, but not once it is filled in."""
+    assert value is not None
+    return value
+
+
+def suggestion(name: str, options: Iterable[str], group: Iterable[str] = ()) -> str:
+    """Return "did you mean …?" for the nearest of the options, else the list of them.
+
+    Args:
+        name: What the user wrote.
+        options: What can be written there.
+        group: Keys of the groups around it, outermost first.
+    """
+    nearest = get_close_matches(name, list(options), n=1, cutoff=0.6)
+    if nearest:
+        return f"did you mean {'.'.join([*group, nearest[0]])}?"
+    return f"choose from {', '.join(sorted(options))}"
+
+
+def keys_of(schema: type[BaseModel], prefix: str = "") -> list[str]:
+    """Return all dotted keys that a configuration of this schema can have."""
+    keys: list[str] = []
+    for name, field in schema.model_fields.items():
+        keys.append(prefix + name)
+        annotation = field.annotation
+        nested = [annotation] if isinstance(annotation, type) else list(_members(annotation).values())
+        for model in nested:
+            if issubclass(model, BaseModel):
+                keys += keys_of(model, f"{prefix}{name}.")
+    return list(dict.fromkeys(keys))
+
+
+def explain(error: ValidationError, schema: type[BaseModel]) -> str:
+    """Return the problems of a rejected configuration, one line each.
+
+    Args:
+        error: What pydantic raised.
+        schema: The model that it rejected the values for.
+    """
+    problems = [details for details in error.errors(include_url=False) if not _follows_from_another(details)]
+    return "\n".join(_problem(dict(details), schema) for details in problems)
+
+
+def _follows_from_another(details: Mapping[str, Any]) -> bool:
+    """Say whether a list counts as too short only because an entry of it was rejected."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
+
+
+_RULES = {
+    "greater_than_equal": "must be at least {ge:g}",
+    "greater_than": "must be greater than {gt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "less_than": "must be less than {lt:g}",
+    "finite_number": "must be finite",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "tuple_type": "must be a list",
+    "too_short": "must have {min_length} or more entries",
+    "too_long": "must have {max_length} entries",
+    "literal_error": "must be {expected}",
+    "model_type": "must be a group of keys",
+    "model_attributes_type": "must be a group of keys",
+}
+
+
+def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
+    kind, context, value = details["type"], details.get("ctx") or {}, details["input"]
+    parts, model = _walk(details["loc"], schema)
+    key = ".".join(parts)
+    if kind == "extra_forbidden":
+        siblings = list(model.model_fields) if model else []
+        return f"{key} is not a key of this configuration; {suggestion(parts[-1], siblings, parts[:-1])}"
+    if kind == "missing":
+        return f"{key} is missing; give it a value"
+    if kind == "union_tag_not_found":
+        return f"{key}.kind is missing; it says which {key} this is"
+    if kind == "union_tag_invalid":
+        kinds = [name.strip("'") for name in context["expected_tags"].split(", ")]
+        return f"{key}.kind: {context['tag']!r} is unknown; {suggestion(str(context['tag']), kinds)}"
+    if kind == "value_error":
+        return f"{key}{' ' if key else ''}{context['error']}"
+    return f"{key} {_RULES.get(kind, str(details['msg'])).format(**context)}, got {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _walk(location: tuple[int | str, ...], schema: type[BaseModel]) -> tuple[list[str], type[BaseModel] | None]:
+    """Return the key as its user wrote it, without pydantic's names of union members, and its parent."""
+    parts: list[str] = []
+    model: type[BaseModel] | None = schema
+    members: dict[str, type[BaseModel]] = {}
+    parent = model
+    for step in location:
+        if str(step) in members:
+            model, members = members[str(step)], {}
+            continue
+        if model is None or not isinstance(step, str):
+            # What follows a leaf is an index, or the name of one of the types that the leaf may have.
+            if isinstance(step, int):
+                parts[-1] += f"[{step}]"
+            continue
+        parts.append(step)
+        parent = model
+        field = model.model_fields.get(step)
+        members = _members(field.annotation) if field else {}
+        model = field.annotation if field and isinstance(field.annotation, type) else None
+        model = model if model and issubclass(model, BaseModel) else None
+    return parts, parent
+
+
+def _members(annotation: Any) -> dict[str, type[BaseModel]]:
+    options = [option for option in getattr(annotation, "__args__", ()) if isinstance(option, type)]
+    models = [option for option in options if issubclass(option, BaseModel) and "kind" in option.model_fields]
+    return {kind: model for model in models for kind in model.model_fields["kind"].annotation.__args__}  # type: ignore

@@ -1,0 +1,54 @@
+"""The pyfunc model that a run logs: MLflow stores tensors and a configuration, the code is this package.
+
+Input: one row a time step, one column a channel, the most recent row last. Output: `horizon` further rows.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from wavesweep.config import parse
+from wavesweep.forecasting import closed_loop
+from wavesweep.schema import known
+from wavesweep.weights import load_network
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ServedForecaster:
+    """Forecasts one series in closed loop.
+
+    Args:
+        config: A run's config.yaml.
+        weights: Its model.safetensors.
+    """
+
+    def __init__(self, config: Path, weights: Path) -> None:
+        self.config = parse(yaml.safe_load(config.read_text("utf-8")))
+        self.network, self.scaler = load_network(self.config, weights.read_bytes())
+
+    def predict(self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":
+        """Forecast how the rows of `model_input` go on.
+
+        Args:
+            model_input: (context, channel), in the units of the data; its first row is at time 0.
+            params: `horizon`, the rows to forecast; by default as many as the run was scored on.
+
+        Returns:
+            (horizon, channel), in the units of the data.
+        """
+        import pandas as pd
+
+        channels = list(self.config.dataset.channels)
+        horizon = (params or {}).get("horizon") or known(self.config.forecast.horizon)
+        values = model_input[channels].to_numpy(dtype=np.float64)[np.newaxis]
+        forecast = closed_loop(self.network, self.scaler, values, np.zeros(1, dtype=np.int64), horizon)
+        return pd.DataFrame(forecast[0], columns=channels)
+
+
+def _load_pyfunc(path: str) -> ServedForecaster:
+    """Load a stored model: the name and signature that MLflow looks for in a loader module."""
+    return ServedForecaster(Path(path) / "config.yaml", Path(path) / "model.safetensors")

@@ -1,0 +1,185 @@
+"""Fills in what the configuration leaves open, from the shape of the data. Imports torch last, if at all."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wavesweep.config import Config, Forecast, Training
+from wavesweep.schema import Refused, known
+
+if TYPE_CHECKING:
+    from wavesweep.datasets import Counts, Fractions, Generated
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How many rows train, validate and test; a row is a series, or a time step of a single series."""
+
+    train: int
+    val: int
+    test: int
+
+
+def splits_by_time(dataset: "Generated") -> bool:
+    """Say whether the parts are stretches of time; several series are split by series."""
+    return dataset.total_series == 1
+
+
+def fill_in(config: Config) -> Config:
+    """Return the configuration with each `null` and `auto` replaced by what will be used.
+
+    Raises:
+        Refused: Where the values can't go together with the shape of the data.
+    """
+    seed = config.seed if config.dataset.seed is None else config.dataset.seed
+    dataset = config.dataset.model_copy(update={"seed": seed}).with_sizes()
+    rows = _rows(dataset)
+    dataset = dataset.model_copy(update={"split": _stored_split(dataset, rows)})
+    steps = rows.train if splits_by_time(dataset) else known(dataset.length)
+    filled = config.model_copy(
+        update={
+            "dataset": dataset,
+            "model": config.model.with_sizes(steps),
+            "training": _fill_training(config.training, steps, config.model.kind),
+            "forecast": _fill_forecast(config.forecast, dataset, rows),
+        }
+    )
+    _check_model(filled, steps)
+    runtime = filled.runtime.model_copy(update={"device": _device(filled.runtime.device)})
+    return filled.model_copy(update={"runtime": runtime})
+
+
+def rows_of(dataset: "Generated") -> Rows:
+    """Return the parts of a data set whose split is filled in; further validation series are counted in."""
+    train, val, test = dataset.split or (0, 0, 0)
+    return Rows(int(train), int(val) + dataset.validation_series, int(test))
+
+
+def _rows(dataset: "Generated") -> Rows:
+    """Return the parts, derived from the shape or as given, and check that they can be used."""
+    by_time = splits_by_time(dataset)
+    total = known(dataset.length if by_time else dataset.num_series)
+    unit = "time steps" if by_time else "series"
+    if dataset.split is None:
+        rest = max(1, round((0.15 if by_time else 0.1) * total))
+        parts = (total - 2 * rest, rest, rest)
+        if parts[0] < 1:
+            raise Refused(
+                f"dataset.split can't be derived from {total} {unit}: training, validation and test need one "
+                "each; give more, or give dataset.split three row counts"
+            )
+    else:
+        parts = _given_rows(dataset.split, total, unit)
+    train, val, test = parts
+    if train < 1 or val + dataset.validation_series < 1:
+        raise Refused(f"dataset.split must leave {unit} to train and to validate on, got {list(parts)}")
+    return Rows(train, val + dataset.validation_series, test)
+
+
+def _given_rows(split: "Counts | Fractions", total: int, unit: str) -> tuple[int, int, int]:
+    if isinstance(split[0], float):
+        first, second = round(split[0] * total), round((split[0] + split[1]) * total)
+        parts = (first, second - first, total - second)
+        if any(part == 0 < fraction for part, fraction in zip(parts, split, strict=True)):
+            raise Refused(f"dataset.split {list(split)} leaves a part of the {total} {unit} empty: {list(parts)}")
+        return parts
+    if sum(split) != total:
+        raise Refused(f"dataset.split must add up to the {total} {unit} there are, got {list(split)}")
+    return int(split[0]), int(split[1]), int(split[2])
+
+
+def _stored_split(dataset: "Generated", rows: Rows) -> tuple[int, int, int]:
+    return rows.train, rows.val - dataset.validation_series, rows.test
+
+
+def _fill_training(training: Training, steps: int, kind: str) -> Training:
+    window = min(200, steps) if training.window is None else training.window or steps
+    if not 2 <= window <= steps:
+        raise Refused(f"training.window must be from 2 to the {steps} steps of a training series, got {window}")
+    # Three tenths of the window: 60 of 200 steps let an LSTM find the phase of a wave.
+    washout = 3 * window // 10 if training.washout is None else training.washout
+    washout = 0 if kind == "pointwise" and training.washout is None else washout
+    if washout > window - 2:
+        raise Refused(f"training.washout must be at most training.window - 2 = {window - 2}, got {washout}")
+    return training.model_copy(update={"window": window, "washout": washout})
+
+
+def _fill_forecast(forecast: Forecast, dataset: "Generated", rows: Rows) -> Forecast:
+    if not splits_by_time(dataset):
+        longest = known(dataset.length)
+        horizon = forecast.horizon or longest
+        context = forecast.context or longest
+    else:
+        horizon = forecast.horizon or min(rows.val, rows.test or rows.val)
+        context = forecast.context or rows.train
+        longest = rows.train
+        if rows.test and horizon > rows.val:
+            raise Refused(
+                f"forecast.horizon must be at most the {rows.val} steps of the validation part, got {horizon}"
+            )
+    if context > longest:
+        raise Refused(f"forecast.context must be at most the {longest} observed steps, got {context}")
+    stride = forecast.stride or horizon
+    return Forecast(horizon=horizon, context=context, stride=stride)
+
+
+def _check_model(config: Config, steps: int) -> None:
+    dataset, model, training = config.dataset, config.model, config.training
+    if model.kind == "pointwise" and dataset.total_series > 1:
+        raise Refused(
+            f"model=pointwise sees the time alone, so it takes one series, got {dataset.total_series}; "
+            "choose another model, or set dataset.num_series=1 and dataset.validation_series=0"
+        )
+    if model.kind == "linear":
+        order, context = known(model.order), known(config.forecast.context)
+        if order >= steps:
+            raise Refused(f"model.order must be less than the {steps} training steps, got {order}")
+        if order > context:
+            raise Refused(f"model.order must be at most forecast.context = {context}, got {order}")
+    if model.kind == "lstm" and model.normalization == "batch" and training.batch_size == 1:
+        raise Refused("training.batch_size must be at least 2 with model.normalization=batch, got 1")
+
+
+def _device(name: str) -> str:
+    """Return the device to run on; `auto` is the first GPU where there is one."""
+    if name == "cpu":
+        return name
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise Refused(f"runtime.device={name} can't be used ({reason}); choose auto or cpu") from None
+    return name
+
+
+def without_effect(config: Config) -> dict[str, str]:
+    """Return the keys that have no effect in this combination, each with the reason.
+
+    Args:
+        config: With derived values filled in.
+
+    Returns:
+        Reasons by key; the key of a group stands for everything below it.
+    """
+    reasons: dict[str, str] = {}
+    training = config.training
+    if not splits_by_time(config.dataset):
+        reasons["forecast.stride"] = "each series is forecast once, from its end"
+    if config.model.kind == "linear":
+        reasons["optimizer"] = "model=linear is fitted by least squares"
+        reasons |= {f"training.{key}": reasons["optimizer"] for key in Training.model_fields}
+        del reasons["training.standardize"], reasons["training.washout"]
+        return reasons
+    if config.model.kind == "pointwise":
+        never = "model=pointwise never sees a past value"
+        reasons |= {f"training.{key}": never for key in ("noise_start", "noise_end", "refine_epochs")}
+    if config.optimizer.full_batch:
+        if not training.refine_epochs:
+            reasons["training.batch_size"] = "optimizer=lbfgs takes all windows at once"
+        reasons["training.clip_norm"] = "optimizer=lbfgs sets the length of its steps itself"
+    if training.record_every > training.epochs + training.refine_epochs:
+        reasons["training.record_every"] = "the run has fewer epochs; the last one is recorded"
+    return reasons

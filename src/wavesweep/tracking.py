@@ -1,0 +1,195 @@
+"""MLflow's copy of a run: the only module, beside the served model, that imports mlflow."""
+
+import json
+import logging
+import os
+import platform
+import shutil
+from contextlib import nullcontext
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wavesweep.config import Config, Tracking, flatten
+from wavesweep.redaction import without_password
+from wavesweep.rundir import RunDirectory, RunInfo
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
+
+STATUS = {
+    "running": "RUNNING",
+    "finished": "FINISHED",
+    "diverged": "FAILED",
+    "failed": "FAILED",
+    "killed": "KILLED",
+}
+MOST_METRICS, MOST_PARAMS, MOST_TAGS = 1000, 100, 100  # in one request, a limit of the server
+SQLITE = "sqlite:///"
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """Return the file of a sqlite store; None for other stores."""
+    return Path(uri.removeprefix(SQLITE)).absolute() if uri.startswith(SQLITE) else None
+
+
+def deliver(directory: RunDirectory, tracking: Tracking) -> str:
+    """Make MLflow's record of a run equal to the run's directory; harmless to repeat.
+
+    The run is found by its key before it is created. Points that are already there merge, since they carry
+    the time at which they were recorded; artifacts and dataset inputs overwrite. Artifacts travel once the
+    run has ended.
+
+    Args:
+        directory: Of the run, with configuration and run.json; its lock is held meanwhile.
+        tracking: Where to.
+
+    Returns:
+        MLflow's id of the run.
+    """
+    with directory.lock():
+        info = directory.read_info()
+        client, experiment_id = connect(tracking)
+        run_id = _find_or_create(client, experiment_id, info)
+        _log_params_and_tags(client, run_id, directory, info)
+        _log_metrics(client, run_id, directory.read_metrics())
+        client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
+        if info.ended is not None:
+            _log_artifacts(client, run_id, directory)
+            client.set_terminated(run_id, STATUS[info.status], info.ended)
+        return run_id
+
+
+def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
+    """Return a client of the store and the id of the experiment, made if it wasn't there.
+
+    Processes that come first at once to a sqlite store would spoil it: a lock beside it lets in one by one.
+
+    Raises:
+        mlflow.exceptions.MlflowException: If the store can't be used.
+    """
+    # By default MLflow tries for four minutes to reach a server that isn't there.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+    from mlflow import MlflowClient
+
+    path = sqlite_path(tracking.uri)
+    for name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with _first_touch(path):
+        client = MlflowClient(tracking.uri if path is None else f"{SQLITE}{path}")
+        experiment = client.get_experiment_by_name(tracking.experiment)
+        if experiment is None:
+            # The default artifact root, ./mlruns, would lie outside outputs/.
+            root = None if path is None else (path.parent / "mlartifacts" / tracking.experiment).as_uri()
+            return client, client.create_experiment(tracking.experiment, artifact_location=root)
+    return client, experiment.experiment_id
+
+
+def reason(error: BaseException) -> str:
+    """Return in a few words why the store could not be used: the system's own where it has any."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    text = without_password(str(error)).strip() or type(error).__name__
+    return text.splitlines()[0].partition(". ")[0]
+
+
+def _first_touch(path: Path | None) -> Any:
+    if path is None:
+        return nullcontext()
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.with_name(path.name + ".lock"))
+
+
+def _find_or_create(client: "MlflowClient", experiment_id: str, info: RunInfo) -> str:
+    found = client.search_runs([experiment_id], f"tags.`wavesweep.run_key` = '{info.run_key}'", max_results=1)
+    if found:
+        return found[0].info.run_id
+    tags = {"wavesweep.run_key": info.run_key}
+    return client.create_run(experiment_id, info.started, tags, info.name).info.run_id
+
+
+def _log_params_and_tags(client: "MlflowClient", run_id: str, directory: RunDirectory, info: RunInfo) -> None:
+    import yaml
+    from mlflow.entities import Param, RunTag
+
+    config = yaml.safe_load(directory.config.read_text("utf-8"))
+    values = {key: value for key, value in flatten(config).items() if not key.startswith("tracking.")}
+    params = [Param(key, str(value)) for key, value in {**values, **info.choices}.items()]
+    note = {"mlflow.note.content": info.description} if info.description else {}
+    sweep = {"wavesweep.sweep_id": info.sweep_id} if info.sweep_id else {}
+    tags = [RunTag(key, value) for key, value in {**info.tags, **sweep, **note}.items()]
+    tags.append(RunTag("wavesweep.status", info.status))
+    for first in range(0, len(params), MOST_PARAMS):
+        client.log_batch(run_id, params=params[first : first + MOST_PARAMS])
+    for first in range(0, len(tags), MOST_TAGS):
+        client.log_batch(run_id, tags=tags[first : first + MOST_TAGS])
+
+
+def _log_metrics(client: "MlflowClient", run_id: str, rows: list[dict[str, Any]]) -> None:
+    """Log all points; one that is not finite is left out, since MLflow would rank inf first."""
+    from mlflow.entities import Metric
+
+    points = [
+        Metric(key, value, row["timestamp"], row["epoch"])
+        for row in rows
+        for key, value in row.items()
+        if key not in ("epoch", "timestamp") and value is not None
+    ]
+    for first in range(0, len(points), MOST_METRICS):
+        client.log_batch(run_id, metrics=points[first : first + MOST_METRICS])
+
+
+def _dataset_input(part: dict[str, Any]) -> "DatasetInput":
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    num_series, num_steps, num_channels = part["shape"]
+    profile = {"num_series": num_series, "num_steps": num_steps, "num_channels": num_channels}
+    dataset = Dataset(
+        name=part["name"],
+        digest=part["digest"],
+        source_type="wavesweep",
+        source=json.dumps(part["source"]),
+        profile=json.dumps(profile),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", part["context"])])
+
+
+def _log_artifacts(client: "MlflowClient", run_id: str, directory: RunDirectory) -> None:
+    for path in directory.artifacts():
+        if path.is_dir():
+            client.log_artifacts(run_id, str(path), path.name)
+        else:
+            client.log_artifact(run_id, str(path))
+
+
+def save_model(directory: RunDirectory, config: Config) -> None:
+    """Save the trained network as an MLflow pyfunc model that stores tensors and no code.
+
+    `mlflow models serve --env-manager local` serves it; see served_model.py for what it takes. Not by
+    `mlflow.pyfunc.save_model`, which looks through all installed packages for half a second.
+    """
+    from mlflow.models import Model, ModelSignature
+    from mlflow.pyfunc import add_to_model
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+    data = directory.model / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    for path in (directory.config, directory.weights):
+        shutil.copyfile(path, data / path.name)
+    requirements = [f"{package}=={version(package)}" for package in ("wavesweep", "mlflow", "torch")]
+    (directory.model / "requirements.txt").write_text("\n".join(requirements) + "\n")
+    environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
+    (directory.model / "python_env.yaml").write_text(json.dumps(environment))  # JSON is YAML
+
+    columns = Schema([ColSpec("double", channel) for channel in config.dataset.channels])
+    horizon = ParamSchema([ParamSpec("horizon", "long", config.forecast.horizon)])
+    model = Model(signature=ModelSignature(inputs=columns, outputs=columns, params=horizon))
+    add_to_model(model, loader_module="wavesweep.served_model", data="data", python_env="python_env.yaml")
+    model.save(str(directory.model / "MLmodel"))
