@@ -133,17 +133,15 @@ class LinearNoise(Generated):
         return self.slope * time + self.intercept + self._noise(len(time))
 
     def _noise(self, steps: int) -> "np.ndarray":
-        """Return ε, (series, 1) or (series, steps); what lies beyond the observed steps has its own stream."""
+        """Return ε, (series, 1) or (series, steps)."""
         import numpy as np
 
-        def draw(purpose: str, size: int) -> "np.ndarray":
-            draws = stream(known(self.seed), purpose)
-            return draws.normal(self.noise_mean, self.noise_std, size=(self.total_series, size))
-
         if self.noise_per == "series":
-            return draw("noise", 1)
-        length = known(self.length)
-        return np.concatenate([draw("noise", length), draw("noise beyond", steps - length)], axis=1)
+            size = (self.total_series, 1)
+            return stream(known(self.seed), "noise").normal(self.noise_mean, self.noise_std, size)
+        # A stream for each series: neither more steps nor more series change those that are there.
+        streams = [stream(known(self.seed), f"noise of series {index}") for index in range(self.total_series)]
+        return np.stack([draws.normal(self.noise_mean, self.noise_std, steps) for draws in streams])
 
     @model_validator(mode="after")
     def _varies(self) -> Self:

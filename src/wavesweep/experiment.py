@@ -63,6 +63,15 @@ def describe_inputs(data: Split) -> list[dict[str, Any]]:
     ]
 
 
+def load_trainer(config: Config, data: Split) -> Trainer:
+    """Seed torch, build the network from the data's shape, and hand it the training part alone."""
+    torch.set_num_threads(config.runtime.threads)
+    torch.manual_seed(config.seed)
+    network = config.model.build(len(config.dataset.channels), config.runtime.dtype).to(config.runtime.device)
+    series = to_network(network, data.scaler.scale(data.train))
+    return Trainer(network, series, config.training, config.optimizer)
+
+
 def run(config: Config, data: Split, directory: RunDirectory, listen: Listener) -> Result:
     """Train a model on data, keep the weights that forecast validation data best, and test those.
 
@@ -74,11 +83,8 @@ def run(config: Config, data: Split, directory: RunDirectory, listen: Listener) 
         directory: Takes metrics, weights, checkpoint and pictures.
         listen: Is told of each record.
     """
-    torch.set_num_threads(config.runtime.threads)
-    torch.manual_seed(config.seed)
-    network = config.model.build(len(config.dataset.channels), config.runtime.dtype).to(config.runtime.device)
-    series = to_network(network, data.scaler.scale(data.train))
-    trainer = Trainer(network, series, config.training, config.optimizer)
+    trainer = load_trainer(config, data)
+    network = trainer.network
     kept = _restore(directory, trainer) or _Kept(0, math.inf, copy_weights(network), {})
     finite = True
     for record in trainer.records():

@@ -1,0 +1,63 @@
+"""What the tests share: small configurations, and the real command in a directory of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wavesweep.compose import compose_words
+from wavesweep.config import Config
+from wavesweep.rundir import RunDirectory
+from wavesweep.shapes import fill_in
+
+SMALL = (
+    "dataset.num_series=7",
+    "dataset.length=40",
+    "dataset.width=3",
+    "training.epochs=3",
+    "training.refine_epochs=1",
+    "training.batch_size=4",
+)
+"""Overrides that make a run of the sine take a fraction of a second."""
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def config(*overrides: str) -> Config:
+    """Compose a configuration and fill it in."""
+    return fill_in(compose_words(["runtime.device=cpu", *overrides]))
+
+
+def small(*overrides: str) -> Config:
+    """Compose the small sine, with a network of five units unless another model is chosen."""
+    sizes = () if any(override.startswith("model=") for override in overrides) else ("model.hidden_sizes=[5]",)
+    return config(*SMALL, *sizes, *overrides)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    path = tmp_path / "run"
+    path.mkdir()
+    return RunDirectory(path)
+
+
+def command(*arguments: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run `wavesweep` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "wavesweep", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def wavesweep(tmp_path: Path) -> Command:
+    """Run the real command in an empty directory."""
+    return lambda *arguments, cwd=tmp_path, **environment: command(*arguments, cwd=cwd, **environment)

@@ -1,0 +1,53 @@
+"""Baselines against oracles and on series where the answer is known."""
+
+import numpy as np
+import torch
+from statsmodels.tsa.ar_model import AutoReg
+
+from tests.conftest import config, small
+from wavesweep.baselines import baseline_scores, find_period, naive, seasonal_naive
+from wavesweep.metrics import mse, scaled_mse
+from wavesweep.networks import LinearForecaster
+from wavesweep.splits import Part, load
+
+
+def part(context: np.ndarray, horizon: int) -> Part:
+    return Part(context, 0, context, np.zeros((len(context), horizon, context.shape[2])), np.zeros(len(context), int))
+
+
+def test_naive_forecasts() -> None:
+    context = np.array([[[1.0, 9.0], [2.0, 8.0], [3.0, 7.0]]])
+    assert naive(part(context, 2))[0].tolist() == [[3.0, 7.0], [3.0, 7.0]]
+    assert seasonal_naive(part(context, 4), period=3)[0, :, 0].tolist() == [1.0, 2.0, 3.0, 1.0]
+
+
+def test_the_period_of_a_wave_is_found_and_a_trend_has_none() -> None:
+    time = np.arange(200)[None, :, None]
+    assert find_period(np.sin(2 * np.pi * time / 17), 100) % 17 == 0
+    assert find_period(1.6 * time + 4, 100) == 1
+
+
+def test_least_squares_agree_with_statsmodels() -> None:
+    series = np.random.default_rng(0).normal(size=300).cumsum()
+    built = LinearForecaster(1, 3)
+    built.fit(torch.from_numpy(series)[None, :, None])
+    oracle = AutoReg(series, lags=3, trend="c").fit()
+    ours = np.append(built.weights[-1].numpy(), built.weights[:-1].numpy()[::-1])  # AutoReg lists the last value first
+    np.testing.assert_allclose(ours, oracle.params, rtol=1e-6)
+    forecast = built.closed_loop(torch.from_numpy(series)[None, :, None], torch.zeros(1), 20)
+    np.testing.assert_allclose(forecast[0, :, 0], oracle.forecast(20), rtol=1e-6)
+
+
+def test_scores_on_the_windows_of_the_test_part() -> None:
+    scores = baseline_scores(load(small()))
+    assert scores.keys() == {"naive_scaled_mse", "seasonal_naive_scaled_mse", "linear_scaled_mse"}
+    assert scores["linear_scaled_mse"] < 1e-12
+    assert scores["naive_scaled_mse"] > 0.1
+    assert baseline_scores(load(config("experiment=article/minutes"))) == {}
+
+
+def test_errors_are_scaled_per_channel() -> None:
+    forecast, truth = np.zeros((1, 2, 2)), np.array([[[1.0, 10.0], [1.0, 10.0]]])
+    assert mse(forecast, truth) == 50.5
+    assert scaled_mse(forecast, truth, np.array([1.0, 100.0])) == 1.0
+    assert mse(np.array([[[1e200]]]), np.zeros((1, 1, 1))) == np.inf

@@ -1,0 +1,190 @@
+"""The real command: exit codes, messages, what it leaves."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from tests.conftest import SMALL, Command, command
+from wavesweep.compose import hide_password
+from wavesweep.config import parse
+
+QUICK = (*SMALL, "model=tiny", "training.epochs=2")
+
+
+def runs(place: Path, experiment: str = "wavesweep") -> list:
+    client = MlflowClient(f"sqlite:///{place}/outputs/mlflow.db")
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    return client.search_runs([found.experiment_id])
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, "subprocess.CompletedProcess[str]"]:
+    place = tmp_path_factory.mktemp("a füll run")
+    return place, command(*QUICK, "seed=0", cwd=place)
+
+
+def test_a_run_ends_well_and_writes_below_outputs_alone(
+    single: tuple[Path, "subprocess.CompletedProcess[str]"],
+) -> None:
+    place, done = single
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in place.iterdir()] == ["outputs"]
+    assert "scaled MSE" in done.stdout
+    assert "linear autoregression" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
+    [run] = (place / "outputs" / "runs").iterdir()
+    stored = yaml.safe_load((run / "config.yaml").read_text())
+    assert parse(stored).seed == 0
+    assert not {"checkpoint.pt", "checkpoint.pt.sha256"} & {path.name for path in run.iterdir()}
+
+
+def test_the_run_is_in_mlflow(single: tuple[Path, "subprocess.CompletedProcess[str]"]) -> None:
+    [run] = runs(single[0])
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == " ".join((*QUICK, "seed=0"))
+    assert run.data.params["model"] == "tiny"
+
+
+def test_a_sweep_gives_each_job_its_directory_and_run(wavesweep: Command, tmp_path: Path) -> None:
+    done = wavesweep("-m", *SMALL, "dataset=sine,cos_sin_squared", "model=tiny,linear", "training.epochs=1")
+    assert done.returncode == 0, done.stderr
+    [sweep] = (tmp_path / "outputs" / "sweeps").iterdir()
+    jobs = sorted(path.name for path in sweep.iterdir() if path.is_dir())
+    assert jobs == ["0", "1", "2", "3"]
+    found = runs(tmp_path)
+    assert len({run.info.run_name for run in found}) == 4
+    assert {run.data.tags["wavesweep.sweep_id"] for run in found} == {sweep.name}
+    keys = [set(run.data.metrics) for run in found]
+    assert keys[0] == keys[1] == keys[2] == keys[3], "the compare page draws one chart a key"
+
+
+def test_a_failed_job_does_not_stop_the_others(wavesweep: Command, tmp_path: Path) -> None:
+    done = wavesweep("-m", *SMALL, "model=tiny", "training.epochs=1", "training.window=1,10")
+    assert done.returncode == 2
+    assert "training.window must be from 2 to the 40 steps" in done.stderr
+    assert [run.data.params["training.window"] for run in runs(tmp_path)] == ["10"]
+
+
+REFUSALS = [
+    (["dataset=sin"], "dataset=sin is not an option; did you mean sine?"),
+    (["dataset.widht=3"], "dataset.widht is not a key of this configuration; did you mean dataset.width?"),
+    (["+dataset.widht=3"], "dataset.widht is not a key of this configuration; did you mean dataset.width?"),
+    (["datset=sine"], "datset is not a key of this configuration; did you mean dataset?"),
+    (["dataset=["], "dataset=[ can't be read as an override"),
+    (["dataset.width=-1", "seed=-1"], "dataset.width must be greater than 0, got -1"),
+    (["dataset=linear_noise", "dataset.num_series=1", "dataset.slope=0"], "the training part is constant"),
+    (["tracking.required=true", "tracking.uri=http://127.0.0.1:9"], "tracking.uri=http://127.0.0.1:9 can't be used"),
+    (["ui", "tracking.uri="], "tracking.uri must not be empty"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSALS, ids=lambda part: str(part)[:50])
+def test_a_refusal_is_short_and_leaves_nothing(
+    wavesweep: Command, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = wavesweep(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert all(line.startswith("wavesweep: ") for line in done.stderr.splitlines())
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_diverged_run_exits_with_3(wavesweep: Command) -> None:
+    done = wavesweep(
+        *SMALL,
+        "model=tiny",
+        "optimizer=sgd",
+        "optimizer.lr=1e30",
+        "optimizer.schedule=constant",
+        "training.clip_norm=0",
+    )
+    assert done.returncode == 3
+    assert "diverged" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_untracked_results_are_complete_and_exit_with_4(wavesweep: Command, tmp_path: Path) -> None:
+    done = wavesweep(*QUICK, "tracking.uri=http://127.0.0.1:9")
+    assert done.returncode == 4
+    assert "MLflow has not taken the run" in done.stderr
+    [run] = (tmp_path / "outputs" / "runs").iterdir()
+    assert {"config.yaml", "model.safetensors", "metrics.jsonl", "plots", "model"} <= {p.name for p in run.iterdir()}
+
+
+def test_an_error_of_ours_is_one_line_and_its_traceback_is_in_the_log(wavesweep: Command, tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "plots").write_text("a file where a folder belongs")
+    done = wavesweep(*QUICK, "hydra.run.dir=taken")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "failed: FileExistsError" in done.stderr
+    assert "Traceback" in (tmp_path / "taken" / "wavesweep.log").read_text()
+
+
+def test_a_directory_takes_one_run(wavesweep: Command) -> None:
+    assert wavesweep(*QUICK, "hydra.run.dir=here").returncode == 0
+    again = wavesweep(*QUICK, "hydra.run.dir=here")
+    assert again.returncode == 2
+    assert "holds a run already" in again.stderr
+
+
+def test_ctrl_c_exits_with_130_and_marks_the_run_killed(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "wavesweep", *SMALL, "model=tiny", "training.epochs=100000"]
+    process = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob("outputs/runs/*/metrics.jsonl")) and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert [run.info.status for run in runs(tmp_path)] == ["KILLED"]
+
+
+def test_what_is_ignored_is_said(wavesweep: Command) -> None:
+    done = wavesweep(*SMALL, "model=linear", "optimizer.lr=0.5", "forecast.stride=2")
+    assert done.returncode == 0
+    assert "optimizer.lr=0.5 has no effect: model=linear is fitted by least squares" in done.stderr
+    assert "forecast.stride=2 has no effect" in done.stderr
+
+
+def test_hydra_flags_work(wavesweep: Command, tmp_path: Path) -> None:
+    shown = wavesweep("--cfg", "job", "dataset=cos_sin_squared")
+    assert shown.returncode == 0
+    assert yaml.safe_load(shown.stdout)["dataset"]["kind"] == "cos_sin_squared"
+    usage = wavesweep("--help")
+    assert usage.returncode == 0
+    assert len(usage.stdout.splitlines()) <= 24
+    assert wavesweep("--info").returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_own_configs_are_found(wavesweep: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "dataset").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment").mkdir()
+    (tmp_path / "mine" / "dataset" / "fast.yaml").write_text("defaults: [sine, _self_]\nwidth: 2\nlength: 30\n")
+    (tmp_path / "mine" / "experiment" / "mine.yaml").write_text("# @package _global_\ntraining:\n  epochs: 1\n")
+    done = wavesweep("--config-dir", "mine", "dataset=fast", "experiment=mine", "dataset.num_series=5", "model=tiny")
+    assert done.returncode == 0, done.stderr
+    [run] = runs(tmp_path)
+    assert (run.data.params["dataset"], run.data.params["dataset.width"]) == ("fast", "2.0")
+    assert run.data.params["training.epochs"] == "1"
+
+
+def test_a_password_moves_into_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "before")
+    arguments = ["wavesweep", "seed=1", "tracking.uri='http://u:p@ssword@host'"]
+    hide_password(arguments)
+    import os
+
+    assert arguments == ["wavesweep", "seed=1"]
+    assert os.environ["MLFLOW_TRACKING_URI"] == "http://u:p@ssword@host"

@@ -1,0 +1,32 @@
+"""Pictures can be drawn of whatever a run may bring."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from wavesweep import plots
+from wavesweep.forecasting import Forecasts
+from wavesweep.splits import Part
+
+
+@pytest.mark.parametrize(
+    ("windows", "context", "horizon", "channels", "scale"),
+    [(1, 9, 11, 1, 1.0), (5, 40, 30, 1, 1.0), (2, 40, 3, 3, 1.0), (3, 30, 30, 1, 1e30), (3, 30, 30, 1, np.nan)],
+)
+def test_a_forecast(tmp_path: Path, windows: int, context: int, horizon: int, channels: int, scale: float) -> None:
+    values = np.random.default_rng(0).normal(size=(windows, context + horizon, channels))
+    part = Part(values[:, :context], 4, values[:, :context], values[:, context:], np.zeros(windows, int))
+    forecasts = Forecasts(values[:, 4:context] + 0.1, 4, values[:, context:] * scale)
+    plots.forecast(tmp_path / "forecast.png", part, forecasts, "title")
+    picture = imread(tmp_path / "forecast.png")
+    assert picture.std() > 0.01, "an empty picture"
+
+
+@pytest.mark.parametrize("losses", [[1.0, 0.1, 0.01], [None, None], [0.0], [1.0]])
+def test_a_learning_curve(tmp_path: Path, losses: list[float | None]) -> None:
+    keys = ("train/loss", "val/one_step_mse", "val/closed_loop_scaled_mse")
+    rows = [{"epoch": epoch, **dict.fromkeys(keys, loss)} for epoch, loss in enumerate(losses, start=1)]
+    plots.learning_curve(tmp_path / "curve.png", [*rows, {"epoch": 3, "test/one_step_mse": 1.0}], kept=1)
+    assert imread(tmp_path / "curve.png").std() > 0.01

@@ -1,0 +1,161 @@
+"""The training loop: what it records, what it draws, and that it can go on exactly."""
+
+import io
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import config, small
+from wavesweep.config import Config
+from wavesweep.experiment import load_trainer
+from wavesweep.optimizers import LBFGS
+from wavesweep.splits import load
+from wavesweep.training import Record, Trainer, cut_windows, draw_windows, mse_loss
+
+OPTIMIZERS = [
+    ("optimizer=lbfgs",),
+    ("optimizer=adam",),
+    ("optimizer=adamw", "optimizer.schedule=cosine"),
+    ("optimizer=sgd", "optimizer.momentum=0.9"),
+    ("optimizer=rmsprop", "optimizer.schedule=constant"),
+]
+
+
+def trainer(filled: Config) -> Trainer:
+    return load_trainer(filled, load(filled))
+
+
+def losses(records: list[Record]) -> list[float]:
+    return [record.loss for record in records]
+
+
+@pytest.mark.parametrize("overrides", OPTIMIZERS, ids=" ".join)
+class TestEveryOptimizer:
+    def test_learns(self, overrides: tuple[str, ...]) -> None:
+        filled = small(*overrides, "training.epochs=30", "training.refine_epochs=0")
+        records = list(trainer(filled).records())
+        assert len(records) == 30
+        assert records[-1].loss < 0.7 * records[0].loss
+
+    def test_goes_on_exactly_from_its_state(self, overrides: tuple[str, ...]) -> None:
+        filled = small(*overrides, "training.epochs=3", "training.refine_epochs=2", "model.dropout=0.2")
+        straight = trainer(filled)
+        expected = list(straight.records())
+        for stop in range(1, 5):
+            first = trainer(filled)
+            for record in first.records():
+                if record.epoch == stop:
+                    break
+            saved = io.BytesIO()
+            torch.save(first.state(), saved)
+            saved.seek(0)
+            torch.manual_seed(999)
+            second = trainer(filled)
+            second.restore(torch.load(saved, weights_only=True))
+            rest = list(second.records())
+            assert losses(rest) == losses(expected[stop:])
+            assert rest[-1].evaluations == expected[-1].evaluations
+            for name, value in straight.network.state_dict().items():
+                assert torch.equal(value, second.network.state_dict()[name]), name
+
+
+def test_it_records_the_first_epoch_the_multiples_and_the_last() -> None:
+    filled = small("training.epochs=10", "training.record_every=4", "training.refine_epochs=0")
+    assert [record.epoch for record in trainer(filled).records()] == [1, 4, 8, 10]
+
+
+def test_an_epoch_is_as_many_windows_as_cover_the_training_part_once() -> None:
+    filled = small("training.window=15", "training.refine_epochs=0", "training.epochs=2")  # 5 series of 40 steps
+    [_, last] = trainer(filled).records()
+    assert last.evaluations == 2 * math.ceil(5 * 3 / 4)
+
+
+def test_least_squares_take_one_epoch() -> None:
+    [record] = trainer(small("model=linear", "model.order=4")).records()
+    assert record.epoch == 1
+    assert record.loss < 1e-20
+
+
+def test_a_loss_that_is_not_finite_ends_the_training() -> None:
+    filled = small("optimizer=sgd", "optimizer.lr=1e30", "optimizer.schedule=constant", "training.clip_norm=0")
+    records = list(trainer(filled).records())
+    assert not math.isfinite(records[-1].loss)
+    assert records[-1].epoch < 4
+
+
+def test_noise_fades_geometrically_from_start_to_end() -> None:
+    filled = small("training.epochs=5", "training.refine_epochs=0", "optimizer=lbfgs")
+    subject = trainer(filled)
+    seen = [subject._noise(), *(subject._noise() for _ in subject.records())]
+    np.testing.assert_allclose(seen[:5], np.geomspace(0.03, 0.003, 5))
+
+
+def test_refinement_lowers_the_closed_loop_loss() -> None:
+    filled = small("training.epochs=60", "training.refine_epochs=3")
+    records = list(trainer(filled).records())
+    assert records[-1].loss < records[-3].loss
+
+
+def test_weight_decay_shrinks_weights() -> None:
+    def norm(*overrides: str) -> float:
+        subject = trainer(small("training.epochs=20", "training.refine_epochs=0", *overrides))
+        list(subject.records())
+        return sum(float(p.detach().square().sum()) for p in subject.network.parameters())
+
+    assert norm("optimizer=adamw", "optimizer.weight_decay=1.0") < norm("optimizer=adamw", "optimizer.weight_decay=0.0")
+
+
+def test_the_washout_is_left_out_of_the_loss() -> None:
+    filled = small()
+    subject = trainer(filled)
+    begin = torch.zeros(len(subject.series), dtype=torch.int64)
+    changed = subject.series.clone()
+    changed[:, :12] += 100
+    loss, same = (mse_loss(subject.network, subject.series, target, begin, 12) for target in (subject.series, changed))
+    assert loss == same
+    assert loss != mse_loss(subject.network, subject.series, changed, begin, 11)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 4), st.integers(2, 30), st.data())
+def test_windows_are_stretches_of_the_series_and_cover_them(num_series: int, length: int, data: st.DataObject) -> None:
+    window = data.draw(st.integers(2, length))
+    series = torch.arange(num_series * length).reshape(num_series, length, 1)
+    cut, start = cut_windows(series, window)
+    assert set(cut.flatten().tolist()) == set(range(num_series * length))
+    drawn, drawn_start = draw_windows(series, window, 5)
+    for windows, starts in ((cut, start), (drawn, drawn_start)):
+        assert windows.shape[1:] == (window, 1)
+        first = windows[:, 0, 0]
+        assert torch.equal(first % length, starts)
+        assert torch.equal(windows[..., 0], first[:, None] + torch.arange(window))
+
+
+def test_drawn_windows_reach_both_ends() -> None:
+    torch.manual_seed(0)
+    _, start = draw_windows(torch.zeros(3, 10, 1), 4, 500)
+    assert set(start.tolist()) == set(range(7))
+
+
+def test_lbfgs_at_its_defaults_is_torch_lbfgs() -> None:
+    filled = config("experiment=article/sine").optimizer
+    assert isinstance(filled, LBFGS)
+    theirs = torch.optim.LBFGS([torch.nn.Parameter(torch.zeros(1))], lr=0.08)
+    ours = filled.build([torch.nn.Parameter(torch.zeros(1))])
+    assert ours.defaults == theirs.defaults
+
+
+def test_the_article_trains_on_raw_units_without_washout() -> None:
+    filled = config("experiment=article/linear_noise")
+    subject = trainer(filled)
+    assert torch.equal(subject.series, torch.from_numpy(load(filled).train).float())
+    windows, _ = subject.all_windows or (None, None)
+    assert windows is not None
+    assert windows.shape == (95, 11, 1)
+    assert filled.training.washout == 0
+    assert replace(next(subject.records()), loss=0.0, seconds=0.0) == Record(1, 0.0, 0.0, 20)
