@@ -27,6 +27,13 @@ def test_the_period_of_a_wave_is_found_and_a_trend_has_none() -> None:
     assert find_period(1.6 * time + 4, 100) == 1
 
 
+def test_no_channel_outweighs_the_others_in_the_period() -> None:
+    wave = np.sin(2 * np.pi * np.arange(300)[None, :, None] / 25)
+    noise = np.random.default_rng(0).normal(size=(1, 300, 1))
+    both = np.concatenate([wave, 1000 * noise], axis=2)
+    assert find_period(both / both.std(axis=(0, 1)), 150) in (24, 25, 26)
+
+
 def test_least_squares_agree_with_statsmodels() -> None:
     series = np.random.default_rng(0).normal(size=300).cumsum()
     built = LinearForecaster(1, 3)

@@ -82,7 +82,13 @@ REFUSALS = [
     (["dataset.width=-1", "seed=-1"], "dataset.width must be greater than 0, got -1"),
     (["dataset=linear_noise", "dataset.num_series=1", "dataset.slope=0"], "the training part is constant"),
     (["tracking.required=true", "tracking.uri=http://127.0.0.1:9"], "tracking.uri=http://127.0.0.1:9 can't be used"),
+    (["tracking={uri:http://u:p@host}"], "tracking: a command line is stored, so it can't hold a password"),
+    (["training=null"], "training=null: a group needs one of its options; choose from article, default"),
+    (["training.epochs=${nope}"], "training.epochs: Interpolation key 'nope' not found"),
+    (["experiment=articl/sine"], "experiment=articl/sine is not an option; did you mean article/sine?"),
+    (["model=linear", "model.dropout=0.2"], "model.dropout is not a key of the model chosen here"),
     (["ui", "tracking.uri="], "tracking.uri must not be empty"),
+    (["ui", "tracking.uri=foo"], "tracking.uri=foo can't be used"),
 ]
 
 
@@ -182,9 +188,10 @@ def test_own_configs_are_found(wavesweep: Command, tmp_path: Path) -> None:
 
 def test_a_password_moves_into_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "before")
-    arguments = ["wavesweep", "seed=1", "tracking.uri='http://u:p@ssword@host'"]
-    hide_password(arguments)
+    arguments = ["wavesweep", "seed=1", "++tracking.uri='http://u:p@ssword@host'"]
+    assert hide_password(arguments) is None
     import os
 
     assert arguments == ["wavesweep", "seed=1"]
     assert os.environ["MLFLOW_TRACKING_URI"] == "http://u:p@ssword@host"
+    assert "MLFLOW_TRACKING_URI" in (hide_password(["tracking={uri:http://u:p@host}"]) or "")

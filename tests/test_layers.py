@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
 ORDER = [
-    ["schema", "seeds", "redaction"],
+    ["schema", "seeds", "redaction", "exit_codes"],
     ["datasets", "models", "optimizers", "networks"],
     ["config"],
     ["shapes", "rundir"],

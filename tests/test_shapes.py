@@ -4,8 +4,9 @@ import pytest
 
 from tests.conftest import config, small
 from wavesweep.compose import compose_words
+from wavesweep.models import Linear
 from wavesweep.schema import Refused
-from wavesweep.shapes import rows_of, splits_by_time, without_effect
+from wavesweep.shapes import find_device, rows_of, splits_by_time, without_effect
 
 
 def test_everything_follows_from_the_shape() -> None:
@@ -55,10 +56,8 @@ REFUSALS = [
     (("forecast.context=1001",), "forecast.context must be at most the 1000 observed steps, got 1001"),
     (("model=pointwise",), "model=pointwise sees the time alone, so it takes one series, got 100"),
     (("model=linear", "model.order=1000"), "model.order must be less than the 1000 training steps, got 1000"),
-    (("model=linear", "forecast.context=5"), "model.order must be at most forecast.context = 5, got 32"),
+    (("model=linear", "model.order=6", "forecast.context=5"), "model.order must be at most forecast.context = 5"),
     (("dataset.num_series=1", "forecast.horizon=151"), "forecast.horizon must be at most the 150 steps of the val"),
-    (("model.normalization=batch", "training.batch_size=1"), "training.batch_size must be at least 2"),
-    (("runtime.device=cuda:99",), "runtime.device=cuda:99 can't be used"),
 ]
 
 
@@ -69,13 +68,26 @@ def test_what_the_shape_forbids_is_refused(overrides: tuple[str, ...], message: 
     assert message in str(refusal.value)
 
 
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(Refused, match="device=cuda:99 can't be used"):
+        find_device("cuda:99")
+    assert find_device("auto") in ("cpu", "cuda")
+
+
+def test_the_order_of_an_autoregression_fits_what_it_sees() -> None:
+    for overrides, order in (((), 32), (("forecast.context=20",), 10), (("dataset=linear_noise",), 5)):
+        model = config("model=linear", *overrides).model
+        assert isinstance(model, Linear)
+        assert model.order == order
+
+
 @pytest.mark.parametrize(
     ("overrides", "keys"),
     [
         ((), {"forecast.stride"}),
         (("optimizer=lbfgs", "training.refine_epochs=0"), {"training.batch_size", "training.clip_norm"}),
         (("model=linear",), {"optimizer", "training.epochs", "training.batch_size"}),
-        (("experiment=article/minutes",), {"training.refine_epochs", "training.noise_start"}),
+        (("experiment=article/minutes",), {"training.refine_epochs", "training.noise_start", "training.batch_size"}),
         (("training.record_every=1000",), {"training.record_every"}),
     ],
 )

@@ -18,7 +18,7 @@ from mlflow.entities import Run
 
 from tests.conftest import SMALL, command, small
 from wavesweep.config import Config, config_hash
-from wavesweep.jobs import execute
+from wavesweep.jobs import execute, prepare
 from wavesweep.rundir import RunDirectory, RunInfo
 from wavesweep.tracking import connect, deliver
 
@@ -32,7 +32,7 @@ def tracked(uri: str, *overrides: str) -> Config:
 def execute_quietly(config: Config, path: Path, info: RunInfo = INFO) -> RunDirectory:
     path.mkdir(parents=True)
     directory = RunDirectory(path)
-    outcome = execute(config, directory, info, lambda *_: None)
+    outcome = execute(*prepare(config), directory, info, lambda *_: None)
     assert outcome.code == 0
     return directory
 
@@ -131,7 +131,7 @@ def test_a_run_that_trains_is_there_already(tmp_path: Path) -> None:
         if not seen:
             seen.append(only_run(config)[1].info.status)
 
-    execute(config, directory, INFO, listen)
+    execute(*prepare(config), directory, INFO, listen)
     assert seen == ["RUNNING"]
     assert only_run(config)[1].info.status == "FINISHED"
 
@@ -146,7 +146,7 @@ def test_a_failure_is_recorded(tmp_path: Path) -> None:
             raise error
 
         with pytest.raises(type(error)):
-            execute(config, directory, RunInfo([name], {}, None), listen)
+            execute(*prepare(config), directory, RunInfo([name], {}, None), listen)
         client, experiment = connect(config.tracking)
         [run] = client.search_runs([experiment], f"attributes.run_name = '{name}'")
         assert run.info.status == status
@@ -159,7 +159,7 @@ def test_a_diverged_run_has_no_value_that_ranks(tmp_path: Path) -> None:
     )  # fmt: skip
     directory = RunDirectory(tmp_path / "run")
     directory.path.mkdir()
-    assert execute(config, directory, INFO, lambda *_: None).code == 3
+    assert execute(*prepare(config), directory, INFO, lambda *_: None).code == 3
     _, run = only_run(config)
     assert run.info.status == "FAILED"
     assert run.data.tags["wavesweep.status"] == "diverged"

@@ -2,7 +2,6 @@
 
 import io
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +12,10 @@ from hypothesis import strategies as st
 from tests.conftest import config, small
 from wavesweep.config import Config
 from wavesweep.experiment import load_trainer
+from wavesweep.forecasting import forecast_part
 from wavesweep.optimizers import LBFGS
 from wavesweep.splits import load
-from wavesweep.training import Record, Trainer, cut_windows, draw_windows, mse_loss
+from wavesweep.training import GradientDescent, Record, Trains, cut_windows, draw_windows, mse_loss
 
 OPTIMIZERS = [
     ("optimizer=lbfgs",),
@@ -26,8 +26,14 @@ OPTIMIZERS = [
 ]
 
 
-def trainer(filled: Config) -> Trainer:
+def trainer(filled: Config) -> Trains:
     return load_trainer(filled, load(filled))
+
+
+def gradient_descent(filled: Config) -> GradientDescent:
+    subject = trainer(filled)
+    assert isinstance(subject, GradientDescent)
+    return subject
 
 
 def losses(records: list[Record]) -> list[float]:
@@ -43,9 +49,19 @@ class TestEveryOptimizer:
         assert records[-1].loss < 0.7 * records[0].loss
 
     def test_goes_on_exactly_from_its_state(self, overrides: tuple[str, ...]) -> None:
-        filled = small(*overrides, "training.epochs=3", "training.refine_epochs=2", "model.dropout=0.2")
+        filled = small(
+            *overrides,
+            "training.epochs=3",
+            "training.refine_epochs=2",
+            "model.dropout=0.2",
+            "model.normalization=batch",
+        )
+        data = load(filled)
         straight = trainer(filled)
-        expected = list(straight.records())
+        expected = []
+        for record in straight.records():
+            forecast_part(straight.network, data.scaler, data.val)  # as a run does, and to no effect
+            expected.append(record)
         for stop in range(1, 5):
             first = trainer(filled)
             for record in first.records():
@@ -59,7 +75,7 @@ class TestEveryOptimizer:
             second.restore(torch.load(saved, weights_only=True))
             rest = list(second.records())
             assert losses(rest) == losses(expected[stop:])
-            assert rest[-1].evaluations == expected[-1].evaluations
+            assert second.evaluations == straight.evaluations
             for name, value in straight.network.state_dict().items():
                 assert torch.equal(value, second.network.state_dict()[name]), name
 
@@ -70,9 +86,11 @@ def test_it_records_the_first_epoch_the_multiples_and_the_last() -> None:
 
 
 def test_an_epoch_is_as_many_windows_as_cover_the_training_part_once() -> None:
-    filled = small("training.window=15", "training.refine_epochs=0", "training.epochs=2")  # 5 series of 40 steps
-    [_, last] = trainer(filled).records()
-    assert last.evaluations == 2 * math.ceil(5 * 3 / 4)
+    filled = small("training.window=15", "training.refine_epochs=0", "training.epochs=2")
+    subject = gradient_descent(filled)  # on 5 series of 40 steps: 3 windows cover each
+    assert subject.batches == [4, 4, 4, 3]
+    list(subject.records())
+    assert subject.evaluations == 2 * 4
 
 
 def test_least_squares_take_one_epoch() -> None:
@@ -90,7 +108,7 @@ def test_a_loss_that_is_not_finite_ends_the_training() -> None:
 
 def test_noise_fades_geometrically_from_start_to_end() -> None:
     filled = small("training.epochs=5", "training.refine_epochs=0", "optimizer=lbfgs")
-    subject = trainer(filled)
+    subject = gradient_descent(filled)
     seen = [subject._noise(), *(subject._noise() for _ in subject.records())]
     np.testing.assert_allclose(seen[:5], np.geomspace(0.03, 0.003, 5))
 
@@ -112,7 +130,7 @@ def test_weight_decay_shrinks_weights() -> None:
 
 def test_the_washout_is_left_out_of_the_loss() -> None:
     filled = small()
-    subject = trainer(filled)
+    subject = gradient_descent(filled)
     begin = torch.zeros(len(subject.series), dtype=torch.int64)
     changed = subject.series.clone()
     changed[:, :12] += 100
@@ -152,10 +170,26 @@ def test_lbfgs_at_its_defaults_is_torch_lbfgs() -> None:
 
 def test_the_article_trains_on_raw_units_without_washout() -> None:
     filled = config("experiment=article/linear_noise")
-    subject = trainer(filled)
+    subject = gradient_descent(filled)
     assert torch.equal(subject.series, torch.from_numpy(load(filled).train).float())
-    windows, _ = subject.all_windows or (None, None)
+    windows, _ = subject.fixed_windows or (None, None)
     assert windows is not None
     assert windows.shape == (95, 11, 1)
     assert filled.training.washout == 0
-    assert replace(next(subject.records()), loss=0.0, seconds=0.0) == Record(1, 0.0, 0.0, 20)
+    next(subject.records())
+    assert subject.evaluations == 20
+
+
+def test_refining_changes_nothing_before_it() -> None:
+    few, many = (list(trainer(small(f"training.refine_epochs={number}")).records()) for number in (0, 2))
+    assert losses(few) == losses(many)[:3]
+
+
+def test_evaluation_leaves_every_module_in_its_mode() -> None:
+    subject = gradient_descent(small("model.dropout=0.2", "training.refine_epochs=1"))
+    data = load(small())
+    for record in subject.records():
+        before = [module.training for module in subject.network.modules()]
+        forecast_part(subject.network, data.scaler, data.val)
+        assert [module.training for module in subject.network.modules()] == before
+        assert all(before) == (record.epoch <= 3), "dropout acts in the main stage alone"

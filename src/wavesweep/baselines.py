@@ -18,9 +18,10 @@ def baseline_scores(split: Split) -> dict[str, float]:
     """
     if split.test is None:
         return {}
+    period = find_period(split.train / np.sqrt(split.variance), longest=split.test.context.shape[1])
     forecasts = {
         "naive": naive(split.test),
-        "seasonal_naive": seasonal_naive(split.test, find_period(split.train, split.test.context.shape[1])),
+        "seasonal_naive": seasonal_naive(split.test, period),
         "linear": linear(split.test, split.train),
     }
     return {
@@ -45,7 +46,7 @@ def find_period(train: np.ndarray, longest: int) -> int:
     """Find the lag at which the training part repeats itself best.
 
     Args:
-        train: (series, time, channel).
+        train: (series, time, channel), of the same variance in each channel.
         longest: The greatest lag allowed; half the training length also bounds it.
 
     Returns:
@@ -65,8 +66,8 @@ def find_period(train: np.ndarray, longest: int) -> int:
 
 def linear(part: Part, train: np.ndarray) -> np.ndarray:
     """Forecast by linear autoregression fitted by least squares, (window, horizon, channel)."""
-    steps = min(train.shape[1], part.context.shape[1])
-    network = Linear(kind="linear", order=None).with_sizes(steps).build(train.shape[2], "float64")
+    shortest = min(train.shape[1], part.context.shape[1])
+    network = Linear(kind="linear", order=None).with_sizes(shortest).build(train.shape[2], "float64")
     assert isinstance(network, LinearForecaster)
     scaler = Scaler(train.mean(axis=(0, 1)), train.std(axis=(0, 1)))
     network.fit(torch.from_numpy(scaler.scale(train)))

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wavesweep.exit_codes import FAILED, INTERRUPTED, REFUSED, SEVERITY
+
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
@@ -14,15 +16,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wavesweep")
 
-INTERRUPTED = 130
-SEVERITY = (2, 1, 3, 4)
-"""Of several exit codes, the one that comes first here is the sweep's."""
-
 _codes: list[int] = []  # of the jobs in this process that did not end well
 
 
 class JobFailed(Exception):
-    """A job that has said what was wrong; Hydra carries it past the other jobs of a sweep."""
+    """A job of a sweep without a result, which has said why; Hydra carries it past the other jobs."""
 
 
 def main() -> None:
@@ -39,46 +37,46 @@ def _hydra() -> int:
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting with 1
     import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
 
-    from wavesweep.compose import conf_dir, explain_composition, hide_password, refuse
+    from wavesweep.compose import COMPOSITION_ERRORS, conf_dir, explain, hide_password, refuse
 
-    hide_password(sys.argv)
+    if secret := hide_password(sys.argv):
+        return refuse(secret)
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(_job)()
     except JobFailed:
-        return min(_codes or [1], key=SEVERITY.index)
+        return min(_codes or [FAILED], key=SEVERITY.index)
     except KeyboardInterrupt:
         print("wavesweep: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (HydraException, OmegaConfBaseException) as error:
+    except COMPOSITION_ERRORS as error:
         if traceback_wanted:
             raise
-        return refuse(explain_composition(error))
+        return refuse(explain(error))
     return min(_codes, key=SEVERITY.index, default=0)
 
 
 def _job(composed: "DictConfig") -> float:
-    """Run one job of Hydra's; return the objective, for sweepers."""
+    """Run one job of Hydra's; return the objective, for sweepers: nan where the job diverged."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     from wavesweep.compose import refuse
     from wavesweep.schema import Refused
 
+    objective = float("nan")
     try:
         code, objective = _run(composed)
     except Refused as error:
-        code, objective = refuse(str(error)), float("nan")
+        code = refuse(str(error))
     except Exception as error:
         log.error("failed: %s: %s", type(error).__name__, str(error).partition("\n")[0])
         logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=True)
-        code, objective = 1, float("nan")
+        code = FAILED
     if code:
         _codes.append(code)
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
-            raise JobFailed  # a launcher may run jobs in other processes; the exception comes back from there
+    if code in (FAILED, REFUSED) and HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise JobFailed  # a launcher may run jobs in other processes; the exception comes back from there
     return objective
 
 
@@ -88,25 +86,22 @@ def _run(composed: "DictConfig") -> tuple[int, float]:
     from hydra.types import RunMode
 
     from wavesweep.compose import typed
+    from wavesweep.jobs import execute, prepare
     from wavesweep.report import summary
     from wavesweep.rundir import RunDirectory, RunInfo
     from wavesweep.shapes import without_effect
 
-    config, job = typed(composed), HydraConfig.get()
-    overrides = [text for text in job.overrides.task if not text.lstrip("+~").startswith("tracking.")]
+    (config, data), job = prepare(typed(composed)), HydraConfig.get()
+    overrides = [text for text in job.overrides.task if not text.lstrip("+~").startswith("tracking")]
     for warning in _ignored(without_effect(config), overrides):
         log.warning(warning)
-    from wavesweep.jobs import execute
-
+    choices = {group: str(option) for group, option in job.runtime.choices.items() if option and "hydra" not in group}
+    sweep_id = Path(job.sweep.dir).name if job.mode == RunMode.MULTIRUN else None
+    info = RunInfo(overrides, choices, sweep_id)
     directory = RunDirectory(Path(job.runtime.output_dir))
-    info = RunInfo(
-        overrides=overrides,
-        choices={group: option for group, option in job.runtime.choices.items() if option and "hydra" not in group},
-        sweep_id=Path(job.sweep.dir).name if job.mode == RunMode.MULTIRUN else None,
-    )
     log.info("%s in %s", info.name, _relative(directory.path))
-    outcome = execute(config, directory, info, _Progress(config.objective))
-    print(summary(config, outcome.result))
+    outcome = execute(config, data, directory, info, _Progress(config.objective))
+    print(summary(info, config, outcome.result))
     print(f"pictures: {_relative(directory.plots)}   compare runs: wavesweep ui")
     return outcome.code, outcome.result.objective
 
@@ -128,7 +123,7 @@ def _relative(path: Path) -> Path:
 
 
 class _Progress:
-    """Prints a line every few seconds while a run trains."""
+    """Logs a line every few seconds while a run trains."""
 
     def __init__(self, objective: str) -> None:
         self.objective, self.best, self.next = objective, float("inf"), time.monotonic() + 2
@@ -139,12 +134,5 @@ class _Progress:
         if time.monotonic() < self.next and record.epoch < epochs:
             return
         self.next = time.monotonic() + 2
-        log.info(
-            "epoch %d/%d  loss %.3g  %s %.3g  best %.3g",
-            record.epoch,
-            epochs,
-            record.loss,
-            self.objective,
-            value,
-            self.best,
-        )
+        text = "epoch %d/%d  loss %.3g  %s %.3g  best %.3g"
+        log.info(text, record.epoch, epochs, record.loss, self.objective, value, self.best)

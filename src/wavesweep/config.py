@@ -11,21 +11,21 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from wavesweep.datasets import Dataset
 from wavesweep.models import Model
 from wavesweep.optimizers import Optimizer
-from wavesweep.schema import Count, CountOrNone, NonNegative, Part, Refused, Seed, explain
+from wavesweep.schema import ConfigPart, Count, NonNegative, NonNegativeInt, Refused, Seed, explain
 
 FORMAT_VERSION = 1
 
 
-class Training(Part):
+class Training(ConfigPart):
     """How a network is trained; the optimizer drives the main stage."""
 
     epochs: Count
-    refine_epochs: CountOrNone
+    refine_epochs: NonNegativeInt
     record_every: Count
     standardize: bool
-    window: CountOrNone | None
+    window: NonNegativeInt | None
     batch_size: Count
-    washout: CountOrNone | None
+    washout: NonNegativeInt | None
     noise_start: NonNegative
     noise_end: NonNegative
     clip_norm: NonNegative
@@ -42,7 +42,7 @@ class Training(Part):
         return self
 
 
-class Forecast(Part):
+class Forecast(ConfigPart):
     """The closed-loop forecasts that a model is scored on."""
 
     horizon: Count | None
@@ -50,7 +50,7 @@ class Forecast(Part):
     stride: Count | None
 
 
-class Tracking(Part):
+class Tracking(ConfigPart):
     """Where MLflow keeps its copy of the runs."""
 
     uri: Annotated[str, Field(min_length=1)]
@@ -58,7 +58,7 @@ class Tracking(Part):
     required: bool
 
 
-class Runtime(Part):
+class Runtime(ConfigPart):
     """What the computation runs on; results depend on all three."""
 
     device: str
@@ -73,7 +73,7 @@ class Runtime(Part):
         return device
 
 
-class Config(Part):
+class Config(ConfigPart):
     """One run, complete."""
 
     format_version: int

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
-from wavesweep.schema import Count, CountOrNone, NonNegative, Part, Positive, Seed, known
+from wavesweep.schema import ConfigPart, Count, NonNegative, NonNegativeInt, Positive, Seed, known
 from wavesweep.seeds import stream
 
 if TYPE_CHECKING:
@@ -30,17 +30,17 @@ def _one_rule(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 
 Counts = Annotated[tuple[int, int, int], Field(strict=False)]
 Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
-Split = Annotated[Counts | Fractions | None, WrapValidator(_one_rule)]
+SplitRule = Annotated[Counts | Fractions | None, WrapValidator(_one_rule)]
 
 
-class Generated(Part):
+class Generated(ConfigPart):
     """What all generated data sets have: a size, a seed, and a split."""
 
     num_series: Count | None
-    validation_series: CountOrNone
+    validation_series: NonNegativeInt
     length: Annotated[int, Field(ge=3)] | None
     seed: Seed | None
-    split: Split
+    split: SplitRule
 
     @property
     def channels(self) -> tuple[str, ...]:

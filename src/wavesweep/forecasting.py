@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from wavesweep.networks import Forecaster
+from wavesweep.networks import Forecaster, evaluating
 from wavesweep.splits import Part, Scaler
 
 
@@ -14,25 +14,24 @@ class Forecasts:
     """Forecasts of one part, in the units of the data.
 
     Attributes:
-        one_step: Predictions of `part.observed[:, first_target:]`, (series, time - first_target, channel).
-        first_target: The time step of the first of them.
+        one_step: Predictions of `part.observed[:, lead:]`, (series, time - lead, channel).
+        lead: How many values the network needs before a prediction.
         closed_loop: Forecasts of `part.truth`, (window, horizon, channel).
     """
 
     one_step: np.ndarray
-    first_target: int
+    lead: int
     closed_loop: np.ndarray
 
 
 def forecast_part(network: Forecaster, scaler: Scaler, part: Part) -> Forecasts:
     """Forecast all that a part is scored on, in eval mode."""
-    first = max(part.first_target, network.lead)
     begin = np.zeros(len(part.observed), dtype=np.int64)
-    with _evaluating(network):
+    with evaluating(network):
         values, start = to_network(network, scaler.scale(part.observed)), to_network(network, begin)
-        predictions = network.one_step(values, start)[:, first - network.lead :]
-        one_step = scaler.unscale(predictions.double().cpu().numpy())
-    return Forecasts(one_step, first, closed_loop(network, scaler, part.context, part.start, part.truth.shape[1]))
+        one_step = scaler.unscale(network.one_step(values, start).double().cpu().numpy())
+    ahead = closed_loop(network, scaler, part.context, part.start, part.truth.shape[1])
+    return Forecasts(one_step, network.lead, ahead)
 
 
 def closed_loop(
@@ -57,7 +56,7 @@ def closed_loop(
         raise ValueError(f"horizon must be at least 1, got {horizon}")
     if context.shape[1] < network.lead:
         raise ValueError(f"context must have at least {network.lead} steps, got {context.shape[1]}")
-    with _evaluating(network):
+    with evaluating(network):
         values = to_network(network, scaler.scale(context))
         forecast = network.closed_loop(values, to_network(network, start), horizon)
     return scaler.unscale(forecast.double().cpu().numpy())
@@ -68,18 +67,3 @@ def to_network(network: Forecaster, values: np.ndarray) -> torch.Tensor:
     weight = next(iter(network.state_dict().values()))
     tensor = torch.from_numpy(np.ascontiguousarray(values))
     return tensor.to(weight.device, weight.dtype if tensor.is_floating_point() else None)
-
-
-class _evaluating:  # noqa: N801
-    """Eval mode without gradients, and back to the mode before."""
-
-    def __init__(self, network: Forecaster) -> None:
-        self.network, self.training, self.quiet = network, network.training, torch.inference_mode()
-
-    def __enter__(self) -> None:
-        self.network.eval()
-        self.quiet.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        self.quiet.__exit__(*error)
-        self.network.train(self.training)

@@ -1,70 +1,82 @@
 """One job from configuration to delivered record: what the command line and, later, a sweep's workers run."""
 
-import logging
 import platform
 import subprocess
-import time
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wavesweep.config import Config, config_hash, dump
+from wavesweep.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.redaction import without_password
 from wavesweep.report import description
 from wavesweep.rundir import RunDirectory, RunInfo, Status
 from wavesweep.schema import Refused
-from wavesweep.splits import load
-from wavesweep.tracking import connect, deliver, reason, save_model
+from wavesweep.shapes import fill_in, find_device
+from wavesweep.splits import Split, describe, load
+from wavesweep.tracking import Courier, require, save_model
 
 if TYPE_CHECKING:
     from wavesweep.experiment import Listener, Metrics, Record, Result
-    from wavesweep.splits import Split
-
-log = logging.getLogger("wavesweep")
-
-FAILED, REFUSED, DIVERGED, UNTRACKED, INTERRUPTED = 1, 2, 3, 4, 130
-"""Exit codes."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: its exit code, 0 if all is good, and its result."""
+    """How a job ended: its exit code, 0 if all is good, its result, and MLflow's id of it, if MLflow has it."""
 
     code: int
     result: "Result"
+    run_id: str | None
 
 
-def execute(config: Config, directory: RunDirectory, info: RunInfo, listen: "Listener") -> Outcome:
-    """Run a configuration in its directory, and deliver it to MLflow.
+def prepare(config: Config) -> tuple[Config, Split]:
+    """Do all that can refuse a configuration, the cheapest first.
+
+    Returns:
+        The configuration with each `null` and `auto` replaced by what will be used, and its data.
+
+    Raises:
+        Refused: If values can't go together, the data can't be used, the device is not there, or tracking is
+            required and not there.
+    """
+    filled = fill_in(config)
+    data = load(filled)
+    if filled.tracking.required:
+        require(filled.tracking)
+    runtime = filled.runtime.model_copy(update={"device": find_device(filled.runtime.device)})
+    return filled.model_copy(update={"runtime": runtime}), data
+
+
+def execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo, listen: "Listener") -> Outcome:
+    """Run a prepared configuration in its directory, and deliver it to MLflow.
 
     Args:
-        config: With derived values filled in (see shapes.fill_in).
+        config: As `prepare` gave it.
+        data: Likewise.
         directory: Of the run; it exists. Configuration and run.json are written before anything else.
         info: What is known of the run before it starts.
         listen: Is told of each record.
 
     Raises:
-        Refused: If the data can't be used, the directory holds another run, or tracking is required and
-            not there. Nothing is trained then.
+        Refused: If the directory holds another run.
     """
-    data = check(config)
-    if directory.info.exists():
-        raise Refused(f"hydra.run.dir: {directory.path} holds a run already; choose another directory")
-    from wavesweep.experiment import describe_inputs, run
+    from wavesweep.experiment import run
 
-    public = config.tracking.model_copy(update={"uri": without_password(config.tracking.uri)})
-    values = dump(config.model_copy(update={"tracking": public}))
-    common = {"name": config.dataset.kind, "source": values["dataset"]}
-    inputs = [common | part for part in describe_inputs(data)]
-    info = replace(info, tags=_tags(config), inputs=inputs, description=description(info))
     with directory.lock():
-        directory.write_config(values)
-        directory.write_info(info)
-        courier = _Courier(directory, config)
+        if directory.info.exists():
+            raise Refused(f"hydra.run.dir: {directory.path} holds a run already; choose another directory")
+        info = _start(config, data, directory, info)
+        courier = Courier(directory, config.tracking)
         courier.send()
+
+        def tell(record: "Record", metrics: "Metrics", epochs: int) -> None:
+            courier.send_when_due()
+            listen(record, metrics, epochs)
+
         try:
-            result = run(config, data, directory, _both(courier.listen, listen))
+            result = run(config, data, directory, tell)
             save_model(directory, config)
         except BaseException as error:
             status: Status = "killed" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -72,27 +84,22 @@ def execute(config: Config, directory: RunDirectory, info: RunInfo, listen: "Lis
             courier.send()
             raise
         status = "diverged" if result.diverged else "finished"
+        info = replace(info, weights_digest=sha256(directory.weights.read_bytes()).hexdigest())
         directory.write_info(info.finished(status, description(info, config, result)))
-        delivered = courier.send()
-    return Outcome(DIVERGED if result.diverged else 0 if delivered else UNTRACKED, result)
+        run_id = courier.send()
+    return Outcome(DIVERGED if result.diverged else 0 if run_id else UNTRACKED, result, run_id)
 
 
-def check(config: Config) -> "Split":
-    """Do all that can refuse a configuration, with derived values filled in, and return its data.
-
-    Raises:
-        Refused: If the data can't be used, or tracking is required and not there.
-    """
-    data = load(config)
-    if config.tracking.required:
-        try:
-            connect(config.tracking)
-        except Exception as error:
-            raise Refused(
-                f"tracking.uri={without_password(config.tracking.uri)} can't be used ({reason(error)}); "
-                "correct the address, start the server, or set tracking.required=false to run without it"
-            ) from None
-    return data
+def _start(config: Config, data: Split, directory: RunDirectory, info: RunInfo) -> RunInfo:
+    """Write configuration and run.json; return what the latter holds."""
+    public = config.tracking.model_copy(update={"uri": without_password(config.tracking.uri)})
+    values = dump(config.model_copy(update={"tracking": public}))
+    common = {"name": config.dataset.kind, "source": values["dataset"]}
+    inputs = [common | part for part in describe(data)]
+    info = replace(info, tags=_tags(config), inputs=inputs, description=description(info))
+    directory.write_config(values)
+    directory.write_info(info)
+    return info
 
 
 def _tags(config: Config) -> dict[str, str]:
@@ -117,35 +124,3 @@ def _git_commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _both(first: "Listener", second: "Listener") -> "Listener":
-    def listen(record: "Record", metrics: "Metrics", epochs: int) -> None:
-        first(record, metrics, epochs)
-        second(record, metrics, epochs)
-
-    return listen
-
-
-class _Courier:
-    """Delivers a run while it trains, spaced such that this takes at most a fiftieth of the time."""
-
-    def __init__(self, directory: RunDirectory, config: Config) -> None:
-        self.directory, self.tracking, self.next = directory, config.tracking, 0.0
-
-    def listen(self, *_: object) -> None:
-        if time.monotonic() >= self.next:
-            self.send()
-
-    def send(self) -> bool:
-        """Deliver now; return whether it worked."""
-        began = time.monotonic()
-        try:
-            deliver(self.directory, self.tracking)
-        except Exception as error:
-            log.warning("MLflow has not taken the run yet: %s", reason(error))
-            return False
-        finally:
-            ended = time.monotonic()
-            self.next = ended + max(2.0, 50 * (ended - began))
-        return True

@@ -18,8 +18,9 @@ def scores(forecasts: Forecasts, part: Part, variance: np.ndarray) -> dict[str, 
         `one_step_mse` and `closed_loop_mse`, in squared units of the data, and `closed_loop_scaled_mse`, in
         units of the variance: a forecast of the mean scores about 1 on a stationary series.
     """
+    first = max(part.first_target, forecasts.lead)
     return {
-        "one_step_mse": mse(forecasts.one_step, part.observed[:, forecasts.first_target :]),
+        "one_step_mse": mse(forecasts.one_step[:, first - forecasts.lead :], part.observed[:, first:]),
         "closed_loop_mse": mse(forecasts.closed_loop, part.truth),
         "closed_loop_scaled_mse": scaled_mse(forecasts.closed_loop, part.truth, variance),
     }

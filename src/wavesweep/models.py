@@ -1,29 +1,35 @@
 """What is configured of a model; `build` takes what only the data can tell. Imports torch only then."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
-from wavesweep.schema import Count, CountOrNone, Part, known
+from wavesweep.schema import ConfigPart, Count, NonNegativeInt, known
 
 if TYPE_CHECKING:
     from wavesweep.networks import Forecaster
 
 
-class LSTM(Part):
+class _Model(ConfigPart):
+    def with_sizes(self, shortest: int) -> Self:
+        """Return a copy with each size that is `null` derived.
+
+        Args:
+            shortest: Steps of the shortest stretch that the model sees, in training or as context.
+        """
+        return self
+
+
+class LSTM(_Model):
     """Stacked LSTM layers, of equal or unequal sizes, with a linear output."""
 
     kind: Literal["lstm"]
     hidden_sizes: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
-    head_size: CountOrNone
+    head_size: NonNegativeInt
     dropout: Annotated[float, Field(ge=0, lt=1)]
     normalization: Literal["none", "batch", "layer"]
     output: Literal["value", "increment"]
     initialization: Literal["orthogonal", "uniform"]
-
-    def with_sizes(self, length: int) -> "LSTM":
-        """Return a copy with every size that is `null` filled in; an LSTM has none."""
-        return self
 
     def build(self, num_channels: int, dtype: str) -> "Forecaster":
         """Build the network with fresh weights from torch's global generator."""
@@ -43,15 +49,11 @@ class LSTM(Part):
         return network.to(getattr(torch, dtype))
 
 
-class Pointwise(Part):
+class Pointwise(_Model):
     """A network of the time alone, which never sees a past value; for one series."""
 
     kind: Literal["pointwise"]
     hidden_size: Count
-
-    def with_sizes(self, length: int) -> "Pointwise":
-        """Return a copy with every size that is `null` filled in; this network has none."""
-        return self
 
     def build(self, num_channels: int, dtype: str) -> "Forecaster":
         """Build the network with fresh weights from torch's global generator."""
@@ -62,15 +64,15 @@ class Pointwise(Part):
         return PointwiseForecaster(num_channels, self.hidden_size).to(getattr(torch, dtype))
 
 
-class Linear(Part):
+class Linear(_Model):
     """Linear autoregression on the last `order` values, fitted by least squares."""
 
     kind: Literal["linear"]
     order: Count | None
 
-    def with_sizes(self, length: int) -> "Linear":
-        """Return a copy with a `null` order derived: 32, or half the training length where that is less."""
-        return self.model_copy(update={"order": self.order or min(32, max(length // 2, 1))})
+    def with_sizes(self, shortest: int) -> Self:
+        """Return a copy with a `null` order derived: 32, or half of the shortest stretch it sees if that is less."""
+        return self.model_copy(update={"order": self.order or min(32, max(shortest // 2, 1))})
 
     def build(self, num_channels: int, dtype: str) -> "Forecaster":
         """Build the autoregression, not fitted yet; it works in double precision whatever the `dtype`."""

@@ -4,7 +4,8 @@ All take and give (series, time, channel). `start` is the time index of each ser
 only the pointwise network looks at it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +46,19 @@ class Forecaster(nn.Module):
             Teacher forcing and free running: Williams & Zipser (1989).
         """
         raise NotImplementedError
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put a network into eval mode without gradients, and each of its modules back into the mode it was in."""
+    training = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, mode in training:
+            module.training = mode
 
 
 class LSTMForecaster(Forecaster):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from wavesweep.schema import Count, NonNegative, Part, Positive
+from wavesweep.schema import ConfigPart, Count, NonNegative, Positive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
-class LBFGS(Part):
+class LBFGS(ConfigPart):
     """Limited-memory BFGS; an epoch is one step, of at most `max_iter` iterations, on all data at once."""
 
     kind: Literal["lbfgs"]
@@ -44,11 +44,11 @@ class LBFGS(Part):
         )
 
     def build_schedule(self, optimizer: "torch.optim.Optimizer", total_steps: int) -> "LRScheduler | None":
-        """Return None: a step's length is the line search's affair."""
+        """Return None: the rate stays as it is."""
         return None
 
 
-class _FirstOrder(Part):
+class _FirstOrder(ConfigPart):
     lr: Positive
     weight_decay: NonNegative
     schedule: Literal["constant", "cosine", "one_cycle"]

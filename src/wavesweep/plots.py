@@ -97,9 +97,8 @@ def _draw_window(axes: Axes, part: Part, forecasts: Forecasts, index: int) -> No
 def _one_step(forecasts: Forecasts, index: int, channel: int, past: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the steps of the visible past that have a one-step prediction, and the predictions."""
     predictions = forecasts.one_step[min(index, len(forecasts.one_step) - 1), :, channel]
-    first = forecasts.first_target
-    steps = past[(past >= first) & (past < first + len(predictions))]
-    return steps, predictions[steps - first]
+    steps = past[past >= forecasts.lead]
+    return steps, predictions[steps - forecasts.lead]
 
 
 def _limit(axes: Axes, values: np.ndarray) -> None:

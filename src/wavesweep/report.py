@@ -38,13 +38,14 @@ def verdict(config: Config, result: "Result") -> str:
     if result.diverged:
         where = f"the weights of epoch {result.epoch} are kept" if result.epoch else "its first weights are kept"
         return f"The run diverged: its loss or its forecasts ceased to be finite; {where}."
+    kept = f"The weights of epoch {result.epoch} are kept."
     if config.model.kind == "linear" or "test/closed_loop_scaled_mse" not in result.metrics:
-        return f"The weights of epoch {result.epoch} are kept."
+        return kept
     score = result.metrics["test/closed_loop_scaled_mse"]
     best, name = min((result.metrics[key], name) for key, name in BASELINES.items())
     if score < best:
-        return f"The network beats every baseline; the best of them is {name}."
-    return f"The network does not beat {name}."
+        return f"The network beats every baseline, of which {name} is the best. {kept}"
+    return f"The network does not beat {name}. {kept}"
 
 
 def score_rows(config: Config, metrics: "Metrics") -> list[tuple[str, float]]:
@@ -55,11 +56,11 @@ def score_rows(config: Config, metrics: "Metrics") -> list[tuple[str, float]]:
     return [own, *((name, metrics[key]) for key, name in BASELINES.items())]
 
 
-def summary(config: Config, result: "Result") -> str:
+def summary(info: RunInfo, config: Config, result: "Result") -> str:
     """Return the end of a run for the terminal: scores beside the baselines', and the verdict."""
     if result.diverged:
-        return verdict(config, result)
-    lines = [f"closed loop over {config.forecast.horizon} steps, scaled MSE"]
+        return f"{info.name}\n{verdict(config, result)}"
+    lines = [info.name, f"closed loop over {config.forecast.horizon} steps, scaled MSE"]
     lines += [f"  {name:<26}{score:>10.3g}" for name, score in score_rows(config, result.metrics)]
     seconds = result.metrics["time/train_seconds"]
-    return "\n".join([*lines, f"{verdict(config, result)} Epoch {result.epoch} kept, trained in {seconds:.1f} s."])
+    return "\n".join([*lines, f"{verdict(config, result)} Trained in {seconds:.1f} s."])

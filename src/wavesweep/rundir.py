@@ -28,6 +28,7 @@ class RunInfo:
         ended: Likewise; None while it runs.
         tags: Versions, commit and hash that it ran on.
         inputs: Digest and shape of each part of the data.
+        weights_digest: SHA-256 of model.safetensors; empty until it is written.
         description: What a reader should know, in Markdown.
     """
 
@@ -40,6 +41,7 @@ class RunInfo:
     ended: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
     inputs: list[dict[str, Any]] = field(default_factory=list)
+    weights_digest: str = ""
     description: str = ""
 
     @property
@@ -111,8 +113,9 @@ class RunDirectory:
         return [json.loads(line) for line in self.metrics.read_text("utf-8").splitlines()]
 
     def drop_metrics_after(self, epoch: int) -> None:
-        """Forget the records after an epoch, which a resumed run makes again."""
-        kept = [json.dumps(row) + "\n" for row in self.read_metrics() if row["epoch"] <= epoch]
+        """Forget the records after an epoch, and those made once at the end: a resumed run makes them again."""
+        rows = [row for row in self.read_metrics() if row["epoch"] <= epoch and "train/loss" in row]
+        kept = [json.dumps(row) + "\n" for row in rows]
         write_atomically(self.metrics, "".join(kept).encode())
 
     def figure(self, name: str) -> Path:
@@ -125,32 +128,21 @@ class RunDirectory:
         candidates = (self.config, self.metrics, self.weights, self.plots, self.model)
         return (path for path in candidates if path.exists())
 
-    def remove_checkpoint(self) -> None:
-        """Remove the checkpoint and its digest, once the run has succeeded."""
-        self.checkpoint.unlink(missing_ok=True)
-        digest_file(self.checkpoint).unlink(missing_ok=True)
+
+def seal(content: bytes) -> bytes:
+    """Return content behind its SHA-256: a flipped bit would load in silence."""
+    return sha256(content).digest() + content
 
 
-def digest_file(path: Path) -> Path:
-    """Return where the SHA-256 of a file stands."""
-    return path.with_name(path.name + ".sha256")
-
-
-def write_with_digest(path: Path, content: bytes) -> None:
-    """Write a file and its SHA-256: a flipped bit would load in silence."""
-    write_atomically(path, content)
-    write_atomically(digest_file(path), sha256(content).hexdigest().encode())
-
-
-def read_with_digest(path: Path) -> bytes:
-    """Read a file back.
+def unseal(sealed: bytes) -> bytes:
+    """Return the content that was sealed.
 
     Raises:
-        ValueError: If it isn't what was written.
+        ValueError: If it isn't what was sealed.
     """
-    content = path.read_bytes()
-    if sha256(content).hexdigest() != digest_file(path).read_text():
-        raise ValueError(f"{path} is damaged: its SHA-256 differs from the one written with it")
+    digest, content = sealed[:32], sealed[32:]
+    if sha256(content).digest() != digest:
+        raise ValueError("the file is damaged: its SHA-256 differs from the one written with it")
     return content
 
 

@@ -13,7 +13,7 @@ def stream(seed: int, purpose: str) -> "np.random.Generator":
     A draw more for one purpose thus never changes the numbers of another.
 
     Source:
-        Spawn keys of seed sequences: numpy.random.SeedSequence, after O'Neill (2015).
+        numpy.random.SeedSequence, which mixes all words of its entropy, after O'Neill (2015).
     """
     import numpy as np
 

@@ -43,7 +43,7 @@ class ServedForecaster:
         import pandas as pd
 
         channels = list(self.config.dataset.channels)
-        horizon = (params or {}).get("horizon") or known(self.config.forecast.horizon)
+        horizon = (params or {}).get("horizon", known(self.config.forecast.horizon))
         values = model_input[channels].to_numpy(dtype=np.float64)[np.newaxis]
         forecast = closed_loop(self.network, self.scaler, values, np.zeros(1, dtype=np.int64), horizon)
         return pd.DataFrame(forecast[0], columns=channels)

@@ -25,37 +25,38 @@ def splits_by_time(dataset: "Generated") -> bool:
 
 
 def fill_in(config: Config) -> Config:
-    """Return the configuration with each `null` and `auto` replaced by what will be used.
+    """Return the configuration with each `null` replaced by what will be used.
 
     Raises:
         Refused: Where the values can't go together with the shape of the data.
     """
     seed = config.seed if config.dataset.seed is None else config.dataset.seed
     dataset = config.dataset.model_copy(update={"seed": seed}).with_sizes()
-    rows = _rows(dataset)
-    dataset = dataset.model_copy(update={"split": _stored_split(dataset, rows)})
+    dataset = dataset.model_copy(update={"split": _derive_split(dataset)})
+    rows = rows_of(dataset)
     steps = rows.train if splits_by_time(dataset) else known(dataset.length)
+    forecast = _fill_forecast(config.forecast, dataset, rows)
+    model = config.model.with_sizes(min(steps, known(forecast.context)))
     filled = config.model_copy(
         update={
             "dataset": dataset,
-            "model": config.model.with_sizes(steps),
-            "training": _fill_training(config.training, steps, config.model.kind),
-            "forecast": _fill_forecast(config.forecast, dataset, rows),
+            "model": model,
+            "training": _fill_training(config.training, steps, model.kind),
+            "forecast": forecast,
         }
     )
     _check_model(filled, steps)
-    runtime = filled.runtime.model_copy(update={"device": _device(filled.runtime.device)})
-    return filled.model_copy(update={"runtime": runtime})
+    return filled
 
 
 def rows_of(dataset: "Generated") -> Rows:
     """Return the parts of a data set whose split is filled in; further validation series are counted in."""
-    train, val, test = dataset.split or (0, 0, 0)
+    train, val, test = known(dataset.split)
     return Rows(int(train), int(val) + dataset.validation_series, int(test))
 
 
-def _rows(dataset: "Generated") -> Rows:
-    """Return the parts, derived from the shape or as given, and check that they can be used."""
+def _derive_split(dataset: "Generated") -> tuple[int, int, int]:
+    """Return the row counts, derived from the shape or as given, and check that they can be used."""
     by_time = splits_by_time(dataset)
     total = known(dataset.length if by_time else dataset.num_series)
     unit = "time steps" if by_time else "series"
@@ -72,7 +73,7 @@ def _rows(dataset: "Generated") -> Rows:
     train, val, test = parts
     if train < 1 or val + dataset.validation_series < 1:
         raise Refused(f"dataset.split must leave {unit} to train and to validate on, got {list(parts)}")
-    return Rows(train, val + dataset.validation_series, test)
+    return train, val, test
 
 
 def _given_rows(split: "Counts | Fractions", total: int, unit: str) -> tuple[int, int, int]:
@@ -87,10 +88,6 @@ def _given_rows(split: "Counts | Fractions", total: int, unit: str) -> tuple[int
     return int(split[0]), int(split[1]), int(split[2])
 
 
-def _stored_split(dataset: "Generated", rows: Rows) -> tuple[int, int, int]:
-    return rows.train, rows.val - dataset.validation_series, rows.test
-
-
 def _fill_training(training: Training, steps: int, kind: str) -> Training:
     window = min(200, steps) if training.window is None else training.window or steps
     if not 2 <= window <= steps:
@@ -100,7 +97,9 @@ def _fill_training(training: Training, steps: int, kind: str) -> Training:
     washout = 0 if kind == "pointwise" and training.washout is None else washout
     if washout > window - 2:
         raise Refused(f"training.washout must be at most training.window - 2 = {window - 2}, got {washout}")
-    return training.model_copy(update={"window": window, "washout": washout})
+    # Only what feeds its predictions back, and is trained by its gradient, has a closed loop to refine.
+    refine_epochs = training.refine_epochs if kind == "lstm" else 0
+    return training.model_copy(update={"window": window, "washout": washout, "refine_epochs": refine_epochs})
 
 
 def _fill_forecast(forecast: Forecast, dataset: "Generated", rows: Rows) -> Forecast:
@@ -123,7 +122,7 @@ def _fill_forecast(forecast: Forecast, dataset: "Generated", rows: Rows) -> Fore
 
 
 def _check_model(config: Config, steps: int) -> None:
-    dataset, model, training = config.dataset, config.model, config.training
+    dataset, model = config.dataset, config.model
     if model.kind == "pointwise" and dataset.total_series > 1:
         raise Refused(
             f"model=pointwise sees the time alone, so it takes one series, got {dataset.total_series}; "
@@ -135,12 +134,14 @@ def _check_model(config: Config, steps: int) -> None:
             raise Refused(f"model.order must be less than the {steps} training steps, got {order}")
         if order > context:
             raise Refused(f"model.order must be at most forecast.context = {context}, got {order}")
-    if model.kind == "lstm" and model.normalization == "batch" and training.batch_size == 1:
-        raise Refused("training.batch_size must be at least 2 with model.normalization=batch, got 1")
 
 
-def _device(name: str) -> str:
-    """Return the device to run on; `auto` is the first GPU where there is one."""
+def find_device(name: str) -> str:
+    """Return the device to run on; `auto` is the first GPU where there is one.
+
+    Raises:
+        Refused: If the device is not there.
+    """
     if name == "cpu":
         return name
     import torch
@@ -165,13 +166,14 @@ def without_effect(config: Config) -> dict[str, str]:
         Reasons by key; the key of a group stands for everything below it.
     """
     reasons: dict[str, str] = {}
-    training = config.training
+    training, only_one = config.training, config.dataset.total_series == 1
     if not splits_by_time(config.dataset):
         reasons["forecast.stride"] = "each series is forecast once, from its end"
     if config.model.kind == "linear":
         reasons["optimizer"] = "model=linear is fitted by least squares"
         reasons |= {f"training.{key}": reasons["optimizer"] for key in Training.model_fields}
         del reasons["training.standardize"], reasons["training.washout"]
+        reasons["runtime.dtype"] = "model=linear works in float64"
         return reasons
     if config.model.kind == "pointwise":
         never = "model=pointwise never sees a past value"
@@ -180,6 +182,8 @@ def without_effect(config: Config) -> dict[str, str]:
         if not training.refine_epochs:
             reasons["training.batch_size"] = "optimizer=lbfgs takes all windows at once"
         reasons["training.clip_norm"] = "optimizer=lbfgs sets the length of its steps itself"
+    elif only_one and training.window == rows_of(config.dataset).train and not training.refine_epochs:
+        reasons["training.batch_size"] = "there is a single window, all of the series"
     if training.record_every > training.epochs + training.refine_epochs:
         reasons["training.record_every"] = "the run has fewer epochs; the last one is recorded"
     return reasons

@@ -1,6 +1,8 @@
 """Training, validation and test parts, and the scaling that the training part gives."""
 
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
 
 import numpy as np
 
@@ -85,6 +87,17 @@ def split(observed: np.ndarray, continuation: np.ndarray, config: Config) -> Spl
     if not config.training.standardize:
         scaler = Scaler(np.zeros_like(variance), np.ones_like(variance))
     return Split(train, val, test, variance, scaler)
+
+
+def describe(data: Split) -> list[dict[str, Any]]:
+    """Return context, digest and shape of each part's observed series, for MLflow's dataset inputs."""
+    parts = {"training": data.train, "validation": data.val.observed}
+    if data.test:
+        parts["test"] = data.test.observed
+    return [
+        {"context": name, "digest": sha256(values.tobytes()).hexdigest()[:16], "shape": list(values.shape)}
+        for name, values in parts.items()
+    ]
 
 
 Parts = tuple[np.ndarray, Part, Part | None]

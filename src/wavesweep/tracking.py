@@ -1,10 +1,11 @@
-"""MLflow's copy of a run: the only module, beside the served model, that imports mlflow."""
+"""MLflow's copy of a run: the only module that imports mlflow."""
 
 import json
 import logging
 import os
 import platform
 import shutil
+import time
 from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -13,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 from wavesweep.config import Config, Tracking, flatten
 from wavesweep.redaction import without_password
 from wavesweep.rundir import RunDirectory, RunInfo
+from wavesweep.schema import Refused
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
+
+log = logging.getLogger("wavesweep")
 
 STATUS = {
     "running": "RUNNING",
@@ -32,6 +36,12 @@ SQLITE = "sqlite:///"
 def sqlite_path(uri: str) -> Path | None:
     """Return the file of a sqlite store; None for other stores."""
     return Path(uri.removeprefix(SQLITE)).absolute() if uri.startswith(SQLITE) else None
+
+
+def artifact_root(tracking: Tracking) -> Path:
+    """Return where the artifacts of a store without a server go."""
+    path = sqlite_path(tracking.uri)
+    return (path.parent if path else Path("outputs").absolute()) / "mlartifacts"
 
 
 def deliver(directory: RunDirectory, tracking: Tracking) -> str:
@@ -82,9 +92,48 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
         experiment = client.get_experiment_by_name(tracking.experiment)
         if experiment is None:
             # The default artifact root, ./mlruns, would lie outside outputs/.
-            root = None if path is None else (path.parent / "mlartifacts" / tracking.experiment).as_uri()
+            root = None if tracking.uri.startswith("http") else artifact_root(tracking).as_uri()
             return client, client.create_experiment(tracking.experiment, artifact_location=root)
     return client, experiment.experiment_id
+
+
+def require(tracking: Tracking) -> None:
+    """Make sure that the store can be used.
+
+    Raises:
+        Refused: If it can't.
+    """
+    try:
+        connect(tracking)
+    except Exception as error:
+        raise Refused(
+            f"tracking.uri={without_password(tracking.uri)} can't be used ({reason(error)}); correct the address, "
+            "start the server, or set tracking.required=false to run without it"
+        ) from None
+
+
+class Courier:
+    """Delivers a run while it trains, spaced such that this takes at most a fiftieth of the time."""
+
+    def __init__(self, directory: RunDirectory, tracking: Tracking) -> None:
+        self.directory, self.tracking, self.next = directory, tracking, 0.0
+
+    def send_when_due(self) -> None:
+        """Deliver if that was long enough ago."""
+        if time.monotonic() >= self.next:
+            self.send()
+
+    def send(self) -> str | None:
+        """Deliver now; return MLflow's id of the run, None if it did not work."""
+        began = time.monotonic()
+        try:
+            return deliver(self.directory, self.tracking)
+        except Exception as error:
+            log.warning("MLflow has not taken the run yet: %s", reason(error))
+            return None
+        finally:
+            ended = time.monotonic()
+            self.next = ended + max(2.0, 50 * (ended - began))
 
 
 def reason(error: BaseException) -> str:
@@ -126,6 +175,7 @@ def _log_params_and_tags(client: "MlflowClient", run_id: str, directory: RunDire
     sweep = {"wavesweep.sweep_id": info.sweep_id} if info.sweep_id else {}
     tags = [RunTag(key, value) for key, value in {**info.tags, **sweep, **note}.items()]
     tags.append(RunTag("wavesweep.status", info.status))
+    tags.append(RunTag("wavesweep.weights_digest", info.weights_digest))
     for first in range(0, len(params), MOST_PARAMS):
         client.log_batch(run_id, params=params[first : first + MOST_PARAMS])
     for first in range(0, len(tags), MOST_TAGS):

@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from wavesweep.config import Training
-from wavesweep.networks import Forecaster, LinearForecaster
+from wavesweep.networks import Forecaster, LinearForecaster, evaluating
 from wavesweep.optimizers import LBFGS, Optimizer
 from wavesweep.schema import known
 
@@ -31,164 +31,240 @@ class Record:
 
     Attributes:
         epoch: Counted from 1, the refinement's following those of the main stage.
-        loss: With L-BFGS that of all data after its step, else the mean over the epoch's batches; on scaled
-            data where training standardizes.
-        seconds: Spent on training so far; evaluation does not count.
-        evaluations: Of the loss and its gradient so far.
+        loss: In squared units of the network. Of random batches, the mean of what was minimised, before each
+            step and with its noise; of a full batch, after its step and without noise; in the refinement, of
+            the closed loop.
     """
 
     epoch: int
     loss: float
+
+
+class Trains(Protocol):
+    """What trains a network; `state` and `restore` make an interrupted training go on exactly.
+
+    Attributes:
+        network: What is trained, in place.
+        epoch: Epochs done so far.
+        epochs: Epochs in all.
+        seconds: Spent on training so far; evaluation does not count.
+        evaluations: Of the loss and its gradient so far.
+    """
+
+    network: Forecaster
+    epoch: int
+    epochs: int
     seconds: float
     evaluations: int
 
+    def records(self) -> Iterator[Record]:
+        """Train, yielding at the epochs that `is_recorded` names; after a loss that isn't finite, for the last time."""
+        ...
 
-class Trainer:
-    """Trains a network on series; `state` and `restore` make an interrupted training go on exactly.
+    def is_recorded(self, epoch: int) -> bool:
+        """Say whether an epoch is recorded."""
+        ...
 
-    Random numbers (windows, noise, dropout) come from torch's global generator.
+    def state(self) -> dict[str, Any]:
+        """Return all that is needed to go on exactly: tensors and plain values."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a `state` of a trainer that was made with the same arguments."""
+        ...
+
+
+class LeastSquares:
+    """Fits a linear network in one epoch.
 
     Args:
-        network: What to train, in place.
+        network: What to fit.
+        series: Training part, (series, time, channel), in the network's units.
+    """
+
+    epochs = 1
+
+    def __init__(self, network: LinearForecaster, series: Tensor) -> None:
+        self.network: Forecaster = network
+        self.linear, self.series = network, series
+        self.epoch, self.evaluations, self.seconds = 0, 0, 0.0
+
+    def records(self) -> Iterator[Record]:
+        """See `Trains.records`."""
+        if self.epoch:
+            return
+        began = perf_counter()
+        self.linear.fit(self.series)
+        self.epoch, self.evaluations, self.seconds = 1, 1, perf_counter() - began
+        begin = torch.zeros(len(self.series), dtype=torch.int64, device=self.series.device)
+        yield Record(1, mse_loss(self.network, self.series, self.series, begin, washout=0).item())
+
+    def is_recorded(self, epoch: int) -> bool:
+        """See `Trains.is_recorded`."""
+        return epoch == 1
+
+    def state(self) -> dict[str, Any]:
+        """See `Trains.state`."""
+        return {"epoch": self.epoch, "seconds": self.seconds, "network": self.network.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See `Trains.restore`."""
+        self.epoch = self.evaluations = state["epoch"]
+        self.seconds = state["seconds"]
+        self.network.load_state_dict(state["network"])
+
+
+class GradientDescent:
+    """Trains a network by its optimizer, then refines its closed loop by L-BFGS.
+
+    Windows, noise and dropout are drawn from torch's global generator; those of the refinement from one of its
+    own, so that refining more or less changes nothing before it.
+
+    Args:
+        network: What to train.
         series: Training part, (series, time, channel), in the network's units; it begins at time 0.
         training: With derived values filled in.
         optimizer: Drives the main stage; L-BFGS takes all windows at once, the others random ones.
+        seed: Of the refinement's windows.
     """
 
-    def __init__(self, network: Forecaster, series: Tensor, training: Training, optimizer: Optimizer) -> None:
-        self.network, self.series, self.training, self.optimizer_config = network, series, training, optimizer
-        self.closed_form = isinstance(network, LinearForecaster)
-        self.epochs = 1 if self.closed_form else training.epochs + training.refine_epochs
+    def __init__(
+        self, network: Forecaster, series: Tensor, training: Training, optimizer: Optimizer, seed: int
+    ) -> None:
+        self.network, self.series, self.training, self.config, self.seed = network, series, training, optimizer, seed
         self.epoch, self.steps, self.evaluations, self.seconds = 0, 0, 0, 0.0
-        num_series, length, _ = series.shape
+        self.epochs = training.epochs + training.refine_epochs
         self.window = known(training.window)
-        covering = num_series * math.ceil(length / self.window)
-        full = optimizer.full_batch
-        self.steps_per_epoch = 1 if full else math.ceil(covering / training.batch_size)
-        self.all_windows = cut_windows(series, self.window) if full or num_series * length == self.window else None
-        self.refine_windows = self._draw_refine_windows() if training.refine_epochs else None
-        if not self.closed_form:
-            self._enter_main()
+        self.batches = self._batch_sizes()
+        self.fixed_windows = cut_windows(series, self.window) if self._sees_all_at_once() else None
+        self._enter_main()
 
     def records(self) -> Iterator[Record]:
-        """Train, yielding at the epochs 1, `record_every` and its multiples, and the last.
-
-        A loss that is not finite ends the training; its record is the last.
-        """
+        """See `Trains.records`."""
         while self.epoch < self.epochs:
             began = perf_counter()
             self.epoch += 1
             if self.epoch == self.training.epochs + 1:
                 self._enter_refinement()
-            loss = self._fit() if self.closed_form else self._train_epoch()
+            loss = self._train_epoch()
             self.seconds += perf_counter() - began
             finite = math.isfinite(loss)
-            if self.records_epoch(self.epoch) or not finite:
-                yield Record(self.epoch, loss, self.seconds, self.evaluations)
+            if not finite or self.is_recorded(self.epoch):
+                yield Record(self.epoch, loss)
             if not finite:
                 return
 
-    def records_epoch(self, epoch: int) -> bool:
-        """Say whether an epoch is recorded."""
+    def is_recorded(self, epoch: int) -> bool:
+        """Say whether an epoch is recorded: 1, the multiples of `record_every`, and the last are."""
         return epoch in (1, self.epochs) or epoch % self.training.record_every == 0
 
     def state(self) -> dict[str, Any]:
-        """Return all that training needs to go on exactly: tensors and plain values."""
+        """See `Trains.state`."""
         return {
             "epoch": self.epoch,
             "steps": self.steps,
             "evaluations": self.evaluations,
             "seconds": self.seconds,
             "network": self.network.state_dict(),
-            "optimizer": None if self.closed_form else self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict() if not self.closed_form and self.schedule else None,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict() if self.schedule else None,
             "random": torch.get_rng_state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a `state` of a trainer that was made with the same arguments and the same seed."""
+        """See `Trains.restore`."""
         self.epoch, self.steps = state["epoch"], state["steps"]
         self.evaluations, self.seconds = state["evaluations"], state["seconds"]
         self.network.load_state_dict(state["network"])
-        if not self.closed_form:
-            if self.epoch > self.training.epochs:
-                self._enter_refinement()
-            self.optimizer.load_state_dict(state["optimizer"])
-            if self.schedule:
-                self.schedule.load_state_dict(state["schedule"])
+        if self.epoch > self.training.epochs:
+            self._enter_refinement()
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.schedule:
+            self.schedule.load_state_dict(state["schedule"])
         torch.set_rng_state(state["random"])
 
+    def _batch_sizes(self) -> list[int]:
+        """Return how many windows each step of an epoch takes, such that they cover the training part once."""
+        covering = len(self.series) * math.ceil(self.series.shape[1] / self.window)
+        size = covering if self.config.full_batch else self.training.batch_size
+        return [min(size, covering - first) for first in range(0, covering, size)]
+
+    def _sees_all_at_once(self) -> bool:
+        only_one = len(self.series) == 1 and self.series.shape[1] == self.window
+        return self.config.full_batch or only_one
+
     def _enter_main(self) -> None:
-        total = self.training.epochs * self.steps_per_epoch
-        self.optimizer = self.optimizer_config.build(self.network.parameters())
-        self.schedule = self.optimizer_config.build_schedule(self.optimizer, total)
+        total = self.training.epochs * len(self.batches)
+        self.optimizer = self.config.build(self.network.parameters())
+        self.schedule = self.config.build_schedule(self.optimizer, total)
         self.network.train()
 
     def _enter_refinement(self) -> None:
         self.optimizer, self.schedule = REFINER.build(self.network.parameters()), None
-        # A line search needs the same loss for the same weights: no random masks, no batch statistics.
+        # A line search needs the same loss for the same weights: no random masks, no batch statistics. Not for
+        # all modules, since LSTM layers on a GPU have gradients in train mode alone.
         for module in self.network.modules():
             if isinstance(module, nn.Dropout | nn.BatchNorm1d):
                 module.eval()
-
-    def _fit(self) -> float:
-        assert isinstance(self.network, LinearForecaster)
-        self.network.fit(self.series)
-        self.evaluations += 1
-        begin = torch.zeros(len(self.series), dtype=torch.int64, device=self.series.device)
-        return float(mse_loss(self.network, self.series, self.series, begin, washout=0))
+        context, horizon = self._refine_lengths()
+        generator = torch.Generator().manual_seed(self.seed)
+        self.fixed_windows = draw_windows(self.series, context + horizon, self.training.batch_size, generator)
 
     def _train_epoch(self) -> float:
         if self.epoch > self.training.epochs:
-            return self._full_batch_step(self._closed_loop_loss(*known(self.refine_windows)))
-        if self.optimizer_config.full_batch:
-            return self._full_batch_step(self._one_step_loss(*known(self.all_windows)))
-        losses = [self._batch_step() for _ in range(self.steps_per_epoch)]
-        return sum(losses) / len(losses)
+            loss = self._closed_loop_loss(*known(self.fixed_windows))
+            return self._full_batch_step(loss, loss)
+        if self.config.full_batch:
+            windows, start = known(self.fixed_windows)
+            return self._full_batch_step(
+                self._one_step_loss(windows, start, self._noise()), self._one_step_loss(windows, start, noise=0.0)
+            )
+        return sum([self._batch_step(size) for size in self.batches]) / len(self.batches)
 
-    def _full_batch_step(self, loss: Callable[[], Tensor]) -> float:
-        self.optimizer.step(self._closure(loss))  # type: ignore[arg-type]
+    def _full_batch_step(self, minimised: Callable[[], Tensor], recorded: Callable[[], Tensor]) -> float:
+        random = torch.get_rng_state()
+
+        def repeatable() -> Tensor:
+            torch.set_rng_state(random)  # the same dropout masks throughout a line search
+            return minimised()
+
+        self.optimizer.step(self._closure(repeatable, clip_norm=0.0))  # type: ignore[arg-type]
         self.steps += 1
-        with torch.no_grad():
-            return float(loss())
+        with evaluating(self.network):
+            return recorded().item()
 
-    def _batch_step(self) -> float:
-        windows, start = self.all_windows or draw_windows(self.series, self.window, self.training.batch_size)
-        loss: Tensor = self.optimizer.step(self._closure(self._one_step_loss(windows, start)))  # type: ignore
+    def _batch_step(self, size: int) -> float:
+        windows, start = self.fixed_windows or draw_windows(self.series, self.window, size)
+        closure = self._closure(self._one_step_loss(windows, start, self._noise()), self.training.clip_norm)
+        loss: Tensor = self.optimizer.step(closure)  # type: ignore[assignment, arg-type]
         if self.schedule:
             self.schedule.step()
         self.steps += 1
         return loss.item()
 
-    def _closure(self, loss: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        clip = 0.0 if self.optimizer_config.full_batch else self.training.clip_norm
-
+    def _closure(self, loss: Callable[[], Tensor], clip_norm: float) -> Callable[[], Tensor]:
         def closure() -> Tensor:
             self.optimizer.zero_grad()
             value = loss()
             value.backward()
-            if clip:
-                nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+            if clip_norm:
+                nn.utils.clip_grad_norm_(self.network.parameters(), clip_norm)
             self.evaluations += 1
             return value
 
         return closure
 
-    def _one_step_loss(self, windows: Tensor, start: Tensor) -> Callable[[], Tensor]:
+    def _one_step_loss(self, windows: Tensor, start: Tensor, noise: float) -> Callable[[], Tensor]:
         """Return the loss of one batch; its input noise is drawn once, so that a line search can rely on it."""
-        noise, washout = self._noise(), known(self.training.washout)
+        washout = known(self.training.washout)
         inputs = windows + noise * torch.randn(windows.shape).to(windows) if noise else windows
         return lambda: mse_loss(self.network, inputs, windows, start, washout)
 
     def _noise(self) -> float:
         """Return the standard deviation of the input noise now: it fades geometrically."""
         first, last = self.training.noise_start, self.training.noise_end
-        total = self.training.epochs * self.steps_per_epoch
+        total = self.training.epochs * len(self.batches)
         return first * (last / first) ** (self.steps / max(total - 1, 1)) if first else 0.0
-
-    def _draw_refine_windows(self) -> tuple[Tensor, Tensor]:
-        context, horizon = self._refine_lengths()
-        return draw_windows(self.series, context + horizon, self.training.batch_size)
 
     def _refine_lengths(self) -> tuple[int, int]:
         """Return context and horizon: a half window, and up to three times as much where the series allow."""
@@ -201,8 +277,15 @@ class Trainer:
         return lambda: nn.functional.mse_loss(self.network.closed_loop(before, start, horizon), after)
 
 
+def build_trainer(network: Forecaster, series: Tensor, training: Training, optimizer: Optimizer, seed: int) -> Trains:
+    """Return what trains this kind of network; the arguments are those of `GradientDescent`."""
+    if isinstance(network, LinearForecaster):
+        return LeastSquares(network, series)
+    return GradientDescent(network, series, training, optimizer, seed)
+
+
 def mse_loss(network: Forecaster, inputs: Tensor, values: Tensor, start: Tensor, washout: int) -> Tensor:
-    """Return the mean squared error of one-step predictions, the first `washout` values left out.
+    """Return the mean squared error of one-step predictions, those of the first `washout` values left out.
 
     Args:
         network: One-step forecaster.
@@ -211,9 +294,9 @@ def mse_loss(network: Forecaster, inputs: Tensor, values: Tensor, start: Tensor,
         start: Time index of the first value, (series,).
         washout: Predictions of the first values after a zero state say nothing: their phase is unknown.
     """
-    first = max(washout, network.lead)
-    predictions = network.one_step(inputs, start)[:, first - network.lead :]
-    return nn.functional.mse_loss(predictions, values[:, first:])
+    predictions, skipped = network.one_step(inputs, start), max(washout - network.lead, 0)
+    targets = values[:, network.lead + skipped :]
+    return nn.functional.mse_loss(predictions[:, skipped:] if skipped else predictions, targets)
 
 
 def cut_windows(series: Tensor, window: int) -> tuple[Tensor, Tensor]:
@@ -228,14 +311,22 @@ def cut_windows(series: Tensor, window: int) -> tuple[Tensor, Tensor]:
     return windows, start.repeat_interleave(num_series)
 
 
-def draw_windows(series: Tensor, window: int, count: int) -> tuple[Tensor, Tensor]:
+def draw_windows(
+    series: Tensor, window: int, count: int, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
     """Draw `count` windows of (series, time, channel) at random, with replacement.
+
+    Args:
+        series: What to draw from, anywhere within it.
+        window: Steps of each window.
+        count: Windows to draw.
+        generator: Source of random numbers; None: torch's global one.
 
     Returns:
         Windows, (count, window, channel), and the time index of each one's first value.
     """
     num_series, length, _ = series.shape
-    which = torch.randint(num_series, (count, 1)).to(series.device)
-    start = torch.randint(length - window + 1, (count, 1)).to(series.device)
+    which = torch.randint(num_series, (count, 1), generator=generator).to(series.device)
+    start = torch.randint(length - window + 1, (count, 1), generator=generator).to(series.device)
     steps = start + torch.arange(window, device=series.device)
     return series[which, steps], start[:, 0]

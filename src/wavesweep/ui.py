@@ -13,31 +13,24 @@ def ui(arguments: list[str]) -> int:
     if {"-h", "--help"} & set(arguments):
         print(USAGE)
         return 0
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    from wavesweep.compose import compose_words, explain_composition, refuse
+    from wavesweep.compose import compose_words, refuse
+    from wavesweep.redaction import without_password
     from wavesweep.schema import Refused
 
     overrides = [argument for argument in arguments if argument.startswith(("tracking.", "runtime."))]
     options = [argument for argument in arguments if argument not in overrides]
     try:
         tracking = compose_words(overrides).tracking
+        if tracking.uri.startswith("http"):
+            print(f"the store is a tracking server, which has a UI of its own: {without_password(tracking.uri)}")
+            return 0
+        from wavesweep.tracking import artifact_root, require
+
+        require(tracking)  # makes the store where there is none yet
     except Refused as error:
         return refuse(str(error))
-    except (HydraException, OmegaConfBaseException) as error:
-        return refuse(explain_composition(error))
-    from wavesweep.redaction import without_password
-    from wavesweep.tracking import connect, sqlite_path
-
-    if tracking.uri.startswith("http"):
-        print(f"the store is a tracking server with a UI of its own: {without_password(tracking.uri)}")
-        return 0
-    connect(tracking)  # creates the store where there is none yet, with its artifacts below outputs/
-    path = sqlite_path(tracking.uri)
-    root = [] if path is None else ["--default-artifact-root", (path.parent / "mlartifacts").as_uri()]
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", tracking.uri, *root, *options]
+    store = ["--backend-store-uri", tracking.uri, "--default-artifact-root", artifact_root(tracking).as_uri()]
     try:
-        return subprocess.call(command)  # noqa: S603
+        return subprocess.call([sys.executable, "-m", "mlflow", "ui", *store, *options])  # noqa: S603
     except KeyboardInterrupt:
         return 0
