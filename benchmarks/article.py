@@ -45,16 +45,10 @@ def table(runs: list[list[dict[str, Any]]]) -> str:
         last = {key: value for record in records for key, value in record.items()}
         rows.append(first | {key: last[key] for key in keys if key in last})
     lines = ["| seed | " + " | ".join(rows[0]) + " |", "| --- |" + " ---: |" * len(rows[0])]
-    lines += [
-        f"| {seed} | " + " | ".join(map(shown, row.values())) + " |" for seed, row in zip(SEEDS, rows, strict=True)
-    ]
-    medians = [statistics.median(row[key] for row in rows) for key in rows[0]]
-    return "\n".join([*lines, "| **median** | " + " | ".join(map(shown, medians)) + " |"])
-
-
-def shown(value: float) -> str:
-    """Return a number with three significant digits."""
-    return f"{value:.3g}"
+    medians = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+    for name, row in [*zip(map(str, SEEDS), rows, strict=True), ("median", medians)]:
+        lines.append(f"| {name} | " + " | ".join(f"{value:.3g}" for value in row.values()) + " |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

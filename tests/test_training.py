@@ -15,7 +15,7 @@ from wavesweep.experiment import load_trainer
 from wavesweep.forecasting import forecast_part
 from wavesweep.optimizers import LBFGS
 from wavesweep.splits import load
-from wavesweep.training import GradientDescent, Record, Trains, cut_windows, draw_windows, mse_loss
+from wavesweep.training import GradientDescent, Record, Trains, cut_windows, draw_windows, one_step_loss
 
 OPTIMIZERS = [
     ("optimizer=lbfgs",),
@@ -134,9 +134,11 @@ def test_the_washout_is_left_out_of_the_loss() -> None:
     begin = torch.zeros(len(subject.series), dtype=torch.int64)
     changed = subject.series.clone()
     changed[:, :12] += 100
-    loss, same = (mse_loss(subject.network, subject.series, target, begin, 12) for target in (subject.series, changed))
+    loss, same = (
+        one_step_loss(subject.network, subject.series, target, begin, 12)() for target in (subject.series, changed)
+    )
     assert loss == same
-    assert loss != mse_loss(subject.network, subject.series, changed, begin, 11)
+    assert loss != one_step_loss(subject.network, subject.series, changed, begin, 11)()
 
 
 @settings(deadline=None)

@@ -54,7 +54,7 @@ def evaluating(network: nn.Module) -> Iterator[None]:
     training = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             yield
     finally:
         for module, mode in training:
@@ -167,6 +167,7 @@ class PointwiseForecaster(Forecaster):
     def __init__(self, num_channels: int, hidden_size: int) -> None:
         super().__init__()
         self.network = nn.Sequential(nn.Linear(1, hidden_size), nn.Tanh(), nn.Linear(hidden_size, num_channels))
+        self.start, self.steps, self.times = torch.empty(0), 0, torch.empty(0)
 
     def one_step(self, values: Tensor, start: Tensor) -> Tensor:
         """See `Forecaster.one_step`; of `values` only the number of steps counts."""
@@ -177,8 +178,11 @@ class PointwiseForecaster(Forecaster):
         return self._at(start + context.shape[1], horizon)
 
     def _at(self, start: Tensor, steps: int) -> Tensor:
-        times = start[:, None] + torch.arange(steps, device=start.device)
-        return self.network(times[..., None].to(next(self.parameters()).dtype))
+        if start is not self.start or steps != self.steps:  # training asks for the same times at every step
+            times = start[:, None] + torch.arange(steps, device=start.device)
+            self.times = times.reshape(-1, 1).to(next(self.parameters()).dtype)
+            self.start, self.steps = start, steps
+        return self.network(self.times).view(len(start), steps, -1)
 
 
 class LinearForecaster(Forecaster):

@@ -14,6 +14,8 @@ from wavesweep.networks import Forecaster, LinearForecaster, evaluating
 from wavesweep.optimizers import LBFGS, Optimizer
 from wavesweep.schema import known
 
+Loss = Callable[[], Tensor]
+
 REFINER = LBFGS(
     kind="lbfgs",
     lr=1.0,
@@ -97,7 +99,7 @@ class LeastSquares:
         self.linear.fit(self.series)
         self.epoch, self.evaluations, self.seconds = 1, 1, perf_counter() - began
         begin = torch.zeros(len(self.series), dtype=torch.int64, device=self.series.device)
-        yield Record(1, mse_loss(self.network, self.series, self.series, begin, washout=0).item())
+        yield Record(1, one_step_loss(self.network, self.series, self.series, begin, washout=0)().item())
 
     def is_recorded(self, epoch: int) -> bool:
         """See `Trains.is_recorded`."""
@@ -136,7 +138,11 @@ class GradientDescent:
         self.epochs = training.epochs + training.refine_epochs
         self.window = known(training.window)
         self.batches = self._batch_sizes()
-        self.fixed_windows = cut_windows(series, self.window) if self._sees_all_at_once() else None
+        self.fixed_windows: tuple[Tensor, Tensor] | None = None
+        self.fixed_loss: Loss | None = None
+        if self._sees_all_at_once():
+            windows, start = self.fixed_windows = cut_windows(series, self.window)
+            self.fixed_loss = one_step_loss(network, windows, windows, start, known(training.washout))
         self._enter_main()
 
     def records(self) -> Iterator[Record]:
@@ -208,20 +214,17 @@ class GradientDescent:
                 module.eval()
         context, horizon = self._refine_lengths()
         generator = torch.Generator().manual_seed(self.seed)
-        self.fixed_windows = draw_windows(self.series, context + horizon, self.training.batch_size, generator)
+        windows, start = draw_windows(self.series, context + horizon, self.training.batch_size, generator)
+        self.fixed_loss = closed_loop_loss(self.network, windows, start, context)
 
     def _train_epoch(self) -> float:
         if self.epoch > self.training.epochs:
-            loss = self._closed_loop_loss(*known(self.fixed_windows))
-            return self._full_batch_step(loss, loss)
+            return self._full_batch_step(known(self.fixed_loss))
         if self.config.full_batch:
-            windows, start = known(self.fixed_windows)
-            return self._full_batch_step(
-                self._one_step_loss(windows, start, self._noise()), self._one_step_loss(windows, start, noise=0.0)
-            )
+            return self._full_batch_step(self._next_loss(size=0))
         return sum([self._batch_step(size) for size in self.batches]) / len(self.batches)
 
-    def _full_batch_step(self, minimised: Callable[[], Tensor], recorded: Callable[[], Tensor]) -> float:
+    def _full_batch_step(self, minimised: Loss) -> float:
         random = torch.get_rng_state()
 
         def repeatable() -> Tensor:
@@ -231,18 +234,17 @@ class GradientDescent:
         self.optimizer.step(self._closure(repeatable, clip_norm=0.0))  # type: ignore[arg-type]
         self.steps += 1
         with evaluating(self.network):
-            return recorded().item()
+            return known(self.fixed_loss)().item()
 
     def _batch_step(self, size: int) -> float:
-        windows, start = self.fixed_windows or draw_windows(self.series, self.window, size)
-        closure = self._closure(self._one_step_loss(windows, start, self._noise()), self.training.clip_norm)
+        closure = self._closure(self._next_loss(size), self.training.clip_norm)
         loss: Tensor = self.optimizer.step(closure)  # type: ignore[assignment, arg-type]
         if self.schedule:
             self.schedule.step()
         self.steps += 1
         return loss.item()
 
-    def _closure(self, loss: Callable[[], Tensor], clip_norm: float) -> Callable[[], Tensor]:
+    def _closure(self, loss: Loss, clip_norm: float) -> Loss:
         def closure() -> Tensor:
             self.optimizer.zero_grad()
             value = loss()
@@ -254,11 +256,14 @@ class GradientDescent:
 
         return closure
 
-    def _one_step_loss(self, windows: Tensor, start: Tensor, noise: float) -> Callable[[], Tensor]:
-        """Return the loss of one batch; its input noise is drawn once, so that a line search can rely on it."""
-        washout = known(self.training.washout)
+    def _next_loss(self, size: int) -> Loss:
+        """Return the loss of the next batch; its input noise is drawn once, so that a line search can rely on it."""
+        noise = self._noise()
+        if self.fixed_loss and not noise:
+            return self.fixed_loss
+        windows, start = self.fixed_windows or draw_windows(self.series, self.window, size)
         inputs = windows + noise * torch.randn(windows.shape).to(windows) if noise else windows
-        return lambda: mse_loss(self.network, inputs, windows, start, washout)
+        return one_step_loss(self.network, inputs, windows, start, known(self.training.washout))
 
     def _noise(self) -> float:
         """Return the standard deviation of the input noise now: it fades geometrically."""
@@ -271,11 +276,6 @@ class GradientDescent:
         context = max(self.window // 2, self.network.lead)
         return context, min(self.series.shape[1] - context, 3 * context)
 
-    def _closed_loop_loss(self, windows: Tensor, start: Tensor) -> Callable[[], Tensor]:
-        context, horizon = self._refine_lengths()
-        before, after = windows[:, :context], windows[:, context:]
-        return lambda: nn.functional.mse_loss(self.network.closed_loop(before, start, horizon), after)
-
 
 def build_trainer(network: Forecaster, series: Tensor, training: Training, optimizer: Optimizer, seed: int) -> Trains:
     """Return what trains this kind of network; the arguments are those of `GradientDescent`."""
@@ -284,19 +284,38 @@ def build_trainer(network: Forecaster, series: Tensor, training: Training, optim
     return GradientDescent(network, series, training, optimizer, seed)
 
 
-def mse_loss(network: Forecaster, inputs: Tensor, values: Tensor, start: Tensor, washout: int) -> Tensor:
-    """Return the mean squared error of one-step predictions, those of the first `washout` values left out.
+def one_step_loss(network: Forecaster, inputs: Tensor, values: Tensor, start: Tensor, washout: int) -> Loss:
+    """Return what gives the mean squared error of one-step predictions, of the network as it is when called.
 
     Args:
         network: One-step forecaster.
         inputs: What it sees, (series, time, channel): `values`, with noise or without.
         values: What it is to predict, (series, time, channel).
         start: Time index of the first value, (series,).
-        washout: Predictions of the first values after a zero state say nothing: their phase is unknown.
+        washout: The first values whose predictions are left out: after a zero state they say nothing, since
+            the phase is unknown.
     """
-    predictions, skipped = network.one_step(inputs, start), max(washout - network.lead, 0)
+    skipped = max(washout - network.lead, 0)
     targets = values[:, network.lead + skipped :]
-    return nn.functional.mse_loss(predictions[:, skipped:] if skipped else predictions, targets)
+
+    def loss() -> Tensor:
+        predictions = network.one_step(inputs, start)
+        return nn.functional.mse_loss(predictions[:, skipped:] if skipped else predictions, targets)
+
+    return loss
+
+
+def closed_loop_loss(network: Forecaster, windows: Tensor, start: Tensor, context: int) -> Loss:
+    """Return what gives the mean squared error in closed loop, of the network as it is when called.
+
+    Args:
+        network: One-step forecaster.
+        windows: Context and how it goes on, (series, time, channel).
+        start: Time index of the first value, (series,).
+        context: Observed steps at the beginning of each window; the rest is forecast.
+    """
+    before, after = windows[:, :context], windows[:, context:]
+    return lambda: nn.functional.mse_loss(network.closed_loop(before, start, after.shape[1]), after)
 
 
 def cut_windows(series: Tensor, window: int) -> tuple[Tensor, Tensor]:
