@@ -1,10 +1,14 @@
 """What the tests share: small configurations, and the real command in a directory of its own."""
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 
@@ -61,3 +65,23 @@ def command(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Compl
 def wavesweep(tmp_path: Path) -> Command:
     """Run the real command in an empty directory."""
     return lambda *arguments, cwd=tmp_path, **environment: command(*arguments, cwd=cwd, **environment)
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until a server that is starting answers."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        assert process.poll() is None, "the server ended"
+        try:
+            with urlopen(url, timeout=5):  # noqa: S310
+                return
+        except (URLError, OSError):
+            time.sleep(0.2)
+    raise AssertionError(f"{url} did not answer")

@@ -5,12 +5,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 import yaml
 from mlflow import MlflowClient
 
-from tests.conftest import SMALL, Command, command
+from tests.conftest import SMALL, Command, command, free_port, wait_for
 from wavesweep.compose import hide_password
 from wavesweep.config import parse
 
@@ -195,3 +197,18 @@ def test_a_password_moves_into_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert arguments == ["wavesweep", "seed=1"]
     assert os.environ["MLFLOW_TRACKING_URI"] == "http://u:p@ssword@host"
     assert "MLFLOW_TRACKING_URI" in (hide_password(["tracking={uri:http://u:p@host}"]) or "")
+
+
+def test_the_ui_is_served_and_ends_with_its_process(tmp_path: Path) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wavesweep", "ui", "--port", str(port)], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", process)
+        assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+    finally:
+        process.terminate()
+        process.wait(20)
+    with pytest.raises(URLError):
+        urlopen(f"http://127.0.0.1:{port}/health", timeout=5)

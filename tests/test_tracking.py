@@ -2,13 +2,10 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -16,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tests.conftest import SMALL, command, small
+from tests.conftest import SMALL, command, free_port, small, wait_for
 from wavesweep.config import Config, config_hash
 from wavesweep.jobs import execute, prepare
 from wavesweep.rundir import RunDirectory, RunInfo
@@ -164,24 +161,6 @@ def test_a_diverged_run_has_no_value_that_ranks(tmp_path: Path) -> None:
     assert run.info.status == "FAILED"
     assert run.data.tags["wavesweep.status"] == "diverged"
     assert all(abs(value) < 1e300 for value in run.data.metrics.values())
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        assert process.poll() is None, "the server ended"
-        try:
-            with urlopen(url, timeout=5):  # noqa: S310
-                return
-        except (URLError, OSError):
-            time.sleep(0.2)
-    raise AssertionError(f"{url} did not answer")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """One job from configuration to delivered record: what the command line and, later, a sweep's workers run."""
 
+import getpass
 import platform
 import subprocess
 from dataclasses import dataclass, replace
@@ -111,6 +112,7 @@ def _tags(config: Config) -> dict[str, str]:
         "wavesweep.version.python": platform.python_version(),
         "wavesweep.platform": platform.platform(),
         "wavesweep.config_hash": config_hash(config),
+        "mlflow.user": getpass.getuser(),
         "mlflow.source.name": "wavesweep",
         "mlflow.source.type": "LOCAL",
         **({"mlflow.source.git.commit": commit} if commit else {}),

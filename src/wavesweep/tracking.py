@@ -93,7 +93,9 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
         if experiment is None:
             # The default artifact root, ./mlruns, would lie outside outputs/.
             root = None if tracking.uri.startswith("http") else artifact_root(tracking).as_uri()
-            return client, client.create_experiment(tracking.experiment, artifact_location=root)
+            # The UI then opens on training runs; it would guess "GenAI" otherwise.
+            kind = {"mlflow.experimentKind": "custom_model_development"}
+            return client, client.create_experiment(tracking.experiment, artifact_location=root, tags=kind)
     return client, experiment.experiment_id
 
 

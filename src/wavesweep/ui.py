@@ -1,6 +1,6 @@
 """`wavesweep ui`: the MLflow UI on the configured store."""
 
-import subprocess
+import os
 import sys
 
 USAGE = """usage: wavesweep ui [tracking.uri=ADDRESS] [OPTION...]
@@ -8,8 +8,8 @@ USAGE = """usage: wavesweep ui [tracking.uri=ADDRESS] [OPTION...]
 Opens the MLflow UI on the configured store. Options such as --port 5001 go to `mlflow ui`."""
 
 
-def ui(arguments: list[str]) -> int:
-    """Run the UI until it is interrupted; return the exit code."""
+def ui(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
+    """Become the UI's server; return the exit code where there is none to start."""
     if {"-h", "--help"} & set(arguments):
         print(USAGE)
         return 0
@@ -30,7 +30,6 @@ def ui(arguments: list[str]) -> int:
     except Refused as error:
         return refuse(str(error))
     store = ["--backend-store-uri", tracking.uri, "--default-artifact-root", artifact_root(tracking).as_uri()]
-    try:
-        return subprocess.call([sys.executable, "-m", "mlflow", "ui", *store, *options])  # noqa: S603
-    except KeyboardInterrupt:
-        return 0
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # spares eight processes for GenAI jobs
+    command = [sys.executable, "-m", "mlflow", "ui", *store, *options]
+    os.execv(sys.executable, command)  # noqa: S606  in place of this process, so that signals end the server too
