@@ -74,11 +74,13 @@ class Guard(Callback):
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Exit with code 2 if a single run is going to be refused."""
-        from wavesweep.jobs import prepare
         from wavesweep.schema import Refused
 
         try:
-            prepare(typed(config))
+            parsed = typed(config)
+            from wavesweep.jobs import prepare  # imports numpy, which a wrong key need not wait for
+
+            prepare(parsed)
         except Refused as error:
             # Hydra turns any exception of a callback into a warning, but for this.
             sys.exit(refuse(str(error)))

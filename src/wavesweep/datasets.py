@@ -54,6 +54,8 @@ class Generated(ConfigPart):
 
     def with_sizes(self) -> Self:
         """Return a copy with every size that is `null` drawn at random, as the article draws it."""
+        if all(getattr(self, name, 0) is not None for name in _DRAWN_SIZES):
+            return self
         draws = stream(known(self.seed), "sizes")
         drawn = {name: int(draws.integers(low, high)) for name, (low, high) in _DRAWN_SIZES.items()}
         missing = {name: drawn[name] for name in drawn if getattr(self, name, 0) is None}
