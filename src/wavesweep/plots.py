@@ -58,7 +58,8 @@ def _figure(height: float, count: int = 1) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(10, total), dpi=100)
     panels = figure.subplots(count, 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     panels[0].locator_params(axis="y", nbins=4)
-    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.5 / total, top=1 - 0.35 / total, hspace=0.12)
+    panels[0].locator_params(axis="x", integer=True)
+    figure.subplots_adjust(left=0.07, right=0.975, bottom=0.5 / total, top=1 - 0.35 / total, hspace=0.12)
     return figure, list(panels)
 
 
