@@ -89,6 +89,14 @@ REFUSALS = [
     (["training.epochs=${nope}"], "training.epochs: Interpolation key 'nope' not found"),
     (["experiment=articl/sine"], "experiment=articl/sine is not an option; did you mean article/sine?"),
     (["model=linear", "model.dropout=0.2"], "model.dropout is not a key of the model chosen here"),
+    (["dataset.length=1000000000"], "dataset: 100 series of 1000000000 steps"),
+    (["dataset=sine", "dataset.width=1e300"], "dataset.width must be at most"),
+    (["dataset=linear_noise", "dataset.slope=1e308"], "dataset: its values must be finite and at most 1e+15 in size"),
+    (["model.hidden_sizes=[1000000]"], "model.hidden_sizes[0] must be at most 65536, got 1000000"),
+    (["model=[1]"], "TypeError"),
+    (["=3"], "=3 can't be read as an override"),
+    (["resume"], "resume is neither KEY=VALUE nor a word that comes first"),
+    (["hydra.run.dir=/dev/null/x"], "/dev/null/x: Not a directory"),
     (["ui", "tracking.uri="], "tracking.uri must not be empty"),
     (["ui", "tracking.uri=foo"], "tracking.uri=foo can't be used"),
 ]
@@ -142,7 +150,8 @@ def test_a_directory_takes_one_run(wavesweep: Command) -> None:
     assert wavesweep(*QUICK, "hydra.run.dir=here").returncode == 0
     again = wavesweep(*QUICK, "hydra.run.dir=here")
     assert again.returncode == 2
-    assert "holds a run already" in again.stderr
+    assert again.stderr.count("\n") == 1
+    assert "here holds a run already" in again.stderr
 
 
 def test_ctrl_c_exits_with_130_and_marks_the_run_killed(tmp_path: Path) -> None:
@@ -189,13 +198,13 @@ def test_own_configs_are_found(wavesweep: Command, tmp_path: Path) -> None:
 
 
 def test_a_password_moves_into_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "before")
+    monkeypatch.setenv("WAVESWEEP_TRACKING_URI", "before")
     arguments = ["wavesweep", "seed=1", "++tracking.uri='http://u:p@ssword@host'"]
     assert hide_password(arguments) is None
     import os
 
-    assert arguments == ["wavesweep", "seed=1"]
-    assert os.environ["MLFLOW_TRACKING_URI"] == "http://u:p@ssword@host"
+    assert arguments == ["wavesweep", "seed=1", "++tracking.uri=${oc.env:WAVESWEEP_TRACKING_URI}"]
+    assert os.environ["WAVESWEEP_TRACKING_URI"] == "http://u:p@ssword@host"
     assert "MLFLOW_TRACKING_URI" in (hide_password(["tracking={uri:http://u:p@host}"]) or "")
 
 

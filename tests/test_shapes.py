@@ -88,7 +88,6 @@ def test_the_order_of_an_autoregression_fits_what_it_sees() -> None:
         (("optimizer=lbfgs", "training.refine_epochs=0"), {"training.batch_size", "training.clip_norm"}),
         (("model=linear",), {"optimizer", "training.epochs", "training.batch_size"}),
         (("experiment=article/minutes",), {"training.refine_epochs", "training.noise_start", "training.batch_size"}),
-        (("training.record_every=1000",), {"training.record_every"}),
     ],
 )
 def test_what_has_no_effect_is_known(overrides: tuple[str, ...], keys: set[str]) -> None:

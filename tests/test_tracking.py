@@ -17,7 +17,8 @@ from tests.conftest import SMALL, command, free_port, small, wait_for
 from wavesweep.config import Config, config_hash
 from wavesweep.jobs import execute, prepare
 from wavesweep.rundir import RunDirectory, RunInfo
-from wavesweep.tracking import connect, deliver
+from wavesweep.schema import Refused
+from wavesweep.tracking import connect, deliver, require
 
 INFO = RunInfo(overrides=["seed=0", "model=small"], choices={"dataset": "sine", "model": "small"}, sweep_id="sweep_1")
 
@@ -190,6 +191,49 @@ def test_a_server_gets_the_same_record(server: str, tmp_path: Path) -> None:
     assert {artifact.path for artifact in client.list_artifacts(run.info.run_id)} >= {"plots", "model", "config.yaml"}
 
 
+def test_a_server_that_answers_prints_no_password(server: str, tmp_path: Path) -> None:
+    secret = "hunter2secret"  # noqa: S105
+    uri = server.replace("//", f"//user:{secret}@")
+    done = command(*SMALL, "model=tiny", "training.epochs=1", f"tracking.uri={uri}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert secret not in done.stdout + done.stderr
+    assert "user:***@" in next(tmp_path.glob("outputs/runs/*/config.yaml")).read_text()
+
+
+def test_a_sweep_with_a_password_in_its_own_yaml_is_refused(tmp_path: Path) -> None:
+    secret = "hunter2secret"  # noqa: S105
+    (tmp_path / "my" / "experiment").mkdir(parents=True)
+    params = f"hydra: {{sweeper: {{params: {{tracking.uri: 'http://bob:{secret}@127.0.0.1:9/'}}}}}}"
+    (tmp_path / "my" / "experiment" / "swp.yaml").write_text(f"# @package _global_\n{params}\n")
+    done = command("-m", "--config-dir", "my", "experiment=swp", *SMALL, "model=tiny", cwd=tmp_path)
+    assert done.returncode == 2
+    assert secret not in done.stdout + done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_store_whose_making_was_cut_short_is_made_again(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db.new").write_bytes(b"half a store")
+    client, experiment = connect(tracked(f"sqlite:///{tmp_path}/mlflow.db").tracking)
+    assert client.get_experiment(experiment).name == "wavesweep"
+    assert not (tmp_path / "mlflow.db.new").exists()
+
+
+@pytest.mark.parametrize("content", [b"not a database, but a text of some length" * 40, None])
+def test_a_file_that_is_no_store_is_refused_at_once(tmp_path: Path, content: bytes | None) -> None:
+    store = tmp_path / "mlflow.db"
+    store.mkdir() if content is None else store.write_bytes(content)
+    with pytest.raises(Refused, match="can't be used"):
+        require(tracked(f"sqlite:///{store}").tracking)
+
+
+def test_a_deleted_experiment_is_refused_where_tracking_is_required(tmp_path: Path) -> None:
+    tracking = tracked(f"sqlite:///{tmp_path}/mlflow.db").tracking
+    client, experiment = connect(tracking)
+    client.delete_experiment(experiment)
+    with pytest.raises(Refused, match="experiment wavesweep was deleted; restore it"):
+        require(tracking)
+
+
 def test_the_model_is_served(finished: tuple[Config, RunDirectory]) -> None:
     port = free_port()
     arguments = ["models", "serve", "-m", str(finished[1].model), "--env-manager", "local", "-h", "127.0.0.1"]
@@ -231,8 +275,6 @@ def test_processes_that_come_first_at_once_make_one_store(tmp_path: Path) -> Non
 def test_a_password_reaches_no_file_and_no_message(tmp_path: Path) -> None:
     secret = "hunter2secret"  # noqa: S105
     uri = f"http://user:{secret}@127.0.0.1:{free_port()}"
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "sine.yaml").write_text("")
     arguments = [*SMALL, "model=tiny", "training.epochs=1"]
     for extra in ([], ["-m", "seed=0,1"]):
         done = command(*extra, *arguments, f"tracking.uri={uri}", cwd=tmp_path)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from wavesweep.experiment import Metrics, Record
+    from wavesweep.rundir import RunDirectory
 
 log = logging.getLogger("wavesweep")
 
@@ -38,7 +39,7 @@ def _hydra() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting with 1
     import hydra
 
-    from wavesweep.compose import COMPOSITION_ERRORS, conf_dir, explain, hide_password, refuse
+    from wavesweep.compose import conf_dir, explain, hide_password, refuse
 
     if secret := hide_password(sys.argv):
         return refuse(secret)
@@ -49,7 +50,7 @@ def _hydra() -> int:
     except KeyboardInterrupt:
         print("wavesweep: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except COMPOSITION_ERRORS as error:
+    except Exception as error:  # of composing, since jobs catch their own
         if traceback_wanted:
             raise
         return refuse(explain(error))
@@ -101,9 +102,22 @@ def _run(composed: "DictConfig") -> tuple[int, float]:
     directory = RunDirectory(Path(job.runtime.output_dir))
     log.info("%s in %s", info.name, _relative(directory.path))
     outcome = execute(config, data, directory, info, _Progress(config.objective))
-    print(summary(info, config, outcome.result))
-    print(f"pictures: {_relative(directory.plots)}   compare runs: wavesweep ui")
+    _say(f"{summary(info, config, outcome.result)}\n{_where(directory, outcome.run_id)}")
     return outcome.code, outcome.result.objective
+
+
+def _say(text: str) -> None:
+    """Print a result; a run that went well stays so when nobody listens, or can read all characters."""
+    try:
+        encoding = sys.stdout.encoding or "utf-8"
+        print(text.encode(encoding, "replace").decode(encoding), flush=True)
+    except OSError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  or Python tries again at its end
+
+
+def _where(directory: "RunDirectory", run_id: str | None) -> str:
+    run = f"MLflow run: {run_id}   " if run_id else ""
+    return f"pictures: {_relative(directory.plots)}\n{run}compare runs: wavesweep ui"
 
 
 def _ignored(reasons: dict[str, str], overrides: list[str]) -> list[str]:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.exit_codes import REFUSED
-from wavesweep.redaction import without_password
+from wavesweep.redaction import public_address, without_password
 
 if TYPE_CHECKING:
     from wavesweep.config import Config
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 # Runs and sweeps that start in the same second would share a directory that is named by the time alone.
 OmegaConf.register_new_resolver("unique", lambda: token_hex(2), use_cache=True, replace=True)
 
-# Besides Hydra's own, composing `training=null` raises a ValueError.
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
+
+SECRET = "WAVESWEEP_TRACKING_URI"  # noqa: S105  the name of a variable
+ELSEWHERE = "give the address by MLFLOW_TRACKING_URI"
 
 
 def conf_dir() -> Path:
@@ -78,18 +79,22 @@ class Guard(Callback):
 
         try:
             parsed = typed(config)
-            from wavesweep.jobs import prepare  # imports numpy, which a wrong key need not wait for
+            from wavesweep.jobs import prepare, refuse_taken  # import numpy, which a wrong key need not wait for
+            from wavesweep.rundir import RunDirectory
 
             prepare(parsed)
+            refuse_taken(RunDirectory(Path(config.hydra.run.dir)))
         except Refused as error:
             # Hydra turns any exception of a callback into a warning, but for this.
             sys.exit(refuse(str(error)))
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Hide a password in what Hydra's sweeper is about to store in multirun.yaml."""
-        address = OmegaConf.select(config, "tracking.uri")
-        if isinstance(address, str):
-            config.tracking.uri = without_password(address)
+        """Keep passwords out of what Hydra's sweeper is about to store in multirun.yaml and to print."""
+        if OmegaConf.select(config, "tracking") and not OmegaConf.is_interpolation(config.tracking, "uri"):
+            config.tracking.uri = public_address(str(config.tracking.uri))
+        text = OmegaConf.to_yaml(config)
+        if without_password(text) != text:
+            sys.exit(refuse("hydra: a sweep's configuration is stored, so it can't hold a password; " + ELSEWHERE))
 
 
 class Redacting(logging.Formatter):
@@ -111,35 +116,42 @@ def hide_password(arguments: list[str]) -> str | None:
     """Move a tracking address with a password into the environment: Hydra stores and prints overrides.
 
     Args:
-        arguments: Of the command line; what was moved is taken out.
+        arguments: Of the command line; what was moved is replaced by a reference.
 
     Returns:
         What to say of a secret that can't be moved, else None.
     """
     for argument in list(arguments):
         name, _, address = argument.partition("=")
-        if without_password(argument) == argument:
-            continue
-        if name.lstrip("+") != "tracking.uri":
-            return f"{name}: a command line is stored, so it can't hold a password; use MLFLOW_TRACKING_URI"
-        os.environ["MLFLOW_TRACKING_URI"] = address.strip("'\"")
-        arguments.remove(argument)
+        address = address.strip("'\"")
+        if name.lstrip("+") == "tracking.uri" and public_address(address) != address:
+            os.environ[SECRET] = address
+            arguments[arguments.index(argument)] = f"{name}=${{oc.env:{SECRET}}}"
+        elif without_password(argument) != argument:
+            return f"{name}: a command line is stored, so it can't hold a password; {ELSEWHERE}"
     return None
 
 
 def explain(error: Exception) -> str:
-    """Return one line on a configuration that can't be composed."""
+    """Return one line on a command line that Hydra can't make a run of."""
     first = str(error).partition("\n")[0]
     if isinstance(error, OverrideParseException):
-        return f"{error.override} can't be read as an override; quote values with special characters"
+        if "=" in (error.override or "") or (error.override or "").startswith("~"):
+            return f"{error.override} can't be read as an override; quote values with special characters"
+        return f"{error.override or 'an empty argument'} is neither KEY=VALUE nor a word that comes first, such as ui"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}; choose another hydra.run.dir or hydra.sweep.dir"
     if isinstance(error, MissingConfigException):
         return _missing_option(error, first)
     if "Config group override must be" in first:
-        return _no_option(next(argument for argument in sys.argv if argument.endswith(("=null", "="))))
+        return _no_option(sys.argv[1:])
     if match := re.search(r"Could not override '([^']+)'", first):
         return _unknown_key(match[1])
     key = getattr(error, "full_key", None)
-    return f"{key}: {first}" if key else first
+    if key or isinstance(error, HydraException | ValueError):
+        return f"{key}: {first}" if key else first
+    mark = " ".join(str(getattr(error, "problem_mark", "")).split())
+    return f"{type(error).__name__}: {first} {mark}".rstrip() + "; HYDRA_FULL_ERROR=1 shows where"
 
 
 def _missing_option(error: MissingConfigException, text: str) -> str:
@@ -154,11 +166,16 @@ def _missing_option(error: MissingConfigException, text: str) -> str:
     return f"{group}={option} is not an option; {suggestion(option, {*nested, *(error.options or [])})}"
 
 
-def _no_option(override: str) -> str:
+def _no_option(arguments: list[str]) -> str:
     from wavesweep.schema import suggestion
 
+    nameless = [text for text in arguments if text.startswith(("=", "+="))]
+    if nameless:
+        return f"{nameless[0]} can't be read as an override; put a key before the ="
+    override = next(text for text in arguments if text.endswith("=null") and not text.startswith("experiment="))
     group = override.partition("=")[0]
-    options = [file.stem for file in (conf_dir() / group).glob("*.yaml")]
+    folder = conf_dir() / group
+    options = [file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.yaml")]
     return f"{override}: a group needs one of its options; {suggestion('', options)}"
 
 

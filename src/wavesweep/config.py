@@ -63,7 +63,7 @@ class Runtime(ConfigPart):
 
     device: str
     dtype: Literal["float32", "float64"]
-    threads: Count
+    threads: Annotated[int, Field(ge=1, le=1024)]
 
     @field_validator("device")
     @classmethod

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
-from wavesweep.schema import ConfigPart, Count, NonNegative, NonNegativeInt, Positive, Seed, known
+from wavesweep.schema import ConfigPart, Count, NonNegative, NonNegativeInt, Seed, known
 from wavesweep.seeds import stream
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Generated(ConfigPart):
 
     num_series: Count | None
     validation_series: NonNegativeInt
-    length: Annotated[int, Field(ge=3)] | None
+    length: Annotated[int, Field(ge=3, le=10**9)] | None
     seed: Seed | None
     split: SplitRule
 
@@ -89,7 +89,7 @@ _DRAWN_SIZES = {"num_series": (50, 200), "length": (800, 1200), "width": (10, 30
 class _Wave(Generated):
     """Waves of one width, each shifted by a whole number of steps drawn from [-4·width, 4·width)."""
 
-    width: Positive | None
+    width: Annotated[float, Field(gt=0, le=1e12)] | None
 
     def _phases(self, time: "np.ndarray") -> "np.ndarray":
         """Return (t + shift) / width, (series, time)."""

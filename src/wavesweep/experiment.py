@@ -114,12 +114,12 @@ def _conclude(
     part, name = (data.test, "test") if data.test else (data.val, "validation")
     forecasts = forecast_part(trainer.network, data.scaler, part)
     plots.forecast(directory.figure("forecast"), part, forecasts, _title(config, name, kept.epoch))
+    once = {"time/train_seconds": trainer.seconds, "cost/loss_evaluations": float(trainer.evaluations)}
+    if data.test and not diverged:
+        once |= _named("test", scores(forecasts, data.test, data.variance) | baseline_scores(data))
+    directory.append_metrics(trainer.epoch, once)
     if diverged:
         return Result(diverged=True, objective=math.nan, epoch=kept.epoch)
-    once = {"time/train_seconds": trainer.seconds, "cost/loss_evaluations": float(trainer.evaluations)}
-    if data.test:
-        once |= _named("test", scores(forecasts, data.test, data.variance) | baseline_scores(data))
-    directory.append_metrics(trainer.epochs, once)
     return Result(diverged=False, objective=kept.objective, epoch=kept.epoch, metrics=kept.metrics | once)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wavesweep.config import Config, config_hash, dump
 from wavesweep.exit_codes import DIVERGED, UNTRACKED
-from wavesweep.redaction import without_password
+from wavesweep.redaction import public_address
 from wavesweep.report import description
 from wavesweep.rundir import RunDirectory, RunInfo, Status
 from wavesweep.schema import Refused
@@ -63,37 +63,54 @@ def execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo,
     Raises:
         Refused: If the directory holds another run.
     """
+    from filelock import Timeout
+
+    try:
+        with directory.lock():
+            refuse_taken(directory)
+            return _execute(config, data, directory, info, listen)
+    except Timeout:
+        raise Refused(f"{directory.path} is in use by another run; choose another directory") from None
+
+
+def refuse_taken(directory: RunDirectory) -> None:
+    """Refuse a directory that holds a run already."""
+    if directory.info.exists():
+        raise Refused(f"{directory.path} holds a run already; choose another directory")
+
+
+def _execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo, listen: "Listener") -> Outcome:
     from wavesweep.experiment import run
 
-    with directory.lock():
-        if directory.info.exists():
-            raise Refused(f"hydra.run.dir: {directory.path} holds a run already; choose another directory")
-        info = _start(config, data, directory, info)
-        courier = Courier(directory, config.tracking)
+    info = _start(config, data, directory, info)
+    courier = Courier(directory, config.tracking)
+
+    def tell(record: "Record", metrics: "Metrics", epochs: int) -> None:
+        courier.send_when_due()
+        listen(record, metrics, epochs)
+
+    try:
         courier.send()
-
-        def tell(record: "Record", metrics: "Metrics", epochs: int) -> None:
-            courier.send_when_due()
-            listen(record, metrics, epochs)
-
-        try:
-            result = run(config, data, directory, tell)
-            save_model(directory, config)
-        except BaseException as error:
-            status: Status = "killed" if isinstance(error, KeyboardInterrupt) else "failed"
-            directory.write_info(info.finished(status, description(info)))
-            courier.send()
-            raise
-        status = "diverged" if result.diverged else "finished"
-        info = replace(info, weights_digest=sha256(directory.weights.read_bytes()).hexdigest())
-        directory.write_info(info.finished(status, description(info, config, result)))
-        run_id = courier.send()
+        result = run(config, data, directory, tell)
+        save_model(directory, config)
+    except BaseException as error:
+        status: Status = "killed" if isinstance(error, KeyboardInterrupt) else "failed"
+        directory.write_info(info.finished(status, description(info)))
+        courier.send()
+        raise
+    status = "diverged" if result.diverged else "finished"
+    digest = sha256(directory.weights.read_bytes()).hexdigest()
+    info = replace(
+        info, tags=info.tags | {"wavesweep.kept_epoch": str(result.epoch), "wavesweep.weights_digest": digest}
+    )
+    directory.write_info(info.finished(status, description(info, config, result)))
+    run_id = courier.send()
     return Outcome(DIVERGED if result.diverged else 0 if run_id else UNTRACKED, result, run_id)
 
 
 def _start(config: Config, data: Split, directory: RunDirectory, info: RunInfo) -> RunInfo:
     """Write configuration and run.json; return what the latter holds."""
-    public = config.tracking.model_copy(update={"uri": without_password(config.tracking.uri)})
+    public = config.tracking.model_copy(update={"uri": public_address(config.tracking.uri)})
     values = dump(config.model_copy(update={"tracking": public}))
     common = {"name": config.dataset.kind, "source": values["dataset"]}
     inputs = [common | part for part in describe(data)]
@@ -120,9 +137,12 @@ def _tags(config: Config) -> dict[str, str]:
 
 
 def _git_commit() -> str | None:
-    """Return the commit of the code that runs; None where it isn't in a git checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    """Return the commit of the code that runs; None where it isn't tracked by git, as in an environment."""
+    here = Path(__file__)
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+        for command in (["ls-files", "--error-unmatch", here.name], ["rev-parse", "HEAD"]):
+            git = ["git", "-C", str(here.parent), *command]
+            done = subprocess.run(git, capture_output=True, text=True, check=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
         return None
+    return done.stdout.strip()

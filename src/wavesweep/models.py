@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
-from wavesweep.schema import ConfigPart, Count, NonNegativeInt, known
+from wavesweep.schema import ConfigPart, Count, known
 
 if TYPE_CHECKING:
     from wavesweep.networks import Forecaster
@@ -24,8 +24,8 @@ class LSTM(_Model):
     """Stacked LSTM layers, of equal or unequal sizes, with a linear output."""
 
     kind: Literal["lstm"]
-    hidden_sizes: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
-    head_size: NonNegativeInt
+    hidden_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], Field(strict=False, min_length=1)]
+    head_size: Annotated[int, Field(ge=0, le=65536)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     normalization: Literal["none", "batch", "layer"]
     output: Literal["value", "increment"]
@@ -53,7 +53,7 @@ class Pointwise(_Model):
     """A network of the time alone, which never sees a past value; for one series."""
 
     kind: Literal["pointwise"]
-    hidden_size: Count
+    hidden_size: Annotated[int, Field(ge=1, le=65536)]
 
     def build(self, num_channels: int, dtype: str) -> "Forecaster":
         """Build the network with fresh weights from torch's global generator."""

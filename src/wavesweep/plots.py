@@ -23,6 +23,7 @@ def forecast(path: Path, part: Part, forecasts: Forecasts, title: str) -> None:
     figure, panels = _figure(1.7, count=min(len(part.truth), len(COLOURS)))
     for index, axes in enumerate(panels):
         _draw_window(axes, part, forecasts, index)
+    _limit(panels[0], np.concatenate([part.context, part.truth], axis=1)[: len(panels)])
     _finish(panels, title, "time step")
     figure.savefig(path)
 
@@ -92,7 +93,6 @@ def _draw_window(axes: Axes, part: Part, forecasts: Forecasts, index: int) -> No
         axes.plot(ahead, truth, color="black", lw=0.9, alpha=0.55, label="truth" if named else None)
         axes.plot(ahead, predicted, color=colour, lw=1.6, ls=DASHED, label="closed loop" if named else None)
     axes.axvline(origin - 1, color="black", lw=0.8, alpha=0.5)
-    _limit(axes, np.concatenate([part.context[index], part.truth[index]]))
 
 
 def _one_step(forecasts: Forecasts, index: int, channel: int, past: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +103,7 @@ def _one_step(forecasts: Forecasts, index: int, channel: int, past: np.ndarray) 
 
 
 def _limit(axes: Axes, values: np.ndarray) -> None:
-    """Keep the true `values` readable where a forecast runs away."""
-    margin = 0.6 * (values.max() - values.min())
+    """Keep the true `values` of all panels readable where a forecast runs away."""
+    margin = 0.6 * (values.max() - values.min()) or 1.0
     bottom, top = axes.get_ylim()
     axes.set_ylim(max(bottom, values.min() - margin), min(top, values.max() + margin))

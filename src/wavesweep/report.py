@@ -1,5 +1,6 @@
 """What a run says of itself in words: on the terminal, and in its MLflow description."""
 
+import math
 import shlex
 from typing import TYPE_CHECKING
 
@@ -37,15 +38,19 @@ def verdict(config: Config, result: "Result") -> str:
     """Say in a sentence how good the forecast is."""
     if result.diverged:
         where = f"the weights of epoch {result.epoch} are kept" if result.epoch else "its first weights are kept"
-        return f"The run diverged: its loss or its forecasts ceased to be finite; {where}."
+        return f"The run diverged: its loss or its forecasts ceased to be finite. Try a lower optimizer.lr; {where}."
     kept = f"The weights of epoch {result.epoch} are kept."
     if config.model.kind == "linear" or "test/closed_loop_scaled_mse" not in result.metrics:
         return kept
     score = result.metrics["test/closed_loop_scaled_mse"]
-    best, name = min((result.metrics[key], name) for key, name in BASELINES.items())
+    best, name = min((_finite_or_inf(result.metrics[key]), name) for key, name in BASELINES.items())
     if score < best:
         return f"The network beats every baseline, of which {name} is the best. {kept}"
     return f"The network does not beat {name}. {kept}"
+
+
+def _finite_or_inf(score: float) -> float:
+    return score if math.isfinite(score) else math.inf
 
 
 def score_rows(config: Config, metrics: "Metrics") -> list[tuple[str, float]]:
@@ -60,7 +65,7 @@ def summary(info: RunInfo, config: Config, result: "Result") -> str:
     """Return the end of a run for the terminal: scores beside the baselines', and the verdict."""
     if result.diverged:
         return f"{info.name}\n{verdict(config, result)}"
-    lines = [info.name, f"closed loop over {config.forecast.horizon} steps, scaled MSE"]
+    lines = [info.name, f"closed loop, scaled MSE over horizon {config.forecast.horizon}"]
     lines += [f"  {name:<26}{score:>10.3g}" for name, score in score_rows(config, result.metrics)]
     seconds = result.metrics["time/train_seconds"]
     return "\n".join([*lines, f"{verdict(config, result)} Trained in {seconds:.1f} s."])

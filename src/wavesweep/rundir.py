@@ -26,9 +26,8 @@ class RunInfo:
         status: How it stands.
         started: Milliseconds since 1970.
         ended: Likewise; None while it runs.
-        tags: Versions, commit and hash that it ran on.
+        tags: Versions, commit and hash that it ran on; at its end the epoch kept and the digest of its weights.
         inputs: Digest and shape of each part of the data.
-        weights_digest: SHA-256 of model.safetensors; empty until it is written.
         description: What a reader should know, in Markdown.
     """
 
@@ -41,7 +40,6 @@ class RunInfo:
     ended: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
     inputs: list[dict[str, Any]] = field(default_factory=list)
-    weights_digest: str = ""
     description: str = ""
 
     @property

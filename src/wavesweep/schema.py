@@ -6,11 +6,11 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-Count = Annotated[int, Field(ge=1)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+NonNegativeInt = Annotated[int, Field(ge=0, le=10**9)]
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 T = TypeVar("T")
@@ -80,10 +80,10 @@ def _follows_from_another(details: Mapping[str, Any]) -> bool:
 
 
 _RULES = {
-    "greater_than_equal": "must be at least {ge:g}",
-    "greater_than": "must be greater than {gt:g}",
-    "less_than_equal": "must be at most {le:g}",
-    "less_than": "must be less than {lt:g}",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be greater than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
     "finite_number": "must be finite",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
@@ -100,7 +100,8 @@ _RULES = {
 
 
 def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
-    kind, context, value = details["type"], details.get("ctx") or {}, details["input"]
+    kind, value = details["type"], details["input"]
+    context: dict[str, Any] = {name: _number(limit) for name, limit in details.get("ctx", {}).items()}
     parts, model = _walk(details["loc"], schema)
     key = ".".join(parts)
     if kind == "extra_forbidden":
@@ -118,8 +119,12 @@ def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
     return f"{key} {_RULES.get(kind, str(details['msg'])).format(**context)}, got {_shown(value)}"
 
 
+def _number(limit: Any) -> Any:
+    return f"{limit:g}" if isinstance(limit, float) else limit
+
+
 def _shown(value: object) -> str:
-    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value) or "nothing"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -39,12 +39,17 @@ class ServedForecaster:
 
         Returns:
             (horizon, channel), in the units of the data.
+
+        Raises:
+            ValueError: If a value is missing, or there are fewer than the network needs.
         """
         import pandas as pd
 
         channels = list(self.config.dataset.channels)
         horizon = (params or {}).get("horizon", known(self.config.forecast.horizon))
         values = model_input[channels].to_numpy(dtype=np.float64)[np.newaxis]
+        if not np.isfinite(values).all():
+            raise ValueError("the model forecasts from finite values alone; fill or leave out those that are missing")
         forecast = closed_loop(self.network, self.scaler, values, np.zeros(1, dtype=np.int64), horizon)
         return pd.DataFrame(forecast[0], columns=channels)
 

@@ -45,6 +45,7 @@ def fill_in(config: Config) -> Config:
             "forecast": forecast,
         }
     )
+    _check_size(filled)
     _check_model(filled, steps)
     return filled
 
@@ -81,15 +82,23 @@ def _given_rows(split: "Counts | Fractions", total: int, unit: str) -> tuple[int
         first, second = round(split[0] * total), round((split[0] + split[1]) * total)
         parts = (first, second - first, total - second)
         if any(part == 0 < fraction for part, fraction in zip(parts, split, strict=True)):
-            raise Refused(f"dataset.split {list(split)} leaves a part of the {total} {unit} empty: {list(parts)}")
+            raise Refused(
+                f"dataset.split {list(split)} leaves a part of the {total} {unit} empty: {list(parts)}; give more "
+                f"{unit}, or three row counts"
+            )
         return parts
     if sum(split) != total:
-        raise Refused(f"dataset.split must add up to the {total} {unit} there are, got {list(split)}")
+        raise Refused(
+            f"dataset.split must add up to the {total} {unit} there are, got {list(split)}; give other row counts, "
+            "fractions, or null"
+        )
     return int(split[0]), int(split[1]), int(split[2])
 
 
 def _fill_training(training: Training, steps: int, kind: str) -> Training:
     window = min(200, steps) if training.window is None else training.window or steps
+    if steps < 2:
+        raise Refused("dataset.split must leave at least 2 time steps to train on, got 1")
     if not 2 <= window <= steps:
         raise Refused(f"training.window must be from 2 to the {steps} steps of a training series, got {window}")
     # Three tenths of the window: 60 of 200 steps let an LSTM find the phase of a wave.
@@ -121,6 +130,17 @@ def _fill_forecast(forecast: Forecast, dataset: "Generated", rows: Rows) -> Fore
     return Forecast(horizon=horizon, context=context, stride=stride)
 
 
+def _check_size(config: Config) -> None:
+    """Refuse what no memory holds: more than 10⁹ values, 8 GB."""
+    dataset, horizon = config.dataset, known(config.forecast.horizon)
+    values = dataset.total_series * (known(dataset.length) + horizon)
+    if values > 10**9:
+        raise Refused(
+            f"dataset: {dataset.total_series} series of {dataset.length} steps and {horizon} to forecast are "
+            f"{values:.1e} values, and must be at most 1e9; lower num_series, length or forecast.horizon"
+        )
+
+
 def _check_model(config: Config, steps: int) -> None:
     dataset, model = config.dataset, config.model
     if model.kind == "pointwise" and dataset.total_series > 1:
@@ -128,6 +148,8 @@ def _check_model(config: Config, steps: int) -> None:
             f"model=pointwise sees the time alone, so it takes one series, got {dataset.total_series}; "
             "choose another model, or set dataset.num_series=1 and dataset.validation_series=0"
         )
+    if model.kind == "lstm" and model.normalization == "batch" and known(config.training.window) < 3:
+        raise Refused("training.window must be at least 3 with model.normalization=batch, got 2")
     if model.kind == "linear":
         order, context = known(model.order), known(config.forecast.context)
         if order >= steps:
@@ -152,7 +174,7 @@ def find_device(name: str) -> str:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise Refused(f"runtime.device={name} can't be used ({reason}); choose auto or cpu") from None
+        raise Refused(f"runtime.device={name} can't be used ({reason:.80}); choose auto or cpu") from None
     return name
 
 
@@ -184,6 +206,4 @@ def without_effect(config: Config) -> dict[str, str]:
         reasons["training.clip_norm"] = "optimizer=lbfgs sets the length of its steps itself"
     elif only_one and training.window == rows_of(config.dataset).train and not training.refine_epochs:
         reasons["training.batch_size"] = "there is a single window, all of the series"
-    if training.record_every > training.epochs + training.refine_epochs:
-        reasons["training.record_every"] = "the run has fewer epochs; the last one is recorded"
     return reasons

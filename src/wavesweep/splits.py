@@ -10,6 +10,8 @@ from wavesweep.config import Config
 from wavesweep.schema import Refused, known
 from wavesweep.shapes import rows_of, splits_by_time
 
+LARGEST = 1e15  # beyond it, squared errors overflow single precision
+
 
 @dataclass(frozen=True)
 class Scaler:
@@ -24,7 +26,8 @@ class Scaler:
 
     def unscale(self, values: np.ndarray) -> np.ndarray:
         """Return `values`, (…, channel), in the units of the data."""
-        return values * self.std + self.mean
+        with np.errstate(over="ignore", invalid="ignore"):  # a forecast may run away
+            return values * self.std + self.mean
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,14 @@ def load(config: Config) -> Split:
     Raises:
         Refused: If the data can't be used.
     """
-    observed, continuation = config.dataset.generate(known(config.forecast.horizon))
+    with np.errstate(all="ignore"):
+        observed, continuation = config.dataset.generate(known(config.forecast.horizon))
+    largest = max(np.abs(values).max() for values in (observed, continuation))
+    if not largest <= LARGEST:
+        raise Refused(
+            f"dataset: its values must be finite and at most {LARGEST:g} in size, got {largest:g}; give smaller "
+            "parameters or another unit"
+        )
     return split(observed, continuation, config)
 
 

@@ -5,14 +5,15 @@ import logging
 import os
 import platform
 import shutil
+import sqlite3
 import time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wavesweep.config import Config, Tracking, flatten
-from wavesweep.redaction import without_password
+from wavesweep.redaction import public_address, without_password
 from wavesweep.rundir import RunDirectory, RunInfo
 from wavesweep.schema import Refused
 
@@ -39,9 +40,10 @@ def sqlite_path(uri: str) -> Path | None:
 
 
 def artifact_root(tracking: Tracking) -> Path:
-    """Return where the artifacts of a store without a server go."""
+    """Return where the artifacts of a store without a server go: below outputs/, or beside a store elsewhere."""
     path = sqlite_path(tracking.uri)
-    return (path.parent if path else Path("outputs").absolute()) / "mlartifacts"
+    elsewhere = path is not None and not path.is_relative_to(Path.cwd())
+    return (path.parent if path and elsewhere else Path("outputs").absolute()) / "mlartifacts"
 
 
 def deliver(directory: RunDirectory, tracking: Tracking) -> str:
@@ -82,12 +84,16 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
     # By default MLflow tries for four minutes to reach a server that isn't there.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+    # It also prints the server's address at the end of each run, password included.
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     from mlflow import MlflowClient
 
     path = sqlite_path(tracking.uri)
     for name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with _first_touch(path):
+        if path is not None:
+            _make_store(path)
         client = MlflowClient(tracking.uri if path is None else f"{SQLITE}{path}")
         experiment = client.get_experiment_by_name(tracking.experiment)
         if experiment is None:
@@ -96,7 +102,30 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
             # The UI then opens on training runs; it would guess "GenAI" otherwise.
             kind = {"mlflow.experimentKind": "custom_model_development"}
             return client, client.create_experiment(tracking.experiment, artifact_location=root, tags=kind)
+    if experiment.lifecycle_stage != "active":
+        name = tracking.experiment
+        raise ValueError(f"its experiment {name} was deleted; restore it, or choose another tracking.experiment")
     return client, experiment.experiment_id
+
+
+def _make_store(path: Path) -> None:
+    """Make a sqlite store under another name first: cut short, its making would leave one that can't be used.
+
+    A file that is there is only tried: MLflow goes on trying for 100 s to open what can't be opened.
+
+    Raises:
+        sqlite3.Error: If the file can't be used.
+    """
+    if path.exists():
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection:
+            connection.execute("SELECT name FROM sqlite_master")
+        return
+    from mlflow import MlflowClient
+
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    MlflowClient(f"{SQLITE}{new}").get_experiment_by_name("any")
+    new.replace(path)
 
 
 def require(tracking: Tracking) -> None:
@@ -109,7 +138,7 @@ def require(tracking: Tracking) -> None:
         connect(tracking)
     except Exception as error:
         raise Refused(
-            f"tracking.uri={without_password(tracking.uri)} can't be used ({reason(error)}); correct the address, "
+            f"tracking.uri={public_address(tracking.uri)} can't be used ({reason(error)}); correct the address, "
             "start the server, or set tracking.required=false to run without it"
         ) from None
 
@@ -177,7 +206,6 @@ def _log_params_and_tags(client: "MlflowClient", run_id: str, directory: RunDire
     sweep = {"wavesweep.sweep_id": info.sweep_id} if info.sweep_id else {}
     tags = [RunTag(key, value) for key, value in {**info.tags, **sweep, **note}.items()]
     tags.append(RunTag("wavesweep.status", info.status))
-    tags.append(RunTag("wavesweep.weights_digest", info.weights_digest))
     for first in range(0, len(params), MOST_PARAMS):
         client.log_batch(run_id, params=params[first : first + MOST_PARAMS])
     for first in range(0, len(tags), MOST_TAGS):
@@ -235,7 +263,7 @@ def save_model(directory: RunDirectory, config: Config) -> None:
     data.mkdir(parents=True, exist_ok=True)
     for path in (directory.config, directory.weights):
         shutil.copyfile(path, data / path.name)
-    requirements = [f"{package}=={version(package)}" for package in ("wavesweep", "mlflow", "torch")]
+    requirements = [f"{package}=={version(package).partition('+')[0]}" for package in ("wavesweep", "mlflow", "torch")]
     (directory.model / "requirements.txt").write_text("\n".join(requirements) + "\n")
     environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
     (directory.model / "python_env.yaml").write_text(json.dumps(environment))  # JSON is YAML

@@ -14,15 +14,15 @@ def ui(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
         print(USAGE)
         return 0
     from wavesweep.compose import compose_words, refuse
-    from wavesweep.redaction import without_password
+    from wavesweep.redaction import public_address
     from wavesweep.schema import Refused
 
-    overrides = [argument for argument in arguments if argument.startswith(("tracking.", "runtime."))]
+    overrides = [argument for argument in arguments if argument.lstrip("+").startswith(("tracking.", "runtime."))]
     options = [argument for argument in arguments if argument not in overrides]
     try:
         tracking = compose_words(overrides).tracking
         if tracking.uri.startswith("http"):
-            print(f"the store is a tracking server, which has a UI of its own: {without_password(tracking.uri)}")
+            print(f"the store is a tracking server, which has a UI of its own: {public_address(tracking.uri)}")
             return 0
         from wavesweep.tracking import artifact_root, require
 
