@@ -112,7 +112,8 @@ class LSTMForecaster(Forecaster):
         outputs, state = values, []
         for layer, after in zip(self.layers, self.after, strict=True):
             outputs, (hidden, cell) = layer(outputs)
-            outputs = after(outputs.flatten(0, 1)).view_as(outputs)
+            if not isinstance(after, nn.Identity):  # bringing all steps into rows copies them
+                outputs = after(outputs.flatten(0, 1)).view_as(outputs)
             state.append((hidden[0], cell[0]))
         return self._predict(values, outputs), state
 
@@ -130,8 +131,10 @@ class LSTMForecaster(Forecaster):
         return values + predicted if self.predicts_increment else predicted
 
 
-def _after_layer(size: int, normalization: str, dropout: float) -> nn.Sequential:
+def _after_layer(size: int, normalization: str, dropout: float) -> nn.Module:
     """Return what follows an LSTM layer; it takes (rows, hidden)."""
+    if normalization == "none" and not dropout:
+        return nn.Identity()
     norms = {"none": [], "batch": [nn.BatchNorm1d(size)], "layer": [nn.LayerNorm(size)]}
     return nn.Sequential(*norms[normalization], *([nn.Dropout(dropout)] if dropout else []))
 
