@@ -211,13 +211,17 @@ def test_a_password_moves_into_the_environment(monkeypatch: pytest.MonkeyPatch) 
 def test_the_ui_is_served_and_ends_with_its_process(tmp_path: Path) -> None:
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "wavesweep", "ui", "--port", str(port)], cwd=tmp_path, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "wavesweep", "ui", "--port", str(port)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     try:
         wait_for(f"http://127.0.0.1:{port}/health", process)
         assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
     finally:
         process.terminate()
-        process.wait(20)
+        output, _ = process.communicate(timeout=20)
+    assert f"http://127.0.0.1:{port}/#/experiments/1/runs" in output.decode()
     with pytest.raises(URLError):
         urlopen(f"http://127.0.0.1:{port}/health", timeout=5)

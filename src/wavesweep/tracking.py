@@ -99,9 +99,7 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
         if experiment is None:
             # The default artifact root, ./mlruns, would lie outside outputs/.
             root = None if tracking.uri.startswith("http") else artifact_root(tracking).as_uri()
-            # The UI then opens on training runs; it would guess "GenAI" otherwise.
-            kind = {"mlflow.experimentKind": "custom_model_development"}
-            return client, client.create_experiment(tracking.experiment, artifact_location=root, tags=kind)
+            return client, client.create_experiment(tracking.experiment, artifact_location=root)
     if experiment.lifecycle_stage != "active":
         name = tracking.experiment
         raise ValueError(f"its experiment {name} was deleted; restore it, or choose another tracking.experiment")
@@ -128,14 +126,14 @@ def _make_store(path: Path) -> None:
     new.replace(path)
 
 
-def require(tracking: Tracking) -> None:
-    """Make sure that the store can be used.
+def require(tracking: Tracking) -> str:
+    """Make sure that the store can be used; return the id of the experiment.
 
     Raises:
         Refused: If it can't.
     """
     try:
-        connect(tracking)
+        return connect(tracking)[1]
     except Exception as error:
         raise Refused(
             f"tracking.uri={public_address(tracking.uri)} can't be used ({reason(error)}); correct the address, "

@@ -1,5 +1,6 @@
 """`wavesweep ui`: the MLflow UI on the configured store."""
 
+import argparse
 import os
 import sys
 
@@ -26,10 +27,16 @@ def ui(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
             return 0
         from wavesweep.tracking import artifact_root, require
 
-        require(tracking)  # makes the store where there is none yet
+        experiment_id = require(tracking)  # makes the store where there is none yet
     except Refused as error:
         return refuse(str(error))
     store = ["--backend-store-uri", tracking.uri, "--default-artifact-root", artifact_root(tracking).as_uri()]
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # spares eight processes for GenAI jobs
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("-p", "--port", default="5000")
+    place = parser.parse_known_args(options)[0]
+    # MLflow's own start page shows traces of language models; the runs are behind this address.
+    print(f"the runs: http://{place.host}:{place.port}/#/experiments/{experiment_id}/runs", flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", *store, *options]
     os.execv(sys.executable, command)  # noqa: S606  in place of this process, so that signals end the server too
