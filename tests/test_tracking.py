@@ -287,3 +287,12 @@ def test_a_password_reaches_no_file_and_no_message(tmp_path: Path) -> None:
     for folder, _, names in os.walk(tmp_path):
         for name in names:
             assert secret.encode() not in (Path(folder) / name).read_bytes(), name
+
+
+def test_an_experiment_that_another_process_just_made_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracking = tracked(f"sqlite:///{tmp_path}/mlflow.db").tracking
+    _, made = connect(tracking)
+    answers = iter([None])  # as a process sees it that asked a moment earlier
+    asked = MlflowClient.get_experiment_by_name
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", lambda *args: next(answers, asked(*args)))
+    assert connect(tracking)[1] == made

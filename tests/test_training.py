@@ -13,6 +13,7 @@ from tests.conftest import config, small
 from wavesweep.config import Config
 from wavesweep.experiment import load_trainer
 from wavesweep.forecasting import forecast_part
+from wavesweep.networks import PointwiseForecaster
 from wavesweep.optimizers import LBFGS
 from wavesweep.splits import load
 from wavesweep.training import GradientDescent, Record, Trains, cut_windows, draw_windows, one_step_loss
@@ -195,3 +196,19 @@ def test_evaluation_leaves_every_module_in_its_mode() -> None:
         forecast_part(subject.network, data.scaler, data.val)
         assert [module.training for module in subject.network.modules()] == before
         assert all(before) == (record.epoch <= 3), "dropout acts in the main stage alone"
+
+
+def test_the_article_s_pointwise_network_is_trained_as_a_bare_loop_trains_it() -> None:
+    filled = config("experiment=article/minutes", "training.epochs=200")
+    subject, bare = gradient_descent(filled), gradient_descent(filled)
+    *_, last = subject.records()
+    assert isinstance(bare.network, PointwiseForecaster)
+    network, games = bare.network.network, bare.series[0]
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+    loss = torch.tensor(math.nan)
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(network(torch.arange(9.0)[:, None]), games)
+        loss.backward()
+        optimizer.step()
+    assert last.loss == loss.item()

@@ -19,7 +19,7 @@ from wavesweep.schema import Refused
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput
+    from mlflow.entities import DatasetInput, Experiment
 
 log = logging.getLogger("wavesweep")
 
@@ -79,7 +79,8 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
     Processes that come first at once to a sqlite store would spoil it: a lock beside it lets in one by one.
 
     Raises:
-        mlflow.exceptions.MlflowException: If the store can't be used.
+        mlflow.exceptions.MlflowException, sqlite3.Error: If the store can't be used.
+        ValueError: If the experiment was deleted.
     """
     # By default MLflow tries for four minutes to reach a server that isn't there.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -95,15 +96,26 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
         if path is not None:
             _make_store(path)
         client = MlflowClient(tracking.uri if path is None else f"{SQLITE}{path}")
-        experiment = client.get_experiment_by_name(tracking.experiment)
-        if experiment is None:
-            # The default artifact root, ./mlruns, would lie outside outputs/.
-            root = None if tracking.uri.startswith("http") else artifact_root(tracking).as_uri()
-            return client, client.create_experiment(tracking.experiment, artifact_location=root)
+        experiment = client.get_experiment_by_name(tracking.experiment) or _create_experiment(client, tracking)
     if experiment.lifecycle_stage != "active":
         name = tracking.experiment
         raise ValueError(f"its experiment {name} was deleted; restore it, or choose another tracking.experiment")
     return client, experiment.experiment_id
+
+
+def _create_experiment(client: "MlflowClient", tracking: Tracking) -> "Experiment":
+    """Create the experiment; where another process was faster, return that one's."""
+    from mlflow.exceptions import MlflowException
+
+    # The default artifact root, ./mlruns, would lie outside outputs/.
+    root = None if tracking.uri.startswith("http") else artifact_root(tracking).as_uri()
+    try:
+        return client.get_experiment(client.create_experiment(tracking.experiment, artifact_location=root))
+    except MlflowException:
+        experiment = client.get_experiment_by_name(tracking.experiment)
+        if experiment is None:
+            raise
+        return experiment
 
 
 def _make_store(path: Path) -> None:
