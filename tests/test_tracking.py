@@ -65,7 +65,7 @@ class TestRecord:
         rows = finished[1].read_metrics()
         for key in ("train/loss", "val/closed_loop_scaled_mse", "test/linear_scaled_mse"):
             history = client.get_metric_history(run.info.run_id, key)
-            expected = [(row["epoch"], row[key], row["timestamp"]) for row in rows if key in row]
+            expected = [(row.get("epoch", 0), row[key], row["timestamp"]) for row in rows if key in row]
             assert [(point.step, point.value, point.timestamp) for point in history] == expected
 
     def test_tags_name_and_status(self, finished: tuple[Config, RunDirectory]) -> None:

@@ -117,7 +117,7 @@ def _conclude(
     once = {"time/train_seconds": trainer.seconds, "cost/loss_evaluations": float(trainer.evaluations)}
     if data.test and not diverged:
         once |= _named("test", scores(forecasts, data.test, data.variance) | baseline_scores(data))
-    directory.append_metrics(trainer.epoch, once)
+    directory.append_metrics(None, once)
     if diverged:
         return Result(diverged=True, objective=math.nan, epoch=kept.epoch)
     return Result(diverged=False, objective=kept.objective, epoch=kept.epoch, metrics=kept.metrics | once)

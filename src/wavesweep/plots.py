@@ -37,7 +37,7 @@ def learning_curve(path: Path, rows: list[dict[str, Any]], kept: int) -> None:
         kept: The epoch whose weights were kept, 0 for none.
     """
     figure, [axes] = _figure(3.4)
-    recorded = [row for row in rows if "train/loss" in row]
+    recorded = [row for row in rows if "epoch" in row]
     epochs = [row["epoch"] for row in recorded]
     curves = {"train/loss": GREY, "val/one_step_mse": COLOURS[1], "val/closed_loop_scaled_mse": COLOURS[0]}
     for key, colour in curves.items():

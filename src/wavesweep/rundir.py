@@ -97,10 +97,14 @@ class RunDirectory:
         """Read what is known of the run."""
         return RunInfo(**json.loads(self.info.read_text("utf-8")))
 
-    def append_metrics(self, epoch: int, metrics: dict[str, float]) -> None:
-        """Add a record; a value that is not finite is written as null, which JSON has."""
+    def append_metrics(self, epoch: int | None, metrics: dict[str, float]) -> None:
+        """Add a record, of an epoch or (None) of what is measured once.
+
+        A value that is not finite is written as null, which JSON has.
+        """
         finite = {key: value if abs(value) < float("inf") else None for key, value in metrics.items()}
-        line = json.dumps({"epoch": epoch, "timestamp": now(), **finite})
+        when = {} if epoch is None else {"epoch": epoch}
+        line = json.dumps({**when, "timestamp": now(), **finite})
         with self.metrics.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
@@ -112,7 +116,7 @@ class RunDirectory:
 
     def drop_metrics_after(self, epoch: int) -> None:
         """Forget the records after an epoch, and those made once at the end: a resumed run makes them again."""
-        rows = [row for row in self.read_metrics() if row["epoch"] <= epoch and "train/loss" in row]
+        rows = [row for row in self.read_metrics() if "epoch" in row and row["epoch"] <= epoch]
         kept = [json.dumps(row) + "\n" for row in rows]
         write_atomically(self.metrics, "".join(kept).encode())
 

@@ -223,11 +223,14 @@ def _log_params_and_tags(client: "MlflowClient", run_id: str, directory: RunDire
 
 
 def _log_metrics(client: "MlflowClient", run_id: str, rows: list[dict[str, Any]]) -> None:
-    """Log all points; one that is not finite is left out, since MLflow would rank inf first."""
+    """Log all points, with the epoch as step; one that is not finite is left out: MLflow would rank inf first.
+
+    What is measured once has step 0: the UI then shows the values of all runs above each other.
+    """
     from mlflow.entities import Metric
 
     points = [
-        Metric(key, value, row["timestamp"], row["epoch"])
+        Metric(key, value, row["timestamp"], row.get("epoch", 0))
         for row in rows
         for key, value in row.items()
         if key not in ("epoch", "timestamp") and value is not None
