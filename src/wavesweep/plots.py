@@ -29,7 +29,9 @@ def forecast(path: Path, part: Part, forecasts: Forecasts, title: str) -> None:
 
 
 def learning_curve(path: Path, rows: list[dict[str, Any]], kept: int) -> None:
-    """Draw loss and validation errors over the epochs, on a logarithmic scale; mark the epoch kept.
+    """Draw loss and validation errors over the epochs, on a logarithmic scale.
+
+    Marks the epoch kept, and the one at which the loss ceased to be finite.
 
     Args:
         path: Where the picture goes.
@@ -46,6 +48,9 @@ def learning_curve(path: Path, rows: list[dict[str, Any]], kept: int) -> None:
     axes.set_yscale("log")
     if kept:
         axes.axvline(kept, color="black", lw=0.8, ls=":", label=f"kept: epoch {kept}")
+    if recorded and recorded[-1]["train/loss"] is None:
+        axes.axvline(epochs[-1], color=COLOURS[0], lw=1.2, label=f"not finite: epoch {epochs[-1]}")
+        axes.set_xlim(0, epochs[-1] + 1)
     _finish([axes], "learning curve", "epoch")
     figure.savefig(path)
 
