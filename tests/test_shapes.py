@@ -46,10 +46,13 @@ def test_a_single_series_is_split_by_time() -> None:
 
 
 REFUSALS = [
-    (("dataset.num_series=2",), "dataset.split can't be derived from 2 series"),
+    (("dataset.num_series=2",), "dataset.split must leave series to train, to validate and to test on, got 2"),
     (("dataset.num_series=1", "dataset.length=3", "dataset.split=[3,0,0]"), "must leave time steps to train and"),
     (("dataset.split=[1,2,3]",), "dataset.split must add up to the 100 series there are, got [1, 2, 3]"),
-    (("dataset.num_series=4", "dataset.split=[0.9,0.05,0.05]"), "leaves a part of the 4 series empty"),
+    (
+        ("dataset.num_series=4", "dataset.split=[0.9,0.05,0.05]"),
+        "dataset.split must leave no part of the 4 series empty",
+    ),
     (("training.window=1001",), "training.window must be from 2 to the 1000 steps of a training series, got 1001"),
     (("training.window=1",), "training.window must be from 2 to the 1000 steps"),
     (("training.window=50", "training.washout=49"), "training.washout must be at most training.window - 2 = 48"),

@@ -239,6 +239,7 @@ def test_the_model_is_served(finished: tuple[Config, RunDirectory]) -> None:
     arguments = ["models", "serve", "-m", str(finished[1].model), "--env-manager", "local", "-h", "127.0.0.1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", *arguments, "-p", str(port)],
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},  # where uvicorn is
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -1,10 +1,11 @@
-"""The command line: `ui`, and all that Hydra understands."""
+"""The command line: `ui`, completion, and all that Hydra understands."""
 
 import gc
 import logging
 import os
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,11 +30,21 @@ def main() -> None:
     """Run the command line and exit with the code that the contract gives its outcome."""
     # Imports make many objects and little garbage: looking for it as often as by default takes a fifth of a short run.
     gc.set_threshold(100_000, 50, 100)
-    if sys.argv[1:2] == ["ui"]:
-        from wavesweep.ui import ui
+    match sys.argv[1:]:
+        case ["ui", *arguments]:
+            from wavesweep.ui import ui
 
-        sys.exit(ui(sys.argv[2:]))
-    sys.exit(_hydra())
+            sys.exit(ui(arguments))
+        case ["--version"]:
+            from importlib.metadata import version
+
+            print(f"wavesweep {version('wavesweep')}")
+        case ["-sc" | "--shell-completion", query] if query.startswith("query="):
+            from wavesweep.completion import complete
+
+            complete(_hydra)
+        case _:
+            sys.exit(_hydra())
 
 
 def _hydra() -> int:
@@ -42,12 +53,19 @@ def _hydra() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting with 1
     import hydra
 
-    from wavesweep.compose import conf_dir, explain, hide_password, refuse
+    from wavesweep.compose import check_kinds, hide_password, hiding_passwords, read_flags, refuse
+    from wavesweep.groups import conf_dir
+    from wavesweep.hydra_errors import explain
+    from wavesweep.schema import Refused
 
-    if secret := hide_password(sys.argv):
-        return refuse(secret)
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(_job)()
+        flags = read_flags(sys.argv[1:])
+        check_kinds(flags.overrides)
+        hide_password(sys.argv)
+        with hiding_passwords() if flags.resolve else nullcontext():
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(_job)()
+    except Refused as error:
+        return refuse(str(error))
     except JobFailed:
         return min(_codes or [FAILED], key=SEVERITY.index)
     except KeyboardInterrupt:
@@ -56,7 +74,7 @@ def _hydra() -> int:
     except Exception as error:  # of composing, since jobs catch their own
         if traceback_wanted:
             raise
-        return refuse(explain(error))
+        return refuse(explain(error, sys.argv[1:]))
     return min(_codes, key=SEVERITY.index, default=0)
 
 

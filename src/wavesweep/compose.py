@@ -1,25 +1,31 @@
-"""What stands between Hydra and the typed configuration: checks, messages, secrets.
+"""What stands between Hydra and the typed configuration: checks and secrets.
 
 Help, completion and `--cfg` come through here: what they don't need is imported late.
 """
 
+import io
 import logging
 import os
-import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.exit_codes import REFUSED
+from wavesweep.groups import conf_dir, groups, options
+from wavesweep.hydra_errors import explain
 from wavesweep.redaction import public_address, without_password
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from wavesweep.config import Config
 
 # Runs and sweeps that start in the same second would share a directory that is named by the time alone.
@@ -28,12 +34,6 @@ OmegaConf.register_new_resolver("unique", lambda: token_hex(2), use_cache=True, 
 
 SECRET = "WAVESWEEP_TRACKING_URI"  # noqa: S105  the name of a variable
 ELSEWHERE = "give the address by MLFLOW_TRACKING_URI"
-
-
-def conf_dir() -> Path:
-    """Return where the configuration stands: inside the installed package, or at the checkout's top."""
-    packaged = Path(__file__).parent / "conf"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "conf"
 
 
 def typed(composed: DictConfig) -> "Config":
@@ -49,7 +49,7 @@ def typed(composed: DictConfig) -> "Config":
     try:
         values = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise Refused(explain(error)) from None
+        raise Refused(explain(error, [])) from None
     return parse(values)  # type: ignore[arg-type]
 
 
@@ -67,7 +67,7 @@ def compose_words(overrides: list[str]) -> "Config":
         try:
             return typed(compose("config", overrides))
         except (HydraException, OmegaConfBaseException) as error:
-            raise Refused(explain(error)) from None
+            raise Refused(explain(error, [])) from None
 
 
 class Guard(Callback):
@@ -75,26 +75,55 @@ class Guard(Callback):
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Exit with code 2 if a single run is going to be refused."""
-        from wavesweep.schema import Refused
-
-        try:
+        with _refusing():
             parsed = typed(config)
+            _check_place(config, "hydra.run.dir")
             from wavesweep.jobs import prepare, refuse_taken  # import numpy, which a wrong key need not wait for
             from wavesweep.rundir import RunDirectory
 
             prepare(parsed)
             refuse_taken(RunDirectory(Path(config.hydra.run.dir)))
-        except Refused as error:
-            # Hydra turns any exception of a callback into a warning, but for this.
-            sys.exit(refuse(str(error)))
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Keep passwords out of what Hydra's sweeper is about to store in multirun.yaml and to print."""
-        if OmegaConf.select(config, "tracking") and not OmegaConf.is_interpolation(config.tracking, "uri"):
-            config.tracking.uri = public_address(str(config.tracking.uri))
-        text = OmegaConf.to_yaml(config)
-        if without_password(text) != text:
-            sys.exit(refuse("hydra: a sweep's configuration is stored, so it can't hold a password; " + ELSEWHERE))
+        """Exit with code 2 where a sweep can't be written, and keep passwords out of what Hydra is about to write."""
+        from wavesweep.schema import Refused
+
+        with _refusing():
+            _check_place(config, "hydra.sweep.dir")
+            if OmegaConf.select(config, "tracking") and not OmegaConf.is_interpolation(config.tracking, "uri"):
+                config.tracking.uri = public_address(str(config.tracking.uri))
+            text = OmegaConf.to_yaml(config)
+            if without_password(text) != text:
+                raise Refused("hydra: a sweep's configuration is stored, so it can't hold a password; " + ELSEWHERE)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Exit where a callback refuses: Hydra turns all its other exceptions into warnings."""
+    from wavesweep.schema import Refused
+
+    try:
+        yield
+    except Refused as error:
+        sys.exit(refuse(str(error)))
+    except (OSError, OmegaConfBaseException) as error:
+        sys.exit(refuse(explain(error, [])))
+
+
+def _check_place(config: DictConfig, key: str) -> None:
+    """Refuse a directory that can't be made or written."""
+    from wavesweep.schema import Refused
+
+    if config.hydra.job.chdir:
+        raise Refused("hydra.job.chdir must be false, since outputs/ and tracking.uri are seen from here, got true")
+    place = OmegaConf.select(config, key)
+    if not place:
+        raise Refused(f"{key} must not be empty, got nothing; leave it out, or name a directory")
+    there = next(path for path in (Path(place), *Path(place).absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise Refused(f"{place} can't be made: {there} is a file; move it away, or choose another {key}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise Refused(f"{place} can't be made: {there} is not writable; make it so, or choose another {key}")
 
 
 class Redacting(logging.Formatter):
@@ -112,15 +141,62 @@ def refuse(problems: str) -> int:
     return REFUSED
 
 
-def hide_password(arguments: list[str]) -> str | None:
+def read_flags(arguments: list[str]) -> "Namespace":
+    """Read the command line as Hydra does, which shows all its flags where one is wrong.
+
+    Raises:
+        Refused: With one line instead.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    from wavesweep.schema import Refused
+
+    def refuse_flags(message: str) -> None:
+        _, _, unknown = message.partition("unrecognized arguments: ")
+        if "=" in unknown and not unknown.startswith("-"):
+            raise Refused(f"{unknown}: overrides must stand together, all before the flags or all after them")
+        if unknown:
+            raise Refused(f"{unknown} is not a flag; wavesweep --help and wavesweep --hydra-help list them")
+        raise Refused(f"{message}; wavesweep --hydra-help lists the flags")
+
+    parser = get_args_parser()
+    parser.error = refuse_flags  # type: ignore[method-assign]
+    return parser.parse_args(arguments)
+
+
+def check_kinds(overrides: list[str]) -> None:
+    """Refuse an override that makes a part another kind, but not its other keys."""
+    from wavesweep.schema import Refused, suggestion
+
+    for override in overrides:
+        key, _, kind = override.partition("=")
+        group, _, name = key.rpartition(".")
+        if name == "kind" and group in groups():
+            raise Refused(f"{override}: a kind comes with its option, {group}=…; {suggestion(kind, options(group))}")
+
+
+@contextmanager
+def hiding_passwords() -> Iterator[None]:
+    """Hide passwords in what is printed meanwhile."""
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        print(without_password(printed.getvalue()), end="")
+
+
+def hide_password(arguments: list[str]) -> None:
     """Move a tracking address with a password into the environment: Hydra stores and prints overrides.
 
     Args:
         arguments: Of the command line; what was moved is replaced by a reference.
 
-    Returns:
-        What to say of a secret that can't be moved, else None.
+    Raises:
+        Refused: For a secret that can't be moved.
     """
+    from wavesweep.schema import Refused
+
     for argument in list(arguments):
         name, _, address = argument.partition("=")
         address = address.strip("'\"")
@@ -128,68 +204,4 @@ def hide_password(arguments: list[str]) -> str | None:
             os.environ[SECRET] = address
             arguments[arguments.index(argument)] = f"{name}=${{oc.env:{SECRET}}}"
         elif without_password(argument) != argument:
-            return f"{name}: a command line is stored, so it can't hold a password; {ELSEWHERE}"
-    return None
-
-
-def explain(error: Exception) -> str:
-    """Return one line on a command line that Hydra can't make a run of."""
-    first = str(error).partition("\n")[0]
-    if isinstance(error, OverrideParseException):
-        if "=" in (error.override or "") or (error.override or "").startswith("~"):
-            return f"{error.override} can't be read as an override; quote values with special characters"
-        return f"{error.override or 'an empty argument'} is neither KEY=VALUE nor a word that comes first, such as ui"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}; choose another hydra.run.dir or hydra.sweep.dir"
-    if isinstance(error, MissingConfigException):
-        return _missing_option(error, first)
-    if "Config group override must be" in first:
-        return _no_option(sys.argv[1:])
-    if match := re.search(r"Could not override '([^']+)'", first):
-        return _unknown_key(match[1])
-    key = getattr(error, "full_key", None)
-    if key or isinstance(error, HydraException | ValueError):
-        return f"{key}: {first}" if key else first
-    mark = " ".join(str(getattr(error, "problem_mark", "")).split())
-    return f"{type(error).__name__}: {first} {mark}".rstrip() + "; HYDRA_FULL_ERROR=1 shows where"
-
-
-def _missing_option(error: MissingConfigException, text: str) -> str:
-    from wavesweep.schema import suggestion
-
-    group, _, option = str(error.missing_cfg_file).rpartition("/")
-    if not group:
-        return text
-    folder = conf_dir() / group.partition("/")[0]
-    nested = [file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.yaml")]
-    option, group = str(error.missing_cfg_file).removeprefix(f"{folder.name}/"), folder.name
-    return f"{group}={option} is not an option; {suggestion(option, {*nested, *(error.options or [])})}"
-
-
-def _no_option(arguments: list[str]) -> str:
-    from wavesweep.schema import suggestion
-
-    nameless = [text for text in arguments if text.startswith(("=", "+="))]
-    if nameless:
-        return f"{nameless[0]} can't be read as an override; put a key before the ="
-    override = next(text for text in arguments if text.endswith("=null") and not text.startswith("experiment="))
-    group = override.partition("=")[0]
-    folder = conf_dir() / group
-    options = [file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.yaml")]
-    return f"{override}: a group needs one of its options; {suggestion('', options)}"
-
-
-def _unknown_key(key: str) -> str:
-    from wavesweep.config import Config
-    from wavesweep.schema import keys_of, suggestion
-
-    if key in keys_of(Config):
-        return f"{key} is not a key of the {key.partition('.')[0]} chosen here; leave it out, or choose another"
-    group, _, name = key.rpartition(".")
-    siblings = [known.rpartition(".")[2] for known in keys_of(Config) if known.rpartition(".")[0] == group]
-    outer = [group]
-    if not (siblings and group):
-        groups = {entry.name for entry in conf_dir().iterdir() if entry.is_dir()}
-        name, outer = key.partition(".")[0], []
-        siblings = [known for known in keys_of(Config) if "." not in known] + sorted(groups)
-    return f"{key} is not a key of this configuration; {suggestion(name, set(siblings), outer)}"
+            raise Refused(f"{name}: a command line is stored, so it can't hold a password; {ELSEWHERE}")

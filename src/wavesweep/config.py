@@ -36,7 +36,7 @@ class Training(ConfigPart):
     def _fades(self) -> Self:
         if (self.noise_start == 0) != (self.noise_end == 0):
             raise ValueError(
-                "must have noise_start and noise_end both 0 or both greater, for a geometric fade; "
+                "noise_start and noise_end must both be 0, or both be greater, for a fade in equal ratios; "
                 f"got {self.noise_start:g} and {self.noise_end:g}"
             )
         return self
@@ -56,6 +56,13 @@ class Tracking(ConfigPart):
     uri: Annotated[str, Field(min_length=1)]
     experiment: Annotated[str, Field(min_length=1)]
     required: bool
+
+    @field_validator("uri")
+    @classmethod
+    def _names_a_store(cls, uri: str) -> str:
+        if not re.match(r"https?://.|(postgresql|mysql|mssql)(\+\w+)?://.|sqlite:///(?!:memory:).", uri):
+            raise ValueError(f"must be http://HOST, sqlite:///FILE or the address of another database, got {uri}")
+        return uri
 
 
 class Runtime(ConfigPart):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
-from wavesweep.schema import ConfigPart, Count, NonNegative, NonNegativeInt, Seed, known
+from wavesweep.schema import ConfigPart, Count, NonNegative, NonNegativeInt, Seed, known, shown
 from wavesweep.seeds import stream
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ def _one_rule(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     except ValidationError:
         split = None
     if value is not None and not (split and min(split) >= 0 and sum(split) > 0):
-        raise ValueError(f"must be three row counts or three fractions (train, val, test), got {value}")
+        raise ValueError(f"must be three row counts or three fractions (train, val, test), got {shown(value)}")
     if split and isinstance(split[0], float) and abs(sum(split) - 1) > 1e-9:
-        raise ValueError(f"must have fractions that add up to 1, got {value}, which add up to {sum(split):g}")
+        raise ValueError(f"must have fractions that add up to 1, got {shown(value)}, which add up to {sum(split):g}")
     return split
 
 
@@ -148,7 +148,7 @@ class LinearNoise(Generated):
     @model_validator(mode="after")
     def _varies(self) -> Self:
         if self.slope == 0 and self.noise_std == 0:
-            raise ValueError("must vary: give slope or noise_std a value other than 0")
+            raise ValueError("slope and noise_std must not both be 0, since all values would be the same; change one")
         return self
 
 

@@ -1,8 +1,9 @@
 """What every part of the configuration has in common, and how a user is told what is wrong with it."""
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -71,7 +72,7 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
         schema: The model that it rejected the values for.
     """
     problems = [details for details in error.errors(include_url=False) if not _follows_from_another(details)]
-    return "\n".join(_problem(dict(details), schema) for details in problems)
+    return "\n".join(dict.fromkeys(_problem(dict(details), schema) for details in problems))
 
 
 def _follows_from_another(details: Mapping[str, Any]) -> bool:
@@ -91,9 +92,8 @@ _RULES = {
     "string_type": "must be text",
     "string_too_short": "must not be empty",
     "tuple_type": "must be a list",
-    "too_short": "must have {min_length} or more entries",
+    "too_short": "must not be empty",
     "too_long": "must have {max_length} entries",
-    "literal_error": "must be {expected}",
     "model_type": "must be a group of keys",
     "model_attributes_type": "must be a group of keys",
 }
@@ -107,24 +107,36 @@ def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         siblings = list(model.model_fields) if model else []
         return f"{key} is not a key of this configuration; {suggestion(parts[-1], siblings, parts[:-1])}"
+    annotation = model.model_fields[parts[-1].partition("[")[0]].annotation if model else None
+    if kind == "missing" and isinstance(details["loc"][-1], int):
+        return f"{key.partition('[')[0]} must have {len(get_args(annotation))} entries, got {shown(value)}"
     if kind == "missing":
-        return f"{key} is missing; give it a value"
+        part = _members(annotation) or (isinstance(annotation, type) and issubclass(annotation, ConfigPart))
+        return f"{key} is missing; {'choose an option of this group' if part else 'give it a value'}"
     if kind == "union_tag_not_found":
-        return f"{key}.kind is missing; it says which {key} this is"
+        return f"{key}.kind is missing; {suggestion('', _members(annotation))}"
     if kind == "union_tag_invalid":
-        kinds = [name.strip("'") for name in context["expected_tags"].split(", ")]
-        return f"{key}.kind: {context['tag']!r} is unknown; {suggestion(str(context['tag']), kinds)}"
+        return f"{key}.kind: {context['tag']} is unknown; {suggestion(str(context['tag']), _members(annotation))}"
+    if kind == "literal_error":
+        expected = [name.strip("'") for name in context["expected"].replace(" or ", ", ").split(", ")]
+        return f"{key}: {shown(value)} is unknown; {suggestion(str(value), expected)}"
     if kind == "value_error":
-        return f"{key}{' ' if key else ''}{context['error']}"
-    return f"{key} {_RULES.get(kind, str(details['msg'])).format(**context)}, got {_shown(value)}"
+        return f"{key}{': ' if isinstance(value, Mapping) else ' '}{context['error']}"
+    return f"{key} {_RULES.get(kind, str(details['msg'])).format(**context)}, got {shown(value)}"
 
 
 def _number(limit: Any) -> Any:
     return f"{limit:g}" if isinstance(limit, float) else limit
 
 
-def _shown(value: object) -> str:
-    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value) or "nothing"
+def shown(value: object) -> str:
+    """Return a value as it is written on the command line, cut where it is long."""
+    if isinstance(value, list | tuple):
+        text = f"[{', '.join(shown(entry) for entry in value)}]"
+    elif isinstance(value, str) and re.fullmatch(r"[-+.\d]+(e[-+]?\d+)?|null|true|false|nan|inf", value.lower()):
+        text = f"the text '{value}'"
+    else:
+        text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value) or "nothing"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

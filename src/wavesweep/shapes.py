@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wavesweep.config import Config, Forecast, Training
-from wavesweep.schema import Refused, known
+from wavesweep.schema import Refused, known, shown
 
 if TYPE_CHECKING:
     from wavesweep.datasets import Counts, Fractions, Generated
@@ -66,14 +66,14 @@ def _derive_split(dataset: "Generated") -> tuple[int, int, int]:
         parts = (total - 2 * rest, rest, rest)
         if parts[0] < 1:
             raise Refused(
-                f"dataset.split can't be derived from {total} {unit}: training, validation and test need one "
-                "each; give more, or give dataset.split three row counts"
+                f"dataset.split must leave {unit} to train, to validate and to test on, got {total} in all; "
+                "give more, or three row counts, the last of which may be 0"
             )
     else:
         parts = _given_rows(dataset.split, total, unit)
     train, val, test = parts
     if train < 1 or val + dataset.validation_series < 1:
-        raise Refused(f"dataset.split must leave {unit} to train and to validate on, got {list(parts)}")
+        raise Refused(f"dataset.split must leave {unit} to train and to validate on, got {shown(parts)}")
     return train, val, test
 
 
@@ -83,13 +83,13 @@ def _given_rows(split: "Counts | Fractions", total: int, unit: str) -> tuple[int
         parts = (first, second - first, total - second)
         if any(part == 0 < fraction for part, fraction in zip(parts, split, strict=True)):
             raise Refused(
-                f"dataset.split {list(split)} leaves a part of the {total} {unit} empty: {list(parts)}; give more "
-                f"{unit}, or three row counts"
+                f"dataset.split must leave no part of the {total} {unit} empty, got {shown(split)}, which gives "
+                f"{shown(parts)}; give more {unit}, or three row counts"
             )
         return parts
     if sum(split) != total:
         raise Refused(
-            f"dataset.split must add up to the {total} {unit} there are, got {list(split)}; give other row counts, "
+            f"dataset.split must add up to the {total} {unit} there are, got {shown(split)}; give other row counts, "
             "fractions, or null"
         )
     return int(split[0]), int(split[1]), int(split[2])
@@ -98,7 +98,7 @@ def _given_rows(split: "Counts | Fractions", total: int, unit: str) -> tuple[int
 def _fill_training(training: Training, steps: int, kind: str) -> Training:
     window = min(200, steps) if training.window is None else training.window or steps
     if steps < 2:
-        raise Refused("dataset.split must leave at least 2 time steps to train on, got 1")
+        raise Refused("dataset.split must leave at least 2 time steps to train on, got 1; give a greater length")
     if not 2 <= window <= steps:
         raise Refused(f"training.window must be from 2 to the {steps} steps of a training series, got {window}")
     # Three tenths of the window: 60 of 200 steps let an LSTM find the phase of a wave.
@@ -171,6 +171,8 @@ def find_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
+        if name == "mps" and not torch.backends.mps.is_available():
+            raise RuntimeError("torch sees none here")
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]

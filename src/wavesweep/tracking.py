@@ -10,6 +10,7 @@ import time
 from contextlib import closing, nullcontext
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from wavesweep.config import Config, Tracking, flatten
@@ -92,8 +93,10 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
     path = sqlite_path(tracking.uri)
     for name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    if path is not None:
+        _check_file(path)
     with _first_touch(path):
-        if path is not None:
+        if path is not None and not path.exists():
             _make_store(path)
         client = MlflowClient(tracking.uri if path is None else f"{SQLITE}{path}")
         experiment = client.get_experiment_by_name(tracking.experiment) or _create_experiment(client, tracking)
@@ -118,18 +121,24 @@ def _create_experiment(client: "MlflowClient", tracking: Tracking) -> "Experimen
         return experiment
 
 
-def _make_store(path: Path) -> None:
-    """Make a sqlite store under another name first: cut short, its making would leave one that can't be used.
-
-    A file that is there is only tried: MLflow goes on trying for 100 s to open what can't be opened.
+def _check_file(path: Path) -> None:
+    """Try a sqlite store: MLflow goes on trying for 100 s to open what can't be opened.
 
     Raises:
-        sqlite3.Error: If the file can't be used.
+        sqlite3.Error: If the file is there and can't be used.
+        OSError: If it is not there and can't be made.
     """
     if path.exists():
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection:
             connection.execute("SELECT name FROM sqlite_master")
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=path.parent):
+        pass
+
+
+def _make_store(path: Path) -> None:
+    """Make a sqlite store under another name first: cut short, its making would leave one that can't be used."""
     from mlflow import MlflowClient
 
     new = path.with_name(path.name + ".new")
@@ -148,8 +157,8 @@ def require(tracking: Tracking) -> str:
         return connect(tracking)[1]
     except Exception as error:
         raise Refused(
-            f"tracking.uri={public_address(tracking.uri)} can't be used ({reason(error)}); correct the address, "
-            "start the server, or set tracking.required=false to run without it"
+            f"tracking.uri={public_address(tracking.uri)} can't be used ({reason(error)}); "
+            f"{'start the server, or ' if tracking.uri.startswith('http') else ''}give another address"
         ) from None
 
 
@@ -193,7 +202,6 @@ def _first_touch(path: Path | None) -> Any:
         return nullcontext()
     from filelock import FileLock
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(path.with_name(path.name + ".lock"))
 
 

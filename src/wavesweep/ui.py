@@ -2,11 +2,18 @@
 
 import argparse
 import os
+import socket
 import sys
 
-USAGE = """usage: wavesweep ui [tracking.uri=ADDRESS] [OPTION...]
+USAGE = """The MLflow UI on the configured store, until Ctrl-C.
 
-Opens the MLflow UI on the configured store. Options such as --port 5001 go to `mlflow ui`."""
+usage: wavesweep ui [tracking.uri=ADDRESS] [OPTION...]
+
+  wavesweep ui                                  on sqlite:///outputs/mlflow.db, or $MLFLOW_TRACKING_URI
+  wavesweep ui --port 5001                      where 5000 is taken
+  wavesweep ui tracking.uri=sqlite:///my.db     on another store
+
+Options go to `mlflow ui`: --host, --port, --workers and what `mlflow ui --help` lists."""
 
 
 def ui(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
@@ -18,10 +25,13 @@ def ui(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
     from wavesweep.redaction import public_address
     from wavesweep.schema import Refused
 
-    overrides = [argument for argument in arguments if argument.lstrip("+").startswith(("tracking.", "runtime."))]
+    overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
     options = [argument for argument in arguments if argument not in overrides]
     try:
-        tracking = compose_words(overrides).tracking
+        for override in overrides:
+            if not override.lstrip("+").startswith(("tracking.", "runtime.")):
+                raise Refused(f"ui takes tracking.* and runtime.* overrides, got {override}; leave it out")
+        tracking, place = compose_words(overrides).tracking, _place(options)
         if tracking.uri.startswith("http"):
             print(f"the store is a tracking server, which has a UI of its own: {public_address(tracking.uri)}")
             return 0
@@ -32,11 +42,31 @@ def ui(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
         return refuse(str(error))
     store = ["--backend-store-uri", tracking.uri, "--default-artifact-root", artifact_root(tracking).as_uri()]
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # spares eight processes for GenAI jobs
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("-p", "--port", default="5000")
-    place = parser.parse_known_args(options)[0]
     # MLflow's own start page shows traces of language models; the runs are behind this address.
-    print(f"the runs: http://{place.host}:{place.port}/#/experiments/{experiment_id}/runs", flush=True)
+    print(f"the runs: {place}/#/experiments/{experiment_id}/runs", flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", *store, *options]
     os.execv(sys.executable, command)  # noqa: S606  in place of this process, so that signals end the server too
+
+
+def _place(options: list[str]) -> str:
+    """Return the address at which `mlflow ui` will serve.
+
+    Raises:
+        Refused: If the port is no number, or taken.
+    """
+    from wavesweep.schema import Refused
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--host", default="127.0.0.1")
+    parser.add_argument("-p", "--port", default="5000")
+    place = parser.parse_known_args(options)[0]
+    if not (place.port.isdecimal() and 0 < int(place.port) < 65536):
+        raise Refused(f"--port must be a number from 1 to 65535, got {place.port}")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((place.host, int(place.port)))
+        except OSError as error:
+            where = f"--host {place.host} --port {place.port}"
+            raise Refused(f"{where} can't be served ({error.strerror}); give another") from None
+    return f"http://{place.host}:{place.port}"
