@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import sys
-import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ from wavesweep.exit_codes import FAILED, INTERRUPTED, REFUSED, SEVERITY
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from wavesweep.experiment import Metrics, Record
     from wavesweep.rundir import RunDirectory
 
 log = logging.getLogger("wavesweep")
@@ -114,6 +112,7 @@ def _run(composed: "DictConfig") -> tuple[int, float]:
     from wavesweep.report import summary
     from wavesweep.rundir import RunDirectory, RunInfo
     from wavesweep.shapes import without_effect
+    from wavesweep.terminal import progress, say
 
     config, data = prepare(parsed)
     overrides = [text for text in job.overrides.task if not text.lstrip("+~").startswith("tracking")]
@@ -121,21 +120,14 @@ def _run(composed: "DictConfig") -> tuple[int, float]:
         log.warning(warning)
     choices = {group: str(option) for group, option in job.runtime.choices.items() if option and "hydra" not in group}
     sweep_id = Path(job.sweep.dir).name if job.mode == RunMode.MULTIRUN else None
-    info = RunInfo(overrides, choices, sweep_id)
+    own = [source.path for source in job.runtime.config_sources if source.provider == "command-line"]
+    info = RunInfo(overrides, choices, sweep_id, str(_relative(Path(own[0]))) if own else None)
     directory = RunDirectory(Path(job.runtime.output_dir))
-    log.info("%s in %s", info.name, _relative(directory.path))
-    outcome = execute(config, data, directory, info, _Progress(config.objective))
-    _say(f"{summary(info, config, outcome.result)}\n{_where(directory, outcome.run_id)}")
+    log.info("writing to %s", _relative(directory.path))
+    with progress(config.objective) as listen:
+        outcome = execute(config, data, directory, info, listen)
+    say(f"{summary(info, config, outcome.result)}\n{_where(directory, outcome.run_id)}")
     return outcome.code, outcome.result.objective
-
-
-def _say(text: str) -> None:
-    """Print a result; a run that went well stays so when nobody listens, or can read all characters."""
-    try:
-        encoding = sys.stdout.encoding or "utf-8"
-        print(text.encode(encoding, "replace").decode(encoding), flush=True)
-    except OSError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  or Python tries again at its end
 
 
 def _where(directory: "RunDirectory", run_id: str | None) -> str:
@@ -157,19 +149,3 @@ def _ignored(reasons: dict[str, str], overrides: list[str]) -> list[str]:
 def _relative(path: Path) -> Path:
     """Return a path as seen from the working directory, where it lies below."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-class _Progress:
-    """Logs a line every few seconds while a run trains."""
-
-    def __init__(self, objective: str) -> None:
-        self.objective, self.best, self.next = objective, float("inf"), time.monotonic() + 2
-
-    def __call__(self, record: "Record", metrics: "Metrics", epochs: int) -> None:
-        value = metrics[self.objective]
-        self.best = min(self.best, value)
-        if time.monotonic() < self.next and record.epoch < epochs:
-            return
-        self.next = time.monotonic() + 2
-        text = "epoch %d/%d  loss %.3g  %s %.3g  best %.3g"
-        log.info(text, record.epoch, epochs, record.loss, self.objective, value, self.best)

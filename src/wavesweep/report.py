@@ -18,20 +18,22 @@ BASELINES = {
 
 
 def command(info: RunInfo) -> str:
-    """Return the command that started the run."""
-    return shlex.join(["wavesweep", *info.overrides])
+    """Return the command that makes the run again."""
+    flags = ["--config-dir", info.config_dir] if info.config_dir else []
+    return shlex.join(["wavesweep", *flags, *info.overrides])
 
 
 def description(info: RunInfo, config: Config | None = None, result: "Result | None" = None) -> str:
     """Return the run's description, in Markdown; without a result, what is known at its start."""
-    text = f"```\n{command(info)}\n```\n"
+    again = f"Run it again; `config.yaml` among the artifacts holds every value:\n```\n{command(info)}\n```\n"
     if config is None or result is None:
-        return text
-    text += f"\n{verdict(config, result)}\n"
+        return again
+    parts = [verdict(config, result)]
     if not result.diverged:
         rows = "\n".join(f"| {name} | {score:.3g} |" for name, score in score_rows(config, result.metrics))
-        text += f"\n| closed loop over {config.forecast.horizon} steps | scaled MSE |\n| --- | --- |\n{rows}\n"
-    return text
+        parts.append(f"| closed loop over {config.forecast.horizon} steps | scaled MSE |\n| --- | ---: |\n{rows}")
+        parts.append(trained(result))
+    return "\n\n".join([*parts, again])
 
 
 def verdict(config: Config, result: "Result") -> str:
@@ -39,14 +41,21 @@ def verdict(config: Config, result: "Result") -> str:
     if result.diverged:
         where = f"the weights of epoch {result.epoch} are kept" if result.epoch else "its first weights are kept"
         return f"The run diverged: its loss or its forecasts ceased to be finite. Try a lower optimizer.lr; {where}."
-    kept = f"The weights of epoch {result.epoch} are kept."
-    if config.model.kind == "linear" or "test/closed_loop_scaled_mse" not in result.metrics:
-        return kept
+    if config.model.kind == "linear":
+        return "Linear autoregression was fitted in closed form, by least squares."
+    if "test/closed_loop_scaled_mse" not in result.metrics:
+        return "Not compared with the baselines, since there is no test part."
     score = result.metrics["test/closed_loop_scaled_mse"]
     best, name = min((_finite_or_inf(result.metrics[key]), name) for key, name in BASELINES.items())
     if score < best:
-        return f"The network beats every baseline, of which {name} is the best. {kept}"
-    return f"The network does not beat {name}. {kept}"
+        return f"The network beats every baseline, of which {name} is the best."
+    return f"The network does not beat {name}."
+
+
+def trained(result: "Result") -> str:
+    """Say what the training took and gave."""
+    seconds, calls = result.metrics["time/train_seconds"], result.metrics["cost/loss_evaluations"]
+    return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; the weights of epoch {result.epoch} are kept."
 
 
 def _finite_or_inf(score: float) -> float:
@@ -67,5 +76,4 @@ def summary(info: RunInfo, config: Config, result: "Result") -> str:
         return f"{info.name}\n{verdict(config, result)}"
     lines = [info.name, f"closed loop, scaled MSE over horizon {config.forecast.horizon}"]
     lines += [f"  {name:<26}{score:>10.3g}" for name, score in score_rows(config, result.metrics)]
-    seconds = result.metrics["time/train_seconds"]
-    return "\n".join([*lines, f"{verdict(config, result)} Trained in {seconds:.1f} s."])
+    return "\n".join([*lines, verdict(config, result), trained(result)])

@@ -22,6 +22,7 @@ class RunInfo:
         overrides: What was overridden on the command line; tracking aside, whose address may hold a secret.
         choices: The option chosen in each config group.
         sweep_id: The sweep that it belongs to, if any.
+        config_dir: The user's own folder of options, if any.
         run_key: Tells the run from all others, in MLflow too.
         status: How it stands.
         started: Milliseconds since 1970.
@@ -34,6 +35,7 @@ class RunInfo:
     overrides: list[str]
     choices: dict[str, str]
     sweep_id: str | None
+    config_dir: str | None = None
     run_key: str = field(default_factory=lambda: uuid4().hex)
     status: Status = "running"
     started: int = field(default_factory=lambda: now())

@@ -1,0 +1,121 @@
+"""What people see: progress on stderr, results on stdout; rich where both are read on a terminal, else plain lines."""
+
+import logging
+import os
+import sys
+import time
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from wavesweep.experiment import Metrics
+    from wavesweep.training import Record
+
+log = logging.getLogger("wavesweep")
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class Stderr(logging.StreamHandler):
+    """Logs to what is stderr then, so that lines stand above a progress bar instead of within it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> object:  # type: ignore[override]
+        """The stream to write to."""
+        return sys.stderr
+
+
+class Progress(AbstractContextManager["Progress"]):
+    """Logs a line every few seconds while a run trains.
+
+    Args:
+        objective: The metric to show.
+    """
+
+    def __init__(self, objective: str) -> None:
+        self.objective, self.best = objective, float("inf")
+        self.next = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def __call__(self, record: "Record", metrics: "Metrics", epochs: int) -> None:
+        """Show a record, of so many epochs in all."""
+        value = metrics[self.objective]
+        self.best = min(self.best, value)
+        self.show(record, epochs, value)
+
+    def show(self, record: "Record", epochs: int, value: float) -> None:
+        """Show a record and the value of its objective."""
+        if time.monotonic() >= self.next or record.epoch == epochs:
+            self.next = time.monotonic() + SECONDS_BETWEEN_LINES
+            text = "epoch %d/%d  loss %.2e  %s %.2e  best %.2e"
+            log.info(text, record.epoch, epochs, record.loss, self.objective, value, self.best)
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class Bar(Progress):
+    """Shows a bar with the time that is left, gone when the run has ended."""
+
+    def __init__(self, objective: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        super().__init__(objective)
+        columns = [
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[scores]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[left]}"),
+        ]
+        console = Console(stderr=True)
+        self.bar = RichProgress(*columns, console=console, transient=True, refresh_per_second=4, expand=True)
+        self.task = self.bar.add_task("starting", total=None, scores="", left="")
+
+    def show(self, record: "Record", epochs: int, value: float) -> None:
+        """Show a record and the value of its objective."""
+        where, scores = (
+            f"epoch {record.epoch}/{epochs}",
+            f"loss {record.loss:.2e}  val {value:.2e}  best {self.best:.2e}",
+        )
+        self.bar.update(self.task, completed=record.epoch, total=epochs, description=where, scores=scores, left="left")
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+
+def progress(objective: str) -> Progress:
+    """Return what shows the progress of a run: a bar on a terminal that can move its cursor, else lines."""
+    interactive = sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    return Bar(objective) if interactive else Progress(objective)
+
+
+def say(text: str) -> None:
+    """Print a result; a run that went well stays so when nobody listens, or can read all characters."""
+    try:
+        if sys.stdout.isatty():
+            _say_in_colour(text)
+        else:
+            encoding = sys.stdout.encoding or "utf-8"
+            print(text.encode(encoding, "replace").decode(encoding), flush=True)
+    except OSError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  or Python tries again at its end
+
+
+def _say_in_colour(text: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    coloured = Text(text)
+    coloured.highlight_regex(r"(?m)\A.*$|^  .*\((?:test|validation)\).*$", "bold")
+    coloured.highlight_regex(r"The network beats every baseline", "bold green")
+    coloured.highlight_regex(r"The network does not beat [\w ]+|The run diverged", "bold yellow")
+    Console(highlight=False).print(coloured, soft_wrap=True)
