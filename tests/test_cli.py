@@ -161,18 +161,6 @@ def test_hydra_flags_work(wavesweep: Command, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_own_configs_are_found(wavesweep: Command, tmp_path: Path) -> None:
-    (tmp_path / "mine" / "dataset").mkdir(parents=True)
-    (tmp_path / "mine" / "experiment").mkdir()
-    (tmp_path / "mine" / "dataset" / "fast.yaml").write_text("defaults: [sine, _self_]\nwidth: 2\nlength: 30\n")
-    (tmp_path / "mine" / "experiment" / "mine.yaml").write_text("# @package _global_\ntraining:\n  epochs: 1\n")
-    done = wavesweep("--config-dir", "mine", "dataset=fast", "experiment=mine", "dataset.num_series=5", "model=tiny")
-    assert done.returncode == 0, done.stderr
-    [run] = runs(tmp_path)
-    assert (run.data.params["dataset"], run.data.params["dataset.width"]) == ("fast", "2.0")
-    assert run.data.params["training.epochs"] == "1"
-
-
 def test_a_password_moves_into_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAVESWEEP_TRACKING_URI", "before")
     arguments = ["wavesweep", "seed=1", "++tracking.uri='http://u:p@ssword@host'"]

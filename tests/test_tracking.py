@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -78,9 +79,11 @@ class TestRecord:
         assert tags["wavesweep.run_key"] == directory.read_info().run_key
         assert tags["wavesweep.sweep_id"] == "sweep_1"
         assert tags["wavesweep.config_hash"] == config_hash(config)
-        assert tags["wavesweep.version.torch"]
+        assert f"torch {version('torch')}" in tags["wavesweep.versions"]
         assert "baseline" in tags["mlflow.note.content"] or "does not beat" in tags["mlflow.note.content"]
         assert "| linear autoregression |" in tags["mlflow.note.content"]
+        [model] = json.loads(tags["mlflow.log-model.history"])
+        assert (model["run_id"], model["artifact_path"]) == (run.info.run_id, "model")
 
     def test_artifacts_are_the_files_of_the_run(self, finished: tuple[Config, RunDirectory]) -> None:
         config, directory = finished

@@ -123,10 +123,10 @@ def _start(config: Config, data: Split, directory: RunDirectory, info: RunInfo) 
 def _tags(config: Config) -> dict[str, str]:
     """Return what the run runs on."""
     packages = ("wavesweep", "torch", "numpy", "mlflow", "hydra-core")
-    tags = {f"wavesweep.version.{package}": version(package) for package in packages}
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
     commit = _git_commit()
-    return tags | {
-        "wavesweep.version.python": platform.python_version(),
+    return {
+        "wavesweep.versions": f"{versions}, python {platform.python_version()}",
         "wavesweep.platform": platform.platform(),
         "wavesweep.config_hash": config_hash(config),
         "mlflow.user": getpass.getuser(),

@@ -25,15 +25,15 @@ def command(info: RunInfo) -> str:
 
 def description(info: RunInfo, config: Config | None = None, result: "Result | None" = None) -> str:
     """Return the run's description, in Markdown; without a result, what is known at its start."""
-    again = f"Run it again; `config.yaml` among the artifacts holds every value:\n```\n{command(info)}\n```\n"
+    again = f"`{command(info)}` runs it again; `config.yaml` among the artifacts holds every value."
     if config is None or result is None:
         return again
-    parts = [verdict(config, result)]
+    parts = [verdict(config, result), again]
     if not result.diverged:
         rows = "\n".join(f"| {name} | {score:.3g} |" for name, score in score_rows(config, result.metrics))
         parts.append(f"| closed loop over {config.forecast.horizon} steps | scaled MSE |\n| --- | ---: |\n{rows}")
         parts.append(trained(result))
-    return "\n\n".join([*parts, again])
+    return "\n\n".join(parts)
 
 
 def verdict(config: Config, result: "Result") -> str:

@@ -70,6 +70,7 @@ def deliver(directory: RunDirectory, tracking: Tracking) -> str:
         client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
         if info.ended is not None:
             _log_artifacts(client, run_id, directory)
+            _announce_model(client, run_id, directory)
             client.set_terminated(run_id, STATUS[info.status], info.ended)
         return run_id
 
@@ -268,6 +269,16 @@ def _log_artifacts(client: "MlflowClient", run_id: str, directory: RunDirectory)
             client.log_artifacts(run_id, str(path), path.name)
         else:
             client.log_artifact(run_id, str(path))
+
+
+def _announce_model(client: "MlflowClient", run_id: str, directory: RunDirectory) -> None:
+    """Let the UI show the folder `model` as a model, with its signature and how to use it."""
+    from mlflow.models import Model
+
+    if directory.model.exists():
+        model = Model.load(str(directory.model / "MLmodel"))
+        model.run_id, model.artifact_path = run_id, directory.model.name
+        client.set_tag(run_id, "mlflow.log-model.history", json.dumps([model.get_tags_dict()]))
 
 
 def save_model(directory: RunDirectory, config: Config) -> None:

@@ -42,8 +42,8 @@ def ui(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
         return refuse(str(error))
     store = ["--backend-store-uri", tracking.uri, "--default-artifact-root", artifact_root(tracking).as_uri()]
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # spares eight processes for GenAI jobs
-    # MLflow's own start page shows traces of language models; the runs are behind this address.
-    print(f"the runs: {place}/#/experiments/{experiment_id}/runs", flush=True)
+    # MLflow's own start page is made for language models.
+    print(f"the runs: {place}/#/experiments/{experiment_id}/runs?workflowType=machine_learning", flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", *store, *options]
     os.execv(sys.executable, command)  # noqa: S606  in place of this process, so that signals end the server too
 

@@ -1,0 +1,83 @@
+"""What an installed wheel does in an empty directory whose name is awkward."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from tests.conftest import SMALL
+
+QUICK = (*SMALL, "training.epochs=1", "training.refine_epochs=0")
+CHECKOUT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a wheel and unpack it, as pip does; return where it lies."""
+    place = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place)]
+    subprocess.run(build, cwd=CHECKOUT, check=True, capture_output=True)
+    [wheel] = place.glob("*.whl")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target"]
+    subprocess.run([*install, str(place / "site"), str(wheel)], check=True)
+    return place / "site"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("an empty Verzeichnis für alle")
+
+
+def wavesweep(installed: Path, place: Path, *arguments: str) -> str:
+    """Run the wheel's console script; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, installed / "bin" / "wavesweep", *arguments],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def params(place: Path) -> list[dict[str, str]]:
+    client = MlflowClient(f"sqlite:///{place}/outputs/mlflow.db")
+    return [run.data.params for run in client.search_runs(["1"], order_by=["start_time DESC"])]
+
+
+def test_it_brings_its_configuration(installed: Path, place: Path) -> None:
+    assert "One run" in wavesweep(installed, place, "--help")
+    shown = yaml.safe_load(wavesweep(installed, place, "--cfg", "job", "dataset=cos_sin_squared"))
+    assert shown["dataset"]["kind"] == "cos_sin_squared"
+    assert f"{installed}/wavesweep/conf" in wavesweep(installed, place, "--info", "searchpath")
+    assert list(place.iterdir()) == []
+
+
+def test_it_runs_and_sweeps(installed: Path, place: Path) -> None:
+    wavesweep(installed, place, *QUICK, "model=tiny")
+    wavesweep(installed, place, "-m", *QUICK, "dataset=sine,cos_sin_squared", "model=tiny,linear")
+    assert len(params(place)) == 5
+    assert [path.name for path in place.iterdir()] == ["outputs"]
+
+
+def test_it_takes_its_users_options(installed: Path, place: Path) -> None:
+    own = place / "meine Optionen"
+    (own / "dataset").mkdir(parents=True)
+    (own / "experiment").mkdir()
+    (own / "dataset" / "schnell.yaml").write_text("defaults: [sine, _self_]\nwidth: 2\nlength: 30\nnum_series: 5\n")
+    (own / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /dataset: schnell\n  - override /model: tiny\n"
+        "training: {epochs: 1, refine_epochs: 0}\n"
+    )
+    wavesweep(installed, place, "--config-dir", own.name, "experiment=mine")
+    latest = params(place)[0]
+    assert (latest["experiment"], latest["dataset"], latest["dataset.width"]) == ("mine", "schnell", "2.0")
+    client = MlflowClient(f"sqlite:///{place}/outputs/mlflow.db")
+    [run] = client.search_runs(["1"], order_by=["start_time DESC"], max_results=1)
+    again = f"`wavesweep --config-dir '{own.name}' experiment=mine` runs it again"
+    assert again in run.data.tags["mlflow.note.content"]
