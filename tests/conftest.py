@@ -14,8 +14,8 @@ import pytest
 
 from wavesweep.compose import compose_words
 from wavesweep.config import Config
+from wavesweep.jobs import prepare
 from wavesweep.rundir import RunDirectory
-from wavesweep.shapes import fill_in
 
 SMALL = (
     "dataset.num_series=7",
@@ -32,7 +32,7 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def config(*overrides: str) -> Config:
     """Compose a configuration and fill it in."""
-    return fill_in(compose_words(["runtime.device=cpu", *overrides]))
+    return prepare(compose_words(["runtime.device=cpu", *overrides]))[0]
 
 
 def small(*overrides: str) -> Config:

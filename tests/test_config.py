@@ -69,7 +69,7 @@ REFUSALS = [
     ("optimizer.betas", [0.9], "optimizer.betas must have 2 entries, got [0.9]"),
     ("training.epochs", "many", "training.epochs must be a whole number, got many"),
     ("training.keep", "first", "training.keep: first is unknown; choose from best, last"),
-    ("training.noise_end", 0.0, "training: noise_start and noise_end must both be 0, or both be greater"),
+    ("training.noise_end", 0.1, "training: noise_start and noise_end must both be 0, or both be greater"),
     ("tracking.uri", "", "tracking.uri must not be empty"),
     ("tracking.required", "yes", "tracking.required must be true or false, got yes"),
     ("runtime.device", "gpu", "runtime.device must be auto, cpu, mps, cuda or cuda:N, got gpu"),

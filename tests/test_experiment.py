@@ -66,6 +66,16 @@ def test_the_article_keeps_the_last_epoch(directory: RunDirectory) -> None:
     assert {f"forecast_epoch_{epoch:03d}.png" for epoch in range(1, 6)} <= {p.name for p in directory.plots.iterdir()}
 
 
+@pytest.mark.parametrize("refine_epochs", [0, 30])
+def test_patience_ends_the_last_stage_early(directory: RunDirectory, refine_epochs: int) -> None:
+    stages = ("training.epochs=30", f"training.refine_epochs={refine_epochs}", "training.patience=4")
+    rate = ("optimizer=sgd", "optimizer.lr=1e-12") if not refine_epochs else ()
+    result = go(small(*stages, *rate), directory)
+    last = [row["epoch"] for row in directory.read_metrics() if "epoch" in row][-1]
+    began = 30 if refine_epochs else 0  # where the stage that may end early begins
+    assert last == max(result.epoch, began) + 4 < began + 30
+
+
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(["optimizer=adam", "optimizer=lbfgs", "model=linear"]))
 def test_nothing_but_the_training_part_reaches_training(noise: int, override: str) -> None:
@@ -154,16 +164,17 @@ class Interrupted(Exception):
     pass
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "sgd"])
-def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path, optimizer: str) -> None:
-    filled = small(f"optimizer={optimizer}", "training.epochs=5", "training.refine_epochs=2")
+@pytest.mark.parametrize(("optimizer", "epoch"), [("lbfgs", 4), ("adam", 4), ("sgd", 4), ("adam", 6), ("adam", 7)])
+def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path, optimizer: str, epoch: int) -> None:
+    stages = ("training.epochs=5", "training.refine_epochs=4", "training.refine_restart_every=2")
+    filled = small(f"optimizer={optimizer}", *stages)
     straight, resumed = RunDirectory(tmp_path / "straight"), RunDirectory(tmp_path / "resumed")
     straight.path.mkdir()
     resumed.path.mkdir()
     expected = go(filled, straight)
 
     def interrupt(record: Record, *_: object) -> None:
-        if record.epoch == 4:
+        if record.epoch == epoch:
             raise Interrupted
 
     with pytest.raises(Interrupted):

@@ -17,6 +17,8 @@ KINDS = [
     ("model=tiny", "model.normalization=layer", "model.dropout=0.5"),
     ("model=tiny", "model.normalization=batch"),
     ("model=tiny", "model.initialization=uniform"),
+    ("model=tiny", "model.difference=true"),
+    ("model=tiny", "model.difference=true", "model.output=increment"),
     ("model=linear", "model.order=3"),
     ("model=pointwise", "dataset.num_series=1"),
 ]
@@ -27,8 +29,12 @@ START = torch.tensor([0, 4])
 def network(*overrides: str) -> Forecaster:
     torch.manual_seed(0)
     built = config(*overrides).model.build(CHANNELS, "float64")
+    built.adapt(values())
     if isinstance(built, LinearForecaster):
         built.fit(values())
+    if isinstance(built, LSTMForecaster):  # laws of a network that predicts a constant would not say much
+        for parameter in built.head.parameters():
+            torch.nn.init.normal_(parameter, std=0.5)
     return built.eval()
 
 
@@ -46,6 +52,7 @@ class TestEveryForecaster:
     def test_a_forecast_is_a_prefix_of_a_longer_one(self, overrides: tuple[str, ...]) -> None:
         built = network(*overrides)
         longer = built.closed_loop(values(), START, 7)
+        torch.testing.assert_close(built.closed_loop(values(), START, 1), longer[:, :1], rtol=1e-12, atol=1e-12)
         # Not to the last bit: a matrix product may add in another order where a batch has another size.
         torch.testing.assert_close(built.closed_loop(values(), START, 6), longer[:, :6], rtol=1e-12, atol=1e-12)
 
@@ -121,8 +128,40 @@ def test_the_lstm_follows_the_usual_equations() -> None:
     torch.testing.assert_close(built.one_step(values(), START), torch.stack(predictions, dim=1))
 
 
+@pytest.mark.parametrize("difference", ["true", "false"])
+def test_folding_the_output_into_the_recurrent_weights_changes_nothing(difference: str) -> None:
+    built = network("model=tiny", f"model.difference={difference}")
+    assert isinstance(built, LSTMForecaster)
+    assert built._folds(values())
+    predictions, state = built._read(values())
+    folded, plain = (run(predictions[:, -1], state, 50) for run in (built._run_on_folded, built._run_on))
+    torch.testing.assert_close(folded, plain, rtol=1e-10, atol=1e-10)
+    weights = list(built.parameters())
+    ours, theirs = (torch.autograd.grad(out.square().sum(), weights, retain_graph=True) for out in (folded, plain))
+    torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-8)
+
+
+def test_differences_don_t_know_the_level() -> None:
+    built = network("model=tiny", "model.difference=true")
+    shifted = built.closed_loop(values() + 1000, START, 6)
+    torch.testing.assert_close(shifted, built.closed_loop(values(), START, 6) + 1000)
+
+
+def test_differences_are_taken_in_units_of_the_training_part() -> None:
+    built = network("model=tiny", "model.difference=true")
+    assert isinstance(built, LSTMForecaster)
+    scale = torch.tensor([10.0, 0.1, 3.0])
+    forecast = built.closed_loop(values(), START, 6)
+    built.adapt(values() * scale)
+    torch.testing.assert_close(built.closed_loop(values() * scale, START, 6), forecast * scale)
+    built.adapt(torch.ones(SERIES, STEPS, CHANNELS))
+    assert torch.equal(built.unit, torch.ones(CHANNELS).double()), "a constant channel has no unit of its own"
+
+
 def test_orthogonal_initialization() -> None:
-    built = network("model=tiny")
+    torch.manual_seed(0)
+    built = config("model=tiny").model.build(CHANNELS, "float64")
+    assert torch.equal(built.closed_loop(values(), START, 3).std(dim=1), torch.zeros(SERIES, CHANNELS).double())
     assert isinstance(built, LSTMForecaster)
     layer = built.layers[0]
     assert isinstance(layer, torch.nn.LSTM)

@@ -130,9 +130,9 @@ SHAPES = [
     Case("training.window=5000", "training.window must be from 2 to the 1000 steps of a training series, got 5000"),
     Case("training.washout=200", "training.washout must be at most training.window - 2 = 198, got 200"),
     Case(
-        "training.noise_start=0",
+        "training.noise_start=0.1",
         "training: noise_start and noise_end must both be 0, or both be greater, for a fade "
-        "in equal ratios; got 0 and 0.003",
+        "in equal ratios; got 0.1 and 0",
     ),
     Case(
         "model=pointwise",

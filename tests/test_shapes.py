@@ -60,6 +60,8 @@ REFUSALS = [
     (("model=pointwise",), "model=pointwise sees the time alone, so it takes one series, got 100"),
     (("model=linear", "model.order=1000"), "model.order must be less than the 1000 training steps, got 1000"),
     (("model=linear", "model.order=6", "forecast.context=5"), "model.order must be at most forecast.context = 5"),
+    (("model.difference=true", "training.window=2"), "training.window must be at least 3 with model.difference=true"),
+    (("model.difference=true", "forecast.context=1"), "forecast.context must be at least 2 with model.difference=true"),
     (("dataset.num_series=1", "forecast.horizon=151"), "forecast.horizon must be at most the 150 steps of the val"),
 ]
 
@@ -88,7 +90,8 @@ def test_the_order_of_an_autoregression_fits_what_it_sees() -> None:
     ("overrides", "keys"),
     [
         ((), {"forecast.stride"}),
-        (("optimizer=lbfgs", "training.refine_epochs=0"), {"training.batch_size", "training.clip_norm"}),
+        (("optimizer=lbfgs",), {"training.batch_size", "training.clip_norm"}),
+        (("training.refine_epochs=0",), {"training.refine_windows", "training.refine_restart_every"}),
         (("model=linear",), {"optimizer", "training.epochs", "training.batch_size"}),
         (("experiment=article/minutes",), {"training.refine_epochs", "training.noise_start", "training.batch_size"}),
     ],

@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import config, small
 from wavesweep.schema import Refused
-from wavesweep.splits import load
+from wavesweep.splits import load, trend_share
 
 
 def test_series_are_ordered_test_training_validation() -> None:
@@ -61,3 +61,32 @@ def test_raw_units_are_left_alone() -> None:
 def test_constant_training_data_are_refused() -> None:
     with pytest.raises(Refused, match="constant"):
         load(config("dataset=linear_noise", "dataset.num_series=1", "dataset.slope=0"))
+
+
+def test_a_trend_s_share_is_that_of_a_fitted_line() -> None:
+    series = np.random.default_rng(0).normal(size=(2, 7, 3)) + np.arange(7)[:, None]
+    left = total = 0.0
+    for values in series.transpose(0, 2, 1).reshape(6, 7):
+        left += np.square(values - np.polyval(np.polyfit(np.arange(7), values, 1), np.arange(7))).sum()
+        total += np.square(values - values.mean()).sum()
+    assert trend_share(series) == pytest.approx(1 - left / total)
+    assert trend_share(np.ones((2, 7, 3))) == 0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "differences"),
+    [
+        (("dataset=linear_noise",), True),
+        (("dataset=linear_noise", "dataset.noise_per=step"), True),
+        (("dataset=sine",), False),
+        (("dataset=cos_sin_squared", "seed=1"), False),
+        (("dataset=sine", "model.difference=true"), True),
+        (("dataset=linear_noise", "model.difference=false"), False),
+        (("dataset=linear_noise", "forecast.context=1"), False),
+        (("dataset=linear_noise", "training.window=3"), False),
+    ],
+)
+def test_series_that_drift_are_differenced(overrides: tuple[str, ...], differences: bool) -> None:
+    model = config(*overrides).model
+    assert model.kind == "lstm"
+    assert model.difference is differences

@@ -16,7 +16,7 @@ from wavesweep.forecasting import forecast_part
 from wavesweep.networks import PointwiseForecaster
 from wavesweep.optimizers import LBFGS
 from wavesweep.splits import load
-from wavesweep.training import GradientDescent, Record, Trains, cut_windows, draw_windows, one_step_loss
+from wavesweep.training import GradientDescent, Loss, Record, Trains, cut_windows, draw_windows, one_step_loss
 
 OPTIMIZERS = [
     ("optimizer=lbfgs",),
@@ -108,8 +108,8 @@ def test_a_loss_that_is_not_finite_ends_the_training() -> None:
 
 
 def test_noise_fades_geometrically_from_start_to_end() -> None:
-    filled = small("training.epochs=5", "training.refine_epochs=0", "optimizer=lbfgs")
-    subject = gradient_descent(filled)
+    noise = ("training.noise_start=0.03", "training.noise_end=0.003")
+    subject = gradient_descent(small("training.epochs=5", "training.refine_epochs=0", "optimizer=lbfgs", *noise))
     seen = [subject._noise(), *(subject._noise() for _ in subject.records())]
     np.testing.assert_allclose(seen[:5], np.geomspace(0.03, 0.003, 5))
 
@@ -118,6 +118,54 @@ def test_refinement_lowers_the_closed_loop_loss() -> None:
     filled = small("training.epochs=60", "training.refine_epochs=3")
     records = list(trainer(filled).records())
     assert records[-1].loss < records[-3].loss
+
+
+def test_each_round_of_the_refinement_starts_afresh_on_new_windows() -> None:
+    rounds = ("training.epochs=1", "training.refine_epochs=4", "training.refine_restart_every=2", "dataset.length=200")
+    subject = gradient_descent(small(*rounds))
+    seen = [(subject.optimizer, subject.fixed_loss) for _ in subject.records()]
+    optimizers, minimised = zip(*seen[1:], strict=True)
+    assert optimizers[0] is optimizers[1] is not optimizers[2] is optimizers[3]
+    assert minimised[0] is minimised[1] is not minimised[2] is minimised[3]
+
+
+def test_the_refinement_looks_further_ahead_in_its_second_half() -> None:
+    subject = gradient_descent(small("training.window=10", "training.epochs=2", "training.refine_epochs=4"))
+    lengths = [subject._refine_lengths() for record in subject.records() if record.epoch > 2]
+    assert lengths == [(5, 5), (5, 5), (5, 15), (5, 15)]
+
+
+@pytest.mark.parametrize(("faults", "retries"), [(1, 1), (3, 3), (4, 3)])
+def test_a_step_without_a_finite_loss_is_taken_back_and_made_smaller(
+    faults: int, retries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = gradient_descent(small("training.epochs=1", "training.refine_epochs=1"))
+    step, starts = subject._full_batch_step, []
+
+    def faulty(minimised: Loss) -> float:
+        starts.append(subject.network.state_dict()["head.bias"].clone())
+        loss = step(minimised)
+        return math.nan if len(starts) <= faults else loss
+
+    monkeypatch.setattr(subject, "_full_batch_step", faulty)
+    *_, last = subject.records()
+    assert math.isfinite(last.loss) == (faults <= 3)
+    assert subject.optimizer.param_groups[0]["lr"] == 1 / 4**retries
+    assert all(torch.equal(start, starts[0]) for start in starts)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "epochs"),
+    [
+        (("dataset=linear_noise",), 60),  # 80 windows, 16 a step
+        (("dataset=sine",), 12),  # 80 series of 5 windows
+        (("dataset.num_series=1", "training.window=0"), 300),
+        (("optimizer=lbfgs", "optimizer.max_iter=7"), 43),
+        (("model=linear",), 1),
+    ],
+)
+def test_by_default_the_main_stage_takes_300_steps(overrides: tuple[str, ...], epochs: int) -> None:
+    assert config(*overrides).training.epochs == epochs
 
 
 def test_weight_decay_shrinks_weights() -> None:

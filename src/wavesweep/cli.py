@@ -112,9 +112,13 @@ def _run(composed: "DictConfig") -> tuple[int, float]:
     from wavesweep.report import summary
     from wavesweep.rundir import RunDirectory, RunInfo
     from wavesweep.shapes import without_effect
+    from wavesweep.splits import trend_share
     from wavesweep.terminal import progress, say
 
     config, data = prepare(parsed)
+    if parsed.model != config.model and config.model.kind == "lstm":
+        share, takes = trend_share(data.scaler.scale(data.train)), "takes" if config.model.difference else "takes no"
+        log.info("the network %s differences: lines explain %.0f%% of the training series", takes, 100 * share)
     overrides = [text for text in job.overrides.task if not text.lstrip("+~").startswith("tracking")]
     for warning in _ignored(without_effect(config), overrides):
         log.warning(warning)

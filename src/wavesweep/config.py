@@ -19,8 +19,11 @@ FORMAT_VERSION = 1
 class Training(ConfigPart):
     """How a network is trained; the optimizer drives the main stage."""
 
-    epochs: Count
+    epochs: Count | None
     refine_epochs: NonNegativeInt
+    refine_windows: Count
+    refine_restart_every: Count
+    patience: NonNegativeInt
     record_every: Count
     standardize: bool
     window: NonNegativeInt | None

@@ -10,11 +10,12 @@ import torch
 
 from wavesweep import plots
 from wavesweep.baselines import baseline_scores
-from wavesweep.config import Config
+from wavesweep.config import Config, Training
 from wavesweep.forecasting import Forecasts, forecast_part, to_network
 from wavesweep.metrics import scores
 from wavesweep.networks import Forecaster
 from wavesweep.rundir import RunDirectory, seal, unseal, write_atomically
+from wavesweep.schema import known
 from wavesweep.splits import Split
 from wavesweep.training import Record, Trains, build_trainer
 from wavesweep.weights import Weights, copy_weights, serialize
@@ -78,6 +79,8 @@ def run(config: Config, data: Split, directory: RunDirectory, listen: Listener) 
                 _draw_validation(config, data, directory, record.epoch, forecasts)
             _save_checkpoint(directory, trainer, kept)
         listen(record, metrics, trainer.epochs)
+        if _gives_up(config.training, kept, record.epoch):
+            break
     network.load_state_dict(kept.weights)
     write_atomically(directory.weights, serialize(kept.weights, data.scaler))
     diverged = not (finite and kept.epoch and math.isfinite(kept.objective))
@@ -87,12 +90,19 @@ def run(config: Config, data: Split, directory: RunDirectory, listen: Listener) 
     return result
 
 
+def _gives_up(training: Training, kept: Kept, epoch: int) -> bool:
+    """Say whether the stage in which training may end early has lasted `patience` epochs without a better one."""
+    began = known(training.epochs) if training.refine_epochs else 0
+    return 0 < training.patience <= epoch - max(kept.epoch, began)
+
+
 def load_trainer(config: Config, data: Split) -> Trains:
     """Seed torch, build the network from the data's shape, and hand it the training part alone."""
     torch.set_num_threads(config.runtime.threads)
     torch.manual_seed(config.seed)
     network = config.model.build(len(config.dataset.channels), config.runtime.dtype).to(config.runtime.device)
     series = to_network(network, data.scaler.scale(data.train))
+    network.adapt(series)
     return build_trainer(network, series, config.training, config.optimizer, config.seed)
 
 

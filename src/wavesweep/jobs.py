@@ -16,7 +16,7 @@ from wavesweep.report import description
 from wavesweep.rundir import RunDirectory, RunInfo, Status
 from wavesweep.schema import Refused
 from wavesweep.shapes import fill_in, find_device
-from wavesweep.splits import Split, describe, load
+from wavesweep.splits import Split, decide_difference, describe, load
 from wavesweep.tracking import Courier, require, save_model
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def prepare(config: Config) -> tuple[Config, Split]:
     """
     filled = fill_in(config)
     data = load(filled)
+    filled = decide_difference(filled, data)
     if filled.tracking.required:
         require(filled.tracking)
     runtime = filled.runtime.model_copy(update={"device": find_device(filled.runtime.device)})

@@ -28,6 +28,7 @@ class LSTM(_Model):
     head_size: Annotated[int, Field(ge=0, le=65536)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     normalization: Literal["none", "batch", "layer"]
+    difference: bool | None
     output: Literal["value", "increment"]
     initialization: Literal["orthogonal", "uniform"]
 
@@ -43,6 +44,7 @@ class LSTM(_Model):
             head_size=self.head_size,
             dropout=self.dropout,
             normalization=self.normalization,
+            difference=known(self.difference),
             output=self.output,
             initialization=self.initialization,
         )

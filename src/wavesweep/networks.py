@@ -19,6 +19,9 @@ class Forecaster(nn.Module):
     lead: int
     """How many values a prediction needs before it."""
 
+    def adapt(self, series: Tensor) -> None:
+        """Take from the training part, (series, time, channel), what is not learnt; before training."""
+
     def one_step(self, values: Tensor, start: Tensor) -> Tensor:
         """Predict each value from the true values before it.
 
@@ -64,12 +67,18 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 class LSTMForecaster(Forecaster):
     """LSTM layers, each followed by optional normalisation and dropout, then a linear output.
 
+    With `difference` the layers take and predict the differences between values: where series drift, levels
+    beyond those of the training part are then nothing new.
+
+    Attributes:
+        unit: Root mean square of each channel's differences, which they are divided by, (channel,); 1 without.
+
     Source:
         Hochreiter & Schmidhuber (1997), with the forget gate of Gers et al. (2000); dropout between layers
-        as in Zaremba et al. (2014).
+        as in Zaremba et al. (2014); differencing: Box & Jenkins (1970).
     """
 
-    lead = 1
+    unit: Tensor
 
     def __init__(
         self,
@@ -79,6 +88,7 @@ class LSTMForecaster(Forecaster):
         head_size: int,
         dropout: float,
         normalization: str,
+        difference: bool,
         output: str,
         initialization: str,
     ) -> None:
@@ -88,24 +98,63 @@ class LSTMForecaster(Forecaster):
         self.layers = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size, hidden in pairs)
         self.after = nn.ModuleList(_after_layer(size, normalization, dropout) for size in hidden_sizes)
         self.head = _head(hidden_sizes[-1], head_size, num_channels)
-        self.predicts_increment = output == "increment"
+        self.difference, self.predicts_increment = difference, output == "increment"
+        self.lead = 2 if difference else 1
+        self.register_buffer("unit", torch.ones(num_channels))
         if initialization == "orthogonal":
             self.layers.apply(_initialize_orthogonal)
+            *_, last = [module for module in self.head.modules() if isinstance(module, nn.Linear)]
+            nn.init.zeros_(last.weight)  # the mean is predicted until more is learnt
+
+    def adapt(self, series: Tensor) -> None:
+        """See `Forecaster.adapt`: takes the unit of the differences."""
+        if self.difference:
+            root_mean_square = series.diff(dim=1).square().mean(dim=(0, 1)).sqrt()
+            self.unit.copy_(torch.where(root_mean_square > 0, root_mean_square, 1.0))
 
     def one_step(self, values: Tensor, start: Tensor) -> Tensor:
         """See `Forecaster.one_step`; the state starts at zero."""
-        return self._read(values[:, :-1])[0]
+        predictions = self._read(self._inputs(values)[:, :-1])[0]
+        return values[:, 1:-1] + self.unit * predictions if self.difference else predictions
 
     def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
         """See `Forecaster.closed_loop`; the state is carried from the context into the forecast."""
-        predictions, state = self._read(context)
+        predictions, state = self._read(self._inputs(context))
+        run_on = self._run_on_folded if horizon > 1 and self._folds(context) else self._run_on
+        forecast = run_on(predictions[:, -1], state, horizon)
+        return context[:, -1:] + (self.unit * forecast).cumsum(dim=1) if self.difference else forecast
+
+    def _inputs(self, values: Tensor) -> Tensor:
+        return values.diff(dim=1) / self.unit if self.difference else values
+
+    def _run_on(self, value: Tensor, state: State, horizon: int) -> Tensor:
+        """Feed predictions back, of which `value`, (series, channel), is the first; (series, horizon, channel)."""
         cells = [layer.all_weights[0] for layer in self.layers if isinstance(layer, nn.LSTM)]
-        value = predictions[:, -1]
         forecast = [value]
         for _ in range(horizon - 1):
             value, state = self._step(value, state, cells)
             forecast.append(value)
         return torch.stack(forecast, dim=1)
+
+    def _folds(self, values: Tensor) -> bool:
+        """Say whether, in closed loop, the input is a linear function of the state before it."""
+        plain = len(self.layers) == 1 and isinstance(self.after[0], nn.Identity) and isinstance(self.head, nn.Linear)
+        return plain and not self.predicts_increment and values.device.type == "cpu"
+
+    def _run_on_folded(self, value: Tensor, state: State, horizon: int) -> Tensor:
+        """Do as `_run_on`, about five times as fast: the output layer is folded into the recurrent weights.
+
+        With x = V·h + v, the gates' W·x + U·h + b are (U + W·V)·h + (b + W·v): an LSTM that has no input.
+        """
+        [layer], [(hidden, cell)], head = self.layers, state, self.head
+        assert isinstance(layer, nn.LSTM)
+        assert isinstance(head, nn.Linear)
+        inputs, recurrent, bias, second_bias = layer.all_weights[0]
+        weights = [inputs, recurrent + inputs @ head.weight, bias + inputs @ head.bias, second_bias]
+        nothing = value.new_zeros(len(value), horizon - 1, value.shape[1])
+        options = {"num_layers": 1, "dropout": 0.0, "train": self.training, "bidirectional": False, "batch_first": True}
+        outputs = torch.lstm(nothing, (hidden[None], cell[None]), weights, has_biases=True, **options)[0]
+        return torch.cat([value[:, None], head(outputs)], dim=1)
 
     def _read(self, values: Tensor) -> tuple[Tensor, State]:
         """Run over observed values; return the prediction after each, and the last state."""

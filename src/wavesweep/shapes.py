@@ -1,13 +1,18 @@
 """Fills in what the configuration leaves open, from the shape of the data. Imports torch last, if at all."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wavesweep.config import Config, Forecast, Training
+from wavesweep.optimizers import LBFGS
 from wavesweep.schema import Refused, known, shown
 
 if TYPE_CHECKING:
     from wavesweep.datasets import Counts, Fractions, Generated
+
+
+MAIN_STEPS = 300  # enough for a network to come near, on every data set tried; the refinement does the rest
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ def fill_in(config: Config) -> Config:
         update={
             "dataset": dataset,
             "model": model,
-            "training": _fill_training(config.training, steps, model.kind),
+            "training": _fill_training(config, rows.train if not splits_by_time(dataset) else 1, steps),
             "forecast": forecast,
         }
     )
@@ -95,7 +100,8 @@ def _given_rows(split: "Counts | Fractions", total: int, unit: str) -> tuple[int
     return int(split[0]), int(split[1]), int(split[2])
 
 
-def _fill_training(training: Training, steps: int, kind: str) -> Training:
+def _fill_training(config: Config, num_series: int, steps: int) -> Training:
+    training, kind = config.training, config.model.kind
     window = min(200, steps) if training.window is None else training.window or steps
     if steps < 2:
         raise Refused("dataset.split must leave at least 2 time steps to train on, got 1; give a greater length")
@@ -108,7 +114,18 @@ def _fill_training(training: Training, steps: int, kind: str) -> Training:
         raise Refused(f"training.washout must be at most training.window - 2 = {window - 2}, got {washout}")
     # Only what feeds its predictions back, and is trained by its gradient, has a closed loop to refine.
     refine_epochs = training.refine_epochs if kind == "lstm" else 0
-    return training.model_copy(update={"window": window, "washout": washout, "refine_epochs": refine_epochs})
+    epochs = training.epochs or _main_epochs(config, num_series * math.ceil(steps / window))
+    derived = {"epochs": epochs, "window": window, "washout": washout, "refine_epochs": refine_epochs}
+    return training.model_copy(update=derived)
+
+
+def _main_epochs(config: Config, windows: int) -> int:
+    """Return how many epochs make 300 steps, of L-BFGS 300 iterations; a linear model takes one."""
+    if config.model.kind == "linear":
+        return 1
+    if isinstance(config.optimizer, LBFGS):
+        return math.ceil(MAIN_STEPS / config.optimizer.max_iter)
+    return math.ceil(MAIN_STEPS / math.ceil(windows / config.training.batch_size))
 
 
 def _fill_forecast(forecast: Forecast, dataset: "Generated", rows: Rows) -> Forecast:
@@ -150,6 +167,11 @@ def _check_model(config: Config, steps: int) -> None:
         )
     if model.kind == "lstm" and model.normalization == "batch" and known(config.training.window) < 3:
         raise Refused("training.window must be at least 3 with model.normalization=batch, got 2")
+    if model.kind == "lstm" and model.difference:
+        if known(config.training.window) < 3:
+            raise Refused("training.window must be at least 3 with model.difference=true, got 2")
+        if known(config.forecast.context) < 2:
+            raise Refused("forecast.context must be at least 2 with model.difference=true, got 1")
     if model.kind == "linear":
         order, context = known(model.order), known(config.forecast.context)
         if order >= steps:
@@ -202,10 +224,11 @@ def without_effect(config: Config) -> dict[str, str]:
     if config.model.kind == "pointwise":
         never = "model=pointwise never sees a past value"
         reasons |= {f"training.{key}": never for key in ("noise_start", "noise_end", "refine_epochs")}
+    if not training.refine_epochs:
+        reasons |= {f"training.{key}": "training.refine_epochs=0" for key in ("refine_windows", "refine_restart_every")}
     if config.optimizer.full_batch:
-        if not training.refine_epochs:
-            reasons["training.batch_size"] = "optimizer=lbfgs takes all windows at once"
+        reasons["training.batch_size"] = "optimizer=lbfgs takes all windows at once"
         reasons["training.clip_norm"] = "optimizer=lbfgs sets the length of its steps itself"
-    elif only_one and training.window == rows_of(config.dataset).train and not training.refine_epochs:
+    elif only_one and training.window == rows_of(config.dataset).train:
         reasons["training.batch_size"] = "there is a single window, all of the series"
     return reasons

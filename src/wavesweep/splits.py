@@ -77,6 +77,34 @@ def load(config: Config) -> Split:
     return split(observed, continuation, config)
 
 
+def decide_difference(config: Config, data: Split) -> Config:
+    """Return the configuration with a `model.difference` that is null replaced: whether the series drift.
+
+    From half of the variance on, a line says more of the series than all else does. Where windows are too short
+    to tell, or to have two differences, there are none.
+    """
+    if config.model.kind != "lstm" or config.model.difference is not None:
+        return config
+    long_enough = known(config.training.window) > 3 and known(config.forecast.context) > 1
+    drifts = long_enough and trend_share(data.scaler.scale(data.train)) > 0.5
+    return config.model_copy(update={"model": config.model.model_copy(update={"difference": drifts})})
+
+
+def trend_share(series: np.ndarray) -> float:
+    """Return the share of the variance within series that a straight line for each explains.
+
+    Args:
+        series: (series, time, channel), channels of similar variance.
+
+    Source:
+        The strength of a trend of Wang, Smith & Hyndman (2006), here of a linear one, and without a season.
+    """
+    time = np.arange(series.shape[1]) - (series.shape[1] - 1) / 2
+    values = series - series.mean(axis=1, keepdims=True)
+    explained = np.square(np.einsum("stc,t->sc", values, time)).sum() / np.square(time).sum()
+    return float(explained / max(np.square(values).sum(), np.finfo(float).tiny))
+
+
 def split(observed: np.ndarray, continuation: np.ndarray, config: Config) -> Split:
     """Split series, by series or (a single one) by time.
 

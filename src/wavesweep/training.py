@@ -13,6 +13,8 @@ from wavesweep.config import Training
 from wavesweep.networks import Forecaster, LinearForecaster, evaluating
 from wavesweep.optimizers import LBFGS, Optimizer
 from wavesweep.schema import known
+from wavesweep.seeds import stream
+from wavesweep.weights import copy_weights
 
 Loss = Callable[[], Tensor]
 
@@ -25,6 +27,9 @@ REFINER = LBFGS(
     tolerance_change=1e-14,
     line_search="strong_wolfe",
 )
+
+
+MOST_RETRIES = 3
 
 
 @dataclass(frozen=True)
@@ -119,8 +124,14 @@ class LeastSquares:
 class GradientDescent:
     """Trains a network by its optimizer, then refines its closed loop by L-BFGS.
 
-    Windows, noise and dropout are drawn from torch's global generator; those of the refinement from one of its
-    own, so that refining more or less changes nothing before it.
+    Windows, noise and dropout are drawn from torch's global generator; those of the refinement from streams of
+    their own, so that refining more or less changes nothing before it.
+
+    The refinement works in rounds of `refine_restart_every` steps, each with windows drawn anew and an L-BFGS
+    that has forgotten the last round's: in single precision it gets stuck. The horizon is half a window in the
+    first half of the epochs, then three times as much, as far as the series reach: a short one mends the shape
+    of a wave for little, a long one its period. From a loss that is not finite it goes back to the weights
+    before, with a quarter of the step, at most three times.
 
     Args:
         network: What to train.
@@ -128,14 +139,19 @@ class GradientDescent:
         training: With derived values filled in.
         optimizer: Drives the main stage; L-BFGS takes all windows at once, the others random ones.
         seed: Of the refinement's windows.
+
+    Source:
+        A loss over several steps of the closed loop: Williams & Zipser (1989); horizons that lengthen, a
+        curriculum: Bengio et al. (2009).
     """
 
     def __init__(
         self, network: Forecaster, series: Tensor, training: Training, optimizer: Optimizer, seed: int
     ) -> None:
         self.network, self.series, self.training, self.config, self.seed = network, series, training, optimizer, seed
-        self.epoch, self.steps, self.evaluations, self.seconds = 0, 0, 0, 0.0
-        self.epochs = training.epochs + training.refine_epochs
+        self.epoch, self.steps, self.evaluations, self.retries, self.seconds = 0, 0, 0, 0, 0.0
+        self.main_epochs = known(training.epochs)
+        self.epochs = self.main_epochs + training.refine_epochs
         self.window = known(training.window)
         self.batches = self._batch_sizes()
         self.fixed_windows: tuple[Tensor, Tensor] | None = None
@@ -150,8 +166,8 @@ class GradientDescent:
         while self.epoch < self.epochs:
             began = perf_counter()
             self.epoch += 1
-            if self.epoch == self.training.epochs + 1:
-                self._enter_refinement()
+            if self._refined() > 0 and (self._refined() - 1) % self.training.refine_restart_every == 0:
+                self._enter_round()
             loss = self._train_epoch()
             self.seconds += perf_counter() - began
             finite = math.isfinite(loss)
@@ -170,6 +186,7 @@ class GradientDescent:
             "epoch": self.epoch,
             "steps": self.steps,
             "evaluations": self.evaluations,
+            "retries": self.retries,
             "seconds": self.seconds,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -179,11 +196,11 @@ class GradientDescent:
 
     def restore(self, state: dict[str, Any]) -> None:
         """See `Trains.restore`."""
-        self.epoch, self.steps = state["epoch"], state["steps"]
+        self.epoch, self.steps, self.retries = state["epoch"], state["steps"], state["retries"]
         self.evaluations, self.seconds = state["evaluations"], state["seconds"]
         self.network.load_state_dict(state["network"])
-        if self.epoch > self.training.epochs:
-            self._enter_refinement()
+        if self._refined() > 0:
+            self._enter_round()
         self.optimizer.load_state_dict(state["optimizer"])
         if self.schedule:
             self.schedule.load_state_dict(state["schedule"])
@@ -200,26 +217,47 @@ class GradientDescent:
         return self.config.full_batch or only_one
 
     def _enter_main(self) -> None:
-        total = self.training.epochs * len(self.batches)
+        total = self.main_epochs * len(self.batches)
         self.optimizer = self.config.build(self.network.parameters())
         self.schedule = self.config.build_schedule(self.optimizer, total)
         self.network.train()
 
-    def _enter_refinement(self) -> None:
-        self.optimizer, self.schedule = REFINER.build(self.network.parameters()), None
+    def _refined(self) -> int:
+        """Return how many epochs of the refinement have begun."""
+        return max(self.epoch - self.main_epochs, 0)
+
+    def _enter_round(self) -> None:
+        self._build_refiner()
         # A line search needs the same loss for the same weights: no random masks, no batch statistics. Not for
         # all modules, since LSTM layers on a GPU have gradients in train mode alone.
         for module in self.network.modules():
             if isinstance(module, nn.Dropout | nn.BatchNorm1d):
                 module.eval()
         context, horizon = self._refine_lengths()
-        generator = torch.Generator().manual_seed(self.seed)
-        windows, start = draw_windows(self.series, context + horizon, self.training.batch_size, generator)
+        turn = (self._refined() - 1) // self.training.refine_restart_every
+        seed = int(stream(self.seed, f"windows of round {turn}").integers(2**63))
+        generator = torch.Generator().manual_seed(seed)
+        windows, start = draw_windows(self.series, context + horizon, self.training.refine_windows, generator)
         self.fixed_loss = closed_loop_loss(self.network, windows, start, context)
 
+    def _build_refiner(self) -> None:
+        refiner = REFINER.model_copy(update={"lr": REFINER.lr / 4**self.retries})
+        self.optimizer, self.schedule = refiner.build(self.network.parameters()), None
+
+    def _refine_step(self) -> float:
+        """Take a step; from one whose loss is not finite, go back and take a smaller one."""
+        before = copy_weights(self.network)
+        loss = self._full_batch_step(known(self.fixed_loss))
+        while not math.isfinite(loss) and self.retries < MOST_RETRIES:
+            self.retries += 1
+            self.network.load_state_dict(before)
+            self._build_refiner()
+            loss = self._full_batch_step(known(self.fixed_loss))
+        return loss
+
     def _train_epoch(self) -> float:
-        if self.epoch > self.training.epochs:
-            return self._full_batch_step(known(self.fixed_loss))
+        if self._refined() > 0:
+            return self._refine_step()
         if self.config.full_batch:
             return self._full_batch_step(self._next_loss(size=0))
         return sum([self._batch_step(size) for size in self.batches]) / len(self.batches)
@@ -268,13 +306,14 @@ class GradientDescent:
     def _noise(self) -> float:
         """Return the standard deviation of the input noise now: it fades geometrically."""
         first, last = self.training.noise_start, self.training.noise_end
-        total = self.training.epochs * len(self.batches)
+        total = self.main_epochs * len(self.batches)
         return first * (last / first) ** (self.steps / max(total - 1, 1)) if first else 0.0
 
     def _refine_lengths(self) -> tuple[int, int]:
-        """Return context and horizon: a half window, and up to three times as much where the series allow."""
+        """Return context and horizon of a round: half a window each, later three times as much to forecast."""
         context = max(self.window // 2, self.network.lead)
-        return context, min(self.series.shape[1] - context, 3 * context)
+        ahead = context if 2 * self._refined() <= self.training.refine_epochs else 3 * context
+        return context, min(self.series.shape[1] - context, ahead)
 
 
 def build_trainer(network: Forecaster, series: Tensor, training: Training, optimizer: Optimizer, seed: int) -> Trains:
