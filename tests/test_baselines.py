@@ -1,12 +1,13 @@
 """Baselines against oracles and on series where the answer is known."""
 
 import numpy as np
+import pytest
 import torch
 from statsmodels.tsa.ar_model import AutoReg
 
-from tests.conftest import config, small
-from wavesweep.baselines import baseline_scores, find_period, naive, seasonal_naive
-from wavesweep.metrics import mse, scaled_mse
+from tests.conftest import small
+from wavesweep.baselines import baseline_forecasts, find_period, naive, seasonal_naive
+from wavesweep.metrics import drift, mse, scaled_mse
 from wavesweep.networks import LinearForecaster
 from wavesweep.splits import Part, load
 
@@ -46,11 +47,16 @@ def test_least_squares_agree_with_statsmodels() -> None:
 
 
 def test_scores_on_the_windows_of_the_test_part() -> None:
-    scores = baseline_scores(load(small()))
-    assert scores.keys() == {"naive_scaled_mse", "seasonal_naive_scaled_mse", "linear_scaled_mse"}
-    assert scores["linear_scaled_mse"] < 1e-12
-    assert scores["naive_scaled_mse"] > 0.1
-    assert baseline_scores(load(config("experiment=article/minutes"))) == {}
+    data = load(small())
+    assert data.test is not None
+    forecasts = baseline_forecasts(data, data.test)
+    scores = {name: scaled_mse(forecast, data.test.truth, data.variance) for name, forecast in forecasts.items()}
+    assert scores.keys() == {"naive", "seasonal_naive", "linear"}
+    assert scores["linear"] < 1e-12
+    assert scores["naive"] > 0.1
+    errors = drift(forecasts, data.test.truth, data.variance)
+    assert {name: error.mean() for name, error in errors.items()} == pytest.approx(scores)
+    assert errors["naive"].shape == (40,)
 
 
 def test_errors_are_scaled_per_channel() -> None:

@@ -32,14 +32,20 @@ def test_a_run_leaves_its_files(directory: RunDirectory) -> None:
         "metrics.jsonl", "model.safetensors", "plots",
     ]  # fmt: skip
     pictures = {path.name for path in directory.plots.iterdir()}
-    assert {"forecast.png", "learning_curve.png", "forecast_epoch_001.png", "forecast_epoch_004.png"} <= pictures
+    assert {
+        "forecast.png",
+        "drift.png",
+        "learning_curve.png",
+        "forecast_epoch_001.png",
+        "forecast_epoch_004.png",
+    } <= pictures
     assert f"forecast_epoch_{result.epoch:03d}.png" in pictures
     rows = directory.read_metrics()
     assert [row.get("epoch") for row in rows] == [1, 2, 3, 4, None]
     recorded = {"train/loss", "val/one_step_mse", "val/closed_loop_mse", "val/closed_loop_scaled_mse"}
     once = {"test/one_step_mse", "test/closed_loop_mse", "test/closed_loop_scaled_mse", "test/naive_scaled_mse"}
     once |= {"test/seasonal_naive_scaled_mse", "test/linear_scaled_mse", "time/train_seconds", "cost/loss_evaluations"}
-    assert all(row.keys() == recorded | {"epoch", "timestamp"} for row in rows[:-1])
+    assert all(row.keys() == recorded | {"epoch", "timestamp", "seconds", "evaluations"} for row in rows[:-1])
     assert rows[-1].keys() == once | {"timestamp"}
 
 
@@ -144,7 +150,7 @@ def test_the_same_seed_gives_the_same_bits_in_fresh_processes(tmp_path: Path, ov
         subprocess.run(script, check=True, cwd=Path(__file__).parents[1])
         directory = RunDirectory(tmp_path / name)
         digests.append(directory.weights.read_bytes())
-        free = ("timestamp", "time/train_seconds")
+        free = ("timestamp", "seconds", "time/train_seconds")
         rows.append([{k: v for k, v in row.items() if k not in free} for row in directory.read_metrics()])
     assert digests[0] == digests[1]
     assert json.dumps(rows[0]) == json.dumps(rows[1])
@@ -184,7 +190,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path, optimizer: s
     assert not resumed.checkpoint.exists()
     assert (result.epoch, result.objective) == (expected.epoch, expected.objective)
     assert resumed.weights.read_bytes() == straight.weights.read_bytes()
-    free = ("timestamp", "time/train_seconds")
+    free = ("timestamp", "seconds", "time/train_seconds")
     stripped = [
         [{k: v for k, v in row.items() if k not in free} for row in where.read_metrics()]
         for where in (straight, resumed)

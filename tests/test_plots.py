@@ -19,7 +19,7 @@ def test_a_forecast(tmp_path: Path, windows: int, context: int, horizon: int, ch
     values = np.random.default_rng(0).normal(size=(windows, context + horizon, channels))
     part = Part(values[:, :context], 4, values[:, :context], values[:, context:], np.zeros(windows, int))
     forecasts = Forecasts(values[:, 4:context] + 0.1, 4, values[:, context:] * scale)
-    plots.forecast(tmp_path / "forecast.png", part, forecasts, "title")
+    plots.forecast(tmp_path / "forecast.png", part, forecasts, "title", {"naive": values[:, context:] - 0.1})
     picture = imread(tmp_path / "forecast.png")
     assert picture.std() > 0.01, "an empty picture"
 
@@ -27,6 +27,16 @@ def test_a_forecast(tmp_path: Path, windows: int, context: int, horizon: int, ch
 @pytest.mark.parametrize("losses", [[1.0, 0.1, 0.01], [None, None], [0.0], [1.0]])
 def test_a_learning_curve(tmp_path: Path, losses: list[float | None]) -> None:
     keys = ("train/loss", "val/one_step_mse", "val/closed_loop_scaled_mse")
-    rows = [{"epoch": epoch, **dict.fromkeys(keys, loss)} for epoch, loss in enumerate(losses, start=1)]
+    rows = [
+        {"epoch": epoch, "evaluations": 3.0 * epoch, "seconds": epoch / 2, **dict.fromkeys(keys, loss)}
+        for epoch, loss in enumerate(losses, start=1)
+    ]
     plots.learning_curve(tmp_path / "curve.png", [*rows, {"test/one_step_mse": 1.0}], kept=1)
     assert imread(tmp_path / "curve.png").std() > 0.01
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.0, 1e300, np.inf, np.nan])
+def test_a_drift(tmp_path: Path, scale: float) -> None:
+    errors = {"lstm": np.ones(5), "naive": np.linspace(1, 2, 5) * scale, "linear": np.full(5, 1e-28)}
+    plots.drift(tmp_path / "drift.png", errors, "title")
+    assert imread(tmp_path / "drift.png").std() > 0.01

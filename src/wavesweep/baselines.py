@@ -4,29 +4,18 @@ import numpy as np
 import torch
 
 from wavesweep.forecasting import closed_loop
-from wavesweep.metrics import scaled_mse
 from wavesweep.models import Linear
 from wavesweep.networks import LinearForecaster
 from wavesweep.splits import Part, Scaler, Split
 
 
-def baseline_scores(split: Split) -> dict[str, float]:
-    """Score the baselines in closed loop, on the windows that the network is tested on.
-
-    Returns:
-        `naive_scaled_mse`, `seasonal_naive_scaled_mse` and `linear_scaled_mse`; empty without a test part.
-    """
-    if split.test is None:
-        return {}
-    period = find_period(split.train / np.sqrt(split.variance), longest=split.test.context.shape[1])
-    forecasts = {
-        "naive": naive(split.test),
-        "seasonal_naive": seasonal_naive(split.test, period),
-        "linear": linear(split.test, split.train),
-    }
+def baseline_forecasts(split: Split, part: Part) -> dict[str, np.ndarray]:
+    """Forecast a part by each baseline: `naive`, `seasonal_naive` and `linear`, (window, horizon, channel)."""
+    period = find_period(split.train / np.sqrt(split.variance), longest=part.context.shape[1])
     return {
-        f"{name}_scaled_mse": scaled_mse(forecast, split.test.truth, split.variance)
-        for name, forecast in forecasts.items()
+        "naive": naive(part),
+        "seasonal_naive": seasonal_naive(part, period),
+        "linear": linear(part, split.train),
     }
 
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from wavesweep import plots
-from wavesweep.baselines import baseline_scores
+from wavesweep.baselines import baseline_forecasts
 from wavesweep.config import Config, Training
 from wavesweep.forecasting import Forecasts, forecast_part, to_network
-from wavesweep.metrics import scores
+from wavesweep.metrics import drift, scaled_mse, scores
 from wavesweep.networks import Forecaster
 from wavesweep.rundir import RunDirectory, seal, unseal, write_atomically
 from wavesweep.schema import known
@@ -72,7 +73,8 @@ def run(config: Config, data: Split, directory: RunDirectory, listen: Listener) 
         finite = math.isfinite(record.loss) and all(weight.isfinite().all() for weight in network.parameters())
         forecasts = forecast_part(network, data.scaler, data.val)
         metrics = {"train/loss": record.loss, **_named("val", scores(forecasts, data.val, data.variance))}
-        directory.append_metrics(record.epoch, metrics)
+        spent = {"seconds": trainer.seconds, "evaluations": float(trainer.evaluations)}
+        directory.append_metrics(record.epoch, metrics | spent)
         if finite:
             kept = _better(config, kept, record, metrics, network)
             if record.epoch in illustrated:
@@ -123,10 +125,17 @@ def _conclude(
         _draw_validation(config, data, directory, kept.epoch, validation)
     part, name = (data.test, "test") if data.test else (data.val, "validation")
     forecasts = forecast_part(trainer.network, data.scaler, part)
-    plots.forecast(directory.figure("forecast"), part, forecasts, _title(config, name, kept.epoch))
+    baselines = baseline_forecasts(data, part)
+    others = {key: scaled_mse(forecast, part.truth, data.variance) for key, forecast in baselines.items()}
+    best = min(others, key=lambda key: np.nan_to_num(others[key], nan=np.inf))
+    title = _title(config, name, kept.epoch)
+    plots.forecast(directory.figure("forecast"), part, forecasts, title, {best: baselines[best]})
+    ahead = {config.model.kind: forecasts.closed_loop, **baselines}
+    plots.drift(directory.figure("drift"), drift(ahead, part.truth, data.variance), title)
     once = {"time/train_seconds": trainer.seconds, "cost/loss_evaluations": float(trainer.evaluations)}
     if data.test and not diverged:
-        once |= _named("test", scores(forecasts, data.test, data.variance) | baseline_scores(data))
+        once |= _named("test", scores(forecasts, data.test, data.variance))
+        once |= {f"test/{key}_scaled_mse": score for key, score in others.items()}
     directory.append_metrics(None, once)
     if diverged:
         return Result(diverged=True, objective=math.nan, epoch=kept.epoch)

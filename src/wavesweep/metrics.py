@@ -36,3 +36,11 @@ def scaled_mse(forecast: np.ndarray, truth: np.ndarray, variance: np.ndarray) ->
     """Return the mean squared error of (series, time, channel), each channel divided by its `variance`."""
     with np.errstate(over="ignore", invalid="ignore"):
         return float((np.square(forecast - truth) / variance).mean())
+
+
+def drift(forecasts: dict[str, np.ndarray], truth: np.ndarray, variance: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the scaled error at each step ahead, of forecasts by name, (window, horizon, channel): (horizon,)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return {
+            name: (np.square(forecast - truth) / variance).mean(axis=(0, 2)) for name, forecast in forecasts.items()
+        }

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wavesweep.forecasting import Forecasts
+from wavesweep.schema import known
 from wavesweep.splits import Part
 
 COLOURS = ("#c0392b", "#2471a3", "#229954")  # one a series
@@ -15,21 +16,47 @@ GREY = "#9a9a9a"
 DASHED = (0, (2, 1))
 
 
-def forecast(path: Path, part: Part, forecasts: Forecasts, title: str) -> None:
+def forecast(
+    path: Path, part: Part, forecasts: Forecasts, title: str, baseline: dict[str, np.ndarray] | None = None
+) -> None:
     """Draw what was observed, what was predicted of it, and how the closed loop goes on beside the truth.
 
     Up to three windows, one panel each; of a context longer than the horizon, its end. One line a channel.
+
+    Args:
+        path: Where the picture goes.
+        part: What was true.
+        forecasts: What the network predicted.
+        title: Of the picture.
+        baseline: A forecast to compare it with, (window, horizon, channel), by its name.
     """
     figure, panels = _figure(1.7, count=min(len(part.truth), len(COLOURS)))
     for index, axes in enumerate(panels):
         _draw_window(axes, part, forecasts, index)
+        for name, other in (baseline or {}).items():
+            _draw_baseline(axes, part, other, index, name)
     _limit(panels[0], np.concatenate([part.context, part.truth], axis=1)[: len(panels)])
     _finish(panels, title, "time step")
     figure.savefig(path)
 
 
+def drift(path: Path, errors: dict[str, np.ndarray], title: str) -> None:
+    """Draw how the error grows with the steps ahead, on a logarithmic scale: the model's first, then the baselines'."""
+    figure, [axes] = _figure(3.4)
+    styles = [(COLOURS[0], "-"), (GREY, ":"), (GREY, "--"), (COLOURS[1], ":")]
+    for (name, values), (colour, line) in zip(errors.items(), styles, strict=False):
+        steps = np.arange(1, len(values) + 1)
+        shown = np.where((values > 0) & (values < 1e100), values, np.nan)  # beyond it, there are no ticks
+        axes.plot(steps, shown, color=colour, ls=line, lw=1.6, label=_spoken(name))
+    axes.axhline(1, color="black", lw=0.8, alpha=0.5)
+    axes.set_yscale("log")
+    axes.set_ylabel("scaled MSE (1: a forecast of the mean)")
+    _finish([axes], title, "step ahead")
+    figure.savefig(path)
+
+
 def learning_curve(path: Path, rows: list[dict[str, Any]], kept: int) -> None:
-    """Draw loss and validation errors over the epochs, on a logarithmic scale.
+    """Draw loss and validation errors over what they cost: loss evaluations and seconds, on a logarithmic scale.
 
     Marks the epoch kept, and the one at which the loss ceased to be finite.
 
@@ -38,21 +65,30 @@ def learning_curve(path: Path, rows: list[dict[str, Any]], kept: int) -> None:
         rows: The run's records; those without a loss are left out.
         kept: The epoch whose weights were kept, 0 for none.
     """
-    figure, [axes] = _figure(3.4)
+    figure = Figure(figsize=(10, 4.2), dpi=100)
+    panels = list(figure.subplots(1, 2, sharey=True, subplot_kw={"yscale": "log"}))
+    figure.subplots_adjust(left=0.07, right=0.975, bottom=0.13, top=0.88, wspace=0.06)
     recorded = [row for row in rows if "epoch" in row]
-    epochs = [row["epoch"] for row in recorded]
+    for axes, cost in zip(panels, ("evaluations", "seconds"), strict=True):
+        _draw_curves(axes, recorded, kept, cost)
+        _finish([axes], "", {"evaluations": "loss evaluations", "seconds": "seconds of training"}[cost])
+    known(panels[0].get_legend()).remove()
+    panels[0].set_title("learning curve", loc="left", fontsize=10)
+    figure.savefig(path)
+
+
+def _draw_curves(axes: Axes, recorded: list[dict[str, Any]], kept: int, cost: str) -> None:
+    spent = {row["epoch"]: row[cost] for row in recorded}
     curves = {"train/loss": GREY, "val/one_step_mse": COLOURS[1], "val/closed_loop_scaled_mse": COLOURS[0]}
     for key, colour in curves.items():
         values = [row[key] or np.nan for row in recorded]  # 0 has no logarithm
-        axes.plot(epochs, values, color=colour, lw=1.6, marker="o", ms=3 if len(epochs) < 60 else 0, label=key)
-    axes.set_yscale("log")
-    if kept:
-        axes.axvline(kept, color="black", lw=0.8, ls=":", label=f"kept: epoch {kept}")
+        dots = 3 if len(values) < 80 else 0
+        axes.plot(list(spent.values()), values, color=colour, lw=1.3, marker="o", ms=dots, label=key.rpartition("/")[2])
+    if kept in spent:
+        axes.axvline(spent[kept], color="black", lw=0.8, ls=":", label=f"kept: epoch {kept}")
     if recorded and recorded[-1]["train/loss"] is None:
-        axes.axvline(epochs[-1], color=COLOURS[0], lw=1.2, label=f"not finite: epoch {epochs[-1]}")
-        axes.set_xlim(0, epochs[-1] + 1)
-    _finish([axes], "learning curve", "epoch")
-    figure.savefig(path)
+        last = recorded[-1]["epoch"]
+        axes.axvline(spent[last], color=COLOURS[0], lw=1.2, label=f"not finite: epoch {last}")
 
 
 def _figure(height: float, count: int = 1) -> tuple[Figure, list[Axes]]:
@@ -71,8 +107,9 @@ def _figure(height: float, count: int = 1) -> tuple[Figure, list[Axes]]:
 
 def _finish(panels: list[Axes], title: str, steps: str) -> None:
     panels[-1].set_xlabel(steps)
-    panels[0].set_title(title, loc="left", fontsize=11)
-    panels[0].legend(loc="lower right", bbox_to_anchor=(1, 0.99), ncols=4, frameon=False, fontsize=9)
+    panels[0].set_title(title, loc="left", fontsize=10)
+    style = {"frameon": False, "fontsize": 8.5, "columnspacing": 1.2, "handlelength": 1.6}
+    panels[0].legend(loc="lower right", bbox_to_anchor=(1, 0.99), ncols=5, **style)
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.01)
@@ -98,6 +135,17 @@ def _draw_window(axes: Axes, part: Part, forecasts: Forecasts, index: int) -> No
         axes.plot(ahead, truth, color="black", lw=0.9, alpha=0.55, label="truth" if named else None)
         axes.plot(ahead, predicted, color=colour, lw=1.6, ls=DASHED, label="closed loop" if named else None)
     axes.axvline(origin - 1, color="black", lw=0.8, alpha=0.5)
+
+
+def _draw_baseline(axes: Axes, part: Part, forecast: np.ndarray, index: int, name: str) -> None:
+    steps = int(part.start[index]) + part.context.shape[1] + np.arange(forecast.shape[1])
+    for channel in range(forecast.shape[2]):
+        label = None if channel else _spoken(name)
+        axes.plot(steps, forecast[index, :, channel], color="black", lw=1, ls=":", alpha=0.6, label=label, zorder=1.5)
+
+
+def _spoken(name: str) -> str:
+    return {"linear": "linear autoregression", "lstm": "LSTM"}.get(name, name.replace("_", " "))
 
 
 def _one_step(forecasts: Forecasts, index: int, channel: int, past: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

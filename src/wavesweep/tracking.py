@@ -242,7 +242,7 @@ def _log_metrics(client: "MlflowClient", run_id: str, rows: list[dict[str, Any]]
         Metric(key, value, row["timestamp"], row.get("epoch", 0))
         for row in rows
         for key, value in row.items()
-        if key not in ("epoch", "timestamp") and value is not None
+        if "/" in key and value is not None  # the others say of which epoch, and at what cost
     ]
     for first in range(0, len(points), MOST_METRICS):
         client.log_batch(run_id, metrics=points[first : first + MOST_METRICS])
