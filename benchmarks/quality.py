@@ -2,14 +2,22 @@
 
     python benchmarks/quality.py            about eight minutes on one core
 
-Leaves the runs below outputs/, as any run.
+Leaves the runs below outputs/, as any run. neuralforecast's LSTM has a row of its own where it is installed.
 """
 
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from time import perf_counter
 from typing import Any
+
+import numpy as np
+
+from wavesweep.compose import compose_words
+from wavesweep.jobs import prepare
+from wavesweep.metrics import scaled_mse
 
 ARTICLE = (
     "training=article", "model=large", "model.difference=false", "model.initialization=uniform", "optimizer=lbfgs",
@@ -22,6 +30,7 @@ RECIPES = {
     "Adam alone, 1,000 steps": ("training.refine_epochs=0", "training.epochs=40"),
     "the defaults": (),
 }
+STEPS = 300  # of neuralforecast's default optimizer
 BASELINES = {"last value repeated": "naive", "seasonal naive": "seasonal_naive", "linear autoregression": "linear"}
 
 
@@ -33,6 +42,11 @@ def main() -> None:
         metrics = run(overrides)
         seconds, calls = metrics["time/train_seconds"], metrics["cost/loss_evaluations"]
         print(f"| {name} | {seconds:.1f} | {calls:.0f} | {metrics['test/closed_loop_scaled_mse']:.2g} |", flush=True)
+    if find_spec("neuralforecast"):
+        seconds, score = neuralforecast()
+        print(
+            f"| neuralforecast's LSTM, recurrent, {STEPS} steps | {seconds:.1f} | {STEPS} | {score:.2g} |", flush=True
+        )
     for name, key in BASELINES.items():
         print(f"| {name} | | | {metrics[f'test/{key}_scaled_mse']:.2g} |")
 
@@ -45,6 +59,32 @@ def run(overrides: tuple[str, ...]) -> dict[str, Any]:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
     [directory] = set(runs.glob("*")) - before
     return json.loads((directory / "metrics.jsonl").read_text().splitlines()[-1])
+
+
+def neuralforecast() -> tuple[float, float]:
+    """Train neuralforecast's LSTM on the same series; return the seconds it took and its score on the same windows."""
+    import pandas as pd
+    import torch
+    from neuralforecast import NeuralForecast  # type: ignore[import-not-found]
+    from neuralforecast.models import LSTM  # type: ignore[import-not-found]
+
+    def table(series: np.ndarray) -> pd.DataFrame:
+        names = np.repeat(np.arange(len(series)), series.shape[1])
+        return pd.DataFrame({"unique_id": names, "ds": np.tile(np.arange(series.shape[1]), len(series)),
+                             "y": series.ravel()})  # fmt: skip
+
+    _, data = prepare(compose_words(["dataset=sine"]))
+    assert data.test is not None
+    torch.set_num_threads(1)
+    horizon = data.test.truth.shape[1]
+    quiet = {"enable_progress_bar": False, "logger": False, "enable_checkpointing": False, "accelerator": "cpu"}
+    model = LSTM(h=horizon, input_size=200, recurrent=True, max_steps=STEPS, **quiet)
+    forecaster = NeuralForecast(models=[model], freq=1)
+    began = perf_counter()
+    forecaster.fit(table(data.train[..., 0]), val_size=0)
+    seconds = perf_counter() - began
+    forecast = forecaster.predict(df=table(data.test.context[..., 0]))["LSTM"].to_numpy()
+    return seconds, scaled_mse(forecast.reshape(data.test.truth.shape), data.test.truth, data.variance)
 
 
 if __name__ == "__main__":
