@@ -44,6 +44,7 @@ def test_a_run_ends_well_and_writes_below_outputs_alone(
     assert [path.name for path in place.iterdir()] == ["outputs"]
     assert "scaled MSE" in done.stdout
     assert "linear autoregression" in done.stdout
+    assert "the network takes no differences: lines explain " in done.stderr
     assert "Traceback" not in done.stderr
     assert "Warning" not in done.stderr
     [run] = (place / "outputs" / "runs").iterdir()

@@ -117,8 +117,7 @@ def _run(composed: "DictConfig") -> tuple[int, float]:
 
     config, data = prepare(parsed)
     if parsed.model != config.model and config.model.kind == "lstm":
-        share, takes = trend_share(data.scaler.scale(data.train)), "takes" if config.model.difference else "takes no"
-        log.info("the network %s differences: lines explain %.0f%% of the training series", takes, 100 * share)
+        log.info(_differences(config.model.difference, trend_share(data.scaler.scale(data.train))))
     overrides = [text for text in job.overrides.task if not text.lstrip("+~").startswith("tracking")]
     for warning in _ignored(without_effect(config), overrides):
         log.warning(warning)
@@ -132,6 +131,13 @@ def _run(composed: "DictConfig") -> tuple[int, float]:
         outcome = execute(config, data, directory, info, listen)
     say(f"{summary(info, config, outcome.result)}\n{_where(directory, outcome.run_id)}")
     return outcome.code, outcome.result.objective
+
+
+def _differences(taken: bool | None, share: float) -> str:
+    """Say whether the network takes differences, and why."""
+    short = not taken and share > 0.5
+    reason = "windows or context are too short" if short else f"lines explain {share:.0%} of the training series"
+    return f"the network takes {'' if taken else 'no '}differences: {reason}"
 
 
 def _where(directory: "RunDirectory", run_id: str | None) -> str:
