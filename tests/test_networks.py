@@ -147,6 +147,15 @@ def test_differences_don_t_know_the_level() -> None:
     torch.testing.assert_close(shifted, built.closed_loop(values(), START, 6) + 1000)
 
 
+def test_taking_differences_of_a_forecast_undoes_their_adding_up() -> None:
+    built = network("model=tiny", "model.difference=true")
+    assert isinstance(built, LSTMForecaster)
+    predictions, state = built._read(built._inputs(values()))
+    predicted = built._run_on(predictions[:, -1], state, 9)
+    whole = torch.cat([values(), built.closed_loop(values(), START, 9)], dim=1)
+    torch.testing.assert_close(built._inputs(whole)[:, STEPS - 1 :], predicted)
+
+
 def test_differences_are_taken_in_units_of_the_training_part() -> None:
     built = network("model=tiny", "model.difference=true")
     assert isinstance(built, LSTMForecaster)
