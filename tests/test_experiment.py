@@ -49,6 +49,16 @@ def test_a_run_leaves_its_files(directory: RunDirectory) -> None:
     assert rows[-1].keys() == once | {"timestamp"}
 
 
+def test_a_linear_model_s_drift_is_its_own(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of the linear baseline, which has another order."""
+    drawn: dict[str, np.ndarray] = {}
+    monkeypatch.setattr("wavesweep.plots.drift", lambda _path, errors, _title: drawn.update(errors))
+    result = go(small("model=linear", "model.order=1"), directory)
+    assert list(drawn) == ["this run", "naive", "seasonal_naive", "linear"]
+    assert drawn["this run"].mean() == pytest.approx(result.metrics["test/closed_loop_scaled_mse"])
+    assert drawn["linear"].mean() == pytest.approx(result.metrics["test/linear_scaled_mse"])
+
+
 def test_the_epoch_with_the_best_validation_is_kept_and_stored(directory: RunDirectory) -> None:
     filled = small("training.epochs=12", "training.refine_epochs=0")
     result = go(filled, directory)

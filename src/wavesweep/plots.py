@@ -41,10 +41,16 @@ def forecast(
 
 
 def drift(path: Path, errors: dict[str, np.ndarray], title: str) -> None:
-    """Draw how the error grows with the steps ahead, on a logarithmic scale: the model's first, then the baselines'."""
+    """Draw how the error grows with the steps ahead, on a logarithmic scale.
+
+    Args:
+        path: Where the picture goes.
+        errors: Scaled errors at each step, (horizon,), by name: the run's own first, then up to three baselines'.
+        title: Of the picture.
+    """
     figure, [axes] = _figure(3.4)
     styles = [(COLOURS[0], "-"), (GREY, ":"), (GREY, "--"), (COLOURS[1], ":")]
-    for (name, values), (colour, line) in zip(errors.items(), styles, strict=False):
+    for (name, values), (colour, line) in zip(errors.items(), styles[: len(errors)], strict=True):
         steps = np.arange(1, len(values) + 1)
         shown = np.where((values > 0) & (values < 1e100), values, np.nan)  # beyond it, there are no ticks
         axes.plot(steps, shown, color=colour, ls=line, lw=1.6, label=_spoken(name))
@@ -145,7 +151,7 @@ def _draw_baseline(axes: Axes, part: Part, forecast: np.ndarray, index: int, nam
 
 
 def _spoken(name: str) -> str:
-    return {"linear": "linear autoregression", "lstm": "LSTM"}.get(name, name.replace("_", " "))
+    return "linear autoregression" if name == "linear" else name.replace("_", " ")
 
 
 def _one_step(forecasts: Forecasts, index: int, channel: int, past: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

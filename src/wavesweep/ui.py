@@ -57,7 +57,7 @@ def _place(options: list[str]) -> str:
     from wavesweep.schema import Refused
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-h", "--host", default="127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("-p", "--port", default="5000")
     place = parser.parse_known_args(options)[0]
     if not (place.port.isdecimal() and 0 < int(place.port) < 65536):
