@@ -9,6 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
 ORDER = [
+    ["refusals"],
     ["schema", "seeds", "redaction", "exit_codes", "groups", "terminal"],
     ["datasets", "models", "optimizers", "networks"],
     ["config"],
@@ -63,7 +64,7 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) 
     script = (
         "import sys\nfrom wavesweep.cli import main\n"
         "try:\n    main()\nfinally:\n"
-        "    heavy = {'torch', 'mlflow', 'matplotlib', 'pandas', 'rich'} & set(sys.modules)\n"
+        "    heavy = {'torch', 'mlflow', 'matplotlib', 'pandas', 'rich', 'pydantic'} & set(sys.modules)\n"
         "    assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", script, *arguments], cwd=tmp_path, capture_output=True, text=True)

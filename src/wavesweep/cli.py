@@ -54,7 +54,7 @@ def _hydra() -> int:
     from wavesweep.compose import check_kinds, hide_password, hiding_passwords, read_flags, refuse
     from wavesweep.groups import conf_dir
     from wavesweep.hydra_errors import explain
-    from wavesweep.schema import Refused
+    from wavesweep.refusals import Refused
 
     try:
         flags = read_flags(sys.argv[1:])
@@ -82,7 +82,7 @@ def _job(composed: "DictConfig") -> float:
     from hydra.types import RunMode
 
     from wavesweep.compose import refuse
-    from wavesweep.schema import Refused
+    from wavesweep.refusals import Refused
 
     objective = float("nan")
     try:

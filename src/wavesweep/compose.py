@@ -43,7 +43,7 @@ def typed(composed: DictConfig) -> "Config":
         Refused: With all problems, one line each.
     """
     from wavesweep.config import parse
-    from wavesweep.schema import Refused
+    from wavesweep.refusals import Refused
 
     own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     try:
@@ -61,7 +61,7 @@ def compose_words(overrides: list[str]) -> "Config":
     """
     from hydra import compose, initialize_config_dir
 
-    from wavesweep.schema import Refused
+    from wavesweep.refusals import Refused
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
@@ -86,7 +86,7 @@ class Guard(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Exit with code 2 where a sweep can't be written, and keep passwords out of what Hydra is about to write."""
-        from wavesweep.schema import Refused
+        from wavesweep.refusals import Refused
 
         with _refusing():
             _check_place(config, "hydra.sweep.dir")
@@ -100,7 +100,7 @@ class Guard(Callback):
 @contextmanager
 def _refusing() -> Iterator[None]:
     """Exit where a callback refuses: Hydra turns all its other exceptions into warnings."""
-    from wavesweep.schema import Refused
+    from wavesweep.refusals import Refused
 
     try:
         yield
@@ -112,7 +112,7 @@ def _refusing() -> Iterator[None]:
 
 def _check_place(config: DictConfig, key: str) -> None:
     """Refuse a directory that can't be made or written."""
-    from wavesweep.schema import Refused
+    from wavesweep.refusals import Refused
 
     if config.hydra.job.chdir:
         raise Refused("hydra.job.chdir must be false, since outputs/ and tracking.uri are seen from here, got true")
@@ -149,7 +149,7 @@ def read_flags(arguments: list[str]) -> "Namespace":
     """
     from hydra._internal.utils import get_args_parser
 
-    from wavesweep.schema import Refused
+    from wavesweep.refusals import Refused
 
     def refuse_flags(message: str) -> None:
         _, _, unknown = message.partition("unrecognized arguments: ")
@@ -166,7 +166,7 @@ def read_flags(arguments: list[str]) -> "Namespace":
 
 def check_kinds(overrides: list[str]) -> None:
     """Refuse an override that makes a part another kind, but not its other keys."""
-    from wavesweep.schema import Refused, suggestion
+    from wavesweep.refusals import Refused, suggestion
 
     for override in overrides:
         key, _, kind = override.partition("=")
@@ -195,7 +195,7 @@ def hide_password(arguments: list[str]) -> None:
     Raises:
         Refused: For a secret that can't be moved.
     """
-    from wavesweep.schema import Refused
+    from wavesweep.refusals import Refused
 
     for argument in list(arguments):
         name, _, address = argument.partition("=")

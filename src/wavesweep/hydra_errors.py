@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from wavesweep.groups import groups, options
-from wavesweep.schema import keys_of, suggestion
+from wavesweep.refusals import suggestion
 
 _SAYINGS = {
     r"Ambiguous value for argument '(.+)'": "{0} gives one run several values; add -m to sweep over them, or "
@@ -102,6 +102,7 @@ def _broken_yaml(error: YAMLError) -> str:
 
 def _unknown_key(key: str) -> str:
     from wavesweep.config import Config
+    from wavesweep.schema import keys_of
 
     known = keys_of(Config)
     part, (group, _, name) = key.partition(".")[0], key.rpartition(".")
@@ -118,5 +119,6 @@ def _unknown_key(key: str) -> str:
 
 def _undeletable(key: str) -> str:
     from wavesweep.config import Config
+    from wavesweep.schema import keys_of
 
     return f"{key} can't be left out; give it a value" if key in keys_of(Config) else _unknown_key(key)

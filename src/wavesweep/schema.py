@@ -1,11 +1,13 @@
 """What every part of the configuration has in common, and how a user is told what is wrong with it."""
 
 import re
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from wavesweep.refusals import Refused as Refused
+from wavesweep.refusals import suggestion as suggestion
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 NonNegativeInt = Annotated[int, Field(ge=0, le=10**9)]
@@ -27,28 +29,10 @@ class ConfigPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class Refused(ValueError):
-    """A user's input that breaks a rule; its text names the key, the rule, the value and the way out."""
-
-
 def known(value: T | None) -> T:
     """Return a value that may be null in a configuration as written, but not once it is filled in."""
     assert value is not None
     return value
-
-
-def suggestion(name: str, options: Iterable[str], group: Iterable[str] = ()) -> str:
-    """Return "did you mean …?" for the nearest of the options, else the list of them.
-
-    Args:
-        name: What the user wrote.
-        options: What can be written there.
-        group: Keys of the groups around it, outermost first.
-    """
-    nearest = get_close_matches(name, list(options), n=1, cutoff=0.6)
-    if nearest:
-        return f"did you mean {'.'.join([*group, nearest[0]])}?"
-    return f"choose from {', '.join(sorted(options))}"
 
 
 def keys_of(schema: type[BaseModel], prefix: str = "") -> list[str]:

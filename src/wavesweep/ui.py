@@ -23,7 +23,7 @@ def ui(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
         return 0
     from wavesweep.compose import compose_words, refuse
     from wavesweep.redaction import public_address
-    from wavesweep.schema import Refused
+    from wavesweep.refusals import Refused
 
     overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
     options = [argument for argument in arguments if argument not in overrides]
@@ -54,7 +54,7 @@ def _place(options: list[str]) -> str:
     Raises:
         Refused: If the port is no number, or taken.
     """
-    from wavesweep.schema import Refused
+    from wavesweep.refusals import Refused
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--host", default="127.0.0.1")
