@@ -50,7 +50,7 @@ def test_a_run_ends_well_and_writes_below_outputs_alone(
     [run] = (place / "outputs" / "runs").iterdir()
     stored = yaml.safe_load((run / "config.yaml").read_text())
     assert parse(stored).seed == 0
-    assert not {"checkpoint.pt", "checkpoint.pt.sha256"} & {path.name for path in run.iterdir()}
+    assert not {"checkpoint.pt", "checkpoint.previous.pt"} & {path.name for path in run.iterdir()}
 
 
 def test_the_run_is_in_mlflow(single: tuple[Path, "subprocess.CompletedProcess[str]"]) -> None:
@@ -108,7 +108,7 @@ def test_an_error_of_ours_is_one_line_and_its_traceback_is_in_the_log(wavesweep:
     done = wavesweep(*QUICK, "hydra.run.dir=taken")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "failed: FileExistsError" in done.stderr
+    assert "failed: taken/plots: File exists; wavesweep resume taken" in done.stderr
     assert "Traceback" in (tmp_path / "taken" / "wavesweep.log").read_text()
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from wavesweep.completion import WORDS
+
 SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
 ORDER = [
     ["refusals"],
-    ["schema", "seeds", "redaction", "exit_codes", "groups", "terminal"],
+    ["schema", "seeds", "redaction", "exit_codes", "interrupts", "groups", "terminal"],
     ["datasets", "models", "optimizers", "networks"],
     ["config"],
     ["shapes", "rundir"],
@@ -18,11 +20,13 @@ ORDER = [
     ["forecasting"],
     ["metrics", "weights", "training"],
     ["baselines", "plots", "served_model"],
-    ["experiment", "report", "tracking"],
-    ["jobs"],
+    ["experiment", "report", "tracking", "stored"],
+    ["jobs", "deliveries"],
+    ["runner"],
     ["hydra_errors"],
     ["compose"],
-    ["ui", "completion"],
+    ["resumption"],
+    ["ui", "sync", "resume", "completion"],
     ["cli"],
     ["__main__", "__init__"],
 ]
@@ -59,7 +63,9 @@ def test_a_module_depends_on_those_below_it(path: Path) -> None:
             assert path.stem in MLFLOW, f"{path.stem} imports mlflow"
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--cfg", "job"), ("--version",), ("ui", "--help")], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--cfg", "job"), ("--version",), *((word, "--help") for word in WORDS)], ids=" ".join
+)
 def test_help_imports_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
     script = (
         "import sys\nfrom wavesweep.cli import main\n"

@@ -16,6 +16,7 @@ from mlflow.entities import Run
 
 from tests.conftest import SMALL, command, free_port, small, wait_for
 from wavesweep.config import Config, config_hash
+from wavesweep.interrupts import Interrupted
 from wavesweep.jobs import execute, prepare
 from wavesweep.rundir import RunDirectory, RunInfo
 from wavesweep.schema import Refused
@@ -139,7 +140,7 @@ def test_a_run_that_trains_is_there_already(tmp_path: Path) -> None:
 
 def test_a_failure_is_recorded(tmp_path: Path) -> None:
     config = tracked(f"sqlite:///{tmp_path}/mlflow.db")
-    for name, error, status in (("a", RuntimeError("boom"), "FAILED"), ("b", KeyboardInterrupt(), "KILLED")):
+    for name, error, status in (("a", RuntimeError("boom"), "FAILED"), ("b", Interrupted(15), "KILLED")):
         directory = RunDirectory(tmp_path / name)
         directory.path.mkdir()
 

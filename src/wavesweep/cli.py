@@ -1,4 +1,4 @@
-"""The command line: `ui`, completion, and all that Hydra understands."""
+"""The command line: words, completion, and all that Hydra understands."""
 
 import gc
 import logging
@@ -8,12 +8,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wavesweep.exit_codes import FAILED, INTERRUPTED, REFUSED, SEVERITY
+from wavesweep.exit_codes import FAILED, REFUSED, SEVERITY
+from wavesweep.interrupts import Interrupted, check, defer, watch
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-
-    from wavesweep.rundir import RunDirectory
 
 log = logging.getLogger("wavesweep")
 
@@ -26,23 +25,43 @@ class JobFailed(Exception):
 
 def main() -> None:
     """Run the command line and exit with the code that the contract gives its outcome."""
+    watch()
+    try:
+        sys.exit(_dispatch())
+    except Interrupted as signal:
+        print(f"wavesweep: ended by {signal}", file=sys.stderr)
+        sys.exit(signal.exit_code)
+
+
+def _dispatch() -> int:
+    """Do what the command line says; return the exit code."""
     # Imports make many objects and little garbage: looking for it as often as by default takes a fifth of a short run.
     gc.set_threshold(100_000, 50, 100)
     match sys.argv[1:]:
         case ["ui", *arguments]:
             from wavesweep.ui import ui
 
-            sys.exit(ui(arguments))
+            return ui(arguments)
+        case ["sync", *arguments]:
+            from wavesweep.sync import sync
+
+            return sync(arguments)
+        case ["resume", *arguments]:
+            from wavesweep.resume import resume
+
+            return resume(arguments)
         case ["--version"]:
             from importlib.metadata import version
 
             print(f"wavesweep {version('wavesweep')}")
+            return 0
         case ["-sc" | "--shell-completion", query] if query.startswith("query="):
             from wavesweep.completion import complete
 
             complete(_hydra)
+            return 0
         case _:
-            sys.exit(_hydra())
+            return _hydra()
 
 
 def _hydra() -> int:
@@ -66,9 +85,6 @@ def _hydra() -> int:
         return refuse(str(error))
     except JobFailed:
         return min(_codes or [FAILED], key=SEVERITY.index)
-    except KeyboardInterrupt:
-        print("wavesweep: interrupted", file=sys.stderr)
-        return INTERRUPTED
     except Exception as error:  # of composing, since jobs catch their own
         if traceback_wanted:
             raise
@@ -83,6 +99,7 @@ def _job(composed: "DictConfig") -> float:
 
     from wavesweep.compose import refuse
     from wavesweep.refusals import Refused
+    from wavesweep.rundir import RunDirectory
 
     objective = float("nan")
     try:
@@ -90,9 +107,9 @@ def _job(composed: "DictConfig") -> float:
     except Refused as error:
         code = refuse(str(error))
     except Exception as error:
-        log.error("failed: %s: %s", type(error).__name__, str(error).partition("\n")[0])
-        logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=True)
-        code = FAILED
+        from wavesweep.runner import fail
+
+        code = fail(error, RunDirectory(Path(HydraConfig.get().runtime.output_dir)))
     if code:
         _codes.append(code)
     if code in (FAILED, REFUSED) and HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -107,13 +124,13 @@ def _run(composed: "DictConfig") -> tuple[int, float]:
 
     from wavesweep.compose import typed
 
+    check()  # a signal may have come in an earlier job
     parsed, job = typed(composed), HydraConfig.get()
     from wavesweep.jobs import execute, prepare
-    from wavesweep.report import summary
     from wavesweep.rundir import RunDirectory, RunInfo
+    from wavesweep.runner import relative, show
     from wavesweep.shapes import without_effect
     from wavesweep.splits import trend_share
-    from wavesweep.terminal import progress, say
 
     config, data = prepare(parsed)
     if parsed.model != config.model and config.model.kind == "lstm":
@@ -124,13 +141,11 @@ def _run(composed: "DictConfig") -> tuple[int, float]:
     choices = {group: str(option) for group, option in job.runtime.choices.items() if option and "hydra" not in group}
     sweep_id = Path(job.sweep.dir).name if job.mode == RunMode.MULTIRUN else None
     own = [source.path for source in job.runtime.config_sources if source.provider == "command-line"]
-    info = RunInfo(overrides, choices, sweep_id, str(_relative(Path(own[0]))) if own else None)
+    info = RunInfo(overrides, choices, sweep_id, str(relative(Path(own[0]))) if own else None)
     directory = RunDirectory(Path(job.runtime.output_dir))
-    log.info("writing to %s", _relative(directory.path))
-    with progress(config.objective) as listen:
-        outcome = execute(config, data, directory, info, listen)
-    say(f"{summary(info, config, outcome.result)}\n{_where(directory, outcome.run_id)}")
-    return outcome.code, outcome.result.objective
+    log.info("writing to %s", relative(directory.path))
+    defer()
+    return show(config, directory, lambda listen: execute(config, data, directory, info, listen))
 
 
 def _differences(taken: bool | None, share: float) -> str:
@@ -138,11 +153,6 @@ def _differences(taken: bool | None, share: float) -> str:
     short = not taken and share > 0.5
     reason = "windows or context are too short" if short else f"lines explain {share:.0%} of the training series"
     return f"the network takes {'' if taken else 'no '}differences: {reason}"
-
-
-def _where(directory: "RunDirectory", run_id: str | None) -> str:
-    run = f"MLflow run: {run_id}   " if run_id else ""
-    return f"pictures: {_relative(directory.plots)}\n{run}compare runs: wavesweep ui"
 
 
 def _ignored(reasons: dict[str, str], overrides: list[str]) -> list[str]:
@@ -154,8 +164,3 @@ def _ignored(reasons: dict[str, str], overrides: list[str]) -> list[str]:
             if key == ignored or key.startswith(f"{ignored}."):
                 warnings.append(f"{override} has no effect: {reason}")
     return warnings
-
-
-def _relative(path: Path) -> Path:
-    """Return a path as seen from the working directory, where it lies below."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

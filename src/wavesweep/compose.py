@@ -6,6 +6,7 @@ Help, completion and `--cfg` come through here: what they don't need is imported
 import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -18,7 +19,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from wavesweep.exit_codes import REFUSED
+from wavesweep.exit_codes import FAILED, REFUSED
 from wavesweep.groups import conf_dir, groups, options
 from wavesweep.hydra_errors import explain
 from wavesweep.redaction import public_address, without_password
@@ -70,6 +71,49 @@ def compose_words(overrides: list[str]) -> "Config":
             raise Refused(explain(error, [])) from None
 
 
+def read_word(word: str, arguments: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Tell what else a word is given from its overrides, which all words take.
+
+    Args:
+        word: The first of the command line.
+        arguments: All that follows it.
+
+    Returns:
+        The arguments that are no overrides, and the overrides by their keys.
+
+    Raises:
+        Refused: For an override of something else.
+    """
+    from wavesweep.refusals import Refused
+
+    others, overrides = [], {}
+    for argument in arguments:
+        match = re.match(r"\+*([\w.]+)=", argument)
+        if match is None:
+            others.append(argument)
+        elif match[1].partition(".")[0] in ("tracking", "runtime"):
+            overrides[match[1]] = argument
+        else:
+            raise Refused(f"{word} takes tracking.* and runtime.* overrides, got {argument}; leave it out")
+    return others, overrides
+
+
+def read_place(word: str, arguments: list[str]) -> tuple[str | None, dict[str, str]]:
+    """Likewise of a word that takes one place, and no flags.
+
+    Raises:
+        Refused: For another number of them, or an override of something else.
+    """
+    from wavesweep.refusals import Refused
+
+    others, overrides = read_word(word, arguments)
+    if flags := [argument for argument in others if argument.startswith("-")]:
+        raise Refused(f"{flags[0]} is not a flag of {word}; wavesweep {word} --help shows what it takes")
+    if len(others) > 1:
+        raise Refused(f"{word} takes one place, got {len(others)}; call it for each")
+    return (others[0] if others else None), overrides
+
+
 class Guard(Callback):
     """Hydra callback that acts before Hydra writes anything."""
 
@@ -108,6 +152,9 @@ def _refusing() -> Iterator[None]:
         sys.exit(refuse(str(error)))
     except (OSError, OmegaConfBaseException) as error:
         sys.exit(refuse(explain(error, [])))
+    except MemoryError:
+        print("wavesweep: out of memory; end other programs", file=sys.stderr)
+        sys.exit(FAILED)
 
 
 def _check_place(config: DictConfig, key: str) -> None:

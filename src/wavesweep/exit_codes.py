@@ -4,7 +4,6 @@ FAILED = 1
 REFUSED = 2
 DIVERGED = 3
 UNTRACKED = 4
-INTERRUPTED = 130
 
 SEVERITY = (REFUSED, FAILED, DIVERGED, UNTRACKED)
 """Where jobs of a sweep ended differently, the first of these that occurred is the sweep's."""

@@ -1,6 +1,7 @@
 """One experiment, read from top to bottom."""
 
 import io
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,17 +10,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wavesweep import plots
+from wavesweep import interrupts, plots
 from wavesweep.baselines import baseline_forecasts
 from wavesweep.config import Config, Training
 from wavesweep.forecasting import Forecasts, forecast_part, to_network
 from wavesweep.metrics import drift, scaled_mse, scores
 from wavesweep.networks import Forecaster
-from wavesweep.rundir import RunDirectory, seal, unseal, write_atomically
-from wavesweep.schema import known
+from wavesweep.rundir import RunDirectory, unseal, write_atomically
+from wavesweep.schema import Refused, known
 from wavesweep.splits import Split
 from wavesweep.training import Record, Trains, build_trainer
 from wavesweep.weights import Weights, copy_weights, serialize
+
+log = logging.getLogger("wavesweep")
+
+CHECKPOINT_VERSION = 1
 
 Metrics = dict[str, float]
 Listener = Callable[[Record, Metrics, int], None]
@@ -56,20 +61,25 @@ class Kept:
 def run(config: Config, data: Split, directory: RunDirectory, listen: Listener) -> Result:
     """Train a model on data, keep the weights that forecast validation data best, and test those.
 
-    A checkpoint in the directory is taken up: the run goes on from it to the same end, to the last bit.
+    A checkpoint in the directory is taken up: the run goes on from it to the same end, to the last bit. It is
+    left there for the caller to remove, once the end is recorded.
 
     Args:
         config: With derived values filled in (see shapes.fill_in).
         data: What `splits.load` gave for it.
         directory: Takes metrics, weights, checkpoint and pictures.
         listen: Is told of each record.
+
+    Raises:
+        Interrupted: If a signal came; a checkpoint is there.
+        Refused: If the checkpoint has another format.
     """
     trainer = load_trainer(config, data)
     network = trainer.network
     kept = _restore(directory, trainer) or Kept(0, math.inf, copy_weights(network), {})
     illustrated = _illustrated_epochs(config, trainer)
     finite = True
-    for record in trainer.records():
+    for record in () if _gave_up(config.training, kept, trainer) else trainer.records():
         finite = math.isfinite(record.loss) and all(weight.isfinite().all() for weight in network.parameters())
         forecasts = forecast_part(network, data.scaler, data.val)
         metrics = {"train/loss": record.loss, **_named("val", scores(forecasts, data.val, data.variance))}
@@ -81,21 +91,24 @@ def run(config: Config, data: Split, directory: RunDirectory, listen: Listener) 
                 _draw_validation(config, data, directory, record.epoch, forecasts)
             _save_checkpoint(directory, trainer, kept)
         listen(record, metrics, trainer.epochs)
-        if _gives_up(config.training, kept, record.epoch):
+        if _gave_up(config.training, kept, trainer):
             break
+    if interrupts.pending() and finite:
+        _save_checkpoint(directory, trainer, kept)
+    interrupts.check()
     network.load_state_dict(kept.weights)
     write_atomically(directory.weights, serialize(kept.weights, data.scaler))
     diverged = not (finite and kept.epoch and math.isfinite(kept.objective))
     result = _conclude(config, data, directory, trainer, kept, diverged)
     plots.learning_curve(directory.figure("learning_curve"), directory.read_metrics(), kept.epoch)
-    directory.checkpoint.unlink(missing_ok=True)
     return result
 
 
-def _gives_up(training: Training, kept: Kept, epoch: int) -> bool:
+def _gave_up(training: Training, kept: Kept, trainer: Trains) -> bool:
     """Say whether the stage in which training may end early has lasted `patience` epochs without a better one."""
     began = known(training.epochs) if training.refine_epochs else 0
-    return 0 < training.patience <= epoch - max(kept.epoch, began)
+    waited = trainer.epoch - max(kept.epoch, began)
+    return trainer.is_recorded(trainer.epoch) and 0 < training.patience <= waited
 
 
 def load_trainer(config: Config, data: Split) -> Trains:
@@ -129,7 +142,9 @@ def _conclude(
     others = {key: scaled_mse(forecast, part.truth, data.variance) for key, forecast in baselines.items()}
     best = min(others, key=lambda key: np.nan_to_num(others[key], nan=np.inf))
     title = _title(config, name, kept.epoch)
+    interrupts.check()
     plots.forecast(directory.figure("forecast"), part, forecasts, title, {best: baselines[best]})
+    interrupts.check()
     ahead = {"this run": forecasts.closed_loop, **baselines}  # not by its kind: a baseline is linear too
     plots.drift(directory.figure("drift"), drift(ahead, part.truth, data.variance), title)
     once = {"time/train_seconds": trainer.seconds, "cost/loss_evaluations": float(trainer.evaluations)}
@@ -168,16 +183,26 @@ def _title(config: Config, part: str, epoch: int) -> str:
 
 def _save_checkpoint(directory: RunDirectory, trainer: Trains, kept: Kept) -> None:
     buffer = io.BytesIO()
-    torch.save({"version": 1, "training": trainer.state(), "kept": vars(kept)}, buffer)
-    write_atomically(directory.checkpoint, seal(buffer.getvalue()))
+    torch.save({"version": CHECKPOINT_VERSION, "training": trainer.state(), "kept": vars(kept)}, buffer)
+    directory.save_checkpoint(buffer.getvalue())
 
 
 def _restore(directory: RunDirectory, trainer: Trains) -> Kept | None:
-    """Take up the directory's checkpoint, if there is one; return the weights kept until then."""
-    if not directory.checkpoint.exists():
-        return None
-    content = unseal(directory.checkpoint.read_bytes())
-    state = torch.load(io.BytesIO(content), weights_only=True)
-    trainer.restore(state["training"])
-    directory.drop_metrics_after(trainer.epoch)
-    return Kept(**state["kept"])
+    """Take up the directory's last checkpoint that is whole; return the weights kept until then."""
+    for path in (directory.checkpoint, directory.previous_checkpoint):
+        if not path.exists():
+            continue
+        try:
+            content = unseal(path.read_bytes())
+        except ValueError:
+            log.warning("%s is damaged, so the run goes on from further back", path)
+            continue
+        state = torch.load(io.BytesIO(content), weights_only=True)
+        if state["version"] != CHECKPOINT_VERSION:
+            raise Refused(
+                f"{path} must have format {CHECKPOINT_VERSION}, got {state['version']}; resume with the version of "
+                "wavesweep that wrote it, or start a new run"
+            )
+        trainer.restore(state["training"])
+        return Kept(**state["kept"])
+    return None

@@ -1,16 +1,21 @@
 """One job from configuration to delivered record: what the command line and, later, a sweep's workers run."""
 
 import getpass
+import logging
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wavesweep import interrupts
 from wavesweep.config import Config, config_hash, dump
 from wavesweep.exit_codes import DIVERGED, UNTRACKED
+from wavesweep.interrupts import Interrupted
 from wavesweep.redaction import public_address
 from wavesweep.report import description
 from wavesweep.rundir import RunDirectory, RunInfo, Status
@@ -20,16 +25,29 @@ from wavesweep.splits import Split, decide_difference, describe, load
 from wavesweep.tracking import Courier, require, save_model
 
 if TYPE_CHECKING:
-    from wavesweep.experiment import Listener, Metrics, Record, Result
+    from wavesweep.experiment import Listener, Result
+
+log = logging.getLogger("wavesweep")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: its exit code, 0 if all is good, its result, and MLflow's id of it, if MLflow has it."""
+    """How a job ended.
 
-    code: int
+    Attributes:
+        result: What it gave.
+        run_id: MLflow's id of it, if that is known.
+        tracked: Whether MLflow's record is complete, or was deleted by someone.
+    """
+
     result: "Result"
     run_id: str | None
+    tracked: bool
+
+    @property
+    def code(self) -> int:
+        """The exit code, 0 if all is good."""
+        return DIVERGED if self.result.diverged else 0 if self.tracked else UNTRACKED
 
 
 def prepare(config: Config) -> tuple[Config, Split]:
@@ -63,15 +81,60 @@ def execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo,
 
     Raises:
         Refused: If the directory holds another run.
+        Interrupted: If a signal came; the run can be resumed.
+    """
+    with locked(directory):
+        refuse_taken(directory)
+        info = _start(config, data, directory, info)
+        return _carry_out(config, data, directory, info, listen)
+
+
+def proceed(config: Config, data: Split, directory: RunDirectory, listen: "Listener") -> Outcome:
+    """Go on with a run that was interrupted or failed, from its checkpoint; whoever calls holds its lock.
+
+    Args:
+        config: As the run stored it, prepared again.
+        data: Likewise.
+        directory: Of the run.
+        listen: Is told of each record.
+
+    Raises:
+        Refused: If the data or the checkpoint's format is not what it was.
+        Interrupted: If a signal came; the run can be resumed.
+    """
+    info = directory.read_info()
+    then, now = ([part["digest"] for part in parts] for parts in (info.inputs, describe(data)))
+    if then and then != now:
+        raise Refused(f"{directory.path} was begun on other data ({', '.join(then)}), got {', '.join(now)}; start anew")
+    tags = _tags(config) | info.tags
+    if (here := _versions()) not in tags["wavesweep.versions"]:
+        log.warning("the run was begun on %s and goes on on %s", tags["wavesweep.versions"], here)
+        tags["wavesweep.versions"] += f"; resumed on {here}"
+    info = replace(info, status="running", ended=None, tags=tags)
+    directory.write_info(info)
+    return _carry_out(config, data, directory, info, listen)
+
+
+@contextmanager
+def locked(directory: RunDirectory) -> Iterator[None]:
+    """Hold the directory's lock.
+
+    Raises:
+        Refused: If another process holds it.
     """
     from filelock import Timeout
 
     try:
-        with directory.lock():
-            refuse_taken(directory)
-            return _execute(config, data, directory, info, listen)
+        lock = directory.lock()
+        lock.__enter__()
     except Timeout:
-        raise Refused(f"{directory.path} is in use by another run; choose another directory") from None
+        raise Refused(
+            f"{directory.path} is in use by another process; wait for its end, or choose another directory"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
 
 
 def refuse_taken(directory: RunDirectory) -> None:
@@ -80,33 +143,35 @@ def refuse_taken(directory: RunDirectory) -> None:
         raise Refused(f"{directory.path} holds a run already; choose another directory")
 
 
-def _execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo, listen: "Listener") -> Outcome:
+def _carry_out(config: Config, data: Split, directory: RunDirectory, info: RunInfo, listen: "Listener") -> Outcome:
     from wavesweep.experiment import run
 
-    info = _start(config, data, directory, info)
     courier = Courier(directory, config.tracking)
-
-    def tell(record: "Record", metrics: "Metrics", epochs: int) -> None:
-        courier.send_when_due()
-        listen(record, metrics, epochs)
-
     try:
-        courier.send()
-        result = run(config, data, directory, tell)
+        result = run(config, data, directory, listen)
         save_model(directory, config)
+        info = _ended(config, directory, info, result)
+        directory.write_info(info)
     except BaseException as error:
-        status: Status = "killed" if isinstance(error, KeyboardInterrupt) else "failed"
-        directory.write_info(info.finished(status, description(info)))
-        courier.send()
+        status: Status = "killed" if isinstance(error, Interrupted) else "failed"
+        with suppress(OSError):  # what is written here fails with what failed before
+            directory.write_info(info.finished(status, description(info)))
+        courier.finish()
         raise
-    status = "diverged" if result.diverged else "finished"
+    directory.remove_leftovers()
+    courier.finish()
+    tracked = courier.delivered or courier.deleted
+    if not tracked:
+        interrupts.check()
+    return Outcome(result, courier.run_id, tracked)
+
+
+def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: "Result") -> RunInfo:
+    """Return what is known of a run that has ended well, or diverged."""
     digest = sha256(directory.weights.read_bytes()).hexdigest()
-    info = replace(
-        info, tags=info.tags | {"wavesweep.kept_epoch": str(result.epoch), "wavesweep.weights_digest": digest}
-    )
-    directory.write_info(info.finished(status, description(info, config, result)))
-    run_id = courier.send()
-    return Outcome(DIVERGED if result.diverged else 0 if run_id else UNTRACKED, result, run_id)
+    tags = info.tags | {"wavesweep.kept_epoch": str(result.epoch), "wavesweep.weights_digest": digest}
+    status: Status = "diverged" if result.diverged else "finished"
+    return replace(info, tags=tags).finished(status, description(info, config, result))
 
 
 def _start(config: Config, data: Split, directory: RunDirectory, info: RunInfo) -> RunInfo:
@@ -123,11 +188,9 @@ def _start(config: Config, data: Split, directory: RunDirectory, info: RunInfo) 
 
 def _tags(config: Config) -> dict[str, str]:
     """Return what the run runs on."""
-    packages = ("wavesweep", "torch", "numpy", "mlflow", "hydra-core")
-    versions = ", ".join(f"{package} {version(package)}" for package in packages)
     commit = _git_commit()
     return {
-        "wavesweep.versions": f"{versions}, python {platform.python_version()}",
+        "wavesweep.versions": _versions(),
         "wavesweep.platform": platform.platform(),
         "wavesweep.config_hash": config_hash(config),
         "mlflow.user": getpass.getuser(),
@@ -135,6 +198,12 @@ def _tags(config: Config) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         **({"mlflow.source.git.commit": commit} if commit else {}),
     }
+
+
+def _versions() -> str:
+    packages = ("wavesweep", "torch", "numpy", "mlflow", "hydra-core")
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    return f"{versions}, python {platform.python_version()}"
 
 
 def _git_commit() -> str | None:

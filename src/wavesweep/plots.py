@@ -1,5 +1,6 @@
 """The pictures of a run. Uses matplotlib's figures directly: no window, and none of pyplot's start-up."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wavesweep.forecasting import Forecasts
+from wavesweep.rundir import write_atomically
 from wavesweep.schema import known
 from wavesweep.splits import Part
 
@@ -37,7 +39,7 @@ def forecast(
             _draw_baseline(axes, part, other, index, name)
     _limit(panels[0], np.concatenate([part.context, part.truth], axis=1)[: len(panels)])
     _finish(panels, title, "time step")
-    figure.savefig(path)
+    _save(figure, path)
 
 
 def drift(path: Path, errors: dict[str, np.ndarray], title: str) -> None:
@@ -58,7 +60,7 @@ def drift(path: Path, errors: dict[str, np.ndarray], title: str) -> None:
     axes.set_yscale("log")
     axes.set_ylabel("scaled MSE (1: a forecast of the mean)")
     _finish([axes], title, "step ahead")
-    figure.savefig(path)
+    _save(figure, path)
 
 
 def learning_curve(path: Path, rows: list[dict[str, Any]], kept: int) -> None:
@@ -80,7 +82,14 @@ def learning_curve(path: Path, rows: list[dict[str, Any]], kept: int) -> None:
         _finish([axes], "", {"evaluations": "loss evaluations", "seconds": "seconds of training"}[cost])
     known(panels[0].get_legend()).remove()
     panels[0].set_title("learning curve", loc="left", fontsize=10)
-    figure.savefig(path)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write a picture whole or not at all: one that is there is not drawn again."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    write_atomically(path, buffer.getvalue())
 
 
 def _draw_curves(axes: Axes, recorded: list[dict[str, Any]], kept: int, cost: str) -> None:

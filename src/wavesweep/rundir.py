@@ -3,13 +3,15 @@
 import json
 import os
 import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
+
+from wavesweep.refusals import Refused
 
 Status = Literal["running", "finished", "diverged", "failed", "killed"]
 
@@ -69,9 +71,11 @@ class RunDirectory:
         self.metrics = path / "metrics.jsonl"
         self.weights = path / "model.safetensors"
         self.checkpoint = path / "checkpoint.pt"
+        self.previous_checkpoint = path / "checkpoint.previous.pt"
         self.plots = path / "plots"
         self.model = path / "model"
         self._lock: AbstractContextManager[Any] | None = None
+        self._recorded: set[int | None] | None = None
 
     def lock(self) -> AbstractContextManager[Any]:
         """Return the directory's lock, which may be taken again by whoever holds it through this object.
@@ -96,31 +100,80 @@ class RunDirectory:
         write_atomically(self.info, json.dumps(asdict(info), indent=2, ensure_ascii=False).encode())
 
     def read_info(self) -> RunInfo:
-        """Read what is known of the run."""
-        return RunInfo(**json.loads(self.info.read_text("utf-8")))
+        """Read what is known of the run.
+
+        Raises:
+            Refused: If that can't be read.
+        """
+        try:
+            return RunInfo(**json.loads(self.info.read_text("utf-8")))
+        except (ValueError, TypeError) as error:
+            raise Refused(f"{self.info} is damaged, or of another version ({error}); restore it") from None
+
+    def vanished(self) -> bool:
+        """Say whether the process of the run is gone: it counts as running, but nobody holds its lock."""
+        from filelock import Timeout
+
+        if self.read_info().status != "running":
+            return False
+        try:
+            with self.lock():
+                return True
+        except Timeout:
+            return False
+
+    def mark_vanished(self) -> None:
+        """Mark a run that counts as running killed; whoever calls holds its lock."""
+        info = self.read_info()
+        if info.status == "running":
+            ended = max([info.started, *(row["timestamp"] for row in self.read_metrics())])
+            self.write_info(replace(info, status="killed", ended=ended))
 
     def append_metrics(self, epoch: int | None, metrics: dict[str, float]) -> None:
-        """Add a record, of an epoch or (None) of what is measured once.
+        """Add a record, of an epoch or (None) of what is measured once; one that is there already stays as it is.
 
-        A value that is not finite is written as null, which JSON has.
+        A resumed run may do an epoch again, to the same values; the first record's timestamp is the one that
+        MLflow knows. A value that is not finite is written as null, which JSON has.
         """
+        if self._recorded is None:
+            self._drop_torn_line()
+            self._recorded = {row.get("epoch") for row in self.read_metrics()}
+        if epoch in self._recorded:
+            return
         finite = {key: value if abs(value) < float("inf") else None for key, value in metrics.items()}
         when = {} if epoch is None else {"epoch": epoch}
         line = json.dumps({**when, "timestamp": now(), **finite})
-        with self.metrics.open("a", encoding="utf-8") as file:
+        with _naming(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # or a power failure could leave a checkpoint that is ahead of the records
+        self._recorded.add(epoch)
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Read all records, in the order in which they were written."""
+        """Read all records, in the order in which they were written; a last one without its end is none."""
         if not self.metrics.exists():
             return []
-        return [json.loads(line) for line in self.metrics.read_text("utf-8").splitlines()]
+        whole, _, _ = self.metrics.read_bytes().rpartition(b"\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
-    def drop_metrics_after(self, epoch: int) -> None:
-        """Forget the records after an epoch, and those made once at the end: a resumed run makes them again."""
-        rows = [row for row in self.read_metrics() if "epoch" in row and row["epoch"] <= epoch]
-        kept = [json.dumps(row) + "\n" for row in rows]
-        write_atomically(self.metrics, "".join(kept).encode())
+    def _drop_torn_line(self) -> None:
+        if self.metrics.exists():
+            whole, newline, torn = self.metrics.read_bytes().rpartition(b"\n")
+            if torn:
+                write_atomically(self.metrics, whole + newline)
+
+    def save_checkpoint(self, content: bytes) -> None:
+        """Write a checkpoint behind its digest, and keep the one before it."""
+        temporary = _write_synced(self.checkpoint, seal(content))
+        if self.checkpoint.exists():
+            self.checkpoint.replace(self.previous_checkpoint)
+        temporary.replace(self.checkpoint)
+        _sync_directory(self.path)
+
+    def remove_leftovers(self) -> None:
+        """Remove what a run needs until it has ended."""
+        for path in (self.checkpoint, self.previous_checkpoint, *self.path.glob("*.part")):
+            path.unlink(missing_ok=True)
 
     def figure(self, name: str) -> Path:
         """Return the path of a picture, in a folder that exists."""
@@ -151,10 +204,45 @@ def unseal(sealed: bytes) -> bytes:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file such that either the old or the whole new one is there, whatever happens."""
+    """Write a file such that either the old or the whole new one is there, whatever happens.
+
+    Raises:
+        OSError: With the name of the file, if it can't be written.
+    """
+    _write_synced(path, content).replace(path)
+    _sync_directory(path.parent)
+
+
+def _write_synced(path: Path, content: bytes) -> Path:
+    """Write beside a file what is to replace it; return where."""
     temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with _naming(path), temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()  # on a full disk, it would take the room of what comes next
+        raise
+    return temporary
+
+
+def _sync_directory(path: Path) -> None:
+    """Make renamings within a directory outlast a power failure."""
+    if os.name == "nt":  # which can't open one
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in an error of the system's: that of a write to a full disk doesn't."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None

@@ -4,14 +4,17 @@ import logging
 import os
 import sys
 import time
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
     from wavesweep.experiment import Metrics
     from wavesweep.training import Record
 
 log = logging.getLogger("wavesweep")
+
+T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -28,15 +31,28 @@ class Stderr(logging.StreamHandler):
         return sys.stderr
 
 
+class LogFile(logging.FileHandler):
+    """A log that is silent where it can't be written: the run itself says so, and goes on to its end."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, if that can be done."""
+        with suppress(OSError):
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Do without the record."""
+
+
 class Progress(AbstractContextManager["Progress"]):
     """Logs a line every few seconds while a run trains.
 
     Args:
         objective: The metric to show.
+        best: Its best value so far, of a run that is resumed.
     """
 
-    def __init__(self, objective: str) -> None:
-        self.objective, self.best = objective, float("inf")
+    def __init__(self, objective: str, best: float = float("inf")) -> None:
+        self.objective, self.best = objective, best
         self.next = time.monotonic() + SECONDS_BETWEEN_LINES
 
     def __call__(self, record: "Record", metrics: "Metrics", epochs: int) -> None:
@@ -59,12 +75,12 @@ class Progress(AbstractContextManager["Progress"]):
 class Bar(Progress):
     """Shows a bar with the time that is left, gone when the run has ended."""
 
-    def __init__(self, objective: str) -> None:
+    def __init__(self, objective: str, best: float = float("inf")) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
-        super().__init__(objective)
+        super().__init__(objective, best)
         columns = [
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -92,10 +108,23 @@ class Bar(Progress):
         self.bar.stop()
 
 
-def progress(objective: str) -> Progress:
+def progress(objective: str, best: float) -> Progress:
     """Return what shows the progress of a run: a bar on a terminal that can move its cursor, else lines."""
-    interactive = sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
-    return Bar(objective) if interactive else Progress(objective)
+    return Bar(objective, best) if _interactive() else Progress(objective, best)
+
+
+def track(items: list[T], what: str) -> Iterable[T]:
+    """Go through items, on a terminal with a bar that is gone in the end."""
+    if not _interactive():
+        return items
+    from rich.console import Console
+    from rich.progress import track as rich_track
+
+    return rich_track(items, what, console=Console(stderr=True), transient=True)
+
+
+def _interactive() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 def say(text: str) -> None:

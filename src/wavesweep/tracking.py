@@ -4,15 +4,19 @@ import json
 import logging
 import os
 import platform
+import re
 import shutil
 import sqlite3
 import time
-from contextlib import closing, nullcontext
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
+from wavesweep import interrupts
 from wavesweep.config import Config, Tracking, flatten
 from wavesweep.redaction import public_address, without_password
 from wavesweep.rundir import RunDirectory, RunInfo
@@ -20,7 +24,7 @@ from wavesweep.schema import Refused
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, Experiment
+    from mlflow.entities import DatasetInput, Experiment, Run
 
 log = logging.getLogger("wavesweep")
 
@@ -31,8 +35,20 @@ STATUS = {
     "failed": "FAILED",
     "killed": "KILLED",
 }
+STATUS_TAG, KEY_TAG = "wavesweep.status", "wavesweep.run_key"
 MOST_METRICS, MOST_PARAMS, MOST_TAGS = 1000, 100, 100  # in one request, a limit of the server
 SQLITE = "sqlite:///"
+PATIENCE = {  # by default MLflow tries for four minutes to reach a server that isn't there
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+}
+IMPATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+SECONDS_AT_THE_END, SECONDS_AFTER_SIGNAL = 60.0, 1.5
+BROKEN = ("SQLITE_ERROR", "SQLITE_CORRUPT")
+"""What sqlite says where a table is missing or there already, or a page is not what it should be."""
 
 
 def sqlite_path(uri: str) -> Path | None:
@@ -47,32 +63,59 @@ def artifact_root(tracking: Tracking) -> Path:
     return (path.parent if path and elsewhere else Path("outputs").absolute()) / "mlartifacts"
 
 
+class RunDeleted(Exception):
+    """Someone deleted the run in MLflow."""
+
+    def __init__(self) -> None:
+        super().__init__("the run was deleted there, and stays so")
+
+
 def deliver(directory: RunDirectory, tracking: Tracking) -> str:
     """Make MLflow's record of a run equal to the run's directory; harmless to repeat.
 
     The run is found by its key before it is created. Points that are already there merge, since they carry
     the time at which they were recorded; artifacts and dataset inputs overwrite. Artifacts travel once the
-    run has ended.
+    run has ended. The tag of its status comes last: it says that the record is complete (see `is_delivered`).
 
     Args:
-        directory: Of the run, with configuration and run.json; its lock is held meanwhile.
+        directory: Of the run, with configuration and run.json; whoever calls holds its lock.
         tracking: Where to.
 
     Returns:
         MLflow's id of the run.
+
+    Raises:
+        RunDeleted: If someone deleted the run.
     """
-    with directory.lock():
-        info = directory.read_info()
-        client, experiment_id = connect(tracking)
-        run_id = _find_or_create(client, experiment_id, info)
-        _log_params_and_tags(client, run_id, directory, info)
-        _log_metrics(client, run_id, directory.read_metrics())
-        client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
-        if info.ended is not None:
-            _log_artifacts(client, run_id, directory)
-            _announce_model(client, run_id, directory)
-            client.set_terminated(run_id, STATUS[info.status], info.ended)
-        return run_id
+    info = directory.read_info()
+    client, experiment_id = connect(tracking)
+    run = _find(client, experiment_id, info) or _create(client, experiment_id, info)
+    run_id = run.info.run_id
+    _log_params_and_tags(client, run_id, directory, info)
+    if info.ended is None and run.info.status != "RUNNING":
+        client.update_run(run_id, "RUNNING")  # resumed
+    if info.status in ("killed", "failed"):
+        client.set_terminated(run_id, STATUS[info.status], info.ended)  # at once: time may be short
+    _log_metrics(client, run_id, directory.read_metrics())
+    client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
+    if info.ended is not None:
+        _log_artifacts(client, run_id, directory)
+        _announce_model(client, run_id, directory)
+        client.set_terminated(run_id, STATUS[info.status], info.ended)
+    client.set_tag(run_id, STATUS_TAG, info.status)
+    return run_id
+
+
+def is_delivered(directory: RunDirectory, tracking: Tracking) -> bool:
+    """Say whether MLflow's record of a run is complete.
+
+    Raises:
+        RunDeleted: If someone deleted the run.
+    """
+    info = directory.read_info()
+    client, experiment_id = connect(tracking)
+    run = _find(client, experiment_id, info)
+    return run is not None and run.data.tags.get(STATUS_TAG) == info.status and run.info.end_time == info.ended
 
 
 def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
@@ -84,10 +127,9 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
         mlflow.exceptions.MlflowException, sqlite3.Error: If the store can't be used.
         ValueError: If the experiment was deleted.
     """
-    # By default MLflow tries for four minutes to reach a server that isn't there.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
-    # It also prints the server's address at the end of each run, password included.
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    # MLflow also prints the server's address at the end of each run, password included.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     from mlflow import MlflowClient
 
@@ -149,52 +191,115 @@ def _make_store(path: Path) -> None:
 
 
 def require(tracking: Tracking) -> str:
-    """Make sure that the store can be used; return the id of the experiment.
+    """Make sure, within seconds, that the store can be used; return the id of the experiment.
 
     Raises:
         Refused: If it can't.
     """
     try:
-        return connect(tracking)[1]
+        with _impatient():
+            return connect(tracking)[1]
     except Exception as error:
+        server = "start the server, or " if tracking.uri.startswith("http") else ""
         raise Refused(
-            f"tracking.uri={public_address(tracking.uri)} can't be used ({reason(error)}); "
-            f"{'start the server, or ' if tracking.uri.startswith('http') else ''}give another address"
+            f"tracking.uri={public_address(tracking.uri)} can't be used ({reason(error, tracking)}); "
+            f"{server}give another address"
         ) from None
 
 
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Let requests be tried once and shortly, unless the user has said how often and how long."""
+    names = IMPATIENCE.keys() - os.environ.keys()
+    os.environ.update({name: IMPATIENCE[name] for name in names})
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]
+
+
 class Courier:
-    """Delivers a run while it trains, spaced such that this takes at most a fiftieth of the time."""
+    """Delivers a run in the background while it trains, spaced such that this costs a fiftieth of the time at most.
+
+    What fails is tried again later: training goes on, and the run's directory holds all.
+
+    Args:
+        directory: Of the run; whoever makes the courier holds its lock until `finish`.
+        tracking: Where to.
+
+    Attributes:
+        run_id: MLflow's id of the run, once that is known.
+        delivered: Whether all that there was went well the last time.
+        deleted: Whether someone deleted the run in MLflow; it is left alone then.
+    """
 
     def __init__(self, directory: RunDirectory, tracking: Tracking) -> None:
-        self.directory, self.tracking, self.next = directory, tracking, 0.0
+        import mlflow  # noqa: F401  here, and not beside other imports in a thread of its own
 
-    def send_when_due(self) -> None:
-        """Deliver if that was long enough ago."""
-        if time.monotonic() >= self.next:
-            self.send()
+        self.directory, self.tracking = directory, tracking
+        self.run_id: str | None = None
+        self.delivered, self.deleted = False, False
+        self._complaint = ""
+        self._ended = Event()
+        self._thread = Thread(target=self._work, name="courier", daemon=True)
+        self._thread.start()
 
-    def send(self) -> str | None:
-        """Deliver now; return MLflow's id of the run, None if it did not work."""
+    def finish(self, seconds: float = SECONDS_AT_THE_END) -> None:
+        """Deliver for the last time, since the run has ended; wait for it, after a signal only for a moment."""
+        self._ended.set()
         began = time.monotonic()
+        while self._thread.is_alive() and time.monotonic() - began < seconds:
+            if interrupts.waited() > SECONDS_AFTER_SIGNAL:
+                return
+            self._thread.join(0.05)
+
+    def _work(self) -> None:
+        pause = 0.0
+        while not self.deleted:
+            last = self._ended.wait(pause)
+            began = time.thread_time()
+            self._send()
+            pause = max(2.0, 50 * (time.thread_time() - began))
+            if last or (self._ended.is_set() and not self.delivered):
+                return
+
+    def _send(self) -> None:
+        self.delivered = False
         try:
-            return deliver(self.directory, self.tracking)
+            self.run_id = deliver(self.directory, self.tracking)
+            self.delivered = True
+            if self._complaint:
+                log.info("MLflow takes the run again")
+            self._complaint = ""
         except Exception as error:
-            log.warning("MLflow has not taken the run yet: %s", reason(error))
-            return None
-        finally:
-            ended = time.monotonic()
-            self.next = ended + max(2.0, 50 * (ended - began))
+            self.deleted = isinstance(error, RunDeleted)
+            complaint = reason(error, self.tracking)
+            if complaint != self._complaint:
+                log.warning(
+                    "MLflow %s: %s", "is left alone" if self.deleted else "has not taken the run yet", complaint
+                )
+            self._complaint = complaint
 
 
-def reason(error: BaseException) -> str:
+def reason(error: BaseException, tracking: Tracking) -> str:
     """Return in a few words why the store could not be used: the system's own where it has any."""
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorname", "") in BROKEN:
+            path = sqlite_path(tracking.uri)
+            return f"it is half made or damaged: mv {path} {path}.broken, then wavesweep sync makes it anew"
+        if isinstance(cause, TimeoutError):
+            seconds = os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", IMPATIENCE["MLFLOW_HTTP_REQUEST_TIMEOUT"])
+            return f"no answer within {seconds} s; MLFLOW_HTTP_REQUEST_TIMEOUT=60 waits longer"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
     text = without_password(str(error)).strip() or type(error).__name__
+    if code := re.search(r"too many (\d+) error responses", text):
+        return f"it answers {code[1]}"
+    if "Connection aborted" in text:
+        return "it ends the connection without an answer"
     return text.splitlines()[0].partition(". ")[0]
 
 
@@ -206,12 +311,29 @@ def _first_touch(path: Path | None) -> Any:
     return FileLock(path.with_name(path.name + ".lock"))
 
 
-def _find_or_create(client: "MlflowClient", experiment_id: str, info: RunInfo) -> str:
-    found = client.search_runs([experiment_id], f"tags.`wavesweep.run_key` = '{info.run_key}'", max_results=1)
-    if found:
-        return found[0].info.run_id
-    tags = {"wavesweep.run_key": info.run_key}
-    return client.create_run(experiment_id, info.started, tags, info.name).info.run_id
+def _find(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run | None":
+    """Return MLflow's record of the run, if it has one; of several, delete all but one.
+
+    There may be more where a request to create it was carried out, but its answer lost.
+
+    Raises:
+        RunDeleted: If there are only deleted ones.
+    """
+    from mlflow.entities import ViewType
+
+    wanted = f"tags.`{KEY_TAG}` = '{info.run_key}'"
+    found = client.search_runs([experiment_id], wanted, ViewType.ALL)
+    active = sorted((run for run in found if run.info.lifecycle_stage == "active"), key=lambda run: run.info.run_id)
+    if found and not active:
+        raise RunDeleted
+    for double in active[1:]:
+        client.delete_run(double.info.run_id)
+    return active[0] if active else None
+
+
+def _create(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run":
+    created = client.create_run(experiment_id, info.started, {KEY_TAG: info.run_key}, info.name)
+    return _find(client, experiment_id, info) or created
 
 
 def _log_params_and_tags(client: "MlflowClient", run_id: str, directory: RunDirectory, info: RunInfo) -> None:
@@ -224,7 +346,6 @@ def _log_params_and_tags(client: "MlflowClient", run_id: str, directory: RunDire
     note = {"mlflow.note.content": info.description} if info.description else {}
     sweep = {"wavesweep.sweep_id": info.sweep_id} if info.sweep_id else {}
     tags = [RunTag(key, value) for key, value in {**info.tags, **sweep, **note}.items()]
-    tags.append(RunTag("wavesweep.status", info.status))
     for first in range(0, len(params), MOST_PARAMS):
         client.log_batch(run_id, params=params[first : first + MOST_PARAMS])
     for first in range(0, len(tags), MOST_TAGS):

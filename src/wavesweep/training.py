@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from wavesweep import interrupts
 from wavesweep.config import Training
 from wavesweep.networks import Forecaster, LinearForecaster, evaluating
 from wavesweep.optimizers import LBFGS, Optimizer
@@ -30,6 +31,8 @@ REFINER = LBFGS(
 
 
 MOST_RETRIES = 3
+
+SECONDS_TO_FINISH = 0.5  # an epoch, after a signal has come
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,13 @@ class Trains(Protocol):
     evaluations: int
 
     def records(self) -> Iterator[Record]:
-        """Train, yielding at the epochs that `is_recorded` names; after a loss that isn't finite, for the last time."""
+        """Train, yielding at the epochs that `is_recorded` names; after a loss that isn't finite, for the last time.
+
+        Ends after the epoch in which a signal comes (see interrupts.py).
+
+        Raises:
+            Interrupted: Within an epoch that goes on for longer; it can't be gone on with then.
+        """
         ...
 
     def is_recorded(self, epoch: int) -> bool:
@@ -163,7 +172,7 @@ class GradientDescent:
 
     def records(self) -> Iterator[Record]:
         """See `Trains.records`."""
-        while self.epoch < self.epochs:
+        while self.epoch < self.epochs and not interrupts.pending():
             began = perf_counter()
             self.epoch += 1
             if self._refined() > 0 and (self._refined() - 1) % self.training.refine_restart_every == 0:
@@ -284,6 +293,7 @@ class GradientDescent:
 
     def _closure(self, loss: Loss, clip_norm: float) -> Loss:
         def closure() -> Tensor:
+            interrupts.check(SECONDS_TO_FINISH)
             self.optimizer.zero_grad()
             value = loss()
             value.backward()

@@ -21,23 +21,23 @@ def ui(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
     if {"-h", "--help"} & set(arguments):
         print(USAGE)
         return 0
-    from wavesweep.compose import compose_words, refuse
+    from wavesweep.compose import compose_words, read_word, refuse
     from wavesweep.redaction import public_address
     from wavesweep.refusals import Refused
 
-    overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
-    options = [argument for argument in arguments if argument not in overrides]
     try:
-        for override in overrides:
-            if not override.lstrip("+").startswith(("tracking.", "runtime.")):
-                raise Refused(f"ui takes tracking.* and runtime.* overrides, got {override}; leave it out")
-        tracking, place = compose_words(overrides).tracking, _place(options)
+        options, overrides = read_word("ui", arguments)
+        local = compose_words(list(overrides.values()))
+        tracking, place = local.tracking, _place(options)
         if tracking.uri.startswith("http"):
             print(f"the store is a tracking server, which has a UI of its own: {public_address(tracking.uri)}")
             return 0
         from wavesweep.tracking import artifact_root, require
 
         experiment_id = require(tracking)  # makes the store where there is none yet
+        from wavesweep.deliveries import deliver_vanished
+
+        deliver_vanished(local, overrides)
     except Refused as error:
         return refuse(str(error))
     store = ["--backend-store-uri", tracking.uri, "--default-artifact-root", artifact_root(tracking).as_uri()]

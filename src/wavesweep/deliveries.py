@@ -1,0 +1,89 @@
+"""Delivers runs that stand on disk, each to the store that it was meant for."""
+
+import logging
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+
+from filelock import Timeout
+
+from wavesweep.config import Config, Tracking
+from wavesweep.refusals import Refused
+from wavesweep.rundir import RunDirectory
+from wavesweep.stored import find_runs, read_config
+from wavesweep.terminal import track
+from wavesweep.tracking import RunDeleted, deliver, is_delivered, reason, require
+
+log = logging.getLogger("wavesweep")
+
+MISSING = "not delivered"
+
+
+def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) -> Counter[str]:
+    """Deliver runs; mark those whose process has vanished; say what can't be delivered, and why.
+
+    A store that can't be reached is not tried again for each further run.
+
+    Args:
+        runs: Which.
+        local: What is configured here and now.
+        keys: Those of its values that take the place of the stored ones.
+
+    Returns:
+        How many runs there are in each state.
+    """
+    counts: Counter[str] = Counter()
+    reachable: dict[Tracking, bool] = {}
+    for directory in track(runs, "delivering"):
+        try:
+            with directory.lock():
+                directory.mark_vanished()
+                counts[_deliver(directory, read_config(directory, local, keys).tracking, reachable)] += 1
+        except Timeout:
+            counts["running"] += 1
+        except (Refused, OSError) as error:
+            log.warning("%s: %s", directory.path, error)
+            counts[MISSING] += 1
+    return counts
+
+
+def deliver_vanished(local: Config, keys: Collection[str]) -> None:
+    """Mark the runs below outputs/ whose process has vanished KILLED, there and in MLflow."""
+    outputs = Path("outputs")
+    deliver_all([run for run in find_runs(outputs) if _vanished(run)] if outputs.is_dir() else [], local, keys)
+
+
+def _vanished(directory: RunDirectory) -> bool:
+    try:
+        return directory.vanished()
+    except (Refused, OSError):  # sync says so
+        return False
+
+
+def _deliver(directory: RunDirectory, tracking: Tracking, reachable: dict[Tracking, bool]) -> str:
+    """Deliver one run, whose lock is held; return the state that it is in then."""
+    if tracking not in reachable:
+        reachable[tracking] = _is_reachable(tracking)
+    if not reachable[tracking]:
+        return MISSING
+    try:
+        if is_delivered(directory, tracking):
+            return "up to date"
+        deliver(directory, tracking)
+    except RunDeleted as error:
+        log.warning("%s: %s", directory.path, error)
+        return "deleted in MLflow"
+    except Exception as error:
+        log.warning("%s: MLflow has not taken the run: %s", directory.path, reason(error, tracking))
+        del reachable[tracking]  # ask again before the next run
+        return MISSING
+    return "delivered"
+
+
+def _is_reachable(tracking: Tracking) -> bool:
+    try:
+        require(tracking)
+    except Refused as error:
+        log.warning("%s", error)
+        return False
+    return True

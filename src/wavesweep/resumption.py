@@ -1,0 +1,82 @@
+"""Finds a run that has not ended, and goes on with it."""
+
+import logging.config
+from collections.abc import Collection
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from wavesweep.config import Config, dump, flatten
+from wavesweep.deliveries import MISSING, deliver_all, deliver_vanished
+from wavesweep.exit_codes import DIVERGED, UNTRACKED
+from wavesweep.groups import conf_dir
+from wavesweep.interrupts import defer
+from wavesweep.jobs import locked, prepare, proceed
+from wavesweep.refusals import Refused
+from wavesweep.rundir import RunDirectory
+from wavesweep.runner import fail, show
+from wavesweep.stored import find_runs, read_config
+from wavesweep.terminal import say
+
+ENDED = ("finished", "diverged")
+
+
+def find(place: str, local: Config, keys: Collection[str]) -> RunDirectory | None:
+    """Return the run that a place names; of `latest`, that which was begun last of those that have not ended.
+
+    Args:
+        place: What was typed.
+        local: What is configured here and now.
+        keys: Those of its values that take the place of the stored ones.
+
+    Returns:
+        None if all have ended, which has been said.
+
+    Raises:
+        Refused: If there is no such run.
+    """
+    if place != "latest":
+        if not RunDirectory(Path(place)).info.exists():
+            raise Refused(f"{place} must be a run's directory, or latest, but holds no run.json; name another")
+        return RunDirectory(Path(place))
+    deliver_vanished(local, keys)
+    open_runs = [run for run in find_runs(Path("outputs")) if run.read_info().status not in (*ENDED, "running")]
+    if not open_runs:
+        say("all runs below outputs have ended; wavesweep sync delivers what MLflow has missed")
+        return None
+    return max(open_runs, key=lambda run: run.read_info().started)
+
+
+def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int:
+    """Go on with a run; only deliver one that has ended. Return the exit code.
+
+    Raises:
+        Refused: If that can't be done exactly, or by another process only.
+    """
+    stored = read_config(directory, local, [])
+    config = read_config(directory, local, keys)
+    for key, value in flatten({"runtime": dump(stored)["runtime"]}).items():
+        if (wanted := flatten(dump(config))[key]) != value:
+            raise Refused(f"{key} must stay {value}, since results depend on it, got {wanted}; start a new run")
+    status = directory.read_info().status
+    if status in ENDED:
+        say(f"{directory.path} has {status} already")
+        missing = deliver_all([directory], local, keys)[MISSING]
+        return DIVERGED if status == "diverged" else UNTRACKED if missing else 0
+    _log_into(directory)
+    with locked(directory):
+        defer()
+        try:
+            prepared, data = prepare(config)
+            return show(prepared, directory, lambda listen: proceed(prepared, data, directory, listen))[0]
+        except Refused:
+            raise
+        except Exception as error:
+            return fail(error, directory)
+
+
+def _log_into(directory: RunDirectory) -> None:
+    """Log as a run of Hydra's does: its own configuration names the files."""
+    known = OmegaConf.create({"hydra": {"runtime": {"output_dir": str(directory.path)}, "job": {"name": "wavesweep"}}})
+    known.logging = OmegaConf.load(conf_dir() / "hydra" / "job_logging" / "wavesweep.yaml")
+    logging.config.dictConfig(OmegaConf.to_container(known.logging, resolve=True))  # type: ignore[arg-type]

@@ -1,0 +1,90 @@
+"""Runs a job before its user's eyes: progress, results, and one line on what went wrong."""
+
+import errno
+import logging
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wavesweep.config import Config
+from wavesweep.exit_codes import FAILED
+from wavesweep.interrupts import Interrupted
+from wavesweep.report import summary
+from wavesweep.rundir import RunDirectory
+from wavesweep.terminal import progress, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wavesweep.experiment import Listener
+    from wavesweep.jobs import Outcome
+
+log = logging.getLogger("wavesweep")
+
+_OUT_OF_MEMORY = re.compile("can.t allocate memory|out of memory|bad_alloc|map segment|cannot allocate", re.IGNORECASE)
+_WAYS_OUT = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "make it writable",
+}
+
+
+def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener], Outcome]") -> tuple[int, float]:
+    """Show the progress of a run and how it ended.
+
+    Args:
+        config: Of the run, prepared.
+        directory: Of the run.
+        carry_out: Runs it, telling a listener of each record.
+
+    Returns:
+        Its exit code, and its objective: nan where it diverged.
+
+    Raises:
+        Interrupted: If a signal came; what goes on with the run has been said.
+    """
+    recorded = [row.get(config.objective) for row in directory.read_metrics()]
+    best = min((value for value in recorded if value is not None), default=float("inf"))
+    try:
+        with progress(config.objective, best) as listen:
+            outcome = carry_out(listen)
+    except Interrupted:
+        if directory.info.exists():
+            log.warning("wavesweep resume %s goes on with the run", relative(directory.path))
+        raise
+    place = relative(directory.path)
+    if not outcome.tracked:
+        log.warning("the results are complete in %s; wavesweep sync %s delivers them to MLflow", place, place)
+    run = f"MLflow run: {outcome.run_id}   " if outcome.run_id else ""
+    ending = f"pictures: {relative(directory.plots)}\n{run}compare runs: wavesweep ui"
+    say(f"{summary(directory.read_info(), config, outcome.result)}\n{ending}")
+    return outcome.code, outcome.result.objective
+
+
+def fail(error: Exception, directory: RunDirectory) -> int:
+    """Say in one line what ended a job, with the way out; its traceback goes to the job's log.
+
+    Returns:
+        The exit code.
+    """
+    what, way_out = _explain(error)
+    resume = f"wavesweep resume {relative(directory.path)}" if directory.info.exists() else ""
+    log.error("failed: %s", "; ".join([what, *filter(None, [", then ".join(filter(None, [way_out, resume]))])]))
+    logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=error)
+    return FAILED
+
+
+def _explain(error: Exception) -> tuple[str, str]:
+    """Return what went wrong, and what helps, if that is known."""
+    text = str(error).partition("\n")[0]
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
+        return "out of memory", "end other programs"
+    if isinstance(error, OSError) and error.filename:
+        return f"{relative(Path(str(error.filename)))}: {error.strerror}", _WAYS_OUT.get(error.errno or 0, "")
+    return f"{type(error).__name__}: {text}", ""
+
+
+def relative(path: Path) -> Path:
+    """Return a path as seen from the working directory, where it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,61 @@
+"""Runs that stand on disk: finding them, and reading their configuration again."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from wavesweep.config import Config, dump, flatten, parse
+from wavesweep.redaction import public_address
+from wavesweep.refusals import Refused
+from wavesweep.rundir import RunDirectory
+
+
+def find_runs(place: Path) -> list[RunDirectory]:
+    """Return the runs at and below a place, in the order of their paths.
+
+    Raises:
+        Refused: If there is no such directory.
+    """
+    if not place.is_dir():
+        raise Refused(f"{place} must be a run's directory, or one that holds runs, but is not there; name another")
+    found = []
+    for folder, below, files in os.walk(place):
+        below.sort()
+        if "run.json" in files:
+            found.append(RunDirectory(Path(folder)))
+            below.clear()
+        elif "mlartifacts" in below:  # copies of what stands in runs
+            below.remove("mlartifacts")
+    return found
+
+
+def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> Config:
+    """Read the configuration that a run stored, as strictly as one that was typed.
+
+    Args:
+        directory: Of the run.
+        local: What is configured here and now.
+        keys: Those of its values, by dotted key, that take the place of the stored ones.
+
+    Raises:
+        Refused: If it can't be used, or hides a password that is not known here.
+    """
+    import yaml
+
+    text = directory.config.read_text("utf-8")
+    if "${" in text:
+        raise Refused(f"{directory.config} must hold plain values, got ${{…}}; write the value itself")
+    try:
+        values: dict[str, Any] = yaml.safe_load(text)
+        configured, stored = flatten(dump(local)), values["tracking"]
+        for key in keys:
+            group, _, name = key.partition(".")
+            values[group][name] = configured[key]
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise Refused(f"{directory.config} is no configuration ({str(error).splitlines()[0]}); restore it") from None
+    if "***" in str(stored["uri"]):
+        if public_address(local.tracking.uri) != stored["uri"]:
+            raise Refused(f"{directory.config} hides the password of {stored['uri']}; give it by MLFLOW_TRACKING_URI")
+        stored["uri"] = local.tracking.uri
+    return parse(values)
