@@ -31,6 +31,8 @@ def main() -> None:
     except Interrupted as signal:
         print(f"wavesweep: ended by {signal}", file=sys.stderr)
         sys.exit(signal.exit_code)
+    finally:
+        gc.freeze()  # else Python looks for garbage among half a million objects as it ends, for more than a second
 
 
 def _dispatch() -> int:
