@@ -38,6 +38,8 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
         try:
             with directory.lock():
                 directory.mark_vanished()
+                if directory.read_info().complete:
+                    directory.remove_leftovers()
                 counts[_deliver(directory, read_config(directory, local, keys).tracking, reachable)] += 1
         except Timeout:
             counts["running"] += 1

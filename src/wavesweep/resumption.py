@@ -18,8 +18,6 @@ from wavesweep.runner import fail, show
 from wavesweep.stored import find_runs, read_config
 from wavesweep.terminal import say
 
-ENDED = ("finished", "diverged")
-
 
 def find(place: str, local: Config, keys: Collection[str]) -> RunDirectory | None:
     """Return the run that a place names; of `latest`, that which was begun last of those that have not ended.
@@ -40,11 +38,12 @@ def find(place: str, local: Config, keys: Collection[str]) -> RunDirectory | Non
             raise Refused(f"{place} must be a run's directory, or latest, but holds no run.json; name another")
         return RunDirectory(Path(place))
     deliver_vanished(local, keys)
-    open_runs = [run for run in find_runs(Path("outputs")) if run.read_info().status not in (*ENDED, "running")]
-    if not open_runs:
+    infos = {run: run.read_info() for run in find_runs(Path("outputs"))}
+    left = [run for run, info in infos.items() if not info.complete and info.status != "running"]
+    if not left:
         say("all runs below outputs have ended; wavesweep sync delivers what MLflow has missed")
         return None
-    return max(open_runs, key=lambda run: run.read_info().started)
+    return max(left, key=lambda run: infos[run].started)
 
 
 def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int:
@@ -58,11 +57,11 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
     for key, value in flatten({"runtime": dump(stored)["runtime"]}).items():
         if (wanted := flatten(dump(config))[key]) != value:
             raise Refused(f"{key} must stay {value}, since results depend on it, got {wanted}; start a new run")
-    status = directory.read_info().status
-    if status in ENDED:
-        say(f"{directory.path} has {status} already")
+    info = directory.read_info()
+    if info.complete:
+        say(f"{directory.path} has {info.status} already")
         missing = deliver_all([directory], local, keys)[MISSING]
-        return DIVERGED if status == "diverged" else UNTRACKED if missing else 0
+        return DIVERGED if info.status == "diverged" else UNTRACKED if missing else 0
     _log_into(directory)
     with locked(directory):
         defer()

@@ -51,6 +51,11 @@ class RunInfo:
         """The run's name: what was overridden."""
         return " ".join(self.overrides) or "defaults"
 
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing to resume."""
+        return self.status in ("finished", "diverged")
+
     def finished(self, status: Status, description: str) -> "RunInfo":
         """Return the same with its end."""
         return replace(self, status=status, description=description, ended=now())

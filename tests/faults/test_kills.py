@@ -1,0 +1,134 @@
+"""Runs that are killed at any moment, and resumed, end as if they had been left alone."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.records import is_in_mlflow, on_disk
+from wavesweep.compose import compose_words
+from wavesweep.rundir import RunDirectory
+from wavesweep.tracking import connect
+
+SHORT = ("training.epochs=2", "training.refine_epochs=1")
+NOBODY = "tracking.uri=http://127.0.0.1:9"
+
+
+def killed_at_steps(place: Path, which: str, *overrides: str) -> dict[str, str]:
+    """Run tests/faults/killing.py; return the folders of the runs and what was next when each was killed."""
+    script = [sys.executable, "-m", "tests.faults.killing", str(place), which, *SHORT, *overrides]
+    done = subprocess.run(script, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    return json.loads((place / "kills.json").read_text())
+
+
+def test_a_kill_between_the_steps_of_saving_a_checkpoint_costs_nothing(tmp_path: Path) -> None:
+    kills = killed_at_steps(tmp_path / "runs", "checkpoint", NOBODY)
+    steps = ["fsync checkpoint.pt.part", "replace checkpoint.pt", "replace checkpoint.pt.part"]
+    assert set(steps) <= set(kills.values())
+    straight = on_disk(tmp_path / "runs" / "straight")
+    for number, step in kills.items():
+        assert on_disk(tmp_path / "runs" / number) == straight, f"killed before {step}"
+
+
+@pytest.mark.slow
+def test_a_kill_between_any_two_steps_of_writing_costs_nothing(tmp_path: Path) -> None:
+    store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
+    kills = killed_at_steps(tmp_path / "runs", "", store)
+    straight = on_disk(tmp_path / "runs" / "straight")
+    client, experiment = connect(compose_words([store]).tracking)
+    for number, step in kills.items():
+        assert on_disk(tmp_path / "runs" / number) == straight, f"killed before {step}"
+        is_in_mlflow(client, experiment, tmp_path / "runs" / number)
+
+
+SYSTEMS = {
+    "lbfgs, noise": ("dataset=linear_noise", "dataset.noise_per=step", "optimizer=lbfgs"),
+    "adam, stages": ("optimizer=adam", "training.refine_restart_every=3", "training.refine_epochs=7"),
+    "sgd, dropout": ("optimizer=sgd", "model.dropout=0.2", "model.hidden_sizes=[6,5]"),
+    "batches, patience": ("optimizer=adamw", "training.batch_size=4", "training.patience=4"),
+    "best of many": ("dataset=cos_sin_squared", "dataset.length=60", "training.record_every=2"),
+}
+SIZES = ("dataset.num_series=7", "dataset.length=40", "training.epochs=60", "training.refine_epochs=30")
+
+
+def start(cwd: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    """Start the real command; what it says goes to a file, which grows with each start."""
+    with (cwd / "said").open("ab") as said:
+        return subprocess.Popen([sys.executable, "-m", "wavesweep", *arguments], cwd=cwd, stdout=said, stderr=said)
+
+
+def works(directory: Path, process: "subprocess.Popen[bytes]") -> bool:
+    """Say whether a process has opened the lock of a run."""
+    try:
+        files = [file.readlink() for file in Path(f"/proc/{process.pid}/fd").iterdir()]
+    except OSError:  # it has ended, or has just closed one
+        return False
+    return directory / ".lock" in files
+
+
+def has_ended(directory: Path) -> bool:
+    """Say whether nothing is left but to deliver a run."""
+    return RunDirectory(directory).read_info().complete
+
+
+def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
+    """Wait for a condition, or the end of a process."""
+    until = time.monotonic() + 60
+    while not condition() and process.poll() is None:
+        assert time.monotonic() < until
+        time.sleep(0.001)
+
+
+def stage(directory: Path) -> str:
+    """Say how far a run has come."""
+    run = RunDirectory(directory)
+    rows = run.read_metrics()
+    if has_ended(directory):
+        return "delivering"
+    return "concluding" if run.weights.exists() else f"epoch {rows[-1]['epoch'] if rows else 0}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_run_killed_at_random_moments_ends_as_if_left_alone(system: str, tmp_path: Path) -> None:
+    """Four kills at any moment, and one while it delivers."""
+    overrides = (*SIZES, *SYSTEMS[system])
+    straight = tmp_path / "straight"
+    process = start(tmp_path, *overrides, f"hydra.run.dir={straight}")
+    wait_until(lambda: works(straight, process), process)
+    began = time.monotonic()
+    wait_until((straight / "metrics.jsonl").exists, process)
+    first = time.monotonic() - began
+    assert process.wait() == 0
+    last = time.monotonic() - began
+
+    chance = random.Random(system)
+    runs, kills = [tmp_path / "0"], []
+    while len(kills) < 5:
+        begin = ("resume", str(runs[-1])) if runs[-1].exists() else (*overrides, f"hydra.run.dir={runs[-1]}")
+        process = start(tmp_path, *begin)
+        wait_until(lambda process=process: works(runs[-1], process), process)
+        if len(kills) < 4:
+            time.sleep(chance.uniform(first, last))
+        else:
+            wait_until(lambda: has_ended(runs[-1]), process)
+        process.kill()
+        if process.wait() == -signal.SIGKILL:
+            kills.append(stage(runs[-1]))
+        else:
+            runs.append(tmp_path / str(len(runs)))
+    assert start(tmp_path, "resume", str(runs[-1])).wait() == 0
+
+    print(f"{system}: killed in {', '.join(kills)}")
+    client, experiment = connect(compose_words([f"tracking.uri=sqlite:///{tmp_path}/outputs/mlflow.db"]).tracking)
+    for run in (straight, *runs):
+        assert on_disk(run) == on_disk(straight) | {"config": (run / "config.yaml").read_bytes()}
+        is_in_mlflow(client, experiment, run)
+    assert "Traceback" not in (tmp_path / "said").read_text()
