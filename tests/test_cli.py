@@ -2,10 +2,8 @@
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 from urllib.error import URLError
@@ -118,30 +116,6 @@ def test_a_directory_takes_one_run(wavesweep: Command) -> None:
     assert again.returncode == 2
     assert again.stderr.count("\n") == 1
     assert "here holds a run already" in again.stderr
-
-
-def test_ctrl_c_exits_with_130_and_marks_the_run_killed(tmp_path: Path) -> None:
-    arguments = [sys.executable, "-m", "wavesweep", *SMALL, "model=tiny", "training.epochs=100000"]
-    process = subprocess.Popen(
-        arguments,
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Ctrl-C is ignored by what a shell starts in the background, and inherited so.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    try:
-        until = time.monotonic() + 60
-        while not list(tmp_path.glob("outputs/runs/*/metrics.jsonl")) and time.monotonic() < until:
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert "Traceback" not in errors
-    assert [run.info.status for run in runs(tmp_path)] == ["KILLED"]
 
 
 def test_what_is_ignored_is_said(wavesweep: Command) -> None:

@@ -5,11 +5,13 @@ import logging
 import os
 import sys
 from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wavesweep.completion import WORDS
 from wavesweep.exit_codes import FAILED, REFUSED, SEVERITY
-from wavesweep.interrupts import Interrupted, check, defer, watch
+from wavesweep.interrupts import Interrupted, check, watch
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -30,6 +32,7 @@ def main() -> None:
         sys.exit(_dispatch())
     except Interrupted as signal:
         print(f"wavesweep: ended by {signal}", file=sys.stderr)
+        logging.disable()  # torch whose import was cut short prints statistics as Python ends
         sys.exit(signal.exit_code)
     finally:
         gc.freeze()  # else Python looks for garbage among half a million objects as it ends, for more than a second
@@ -40,18 +43,8 @@ def _dispatch() -> int:
     # Imports make many objects and little garbage: looking for it as often as by default takes a fifth of a short run.
     gc.set_threshold(100_000, 50, 100)
     match sys.argv[1:]:
-        case ["ui", *arguments]:
-            from wavesweep.ui import ui
-
-            return ui(arguments)
-        case ["sync", *arguments]:
-            from wavesweep.sync import sync
-
-            return sync(arguments)
-        case ["resume", *arguments]:
-            from wavesweep.resume import resume
-
-            return resume(arguments)
+        case [word, *arguments] if word in WORDS:
+            return _word(word, arguments)
         case ["--version"]:
             from importlib.metadata import version
 
@@ -64,6 +57,26 @@ def _dispatch() -> int:
             return 0
         case _:
             return _hydra()
+
+
+def _word(word: str, arguments: list[str]) -> int:
+    """Run a word that Hydra doesn't know; return the exit code."""
+    module = import_module(f"wavesweep.{word}")
+    if {"-h", "--help"} & set(arguments):
+        print(module.USAGE)
+        return 0
+    from wavesweep.compose import refuse
+    from wavesweep.refusals import Refused
+
+    try:
+        return module.run(arguments)
+    except Refused as error:
+        return refuse(str(error))
+    except (OSError, MemoryError) as error:
+        from wavesweep.runner import explain
+
+        refuse(explain(error))
+        return FAILED
 
 
 def _hydra() -> int:
@@ -146,7 +159,6 @@ def _run(composed: "DictConfig") -> tuple[int, float]:
     info = RunInfo(overrides, choices, sweep_id, str(relative(Path(own[0]))) if own else None)
     directory = RunDirectory(Path(job.runtime.output_dir))
     log.info("writing to %s", relative(directory.path))
-    defer()
     return show(config, directory, lambda listen: execute(config, data, directory, info, listen))
 
 

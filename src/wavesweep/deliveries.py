@@ -44,7 +44,7 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
         except Timeout:
             counts["running"] += 1
         except (Refused, OSError) as error:
-            log.warning("%s: %s", directory.path, error)
+            log.warning(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error))
             counts[MISSING] += 1
     return counts
 

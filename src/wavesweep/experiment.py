@@ -75,6 +75,7 @@ def run(config: Config, data: Split, directory: RunDirectory, listen: Listener) 
         Refused: If the checkpoint has another format.
     """
     trainer = load_trainer(config, data)
+    interrupts.check()  # torch may have taken a second to import what its first optimizer wants
     network = trainer.network
     kept = _restore(directory, trainer) or Kept(0, math.inf, copy_weights(network), {})
     illustrated = _illustrated_epochs(config, trainer)

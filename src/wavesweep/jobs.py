@@ -22,7 +22,7 @@ from wavesweep.rundir import RunDirectory, RunInfo, Status
 from wavesweep.schema import Refused
 from wavesweep.shapes import fill_in, find_device
 from wavesweep.splits import Split, decide_difference, describe, load
-from wavesweep.tracking import Courier, require, save_model
+from wavesweep.tracking import Courier, import_mlflow, require, save_model
 
 if TYPE_CHECKING:
     from wavesweep.experiment import Listener, Result
@@ -83,6 +83,7 @@ def execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo,
         Refused: If the directory holds another run.
         Interrupted: If a signal came; the run can be resumed.
     """
+    _get_ready()
     with locked(directory):
         refuse_taken(directory)
         info = _start(config, data, directory, info)
@@ -102,6 +103,7 @@ def proceed(config: Config, data: Split, directory: RunDirectory, listen: "Liste
         Refused: If the data or the checkpoint's format is not what it was.
         Interrupted: If a signal came; the run can be resumed.
     """
+    _get_ready()
     info = directory.read_info()
     then, now = ([part["digest"] for part in parts] for parts in (info.inputs, describe(data)))
     if then and then != now:
@@ -113,6 +115,14 @@ def proceed(config: Config, data: Split, directory: RunDirectory, listen: "Liste
     info = replace(info, status="running", ended=None, tags=tags)
     directory.write_info(info)
     return _carry_out(config, data, directory, info, listen)
+
+
+def _get_ready() -> None:
+    """Import what takes long; from then on, files are written, and signals wait for the work to look at them."""
+    import wavesweep.experiment  # noqa: F401
+
+    import_mlflow()
+    interrupts.defer()
 
 
 @contextmanager

@@ -10,20 +10,13 @@ usage: wavesweep resume [RUN_DIR | latest] [tracking.KEY=VALUE...]
 A run that has ended well is delivered to MLflow, if it is not there yet."""
 
 
-def resume(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:
     """Go on with a run from its checkpoint; return the exit code."""
-    if {"-h", "--help"} & set(arguments):
-        print(USAGE)
-        return 0
-    from wavesweep.compose import compose_words, read_place, refuse
-    from wavesweep.refusals import Refused
+    from wavesweep.compose import compose_words, read_place
 
-    try:
-        place, overrides = read_place("resume", arguments)
-        from wavesweep.resumption import find, finish
+    place, overrides = read_place("resume", arguments)
+    from wavesweep.resumption import find, finish
 
-        local = compose_words(list(overrides.values()))
-        directory = find(place or "latest", local, overrides)
-        return finish(directory, local, overrides) if directory else 0
-    except Refused as error:
-        return refuse(str(error))
+    local = compose_words(list(overrides.values()))
+    directory = find(place or "latest", local, overrides)
+    return finish(directory, local, overrides) if directory else 0

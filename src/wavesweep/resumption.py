@@ -10,13 +10,14 @@ from wavesweep.config import Config, dump, flatten
 from wavesweep.deliveries import MISSING, deliver_all, deliver_vanished
 from wavesweep.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.groups import conf_dir
-from wavesweep.interrupts import defer
 from wavesweep.jobs import locked, prepare, proceed
 from wavesweep.refusals import Refused
 from wavesweep.rundir import RunDirectory
 from wavesweep.runner import fail, show
 from wavesweep.stored import find_runs, read_config
 from wavesweep.terminal import say
+
+log = logging.getLogger("wavesweep")
 
 
 def find(place: str, local: Config, keys: Collection[str]) -> RunDirectory | None:
@@ -38,12 +39,19 @@ def find(place: str, local: Config, keys: Collection[str]) -> RunDirectory | Non
             raise Refused(f"{place} must be a run's directory, or latest, but holds no run.json; name another")
         return RunDirectory(Path(place))
     deliver_vanished(local, keys)
-    infos = {run: run.read_info() for run in find_runs(Path("outputs"))}
-    left = [run for run, info in infos.items() if not info.complete and info.status != "running"]
-    if not left:
-        say("all runs below outputs have ended; wavesweep sync delivers what MLflow has missed")
+    begun = {}
+    for run in find_runs(Path("outputs")):
+        try:
+            info = run.read_info()
+        except Refused as error:
+            log.warning(str(error))
+            continue
+        if not info.complete and info.status != "running":
+            begun[run] = info.started
+    if not begun:
+        say("no run below outputs waits to be resumed; wavesweep sync delivers what MLflow has missed")
         return None
-    return max(left, key=lambda run: infos[run].started)
+    return max(begun, key=lambda run: begun[run])
 
 
 def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int:
@@ -64,7 +72,6 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
         return DIVERGED if info.status == "diverged" else UNTRACKED if missing else 0
     _log_into(directory)
     with locked(directory):
-        defer()
         try:
             prepared, data = prepare(config)
             return show(prepared, directory, lambda listen: proceed(prepared, data, directory, listen))[0]

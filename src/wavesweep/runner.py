@@ -68,21 +68,22 @@ def fail(error: Exception, directory: RunDirectory) -> int:
     Returns:
         The exit code.
     """
-    what, way_out = _explain(error)
     resume = f"wavesweep resume {relative(directory.path)}" if directory.info.exists() else ""
-    log.error("failed: %s", "; ".join([what, *filter(None, [", then ".join(filter(None, [way_out, resume]))])]))
+    log.error("failed: %s", explain(error, resume))
     logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=error)
     return FAILED
 
 
-def _explain(error: Exception) -> tuple[str, str]:
-    """Return what went wrong, and what helps, if that is known."""
+def explain(error: Exception, finally_do: str = "") -> str:
+    """Return in one line what went wrong and what helps, if that is known, and what to do then."""
     text = str(error).partition("\n")[0]
+    what, way_out = f"{type(error).__name__}: {text}", ""
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
-        return "out of memory", "end other programs"
-    if isinstance(error, OSError) and error.filename:
-        return f"{relative(Path(str(error.filename)))}: {error.strerror}", _WAYS_OUT.get(error.errno or 0, "")
-    return f"{type(error).__name__}: {text}", ""
+        what, way_out = "out of memory", "end other programs"
+    elif isinstance(error, OSError) and error.filename:
+        what, way_out = f"{relative(Path(str(error.filename)))}: {error.strerror}", _WAYS_OUT.get(error.errno or 0, "")
+    steps = ", then ".join(filter(None, [way_out, finally_do]))
+    return f"{what}; {steps}" if steps else what
 
 
 def relative(path: Path) -> Path:

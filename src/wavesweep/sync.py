@@ -15,23 +15,16 @@ usage: wavesweep sync [PATH] [tracking.KEY=VALUE...]
 A run whose process has vanished is marked KILLED; one that runs is left alone."""
 
 
-def sync(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:
     """Deliver all runs at and below a path; return the exit code."""
-    if {"-h", "--help"} & set(arguments):
-        print(USAGE)
-        return 0
-    from wavesweep.compose import compose_words, read_place, refuse
-    from wavesweep.refusals import Refused
+    from wavesweep.compose import compose_words, read_place
+
+    place, overrides = read_place("sync", arguments)
+    from wavesweep.deliveries import MISSING, deliver_all
+    from wavesweep.stored import find_runs
     from wavesweep.terminal import say
 
-    try:
-        place, overrides = read_place("sync", arguments)
-        from wavesweep.deliveries import MISSING, deliver_all
-        from wavesweep.stored import find_runs
-
-        runs = find_runs(Path(place or "outputs"))
-        counts = deliver_all(runs, compose_words(list(overrides.values())), overrides)
-    except Refused as error:
-        return refuse(str(error))
+    runs = find_runs(Path(place or "outputs"))
+    counts = deliver_all(runs, compose_words(list(overrides.values())), overrides)
     say(", ".join(f"{count} {state}" for state, count in counts.items()) or "no runs there")
     return UNTRACKED if counts[MISSING] else 0

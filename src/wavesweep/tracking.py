@@ -5,7 +5,6 @@ import logging
 import os
 import platform
 import re
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from wavesweep import interrupts
 from wavesweep.config import Config, Tracking, flatten
 from wavesweep.redaction import public_address, without_password
-from wavesweep.rundir import RunDirectory, RunInfo
+from wavesweep.rundir import RunDirectory, RunInfo, write_atomically
 from wavesweep.schema import Refused
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ PATIENCE = {  # by default MLflow tries for four minutes to reach a server that 
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
 }
 IMPATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-SECONDS_AT_THE_END, SECONDS_AFTER_SIGNAL = 60.0, 1.5
+SECONDS_AT_THE_END, SECONDS_AFTER_SIGNAL = 60.0, 1.2
 BROKEN = ("SQLITE_ERROR", "SQLITE_CORRUPT")
 """What sqlite says where a table is missing or there already, or a page is not what it should be."""
 
@@ -219,13 +218,18 @@ def _impatient() -> Iterator[None]:
             del os.environ[name]
 
 
+def import_mlflow() -> None:
+    """Import what the courier needs: in a thread of its own, beside other imports, that would be unsafe."""
+    import mlflow  # noqa: F401
+
+
 class Courier:
     """Delivers a run in the background while it trains, spaced such that this costs a fiftieth of the time at most.
 
     What fails is tried again later: training goes on, and the run's directory holds all.
 
     Args:
-        directory: Of the run; whoever makes the courier holds its lock until `finish`.
+        directory: Of the run; whoever makes the courier holds its lock until `finish`, and has imported mlflow.
         tracking: Where to.
 
     Attributes:
@@ -235,8 +239,6 @@ class Courier:
     """
 
     def __init__(self, directory: RunDirectory, tracking: Tracking) -> None:
-        import mlflow  # noqa: F401  here, and not beside other imports in a thread of its own
-
         self.directory, self.tracking = directory, tracking
         self.run_id: str | None = None
         self.delivered, self.deleted = False, False
@@ -289,6 +291,8 @@ def reason(error: BaseException, tracking: Tracking) -> str:
         if isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorname", "") in BROKEN:
             path = sqlite_path(tracking.uri)
             return f"it is half made or damaged: mv {path} {path}.broken, then wavesweep sync makes it anew"
+        if isinstance(cause, sqlite3.Error):
+            return str(cause)
         if isinstance(cause, TimeoutError):
             seconds = os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", IMPATIENCE["MLFLOW_HTTP_REQUEST_TIMEOUT"])
             return f"no answer within {seconds} s; MLFLOW_HTTP_REQUEST_TIMEOUT=60 waits longer"
@@ -415,14 +419,14 @@ def save_model(directory: RunDirectory, config: Config) -> None:
     data = directory.model / "data"
     data.mkdir(parents=True, exist_ok=True)
     for path in (directory.config, directory.weights):
-        shutil.copyfile(path, data / path.name)
+        write_atomically(data / path.name, path.read_bytes())
     requirements = [f"{package}=={version(package).partition('+')[0]}" for package in ("wavesweep", "mlflow", "torch")]
-    (directory.model / "requirements.txt").write_text("\n".join(requirements) + "\n")
+    write_atomically(directory.model / "requirements.txt", "\n".join([*requirements, ""]).encode())
     environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
-    (directory.model / "python_env.yaml").write_text(json.dumps(environment))  # JSON is YAML
+    write_atomically(directory.model / "python_env.yaml", json.dumps(environment).encode())  # JSON is YAML
 
     columns = Schema([ColSpec("double", channel) for channel in config.dataset.channels])
     horizon = ParamSchema([ParamSpec("horizon", "long", config.forecast.horizon)])
     model = Model(signature=ModelSignature(inputs=columns, outputs=columns, params=horizon))
     add_to_model(model, loader_module="wavesweep.served_model", data="data", python_env="python_env.yaml")
-    model.save(str(directory.model / "MLmodel"))
+    write_atomically(directory.model / "MLmodel", model.to_yaml().encode())

@@ -16,30 +16,23 @@ usage: wavesweep ui [tracking.uri=ADDRESS] [OPTION...]
 Options go to `mlflow ui`: --host, --port, --workers and what `mlflow ui --help` lists."""
 
 
-def ui(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
+def run(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
     """Become the UI's server; return the exit code where there is none to start."""
-    if {"-h", "--help"} & set(arguments):
-        print(USAGE)
-        return 0
-    from wavesweep.compose import compose_words, read_word, refuse
+    from wavesweep.compose import compose_words, read_word
     from wavesweep.redaction import public_address
-    from wavesweep.refusals import Refused
 
-    try:
-        options, overrides = read_word("ui", arguments)
-        local = compose_words(list(overrides.values()))
-        tracking, place = local.tracking, _place(options)
-        if tracking.uri.startswith("http"):
-            print(f"the store is a tracking server, which has a UI of its own: {public_address(tracking.uri)}")
-            return 0
-        from wavesweep.tracking import artifact_root, require
+    options, overrides = read_word("ui", arguments)
+    local = compose_words(list(overrides.values()))
+    tracking, place = local.tracking, _place(options)
+    from wavesweep.deliveries import deliver_vanished
+    from wavesweep.tracking import artifact_root, require
 
-        experiment_id = require(tracking)  # makes the store where there is none yet
-        from wavesweep.deliveries import deliver_vanished
-
+    if tracking.uri.startswith("http"):
         deliver_vanished(local, overrides)
-    except Refused as error:
-        return refuse(str(error))
+        print(f"the store is a tracking server, which has a UI of its own: {public_address(tracking.uri)}")
+        return 0
+    experiment_id = require(tracking)  # makes the store where there is none yet
+    deliver_vanished(local, overrides)
     store = ["--backend-store-uri", tracking.uri, "--default-artifact-root", artifact_root(tracking).as_uri()]
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # spares eight processes for GenAI jobs
     # MLflow's own start page is made for language models.

@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.faults.processes import has_ended, has_records, start, wait_until, works
 from tests.faults.records import is_in_mlflow, on_disk
 from wavesweep.compose import compose_words
 from wavesweep.rundir import RunDirectory
@@ -58,34 +58,6 @@ SYSTEMS = {
 SIZES = ("dataset.num_series=7", "dataset.length=40", "training.epochs=60", "training.refine_epochs=30")
 
 
-def start(cwd: Path, *arguments: str) -> "subprocess.Popen[bytes]":
-    """Start the real command; what it says goes to a file, which grows with each start."""
-    with (cwd / "said").open("ab") as said:
-        return subprocess.Popen([sys.executable, "-m", "wavesweep", *arguments], cwd=cwd, stdout=said, stderr=said)
-
-
-def works(directory: Path, process: "subprocess.Popen[bytes]") -> bool:
-    """Say whether a process has opened the lock of a run."""
-    try:
-        files = [file.readlink() for file in Path(f"/proc/{process.pid}/fd").iterdir()]
-    except OSError:  # it has ended, or has just closed one
-        return False
-    return directory / ".lock" in files
-
-
-def has_ended(directory: Path) -> bool:
-    """Say whether nothing is left but to deliver a run."""
-    return RunDirectory(directory).read_info().complete
-
-
-def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
-    """Wait for a condition, or the end of a process."""
-    until = time.monotonic() + 60
-    while not condition() and process.poll() is None:
-        assert time.monotonic() < until
-        time.sleep(0.001)
-
-
 def stage(directory: Path) -> str:
     """Say how far a run has come."""
     run = RunDirectory(directory)
@@ -104,7 +76,7 @@ def test_a_run_killed_at_random_moments_ends_as_if_left_alone(system: str, tmp_p
     process = start(tmp_path, *overrides, f"hydra.run.dir={straight}")
     wait_until(lambda: works(straight, process), process)
     began = time.monotonic()
-    wait_until((straight / "metrics.jsonl").exists, process)
+    wait_until(lambda: has_records(straight), process)
     first = time.monotonic() - began
     assert process.wait() == 0
     last = time.monotonic() - began
