@@ -34,6 +34,9 @@ def main() -> None:
         print(f"wavesweep: ended by {signal}", file=sys.stderr)
         logging.disable()  # torch whose import was cut short prints statistics as Python ends
         sys.exit(signal.exit_code)
+    except MemoryError:  # which wasn't enough to say so in the usual way
+        sys.stderr.write("wavesweep: out of memory; take smaller sizes or end other programs\n")
+        sys.exit(FAILED)
     finally:
         gc.freeze()  # else Python looks for garbage among half a million objects as it ends, for more than a second
 
@@ -143,9 +146,10 @@ def _run(composed: "DictConfig") -> tuple[int, float]:
     parsed, job = typed(composed), HydraConfig.get()
     from wavesweep.jobs import execute, prepare
     from wavesweep.rundir import RunDirectory, RunInfo
-    from wavesweep.runner import relative, show
+    from wavesweep.runner import show
     from wavesweep.shapes import without_effect
     from wavesweep.splits import trend_share
+    from wavesweep.terminal import relative
 
     config, data = prepare(parsed)
     if parsed.model != config.model and config.model.kind == "lstm":

@@ -11,7 +11,7 @@ from wavesweep.config import Config, Tracking
 from wavesweep.refusals import Refused
 from wavesweep.rundir import RunDirectory
 from wavesweep.stored import find_runs, read_config
-from wavesweep.terminal import track
+from wavesweep.terminal import relative, track
 from wavesweep.tracking import RunDeleted, deliver, is_delivered, reason, require
 
 log = logging.getLogger("wavesweep")
@@ -43,8 +43,11 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
                 counts[_deliver(directory, read_config(directory, local, keys).tracking, reachable)] += 1
         except Timeout:
             counts["running"] += 1
-        except (Refused, OSError) as error:
-            log.warning(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error))
+        except Refused as error:
+            log.warning("%s", error)
+            counts[MISSING] += 1
+        except OSError as error:
+            log.warning("%s: %s", relative(Path(error.filename)), error.strerror)
             counts[MISSING] += 1
     return counts
 

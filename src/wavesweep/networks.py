@@ -240,6 +240,8 @@ class PointwiseForecaster(Forecaster):
 class LinearForecaster(Forecaster):
     """The next value as a linear function of the last `order` values, with an intercept, in float64."""
 
+    weights: Tensor
+
     def __init__(self, num_channels: int, order: int) -> None:
         super().__init__()
         self.lead = order
@@ -260,7 +262,8 @@ class LinearForecaster(Forecaster):
         inputs = rows[:, :-1].reshape(-1, self.weights.shape[0] - 1)
         inputs = torch.cat([inputs, inputs.new_ones(len(inputs), 1)], dim=1)
         targets = series.double()[:, self.lead :].reshape(-1, series.shape[2])
-        self.weights = torch.linalg.lstsq(inputs.cpu(), targets.cpu(), driver="gelsd").solution.to(series.device)
+        solution = torch.linalg.lstsq(inputs.cpu(), targets.cpu(), driver="gelsd").solution
+        self.weights.copy_(solution)  # in the layout that loaded ones have: sums round by it
 
     def one_step(self, values: Tensor, start: Tensor) -> Tensor:
         """See `Forecaster.one_step`."""

@@ -15,7 +15,7 @@ from wavesweep.refusals import Refused
 from wavesweep.rundir import RunDirectory
 from wavesweep.runner import fail, show
 from wavesweep.stored import find_runs, read_config
-from wavesweep.terminal import say
+from wavesweep.terminal import relative, say
 
 log = logging.getLogger("wavesweep")
 
@@ -67,7 +67,7 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
             raise Refused(f"{key} must stay {value}, since results depend on it, got {wanted}; start a new run")
     info = directory.read_info()
     if info.complete:
-        say(f"{directory.path} has {info.status} already")
+        say(f"{relative(directory.path)} has {info.status} already")
         missing = deliver_all([directory], local, keys)[MISSING]
         return DIVERGED if info.status == "diverged" else UNTRACKED if missing else 0
     _log_into(directory)

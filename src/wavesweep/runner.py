@@ -4,6 +4,7 @@ import errno
 import logging
 import re
 from pathlib import Path
+from traceback import clear_frames
 from typing import TYPE_CHECKING
 
 from wavesweep.config import Config
@@ -11,7 +12,7 @@ from wavesweep.exit_codes import FAILED
 from wavesweep.interrupts import Interrupted
 from wavesweep.report import summary
 from wavesweep.rundir import RunDirectory
-from wavesweep.terminal import progress, say
+from wavesweep.terminal import progress, relative, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wavesweep")
 
-_OUT_OF_MEMORY = re.compile("can.t allocate memory|out of memory|bad_alloc|map segment|cannot allocate", re.IGNORECASE)
+_RESERVE = bytearray(1 << 24)  # what is needed to say that memory has run out
+_OUT_OF_MEMORY = re.compile(
+    "can.t allocate memory|out of memory|bad_alloc|map segment|cannot allocate|can.t start new thread", re.IGNORECASE
+)
 _WAYS_OUT = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
@@ -68,6 +72,8 @@ def fail(error: Exception, directory: RunDirectory) -> int:
     Returns:
         The exit code.
     """
+    _RESERVE.clear()
+    clear_frames(error.__traceback__)  # which hold what the job had in memory
     resume = f"wavesweep resume {relative(directory.path)}" if directory.info.exists() else ""
     log.error("failed: %s", explain(error, resume))
     logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=error)
@@ -79,13 +85,8 @@ def explain(error: Exception, finally_do: str = "") -> str:
     text = str(error).partition("\n")[0]
     what, way_out = f"{type(error).__name__}: {text}", ""
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
-        what, way_out = "out of memory", "end other programs"
+        what, way_out = "out of memory", "take smaller sizes or end other programs"
     elif isinstance(error, OSError) and error.filename:
         what, way_out = f"{relative(Path(str(error.filename)))}: {error.strerror}", _WAYS_OUT.get(error.errno or 0, "")
     steps = ", then ".join(filter(None, [way_out, finally_do]))
     return f"{what}; {steps}" if steps else what
-
-
-def relative(path: Path) -> Path:
-    """Return a path as seen from the working directory, where it lies below."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

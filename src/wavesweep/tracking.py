@@ -7,8 +7,9 @@ import platform
 import re
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -135,6 +136,7 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
     path = sqlite_path(tracking.uri)
     for name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="alembic")
     if path is not None:
         _check_file(path)
     with _first_touch(path):
@@ -258,13 +260,14 @@ class Courier:
 
     def _work(self) -> None:
         pause = 0.0
-        while not self.deleted:
-            last = self._ended.wait(pause)
-            began = time.thread_time()
-            self._send()
-            pause = max(2.0, 50 * (time.thread_time() - began))
-            if last or (self._ended.is_set() and not self.delivered):
-                return
+        with suppress(Exception):  # where memory doesn't even suffice to say what failed, the run says so
+            while not self.deleted:
+                last = self._ended.wait(pause)
+                began = time.thread_time()
+                self._send()
+                pause = max(2.0, 50 * (time.thread_time() - began))
+                if last or (self._ended.is_set() and not self.delivered):
+                    return
 
     def _send(self) -> None:
         self.delivered = False

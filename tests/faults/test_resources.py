@@ -1,0 +1,142 @@
+"""Full disks, places that can't be written, and memory that runs out: one line, and nothing is lost."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SMALL, Command, command
+from tests.faults.records import is_in_mlflow, on_disk
+from wavesweep.compose import compose_words
+from wavesweep.tracking import connect
+
+RUN = ("dataset.num_series=7", "dataset.length=40", "model=linear")
+"""Leaves 170 kB, pictures and model in the end."""
+
+FULL = """
+mkdir small
+mount -t tmpfs -o size="$1" tmpfs small
+python=$2
+shift 2
+"$python" -m wavesweep "$@" hydra.run.dir=small/run >first.out 2>first.err; echo $? >first.code
+mount -o remount,size=20m small
+"$python" -m wavesweep resume small/run >again.out 2>again.err; echo $? >again.code
+cp -r small/run survived
+"""
+READ_ONLY = """
+mkdir -p fixed
+cp -r "$1" fixed/run
+mount --bind fixed fixed
+mount -o remount,bind,ro fixed
+shift
+"$@" >out 2>err; echo $? >code
+"""
+
+
+def in_namespace(cwd: Path, script: str, *arguments: str) -> None:
+    """Run a script that may mount things: they are gone with it."""
+    if subprocess.run(["unshare", "--mount", "--map-root-user", "true"], capture_output=True).returncode:
+        pytest.skip("this system lets nobody else mount a disk")
+    shell = ["unshare", "--mount", "--map-root-user", "sh", "-c", script, "sh", *arguments]
+    subprocess.run(shell, cwd=cwd, check=True)
+
+
+def said(cwd: Path, name: str) -> str:
+    return (cwd / name).read_text()
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of a run that lacked nothing; its store is in outputs/ beside it."""
+    cwd = tmp_path_factory.mktemp("straight")
+    assert command(*RUN, "hydra.run.dir=run", cwd=cwd).returncode == 0
+    return cwd / "run"
+
+
+@pytest.mark.parametrize("size", [100, *(pytest.param(size, marks=pytest.mark.slow) for size in range(12, 172, 8))])
+def test_a_full_disk_is_one_line_and_costs_nothing(size: int, straight: Path, tmp_path: Path) -> None:
+    in_namespace(tmp_path, FULL, f"{size}k", sys.executable, *RUN)
+    errors = said(tmp_path, "first.err")
+    if said(tmp_path, "first.code") == "0\n":
+        assert size > 160
+    else:
+        assert said(tmp_path, "first.code") == "1\n"
+        [failure] = [line for line in errors.splitlines() if line.startswith("failed")]
+        assert failure.startswith("failed: small/run/")
+        assert failure.endswith(": No space left on device; free some space, then wavesweep resume small/run")
+    assert said(tmp_path, "again.code") == "0\n", said(tmp_path, "again.err")
+    assert "Traceback" not in errors + said(tmp_path, "again.err")
+    assert on_disk(tmp_path / "survived") == on_disk(straight)
+    client, experiment = connect(compose_words([f"tracking.uri=sqlite:///{tmp_path}/outputs/mlflow.db"]).tracking)
+    is_in_mlflow(client, experiment, tmp_path / "survived")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (
+            (*RUN, "hydra.run.dir=fixed/new"),
+            2,
+            "wavesweep: fixed/new can't be made: {here}/fixed is not writable; make it so, or choose another "
+            "hydra.run.dir",
+        ),
+        (
+            (*RUN, "hydra.run.dir=run", "tracking.uri=sqlite:///fixed/mlflow.db"),
+            4,
+            "MLflow has not taken the run yet: Read-only file system",
+        ),
+        (("resume", "fixed/run"), 4, "fixed/run/.lock: Read-only file system"),
+        (("sync", "fixed"), 4, "fixed/run/.lock: Read-only file system"),
+    ],
+    ids=["the run", "the store", "resume", "sync"],
+)
+def test_a_place_that_can_t_be_written_is_one_line(
+    arguments: tuple[str, ...], code: int, line: str, straight: Path, tmp_path: Path
+) -> None:
+    in_namespace(tmp_path, READ_ONLY, str(straight), sys.executable, "-m", "wavesweep", *arguments)
+    assert said(tmp_path, "code") == f"{code}\n"
+    assert line.format(here=tmp_path) in said(tmp_path, "err").splitlines()
+    assert "Traceback" not in said(tmp_path, "err")
+    assert {file.name for file in (tmp_path / "fixed").iterdir()} == {"run"}
+    assert on_disk(tmp_path / "fixed" / "run") == on_disk(straight)
+    if code == 4 and "run" in arguments[-2]:
+        assert command("sync", "run", "tracking.uri=sqlite:///elsewhere.db", cwd=tmp_path).returncode == 0
+        assert on_disk(tmp_path / "run")["rows"] == on_disk(straight)["rows"]
+
+
+def test_a_place_that_is_gone_is_one_line(wavesweep: Command, tmp_path: Path) -> None:
+    for arguments in (("sync", "gone"), ("resume", "gone")):
+        done = wavesweep(*arguments)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert done.stderr.startswith("wavesweep: gone must be a run's directory")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
+    """A native library that can't go on without memory ends the process itself; the run counts as vanished then."""
+    trained = (*SMALL[:3], "model=tiny", "training.epochs=6", "training.refine_epochs=2")
+    expected = command(*trained, "hydra.run.dir=straight", cwd=tmp_path)
+    assert expected.returncode == 0
+    orderly = 0
+    for megabytes in range(300, 1500, 75):
+        run = tmp_path / str(megabytes)
+        process = subprocess.run(
+            [sys.executable, "-m", "wavesweep", *trained, f"hydra.run.dir={run}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            preexec_fn=lambda size=megabytes << 20: resource.setrlimit(resource.RLIMIT_AS, (size, size)),
+        )
+        assert "Traceback" not in process.stderr
+        if process.returncode == 1 and "OpenBLAS error" not in process.stderr:
+            failed = [line for line in process.stderr.splitlines() if line.startswith(("failed:", "wavesweep:"))]
+            assert len(failed) == 1, process.stderr
+            orderly += "out of memory; take smaller sizes or end other programs" in failed[0]
+        if (run / "run.json").exists():
+            assert command("resume", str(run), cwd=tmp_path).returncode == 0
+            assert on_disk(run) == on_disk(tmp_path / "straight")
+    assert orderly >= 8, "of 16"

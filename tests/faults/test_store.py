@@ -1,0 +1,93 @@
+"""The sqlite store: many that come first, many that write at once, and one that was left half made."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SMALL, Command
+from tests.faults.processes import start
+from tests.faults.records import is_in_mlflow
+from wavesweep.compose import compose_words
+from wavesweep.config import Tracking
+from wavesweep.tracking import connect, require
+
+RACE = """
+import os, sys, threading
+import mlflow.store.tracking.sqlalchemy_store
+from wavesweep.compose import compose_words
+from wavesweep.tracking import connect
+for race in range(int(sys.argv[2])):
+    tracking = compose_words([f"tracking.uri=sqlite:///{sys.argv[1]}/{race}/mlflow.db"]).tracking
+    gate, start = os.pipe()
+    children = []
+    for _ in range(8):
+        children.append(os.fork())
+        if children[-1] == 0:
+            os.close(start)
+            os.read(gate, 1)  # until all are there
+            client, experiment = connect(tracking)
+            client.create_run(experiment)
+            os._exit(0)
+    os.close(start)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 8
+    client, experiment = connect(tracking)
+    assert experiment == "1"
+    assert len(client.search_runs([experiment])) == 8
+    assert len(client.search_experiments()) == 2  # and MLflow's own
+print("all there")
+"""
+
+
+def store(path: Path) -> Tracking:
+    """Return the configuration of a sqlite store."""
+    return compose_words([f"tracking.uri=sqlite:///{path}"]).tracking
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_processes_that_race_to_make_the_store_all_get_it(times: int, tmp_path: Path) -> None:
+    script = [sys.executable, "-c", RACE, str(tmp_path), str(times)]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=600)
+    assert done.stdout == "all there\n", done.stderr
+
+
+@pytest.mark.slow
+def test_runs_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Eight at once, to a store that is not there yet."""
+    small = (*SMALL[:3], "model=tiny", "training.epochs=100", "training.refine_epochs=0")
+    runs = [tmp_path / str(seed) for seed in range(8)]
+    processes = [start(tmp_path, *small, f"seed={run.name}", f"hydra.run.dir={run}") for run in runs]
+    assert [process.wait() for process in processes] == [0] * 8
+    client, experiment = connect(store(tmp_path / "outputs" / "mlflow.db"))
+    assert len(client.search_runs([experiment])) == 8
+    for run in runs:
+        is_in_mlflow(client, experiment, run)
+
+
+def test_a_half_made_store_is_moved_away_and_made_anew(wavesweep: Command, tmp_path: Path) -> None:
+    assert wavesweep(*SMALL, "model=linear", "hydra.run.dir=outputs/run").returncode == 0
+    path = tmp_path / "outputs" / "mlflow.db"
+    with closing(sqlite3.connect(path)) as half_made:  # as MLflow leaves it, killed in the middle of making it
+        half_made.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+        half_made.execute("DROP TABLE evaluation_datasets")
+        half_made.commit()
+    done = wavesweep("sync")
+    assert done.returncode == 4
+    way_out = f"mv {path} {path}.broken, then wavesweep sync makes it anew"
+    assert done.stderr.count("\n") == 1
+    assert way_out in done.stderr
+
+    shutil.move(path, f"{path}.broken")
+    done = wavesweep("sync")
+    assert (done.returncode, done.stdout) == (0, "1 delivered\n")
+    is_in_mlflow(*connect(store(path)), tmp_path / "outputs" / "run")
+
+
+def test_a_store_whose_making_was_cut_short_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db.new").write_bytes(b"SQLite format 3\0 and no more")
+    assert require(store(tmp_path / "mlflow.db")) == "1"
+    assert not (tmp_path / "mlflow.db.new").exists()
