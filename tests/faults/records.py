@@ -1,14 +1,21 @@
 """What a run has left, on disk and in MLflow, in a form in which two runs can be compared."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import yaml
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
+from mlflow.entities import Run
 
+from wavesweep.config import flatten
 from wavesweep.rundir import RunDirectory
 
+Record = dict[str, Any]
+
+NO_ARTIFACTS = {".lock", "run.json", "wavesweep.log"}
 SPENT = ("timestamp", "seconds", "time/train_seconds")
 
 
@@ -17,7 +24,7 @@ def rows(directory: RunDirectory) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key not in SPENT} for row in directory.read_metrics()]
 
 
-def on_disk(path: Path) -> dict[str, Any]:
+def on_disk(path: Path) -> Record:
     """Return all that must be equal in two runs of the same configuration."""
     directory = RunDirectory(path)
     info = directory.read_info()
@@ -40,26 +47,63 @@ def on_disk(path: Path) -> dict[str, Any]:
 def is_in_mlflow(client: MlflowClient, experiment_id: str, path: Path) -> None:
     """Assert that MLflow has what a directory holds, once and whole."""
     directory = RunDirectory(path)
-    info = directory.read_info()
-    found = client.search_runs([experiment_id], f"tags.`wavesweep.run_key` = '{info.run_key}'", ViewType.ALL)
-    [run] = [run for run in found if run.info.lifecycle_stage == "active"]
-    wanted = {"finished": "FINISHED", "killed": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
-    assert run.info.status == wanted[info.status]
-    assert (run.info.start_time, run.info.end_time) == (info.started, info.ended)
-    assert {**run.data.tags, **info.tags} == run.data.tags
-    for key in {key for row in directory.read_metrics() for key in row if "/" in key}:
-        points = client.get_metric_history(run.info.run_id, key)
-        assert sorted((point.step, point.timestamp, point.value) for point in points) == sorted(
-            (row.get("epoch", 0), row["timestamp"], row[key])
-            for row in directory.read_metrics()
-            if row.get(key) is not None
-        )
+    key = directory.read_info().run_key
+    [run] = client.search_runs([experiment_id], f"tags.`wavesweep.run_key` = '{key}'")
+    assert in_mlflow(client, run) == for_mlflow(directory)
+
+
+def in_mlflow(client: MlflowClient, run: Run) -> Record:
+    """Return all that MLflow has of a run."""
     assert run.inputs is not None
-    assert len(run.inputs.dataset_inputs) == len(info.inputs)
-    for artifact in directory.artifacts():
-        files = [artifact] if artifact.is_file() else [file for file in artifact.rglob("*") if file.is_file()]
-        for file in files:
-            copy = Path(client.download_artifacts(run.info.run_id, str(file.relative_to(path))))
-            assert copy.read_bytes() == file.read_bytes()
-    [announced] = json.loads(run.data.tags["mlflow.log-model.history"])
-    assert announced["run_id"] == run.info.run_id
+    tags = dict(run.data.tags)
+    [model] = json.loads(tags.pop("mlflow.log-model.history"))
+    assert (model["run_id"], model["artifact_path"]) == (run.info.run_id, "model")
+    histories = {key: client.get_metric_history(run.info.run_id, key) for key in run.data.metrics}
+    with TemporaryDirectory() as copy:
+        client.download_artifacts(run.info.run_id, "", copy)
+        artifacts = digests(Path(copy))
+    return {
+        "status": run.info.status,
+        "times": (run.info.start_time, run.info.end_time),
+        "params": run.data.params,
+        "tags": tags,
+        "metrics": {
+            key: sorted((point.step, point.value, point.timestamp) for point in points)
+            for key, points in histories.items()
+        },
+        "inputs": sorted(
+            (entry.tags[0].value, entry.dataset.name, entry.dataset.digest, json.loads(entry.dataset.source))
+            for entry in run.inputs.dataset_inputs
+        ),
+        "artifacts": artifacts,
+    }
+
+
+def for_mlflow(directory: RunDirectory) -> Record:
+    """Return what MLflow must have of a run that has ended well."""
+    info, rows = directory.read_info(), directory.read_metrics()
+    values = flatten(yaml.safe_load(directory.config.read_text()))
+    keys = {key for row in rows for key in row if "/" in key}
+    return {
+        "status": "FINISHED",
+        "times": (info.started, info.ended),
+        "params": {key: str(value) for key, value in values.items() if not key.startswith("tracking.")} | info.choices,
+        "tags": {
+            **info.tags,
+            "wavesweep.run_key": info.run_key,
+            "wavesweep.status": "finished",
+            "mlflow.runName": info.name,
+            "mlflow.note.content": info.description,
+        },
+        "metrics": {
+            key: [(row.get("epoch", 0), row[key], row["timestamp"]) for row in rows if key in row] for key in keys
+        },
+        "inputs": sorted((part["context"], part["name"], part["digest"], part["source"]) for part in info.inputs),
+        "artifacts": {name: digest for name, digest in digests(directory.path).items() if name not in NO_ARTIFACTS},
+    }
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the digest of each file below a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}

@@ -55,7 +55,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cwd / "run"
 
 
-@pytest.mark.parametrize("size", [100, *(pytest.param(size, marks=pytest.mark.slow) for size in range(12, 172, 8))])
+@pytest.mark.parametrize("size", [100, *(pytest.param(size, marks=pytest.mark.slow) for size in range(16, 172, 8))])
 def test_a_full_disk_is_one_line_and_costs_nothing(size: int, straight: Path, tmp_path: Path) -> None:
     in_namespace(tmp_path, FULL, f"{size}k", sys.executable, *RUN)
     errors = said(tmp_path, "first.err")

@@ -37,7 +37,11 @@ def states(cwd: Path) -> list[str]:
     return sorted(run.info.status for run in client.search_runs([experiment]))
 
 
-@pytest.mark.parametrize("signals", [(signal.SIGTERM,), (signal.SIGINT, signal.SIGINT, signal.SIGTERM)], ids=str)
+@pytest.mark.parametrize(
+    "signals",
+    [pytest.param((signal.SIGTERM,), marks=pytest.mark.slow), (signal.SIGINT, signal.SIGINT, signal.SIGTERM)],
+    ids=str,
+)
 def test_a_signal_leaves_a_run_that_ends_as_if_left_alone(signals: tuple[signal.Signals, ...], tmp_path: Path) -> None:
     """Further ones, while it saves, harm nothing."""
     run, straight = tmp_path / "outputs" / "run", tmp_path / "straight"
