@@ -12,7 +12,7 @@ from wavesweep.completion import WORDS
 SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
 ORDER = [
     ["refusals"],
-    ["schema", "seeds", "redaction", "exit_codes", "interrupts", "groups", "terminal"],
+    ["schema", "seeds", "redaction", "exit_codes", "interrupts", "failures", "groups", "terminal"],
     ["datasets", "models", "optimizers", "networks"],
     ["config"],
     ["shapes", "rundir"],

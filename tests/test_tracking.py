@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -130,8 +131,10 @@ def test_a_run_that_trains_is_there_already(tmp_path: Path) -> None:
     seen: list[str] = []
 
     def listen(*_: object) -> None:
-        if not seen:
-            seen.append(only_run(config)[1].info.status)
+        until = time.monotonic() + 20
+        while not seen and time.monotonic() < until:
+            client, experiment = connect(config.tracking)
+            seen.extend(run.info.status for run in client.search_runs([experiment]))
 
     execute(*prepare(config), directory, INFO, listen)
     assert seen == ["RUNNING"]

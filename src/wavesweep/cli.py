@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wavesweep.completion import WORDS
 from wavesweep.exit_codes import FAILED, REFUSED, SEVERITY
-from wavesweep.interrupts import Interrupted, check, watch
+from wavesweep.interrupts import Interrupted, check, defer, watch
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -30,14 +30,16 @@ def main() -> None:
     watch()
     try:
         sys.exit(_dispatch())
-    except Interrupted as signal:
-        print(f"wavesweep: ended by {signal}", file=sys.stderr)
+    except Interrupted as interrupted:
+        defer()
+        print(f"wavesweep: ended by {interrupted}", file=sys.stderr)
         logging.disable()  # torch whose import was cut short prints statistics as Python ends
-        sys.exit(signal.exit_code)
+        sys.exit(interrupted.exit_code)
     except MemoryError:  # which wasn't enough to say so in the usual way
         sys.stderr.write("wavesweep: out of memory; take smaller sizes or end other programs\n")
         sys.exit(FAILED)
     finally:
+        defer()
         gc.freeze()  # else Python looks for garbage among half a million objects as it ends, for more than a second
 
 
@@ -76,9 +78,9 @@ def _word(word: str, arguments: list[str]) -> int:
     except Refused as error:
         return refuse(str(error))
     except (OSError, MemoryError) as error:
-        from wavesweep.runner import explain
+        from wavesweep.failures import in_one_line
 
-        refuse(explain(error))
+        refuse(in_one_line(error))
         return FAILED
 
 
@@ -102,6 +104,7 @@ def _hydra() -> int:
     except Refused as error:
         return refuse(str(error))
     except JobFailed:
+        check()  # which a signal may have brought about
         return min(_codes or [FAILED], key=SEVERITY.index)
     except Exception as error:  # of composing, since jobs catch their own
         if traceback_wanted:

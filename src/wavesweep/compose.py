@@ -72,7 +72,7 @@ def compose_words(overrides: list[str]) -> "Config":
 
 
 def read_word(word: str, arguments: list[str]) -> tuple[list[str], dict[str, str]]:
-    """Tell what else a word is given from its overrides, which all words take.
+    """Split what follows one of our own words into overrides and all else.
 
     Args:
         word: The first of the command line.
@@ -91,7 +91,7 @@ def read_word(word: str, arguments: list[str]) -> tuple[list[str], dict[str, str
         match = re.match(r"\+*([\w.]+)=", argument)
         if match is None:
             others.append(argument)
-        elif match[1].partition(".")[0] in ("tracking", "runtime"):
+        elif match[1].startswith(("tracking.", "runtime.")):
             overrides[match[1]] = argument
         else:
             raise Refused(f"{word} takes tracking.* and runtime.* overrides, got {argument}; leave it out")
@@ -99,7 +99,7 @@ def read_word(word: str, arguments: list[str]) -> tuple[list[str], dict[str, str
 
 
 def read_place(word: str, arguments: list[str]) -> tuple[str | None, dict[str, str]]:
-    """Likewise of a word that takes one place, and no flags.
+    """Split what follows a word that takes one place and no flags into that place and the overrides, by their keys.
 
     Raises:
         Refused: For another number of them, or an override of something else.

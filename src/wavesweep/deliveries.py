@@ -8,11 +8,12 @@ from pathlib import Path
 from filelock import Timeout
 
 from wavesweep.config import Config, Tracking
+from wavesweep.failures import in_one_line
 from wavesweep.refusals import Refused
 from wavesweep.rundir import RunDirectory
 from wavesweep.stored import find_runs, read_config
-from wavesweep.terminal import relative, track
-from wavesweep.tracking import RunDeleted, deliver, is_delivered, reason, require
+from wavesweep.terminal import track
+from wavesweep.tracking import LeftAlone, deliver, is_delivered, reason, require
 
 log = logging.getLogger("wavesweep")
 
@@ -43,19 +44,16 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
                 counts[_deliver(directory, read_config(directory, local, keys).tracking, reachable)] += 1
         except Timeout:
             counts["running"] += 1
-        except Refused as error:
-            log.warning("%s", error)
-            counts[MISSING] += 1
-        except OSError as error:
-            log.warning("%s: %s", relative(Path(error.filename)), error.strerror)
+        except (Refused, OSError) as error:
+            log.warning("%s", error if isinstance(error, Refused) else in_one_line(error))
             counts[MISSING] += 1
     return counts
 
 
-def deliver_vanished(local: Config, keys: Collection[str]) -> None:
-    """Mark the runs below outputs/ whose process has vanished KILLED, there and in MLflow."""
+def deliver_vanished(local: Config) -> None:
+    """Mark the runs below outputs/ whose process has vanished KILLED, there and in the store that each names."""
     outputs = Path("outputs")
-    deliver_all([run for run in find_runs(outputs) if _vanished(run)] if outputs.is_dir() else [], local, keys)
+    deliver_all([run for run in find_runs(outputs) if _vanished(run)] if outputs.is_dir() else [], local, [])
 
 
 def _vanished(directory: RunDirectory) -> bool:
@@ -75,9 +73,9 @@ def _deliver(directory: RunDirectory, tracking: Tracking, reachable: dict[Tracki
         if is_delivered(directory, tracking):
             return "up to date"
         deliver(directory, tracking)
-    except RunDeleted as error:
+    except LeftAlone as error:
         log.warning("%s: %s", directory.path, error)
-        return "deleted in MLflow"
+        return "left alone"
     except Exception as error:
         log.warning("%s: MLflow has not taken the run: %s", directory.path, reason(error, tracking))
         del reachable[tracking]  # ask again before the next run

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ log = logging.getLogger("wavesweep")
 CHECKPOINT_VERSION = 1
 
 Metrics = dict[str, float]
+Checkpoint = dict[str, Any]
 Listener = Callable[[Record, Metrics, int], None]
 """Called at each record, with its metrics and the number of epochs in all."""
 
@@ -58,26 +60,31 @@ class Kept:
     metrics: Metrics
 
 
-def run(config: Config, data: Split, directory: RunDirectory, listen: Listener) -> Result:
+def run(
+    config: Config, data: Split, directory: RunDirectory, listen: Listener, checkpoint: Checkpoint | None = None
+) -> Result:
     """Train a model on data, keep the weights that forecast validation data best, and test those.
 
-    A checkpoint in the directory is taken up: the run goes on from it to the same end, to the last bit. It is
-    left there for the caller to remove, once the end is recorded.
+    Checkpoints are left for the caller to remove, once the end is recorded.
 
     Args:
         config: With derived values filled in (see shapes.fill_in).
         data: What `splits.load` gave for it.
         directory: Takes metrics, weights, checkpoint and pictures.
         listen: Is told of each record.
+        checkpoint: What to go on from, to the same end to the last bit (see `load_checkpoint`).
 
     Raises:
-        Interrupted: If a signal came; a checkpoint is there.
-        Refused: If the checkpoint has another format.
+        Interrupted: If a signal came; a checkpoint is there unless no epoch has ended.
     """
     trainer = load_trainer(config, data)
     interrupts.check()  # torch may have taken a second to import what its first optimizer wants
     network = trainer.network
-    kept = _restore(directory, trainer) or Kept(0, math.inf, copy_weights(network), {})
+    kept = Kept(0, math.inf, copy_weights(network), {})
+    if checkpoint:
+        trainer.restore(checkpoint["training"])
+        kept = Kept(**checkpoint["kept"])
+    saved = trainer.epoch
     illustrated = _illustrated_epochs(config, trainer)
     finite = True
     for record in () if _gave_up(config.training, kept, trainer) else trainer.records():
@@ -91,10 +98,11 @@ def run(config: Config, data: Split, directory: RunDirectory, listen: Listener) 
             if record.epoch in illustrated:
                 _draw_validation(config, data, directory, record.epoch, forecasts)
             _save_checkpoint(directory, trainer, kept)
+            saved = record.epoch
         listen(record, metrics, trainer.epochs)
         if _gave_up(config.training, kept, trainer):
             break
-    if interrupts.pending() and finite:
+    if interrupts.pending() and finite and trainer.epoch > saved:
         _save_checkpoint(directory, trainer, kept)
     interrupts.check()
     network.load_state_dict(kept.weights)
@@ -188,8 +196,12 @@ def _save_checkpoint(directory: RunDirectory, trainer: Trains, kept: Kept) -> No
     directory.save_checkpoint(buffer.getvalue())
 
 
-def _restore(directory: RunDirectory, trainer: Trains) -> Kept | None:
-    """Take up the directory's last checkpoint that is whole; return the weights kept until then."""
+def load_checkpoint(directory: RunDirectory) -> Checkpoint | None:
+    """Return the directory's last checkpoint that is whole.
+
+    Raises:
+        Refused: If it has another format.
+    """
     for path in (directory.checkpoint, directory.previous_checkpoint):
         if not path.exists():
             continue
@@ -204,6 +216,5 @@ def _restore(directory: RunDirectory, trainer: Trains) -> Kept | None:
                 f"{path} must have format {CHECKPOINT_VERSION}, got {state['version']}; resume with the version of "
                 "wavesweep that wrote it, or start a new run"
             )
-        trainer.restore(state["training"])
-        return Kept(**state["kept"])
+        return state
     return None

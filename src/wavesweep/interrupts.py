@@ -6,6 +6,8 @@ it; the work looks at the mark where it can stop in order.
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -37,6 +39,16 @@ def defer() -> None:
     _Mark.deferred = True
 
 
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Only mark what comes meanwhile."""
+    defer()
+    try:
+        yield
+    finally:
+        _Mark.deferred = False
+
+
 def pending() -> bool:
     """Say whether a signal has come."""
     return _Mark.signum is not None
@@ -64,4 +76,4 @@ def _receive(signum: int, _: Any) -> None:
     if not pending():
         _Mark.signum, _Mark.since = signum, time.monotonic()
     if not _Mark.deferred:
-        raise Interrupted(signum)
+        check()

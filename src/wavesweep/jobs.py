@@ -25,9 +25,11 @@ from wavesweep.splits import Split, decide_difference, describe, load
 from wavesweep.tracking import Courier, import_mlflow, require, save_model
 
 if TYPE_CHECKING:
-    from wavesweep.experiment import Listener, Result
+    from wavesweep.experiment import Checkpoint, Listener, Result
 
 log = logging.getLogger("wavesweep")
+
+RESUMED = "; resumed on "
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo,
         Interrupted: If a signal came; the run can be resumed.
     """
     _get_ready()
-    with locked(directory):
+    with interrupts.deferred(), locked(directory):
         refuse_taken(directory)
         info = _start(config, data, directory, info)
         return _carry_out(config, data, directory, info, listen)
@@ -104,25 +106,30 @@ def proceed(config: Config, data: Split, directory: RunDirectory, listen: "Liste
         Interrupted: If a signal came; the run can be resumed.
     """
     _get_ready()
+    from wavesweep.experiment import load_checkpoint
+
     info = directory.read_info()
+    if (now := config_hash(config)) != info.tags.get("wavesweep.config_hash", now):
+        raise Refused(f"{directory.config} was changed since the run began; undo that, or start a new run")
     then, now = ([part["digest"] for part in parts] for parts in (info.inputs, describe(data)))
     if then and then != now:
         raise Refused(f"{directory.path} was begun on other data ({', '.join(then)}), got {', '.join(now)}; start anew")
     tags = _tags(config) | info.tags
-    if (here := _versions()) not in tags["wavesweep.versions"]:
+    checkpoint = load_checkpoint(directory)
+    if (here := _versions()) != tags["wavesweep.versions"].rpartition(RESUMED)[2]:
         log.warning("the run was begun on %s and goes on on %s", tags["wavesweep.versions"], here)
-        tags["wavesweep.versions"] += f"; resumed on {here}"
-    info = replace(info, status="running", ended=None, tags=tags)
-    directory.write_info(info)
-    return _carry_out(config, data, directory, info, listen)
+        tags["wavesweep.versions"] += RESUMED + here
+    with interrupts.deferred():
+        info = replace(info, status="running", ended=None, tags=tags)
+        directory.write_info(info)
+        return _carry_out(config, data, directory, info, listen, checkpoint)
 
 
 def _get_ready() -> None:
-    """Import what takes long; from then on, files are written, and signals wait for the work to look at them."""
+    """Import what takes long, while a signal still ends the program at once."""
     import wavesweep.experiment  # noqa: F401
 
     import_mlflow()
-    interrupts.defer()
 
 
 @contextmanager
@@ -153,27 +160,31 @@ def refuse_taken(directory: RunDirectory) -> None:
         raise Refused(f"{directory.path} holds a run already; choose another directory")
 
 
-def _carry_out(config: Config, data: Split, directory: RunDirectory, info: RunInfo, listen: "Listener") -> Outcome:
+def _carry_out(
+    config: Config,
+    data: Split,
+    directory: RunDirectory,
+    info: RunInfo,
+    listen: "Listener",
+    checkpoint: "Checkpoint | None" = None,
+) -> Outcome:
     from wavesweep.experiment import run
 
-    courier = Courier(directory, config.tracking)
-    try:
-        result = run(config, data, directory, listen)
-        save_model(directory, config)
-        info = _ended(config, directory, info, result)
-        directory.write_info(info)
-    except BaseException as error:
-        status: Status = "killed" if isinstance(error, Interrupted) else "failed"
-        with suppress(OSError):  # what is written here fails with what failed before
-            directory.write_info(info.finished(status, description(info)))
-        courier.finish()
-        raise
+    with Courier(directory, config.tracking) as courier:
+        try:
+            result = run(config, data, directory, listen, checkpoint)
+            save_model(directory, config)
+            info = _ended(config, directory, info, result)
+            directory.write_info(info)
+        except BaseException as error:
+            status: Status = "killed" if isinstance(error, Interrupted) else "failed"
+            with suppress(Exception):  # what is written here fails with what failed before
+                directory.write_info(info.finished(status, description(info)))
+            raise
     directory.remove_leftovers()
-    courier.finish()
-    tracked = courier.delivered or courier.deleted
-    if not tracked:
+    if not courier.has_all:
         interrupts.check()
-    return Outcome(result, courier.run_id, tracked)
+    return Outcome(result, courier.run_id, courier.has_all)
 
 
 def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: "Result") -> RunInfo:

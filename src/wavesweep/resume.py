@@ -18,5 +18,5 @@ def run(arguments: list[str]) -> int:
     from wavesweep.resumption import find, finish
 
     local = compose_words(list(overrides.values()))
-    directory = find(place or "latest", local, overrides)
+    directory = find(place or "latest", local)
     return finish(directory, local, overrides) if directory else 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from wavesweep.config import Config, dump, flatten
+from wavesweep.config import Config
 from wavesweep.deliveries import MISSING, deliver_all, deliver_vanished
 from wavesweep.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.groups import conf_dir
@@ -20,13 +20,12 @@ from wavesweep.terminal import relative, say
 log = logging.getLogger("wavesweep")
 
 
-def find(place: str, local: Config, keys: Collection[str]) -> RunDirectory | None:
+def find(place: str, local: Config) -> RunDirectory | None:
     """Return the run that a place names; of `latest`, that which was begun last of those that have not ended.
 
     Args:
         place: What was typed.
         local: What is configured here and now.
-        keys: Those of its values that take the place of the stored ones.
 
     Returns:
         None if all have ended, which has been said.
@@ -38,13 +37,13 @@ def find(place: str, local: Config, keys: Collection[str]) -> RunDirectory | Non
         if not RunDirectory(Path(place)).info.exists():
             raise Refused(f"{place} must be a run's directory, or latest, but holds no run.json; name another")
         return RunDirectory(Path(place))
-    deliver_vanished(local, keys)
+    deliver_vanished(local)
     begun = {}
     for run in find_runs(Path("outputs")):
         try:
             info = run.read_info()
-        except Refused as error:
-            log.warning(str(error))
+        except (Refused, OSError) as error:
+            log.warning("%s", error)
             continue
         if not info.complete and info.status != "running":
             begun[run] = info.started
@@ -60,18 +59,19 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
     Raises:
         Refused: If that can't be done exactly, or by another process only.
     """
-    stored = read_config(directory, local, [])
     config = read_config(directory, local, keys)
-    for key, value in flatten({"runtime": dump(stored)["runtime"]}).items():
-        if (wanted := flatten(dump(config))[key]) != value:
-            raise Refused(f"{key} must stay {value}, since results depend on it, got {wanted}; start a new run")
-    info = directory.read_info()
-    if info.complete:
-        say(f"{relative(directory.path)} has {info.status} already")
-        missing = deliver_all([directory], local, keys)[MISSING]
-        return DIVERGED if info.status == "diverged" else UNTRACKED if missing else 0
-    _log_into(directory)
+    wanted = config.runtime.model_dump()
+    for key, value in read_config(directory, local, []).runtime.model_dump().items():
+        if wanted[key] != value:
+            text = f"runtime.{key} must stay {value}, since results depend on it, got {wanted[key]}; start a new run"
+            raise Refused(text)
     with locked(directory):
+        info = directory.read_info()
+        if info.complete:
+            say(f"{relative(directory.path)} has {info.status} already")
+            missing = deliver_all([directory], local, keys)[MISSING]
+            return DIVERGED if info.status == "diverged" else UNTRACKED if missing else 0
+        _log_into(directory)
         try:
             prepared, data = prepare(config)
             return show(prepared, directory, lambda listen: proceed(prepared, data, directory, listen))[0]

@@ -1,5 +1,6 @@
 """The files of a run: one directory, one run, one lock. What stands here is the truth, MLflow has a copy."""
 
+import errno
 import json
 import os
 import time
@@ -132,6 +133,7 @@ class RunDirectory:
         info = self.read_info()
         if info.status == "running":
             ended = max([info.started, *(row["timestamp"] for row in self.read_metrics())])
+            self._remove_parts()
             self.write_info(replace(info, status="killed", ended=ended))
 
     def append_metrics(self, epoch: int | None, metrics: dict[str, float]) -> None:
@@ -155,11 +157,18 @@ class RunDirectory:
         self._recorded.add(epoch)
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Read all records, in the order in which they were written; a last one without its end is none."""
+        """Read all records, in the order in which they were written; a last one without its end is none.
+
+        Raises:
+            Refused: If another can't be read.
+        """
         if not self.metrics.exists():
             return []
         whole, _, _ = self.metrics.read_bytes().rpartition(b"\n")
-        return [json.loads(line) for line in whole.splitlines()]
+        try:
+            return [json.loads(line) for line in whole.splitlines()]
+        except ValueError as error:
+            raise Refused(f"{self.metrics} is damaged ({error}); restore it, or start a new run") from None
 
     def _drop_torn_line(self) -> None:
         if self.metrics.exists():
@@ -177,8 +186,13 @@ class RunDirectory:
 
     def remove_leftovers(self) -> None:
         """Remove what a run needs until it has ended."""
-        for path in (self.checkpoint, self.previous_checkpoint, *self.path.glob("*.part")):
-            path.unlink(missing_ok=True)
+        self.checkpoint.unlink(missing_ok=True)
+        self.previous_checkpoint.unlink(missing_ok=True)
+        self._remove_parts()
+
+    def _remove_parts(self) -> None:
+        for path in self.path.rglob("*.part"):
+            path.unlink()
 
     def figure(self, name: str) -> Path:
         """Return the path of a picture, in a folder that exists."""
@@ -239,7 +253,11 @@ def _sync_directory(path: Path) -> None:
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with _naming(path):
+            os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems can't
+            raise
     finally:
         os.close(descriptor)
 

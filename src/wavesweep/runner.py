@@ -1,14 +1,13 @@
 """Runs a job before its user's eyes: progress, results, and one line on what went wrong."""
 
-import errno
 import logging
-import re
-from pathlib import Path
+from shlex import quote
 from traceback import clear_frames
 from typing import TYPE_CHECKING
 
 from wavesweep.config import Config
 from wavesweep.exit_codes import FAILED
+from wavesweep.failures import in_one_line
 from wavesweep.interrupts import Interrupted
 from wavesweep.report import summary
 from wavesweep.rundir import RunDirectory
@@ -23,15 +22,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("wavesweep")
 
 _RESERVE = bytearray(1 << 24)  # what is needed to say that memory has run out
-_OUT_OF_MEMORY = re.compile(
-    "can.t allocate memory|out of memory|bad_alloc|map segment|cannot allocate|can.t start new thread", re.IGNORECASE
-)
-_WAYS_OUT = {
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some space",
-    errno.EROFS: "make it writable",
-    errno.EACCES: "make it writable",
-}
 
 
 def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener], Outcome]") -> tuple[int, float]:
@@ -48,6 +38,7 @@ def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener
     Raises:
         Interrupted: If a signal came; what goes on with the run has been said.
     """
+    place = quote(str(relative(directory.path)))
     recorded = [row.get(config.objective) for row in directory.read_metrics()]
     best = min((value for value in recorded if value is not None), default=float("inf"))
     try:
@@ -55,9 +46,9 @@ def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener
             outcome = carry_out(listen)
     except Interrupted:
         if directory.info.exists():
-            log.warning("wavesweep resume %s goes on with the run", relative(directory.path))
+            word, does = ("sync", "delivers") if directory.read_info().complete else ("resume", "goes on with")
+            log.warning("wavesweep %s %s %s the run", word, place, does)
         raise
-    place = relative(directory.path)
     if not outcome.tracked:
         log.warning("the results are complete in %s; wavesweep sync %s delivers them to MLflow", place, place)
     run = f"MLflow run: {outcome.run_id}   " if outcome.run_id else ""
@@ -74,19 +65,7 @@ def fail(error: Exception, directory: RunDirectory) -> int:
     """
     _RESERVE.clear()
     clear_frames(error.__traceback__)  # which hold what the job had in memory
-    resume = f"wavesweep resume {relative(directory.path)}" if directory.info.exists() else ""
-    log.error("failed: %s", explain(error, resume))
+    resume = f"wavesweep resume {quote(str(relative(directory.path)))}" if directory.info.exists() else ""
+    log.error("failed: %s", in_one_line(error, resume))
     logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=error)
     return FAILED
-
-
-def explain(error: Exception, finally_do: str = "") -> str:
-    """Return in one line what went wrong and what helps, if that is known, and what to do then."""
-    text = str(error).partition("\n")[0]
-    what, way_out = f"{type(error).__name__}: {text}", ""
-    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
-        what, way_out = "out of memory", "take smaller sizes or end other programs"
-    elif isinstance(error, OSError) and error.filename:
-        what, way_out = f"{relative(Path(str(error.filename)))}: {error.strerror}", _WAYS_OUT.get(error.errno or 0, "")
-    steps = ", then ".join(filter(None, [way_out, finally_do]))
-    return f"{what}; {steps}" if steps else what

@@ -43,19 +43,20 @@ def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> 
     """
     import yaml
 
-    text = directory.config.read_text("utf-8")
-    if "${" in text:
-        raise Refused(f"{directory.config} must hold plain values, got ${{…}}; write the value itself")
     try:
+        text = directory.config.read_text("utf-8")
         values: dict[str, Any] = yaml.safe_load(text)
         configured, stored = flatten(dump(local)), values["tracking"]
+        address = str(stored["uri"])
         for key in keys:
             group, _, name = key.partition(".")
             values[group][name] = configured[key]
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
         raise Refused(f"{directory.config} is no configuration ({str(error).splitlines()[0]}); restore it") from None
-    if "***" in str(stored["uri"]):
-        if public_address(local.tracking.uri) != stored["uri"]:
-            raise Refused(f"{directory.config} hides the password of {stored['uri']}; give it by MLFLOW_TRACKING_URI")
+    if "${" in text:
+        raise Refused(f"{directory.config} must hold plain values, got ${{…}}; write the value itself")
+    if "***" in address:
+        if public_address(local.tracking.uri) != address:
+            raise Refused(f"{directory.config} hides the password of {address}; give it by MLFLOW_TRACKING_URI")
         stored["uri"] = local.tracking.uri
     return parse(values)

@@ -9,9 +9,10 @@ import sqlite3
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryFile
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ STATUS = {
     "failed": "FAILED",
     "killed": "KILLED",
 }
+COMPLETE = ("finished", "diverged")
 STATUS_TAG, KEY_TAG = "wavesweep.status", "wavesweep.run_key"
 MOST_METRICS, MOST_PARAMS, MOST_TAGS = 1000, 100, 100  # in one request, a limit of the server
 SQLITE = "sqlite:///"
@@ -46,6 +48,7 @@ PATIENCE = {  # by default MLflow tries for four minutes to reach a server that 
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
 }
 IMPATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+CHOSEN = PATIENCE.keys() & os.environ.keys()  # by the user
 SECONDS_AT_THE_END, SECONDS_AFTER_SIGNAL = 60.0, 1.2
 BROKEN = ("SQLITE_ERROR", "SQLITE_CORRUPT")
 """What sqlite says where a table is missing or there already, or a page is not what it should be."""
@@ -63,40 +66,47 @@ def artifact_root(tracking: Tracking) -> Path:
     return (path.parent if path and elsewhere else Path("outputs").absolute()) / "mlartifacts"
 
 
-class RunDeleted(Exception):
-    """Someone deleted the run in MLflow."""
-
-    def __init__(self) -> None:
-        super().__init__("the run was deleted there, and stays so")
+class LeftAlone(Exception):
+    """MLflow's record of the run is not ours to change."""
 
 
-def deliver(directory: RunDirectory, tracking: Tracking) -> str:
+def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] | None = None) -> str:
     """Make MLflow's record of a run equal to the run's directory; harmless to repeat.
 
     The run is found by its key before it is created. Points that are already there merge, since they carry
     the time at which they were recorded; artifacts and dataset inputs overwrite. Artifacts travel once the
-    run has ended. The tag of its status comes last: it says that the record is complete (see `is_delivered`).
+    run has ended. The tag of its status is `running` until all is there (see `is_delivered`).
 
     Args:
         directory: Of the run, with configuration and run.json; whoever calls holds its lock.
         tracking: Where to.
+        there: How many records MLflow is known to have, by its id of the run; brought up to date. They are not sent
+            again, which would cost MLflow more than the first time.
 
     Returns:
         MLflow's id of the run.
 
     Raises:
-        RunDeleted: If someone deleted the run.
+        LeftAlone: If someone deleted the run, or the directory is an older copy of it.
+        Refused: If the directory can't be read.
+        Exception: Whatever MLflow raises if the store can't be used.
     """
     info = directory.read_info()
     client, experiment_id = connect(tracking)
     run = _find(client, experiment_id, info) or _create(client, experiment_id, info)
-    run_id = run.info.run_id
+    run_id, status = run.info.run_id, run.data.tags.get(STATUS_TAG)
+    if status in COMPLETE and not info.complete:
+        raise LeftAlone(f"the run has {status} there, and this is an older copy of it; remove that")
+    if status != "running":
+        client.set_tag(run_id, STATUS_TAG, "running")
     _log_params_and_tags(client, run_id, directory, info)
     if info.ended is None and run.info.status != "RUNNING":
         client.update_run(run_id, "RUNNING")  # resumed
     if info.status in ("killed", "failed"):
         client.set_terminated(run_id, STATUS[info.status], info.ended)  # at once: time may be short
-    _log_metrics(client, run_id, directory.read_metrics())
+    rows, there = directory.read_metrics(), {} if there is None else there
+    _log_metrics(client, run_id, rows[there.get(run_id, 0) :])
+    there[run_id] = len(rows)
     client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
     if info.ended is not None:
         _log_artifacts(client, run_id, directory)
@@ -110,7 +120,9 @@ def is_delivered(directory: RunDirectory, tracking: Tracking) -> bool:
     """Say whether MLflow's record of a run is complete.
 
     Raises:
-        RunDeleted: If someone deleted the run.
+        LeftAlone: If someone deleted the run.
+        Refused: If the directory can't be read.
+        Exception: Whatever MLflow raises if the store can't be used.
     """
     info = directory.read_info()
     client, experiment_id = connect(tracking)
@@ -211,21 +223,20 @@ def require(tracking: Tracking) -> str:
 @contextmanager
 def _impatient() -> Iterator[None]:
     """Let requests be tried once and shortly, unless the user has said how often and how long."""
-    names = IMPATIENCE.keys() - os.environ.keys()
+    names = IMPATIENCE.keys() - CHOSEN
     os.environ.update({name: IMPATIENCE[name] for name in names})
     try:
         yield
     finally:
-        for name in names:
-            del os.environ[name]
+        os.environ.update({name: PATIENCE[name] for name in names})
 
 
 def import_mlflow() -> None:
-    """Import what the courier needs: in a thread of its own, beside other imports, that would be unsafe."""
+    """Import what a courier needs, before its thread is there: imports of several threads at once get in their way."""
     import mlflow  # noqa: F401
 
 
-class Courier:
+class Courier(AbstractContextManager["Courier"]):
     """Delivers a run in the background while it trains, spaced such that this costs a fiftieth of the time at most.
 
     What fails is tried again later: training goes on, and the run's directory holds all.
@@ -237,17 +248,26 @@ class Courier:
     Attributes:
         run_id: MLflow's id of the run, once that is known.
         delivered: Whether all that there was went well the last time.
-        deleted: Whether someone deleted the run in MLflow; it is left alone then.
+        left_alone: Whether MLflow's record is not ours to change.
     """
 
     def __init__(self, directory: RunDirectory, tracking: Tracking) -> None:
         self.directory, self.tracking = directory, tracking
         self.run_id: str | None = None
-        self.delivered, self.deleted = False, False
+        self.delivered, self.left_alone = False, False
+        self._there: dict[str, int] = {}
         self._complaint = ""
         self._ended = Event()
         self._thread = Thread(target=self._work, name="courier", daemon=True)
         self._thread.start()
+
+    @property
+    def has_all(self) -> bool:
+        """Whether MLflow's record is complete, or not ours to complete."""
+        return not self._thread.is_alive() and (self.delivered or self.left_alone)
+
+    def __exit__(self, *_: object) -> None:
+        self.finish()
 
     def finish(self, seconds: float = SECONDS_AT_THE_END) -> None:
         """Deliver for the last time, since the run has ended; wait for it, after a signal only for a moment."""
@@ -261,7 +281,7 @@ class Courier:
     def _work(self) -> None:
         pause = 0.0
         with suppress(Exception):  # where memory doesn't even suffice to say what failed, the run says so
-            while not self.deleted:
+            while not self.left_alone:
                 last = self._ended.wait(pause)
                 began = time.thread_time()
                 self._send()
@@ -272,18 +292,17 @@ class Courier:
     def _send(self) -> None:
         self.delivered = False
         try:
-            self.run_id = deliver(self.directory, self.tracking)
+            self.run_id = deliver(self.directory, self.tracking, self._there)
             self.delivered = True
             if self._complaint:
                 log.info("MLflow takes the run again")
             self._complaint = ""
         except Exception as error:
-            self.deleted = isinstance(error, RunDeleted)
+            self.left_alone = isinstance(error, LeftAlone)
             complaint = reason(error, self.tracking)
             if complaint != self._complaint:
-                log.warning(
-                    "MLflow %s: %s", "is left alone" if self.deleted else "has not taken the run yet", complaint
-                )
+                what = "is left alone" if self.left_alone else "has not taken the run yet"
+                log.warning("MLflow %s: %s", what, complaint)
             self._complaint = complaint
 
 
@@ -292,8 +311,9 @@ def reason(error: BaseException, tracking: Tracking) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorname", "") in BROKEN:
-            path = sqlite_path(tracking.uri)
-            return f"it is half made or damaged: mv {path} {path}.broken, then wavesweep sync makes it anew"
+            path = str(sqlite_path(tracking.uri))
+            move = f"mv {quote(path)} {quote(path + '.broken')}"
+            return f"it is half made or damaged: {move}, then wavesweep sync makes it anew"
         if isinstance(cause, sqlite3.Error):
             return str(cause)
         if isinstance(cause, TimeoutError):
@@ -315,7 +335,7 @@ def _first_touch(path: Path | None) -> Any:
         return nullcontext()
     from filelock import FileLock
 
-    return FileLock(path.with_name(path.name + ".lock"))
+    return FileLock(path.with_name(path.name + ".lock"), timeout=SECONDS_AT_THE_END)
 
 
 def _find(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run | None":
@@ -324,7 +344,7 @@ def _find(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run | N
     There may be more where a request to create it was carried out, but its answer lost.
 
     Raises:
-        RunDeleted: If there are only deleted ones.
+        LeftAlone: If there are only deleted ones.
     """
     from mlflow.entities import ViewType
 
@@ -332,14 +352,15 @@ def _find(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run | N
     found = client.search_runs([experiment_id], wanted, ViewType.ALL)
     active = sorted((run for run in found if run.info.lifecycle_stage == "active"), key=lambda run: run.info.run_id)
     if found and not active:
-        raise RunDeleted
+        raise LeftAlone("the run was deleted there, and stays so")
     for double in active[1:]:
         client.delete_run(double.info.run_id)
     return active[0] if active else None
 
 
 def _create(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run":
-    created = client.create_run(experiment_id, info.started, {KEY_TAG: info.run_key}, info.name)
+    tags = {KEY_TAG: info.run_key, STATUS_TAG: "running"}
+    created = client.create_run(experiment_id, info.started, tags, info.name)
     return _find(client, experiment_id, info) or created
 
 

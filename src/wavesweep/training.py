@@ -242,8 +242,8 @@ class GradientDescent:
         for module in self.network.modules():
             if isinstance(module, nn.Dropout | nn.BatchNorm1d):
                 module.eval()
-        context, horizon = self._refine_lengths()
         turn = (self._refined() - 1) // self.training.refine_restart_every
+        context, horizon = self._refine_lengths(turn * self.training.refine_restart_every + 1)
         seed = int(stream(self.seed, f"windows of round {turn}").integers(2**63))
         generator = torch.Generator().manual_seed(seed)
         windows, start = draw_windows(self.series, context + horizon, self.training.refine_windows, generator)
@@ -319,10 +319,13 @@ class GradientDescent:
         total = self.main_epochs * len(self.batches)
         return first * (last / first) ** (self.steps / max(total - 1, 1)) if first else 0.0
 
-    def _refine_lengths(self) -> tuple[int, int]:
-        """Return context and horizon of a round: half a window each, later three times as much to forecast."""
+    def _refine_lengths(self, first: int) -> tuple[int, int]:
+        """Return context and horizon of the round that begins with the refinement's epoch `first`.
+
+        Half a window each; in the second half of the refinement, three times as much to forecast.
+        """
         context = max(self.window // 2, self.network.lead)
-        ahead = context if 2 * self._refined() <= self.training.refine_epochs else 3 * context
+        ahead = context if 2 * first <= self.training.refine_epochs else 3 * context
         return context, min(self.series.shape[1] - context, ahead)
 
 

@@ -28,11 +28,11 @@ def run(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
     from wavesweep.tracking import artifact_root, require
 
     if tracking.uri.startswith("http"):
-        deliver_vanished(local, overrides)
+        deliver_vanished(local)
         print(f"the store is a tracking server, which has a UI of its own: {public_address(tracking.uri)}")
         return 0
     experiment_id = require(tracking)  # makes the store where there is none yet
-    deliver_vanished(local, overrides)
+    deliver_vanished(local)
     store = ["--backend-store-uri", tracking.uri, "--default-artifact-root", artifact_root(tracking).as_uri()]
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # spares eight processes for GenAI jobs
     # MLflow's own start page is made for language models.

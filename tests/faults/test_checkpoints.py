@@ -11,7 +11,7 @@ import torch
 
 from tests.conftest import small
 from tests.faults.records import rows
-from wavesweep.experiment import CHECKPOINT_VERSION, Result, run
+from wavesweep.experiment import CHECKPOINT_VERSION, Result, load_checkpoint, run
 from wavesweep.refusals import Refused
 from wavesweep.rundir import RunDirectory, seal, unseal
 from wavesweep.splits import load
@@ -32,7 +32,7 @@ def go(directory: RunDirectory, last: int | None = None) -> Result:
         if getattr(record, "epoch", None) == last:
             raise Stopped
 
-    return run(config, load(config), directory, listen)
+    return run(config, load(config), directory, listen, load_checkpoint(directory))
 
 
 def flip(path: Path) -> None:

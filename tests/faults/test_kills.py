@@ -50,7 +50,7 @@ def test_a_kill_between_any_two_steps_of_writing_costs_nothing(tmp_path: Path) -
 
 SYSTEMS = {
     "lbfgs, noise": ("dataset=linear_noise", "dataset.noise_per=step", "optimizer=lbfgs"),
-    "adam, stages": ("optimizer=adam", "training.refine_restart_every=3", "training.refine_epochs=7"),
+    "adam, stages": ("training.window=12", "training.refine_restart_every=4", "training.refine_epochs=21"),
     "sgd, dropout": ("optimizer=sgd", "model.dropout=0.2", "model.hidden_sizes=[6,5]"),
     "batches, patience": ("optimizer=adamw", "training.batch_size=4", "training.patience=4"),
     "best of many": ("dataset=cos_sin_squared", "dataset.length=60", "training.record_every=2"),

@@ -55,7 +55,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cwd / "run"
 
 
-@pytest.mark.parametrize("size", [100, *(pytest.param(size, marks=pytest.mark.slow) for size in range(16, 172, 8))])
+@pytest.mark.parametrize("size", [100, *(pytest.param(size, marks=pytest.mark.slow) for size in range(20, 172, 24))])
 def test_a_full_disk_is_one_line_and_costs_nothing(size: int, straight: Path, tmp_path: Path) -> None:
     in_namespace(tmp_path, FULL, f"{size}k", sys.executable, *RUN)
     errors = said(tmp_path, "first.err")
@@ -87,8 +87,8 @@ def test_a_full_disk_is_one_line_and_costs_nothing(size: int, straight: Path, tm
             4,
             "MLflow has not taken the run yet: Read-only file system",
         ),
-        (("resume", "fixed/run"), 4, "fixed/run/.lock: Read-only file system"),
-        (("sync", "fixed"), 4, "fixed/run/.lock: Read-only file system"),
+        (("resume", "fixed/run"), 1, "wavesweep: fixed/run/.lock: Read-only file system; make it writable"),
+        (("sync", "fixed"), 4, "fixed/run/.lock: Read-only file system; make it writable"),
     ],
     ids=["the run", "the store", "resume", "sync"],
 )
@@ -122,7 +122,7 @@ def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
     expected = command(*trained, "hydra.run.dir=straight", cwd=tmp_path)
     assert expected.returncode == 0
     orderly = 0
-    for megabytes in range(300, 1500, 75):
+    for megabytes in range(300, 1500, 150):
         run = tmp_path / str(megabytes)
         process = subprocess.run(
             [sys.executable, "-m", "wavesweep", *trained, f"hydra.run.dir={run}"],
@@ -139,4 +139,4 @@ def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
         if (run / "run.json").exists():
             assert command("resume", str(run), cwd=tmp_path).returncode == 0
             assert on_disk(run) == on_disk(tmp_path / "straight")
-    assert orderly >= 8, "of 16"
+    assert orderly >= 4, "of 8"
