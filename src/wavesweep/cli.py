@@ -36,8 +36,8 @@ def main() -> None:
         logging.disable()  # torch whose import was cut short prints statistics as Python ends
         sys.exit(interrupted.exit_code)
     except MemoryError:  # which wasn't enough to say so in the usual way
-        sys.stderr.write("wavesweep: out of memory; take smaller sizes or end other programs\n")
-        sys.exit(FAILED)
+        os.write(2, b"wavesweep: out of memory; take smaller sizes or end other programs\n")
+        os._exit(FAILED)
     finally:
         defer()
         gc.freeze()  # else Python looks for garbage among half a million objects as it ends, for more than a second

@@ -72,7 +72,8 @@ def in_mlflow(client: MlflowClient, run: Run) -> Record:
             for key, points in histories.items()
         },
         "inputs": sorted(
-            (entry.tags[0].value, entry.dataset.name, entry.dataset.digest, json.loads(entry.dataset.source))
+            # Not its source: of parts that are equal, MLflow keeps the one that came first.
+            (entry.tags[0].value, entry.dataset.name, entry.dataset.digest)
             for entry in run.inputs.dataset_inputs
         ),
         "artifacts": artifacts,
@@ -98,7 +99,7 @@ def for_mlflow(directory: RunDirectory) -> Record:
         "metrics": {
             key: [(row.get("epoch", 0), row[key], row["timestamp"]) for row in rows if key in row] for key in keys
         },
-        "inputs": sorted((part["context"], part["name"], part["digest"], part["source"]) for part in info.inputs),
+        "inputs": sorted((part["context"], part["name"], part["digest"]) for part in info.inputs),
         "artifacts": {name: digest for name, digest in digests(directory.path).items() if name not in NO_ARTIFACTS},
     }
 

@@ -40,9 +40,9 @@ def test_a_kill_between_the_steps_of_saving_a_checkpoint_costs_nothing(tmp_path:
 @pytest.mark.slow
 def test_a_kill_between_any_two_steps_of_writing_costs_nothing(tmp_path: Path) -> None:
     store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
+    client, experiment = connect(compose_words([store]).tracking)  # whose making has steps of its own
     kills = killed_at_steps(tmp_path / "runs", "", store)
     straight = on_disk(tmp_path / "runs" / "straight")
-    client, experiment = connect(compose_words([store]).tracking)
     for number, step in kills.items():
         assert on_disk(tmp_path / "runs" / number) == straight, f"killed before {step}"
         is_in_mlflow(client, experiment, tmp_path / "runs" / number)
