@@ -78,7 +78,7 @@ def run(
         Interrupted: If a signal came; a checkpoint is there unless no epoch has ended.
     """
     trainer = load_trainer(config, data)
-    interrupts.check()  # torch may have taken a second to import what its first optimizer wants
+    interrupts.check()
     network = trainer.network
     kept = Kept(0, math.inf, copy_weights(network), {})
     if checkpoint:

@@ -85,7 +85,7 @@ def execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo,
         Refused: If the directory holds another run.
         Interrupted: If a signal came; the run can be resumed.
     """
-    _get_ready()
+    _get_ready(config)
     with interrupts.deferred(), locked(directory):
         refuse_taken(directory)
         info = _start(config, data, directory, info)
@@ -105,7 +105,7 @@ def proceed(config: Config, data: Split, directory: RunDirectory, listen: "Liste
         Refused: If the data or the checkpoint's format is not what it was.
         Interrupted: If a signal came; the run can be resumed.
     """
-    _get_ready()
+    _get_ready(config)
     from wavesweep.experiment import load_checkpoint
 
     info = directory.read_info()
@@ -125,10 +125,12 @@ def proceed(config: Config, data: Split, directory: RunDirectory, listen: "Liste
         return _carry_out(config, data, directory, info, listen, checkpoint)
 
 
-def _get_ready() -> None:
+def _get_ready(config: Config) -> None:
     """Import what takes long, while a signal still ends the program at once."""
     import wavesweep.experiment  # noqa: F401
 
+    if config.model.kind != "linear":
+        import torch._dynamo  # noqa: F401  as its first optimizer would
     import_mlflow()
 
 

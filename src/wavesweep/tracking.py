@@ -49,7 +49,7 @@ PATIENCE = {  # by default MLflow tries for four minutes to reach a server that 
 }
 IMPATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 CHOSEN = PATIENCE.keys() & os.environ.keys()  # by the user
-SECONDS_AT_THE_END, SECONDS_AFTER_SIGNAL = 60.0, 1.2
+SECONDS_AT_THE_END, SECONDS_AFTER_SIGNAL = 60.0, 1.0
 BROKEN = ("SQLITE_ERROR", "SQLITE_CORRUPT")
 """What sqlite says where a table is missing or there already, or a page is not what it should be."""
 
