@@ -45,7 +45,7 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
         except Timeout:
             counts["running"] += 1
         except (Refused, OSError) as error:
-            log.warning("%s", error if isinstance(error, Refused) else in_one_line(error))
+            log.warning(in_one_line(error))
             counts[MISSING] += 1
     return counts
 

@@ -4,6 +4,7 @@ import errno
 import re
 from pathlib import Path
 
+from wavesweep.refusals import Refused
 from wavesweep.terminal import relative
 
 _OUT_OF_MEMORY = re.compile(
@@ -19,6 +20,8 @@ _WAYS_OUT = {
 
 def in_one_line(error: Exception, then: str = "") -> str:
     """Return what went wrong and what helps, if that is known, and what to do then."""
+    if isinstance(error, Refused):
+        return str(error)
     text = str(error).partition("\n")[0]
     what, way_out = f"{type(error).__name__}: {text}", ""
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):

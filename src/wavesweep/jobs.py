@@ -39,7 +39,7 @@ class Outcome:
     Attributes:
         result: What it gave.
         run_id: MLflow's id of it, if that is known.
-        tracked: Whether MLflow's record is complete, or was deleted by someone.
+        tracked: Whether MLflow's record is complete, or not ours to complete.
     """
 
     result: "Result"
@@ -102,7 +102,7 @@ def proceed(config: Config, data: Split, directory: RunDirectory, listen: "Liste
         listen: Is told of each record.
 
     Raises:
-        Refused: If the data or the checkpoint's format is not what it was.
+        Refused: If configuration, data, or the checkpoint's format is not what it was.
         Interrupted: If a signal came; the run can be resumed.
     """
     _get_ready(config)
@@ -144,16 +144,13 @@ def locked(directory: RunDirectory) -> Iterator[None]:
     from filelock import Timeout
 
     try:
-        lock = directory.lock()
-        lock.__enter__()
+        held = directory.lock().acquire()
     except Timeout:
         raise Refused(
             f"{directory.path} is in use by another process; wait for its end, or choose another directory"
         ) from None
-    try:
+    with held:
         yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def refuse_taken(directory: RunDirectory) -> None:

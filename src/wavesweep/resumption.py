@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from wavesweep.config import Config
 from wavesweep.deliveries import MISSING, deliver_all, deliver_vanished
 from wavesweep.exit_codes import DIVERGED, UNTRACKED
+from wavesweep.failures import in_one_line
 from wavesweep.groups import conf_dir
 from wavesweep.jobs import locked, prepare, proceed
 from wavesweep.refusals import Refused
@@ -43,7 +44,7 @@ def find(place: str, local: Config) -> RunDirectory | None:
         try:
             info = run.read_info()
         except (Refused, OSError) as error:
-            log.warning("%s", error)
+            log.warning(in_one_line(error))
             continue
         if not info.complete and info.status != "running":
             begun[run] = info.started

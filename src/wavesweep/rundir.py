@@ -5,16 +5,20 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from wavesweep.refusals import Refused
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 Status = Literal["running", "finished", "diverged", "failed", "killed"]
+COMPLETE = ("finished", "diverged")
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class RunInfo:
     @property
     def complete(self) -> bool:
         """Whether there is nothing to resume."""
-        return self.status in ("finished", "diverged")
+        return self.status in COMPLETE
 
     def finished(self, status: Status, description: str) -> "RunInfo":
         """Return the same with its end."""
@@ -80,10 +84,10 @@ class RunDirectory:
         self.previous_checkpoint = path / "checkpoint.previous.pt"
         self.plots = path / "plots"
         self.model = path / "model"
-        self._lock: AbstractContextManager[Any] | None = None
+        self._lock: FileLock | None = None
         self._recorded: set[int | None] | None = None
 
-    def lock(self) -> AbstractContextManager[Any]:
+    def lock(self) -> "FileLock":
         """Return the directory's lock, which may be taken again by whoever holds it through this object.
 
         Raises (when entered):

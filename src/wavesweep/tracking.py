@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from wavesweep import interrupts
 from wavesweep.config import Config, Tracking, flatten
 from wavesweep.redaction import public_address, without_password
-from wavesweep.rundir import RunDirectory, RunInfo, write_atomically
+from wavesweep.rundir import COMPLETE, RunDirectory, RunInfo, write_atomically
 from wavesweep.schema import Refused
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ STATUS = {
     "failed": "FAILED",
     "killed": "KILLED",
 }
-COMPLETE = ("finished", "diverged")
 STATUS_TAG, KEY_TAG = "wavesweep.status", "wavesweep.run_key"
 MOST_METRICS, MOST_PARAMS, MOST_TAGS = 1000, 100, 100  # in one request, a limit of the server
 SQLITE = "sqlite:///"
@@ -209,15 +208,15 @@ def require(tracking: Tracking) -> str:
     Raises:
         Refused: If it can't.
     """
-    try:
-        with _impatient():
+    with _impatient():
+        try:
             return connect(tracking)[1]
-    except Exception as error:
-        server = "start the server, or " if tracking.uri.startswith("http") else ""
-        raise Refused(
-            f"tracking.uri={public_address(tracking.uri)} can't be used ({reason(error, tracking)}); "
-            f"{server}give another address"
-        ) from None
+        except Exception as error:
+            server = "start the server, or " if tracking.uri.startswith("http") else ""
+            raise Refused(
+                f"tracking.uri={public_address(tracking.uri)} can't be used ({reason(error, tracking)}); "
+                f"{server}give another address"
+            ) from None
 
 
 @contextmanager
@@ -269,11 +268,11 @@ class Courier(AbstractContextManager["Courier"]):
     def __exit__(self, *_: object) -> None:
         self.finish()
 
-    def finish(self, seconds: float = SECONDS_AT_THE_END) -> None:
+    def finish(self) -> None:
         """Deliver for the last time, since the run has ended; wait for it, after a signal only for a moment."""
         self._ended.set()
         began = time.monotonic()
-        while self._thread.is_alive() and time.monotonic() - began < seconds:
+        while self._thread.is_alive() and time.monotonic() - began < SECONDS_AT_THE_END:
             if interrupts.waited() > SECONDS_AFTER_SIGNAL:
                 return
             self._thread.join(0.05)
@@ -317,7 +316,7 @@ def reason(error: BaseException, tracking: Tracking) -> str:
         if isinstance(cause, sqlite3.Error):
             return str(cause)
         if isinstance(cause, TimeoutError):
-            seconds = os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", IMPATIENCE["MLFLOW_HTTP_REQUEST_TIMEOUT"])
+            seconds = os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]
             return f"no answer within {seconds} s; MLFLOW_HTTP_REQUEST_TIMEOUT=60 waits longer"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
