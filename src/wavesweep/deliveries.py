@@ -71,6 +71,7 @@ def _deliver(directory: RunDirectory, tracking: Tracking, reachable: dict[Tracki
         return MISSING
     try:
         if is_delivered(directory, tracking):
+            directory.undelivered.unlink(missing_ok=True)
             return "up to date"
         deliver(directory, tracking)
     except LeftAlone as error:

@@ -15,6 +15,7 @@ from wavesweep import interrupts, plots
 from wavesweep.baselines import baseline_forecasts
 from wavesweep.config import Config, Training
 from wavesweep.forecasting import Forecasts, forecast_part, to_network
+from wavesweep.interrupts import Pruned
 from wavesweep.metrics import drift, scaled_mse, scores
 from wavesweep.networks import Forecaster
 from wavesweep.rundir import RunDirectory, unseal, write_atomically
@@ -30,7 +31,7 @@ CHECKPOINT_VERSION = 1
 Metrics = dict[str, float]
 Checkpoint = dict[str, Any]
 Listener = Callable[[Record, Metrics, int], None]
-"""Called at each record, with its metrics and the number of epochs in all."""
+"""Called at each record, with its metrics and the number of epochs in all; raises Pruned to end the run there."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def run(
 
     Raises:
         Interrupted: If a signal came; a checkpoint is there unless no epoch has ended.
+        Pruned: If the listener gave the run up.
     """
     trainer = load_trainer(config, data)
     interrupts.check()
@@ -99,7 +101,12 @@ def run(
                 _draw_validation(config, data, directory, record.epoch, forecasts)
             _save_checkpoint(directory, trainer, kept)
             saved = record.epoch
-        listen(record, metrics, trainer.epochs)
+        try:
+            listen(record, metrics, trainer.epochs)
+        except Pruned:
+            directory.append_metrics(None, _spent(trainer))
+            plots.learning_curve(directory.figure("learning_curve"), directory.read_metrics(), kept.epoch)
+            raise
         if _gave_up(config.training, kept, trainer):
             break
     if interrupts.pending() and finite and trainer.epoch > saved:
@@ -156,14 +163,24 @@ def _conclude(
     interrupts.check()
     ahead = {"this run": forecasts.closed_loop, **baselines}  # not by its kind: a baseline is linear too
     plots.drift(directory.figure("drift"), drift(ahead, part.truth, data.variance), title)
-    once = {"time/train_seconds": trainer.seconds, "cost/loss_evaluations": float(trainer.evaluations)}
+    once = _spent(trainer)
     if data.test and not diverged:
         once |= _named("test", scores(forecasts, data.test, data.variance))
         once |= {f"test/{key}_scaled_mse": score for key, score in others.items()}
+    if not diverged:
+        on_validation = baselines if part is data.val else baseline_forecasts(data, data.val)
+        once |= {
+            f"val/{key}_scaled_mse": scaled_mse(forecast, data.val.truth, data.variance)
+            for key, forecast in on_validation.items()
+        }
     directory.append_metrics(None, once)
     if diverged:
         return Result(diverged=True, objective=math.nan, epoch=kept.epoch)
     return Result(diverged=False, objective=kept.objective, epoch=kept.epoch, metrics=kept.metrics | once)
+
+
+def _spent(trainer: Trains) -> Metrics:
+    return {"time/train_seconds": trainer.seconds, "cost/loss_evaluations": float(trainer.evaluations)}
 
 
 def _named(part: str, values: Metrics) -> Metrics:

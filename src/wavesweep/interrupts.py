@@ -19,6 +19,10 @@ class Interrupted(BaseException):
         self.exit_code = 128 + signum
 
 
+class Pruned(Exception):
+    """A sweep gives a run up, since others do better; no failure of the run's."""
+
+
 class _Mark:
     """The first signal that came, and when."""
 
@@ -42,11 +46,12 @@ def defer() -> None:
 @contextmanager
 def deferred() -> Iterator[None]:
     """Only mark what comes meanwhile."""
+    before = _Mark.deferred
     defer()
     try:
         yield
     finally:
-        _Mark.deferred = False
+        _Mark.deferred = before
 
 
 def pending() -> bool:

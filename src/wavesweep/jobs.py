@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from wavesweep import interrupts
 from wavesweep.config import Config, config_hash, dump
 from wavesweep.exit_codes import DIVERGED, UNTRACKED
-from wavesweep.interrupts import Interrupted
+from wavesweep.interrupts import Interrupted, Pruned
 from wavesweep.redaction import public_address
 from wavesweep.report import description
 from wavesweep.rundir import RunDirectory, RunInfo, Status
@@ -90,6 +90,32 @@ def execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo,
         refuse_taken(directory)
         info = _start(config, data, directory, info)
         return _carry_out(config, data, directory, info, listen)
+
+
+def continue_or_execute(
+    config: Config, data: Split, directory: RunDirectory, info: RunInfo, listen: "Listener"
+) -> float:
+    """Run a job of a sweep in its directory: from where it stopped, if it was begun; one that has ended is not run.
+
+    Returns:
+        Its objective: nan where it diverged.
+
+    Raises:
+        Pruned, Interrupted: As `experiment.run` does.
+        Refused: If it was begun otherwise.
+    """
+    if not directory.info.exists():
+        return execute(config, data, directory, info, listen).result.objective
+    with locked(directory):
+        info = directory.read_info()
+        if not info.complete:
+            return proceed(config, data, directory, listen).result.objective
+        if info.status == "pruned":
+            raise Pruned
+        directory.remove_leftovers()
+        with Courier(directory, config.tracking):
+            pass
+    return directory.read_objective(config.objective)
 
 
 def proceed(config: Config, data: Split, directory: RunDirectory, listen: "Listener") -> Outcome:
@@ -176,14 +202,25 @@ def _carry_out(
             info = _ended(config, directory, info, result)
             directory.write_info(info)
         except BaseException as error:
-            status: Status = "killed" if isinstance(error, Interrupted) else "failed"
             with suppress(Exception):  # what is written here fails with what failed before
-                directory.write_info(info.finished(status, description(info)))
+                directory.write_info(info.finished(_status(error), description(info)))
+            if isinstance(error, Pruned):
+                directory.remove_leftovers()
             raise
     directory.remove_leftovers()
     if not courier.has_all:
         interrupts.check()
     return Outcome(result, courier.run_id, courier.has_all)
+
+
+def _status(error: BaseException) -> Status:
+    """Return what an exception makes of a run."""
+    match error:
+        case Interrupted():
+            return "killed"
+        case Pruned():
+            return "pruned"
+    return "failed"
 
 
 def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: "Result") -> RunInfo:

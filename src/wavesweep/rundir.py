@@ -17,8 +17,8 @@ from wavesweep.refusals import Refused
 if TYPE_CHECKING:
     from filelock import FileLock
 
-Status = Literal["running", "finished", "diverged", "failed", "killed"]
-COMPLETE = ("finished", "diverged")
+Status = Literal["running", "finished", "diverged", "pruned", "failed", "killed"]
+COMPLETE = ("finished", "diverged", "pruned")
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,23 @@ class RunInfo:
         return replace(self, status=status, description=description, ended=now())
 
 
+def read_info(path: Path) -> RunInfo:
+    """Read what is known of a run.
+
+    Raises:
+        Refused: If that can't be read.
+    """
+    try:
+        return RunInfo(**json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise Refused(f"{path} is damaged, or of another version ({error}); restore it") from None
+
+
+def write_info(path: Path, info: RunInfo) -> None:
+    """Write what is known of a run."""
+    write_atomically(path, json.dumps(asdict(info), indent=2, ensure_ascii=False).encode())
+
+
 def now() -> int:
     """Return the time in milliseconds since 1970."""
     return time.time_ns() // 1_000_000
@@ -84,6 +101,7 @@ class RunDirectory:
         self.previous_checkpoint = path / "checkpoint.previous.pt"
         self.plots = path / "plots"
         self.model = path / "model"
+        self.undelivered = path / ".undelivered"  # is there while MLflow is known to lack something
         self._lock: FileLock | None = None
         self._recorded: set[int | None] | None = None
 
@@ -107,7 +125,7 @@ class RunDirectory:
 
     def write_info(self, info: RunInfo) -> None:
         """Write what is known of the run."""
-        write_atomically(self.info, json.dumps(asdict(info), indent=2, ensure_ascii=False).encode())
+        write_info(self.info, info)
 
     def read_info(self) -> RunInfo:
         """Read what is known of the run.
@@ -115,10 +133,7 @@ class RunDirectory:
         Raises:
             Refused: If that can't be read.
         """
-        try:
-            return RunInfo(**json.loads(self.info.read_text("utf-8")))
-        except (ValueError, TypeError) as error:
-            raise Refused(f"{self.info} is damaged, or of another version ({error}); restore it") from None
+        return read_info(self.info)
 
     def vanished(self) -> bool:
         """Say whether the process of the run is gone: it counts as running, but nobody holds its lock."""
@@ -173,6 +188,14 @@ class RunDirectory:
             return [json.loads(line) for line in whole.splitlines()]
         except ValueError as error:
             raise Refused(f"{self.metrics} is damaged ({error}); restore it, or start a new run") from None
+
+    def read_objective(self, name: str) -> float:
+        """Return a metric of the epoch whose weights a complete run kept: nan where it diverged."""
+        info = self.read_info()
+        kept = info.tags.get("wavesweep.kept_epoch")
+        values = {str(row.get("epoch")): row.get(name) for row in self.read_metrics()}
+        value = values.get(kept or "") if info.status == "finished" else None
+        return float("nan") if value is None else value
 
     def _drop_torn_line(self) -> None:
         if self.metrics.exists():

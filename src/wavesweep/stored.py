@@ -30,6 +30,18 @@ def find_runs(place: Path) -> list[RunDirectory]:
     return found
 
 
+def read_objectives(path: Path) -> dict[int, float]:
+    """Return a run's objective at each recorded epoch, nan where it was not finite."""
+    import yaml
+
+    directory = RunDirectory(path)
+    if not directory.config.exists():
+        return {}
+    name = yaml.safe_load(directory.config.read_text("utf-8"))["objective"]
+    rows = [row for row in directory.read_metrics() if "epoch" in row]
+    return {row["epoch"]: float("nan") if row[name] is None else row[name] for row in rows}
+
+
 def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> Config:
     """Read the configuration that a run stored, as strictly as one that was typed.
 

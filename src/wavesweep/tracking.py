@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from wavesweep import interrupts
 from wavesweep.config import Config, Tracking, flatten
 from wavesweep.redaction import public_address, without_password
-from wavesweep.rundir import COMPLETE, RunDirectory, RunInfo, write_atomically
+from wavesweep.rundir import COMPLETE, RunDirectory, RunInfo, read_info, write_atomically
 from wavesweep.schema import Refused
 
 if TYPE_CHECKING:
@@ -33,9 +33,11 @@ STATUS = {
     "running": "RUNNING",
     "finished": "FINISHED",
     "diverged": "FAILED",
+    "pruned": "KILLED",
     "failed": "FAILED",
     "killed": "KILLED",
 }
+PARENT = "parent.json"  # in a sweep's directory: what is known of it as the parent of its runs
 STATUS_TAG, KEY_TAG = "wavesweep.status", "wavesweep.run_key"
 MOST_METRICS, MOST_PARAMS, MOST_TAGS = 1000, 100, 100  # in one request, a limit of the server
 SQLITE = "sqlite:///"
@@ -99,6 +101,8 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
     if status != "running":
         client.set_tag(run_id, STATUS_TAG, "running")
     _log_params_and_tags(client, run_id, directory, info)
+    if info.sweep_id and "mlflow.parentRunId" not in run.data.tags:
+        _log_parent(client, experiment_id, run_id, directory)
     if info.ended is None and run.info.status != "RUNNING":
         client.update_run(run_id, "RUNNING")  # resumed
     if info.status in ("killed", "failed"):
@@ -112,7 +116,59 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
         _announce_model(client, run_id, directory)
         client.set_terminated(run_id, STATUS[info.status], info.ended)
     client.set_tag(run_id, STATUS_TAG, info.status)
+    directory.undelivered.unlink(missing_ok=True)
     return run_id
+
+
+def deliver_parent(sweep: Path, tracking: Tracking) -> str | None:
+    """Make MLflow's record of a sweep equal to its directory: the parent of its runs; harmless to repeat.
+
+    Args:
+        sweep: The sweep's directory.
+        tracking: Where to.
+
+    Returns:
+        MLflow's id of it; None where someone deleted it, which stays so.
+
+    Raises:
+        Exception: Whatever MLflow raises if the store can't be used.
+    """
+    client, experiment_id = connect(tracking)
+    try:
+        run_id = _parent_id(client, experiment_id, sweep)
+    except LeftAlone:
+        return None
+    info = read_info(sweep / PARENT)
+    _log_tags(client, run_id, info)
+    for path in (sweep / "multirun.yaml", sweep / "leaderboard.csv"):
+        if path.exists():
+            client.log_artifact(run_id, str(path))
+    if (sweep / "plots").is_dir():
+        client.log_artifacts(run_id, str(sweep / "plots"), "plots")
+    if info.ended is None:
+        client.update_run(run_id, "RUNNING")
+    else:
+        client.set_terminated(run_id, STATUS[info.status], info.ended)
+    client.set_tag(run_id, STATUS_TAG, info.status)
+    return run_id
+
+
+def _parent_id(client: "MlflowClient", experiment_id: str, sweep: Path) -> str:
+    """Return MLflow's id of a sweep, created if it wasn't there: by one process at a time, or there would be more."""
+    from filelock import FileLock
+
+    info = read_info(sweep / PARENT)
+    with FileLock(sweep / ".parent.lock", timeout=SECONDS_AT_THE_END):
+        run = _find(client, experiment_id, info) or _create(client, experiment_id, info)
+    return run.info.run_id
+
+
+def _log_parent(client: "MlflowClient", experiment_id: str, run_id: str, directory: RunDirectory) -> None:
+    """Hang a run of a sweep under the sweep's."""
+    sweep = next((path for path in directory.path.absolute().parents if (path / PARENT).exists()), None)
+    if sweep is not None:
+        with suppress(LeftAlone):
+            client.set_tag(run_id, "mlflow.parentRunId", _parent_id(client, experiment_id, sweep))
 
 
 def is_delivered(directory: RunDirectory, tracking: Tracking) -> bool:
@@ -270,6 +326,7 @@ class Courier(AbstractContextManager["Courier"]):
 
     def finish(self) -> None:
         """Deliver for the last time, since the run has ended; wait for it, after a signal only for a moment."""
+        self.directory.undelivered.touch()
         self._ended.set()
         began = time.monotonic()
         while self._thread.is_alive() and time.monotonic() - began < SECONDS_AT_THE_END:
@@ -365,16 +422,22 @@ def _create(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run":
 
 def _log_params_and_tags(client: "MlflowClient", run_id: str, directory: RunDirectory, info: RunInfo) -> None:
     import yaml
-    from mlflow.entities import Param, RunTag
+    from mlflow.entities import Param
 
     config = yaml.safe_load(directory.config.read_text("utf-8"))
     values = {key: value for key, value in flatten(config).items() if not key.startswith("tracking.")}
     params = [Param(key, str(value)) for key, value in {**values, **info.choices}.items()]
+    for first in range(0, len(params), MOST_PARAMS):
+        client.log_batch(run_id, params=params[first : first + MOST_PARAMS])
+    _log_tags(client, run_id, info)
+
+
+def _log_tags(client: "MlflowClient", run_id: str, info: RunInfo) -> None:
+    from mlflow.entities import RunTag
+
     note = {"mlflow.note.content": info.description} if info.description else {}
     sweep = {"wavesweep.sweep_id": info.sweep_id} if info.sweep_id else {}
     tags = [RunTag(key, value) for key, value in {**info.tags, **sweep, **note}.items()]
-    for first in range(0, len(params), MOST_PARAMS):
-        client.log_batch(run_id, params=params[first : first + MOST_PARAMS])
     for first in range(0, len(tags), MOST_TAGS):
         client.log_batch(run_id, tags=tags[first : first + MOST_TAGS])
 
