@@ -2,4 +2,5 @@
 
 from wavesweep.cli import main
 
-main()
+if __name__ == "__main__":  # processes that this one spawns may import it under another name
+    main()

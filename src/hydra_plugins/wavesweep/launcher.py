@@ -1,0 +1,50 @@
+"""hydra/launcher=wavesweep: every Hydra program in the environment executes this file, so what works is elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hydra.core.config_store import ConfigStore
+from hydra.plugins.launcher import Launcher
+
+if TYPE_CHECKING:
+    from hydra.core.utils import JobReturn
+    from hydra.types import HydraContext, TaskFunction
+    from omegaconf import DictConfig
+
+
+@dataclass
+class LauncherConf:
+    """The launcher's parameters.
+
+    Attributes:
+        n_jobs: Most processes at once; none: one for each core that this process may use.
+    """
+
+    _target_: str = "hydra_plugins.wavesweep.launcher.WavesweepLauncher"
+    n_jobs: int | None = None
+
+
+class WavesweepLauncher(Launcher):
+    """Runs jobs on this machine, each in a process of its own.
+
+    Args:
+        n_jobs: Most processes at once; none: one for each core that this process may use.
+    """
+
+    def __init__(self, n_jobs: int | None = None) -> None:
+        self.n_jobs = n_jobs
+
+    def setup(self, *, hydra_context: "HydraContext", task_function: "TaskFunction", config: "DictConfig") -> None:
+        """Keep what Hydra gives each launcher."""
+        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> "Sequence[JobReturn]":
+        """Run jobs; return how each ended, in their order."""
+        from wavesweep.sweeps.launcher import launch
+
+        jobs = [(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]
+        return launch(jobs, self.hydra_context, self.task_function, self.config, self.n_jobs)
+
+
+ConfigStore.instance().store(group="hydra/launcher", name="wavesweep", node=LauncherConf, provider="wavesweep")

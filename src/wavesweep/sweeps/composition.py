@@ -1,0 +1,163 @@
+"""The configuration of each job: composed once for each choice of groups, kept with the sweep, and changed by values.
+
+Composing takes Hydra some 40 ms, changing values 1 ms; and what has been composed no longer changes with conf/.
+"""
+
+import copy
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, flag_override
+
+from wavesweep.refusals import Refused
+from wavesweep.rundir import write_atomically
+from wavesweep.sweeps.space import Dimension
+from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
+
+HERE_AND_NOW = re.compile(r"\$\{\s*(oc\.env|env|now|unique)\s*:")
+"""Resolvers whose values another machine or moment would change."""
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What one choice of groups gives, before values are changed.
+
+    Attributes:
+        config: Without Hydra's own node.
+        choices: The option chosen in each group.
+    """
+
+    config: DictConfig
+    choices: dict[str, str | None]
+
+
+class Composer:
+    """Composes the configurations of a sweep's jobs, from its directory or, at its start, by Hydra.
+
+    Args:
+        groups: The keys among the dimensions that choose options of groups.
+        load: Gives what a choice of groups composes to.
+    """
+
+    def __init__(self, groups: set[str], load: Callable[[tuple[str, ...]], Composed]) -> None:
+        self.groups, self.load = groups, cache(load)
+
+    def compose(self, overrides: list[str]) -> tuple[DictConfig, dict[str, str | None]]:
+        """Return the configuration of a job, without Hydra's node, and its choices of options.
+
+        Raises:
+            hydra.errors.ConfigCompositionException: If an override can't be applied.
+        """
+        composed = self.load(self.choice(overrides))
+        config = copy.deepcopy(composed.config)
+        values = [text for text in overrides if text.split("=", 1)[0] not in self.groups]
+        ConfigLoaderImpl._apply_overrides_to_config(parse(values), config)
+        return config, composed.choices
+
+    def choice(self, overrides: list[str]) -> tuple[str, ...]:
+        """Return those overrides that choose options of groups."""
+        return tuple(text for text in overrides if text.split("=", 1)[0] in self.groups)
+
+
+def parse(overrides: list[str]) -> list[Override]:
+    """Read overrides that sweep nothing."""
+    return OverridesParser.create().parse_overrides(overrides)
+
+
+def group_keys(dimensions: list[Dimension], repository: Any) -> set[str]:
+    """Return the keys that choose options of groups."""
+    texts = [f"{dimension.key}={dimension.typical(0)}" for dimension in dimensions]
+    return {
+        override.get_key_element()
+        for override in parse(texts)
+        if repository.group_exists(override.key_or_group) and not isinstance(override.value(), dict)
+    }
+
+
+def choices_of_groups(dimensions: list[Dimension], groups: set[str]) -> Iterator[tuple[str, ...]]:
+    """Return each choice of groups, as overrides."""
+    options = [[f"{one.key}={value}" for value in one.values] for one in dimensions if one.key in groups]
+    return itertools.product(*options)
+
+
+def by_hydra(config: DictConfig, config_loader: Any) -> Callable[[tuple[str, ...]], Composed]:
+    """Return what composes a choice of groups from conf/, as Hydra does for each of its jobs."""
+
+    def load(choice: tuple[str, ...]) -> Composed:
+        composed = config_loader.load_sweep_config(config, list(choice))
+        choices = dict(composed.hydra.runtime.choices)
+        with flag_override(composed, ["struct", "readonly"], [False, False]):
+            del composed["hydra"]
+        return Composed(composed, choices)
+
+    return load
+
+
+def save(composed: Composed, path: Path, local: tuple[str, ...]) -> None:
+    """Write a composed configuration, less its local nodes; what depends on here and now is written as it is now."""
+    kept = OmegaConf.masked_copy(composed.config, [str(key) for key in composed.config if key not in local])
+    raw = OmegaConf.to_container(kept, resolve=False)
+    write_atomically(path, OmegaConf.to_yaml(OmegaConf.create(_settled(raw, composed.config))).encode())
+
+
+def _settled(raw: Any, config: DictConfig, path: str = "") -> Any:
+    if isinstance(raw, dict):
+        return {key: _settled(value, config, f"{path}[{key}]") for key, value in raw.items()}
+    if isinstance(raw, list):
+        return [_settled(value, config, f"{path}[{index}]") for index, value in enumerate(raw)]
+    return OmegaConf.select(config, path) if isinstance(raw, str) and HERE_AND_NOW.search(raw) else raw
+
+
+def from_files(sweep: SweepDirectory, plan: Plan, local: DictConfig) -> Callable[[tuple[str, ...]], Composed]:
+    """Return what reads a choice of groups from the sweep's directory; nodes of `local` take the place of theirs."""
+
+    def load(choice: tuple[str, ...]) -> Composed:
+        stored = plan.configs[" ".join(choice)]
+        config = OmegaConf.load(sweep.configs / stored["file"])
+        assert isinstance(config, DictConfig)
+        if found := HERE_AND_NOW.search(OmegaConf.to_yaml(config)):
+            raise Refused(f"{sweep.configs / stored['file']} must hold plain values, got {found[0]}…; restore it")
+        config.merge_with(local)
+        OmegaConf.set_struct(config, True)
+        return Composed(config, stored["choices"])
+
+    return load
+
+
+def with_hydra(
+    config: DictConfig, hydra: DictConfig, subdir: str, trial: Trial, choices: dict[str, str | None]
+) -> DictConfig:
+    """Return the configuration of a job with Hydra's node, as `run_job` wants it.
+
+    Args:
+        config: Of the job, without that node.
+        hydra: The node of the worker.
+        subdir: The directory of a job, as configured.
+        trial: The job.
+        choices: The option chosen in each group.
+    """
+    node = copy.deepcopy(hydra)
+    dirname = node.job.config.override_dirname
+    with flag_override(node, ["struct", "readonly"], [False, False]):
+        node.overrides.task, node.job.num, node.job.id = trial.overrides, trial.number, str(trial.number)
+        node.runtime.choices, node.sweep.subdir = choices, subdir
+        node.sweep.dir = str(hydra.sweep.dir)  # which may say ${now:…}
+        node.job.override_dirname = get_overrides_dirname(
+            parse(trial.overrides), dirname.exclude_keys, dirname.item_sep, dirname.kv_sep
+        )
+        handlers = OmegaConf.select(node, "job_logging.root.handlers")
+        if handlers and len(handlers) > 1:  # a job tells its own log; what all should see, the sweep shows
+            node.job_logging.root.handlers = [name for name in handlers if name != "console"]
+    whole = OmegaConf.create({"hydra": node}, flags={"allow_objects": True})
+    whole.merge_with(config)
+    OmegaConf.set_struct(whole, True)
+    OmegaConf.set_readonly(whole.hydra, False)
+    return whole

@@ -1,0 +1,175 @@
+"""What a sweep goes through: its dimensions, and the overrides of each of its jobs."""
+
+import itertools
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wavesweep.refusals import Refused
+
+if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
+    from hydra.core.override_parser.types import Override
+
+Value = str | int | float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A continuous dimension, or one of whole numbers.
+
+    Attributes:
+        low: The least value.
+        high: The greatest value.
+        integer: Whether values are whole numbers.
+        log: Whether values are drawn on a logarithmic scale.
+    """
+
+    low: float
+    high: float
+    integer: bool
+    log: bool
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A key and the values that it takes; one that is not swept takes a single one.
+
+    Attributes:
+        key: As it was typed, with `+`, `++` or `~` before it.
+        values: As they are written in overrides; none where the dimension is an interval.
+        ordered: Whether the values are those of a range.
+        interval: What it is instead of values.
+    """
+
+    key: str
+    values: tuple[str, ...] = ()
+    ordered: bool = False
+    interval: Interval | None = None
+
+    @property
+    def swept(self) -> bool:
+        """Whether jobs differ in it."""
+        return self.interval is not None or len(self.values) > 1
+
+    @property
+    def name(self) -> str:
+        """The key without the signs before it."""
+        return self.key.lstrip("+~")
+
+    def typical(self, number: int) -> str:
+        """Return a value for a check before the sweep; numbers from 0 upwards give all values, or both bounds."""
+        if self.interval is None:
+            return self.values[number % len(self.values)]
+        bound = self.interval.high if number % 2 else self.interval.low
+        return repr(int(bound) if self.interval.integer else bound)
+
+
+def parse_dimensions(arguments: list[str], config_loader: "ConfigLoader") -> list[Dimension]:
+    """Read overrides in Hydra's grammar; of two with one key, the later counts.
+
+    Raises:
+        Refused: For a dimension without values.
+        hydra.errors.HydraException: For what Hydra can't parse.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create(config_loader=config_loader).parse_overrides(arguments)
+    dimensions = [_dimension(override, config_loader) for override in parsed]
+    return list({dimension.key: dimension for dimension in dimensions}.values())
+
+
+def _dimension(override: "Override", config_loader: "ConfigLoader") -> Dimension:
+    key = override.get_key_element()
+    if override.is_interval_sweep():
+        return Dimension(key, interval=_interval(override))
+    if not override.is_sweep_override():
+        return Dimension(key, (override.get_value_element_as_str(),))
+    values = tuple(dict.fromkeys(_values(override, config_loader)))
+    if not values:
+        raise Refused(f"{override.input_line} must give at least one value, got none; a sweep of no jobs does nothing")
+    return Dimension(key, values, override.is_range_sweep())
+
+
+def _values(override: "Override", config_loader: "ConfigLoader") -> Iterator[str]:
+    from hydra.core.override_parser.types import Glob
+
+    value = override._value  # Hydra's own way to a glob's options leaves out those in folders
+    if isinstance(value, Glob):
+        return iter(value.filter(sorted(_options(override.key_or_group, config_loader))))
+    return override.sweep_string_iterator()
+
+
+def _options(group: str, config_loader: "ConfigLoader") -> Iterator[str]:
+    from hydra.core.object_type import ObjectType
+
+    yield from config_loader.get_group_options(group, ObjectType.CONFIG)
+    for folder in config_loader.get_group_options(group, ObjectType.GROUP):
+        yield from (f"{folder}/{option}" for option in _options(f"{group}/{folder}", config_loader))
+
+
+def _interval(override: "Override") -> Interval:
+    from hydra.core.override_parser.types import IntervalSweep
+
+    sweep, text = override.value(), override.input_line
+    assert isinstance(sweep, IntervalSweep)
+    assert sweep.start is not None
+    assert sweep.end is not None
+    low, high, log = sweep.start, sweep.end, "log" in sweep.tags
+    integer = "int" in sweep.tags or isinstance(low, int)  # which int(interval(…)) makes them
+    if unknown := sweep.tags - {"log", "int"}:
+        raise Refused(f"{text}: a tag of an interval must be log or int, got {', '.join(sorted(unknown))}")
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise Refused(f"{text}: an interval must go upwards, got {low:g} to {high:g}")
+    if log and low <= 0:
+        raise Refused(f"{text}: a logarithmic interval must begin above 0, got {low:g}; leave out tag(log, …)")
+    if integer and not (float(low).is_integer() and float(high).is_integer()):
+        raise Refused(f"{text}: an interval of whole numbers must have whole bounds, got {low:g} and {high:g}")
+    return Interval(low, high, integer, log)
+
+
+def is_grid(dimensions: list[Dimension]) -> bool:
+    """Say whether all combinations can be listed."""
+    return all(dimension.interval is None for dimension in dimensions)
+
+
+def grid_size(dimensions: list[Dimension]) -> int:
+    """Return the number of combinations."""
+    return math.prod(len(dimension.values) for dimension in dimensions)
+
+
+def grid_overrides(dimensions: list[Dimension], number: int) -> list[str]:
+    """Return the overrides of a grid's job; the last dimension varies fastest, as in Hydra's own sweeps."""
+    chosen = []
+    for dimension in reversed(dimensions):
+        number, index = divmod(number, len(dimension.values))
+        chosen.append(f"{dimension.key}={dimension.values[index]}")
+    return chosen[::-1]
+
+
+def typical_overrides(dimensions: list[Dimension], is_group: "list[bool]") -> Iterator[list[str]]:
+    """Return the overrides of jobs that together have every choice of groups, every value, and both bounds."""
+    choices = [dimension.values if group else ("",) for dimension, group in zip(dimensions, is_group, strict=True)]
+    most = max((len(dimension.values) for dimension in dimensions), default=1)
+    for chosen in itertools.product(*choices):
+        for number in range(max(most, 2)):
+            yield [
+                f"{dimension.key}={choice if group else dimension.typical(number)}"
+                for dimension, choice, group in zip(dimensions, chosen, is_group, strict=True)
+            ]
+
+
+def varied(dimensions: list[Dimension], overrides: list[str]) -> dict[str, Value]:
+    """Return what a job has in the dimensions that are swept; numbers as such."""
+    texts = dict(override.split("=", 1) for override in overrides)
+    return {dimension.name: _plain(texts[dimension.key]) for dimension in dimensions if dimension.swept}
+
+
+def _plain(text: str) -> Value:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else text

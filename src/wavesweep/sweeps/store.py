@@ -1,0 +1,259 @@
+"""The files of a sweep: its plan, its configurations, and one record and one lock for each trial.
+
+What stands here is all that there is of a sweep: workers, the live view, `resume` and `summary` read it alone.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from wavesweep.refusals import Refused
+from wavesweep.rundir import write_atomically
+from wavesweep.sweeps.space import Dimension, Interval, grid_overrides, is_grid, varied
+
+if TYPE_CHECKING:
+    from wavesweep.sweeps.space import Value
+
+FORMAT = 1
+MOST_DEATHS = 3
+
+State = Literal["waiting", "running", "interrupted", "finished", "diverged", "pruned", "failed"]
+ENDED = ("finished", "diverged", "pruned", "failed")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep is to do; written once.
+
+    Attributes:
+        dimensions: In the order of the command line, those that aren't swept included.
+        n_trials: How many jobs in all.
+        pruner: What ends poor jobs early, if anything.
+        seed: Of the sampler.
+        launcher: The overrides that chose the launcher, and how many workers it starts.
+        local: Values of what isn't stored with jobs, by dotted key.
+        subdir: The directory of a job within the sweep's, as configured.
+        fingerprint: Code and data that it began on.
+        groups: The keys that choose options of groups.
+        configs: For each choice of groups, as overrides in one line, the options chosen and the composed file.
+        format: Of these files.
+    """
+
+    dimensions: list[Dimension]
+    n_trials: int
+    pruner: str | None
+    seed: int
+    launcher: list[str]
+    local: dict[str, Any]
+    subdir: str
+    fingerprint: dict[str, str]
+    groups: list[str]
+    configs: dict[str, dict[str, Any]]
+    format: int = FORMAT
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether all jobs are known beforehand."""
+        return is_grid(self.dimensions)
+
+    def varied(self, overrides: list[str]) -> "dict[str, Value]":
+        """Return what a job has in the dimensions that are swept."""
+        return varied(self.dimensions, overrides)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One job of a sweep, however often it is interrupted or tried again.
+
+    Attributes:
+        number: From 0.
+        overrides: That make its configuration.
+        state: How it stands; one whose worker is gone counts as running until another worker looks.
+        objective: What the job returned, lower is better; None unless it has finished.
+        reason: Why it failed, in one line.
+        directory: Of its run, as seen from the sweep's; empty before it began.
+        seconds: Spent on it, interrupted attempts included.
+        launch: The start of the sweep that ran it last.
+        deaths: How many workers died while they held it.
+        marks: What the pruner remembers of it.
+    """
+
+    number: int
+    overrides: list[str]
+    state: State = "waiting"
+    objective: float | None = None
+    reason: str = ""
+    directory: str = ""
+    seconds: float = 0.0
+    launch: str = ""
+    deaths: int = 0
+    marks: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Whether no worker needs to look at it any more."""
+        return self.state in ENDED
+
+
+class SweepDirectory:
+    """Names, locks and safe writing of a sweep's files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.plan = path / "sweep.json"
+        self.configs = path / "configs"
+        self.trials = path / "trials"
+        self.parent = path / "parent.json"
+        self.leaderboard = path / "leaderboard.csv"
+        self.plots = path / "plots"
+
+    @property
+    def id(self) -> str:
+        """The sweep's name."""
+        return self.path.absolute().name
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the sweep's lock.
+
+        Raises:
+            Refused: If another process runs the sweep.
+        """
+        from filelock import FileLock, Timeout
+
+        try:
+            held = FileLock(self.path / ".lock", timeout=0).acquire()
+        except Timeout:
+            raise Refused(f"{self.path} is being run by another process; wait for its end, or stop it") from None
+        with held:
+            yield
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write the plan; from then on the sweep can be resumed."""
+        self.trials.mkdir(exist_ok=True)
+        write_atomically(self.plan, _json(asdict(plan)))
+
+    def read_plan(self) -> Plan:
+        """Read the plan.
+
+        Raises:
+            Refused: If it can't be read.
+        """
+        try:
+            values = json.loads(self.plan.read_text("utf-8"))
+            dimensions = [_dimension(**dimension) for dimension in values.pop("dimensions")]
+            plan = Plan(dimensions=dimensions, **values)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise Refused(f"{self.plan} is damaged, or of another version ({error}); restore it") from None
+        if plan.format != FORMAT:
+            raise Refused(f"{self.plan} must have format {FORMAT}, got {plan.format}; use the version that wrote it")
+        return plan
+
+    def write_trial(self, trial: Trial) -> None:
+        """Write the record of a trial."""
+        write_atomically(self.trials / f"{trial.number}.json", _json(asdict(trial)))
+
+    def read_trial(self, number: int) -> Trial | None:
+        """Read the record of a trial; None if it has none yet.
+
+        Raises:
+            Refused: If it can't be read.
+        """
+        path = self.trials / f"{number}.json"
+        try:
+            return Trial(**json.loads(path.read_text("utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:
+            raise Refused(f"{path} is damaged ({error}); remove it, and the trial runs again") from None
+
+    def read_trials(self, plan: Plan) -> list[Trial]:
+        """Read all trials, those of a grid that have not begun included."""
+        numbers = range(plan.n_trials) if plan.is_grid else range(self.num_begun())
+        return [self.read_trial(number) or waiting(plan, number) for number in numbers]
+
+    def num_begun(self) -> int:
+        """Return how many trials have a record, where they are made one after the other."""
+        return sum(path.suffix == ".json" for path in self.trials.iterdir())
+
+
+def waiting(plan: Plan, number: int) -> Trial:
+    """Return a grid's trial that has not begun."""
+    return Trial(number, grid_overrides(plan.dimensions, number))
+
+
+class Queue:
+    """Hands out trials to one worker: each to one worker at a time, and none that has ended.
+
+    Args:
+        sweep: The sweep's directory.
+        launch: This start of the sweep. A worker of the same start that is gone died: the trial that it held is
+            charged with that. Of an earlier start that was killed, nothing is charged.
+        propose: Gives the overrides of a trial that isn't one of a grid; called with all others locked out.
+    """
+
+    def __init__(self, sweep: SweepDirectory, launch: str, propose: Callable[[int], list[str]]) -> None:
+        self.sweep, self.launch, self.propose = sweep, launch, propose
+        self.plan = sweep.read_plan()
+        self._open = list(range(self.plan.n_trials))
+
+    @contextmanager
+    def take(self) -> Iterator[Trial | None]:
+        """Hold the next trial that nobody holds; None if there is none."""
+        from filelock import FileLock
+
+        with FileLock(self.sweep.path / ".queue.lock", poll_interval=0.01):
+            held, trial = self._hold()
+        with held:
+            yield trial
+
+    def _hold(self) -> tuple[AbstractContextManager[Any], Trial | None]:
+        from filelock import FileLock, Timeout
+
+        for number in list(self._open):
+            lock = FileLock(self.sweep.trials / f"{number}.lock", timeout=0)
+            try:
+                held = lock.acquire()
+            except Timeout:
+                continue
+            trial = self._begin(number)
+            if trial is not None:
+                return held, trial
+            lock.release()
+        return nullcontext(), None
+
+    def _begin(self, number: int) -> Trial | None:
+        """Mark a trial that is held as running; None if it has ended."""
+        trial = self.sweep.read_trial(number) or self._new(number)
+        if trial.state == "running" and trial.launch == self.launch:
+            trial = replace(trial, deaths=trial.deaths + 1)
+            if trial.deaths >= MOST_DEATHS:
+                reason = f"its worker died {trial.deaths} times; it may need more memory than there is"
+                trial = replace(trial, state="failed", reason=reason)
+                self.sweep.write_trial(trial)
+        if trial.ended:
+            self._open.remove(number)
+            return None
+        trial = replace(trial, state="running", launch=self.launch)
+        self.sweep.write_trial(trial)
+        return trial
+
+    def end(self, trial: Trial) -> None:
+        """Record how a trial that is held ended."""
+        self.sweep.write_trial(trial)
+        if trial.ended:
+            self._open.remove(trial.number)
+
+    def _new(self, number: int) -> Trial:
+        return waiting(self.plan, number) if self.plan.is_grid else Trial(number, self.propose(number))
+
+
+def _dimension(key: str, values: list[str], ordered: bool, interval: dict[str, Any] | None) -> Dimension:
+    return Dimension(key, tuple(values), ordered, Interval(**interval) if interval else None)
+
+
+def _json(values: dict[str, Any]) -> bytes:
+    return json.dumps(values, indent=2, ensure_ascii=False).encode()

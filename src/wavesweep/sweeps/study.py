@@ -1,0 +1,134 @@
+"""Optuna's view of a sweep: what it proposes next, and which trials it gives up.
+
+The study lives in memory and is made from the sweep's directory, in each process that needs one: nothing can be lost
+or contradict the directory. The sampler is seeded for each proposal by its number, so that a proposal depends on the
+trials before it alone, not on which process makes it.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
+
+from wavesweep.sweeps.space import Dimension
+from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+
+Reports = Callable[[Path], dict[int, float]]
+"""Reads from a run's directory the objective at each recorded epoch."""
+
+PRUNERS: "dict[str | None, Callable[[], BasePruner]]" = {
+    None: optuna.pruners.NopPruner,
+    "median": optuna.pruners.MedianPruner,
+    "successive_halving": optuna.pruners.SuccessiveHalvingPruner,
+    "hyperband": optuna.pruners.HyperbandPruner,
+}
+
+STATES = {
+    "finished": TrialState.COMPLETE,
+    "diverged": TrialState.PRUNED,  # without a value: a sampler then takes it for the worst
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+class Study:
+    """The sweep as Optuna sees it, brought up to date before each question.
+
+    Args:
+        sweep: Its directory.
+        plan: Of the sweep.
+        reports: Reads what a run has reported so far.
+    """
+
+    def __init__(self, sweep: SweepDirectory, plan: Plan, reports: Reports) -> None:
+        self.sweep, self.plan, self.reports = sweep, plan, reports
+        logging.getLogger("optuna").setLevel(logging.WARNING)
+        self.study = optuna.create_study(study_name=sweep.id, pruner=PRUNERS[plan.pruner]())
+        self.storage = self.study._storage
+        self._ids: list[int] = []  # Optuna's own, by the number of the trial
+        self._ended: set[int] = set()
+
+    def propose(self, number: int) -> list[str]:
+        """Return the overrides of the next trial, all earlier ones having been proposed."""
+        self._refresh(number)
+        self.study.sampler = optuna.samplers.TPESampler(seed=self.plan.seed * 1_000_003 + number)
+        swept = {one.key: _distribution(one) for one in self.plan.dimensions if one.swept}
+        asked = self.study.ask(swept)
+        self._ids.append(asked._trial_id)
+        return [f"{one.key}={_text(one, asked.params.get(one.key, 0))}" for one in self.plan.dimensions]
+
+    def give_up(self, trial: Trial, step: int, value: float) -> tuple[bool, dict[str, float]]:
+        """Say whether a trial is to be pruned after a further report, and what the pruner wants to remember of it."""
+        self._refresh(self.sweep.num_begun())
+        trial_id = self._ids[trial.number]
+        if not self.storage.get_trial(trial_id).intermediate_values:
+            self._report(trial_id, trial)
+        self.storage.set_trial_intermediate_value(trial_id, step, value)
+        pruned = self.study.pruner.prune(self.study, self.storage.get_trial(trial_id))
+        return pruned, dict(self.storage.get_trial(trial_id).system_attrs)
+
+    def _refresh(self, num_begun: int) -> None:
+        """Take over what the directory has of the first trials, as far as it is new."""
+        while len(self._ids) < num_begun:
+            self._ids.append(self.storage.create_new_trial(self.study._study_id, _template(self.plan, self._record())))
+        for number in set(range(num_begun)) - self._ended:
+            trial = self.sweep.read_trial(number)
+            if trial is not None:
+                self._update(trial, self._ids[number])
+
+    def _record(self) -> Trial:
+        return self.sweep.read_trial(len(self._ids)) or Trial(len(self._ids), [])
+
+    def _update(self, trial: Trial, trial_id: int) -> None:
+        for key, value in trial.marks.items():
+            self.storage.set_trial_system_attr(trial_id, key, value)
+        if trial.ended:
+            if trial.state != "diverged":
+                self._report(trial_id, trial)
+            values = None if trial.objective is None else [trial.objective]
+            state = STATES[trial.state] if values or trial.state != "finished" else TrialState.FAIL
+            self.storage.set_trial_state_values(trial_id, state, values)
+            self._ended.add(trial.number)
+
+    def _report(self, trial_id: int, trial: Trial) -> None:
+        for step, value in self.reports(self.sweep.path / trial.directory).items():
+            self.storage.set_trial_intermediate_value(trial_id, step, value)
+
+
+def _template(plan: Plan, trial: Trial) -> optuna.trial.FrozenTrial:
+    """Return a running trial of Optuna's with the values that a trial has."""
+    texts = dict(text.split("=", 1) for text in trial.overrides)
+    swept = [one for one in plan.dimensions if one.swept and one.key in texts]
+    return optuna.trial.create_trial(
+        state=TrialState.RUNNING,
+        params={one.key: _value(one, texts[one.key]) for one in swept},
+        distributions={one.key: _distribution(one) for one in swept},
+    )
+
+
+def _distribution(dimension: Dimension) -> BaseDistribution:
+    """Return how Optuna draws values: of a list, their places in it; a range has an order."""
+    interval, last = dimension.interval, len(dimension.values) - 1
+    if interval is None:
+        return IntDistribution(0, last) if dimension.ordered else CategoricalDistribution(range(last + 1))
+    if interval.integer:
+        return IntDistribution(int(interval.low), int(interval.high), log=interval.log)
+    return FloatDistribution(interval.low, interval.high, log=interval.log)
+
+
+def _text(dimension: Dimension, value: float) -> str:
+    return dimension.values[int(value)] if dimension.interval is None else repr(value)
+
+
+def _value(dimension: Dimension, text: str) -> float:
+    interval = dimension.interval
+    if interval is None:
+        return dimension.values.index(text)
+    return int(text) if interval.integer else float(text)

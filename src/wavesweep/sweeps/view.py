@@ -1,0 +1,107 @@
+"""What people see of a sweep while it runs: a bar on a terminal, and a line for each job that ends."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+
+from wavesweep.redaction import without_password
+from wavesweep.refusals import Refused
+from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
+from wavesweep.terminal import interactive
+
+SECONDS_BETWEEN_LOOKS = 0.3
+TITLES = ("finished", "diverged", "pruned", "failed")
+
+
+@contextmanager
+def watching(sweep: SweepDirectory, plan: Plan) -> Iterator[None]:
+    """Show how a sweep goes while its workers run, wherever they run: its directory tells."""
+    with _bar(plan.n_trials) if interactive() else _no_bar() as show:
+        view, ended = View(sweep, plan, show), Event()
+        view.look(quietly=True)
+        thread = Thread(target=view.work, args=[ended], name="view", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            view.look()
+
+
+class View:
+    """Follows the trials of a sweep.
+
+    Args:
+        sweep: Its directory.
+        plan: Of the sweep.
+        show: Shows lines, how many trials have ended, and a text on how all stand.
+    """
+
+    def __init__(self, sweep: SweepDirectory, plan: Plan, show: Callable[[list[str], int, str], None]) -> None:
+        self.sweep, self.plan, self.show = sweep, plan, show
+        self.ended: dict[int, Trial] = {}
+
+    def work(self, ended: Event) -> None:
+        """Look again and again."""
+        while not ended.wait(SECONDS_BETWEEN_LOOKS):
+            with suppress(OSError, Refused):  # a look later may succeed, and the summary says what is wrong
+                self.look()
+
+    def look(self, quietly: bool = False) -> None:
+        """Take in what has changed, and show it."""
+        lines, running = [], 0
+        for trial in self._open():
+            running += trial.state == "running"
+            if trial.ended:
+                self.ended[trial.number] = trial
+                lines.append(self._line(trial))
+        self.show([] if quietly else lines, len(self.ended), self._text(running))
+
+    def _open(self) -> list[Trial]:
+        numbers = {int(path.stem) for path in self.sweep.trials.glob("*.json")} - self.ended.keys()
+        return [trial for number in sorted(numbers) if (trial := self.sweep.read_trial(number))]
+
+    def _line(self, trial: Trial) -> str:
+        what = " ".join(f"{key}={value}" for key, value in self.plan.varied(trial.overrides).items())
+        number = f"[{len(self.ended):>{len(str(self.plan.n_trials))}}/{self.plan.n_trials}]"
+        value = f"  {trial.objective:.2e}" if trial.objective is not None else ""
+        reason = f": {trial.reason}" if trial.reason else ""
+        line = f"{number} {trial.state:<8}  {what or 'job ' + str(trial.number)}{value}  {trial.seconds:.1f} s{reason}"
+        return without_password(line)
+
+    def _text(self, running: int) -> str:
+        counts = Counter(trial.state for trial in self.ended.values())
+        parts = [f"{running} running", *(f"{counts[state]} {state}" for state in TITLES if counts[state])]
+        values = [trial.objective for trial in self.ended.values() if trial.objective is not None]
+        return " · ".join([*parts, *([f"best {min(values):.2e}"] if values else [])])
+
+
+@contextmanager
+def _no_bar() -> Iterator[Callable[[list[str], int, str], None]]:
+    def show(lines: list[str], _: int, __: str) -> None:
+        for line in lines:
+            print(line, file=sys.stderr, flush=True)
+
+    yield show
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[list[str], int, str], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    columns = [MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn(compact=True)]
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    with Progress(*columns, TextColumn("left"), console=console, transient=True, refresh_per_second=4) as bar:
+        task = bar.add_task("starting", total=total)
+
+        def show(lines: list[str], ended: int, text: str) -> None:
+            for line in lines:
+                bar.console.print(Text(line, "red" if "failed" in line.split("  ")[0] else ""))
+            bar.update(task, completed=ended, description=text)
+
+        yield show

@@ -1,0 +1,149 @@
+"""The Hydra job that a launcher starts for each worker of a sweep: it runs trial after trial until none is left."""
+
+import math
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus, run_job
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
+
+from wavesweep import interrupts
+from wavesweep.failures import in_one_line
+from wavesweep.interrupts import Interrupted, Pruned
+from wavesweep.sweeps.composition import Composer, from_files, with_hydra
+from wavesweep.sweeps.store import Queue, SweepDirectory, Trial
+from wavesweep.sweeps.task import SweepTask, answer_by
+
+if TYPE_CHECKING:
+    from wavesweep.sweeps.study import Study
+
+
+@dataclass
+class Worker:
+    """Runs trials of a sweep; callable as a Hydra job, and travels to other processes.
+
+    Attributes:
+        task: What each trial runs.
+        hydra_context: As Hydra gave it to the sweeper.
+        launch: This start of the sweep.
+        restartable: Whether another process may take over where one died.
+    """
+
+    task: SweepTask
+    hydra_context: HydraContext
+    launch: str
+    restartable: bool = True
+
+    def __call__(self, composed: DictConfig) -> list[JobReturn]:
+        """Run what is left of the sweep; return what its trials returned, if the task wants that."""
+        interrupts.watch()
+        shift = Shift(self, composed)
+        with interrupts.deferred():
+            return shift.work()
+
+
+class Shift:
+    """One worker's work on one sweep.
+
+    Args:
+        worker: Who works.
+        composed: The worker's own configuration.
+    """
+
+    def __init__(self, worker: Worker, composed: DictConfig) -> None:
+        self.task, self.context = worker.task, worker.hydra_context
+        self.hydra = cast("DictConfig", HydraConfig.get())
+        self.sweep = SweepDirectory(Path(self.hydra.sweep.dir))
+        self.queue = Queue(self.sweep, worker.launch, self._propose)
+        self.plan = self.queue.plan
+        local = OmegaConf.masked_copy(composed, [key for key in self.task.local if key in composed])
+        self.composer = Composer(set(self.plan.groups), from_files(self.sweep, self.plan, local))
+        self._study: Study | None = None
+
+    def work(self) -> list[JobReturn]:
+        """Run trials until none is left, or a signal comes."""
+        returns = []
+        while not interrupts.pending():
+            with self.queue.take() as trial:
+                if trial is None:
+                    break
+                returned = self._run(trial)
+            if returned and self.task.wants_returns:
+                returns.append(returned)
+        return returns
+
+    def _run(self, trial: Trial) -> JobReturn | None:
+        """Run a trial that is held, and record how it ended."""
+        began, returned = time.monotonic(), None
+        self.trial = trial
+        answer_by(self._answer if self.plan.pruner else None)
+        try:
+            returned = self._run_job()
+            outcome = _outcome(returned)
+        except Interrupted:
+            outcome = {"state": "interrupted"}
+        except (Exception, SystemExit) as error:  # of composing, or of a task that exits
+            outcome = _outcome_of(error)
+        self.queue.end(replace(self.trial, seconds=trial.seconds + time.monotonic() - began, **outcome))
+        return returned
+
+    def _run_job(self) -> JobReturn:
+        config, choices = self.composer.compose(self.trial.overrides)
+        config = with_hydra(config, self.hydra, self.plan.subdir, self.trial, choices)
+        if not self.trial.directory:
+            self._record(directory=str(config.hydra.sweep.subdir))
+        return run_job(
+            hydra_context=self.context,
+            task_function=self.task,
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+        )
+
+    def _record(self, **changes: Any) -> None:
+        self.trial = replace(self.trial, **changes)
+        self.sweep.write_trial(self.trial)
+
+    def _answer(self, step: int, objective: float) -> bool:
+        """Say whether the pruner gives the trial up, and record what it wants to remember."""
+        pruned, marks = self._index().give_up(self.trial, step, objective)
+        if marks != self.trial.marks:
+            self._record(marks=marks)
+        return pruned
+
+    def _propose(self, number: int) -> list[str]:
+        return self._index().propose(number)
+
+    def _index(self) -> "Study":
+        if self._study is None:
+            from wavesweep.sweeps.study import Study
+
+            self._study = Study(self.sweep, self.plan, self.task.reports)
+        return self._study
+
+
+def _outcome(returned: JobReturn) -> dict[str, Any]:
+    """Return how a job ended, for its trial's record."""
+    value = returned._return_value
+    if returned.status != JobStatus.COMPLETED:
+        return _outcome_of(value)
+    if not isinstance(value, int | float):
+        return {"state": "finished"}
+    if not math.isfinite(value):
+        return {"state": "diverged"}
+    return {"state": "finished", "objective": float(value)}
+
+
+def _outcome_of(error: BaseException) -> dict[str, Any]:
+    match error:
+        case Pruned():
+            return {"state": "pruned"}
+        case SystemExit():
+            return {"state": "failed", "reason": f"the job exited with {error.code}"}
+        case Exception():
+            return {"state": "failed", "reason": in_one_line(error)}
+    raise error
