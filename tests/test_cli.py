@@ -1,6 +1,7 @@
 """The real command: exit codes, messages, what it leaves."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -62,9 +63,11 @@ def test_a_sweep_gives_each_job_its_directory_and_run(wavesweep: Command, tmp_pa
     done = wavesweep("-m", *SMALL, "dataset=sine,cos_sin_squared", "model=tiny,linear", "training.epochs=1")
     assert done.returncode == 0, done.stderr
     [sweep] = (tmp_path / "outputs" / "sweeps").iterdir()
-    jobs = sorted(path.name for path in sweep.iterdir() if path.is_dir())
+    jobs = sorted(path.parent.name for path in sweep.glob("*/run.json"))
     assert jobs == ["0", "1", "2", "3"]
-    found = runs(tmp_path)
+    [parent] = [run for run in runs(tmp_path) if "mlflow.parentRunId" not in run.data.tags]
+    found = [run for run in runs(tmp_path) if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert parent.info.status == "FINISHED"
     assert len({run.info.run_name for run in found}) == 4
     assert {run.data.tags["wavesweep.sweep_id"] for run in found} == {sweep.name}
     keys = [set(run.data.metrics) for run in found]
@@ -72,10 +75,26 @@ def test_a_sweep_gives_each_job_its_directory_and_run(wavesweep: Command, tmp_pa
 
 
 def test_a_failed_job_does_not_stop_the_others(wavesweep: Command, tmp_path: Path) -> None:
-    done = wavesweep("-m", *SMALL, "model=tiny", "training.epochs=1", "training.window=1,10")
+    (tmp_path / "sweep" / "0").mkdir(parents=True)
+    (tmp_path / "sweep" / "0" / "plots").write_text("a file where a folder belongs")
+    overrides = ["model=tiny", "training.epochs=1", "training.window=10,20", "hydra.sweep.dir=sweep"]
+    done = wavesweep("-m", *SMALL, *overrides)
+    assert done.returncode == 1
+    reason = "sweep/0/plots: File exists"
+    assert f"failed    training.window=10  0.0 s: {reason}" in re.sub(r"  [.\d]+ s", "  0.0 s", done.stderr)
+    assert f"failed: trial 0 (training.window=10): {reason}" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in (tmp_path / "sweep" / "0" / "wavesweep.log").read_text()
+    states = {run.data.params.get("training.window"): run.info.status for run in runs(tmp_path)}
+    assert states == {"10": "FAILED", "20": "FINISHED", None: "FAILED"}
+
+
+def test_one_wrong_value_stops_a_sweep_before_it_begins(wavesweep: Command, tmp_path: Path) -> None:
+    done = wavesweep("-m", *SMALL, "model=tiny", "seed=0,1", "training.window=10,1")
     assert done.returncode == 2
-    assert "training.window must be from 2 to the 40 steps" in done.stderr
-    assert [run.data.params["training.window"] for run in runs(tmp_path)] == ["10"]
+    assert done.stderr.count("\n") == 1
+    assert "model=tiny seed=0 training.window=1 (and 1 more jobs): training.window must be from 2" in done.stderr
+    assert not (tmp_path / "outputs").exists()
 
 
 def test_a_diverged_run_exits_with_3(wavesweep: Command) -> None:

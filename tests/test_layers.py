@@ -16,22 +16,32 @@ ORDER = [
     ["datasets", "models", "optimizers", "networks"],
     ["config"],
     ["shapes", "rundir"],
+    ["sweeps.task", "sweeps.space"],
+    ["sweeps.store"],
     ["splits"],
     ["forecasting"],
     ["metrics", "weights", "training"],
     ["baselines", "plots", "served_model"],
-    ["experiment", "report", "tracking", "stored"],
+    ["experiment", "report", "tracking", "stored", "fingerprints"],
     ["jobs", "deliveries"],
     ["runner"],
+    ["sweeps.lookup", "sweeps.study", "sweeps.view", "sweeps.leaderboard"],
+    ["sweeps.charts"],
+    ["conclusion"],
     ["hydra_errors"],
     ["compose"],
+    ["sweeps.composition", "sweeps.launcher"],
+    ["sweeps.worker"],
+    ["sweeps.sweeper"],
+    ["hydra_task"],
+    ["hydra_app"],
     ["resumption"],
-    ["ui", "sync", "resume", "completion"],
+    ["ui", "sync", "resume", "summary", "completion"],
     ["cli"],
-    ["__main__", "__init__"],
+    ["__main__", "__init__", "sweeps.__init__"],
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
-HYDRA_LEVEL, MLFLOW = LEVEL["hydra_errors"], {"tracking"}
+HYDRA_LEVEL, HYDRA, MLFLOW = LEVEL["hydra_errors"], {"sweeps.space"}, {"tracking"}
 
 
 def imports(path: Path) -> set[str]:
@@ -51,16 +61,32 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.glob("*.py")), ids=lambda path: path.stem)
+def module_name(path: Path) -> str:
+    """Return the name of a module within the package."""
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=module_name)
 def test_a_module_depends_on_those_below_it(path: Path) -> None:
+    own = module_name(path)
     for name in imports(path):
         package, _, module = name.partition(".")
-        if package == "wavesweep" and module:
-            assert LEVEL[module] <= LEVEL[path.stem], f"{path.stem} imports {module}"
+        if package == "wavesweep" and module in LEVEL:
+            assert LEVEL[module] <= LEVEL[own], f"{own} imports {module}"
+        elif package == "wavesweep":
+            assert module in ("", "sweeps"), f"{own} imports {module}, which has no place"
         if package in ("hydra", "omegaconf"):
-            assert LEVEL[path.stem] >= HYDRA_LEVEL, f"{path.stem} imports {package}"
+            assert LEVEL[own] >= HYDRA_LEVEL or own in HYDRA, f"{own} imports {package}"
         if package == "mlflow":
-            assert path.stem in MLFLOW, f"{path.stem} imports mlflow"
+            assert own in MLFLOW, f"{own} imports mlflow"
+
+
+def test_a_sweep_knows_nothing_of_networks_or_mlflow() -> None:
+    ours = {"refusals", "rundir", "terminal", "redaction", "interrupts", "failures", "hydra_errors", "report"}
+    for path in (SOURCE / "sweeps").glob("*.py"):
+        names = {name.removeprefix("wavesweep.") for name in imports(path) if name.startswith("wavesweep.")}
+        strangers = {name for name in names if not name.startswith("sweeps")} - ours
+        assert not strangers, f"{path.name} imports {strangers}"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +96,8 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) 
     script = (
         "import sys\nfrom wavesweep.cli import main\n"
         "try:\n    main()\nfinally:\n"
-        "    heavy = {'torch', 'mlflow', 'matplotlib', 'pandas', 'rich', 'pydantic'} & set(sys.modules)\n"
+        "    heavy = {'torch', 'mlflow', 'matplotlib', 'pandas', 'rich', 'pydantic', 'optuna', 'scipy'}\n"
+        "    heavy &= set(sys.modules)\n"
         "    assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", script, *arguments], cwd=tmp_path, capture_output=True, text=True)

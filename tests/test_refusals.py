@@ -52,7 +52,10 @@ NAMES = [
     ),
     Case("model.kind=linear", "model.kind=linear: a kind comes with its option, model=…; did you mean linear?"),
     Case("hydra.sweeper.n_job=3", "hydra.sweeper.n_job is not a key of Hydra's; wavesweep --cfg hydra shows them"),
-    Case("hydra/launcher=foo", "hydra/launcher=foo is not an option; choose from basic"),
+    Case(
+        "hydra/launcher=foo",
+        "hydra/launcher=foo is not an option; choose from basic, joblib, submitit_local, submitit_slurm, wavesweep",
+    ),
 ]
 
 VALUES = [

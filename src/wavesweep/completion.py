@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from contextlib import redirect_stdout
 
-WORDS = ("resume", "sync", "ui")
+WORDS = ("resume", "summary", "sync", "ui")
 
 
 def complete(hydra: Callable[[], int]) -> None:

@@ -71,12 +71,13 @@ def compose_words(overrides: list[str]) -> "Config":
             raise Refused(explain(error, [])) from None
 
 
-def read_word(word: str, arguments: list[str]) -> tuple[list[str], dict[str, str]]:
+def read_word(word: str, arguments: list[str], more: tuple[str, ...] = ()) -> tuple[list[str], dict[str, str]]:
     """Split what follows one of our own words into overrides and all else.
 
     Args:
         word: The first of the command line.
         arguments: All that follows it.
+        more: How further keys begin that the word takes.
 
     Returns:
         The arguments that are no overrides, and the overrides by their keys.
@@ -88,17 +89,17 @@ def read_word(word: str, arguments: list[str]) -> tuple[list[str], dict[str, str
 
     others, overrides = [], {}
     for argument in arguments:
-        match = re.match(r"\+*([\w.]+)=", argument)
+        match = re.match(r"\+*([\w./]+)=", argument)
         if match is None:
             others.append(argument)
-        elif match[1].startswith(("tracking.", "runtime.")):
+        elif match[1].startswith(("tracking.", "runtime.", *more)):
             overrides[match[1]] = argument
         else:
             raise Refused(f"{word} takes tracking.* and runtime.* overrides, got {argument}; leave it out")
     return others, overrides
 
 
-def read_place(word: str, arguments: list[str]) -> tuple[str | None, dict[str, str]]:
+def read_place(word: str, arguments: list[str], more: tuple[str, ...] = ()) -> tuple[str | None, dict[str, str]]:
     """Split what follows a word that takes one place and no flags into that place and the overrides, by their keys.
 
     Raises:
@@ -106,7 +107,7 @@ def read_place(word: str, arguments: list[str]) -> tuple[str | None, dict[str, s
     """
     from wavesweep.refusals import Refused
 
-    others, overrides = read_word(word, arguments)
+    others, overrides = read_word(word, arguments, more)
     if flags := [argument for argument in others if argument.startswith("-")]:
         raise Refused(f"{flags[0]} is not a flag of {word}; wavesweep {word} --help shows what it takes")
     if len(others) > 1:

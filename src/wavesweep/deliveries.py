@@ -7,17 +7,19 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from wavesweep.config import Config, Tracking
+from wavesweep.config import Config, Tracking, dump, flatten
 from wavesweep.failures import in_one_line
 from wavesweep.refusals import Refused
-from wavesweep.rundir import RunDirectory
-from wavesweep.stored import find_runs, read_config
+from wavesweep.rundir import RunDirectory, read_info, write_info
+from wavesweep.stored import find_runs, known_address, read_config
+from wavesweep.sweeps.store import Busy, SweepDirectory
 from wavesweep.terminal import track
-from wavesweep.tracking import LeftAlone, deliver, is_delivered, reason, require
+from wavesweep.tracking import LeftAlone, deliver, deliver_parent, has_all, is_delivered, reason, require
 
 log = logging.getLogger("wavesweep")
 
 MISSING = "not delivered"
+TRACKING = {name: f"tracking.{name}" for name in ("uri", "experiment", "required")}
 
 
 def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) -> Counter[str]:
@@ -48,6 +50,48 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
             log.warning(in_one_line(error))
             counts[MISSING] += 1
     return counts
+
+
+def deliver_sweeps(places: list[Path], local: Config, keys: Collection[str]) -> Counter[str]:
+    """Deliver sweeps, the parents of runs; mark those whose process has vanished. For the arguments see `deliver_all`.
+
+    Returns:
+        How many sweeps there are in each state.
+    """
+    counts: Counter[str] = Counter()
+    for sweep in map(SweepDirectory, places):
+        try:
+            with sweep.locked():
+                counts[_deliver_sweep(sweep, local, keys)] += 1
+        except Busy:
+            counts["running"] += 1
+        except (Refused, OSError) as error:
+            log.warning(in_one_line(error))
+            counts[MISSING] += 1
+    return counts
+
+
+def _deliver_sweep(sweep: SweepDirectory, local: Config, keys: Collection[str]) -> str:
+    """Deliver a sweep whose lock is held; return the state that it is in then."""
+    values, now = sweep.read_plan().local, flatten(dump(local))
+    tracking = Tracking(**{name: now[key] if key in keys else values[key] for name, key in TRACKING.items()})
+    if "***" in tracking.uri:
+        tracking = tracking.model_copy(update={"uri": known_address(tracking.uri, sweep.plan, local)})
+    info = read_info(sweep.parent)
+    if info.status == "running":
+        info = info.finished("killed", info.description)
+        write_info(sweep.parent, info)
+    try:
+        if has_all(info, tracking):
+            return "up to date"
+        deliver_parent(sweep.path, tracking)
+    except LeftAlone as error:
+        log.warning("%s: %s", sweep.path, error)
+        return "left alone"
+    except Exception as error:
+        log.warning("%s: MLflow has not taken the sweep: %s", sweep.path, reason(error, tracking))
+        return MISSING
+    return "delivered"
 
 
 def deliver_vanished(local: Config) -> None:

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -244,12 +245,16 @@ def _start(config: Config, data: Split, directory: RunDirectory, info: RunInfo) 
 
 
 def _tags(config: Config) -> dict[str, str]:
-    """Return what the run runs on."""
+    return {"wavesweep.config_hash": config_hash(config), **environment()}
+
+
+@cache
+def environment() -> dict[str, str]:
+    """Return what runs run on, as tags."""
     commit = _git_commit()
     return {
         "wavesweep.versions": _versions(),
         "wavesweep.platform": platform.platform(),
-        "wavesweep.config_hash": config_hash(config),
         "mlflow.user": getpass.getuser(),
         "mlflow.source.name": "wavesweep",
         "mlflow.source.type": "LOCAL",

@@ -1,4 +1,4 @@
-"""Finds a run that has not ended, and goes on with it."""
+"""Finds a run or a sweep that has not ended, and goes on with it."""
 
 import logging.config
 from collections.abc import Collection
@@ -11,18 +11,21 @@ from wavesweep.deliveries import MISSING, deliver_all, deliver_vanished
 from wavesweep.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.failures import in_one_line
 from wavesweep.groups import conf_dir
+from wavesweep.hydra_app import run_hydra
 from wavesweep.jobs import locked, prepare, proceed
 from wavesweep.refusals import Refused
 from wavesweep.rundir import RunDirectory
 from wavesweep.runner import fail, show
-from wavesweep.stored import find_runs, read_config
+from wavesweep.stored import find_runs, known_address, read_config
+from wavesweep.sweeps.lookup import all_sweeps, began, find_sweep, is_open
+from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.terminal import relative, say
 
 log = logging.getLogger("wavesweep")
 
 
-def find(place: str, local: Config) -> RunDirectory | None:
-    """Return the run that a place names; of `latest`, that which was begun last of those that have not ended.
+def find(place: str, local: Config) -> RunDirectory | SweepDirectory | None:
+    """Return the run or sweep that a place names; of `latest`, what was begun last of all that has not ended.
 
     Args:
         place: What was typed.
@@ -32,26 +35,46 @@ def find(place: str, local: Config) -> RunDirectory | None:
         None if all have ended, which has been said.
 
     Raises:
-        Refused: If there is no such run.
+        Refused: If there is no such run or sweep.
     """
     if place != "latest":
+        if sweep := find_sweep(place):
+            return sweep
         if not RunDirectory(Path(place)).info.exists():
-            raise Refused(f"{place} must be a run's directory, or latest, but holds no run.json; name another")
+            raise Refused(
+                f"{place} must be the directory of a run or a sweep, a sweep's id, or latest, but holds no run.json; "
+                "name another"
+            )
         return RunDirectory(Path(place))
     deliver_vanished(local)
-    begun = {}
+    begun = _open_runs() | {sweep: began(sweep) for sweep in all_sweeps() if _waits(sweep)}
+    if not begun:
+        say("no run below outputs waits to be resumed; wavesweep sync delivers what MLflow has missed")
+        return None
+    return max(begun, key=lambda found: begun[found])
+
+
+def _open_runs() -> dict[RunDirectory | SweepDirectory, int]:
+    """Return the runs that have not ended, less those of sweeps, each with its start."""
+    begun: dict[RunDirectory | SweepDirectory, int] = {}
     for run in find_runs(Path("outputs")):
         try:
             info = run.read_info()
         except (Refused, OSError) as error:
             log.warning(in_one_line(error))
             continue
-        if not info.complete and info.status != "running":
+        if not (info.complete or info.status == "running" or info.sweep_id):
             begun[run] = info.started
-    if not begun:
-        say("no run below outputs waits to be resumed; wavesweep sync delivers what MLflow has missed")
-        return None
-    return max(begun, key=lambda run: begun[run])
+    return begun
+
+
+def _waits(sweep: SweepDirectory) -> bool:
+    """Say whether a sweep has something left, and nobody runs it."""
+    try:
+        with sweep.locked():
+            return is_open(sweep)
+    except (Refused, OSError):
+        return False
 
 
 def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int:
@@ -80,6 +103,38 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
             raise
         except Exception as error:
             return fail(error, directory)
+
+
+def finish_sweep(
+    sweep: SweepDirectory, local: Config, own: dict[str, str], launching: list[str], *, force: bool
+) -> int:
+    """Go on with a sweep by the command line that began it, with nothing taken from there that could run code.
+
+    Args:
+        sweep: Which.
+        local: What is configured here and now.
+        own: The overrides of `tracking` that were typed, by their keys.
+        launching: The overrides that choose the launcher.
+        force: Whether code and data may have changed.
+
+    Raises:
+        Refused: If that can't be done.
+    """
+    if changed := [text for key, text in own.items() if key.startswith("runtime.")]:
+        raise Refused(f"{changed[0]}: a sweep goes on as it began; leave it out, or start a new sweep")
+    values = {key: value for key, value in sweep.read_plan().local.items() if key not in own}
+    if "***" in values.get("tracking.uri", ""):
+        values["tracking.uri"] = known_address(values["tracking.uri"], sweep.plan, local)
+    stored = [f"{key}={_quoted(value)}" for key, value in values.items()]
+    place = [f"hydra.sweep.dir={_quoted(str(sweep.path))}", f"hydra.sweeper.resume={'force' if force else 'exactly'}"]
+    return run_hydra(["-m", *stored, *own.values(), *launching, *place])
+
+
+def _quoted(value: str | bool) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    escaped = value.replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _log_into(directory: RunDirectory) -> None:

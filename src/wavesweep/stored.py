@@ -1,14 +1,14 @@
 """Runs that stand on disk: finding them, and reading their configuration again."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from wavesweep.config import Config, dump, flatten, parse
 from wavesweep.redaction import public_address
 from wavesweep.refusals import Refused
-from wavesweep.rundir import RunDirectory
+from wavesweep.rundir import PARENT, RunDirectory
 
 
 def find_runs(place: Path) -> list[RunDirectory]:
@@ -17,17 +17,29 @@ def find_runs(place: Path) -> list[RunDirectory]:
     Raises:
         Refused: If there is no such directory.
     """
+    return [RunDirectory(folder) for folder, files in _walk(place) if "run.json" in files]
+
+
+def find_sweeps(place: Path) -> list[Path]:
+    """Return the directories of sweeps at and below a place, in the order of their paths.
+
+    Raises:
+        Refused: If there is no such directory.
+    """
+    return [folder for folder, files in _walk(place) if PARENT in files]
+
+
+def _walk(place: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Go through folders, each with its files; not into runs, or into copies of what stands in runs."""
     if not place.is_dir():
         raise Refused(f"{place} must be a run's directory, or one that holds runs, but is not there; name another")
-    found = []
     for folder, below, files in os.walk(place):
         below.sort()
         if "run.json" in files:
-            found.append(RunDirectory(Path(folder)))
             below.clear()
-        elif "mlartifacts" in below:  # copies of what stands in runs
+        elif "mlartifacts" in below:
             below.remove("mlartifacts")
-    return found
+        yield Path(folder), files
 
 
 def read_objectives(path: Path) -> dict[int, float]:
@@ -68,7 +80,16 @@ def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> 
     if "${" in text:
         raise Refused(f"{directory.config} must hold plain values, got ${{…}}; write the value itself")
     if "***" in address:
-        if public_address(local.tracking.uri) != address:
-            raise Refused(f"{directory.config} hides the password of {address}; give it by MLFLOW_TRACKING_URI")
-        stored["uri"] = local.tracking.uri
+        stored["uri"] = known_address(address, directory.config, local)
     return parse(values)
+
+
+def known_address(address: str, path: Path, local: Config) -> str:
+    """Return a tracking address whose password a file hides, as it is configured here and now.
+
+    Raises:
+        Refused: If another one is.
+    """
+    if public_address(local.tracking.uri) != address:
+        raise Refused(f"{path} hides the password of {address}; give it by MLFLOW_TRACKING_URI")
+    return local.tracking.uri

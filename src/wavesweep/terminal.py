@@ -111,12 +111,12 @@ class Bar(Progress):
 
 def progress(objective: str, best: float) -> Progress:
     """Return what shows the progress of a run: a bar on a terminal that can move its cursor, else lines."""
-    return Bar(objective, best) if _interactive() else Progress(objective, best)
+    return Bar(objective, best) if interactive() else Progress(objective, best)
 
 
 def track(items: list[T], what: str) -> Iterable[T]:
     """Go through items, on a terminal with a bar that is gone in the end."""
-    if not _interactive():
+    if not interactive():
         return items
     from rich.console import Console
     from rich.progress import track as rich_track
@@ -124,7 +124,8 @@ def track(items: list[T], what: str) -> Iterable[T]:
     return rich_track(items, what, console=Console(stderr=True), transient=True)
 
 
-def _interactive() -> bool:
+def interactive() -> bool:
+    """Say whether stderr is a terminal that can move its cursor."""
     return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from wavesweep import interrupts
 from wavesweep.config import Config, Tracking, flatten
 from wavesweep.redaction import public_address, without_password
-from wavesweep.rundir import COMPLETE, RunDirectory, RunInfo, read_info, write_atomically
+from wavesweep.rundir import COMPLETE, PARENT, RunDirectory, RunInfo, read_info, write_atomically
 from wavesweep.schema import Refused
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ STATUS = {
     "failed": "FAILED",
     "killed": "KILLED",
 }
-PARENT = "parent.json"  # in a sweep's directory: what is known of it as the parent of its runs
 STATUS_TAG, KEY_TAG = "wavesweep.status", "wavesweep.run_key"
 MOST_METRICS, MOST_PARAMS, MOST_TAGS = 1000, 100, 100  # in one request, a limit of the server
 SQLITE = "sqlite:///"
@@ -179,7 +178,11 @@ def is_delivered(directory: RunDirectory, tracking: Tracking) -> bool:
         Refused: If the directory can't be read.
         Exception: Whatever MLflow raises if the store can't be used.
     """
-    info = directory.read_info()
+    return has_all(directory.read_info(), tracking)
+
+
+def has_all(info: RunInfo, tracking: Tracking) -> bool:
+    """Say whether MLflow's record of a run or a sweep is complete; for what it raises, see `is_delivered`."""
     client, experiment_id = connect(tracking)
     run = _find(client, experiment_id, info)
     return run is not None and run.data.tags.get(STATUS_TAG) == info.status and run.info.end_time == info.ended

@@ -3,6 +3,7 @@
 What a child needs and what it returns travel by cloudpickle, since tasks may be closures, or live in `__main__`.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -236,6 +237,7 @@ def _child(connection: Connection) -> None:
     """Run a job in a process of its own and write its result to a connection; where a signal came before, just end."""
     watch()
     defer()
+    gc.set_threshold(100_000, 50, 100)  # imports make many objects and little garbage
     Thread(target=_end_with_parent, daemon=True).start()  # while signals are blocked, which leaves them to this thread
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     try:
@@ -246,6 +248,8 @@ def _child(connection: Connection) -> None:
         sys.exit(interrupted.exit_code)
     except (EOFError, OSError):  # the parent has died
         sys.exit(1)
+    finally:
+        gc.freeze()  # else Python looks for garbage as it ends, for more than a second
 
 
 def _end_with_parent() -> None:

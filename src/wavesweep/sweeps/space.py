@@ -59,6 +59,13 @@ class Dimension:
         """The key without the signs before it."""
         return self.key.lstrip("+~")
 
+    @property
+    def text(self) -> str:
+        """The dimension in one word, for people."""
+        if self.interval is None:
+            return f"{self.name}={','.join(self.values)}"
+        return f"{self.name}={self.interval.low:g}…{self.interval.high:g}"
+
     def typical(self, number: int) -> str:
         """Return a value for a check before the sweep; numbers from 0 upwards give all values, or both bounds."""
         if self.interval is None:

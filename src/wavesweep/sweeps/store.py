@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wavesweep.refusals import Refused
-from wavesweep.rundir import write_atomically
+from wavesweep.rundir import PARENT, write_atomically
 from wavesweep.sweeps.space import Dimension, Interval, grid_overrides, is_grid, varied
 
 if TYPE_CHECKING:
@@ -98,6 +98,10 @@ class Trial:
         return self.state in ENDED
 
 
+class Busy(Refused):
+    """Another process runs the sweep."""
+
+
 class SweepDirectory:
     """Names, locks and safe writing of a sweep's files."""
 
@@ -106,7 +110,7 @@ class SweepDirectory:
         self.plan = path / "sweep.json"
         self.configs = path / "configs"
         self.trials = path / "trials"
-        self.parent = path / "parent.json"
+        self.parent = path / PARENT
         self.leaderboard = path / "leaderboard.csv"
         self.plots = path / "plots"
 
@@ -120,14 +124,14 @@ class SweepDirectory:
         """Hold the sweep's lock.
 
         Raises:
-            Refused: If another process runs the sweep.
+            Busy: If another process runs the sweep.
         """
         from filelock import FileLock, Timeout
 
         try:
             held = FileLock(self.path / ".lock", timeout=0).acquire()
         except Timeout:
-            raise Refused(f"{self.path} is being run by another process; wait for its end, or stop it") from None
+            raise Busy(f"{self.path} is being run by another process; wait for its end, or stop it") from None
         with held:
             yield
 

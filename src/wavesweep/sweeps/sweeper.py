@@ -189,12 +189,7 @@ def _list(plan: Plan, jobs: list[list[str]]) -> None:
         lines = [f"{number:>{len(str(len(jobs)))}}  {' '.join(overrides)}" for number, overrides in enumerate(jobs)]
         say("\n".join([*lines, f"{plan.n_trials} jobs; nothing was run"]))
         return
-    ranges = [
-        f"  {one.key}: {one.interval.low:g} to {one.interval.high:g}"
-        if one.interval
-        else f"  {one.key}: {', '.join(one.values)}"
-        for one in plan.dimensions
-    ]
+    ranges = [f"  {one.text}" for one in plan.dimensions]
     say("\n".join([f"{plan.n_trials} jobs, each chosen after those before it, from", *ranges, "nothing was run"]))
 
 
@@ -278,12 +273,20 @@ def _launch(sweep: Sweep, plan: Plan) -> list[JobReturn]:
         jobs, error = _launch_once(sweep, plan, launcher, len(left))
         returned += jobs
         before, left = left, _left(sweep.directory, plan)
-        if left == before:
+        if left == before and not interrupts.pending():
             patience -= 1
-            if error and not patience:
-                raise error
+            if not patience:
+                _give_up(sweep, error)
             time.sleep(SECONDS_TO_WAIT)
     return returned
+
+
+def _give_up(sweep: Sweep, error: Exception | None) -> None:
+    """Say that workers get nowhere; another application's launcher says it by an exception."""
+    if error and sweep.task.wants_returns:
+        raise error
+    reason = f": {in_one_line(error)}" if error else ""
+    log.error("workers end before they get anywhere%s", reason)
 
 
 def _launch_once(
