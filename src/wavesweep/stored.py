@@ -49,7 +49,8 @@ def read_objectives(path: Path) -> dict[int, float]:
     directory = RunDirectory(path)
     if not directory.config.exists():
         return {}
-    name = yaml.safe_load(directory.config.read_text("utf-8"))["objective"]
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is there
+    name = yaml.load(directory.config.read_text("utf-8"), loader)["objective"]  # noqa: S506  both are safe
     rows = [row for row in directory.read_metrics() if "epoch" in row]
     return {row["epoch"]: float("nan") if row[name] is None else row[name] for row in rows}
 

@@ -176,12 +176,13 @@ class SweepDirectory:
 
     def read_trials(self, plan: Plan) -> list[Trial]:
         """Read all trials, those of a grid that have not begun included."""
-        numbers = range(plan.n_trials) if plan.is_grid else range(self.num_begun())
-        return [self.read_trial(number) or waiting(plan, number) for number in numbers]
+        begun = self.begun()
+        numbers = range(plan.n_trials) if plan.is_grid else sorted(begun)
+        return [(number in begun and self.read_trial(number)) or waiting(plan, number) for number in numbers]
 
-    def num_begun(self) -> int:
-        """Return how many trials have a record, where they are made one after the other."""
-        return sum(path.suffix == ".json" for path in self.trials.iterdir())
+    def begun(self) -> set[int]:
+        """Return the numbers of trials that have a record."""
+        return {int(path.stem) for path in self.trials.iterdir() if path.suffix == ".json"}
 
 
 def waiting(plan: Plan, number: int) -> Trial:

@@ -55,6 +55,10 @@ class Study:
         self._ids: list[int] = []  # Optuna's own, by the number of the trial
         self._ended: set[int] = set()
 
+    def knows(self, number: int) -> bool:
+        """Say whether a trial was proposed or seen before."""
+        return number < len(self._ids)
+
     def propose(self, number: int) -> list[str]:
         """Return the overrides of the next trial, all earlier ones having been proposed."""
         self._refresh(number)
@@ -66,7 +70,7 @@ class Study:
 
     def give_up(self, trial: Trial, step: int, value: float) -> tuple[bool, dict[str, float]]:
         """Say whether a trial is to be pruned after a further report, and what the pruner wants to remember of it."""
-        self._refresh(self.sweep.num_begun())
+        self._refresh(max(self.sweep.begun()) + 1)
         trial_id = self._ids[trial.number]
         if not self.storage.get_trial(trial_id).intermediate_values:
             self._report(trial_id, trial)
@@ -98,6 +102,9 @@ class Study:
             self._ended.add(trial.number)
 
     def _report(self, trial_id: int, trial: Trial) -> None:
+        """Take over what a trial has reported; without a pruner, nobody asks for it."""
+        if self.plan.pruner is None:
+            return
         for step, value in self.reports(self.sweep.path / trial.directory).items():
             self.storage.set_trial_intermediate_value(trial_id, step, value)
 

@@ -61,7 +61,7 @@ class View:
         self.show([] if quietly else lines, len(self.ended), self._text(running))
 
     def _open(self) -> list[Trial]:
-        numbers = {int(path.stem) for path in self.sweep.trials.glob("*.json")} - self.ended.keys()
+        numbers = self.sweep.begun() - self.ended.keys()
         return [trial for number in sorted(numbers) if (trial := self.sweep.read_trial(number))]
 
     def _line(self, trial: Trial) -> str:

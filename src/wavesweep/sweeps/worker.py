@@ -116,6 +116,8 @@ class Shift:
         return pruned
 
     def _propose(self, number: int) -> list[str]:
+        if self._index().knows(number):  # whose record was damaged, and removed
+            self._study = None
         return self._index().propose(number)
 
     def _index(self) -> "Study":

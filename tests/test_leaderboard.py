@@ -1,0 +1,451 @@
+"""The leaderboard of a sweep: order, replicates, what never counts as best, and what is written and drawn of it."""
+
+import csv
+import io
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from wavesweep.rundir import RunDirectory, RunInfo
+from wavesweep.sweeps import charts, leaderboard
+from wavesweep.sweeps.leaderboard import rank, show, summary, text, write_csv
+from wavesweep.sweeps.space import Dimension, Interval, grid_overrides, grid_size, is_grid
+from wavesweep.sweeps.store import Plan, State, SweepDirectory, Trial
+
+DATA = Dimension("dataset", ("sine",))
+MODEL = Dimension("model", ("tiny", "small", "medium"))
+RATE = Dimension("optimizer.lr", ("0.1", "1e-3"))
+SEED = Dimension("seed", ("0", "1", "2"))
+DRAWN = Dimension("optimizer.lr", interval=Interval(1e-5, 1e-1, integer=False, log=True))
+WHOLE = Dimension("+model.order", interval=Interval(2, 90, integer=True, log=False))
+
+QUANTILE = {1: 12.706204736432095, 2: 4.302652729911275}
+"""Of Student's distribution at 0.975, by degrees of freedom; from a table."""
+
+Outcome = float | State | None
+"""The objective of a job that has finished, else its state."""
+
+
+def make(path: Path, dimensions: list[Dimension], outcomes: list[Outcome], total: int | None = None) -> SweepDirectory:
+    """Make a sweep whose jobs ended as given, in the order of their numbers; others have not begun."""
+    path.mkdir()
+    sweep = SweepDirectory(path)
+    total = total or (grid_size(dimensions) if is_grid(dimensions) else len(outcomes))
+    sweep.write_plan(
+        Plan(
+            dimensions=dimensions,
+            n_trials=total,
+            pruner=None,
+            seed=0,
+            launcher=[],
+            local={},
+            subdir="",
+            fingerprint={},
+            groups=[],
+            configs={},
+        )
+    )
+    for number, outcome in enumerate(outcomes):
+        state, objective = (outcome, None) if isinstance(outcome, str) else ("finished", outcome)
+        overrides = grid_overrides(dimensions, number) if is_grid(dimensions) else draw(dimensions, number)
+        sweep.write_trial(Trial(number, overrides, state, objective, directory=str(number), seconds=number + 0.5))
+    return sweep
+
+
+def draw(dimensions: list[Dimension], number: int) -> list[str]:
+    """Return what a sampler might have proposed."""
+    random, overrides = np.random.default_rng(number), []
+    for one in dimensions:
+        if one.interval is None:
+            overrides.append(f"{one.key}={random.choice(one.values)}")
+        else:
+            value = one.interval.low * (one.interval.high / one.interval.low) ** random.random()
+            overrides.append(f"{one.key}={round(value) if one.interval.integer else value!r}")
+    return overrides
+
+
+def values(number: int) -> list[Outcome]:
+    """Return positive objectives."""
+    return [0.1 + i % 5 for i in range(number)]
+
+
+def change(sweep: SweepDirectory, number: int, **values: object) -> None:
+    """Change a trial's record."""
+    trial = sweep.read_trial(number)
+    assert trial
+    sweep.write_trial(replace(trial, **values))
+
+
+def record(sweep: SweepDirectory, number: int, score: float, **once: float) -> RunDirectory:
+    """Write the files of a job's run, of whose three epochs the second is kept; `once` has _ for /."""
+    run = RunDirectory(sweep.path / str(number))
+    run.path.mkdir()
+    run.write_info(RunInfo([], {}, sweep.id, tags={"wavesweep.kept_epoch": "2"}))
+    for epoch, value in enumerate((9.0, score, 8.0), start=1):
+        run.append_metrics(epoch, {"val/closed_loop_scaled_mse": value})
+    run.append_metrics(None, {key.replace("_", "/", 1): value for key, value in once.items()})
+    return run
+
+
+HEADER = ["rank", "model", "optimizer.lr", "objective", "skill", "seconds", "state", "reason", "trials"]
+BASELINES = {"val_naive_scaled_mse": 2.0, "val_seasonal_naive_scaled_mse": 0.5, "val_linear_scaled_mse": math.nan}
+
+
+def test_the_best_comes_first_and_of_equals_the_first_trial(tmp_path: Path) -> None:
+    board = rank(make(tmp_path / "sweep", [DATA, MODEL, RATE], [0.3, 0.1, 0.2, 0.1, -1.0, 0.3]))
+    assert [row.trials for row in board.rows] == [[4], [1], [3], [2], [0], [5]]
+    assert [row.rank for row in board.rows] == [1, 2, 3, 4, 5, 6]
+    assert board.winner
+    assert board.winner.varied == {"model": "medium", "optimizer.lr": 0.1}, "what isn't swept is left out"
+    assert board.winner.interval is None
+
+
+def test_seeds_are_merged_into_mean_and_interval(tmp_path: Path) -> None:
+    board = rank(make(tmp_path / "sweep", [SEED, MODEL], [1.0, 0.2, 3.0, 2.0, 0.4, 3.0, 6.0, 0.9, 3.0]))
+    assert [row.varied for row in board.rows] == [{"model": "small"}, {"model": "tiny"}, {"model": "medium"}]
+    for row, values in zip(board.rows, ([0.2, 0.4, 0.9], [1.0, 2.0, 6.0], [3.0, 3.0, 3.0]), strict=True):
+        mean = sum(values) / 3
+        deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / 2)
+        assert row.objective == pytest.approx(mean, rel=1e-15)
+        assert row.interval == pytest.approx(QUANTILE[2] * deviation / math.sqrt(3), rel=1e-9)
+        assert (row.state, row.num_finished) == ("finished", 3)
+    assert board.rows[0].trials == [1, 4, 7]
+    assert board.rows[0].seconds == 13.5
+
+
+def test_what_lacks_a_seed_is_never_best(tmp_path: Path) -> None:
+    outcomes: list[Outcome] = [1e-9, "diverged", 1e-9, 5.0, 6.0, 7.0, "pruned", "failed", "failed"]
+    board = rank(make(tmp_path / "sweep", [MODEL, SEED], outcomes))
+    assert [row.varied["model"] for row in board.rows] == ["small", "tiny", "medium"]
+    assert [row.rank for row in board.rows] == [1, None, None]
+    states = ["finished", "2 of 3 finished, 1 diverged", "0 of 3 finished, 1 pruned, 2 failed"]
+    assert [row.state for row in board.rows] == states
+    assert board.winner is board.rows[0]
+
+
+def test_nothing_is_best_where_nothing_is_complete(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL, SEED], [1.0, "failed", 1.0, 2.0, 1.0])
+    assert rank(sweep).winner is None
+    assert rank(sweep).test is None
+    assert "best" not in text(rank(sweep), sweep)
+
+
+@pytest.mark.parametrize("state", ["diverged", "pruned", "failed", "interrupted", "running", "waiting"])
+def test_only_what_has_finished_has_a_rank(tmp_path: Path, state: State) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL], [state, 5.0, state])
+    change(sweep, 2, objective=1e-9)
+    board = rank(sweep)
+    assert [(row.rank, row.trials, row.state) for row in board.rows] == [
+        (1, [1], "finished"),
+        (None, [0], state),
+        (None, [2], state),
+    ]
+
+
+@pytest.mark.parametrize("objective", [None, math.nan, math.inf, -math.inf])
+def test_an_objective_that_is_not_finite_counts_as_diverged(tmp_path: Path, objective: float | None) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL], [objective, 5.0])
+    board = rank(sweep)
+    assert [row.state for row in board.rows] == ["finished", "diverged", "waiting"]
+    assert board.winner
+    assert board.winner.trials == [1]
+    assert summary(board) == "3 jobs: 1 finished, 1 diverged, 1 waiting"
+
+
+def test_a_seed_that_a_sampler_proposed_twice_counts_once(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [WHOLE, SEED], ["failed", 1.0, 3.0, 7.0])
+    for number, seed in enumerate((0, 0, 1, 1)):
+        change(sweep, number, overrides=["+model.order=4", f"seed={seed}"])
+    [row] = rank(sweep).rows
+    assert (row.objective, row.num_finished, row.state, row.trials) == (2.0, 2, "finished", [0, 1, 2, 3])
+    assert row.interval == pytest.approx(QUANTILE[1] * math.sqrt(2) / math.sqrt(2))
+
+
+def test_what_a_sampler_proposed_twice_is_no_replicate(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [WHOLE], [2.0, 2.0])
+    for number in range(2):
+        change(sweep, number, overrides=["+model.order=4"])
+    assert [row.trials for row in rank(sweep).rows] == [[0], [1]]
+
+
+def test_a_whole_number_is_not_the_real_one(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [Dimension("a.b", ("1", "1.0", '"1"')), SEED], [float(i) for i in range(9)])
+    assert [row.trials for row in rank(sweep).rows] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+
+
+def test_the_skill_is_that_of_the_kept_epoch_beside_the_best_baseline(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL, RATE], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    record(sweep, 0, 0.1, **BASELINES)
+    record(sweep, 1, 1.0, **BASELINES)
+    record(sweep, 2, 0.1)
+    record(sweep, 3, 0.1, **dict.fromkeys(BASELINES, math.nan))
+    record(sweep, 4, 0.1, **BASELINES).metrics.write_text("{\n")
+    assert [row.skill for row in rank(sweep).rows] == [0.8, -1.0, None, None, None, None]
+
+
+def test_the_skill_is_a_mean_over_seeds_all_of_which_are_known(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [RATE, SEED], [0.1] * 6)
+    for number, score in enumerate((0.1, 0.2, 0.3, 0.1, 0.2)):
+        record(sweep, number, score, **BASELINES)
+    assert [row.skill for row in rank(sweep).rows] == [pytest.approx(0.6), None]
+
+
+def test_test_scores_are_those_of_the_winner_alone(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [RATE, SEED], [0.1, 0.1, 0.1, 0.2, 0.2, 0.2])
+    for number, score in enumerate((1.0, 2.0, 6.0)):
+        tests = {"test_naive_scaled_mse": 8.0 + number, "test_linear_scaled_mse": 9.0 - 2 * number}
+        record(sweep, number, 0.1, test_closed_loop_scaled_mse=score, **tests, **BASELINES)
+    before = rank(sweep)
+    for number in range(3, 6):
+        record(sweep, number, 0.1, test_closed_loop_scaled_mse=1e-9, test_naive_scaled_mse=1e-9)
+    assert rank(sweep).test == before.test
+    assert before.test
+    assert (before.test.score, before.test.baseline, before.test.baseline_score) == (3.0, "linear autoregression", 7.0)
+    assert before.test.interval == pytest.approx(QUANTILE[2] * math.sqrt(7) / math.sqrt(3))
+    assert "test, closed loop, scaled MSE 3.00e+00 ± 6.57e+00; best baseline: linear" in text(before, sweep)
+
+
+def test_a_winner_without_test_part_has_no_test_score(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [RATE], [0.1, 0.2])
+    record(sweep, 0, 0.1, **BASELINES)
+    board = rank(sweep)
+    assert board.test is None
+    assert "skill 80.0%" in text(board, sweep)
+    assert "test" not in text(board, sweep)
+
+
+def test_the_csv_holds_all_numbers_to_the_last_bit(tmp_path: Path) -> None:
+    values = [0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, math.pi, 1e-30]
+    sweep = make(tmp_path / "sweep", [MODEL, RATE], [*values])
+    board = rank(sweep)
+    write_csv(board, sweep.leaderboard)
+    rows = list(csv.DictReader(sweep.leaderboard.read_text("utf-8").splitlines()))
+    assert list(rows[0]) == HEADER
+    assert [float(row["objective"]) for row in rows] == sorted(values)
+    assert [(row["model"], float(row["optimizer.lr"])) for row in rows] == [
+        (row.varied["model"], row.varied["optimizer.lr"]) for row in board.rows
+    ]
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
+    first = sweep.leaderboard.read_bytes()
+    write_csv(rank(sweep), sweep.leaderboard)
+    assert sweep.leaderboard.read_bytes() == first
+
+
+def test_the_csv_of_seeds_has_interval_and_number(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [RATE, SEED], [0.1, 0.7, 1 / 3, 1.0, "failed"])
+    board = rank(sweep)
+    write_csv(board, sweep.leaderboard)
+    first, second = csv.DictReader(sweep.leaderboard.read_text("utf-8").splitlines())
+    assert float(first["interval_95"]) == board.rows[0].interval
+    assert (first["seeds"], first["trials"]) == ("3", "0 1 2")
+    assert (second["rank"], second["interval_95"], second["seeds"]) == ("", "", "1")
+    assert second["state"] == "1 of 3 finished, 1 failed, 1 waiting"
+
+
+REASON = 'KeyError: "é", \x1b[31m[bold]\r\nmore\N{LINE SEPARATOR}日本\t='
+CLEAN = 'KeyError: "é", [31m[bold] more 日本 ='
+
+
+def test_reasons_break_neither_csv_nor_table(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL], ["failed", 1.0, "failed"])
+    change(sweep, 0, reason=REASON)
+    change(sweep, 2, reason="can't reach https://me:secret@example.org")
+    board = rank(sweep)
+    write_csv(board, sweep.leaderboard)
+    written = sweep.leaderboard.read_text("utf-8")
+    assert [row["reason"] for row in csv.DictReader(written.splitlines())][1:] == [
+        CLEAN,
+        "can't reach https://me:***@example.org",
+    ]
+    shown = text(board, sweep)
+    assert f"failed: trial 0 (model=tiny): {CLEAN}" in shown.split("\n")
+    assert "\x1b" not in shown
+    assert "secret" not in shown + written
+
+
+def test_failures_of_one_reason_stand_together(tmp_path: Path) -> None:
+    outcomes: list[Outcome] = ["failed", 1.0, "failed", "failed", "failed", "diverged"]
+    sweep = make(tmp_path / "sweep", [MODEL, RATE], outcomes)
+    for number, reason in ((0, "no memory"), (2, "no memory"), (3, "no memory"), (4, "other")):
+        change(sweep, number, reason=reason)
+    lines = text(rank(sweep), sweep).split("\n")
+    assert "failed: trials 0, 2-3: no memory" in lines
+    assert "failed: trial 4 (model=medium optimizer.lr=0.1): other" in lines
+    assert "diverged: trial 5 (model=medium optimizer.lr=0.001)" in lines
+
+
+def test_plain_lines_are_aligned_and_say_which_is_best(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [DATA, MODEL, SEED], [0.01, 0.02, 0.03, 0.1, 0.2, "pruned"])
+    title, header, *lines = text(rank(sweep), sweep, took=192.2).split("\n")
+    assert title == "sweep sweep"
+    assert " ".join(header.split()) == "rank trial model objective ± 95% seeds skill seconds state"
+    assert " ".join(lines[0].split()) == "1 0-2 tiny 2.00e-02 2.48e-02 3/3 4.5 finished"
+    for line in lines[:3]:
+        assert line[header.index("model") - 1] == " "
+        assert line[header.index("objective") + len("objective")] == " "
+    assert "best: dataset=sine model=tiny" in lines
+    assert "  objective 2.00e-02 ± 2.48e-02" in lines
+    assert lines[-1] == "9 jobs: 5 finished, 1 pruned, 3 waiting in 3 min 12 s"
+
+
+def test_long_tables_are_cut_and_failures_are_not(tmp_path: Path) -> None:
+    many = Dimension("training.epochs", tuple(map(str, range(30))))
+    outcomes: list[Outcome] = [1.0 if number < 20 else "failed" for number in range(30)]
+    sweep = make(tmp_path / "sweep", [many], outcomes)
+    for number in range(20, 30):
+        change(sweep, number, reason=f"reason {number}")
+    shown = text(rank(sweep), sweep, most=7)
+    assert shown.count("finished\n") == 7
+    assert f"… 16 more in {sweep.leaderboard}" in shown
+    assert all(f"trial {number} (training.epochs={number}): reason {number}" in shown for number in range(20, 30))
+
+
+def test_jobs_not_yet_proposed_wait(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [DRAWN], [], total=50)
+    board = rank(sweep)
+    assert summary(board, took=0.04) == "50 jobs: 50 waiting in 0.0 s"
+    assert text(board, sweep).split("\n")[-1] == "50 jobs: 50 waiting"
+    charts.draw(sweep, board)
+
+
+class Terminal(io.StringIO):
+    """A stdout that claims to be a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_table_in_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = Dimension("model.hidden_sizes", ("[64,32]", "[5]", "[bold]"))
+    sweep = make(tmp_path / "sweep", [sizes], ["failed", 1.0, "diverged"])
+    change(sweep, 0, reason="it [red]broke")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    shown = []
+    for _ in range(2):
+        monkeypatch.setattr(sys, "stdout", Terminal())
+        show(rank(sweep), sweep)
+        shown.append(sys.stdout.getvalue())  # type: ignore[attr-defined]
+        monkeypatch.setenv("NO_COLOR", "1")
+    coloured, plain = shown
+    assert all(piece in coloured for piece in ("[64,32]", "[bold]", "it [red]broke", "\x1b[31mfailed"))
+    assert "\x1b[31m" not in plain
+    assert "[64,32]" in plain
+
+
+def test_a_narrow_terminal_shows_whole_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL, RATE, SEED], [*values(16), "diverged", "failed"])
+    for number in range(18):
+        record(sweep, number, 9e3, **BASELINES)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    show(rank(sweep), sweep)
+    lines = sys.stdout.getvalue().split("\n")  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= 80
+    for words in (["small", "0.001", "3/3", "-1799900.0%", "finished"], ["medium", "0.001", "1/3", "1 of 3"]):
+        assert any(all(word in line for word in words) for line in lines), words
+
+
+def test_a_pipe_gets_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL], [1.0, 2.0, 3.0])
+    show(rank(sweep), sweep)
+    assert capsys.readouterr().out == text(rank(sweep), sweep) + "\n"
+
+
+def test_a_terminal_that_is_gone_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(Terminal):
+        def write(self, _: str) -> int:
+            raise OSError(5, "Input/output error")
+
+    sweep = make(tmp_path / "sweep", [MODEL], [1.0, 2.0, 3.0])
+    monkeypatch.setattr(sys, "stdout", Gone())
+    show(rank(sweep), sweep)
+    print("goes nowhere")
+    sys.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.0, "0.0 s"), (59.4, "59.4 s"), (59.6, "1 min 0 s"), (192, "3 min 12 s"), (7321, "2 h 2 min")],
+)
+def test_a_duration(seconds: float, shown: str) -> None:
+    assert leaderboard._duration(seconds) == shown
+
+
+def test_the_leaderboard_imports_nothing_that_takes_long() -> None:
+    heavy = "{'torch', 'hydra', 'mlflow', 'matplotlib', 'optuna', 'rich', 'scipy', 'numpy'}"
+    code = f"import sys, wavesweep.sweeps.leaderboard; print({heavy} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+
+
+def test_importances_and_lines_use_no_global_figures() -> None:
+    assert "matplotlib.pyplot" not in vars(charts)
+
+
+ALL = {"heat_map", "history", "importance", "parallel_coordinates"}
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "outcomes", "pictures"),
+    [
+        ([DATA, MODEL, RATE], [*values(4), "failed", "diverged"], ALL),
+        ([MODEL, RATE, SEED], [*values(14), "failed", "pruned", "failed"], ALL),
+        ([MODEL, RATE], [-1.0, 0.0, 1.0, 2.0, 3.0, 4.0], ALL),
+        ([MODEL, RATE], [1e-300, 1e300, 1.0, 2.0, 3.0, 4.0], ALL),
+        ([MODEL, RATE], [0.51, 0.52, 0.53, 0.5, 0.5, 0.5], ALL),
+        ([MODEL, RATE], [-1e300, 1e300, 1.0, 2.0, 3.0, 4.0], ALL),
+        ([MODEL, RATE], [2.0] * 6, ALL - {"importance"}),
+        ([MODEL, RATE], [1.0, "failed", "failed"], {"heat_map"}),
+        ([MODEL, RATE], [], set()),
+        ([MODEL, SEED], values(9), ALL - {"heat_map"}),
+        ([MODEL], values(3), {"history", "parallel_coordinates"}),
+        ([SEED], values(3), {"history", "parallel_coordinates"}),
+        ([DRAWN], values(9), {"history", "parallel_coordinates"}),
+        ([DRAWN, WHOLE], [*values(9), "pruned"], ALL - {"heat_map"}),
+        ([MODEL, DRAWN, SEED], values(9), ALL - {"heat_map"}),
+        ([DATA], [1.0], set()),
+        ([MODEL], ["failed"] * 3, set()),
+        ([DRAWN, MODEL], ["diverged"] * 3, set()),
+    ],
+)
+def test_pictures(tmp_path: Path, dimensions: list[Dimension], outcomes: list[Outcome], pictures: set[str]) -> None:
+    sweep = make(tmp_path / "sweep", dimensions, outcomes)
+    charts.draw(sweep, rank(sweep))
+    assert {path.stem for path in sweep.plots.iterdir()} == pictures
+    for path in sweep.plots.iterdir():
+        assert imread(path).std() > 0.01, f"{path.stem} is empty"
+
+
+def test_pictures_are_the_same_again(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL, RATE], values(6))
+    drawn = []
+    for _ in range(2):
+        charts.draw(sweep, rank(sweep))
+        drawn.append({path.name: path.read_bytes() for path in sweep.plots.iterdir()})
+    assert drawn[0] == drawn[1]
+
+
+def test_pictures_of_odd_names_and_many_values(tmp_path: Path) -> None:
+    odd = Dimension("dataset.path", ("a$b$c.csv", "日本.csv", "a/very/long/path/to/some/file/of/measurements.csv"))
+    many = Dimension("objective", tuple(map(str, range(40))))
+    sweep = make(tmp_path / "sweep", [odd, many], values(120))
+    charts.draw(sweep, rank(sweep))
+    assert {path.stem for path in sweep.plots.iterdir()} == ALL
+
+
+def test_what_the_objective_depends_on_is_most_important() -> None:
+    scales = [charts.Scale(name, tuple("abcd"), None) for name in ("first", "second", "third")]
+    places = np.array([*product(*[[0.125, 0.375, 0.625, 0.875]] * 3)])
+    objectives = 3 * places[:, 1] + places[:, 2]
+    shares = charts._importances(scales, np.column_stack([places, objectives]))
+    assert list(shares) == ["second", "third", "first"]
+    assert shares["second"] == pytest.approx(0.9, abs=0.02)  # 3² of 3² + 1²
