@@ -93,7 +93,7 @@ def test_one_wrong_value_stops_a_sweep_before_it_begins(wavesweep: Command, tmp_
     done = wavesweep("-m", *SMALL, "model=tiny", "seed=0,1", "training.window=10,1")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "model=tiny seed=0 training.window=1 (and 1 more jobs): training.window must be from 2" in done.stderr
+    assert "model=tiny seed=0 training.window=1 (and 1 more): training.window must be from 2" in done.stderr
     assert not (tmp_path / "outputs").exists()
 
 

@@ -15,7 +15,7 @@ from wavesweep.jobs import environment
 from wavesweep.rundir import RunDirectory, RunInfo, Status, read_info, write_info
 from wavesweep.sweeps.leaderboard import Leaderboard, rank, show, text, write_csv
 from wavesweep.terminal import relative
-from wavesweep.tracking import deliver_parent, reason
+from wavesweep.tracking import deliver_parent, reason, require
 
 if TYPE_CHECKING:
     from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
@@ -75,6 +75,7 @@ def _missing(sweep: "SweepDirectory", trials: "list[Trial]", local: Config) -> i
 
 def _deliver_parent(sweep: "SweepDirectory", tracking: Tracking) -> bool:
     try:
+        require(tracking)  # which doesn't wait long
         deliver_parent(sweep.path, tracking)
     except Exception as error:
         log.warning("MLflow has not taken the sweep yet: %s", reason(error, tracking))

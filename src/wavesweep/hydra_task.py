@@ -47,14 +47,21 @@ class Experiments(SweepTask):
         self.codes += filter(None, [_run_alone(composed, directory)])
         return float("nan")
 
+    def warm_up(self) -> None:
+        """Import what computes and what delivers."""
+        from wavesweep.jobs import warm_up
+
+        warm_up()
+
     def check(self, config: "DictConfig") -> None:
         """Parse a job's configuration, and derive what it leaves open."""
         from wavesweep.compose import typed
+        from wavesweep.refusals import Refused
         from wavesweep.shapes import fill_in
 
         filled = fill_in(typed(config))
-        if filled.tracking.required:
-            _require(filled.tracking)  # type: ignore[arg-type]  whose hash pydantic makes
+        if filled.tracking.required and (problem := _problem(filled.tracking)):  # type: ignore[arg-type]
+            raise Refused(problem)
 
     def remember(self, config: "DictConfig") -> dict[str, Any]:
         """Return where MLflow is."""
@@ -100,10 +107,16 @@ class Experiments(SweepTask):
 
 
 @cache
-def _require(tracking: "Tracking") -> None:
+def _problem(tracking: "Tracking") -> str:
+    """Say why a store can't be used, asking it once for all jobs; nothing if it can."""
+    from wavesweep.refusals import Refused
     from wavesweep.tracking import require
 
-    require(tracking)
+    try:
+        require(tracking)
+    except Refused as error:
+        return str(error)
+    return ""
 
 
 def _run_alone(composed: "DictConfig", directory: "RunDirectory") -> int:

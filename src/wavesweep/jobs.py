@@ -152,13 +152,18 @@ def proceed(config: Config, data: Split, directory: RunDirectory, listen: "Liste
         return _carry_out(config, data, directory, info, listen, checkpoint)
 
 
-def _get_ready(config: Config) -> None:
-    """Import what takes long, while a signal still ends the program at once."""
+def warm_up() -> None:
+    """Import what each job needs."""
     import wavesweep.experiment  # noqa: F401
 
+    import_mlflow()
+
+
+def _get_ready(config: Config) -> None:
+    """Import what takes long, while a signal still ends the program at once."""
+    warm_up()
     if config.model.kind != "linear":
         import torch._dynamo  # noqa: F401  as its first optimizer would
-    import_mlflow()
 
 
 @contextmanager

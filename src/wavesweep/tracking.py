@@ -309,6 +309,8 @@ class Courier(AbstractContextManager["Courier"]):
         left_alone: Whether MLflow's record is not ours to change.
     """
 
+    patience = SECONDS_AT_THE_END  # with the end of a run; of a sweep's runs, only the first waits for a silent server
+
     def __init__(self, directory: RunDirectory, tracking: Tracking) -> None:
         self.directory, self.tracking = directory, tracking
         self.run_id: str | None = None
@@ -332,10 +334,11 @@ class Courier(AbstractContextManager["Courier"]):
         self.directory.undelivered.touch()
         self._ended.set()
         began = time.monotonic()
-        while self._thread.is_alive() and time.monotonic() - began < SECONDS_AT_THE_END:
+        while self._thread.is_alive() and time.monotonic() - began < Courier.patience:
             if interrupts.waited() > SECONDS_AFTER_SIGNAL:
                 return
             self._thread.join(0.05)
+        Courier.patience = SECONDS_AT_THE_END if self.has_all else SECONDS_AFTER_SIGNAL
 
     def _work(self) -> None:
         pause = 0.0

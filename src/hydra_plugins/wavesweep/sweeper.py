@@ -1,6 +1,6 @@
 """Makes `hydra/sweeper=wavesweep` known to Hydra. Every Hydra application executes this file: imports come late."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ class WavesweepSweeperConf:
     n_trials: int = 20
     pruner: str | None = None
     seed: int = 0
-    params: dict[str, Any] | None = None
+    params: dict[str, Any] = field(default_factory=dict)
     dry_run: bool = False
     resume: str = ""
 
@@ -39,6 +39,8 @@ class WavesweepSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep that the arguments describe."""
+        from omegaconf import OmegaConf
+
         from wavesweep.sweeps.store import SweepDirectory
         from wavesweep.sweeps.sweeper import Options, Sweep, start
         from wavesweep.sweeps.task import SweepTask
@@ -48,4 +50,13 @@ class WavesweepSweeper(Sweeper):
         assert self.config is not None
         assert self.hydra_context is not None
         place = SweepDirectory(Path(self.config.hydra.sweep.dir))
-        return start(Sweep(place, own, Options(**self.options), self.config, self.hydra_context), arguments)
+        return start(
+            Sweep(
+                place,
+                own,
+                Options(**OmegaConf.to_container(OmegaConf.create(self.options))),
+                self.config,
+                self.hydra_context,
+            ),
+            arguments,
+        )

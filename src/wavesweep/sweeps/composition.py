@@ -88,11 +88,11 @@ def choices_of_groups(dimensions: list[Dimension], groups: set[str]) -> Iterator
     return itertools.product(*options)
 
 
-def by_hydra(config: DictConfig, config_loader: Any) -> Callable[[tuple[str, ...]], Composed]:
-    """Return what composes a choice of groups from conf/, as Hydra does for each of its jobs."""
+def by_hydra(config: DictConfig, config_loader: Any, local: list[str]) -> Callable[[tuple[str, ...]], Composed]:
+    """Return what composes a choice of groups from conf/, as Hydra does for each of its jobs, with local overrides."""
 
     def load(choice: tuple[str, ...]) -> Composed:
-        composed = config_loader.load_sweep_config(config, list(choice))
+        composed = config_loader.load_sweep_config(config, [*choice, *local])
         choices = dict(composed.hydra.runtime.choices)
         with flag_override(composed, ["struct", "readonly"], [False, False]):
             del composed["hydra"]

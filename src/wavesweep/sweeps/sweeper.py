@@ -1,10 +1,13 @@
 """A sweep from its command line to its end: plan, check, start workers, and start them again while anything is left."""
 
+import json
 import logging
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from hydra.core.plugins import Plugins
@@ -20,7 +23,7 @@ from wavesweep.failures import in_one_line
 from wavesweep.hydra_errors import explain
 from wavesweep.refusals import Refused, suggestion
 from wavesweep.sweeps.composition import Composer, by_hydra, choices_of_groups, group_keys, save
-from wavesweep.sweeps.space import grid_overrides, grid_size, is_grid, parse_dimensions, typical_overrides
+from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid, parse_dimensions, typical_overrides
 from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask
 from wavesweep.sweeps.view import watching
@@ -53,7 +56,7 @@ class Options:
     n_trials: int
     pruner: str | None
     seed: int
-    params: dict[str, str] | None
+    params: Mapping[str, Any]
     dry_run: bool
     resume: str
 
@@ -86,6 +89,25 @@ class Sweep:
     context: HydraContext
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A sweep that can be run.
+
+    Attributes:
+        plan: What is to be done.
+        composer: Composes jobs.
+        local: The overrides of local nodes, for the workers' own configuration.
+    """
+
+    plan: Plan
+    composer: Composer
+    local: list[str]
+
+    def config(self) -> DictConfig:
+        """Return the configuration of one of the jobs."""
+        return self.composer.compose([f"{one.key}={one.typical(0)}" for one in self.plan.dimensions])[0]
+
+
 def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     """Run a sweep, or go on with one.
 
@@ -103,40 +125,49 @@ def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     if sweep.options.resume:
         with sweep.directory.locked():
             return _run(sweep, _reopened(sweep))
-    params = [f"{key}={value}" for key, value in (sweep.options.params or {}).items()]
-    plan, composer = _plan(sweep, [*params, *arguments])
-    jobs = list(_checked(sweep, plan, composer))
+    prepared = _plan(sweep, arguments)
+    jobs = _checked(sweep, prepared.plan, prepared.composer)
     if sweep.options.dry_run:
-        _list(plan, jobs)
+        _list(prepared.plan, jobs)
         return []
     _refuse_taken(sweep.directory)
     sweep.directory.path.mkdir(parents=True, exist_ok=True)
     with sweep.directory.locked():
         _refuse_taken(sweep.directory)
-        return _run(sweep, _write(sweep, plan, composer))
+        return _run(sweep, _write(sweep, prepared))
 
 
-def _plan(sweep: Sweep, arguments: list[str]) -> tuple[Plan, Composer]:
+def _plan(sweep: Sweep, arguments: list[str]) -> Prepared:
     """Return what is to be done, and what composes it; nothing is written yet."""
     loader, options = sweep.context.config_loader, sweep.options
-    dimensions = [one for one in parse_dimensions(arguments, loader) if not _is_local(one.name, sweep.task)]
+    params = [
+        f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in options.params.items()
+    ]
+    parsed = parse_dimensions([*params, *arguments], loader)
+    dimensions = [one for one in parsed if not _is_local(one, sweep.task)]
+    if swept := [one.text for one in parsed if one.swept and one not in dimensions]:
+        raise Refused(f"{swept[0]} can't be swept; give it one value")
+    local = [f"{one.key}={one.values[0]}" for one in parsed if one not in dimensions]
     groups = group_keys(dimensions, loader.repository)  # type: ignore[attr-defined]
     for one in dimensions:
         if one.key in groups and one.interval:
             raise Refused(f"{one.key} is a group of options, so it can't be an interval; list its options")
+    subdir = OmegaConf.to_container(sweep.config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[call-overload,index]
+    if "$" not in str(subdir) and any(one.swept for one in dimensions):
+        raise Refused(f"hydra.sweep.subdir must differ between jobs, got {subdir}; leave it out: ${{hydra.job.num}}")
     plan = Plan(
         dimensions=dimensions,
         n_trials=grid_size(dimensions) if is_grid(dimensions) else options.n_trials,
         pruner=options.pruner,
         seed=options.seed,
         launcher=_launcher_overrides(sweep),
-        local=sweep.task.remember(sweep.config),
-        subdir=OmegaConf.to_container(sweep.config.hydra.sweep, resolve=False)["subdir"],  # type: ignore[call-overload,index]
+        local={},
+        subdir=subdir,
         fingerprint={},
         groups=sorted(groups),
         configs={},
     )
-    return plan, Composer(groups, by_hydra(sweep.config, loader))
+    return Prepared(plan, Composer(groups, by_hydra(sweep.config, loader, local)), local)
 
 
 def _launcher_overrides(sweep: Sweep) -> list[str]:
@@ -149,8 +180,8 @@ def _launcher_overrides(sweep: Sweep) -> list[str]:
     ]
 
 
-def _is_local(name: str, task: SweepTask) -> bool:
-    return name.partition(".")[0] in task.local
+def _is_local(dimension: Dimension, task: SweepTask) -> bool:
+    return dimension.name.partition(".")[0] in task.local
 
 
 def _checked(sweep: Sweep, plan: Plan, composer: Composer) -> list[list[str]]:
@@ -174,13 +205,16 @@ def _checked(sweep: Sweep, plan: Plan, composer: Composer) -> list[list[str]]:
                 raise
             problems.setdefault(explain(error, overrides), []).append(" ".join(overrides))
     if problems:
-        lines = [f"{where[0] or 'the only job'}{_more(len(where))}: {text}" for text, where in problems.items()]
+        lines = [_where(where, len(jobs)) + text for text, where in problems.items()]
         raise Refused("\n".join(lines[:MOST_PROBLEMS]))
     return jobs
 
 
-def _more(count: int) -> str:
-    return f" (and {count - 1} more jobs)" if count > 1 else ""
+def _where(jobs: list[str], total: int) -> str:
+    """Name the first job that has a problem, unless all have it."""
+    if len(jobs) == total:
+        return ""
+    return f"{jobs[0]} (and {len(jobs) - 1} more): " if len(jobs) > 1 else f"{jobs[0]}: "
 
 
 def _list(plan: Plan, jobs: list[list[str]]) -> None:
@@ -199,8 +233,9 @@ def _refuse_taken(directory: SweepDirectory) -> None:
         raise Refused(f"{place} holds a sweep already; wavesweep resume {place} goes on with it, or choose another")
 
 
-def _write(sweep: Sweep, plan: Plan, composer: Composer) -> Plan:
-    """Write all that the sweep needs from here on; return its plan."""
+def _write(sweep: Sweep, prepared: Prepared) -> Prepared:
+    """Write all that the sweep needs from here on; return it with its complete plan."""
+    plan, composer = prepared.plan, prepared.composer
     sweep.directory.configs.mkdir(exist_ok=True)
     OmegaConf.save(sweep.config, sweep.directory.path / "multirun.yaml")
     configs, composed = {}, []
@@ -209,9 +244,10 @@ def _write(sweep: Sweep, plan: Plan, composer: Composer) -> Plan:
         save(one, sweep.directory.configs / f"{number}.yaml", sweep.task.local)
         configs[" ".join(choice)] = {"file": f"{number}.yaml", "choices": one.choices}
         composed.append(composer.compose(_typical(plan, choice))[0])
-    plan = replace(plan, configs=configs, fingerprint=sweep.task.fingerprint(composed))
+    fingerprint, local = sweep.task.fingerprint(composed), sweep.task.remember(composed[0])
+    plan = replace(plan, configs=configs, fingerprint=fingerprint, local=local)
     sweep.directory.write_plan(plan)
-    return plan
+    return replace(prepared, plan=plan)
 
 
 def _typical(plan: Plan, choice: tuple[str, ...]) -> list[str]:
@@ -220,8 +256,8 @@ def _typical(plan: Plan, choice: tuple[str, ...]) -> list[str]:
     return [*choice, *values]
 
 
-def _reopened(sweep: Sweep) -> Plan:
-    """Return the plan of a sweep to go on with; what failed waits again.
+def _reopened(sweep: Sweep) -> Prepared:
+    """Return a sweep to go on with; what failed waits again.
 
     Raises:
         Refused: If code or data are not what it began on.
@@ -244,33 +280,35 @@ def _reopened(sweep: Sweep) -> Plan:
     for trial in directory.read_trials(plan):
         if trial.state == "failed":
             directory.write_trial(replace(trial, state="waiting", reason="", deaths=0))
-    return plan
+    return Prepared(plan, composer, list(sweep.config.hydra.overrides.task))
 
 
-def _run(sweep: Sweep, plan: Plan) -> list[list[JobReturn]]:
+def _run(sweep: Sweep, prepared: Prepared) -> list[list[JobReturn]]:
     """Run what is left of a sweep whose lock is held."""
+    plan, config = prepared.plan, prepared.config()
     with interrupts.deferred():
-        sweep.task.begin(sweep.directory, plan, sweep.config)
+        sweep.task.begin(sweep.directory, plan, config)
         try:
             with watching(sweep.directory, plan):
-                returned = _launch(sweep, plan)
+                returned = _launch(sweep, prepared)
         finally:
-            sweep.task.end(sweep.directory, plan, sweep.config)
+            sweep.task.end(sweep.directory, plan, config)
     returned.sort(key=lambda job: job.hydra_cfg.hydra.job.num)  # type: ignore[union-attr]
     for job in returned:
         _ = job.return_value  # which raises what a job of another application raised
     return [returned]
 
 
-def _launch(sweep: Sweep, plan: Plan) -> list[JobReturn]:
+def _launch(sweep: Sweep, prepared: Prepared) -> list[JobReturn]:
     """Start workers until nothing is left for them, or they get nowhere."""
+    plan = prepared.plan
     worker, returned = Worker(sweep.task, sweep.context, uuid4().hex), []
     launcher = Plugins.instance().instantiate_launcher(
         hydra_context=sweep.context, task_function=worker, config=sweep.config
     )
     patience, left = 3, _left(sweep.directory, plan)
     while left and patience and not interrupts.pending():
-        jobs, error = _launch_once(sweep, plan, launcher, len(left))
+        jobs, error = _launch_once(sweep, prepared, launcher, len(left))
         returned += jobs
         before, left = left, _left(sweep.directory, plan)
         if left == before and not interrupts.pending():
@@ -290,13 +328,14 @@ def _give_up(sweep: Sweep, error: Exception | None) -> None:
 
 
 def _launch_once(
-    sweep: Sweep, plan: Plan, launcher: Launcher, num_left: int
+    sweep: Sweep, prepared: Prepared, launcher: Launcher, num_left: int
 ) -> tuple[list[JobReturn], Exception | None]:
     """Start workers and wait for their end; return the returns of trials, and what went wrong with workers."""
     workers = min(sweep.options.n_workers or _most_workers(), num_left)
     if getattr(launcher, "n_jobs", 0) is None:
         launcher.n_jobs = workers  # type: ignore[attr-defined]
-    overrides = [*_worker_overrides(sweep, plan), "hydra.sweep.subdir=workers/${hydra.job.num}"]
+    choice = [] if sweep.options.resume else [f"{one.key}={one.typical(0)}" for one in prepared.plan.dimensions]
+    overrides = [*choice, *prepared.local, "hydra.sweep.subdir=workers/${hydra.job.num}"]
     try:
         ended = launcher.launch([overrides] * workers, initial_job_idx=0)
     except Exception as error:
@@ -305,14 +344,6 @@ def _launch_once(
     broken = [job._return_value for job in ended if job.status != JobStatus.COMPLETED]
     jobs = [one for job in ended if job.status == JobStatus.COMPLETED for one in job._return_value]
     return jobs, next(iter(broken), None)
-
-
-def _worker_overrides(sweep: Sweep, plan: Plan) -> list[str]:
-    """Return overrides with which a worker's own configuration can be composed: nodes that are local count in it."""
-    local = [text for text in sweep.config.hydra.overrides.task if _is_local(text.lstrip("+~"), sweep.task)]
-    if sweep.options.resume:
-        return local
-    return [*(f"{one.key}={one.typical(0)}" for one in plan.dimensions), *local]
 
 
 def _left(directory: SweepDirectory, plan: Plan) -> list[tuple[int, int]]:

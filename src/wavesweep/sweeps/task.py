@@ -31,6 +31,9 @@ class SweepTask:
         """Run one job; return its objective, lower is better."""
         return self.function(config)
 
+    def warm_up(self) -> None:
+        """Import what jobs need, once a worker: it is no part of the first job."""
+
     def check(self, config: "DictConfig") -> None:
         """Look at a job's configuration before the sweep begins.
 

@@ -41,6 +41,7 @@ class Worker:
     def __call__(self, composed: DictConfig) -> list[JobReturn]:
         """Run what is left of the sweep; return what its trials returned, if the task wants that."""
         interrupts.watch()
+        self.task.warm_up()
         shift = Shift(self, composed)
         with interrupts.deferred():
             return shift.work()
