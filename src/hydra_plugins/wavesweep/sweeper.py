@@ -50,13 +50,5 @@ class WavesweepSweeper(Sweeper):
         assert self.config is not None
         assert self.hydra_context is not None
         place = SweepDirectory(Path(self.config.hydra.sweep.dir))
-        return start(
-            Sweep(
-                place,
-                own,
-                Options(**OmegaConf.to_container(OmegaConf.create(self.options))),
-                self.config,
-                self.hydra_context,
-            ),
-            arguments,
-        )
+        options: Any = OmegaConf.to_container(OmegaConf.create(self.options))
+        return start(Sweep(place, own, Options(**options), self.config, self.hydra_context), arguments)

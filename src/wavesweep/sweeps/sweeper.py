@@ -140,10 +140,7 @@ def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
 def _plan(sweep: Sweep, arguments: list[str]) -> Prepared:
     """Return what is to be done, and what composes it; nothing is written yet."""
     loader, options = sweep.context.config_loader, sweep.options
-    params = [
-        f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in options.params.items()
-    ]
-    parsed = parse_dimensions([*params, *arguments], loader)
+    parsed = parse_dimensions([*_params(options), *arguments], loader)
     dimensions = [one for one in parsed if not _is_local(one, sweep.task)]
     if swept := [one.text for one in parsed if one.swept and one not in dimensions]:
         raise Refused(f"{swept[0]} can't be swept; give it one value")
@@ -178,6 +175,12 @@ def _launcher_overrides(sweep: Sweep) -> list[str]:
         *(text for text in sweep.config.hydra.overrides.hydra if text.lstrip("+").startswith("hydra.launcher.")),
         *([f"hydra.sweeper.n_workers={workers}"] if workers else []),
     ]
+
+
+def _params(options: Options) -> list[str]:
+    """Return `hydra.sweeper.params` as they would be typed."""
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in options.params.items()}
+    return [f"{key}={text}" for key, text in texts.items()]
 
 
 def _is_local(dimension: Dimension, task: SweepTask) -> bool:
