@@ -108,6 +108,8 @@ def _unknown_key(key: str) -> str:
     part, (group, _, name) = key.partition(".")[0], key.rpartition(".")
     if key in known:
         return f"{key} is not a key of the {part} chosen here; leave it out, or choose another"
+    if key == "hydra.sweeper.params":
+        return f"{key} belongs into a configuration; on the command line, type its dimensions themselves"
     if part == "hydra":
         return f"{key} is not a key of Hydra's; wavesweep --cfg hydra shows them"
     siblings = [other.rpartition(".")[2] for other in known if other.rpartition(".")[0] == group]

@@ -38,6 +38,18 @@ def watch() -> None:
             signal.signal(signum, _receive)
 
 
+@contextmanager
+def watched() -> Iterator[None]:
+    """Watch meanwhile, in a process that isn't ours."""
+    before = {signum: signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)}
+    watch()
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
 def defer() -> None:
     """From now on, only mark what comes."""
     _Mark.deferred = True

@@ -74,12 +74,17 @@ def parse(overrides: list[str]) -> list[Override]:
 
 def group_keys(dimensions: list[Dimension], repository: Any) -> set[str]:
     """Return the keys that choose options of groups."""
-    texts = [f"{dimension.key}={dimension.typical(0)}" for dimension in dimensions]
-    return {
-        override.get_key_element()
-        for override in parse(texts)
-        if repository.group_exists(override.key_or_group) and not isinstance(override.value(), dict)
-    }
+    keys = set()
+    for dimension in dimensions:
+        values = parse([f"{dimension.key}={value}" for value in dimension.values])
+        chosen = [
+            not isinstance(value.value(), dict) for value in values if repository.group_exists(value.key_or_group)
+        ]
+        if any(chosen) and not all(chosen):
+            raise Refused(f"{dimension.key} is given both values and options of a group; sweep over one of the two")
+        if any(chosen):
+            keys.add(dimension.key)
+    return keys
 
 
 def choices_of_groups(dimensions: list[Dimension], groups: set[str]) -> Iterator[tuple[str, ...]]:

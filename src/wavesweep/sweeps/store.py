@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MOST_DEATHS = 3
+SECONDS_FOR_A_LOOK = 1.0  # for which a worker may hold the sweep's lock, to see whether it is free
 
 State = Literal["waiting", "running", "interrupted", "finished", "diverged", "pruned", "failed"]
 ENDED = ("finished", "diverged", "pruned", "failed")
@@ -113,6 +114,7 @@ class SweepDirectory:
         self.parent = path / PARENT
         self.leaderboard = path / "leaderboard.csv"
         self.plots = path / "plots"
+        self.stop = path / ".stop"  # is there once the sweep has got a signal
 
     @property
     def id(self) -> str:
@@ -129,11 +131,21 @@ class SweepDirectory:
         from filelock import FileLock, Timeout
 
         try:
-            held = FileLock(self.path / ".lock", timeout=0).acquire()
+            held = FileLock(self.path / ".lock", timeout=SECONDS_FOR_A_LOOK).acquire()
         except Timeout:
             raise Busy(f"{self.path} is being run by another process; wait for its end, or stop it") from None
         with held:
             yield
+
+    def is_run(self) -> bool:
+        """Say whether a process runs the sweep."""
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                return False
+        except Timeout:
+            return True
 
     def write_plan(self, plan: Plan) -> None:
         """Write the plan; from then on the sweep can be resumed."""

@@ -289,6 +289,7 @@ def _reopened(sweep: Sweep) -> Prepared:
 def _run(sweep: Sweep, prepared: Prepared) -> list[list[JobReturn]]:
     """Run what is left of a sweep whose lock is held."""
     plan, config = prepared.plan, prepared.config()
+    sweep.directory.stop.unlink(missing_ok=True)
     with interrupts.deferred():
         sweep.task.begin(sweep.directory, plan, config)
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
+from wavesweep import interrupts
 from wavesweep.redaction import without_password
 from wavesweep.refusals import Refused
 from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
@@ -51,7 +52,9 @@ class View:
                 self.look()
 
     def look(self, quietly: bool = False) -> None:
-        """Take in what has changed, and show it."""
+        """Take in what has changed, and show it; let workers elsewhere know of a signal."""
+        if interrupts.pending():
+            self.sweep.stop.touch()
         lines, running = [], 0
         for trial in self._open():
             running += trial.state == "running"

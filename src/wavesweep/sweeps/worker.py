@@ -1,9 +1,14 @@
 """The Hydra job that a launcher starts for each worker of a sweep: it runs trial after trial until none is left."""
 
 import math
+import os
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
@@ -20,6 +25,8 @@ from wavesweep.sweeps.task import SweepTask, answer_by
 
 if TYPE_CHECKING:
     from wavesweep.sweeps.study import Study
+
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
 @dataclass
@@ -40,11 +47,34 @@ class Worker:
 
     def __call__(self, composed: DictConfig) -> list[JobReturn]:
         """Run what is left of the sweep; return what its trials returned, if the task wants that."""
-        interrupts.watch()
-        self.task.warm_up()
-        shift = Shift(self, composed)
-        with interrupts.deferred():
-            return shift.work()
+        with interrupts.watched():
+            self.task.warm_up()
+            shift = Shift(self, composed)
+            with interrupts.deferred(), _following(shift.sweep):
+                returned = shift.work()
+        if not shift.sweep.is_run():
+            os._exit(1)  # nobody waits for what this returns, and a pool would keep the process
+        return returned
+
+
+@contextmanager
+def _following(sweep: SweepDirectory) -> Iterator[None]:
+    """Get a signal once the sweep has got one, or is gone: not every launcher passes it on."""
+    ended = Event()
+
+    def follow() -> None:
+        while not ended.wait(SECONDS_BETWEEN_LOOKS):
+            if sweep.stop.exists() or not sweep.is_run():
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    thread = Thread(target=follow, name="following", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class Shift:
