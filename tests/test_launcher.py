@@ -302,7 +302,12 @@ def test_after_a_signal_jobs_end_in_order(signum: signal.Signals, group: bool, p
 
 def test_an_error_of_the_launcher_lets_jobs_end_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As KeyboardInterrupt in programs that don't defer it."""
-    monkeypatch.delattr(launcher, "_unpacked")
+
+    def fail(*_: object) -> None:
+        wait_until((tmp_path / "started").exists)
+        raise OSError("broken")
+
+    monkeypatch.setattr(launcher, "wait", fail)
 
     def task(config: Any) -> None:
         if config.number == 1:
@@ -310,7 +315,7 @@ def test_an_error_of_the_launcher_lets_jobs_end_in_order(tmp_path: Path, monkeyp
         wait_until(lambda: interrupts.pending() if config.number == 1 else (tmp_path / "started").exists())
         (tmp_path / f"ended{config.number}").touch()
 
-    with pytest.raises(NameError, match="_unpacked"):
+    with pytest.raises(OSError, match="broken"):
         sweep(task, 2, tmp_path, 2)
     assert (tmp_path / "ended1").exists()
 

@@ -76,10 +76,8 @@ def group_keys(dimensions: list[Dimension], repository: Any) -> set[str]:
     """Return the keys that choose options of groups."""
     keys = set()
     for dimension in dimensions:
-        values = parse([f"{dimension.key}={value}" for value in dimension.values])
-        chosen = [
-            not isinstance(value.value(), dict) for value in values if repository.group_exists(value.key_or_group)
-        ]
+        parsed = parse([f"{dimension.key}={value}" for value in dimension.values])
+        chosen = [not isinstance(one.value(), dict) for one in parsed if repository.group_exists(one.key_or_group)]
         if any(chosen) and not all(chosen):
             raise Refused(f"{dimension.key} is given both values and options of a group; sweep over one of the two")
         if any(chosen):

@@ -4,21 +4,17 @@ What a child needs and what it returns travel by cloudpickle, since tasks may be
 """
 
 import gc
-import logging
 import os
 import signal
 import sys
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, wait
 from multiprocessing import get_context, parent_process, resource_tracker
-from multiprocessing.connection import Connection, Pipe, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from threading import Thread
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import cloudpickle
 from hydra.core.hydra_config import HydraConfig
@@ -30,13 +26,14 @@ from omegaconf import DictConfig, open_dict
 from wavesweep.interrupts import Interrupted, check, defer, deferred, pending, watch
 from wavesweep.refusals import Refused
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
 
 SECONDS_TO_END = 10.0  # for the children, after a signal
 SECONDS_AFTER_PARENT = 4.0  # for a child whose parent has died
 EARLY = 10.0  # seconds from a process's start: what dies sooner may die of how it starts
 MOST_EARLY_DEATHS = 5
-_TICK = 0.1  # seconds between looks at the mark of a signal
+_TICK = 0.1  # seconds between looks at signals and ends
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -72,165 +69,95 @@ def launch(
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-    log.debug("Launching %d jobs ...", len(jobs))
     work = cloudpickle.dumps((hydra_context, task_function, config, Singleton.get_state()))
-    with deferred():
-        return _Children(work, jobs, n_jobs or _num_cores(), getattr(task_function, "restartable", False)).run()
+    children = _Children(work, getattr(task_function, "restartable", False))
+    resource_tracker.ensure_running()  # the first process would start it, and that lets signals through again
+    missing = [name for name in _THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(missing, "1"))  # libraries read them once, as they are imported
+    with deferred(), ThreadPoolExecutor(n_jobs or num_cores(), initializer=_block_signals) as pool:
+        futures = [pool.submit(children.run, job) for job in jobs]
+        try:
+            while wait(futures, _TICK).not_done and not pending():
+                pass
+        finally:
+            children.end()
+    for name in missing:
+        del os.environ[name]
+    return [future.result() for future in futures]
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
     """Return how many cores this process may use, where the system tells."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@dataclass(frozen=True)
-class _Child:
-    """A process and its job.
-
-    Attributes:
-        index: Of its job, among those of the launch.
-        process: Its process.
-        connection: Where it writes its result to.
-        started: When, on the monotonic clock.
-        early_deaths: How many processes for this job have died soon after their start, in a row.
-    """
-
-    index: int
-    process: SpawnProcess
-    connection: Connection
-    started: float
-    early_deaths: int
-
-    def has_ended(self) -> bool:
-        """Ask the system: forked processes of the child may hold its sentinel open."""
-        return self.process.exitcode is not None
+def _block_signals() -> None:
+    """Leave signals to the main thread; processes started here begin with them blocked, until they can answer."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
 
 class _Children:
-    """The processes of one launch.
+    """The processes of one launch, each looked after by a thread.
 
     Args:
         work: What all jobs share, pickled.
-        jobs: Number and overrides of each.
-        most: Processes at once.
         restartable: Whether those that die without a result are replaced.
     """
 
-    def __init__(self, work: bytes, jobs: list[Job], most: int, restartable: bool) -> None:
-        self.work, self.jobs, self.most, self.restartable = work, jobs, most, restartable
-        self.waiting = deque(range(len(jobs)))
-        self.running: list[_Child] = []
-        self.results: dict[int, JobReturn] = {}
+    def __init__(self, work: bytes, restartable: bool) -> None:
+        self.work, self.restartable = work, restartable
+        self.running: set[SpawnProcess] = set()
+        self.ended = False
 
-    def run(self) -> list[JobReturn]:
-        """Run the jobs until all have ended, or a signal comes."""
-        try:
-            while (self.waiting or self.running) and not pending():
-                if self.waiting and len(self.running) < self.most:
-                    self._start(self.waiting.popleft())
-                else:
-                    self._collect()
-        finally:
-            self._end()
-        unknown = "not run: a signal came before" if pending() else "not run"
-        return [self.results.get(index) or _failed(RuntimeError(unknown), job) for index, job in enumerate(self.jobs)]
+    def run(self, job: Job) -> JobReturn:
+        """Run a job to its result, by several processes if need be."""
+        cause, early_deaths = "not run: a signal came before", 0
+        while not self.ended and not pending() and early_deaths < MOST_EARLY_DEATHS:
+            began = time.monotonic()
+            result, code = self._run_once(job)
+            if result is not None:
+                return cloudpickle.loads(result)
+            cause = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+            early_deaths = early_deaths + 1 if time.monotonic() - began < EARLY else 0
+            if not self.restartable:
+                break
+        return _failed(RuntimeError(cause), job)
 
-    def _start(self, index: int, early_deaths: int = 0) -> None:
+    def _run_once(self, job: Job) -> tuple[bytes | None, int]:
+        """Run a process to its end; return its result, if it has any, and its exit code."""
         ours, theirs = cast("tuple[Connection, Connection]", Pipe())  # Windows, which has others, has no such signals
         process = get_context("spawn").Process(target=_child, args=(theirs,))
-        with _one_thread_each(), _signals_blocked():
-            process.start()
+        process.start()
         theirs.close()
-        self.running.append(_Child(index, process, ours, time.monotonic(), early_deaths))
-        with suppress(OSError):  # if it has died already, that shows when it is looked at
-            ours.send_bytes(cloudpickle.dumps((self.work, self.jobs[index])))
+        self.running.add(process)
+        result = None
+        try:
+            ours.send_bytes(cloudpickle.dumps((self.work, job)))
+            # Not by its sentinel, nor by the pipe's end alone: processes that the child forked hold both open.
+            while process.exitcode is None and not ours.poll(_TICK):
+                pass
+            if ours.poll():
+                result = ours.recv_bytes()
+        except (EOFError, OSError):
+            pass
+        process.join()
+        self.running.discard(process)
+        return result, cast("int", process.exitcode)
 
-    def _collect(self) -> None:
-        """Wait a little for results and ends, and take them."""
-        without_result = [child.connection for child in self.running if not child.connection.closed]
-        wait([*without_result, *(child.process.sentinel for child in self.running)], _TICK)
-        for child in list(self.running):
-            ended = child.has_ended()  # before its result is looked for: it may write that and end in between
-            self._read(child)
-            if ended:
-                self.running.remove(child)
-                self._bury(child)
-
-    def _read(self, child: _Child) -> None:
-        """Take a child's result, if it is there."""
-        if child.connection.closed or not child.connection.poll():
-            return
-        with child.connection, suppress(EOFError, OSError):
-            result = child.connection.recv_bytes()
-            self.results[child.index] = _unpacked(result, self.jobs[child.index])
-
-    def _bury(self, child: _Child) -> None:
-        """Replace a process that has ended without a result, or say that its job failed."""
-        code, lived = child.process.exitcode, time.monotonic() - child.started
-        child.connection.close()
-        child.process.close()
-        if child.index in self.results:
-            return
-        deaths = child.early_deaths + 1 if lived < EARLY else 0
-        if self.restartable and deaths < MOST_EARLY_DEATHS and not pending():
-            self._start(child.index, deaths)
-        else:
-            self.results[child.index] = _failed(RuntimeError(_cause(code)), self.jobs[child.index])
-
-    def _end(self) -> None:
+    def end(self) -> None:
         """Let the children that still run end in order, and kill those that don't."""
-        self.restartable = False
+        self.ended = True
         until = time.monotonic() + SECONDS_TO_END
-        for child in self.running:
-            child.process.terminate()
+        for process in list(self.running):
+            process.terminate()
         while self.running and time.monotonic() < until:
-            self._collect()
-        for child in self.running:
-            child.process.kill()
-        while self.running:
-            self._collect()
-
-
-def _cause(code: int | None) -> str:
-    """Say what an exit code means."""
-    return f"ended by {signal.Signals(-code).name}" if code and code < 0 else f"exited with code {code}"
+            time.sleep(_TICK)
+        for process in list(self.running):
+            process.kill()
 
 
 def _failed(error: Exception, job: Job) -> JobReturn:
     return JobReturn(overrides=job[1], status=JobStatus.FAILED, _return_value=error)
-
-
-def _unpacked(result: bytes, job: Job) -> JobReturn:
-    try:
-        return cloudpickle.loads(result)
-    except Exception as error:  # of what unpickling imports
-        return _failed(error, job)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let processes started meanwhile compute on one thread, unless the user has chosen a number.
-
-    It must be said before they start: libraries read it once, as they are imported.
-    """
-    missing = [name for name in _THREADS if name not in os.environ]
-    os.environ.update(dict.fromkeys(missing, "1"))
-    try:
-        yield
-    finally:
-        for name in missing:
-            del os.environ[name]
-
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Let processes started meanwhile begin with signals blocked: those that come wait until one can answer them."""
-    resource_tracker.ensure_running()  # the first process would start it, and that lets signals through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _child(connection: Connection) -> None:
@@ -256,14 +183,14 @@ def _end_with_parent() -> None:
     """When the parent dies, let the job end in order, as after a signal; soon after, end it in any case."""
     parent = parent_process()
     assert parent
-    wait([parent.sentinel])
+    wait_for([parent.sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(SECONDS_AFTER_PARENT)
     os._exit(1)
 
 
 def _outcome(work: bytes) -> bytes:
-    """Run a job; return how it ended, pickled."""
+    """Run a job; return how it ended, pickled: of what can't be pickled, and read again, its text."""
     shared, job = cloudpickle.loads(work)
     try:
         result = _run(job, *cloudpickle.loads(shared))
@@ -271,7 +198,14 @@ def _outcome(work: bytes) -> bytes:
         result = _failed(error, job)
     finally:
         defer()  # which the task may have undone
-    return _packed(result, job)
+    try:
+        packed = cloudpickle.dumps(result)
+        cloudpickle.loads(packed)
+    except Exception:
+        value = result._return_value
+        text = repr(value) if isinstance(value, Exception) else f"the result can't be pickled: {value!r}"
+        return cloudpickle.dumps(_failed(RuntimeError(text), job))
+    return packed
 
 
 def _run(
@@ -294,15 +228,3 @@ def _run(
         job_dir_key="hydra.sweep.dir",
         job_subdir_key="hydra.sweep.subdir",
     )
-
-
-def _packed(result: JobReturn, job: Job) -> bytes:
-    """Pickle a result; if it can't be pickled, or not be read again, its text instead."""
-    try:
-        packed = cloudpickle.dumps(result)
-        cloudpickle.loads(packed)
-    except Exception:
-        value = result._return_value
-        text = repr(value) if isinstance(value, Exception) else f"the result can't be pickled: {value!r}"
-        return cloudpickle.dumps(_failed(RuntimeError(text), job))
-    return packed
