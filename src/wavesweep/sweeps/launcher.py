@@ -21,6 +21,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
+from joblib import cpu_count
 from omegaconf import DictConfig, open_dict
 
 from wavesweep.interrupts import Interrupted, check, defer, deferred, pending, watch
@@ -74,7 +75,7 @@ def launch(
     resource_tracker.ensure_running()  # the first process would start it, and that lets signals through again
     missing = [name for name in _THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(missing, "1"))  # libraries read them once, as they are imported
-    with deferred(), ThreadPoolExecutor(n_jobs or num_cores(), initializer=_block_signals) as pool:
+    with deferred(), ThreadPoolExecutor(n_jobs or cpu_count(), initializer=_block_signals) as pool:
         futures = [pool.submit(children.run, job) for job in jobs]
         try:
             while wait(futures, _TICK).not_done and not pending():
@@ -84,11 +85,6 @@ def launch(
     for name in missing:
         del os.environ[name]
     return [future.result() for future in futures]
-
-
-def num_cores() -> int:
-    """Return how many cores this process may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _block_signals() -> None:

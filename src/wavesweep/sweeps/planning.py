@@ -1,0 +1,205 @@
+"""What a sweep is to do: made from a command line and checked, or read from a sweep that was begun."""
+
+import json
+from dataclasses import dataclass, replace
+
+from hydra.errors import HydraException
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from wavesweep.hydra_errors import explain
+from wavesweep.refusals import Refused
+from wavesweep.sweeps.composition import Composer, by_hydra, choices_of_groups, from_files, group_keys, save
+from wavesweep.sweeps.options import Options
+from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid, parse_dimensions, typical_overrides
+from wavesweep.sweeps.store import Plan, SweepDirectory
+from wavesweep.sweeps.task import SweepTask
+from wavesweep.terminal import say
+
+MOST_PROBLEMS = 10
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep has to do with: where it is, what it runs, and what Hydra gave.
+
+    Attributes:
+        directory: Of the sweep.
+        task: What its jobs run.
+        options: How.
+        config: The configuration that Hydra composed, its own node included.
+        context: Loads configurations.
+    """
+
+    directory: SweepDirectory
+    task: SweepTask
+    options: Options
+    config: DictConfig
+    context: HydraContext
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A sweep that can be run.
+
+    Attributes:
+        plan: What is to be done.
+        composer: Composes jobs.
+        local: The overrides of local nodes, for the workers' own configuration.
+    """
+
+    plan: Plan
+    composer: Composer
+    local: list[str]
+
+    def config(self) -> DictConfig:
+        """Return the configuration of one of the jobs."""
+        return self.composer.compose([f"{one.key}={one.typical(0)}" for one in self.plan.dimensions])[0]
+
+
+def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
+    """Return what is to be done, and what composes it; nothing is written yet."""
+    loader, options = sweep.context.config_loader, sweep.options
+    parsed = parse_dimensions([*_params(options), *arguments], loader)
+    dimensions = [one for one in parsed if not _is_local(one, sweep.task)]
+    if swept := [one.text for one in parsed if one.swept and one not in dimensions]:
+        raise Refused(f"{swept[0]} can't be swept; give it one value")
+    local = [f"{one.key}={one.values[0]}" for one in parsed if one not in dimensions]
+    groups = group_keys(dimensions, loader.repository)  # type: ignore[attr-defined]
+    for one in dimensions:
+        if one.key in groups and one.interval:
+            raise Refused(f"{one.key} is a group of options, so it can't be an interval; list its options")
+    subdir = OmegaConf.to_container(sweep.config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[call-overload,index]
+    if "$" not in str(subdir) and any(one.swept for one in dimensions):
+        raise Refused(f"hydra.sweep.subdir must differ between jobs, got {subdir}; leave it out: ${{hydra.job.num}}")
+    plan = Plan(
+        dimensions=dimensions,
+        n_trials=grid_size(dimensions) if is_grid(dimensions) else options.n_trials,
+        pruner=options.pruner,
+        seed=options.seed,
+        launcher=_launcher_overrides(sweep),
+        local={},
+        subdir=subdir,
+        fingerprint={},
+        groups=sorted(groups),
+        configs={},
+    )
+    return Prepared(plan, Composer(groups, by_hydra(sweep.config, loader, local)), local)
+
+
+def _launcher_overrides(sweep: Sweep) -> list[str]:
+    choice = sweep.config.hydra.runtime.choices["hydra/launcher"]
+    workers = sweep.options.n_workers
+    return [
+        *([f"hydra/launcher={choice}"] if choice != "wavesweep" else []),
+        *(text for text in sweep.config.hydra.overrides.hydra if text.lstrip("+").startswith("hydra.launcher.")),
+        *([f"hydra.sweeper.n_workers={workers}"] if workers else []),
+    ]
+
+
+def _params(options: Options) -> list[str]:
+    """Return `hydra.sweeper.params` as they would be typed."""
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in options.params.items()}
+    return [f"{key}={text}" for key, text in texts.items()]
+
+
+def _is_local(dimension: Dimension, task: SweepTask) -> bool:
+    return dimension.name.partition(".")[0] in task.local
+
+
+def check(sweep: Sweep, plan: Plan, composer: Composer) -> list[list[str]]:
+    """Return the overrides of all jobs of a grid, or of jobs that have every value and both bounds of intervals.
+
+    Raises:
+        Refused: If some can't be run, each with its overrides.
+    """
+    if plan.is_grid:
+        jobs = [grid_overrides(plan.dimensions, number) for number in range(plan.n_trials)]
+    else:
+        jobs = list(typical_overrides(plan.dimensions, [one.key in plan.groups for one in plan.dimensions]))
+    problems: dict[str, list[str]] = {}
+    for overrides in jobs:
+        try:
+            sweep.task.check(composer.compose(overrides)[0])
+        except Refused as error:
+            problems.setdefault(str(error), []).append(" ".join(overrides))
+        except (HydraException, OmegaConfBaseException) as error:
+            if sweep.task.wants_returns:
+                raise
+            problems.setdefault(explain(error, overrides), []).append(" ".join(overrides))
+    if problems:
+        lines = [_where(where, len(jobs)) + text for text, where in problems.items()]
+        raise Refused("\n".join(lines[:MOST_PROBLEMS]))
+    return jobs
+
+
+def _where(jobs: list[str], total: int) -> str:
+    """Name the first job that has a problem, unless all have it."""
+    if len(jobs) == total:
+        return ""
+    return f"{jobs[0]} (and {len(jobs) - 1} more): " if len(jobs) > 1 else f"{jobs[0]}: "
+
+
+def list_jobs(plan: Plan, jobs: list[list[str]]) -> None:
+    """Print the jobs that would run."""
+    if plan.is_grid:
+        lines = [f"{number:>{len(str(len(jobs)))}}  {' '.join(overrides)}" for number, overrides in enumerate(jobs)]
+        say("\n".join([*lines, f"{plan.n_trials} jobs; nothing was run"]))
+        return
+    ranges = [f"  {one.text}" for one in plan.dimensions]
+    say("\n".join([f"{plan.n_trials} jobs, each chosen after those before it, from", *ranges, "nothing was run"]))
+
+
+def refuse_taken(directory: SweepDirectory) -> None:
+    if directory.plan.exists():
+        place = directory.path
+        raise Refused(f"{place} holds a sweep already; wavesweep resume {place} goes on with it, or choose another")
+
+
+def write(sweep: Sweep, prepared: Prepared) -> Prepared:
+    """Write all that the sweep needs from here on; return it with its complete plan."""
+    plan, composer = prepared.plan, prepared.composer
+    sweep.directory.configs.mkdir(exist_ok=True)
+    OmegaConf.save(sweep.config, sweep.directory.path / "multirun.yaml")
+    configs, composed = {}, []
+    for number, choice in enumerate(choices_of_groups(plan.dimensions, set(plan.groups))):
+        one = composer.load(choice)
+        save(one, sweep.directory.configs / f"{number}.yaml", sweep.task.local)
+        configs[" ".join(choice)] = {"file": f"{number}.yaml", "choices": one.choices}
+        composed.append(composer.compose(_typical(plan, choice))[0])
+    fingerprint, local = sweep.task.fingerprint(composed), sweep.task.remember(composed[0])
+    plan = replace(plan, configs=configs, fingerprint=fingerprint, local=local)
+    sweep.directory.write_plan(plan)
+    return replace(prepared, plan=plan)
+
+
+def _typical(plan: Plan, choice: tuple[str, ...]) -> list[str]:
+    """Return the overrides of one job with a choice of groups."""
+    values = [f"{one.key}={one.typical(0)}" for one in plan.dimensions if one.key not in plan.groups]
+    return [*choice, *values]
+
+
+def reopen(sweep: Sweep) -> Prepared:
+    """Return a sweep to go on with; what failed waits again.
+
+    Raises:
+        Refused: If code or data are not what it began on.
+    """
+    plan, directory = sweep.directory.read_plan(), sweep.directory
+    local = OmegaConf.masked_copy(sweep.config, [key for key in sweep.task.local if key in sweep.config])
+    composer = Composer(set(plan.groups), from_files(directory, plan, local))
+    choices = choices_of_groups(plan.dimensions, set(plan.groups))
+    now = sweep.task.fingerprint([composer.compose(_typical(plan, choice))[0] for choice in choices])
+    changed = [
+        f"{key} was {value}, is {now.get(key)}" for key, value in plan.fingerprint.items() if now.get(key) != value
+    ]
+    if changed and sweep.options.resume != "force":
+        raise Refused(
+            f"{directory.path} was begun otherwise: {'; '.join(changed)}; undo that, or start a new sweep "
+            f"(wavesweep resume {directory.path} --force goes on all the same)"
+        )
+    for trial in directory.read_trials(plan):
+        if trial.state == "failed":
+            directory.write_trial(replace(trial, state="waiting", reason="", deaths=0))
+    return Prepared(plan, composer, list(sweep.config.hydra.overrides.task))
