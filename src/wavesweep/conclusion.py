@@ -69,7 +69,7 @@ def _draw(sweep: "SweepDirectory", board: Leaderboard) -> None:
 def _missing(sweep: "SweepDirectory", trials: "list[Trial]", local: Config) -> int:
     """Deliver what MLflow has not taken yet; return how many runs it still lacks."""
     runs = [RunDirectory(sweep.path / trial.directory) for trial in trials if trial.directory]
-    late = [run for run in runs if run.undelivered.exists()]
+    late = [run for run in runs if run.info.exists() and (run.undelivered.exists() or run.vanished())]
     return deliver_all(late, local, ["tracking.uri"])[MISSING] if late else 0
 
 

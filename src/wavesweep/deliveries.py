@@ -7,11 +7,11 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from wavesweep.config import Config, Tracking, dump, flatten
+from wavesweep.config import Config, Tracking, dump, flatten, parse
 from wavesweep.failures import in_one_line
 from wavesweep.refusals import Refused
 from wavesweep.rundir import RunDirectory, read_info, write_info
-from wavesweep.stored import find_runs, known_address, read_config
+from wavesweep.stored import find_runs, find_sweeps, known_address, read_config
 from wavesweep.sweeps.store import Busy, SweepDirectory
 from wavesweep.terminal import track
 from wavesweep.tracking import LeftAlone, deliver, deliver_parent, has_all, is_delivered, reason, require
@@ -73,10 +73,9 @@ def deliver_sweeps(places: list[Path], local: Config, keys: Collection[str]) -> 
 
 def _deliver_sweep(sweep: SweepDirectory, local: Config, keys: Collection[str]) -> str:
     """Deliver a sweep whose lock is held; return the state that it is in then."""
-    values, now = sweep.read_plan().local, flatten(dump(local))
-    tracking = Tracking(**{name: now[key] if key in keys else values[key] for name, key in TRACKING.items()})
-    if "***" in tracking.uri:
-        tracking = tracking.model_copy(update={"uri": known_address(tracking.uri, sweep.plan, local)})
+    tracking = read_tracking(sweep, local, keys)
+    if not sweep.parent.exists():
+        return "not begun"
     info = read_info(sweep.parent)
     if info.status == "running":
         info = info.finished("killed", info.description)
@@ -94,10 +93,34 @@ def _deliver_sweep(sweep: SweepDirectory, local: Config, keys: Collection[str]) 
     return "delivered"
 
 
+def read_tracking(sweep: SweepDirectory, local: Config, keys: Collection[str]) -> Tracking:
+    """Read where a sweep is tracked; values of `local` take the place of the stored ones, if their keys are named.
+
+    Raises:
+        Refused: If it can't be used, or hides a password that is not known here.
+    """
+    stored, now = sweep.read_plan().local, flatten(dump(local))
+    values = {name: now[key] if key in keys else stored.get(key) for name, key in TRACKING.items()}
+    if "${" in str(values):
+        raise Refused(f"{sweep.plan} must hold plain values, got ${{…}}; write the value itself")
+    if "***" in str(values["uri"]):
+        values["uri"] = known_address(str(values["uri"]), sweep.plan, local)
+    return parse(dump(local) | {"tracking": values}).tracking
+
+
 def deliver_vanished(local: Config) -> None:
-    """Mark the runs below outputs/ whose process has vanished KILLED, there and in the store that each names."""
+    """Mark runs and sweeps below outputs/ whose process has vanished KILLED, there and in the store that each names."""
     outputs = Path("outputs")
-    deliver_all([run for run in find_runs(outputs) if _vanished(run)] if outputs.is_dir() else [], local, [])
+    if outputs.is_dir():
+        deliver_all([run for run in find_runs(outputs) if _vanished(run)], local, [])
+        deliver_sweeps([sweep for sweep in find_sweeps(outputs) if _counts_as_running(sweep)], local, [])
+
+
+def _counts_as_running(sweep: Path) -> bool:
+    try:
+        return read_info(SweepDirectory(sweep).parent).status == "running"
+    except (Refused, OSError):
+        return False
 
 
 def _vanished(directory: RunDirectory) -> bool:

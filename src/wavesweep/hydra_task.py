@@ -1,8 +1,10 @@
 """What Hydra calls: for a single run, for each job of a sweep, and around a sweep."""
 
 import logging
+import math
 from functools import cache
 from pathlib import Path
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
 from wavesweep.sweeps.task import SweepTask, ask
@@ -57,9 +59,11 @@ class Experiments(SweepTask):
         """Parse a job's configuration, and derive what it leaves open."""
         from wavesweep.compose import typed
         from wavesweep.refusals import Refused
-        from wavesweep.shapes import fill_in
+        from wavesweep.shapes import fill_in, find_device
 
         filled = fill_in(typed(config))
+        if filled.runtime.device != "auto":
+            find_device(filled.runtime.device)
         if filled.tracking.required and (problem := _problem(filled.tracking)):  # type: ignore[arg-type]
             raise Refused(problem)
 
@@ -152,7 +156,8 @@ def _run_trial(composed: "DictConfig", directory: "RunDirectory") -> float:
         config, data, info = _prepare(composed)
 
         def listen(record: "Record", metrics: "Metrics", _: int) -> None:
-            if ask(record.epoch, metrics[config.objective]):
+            value = metrics[config.objective]
+            if math.isfinite(value) and ask(record.epoch, value):
                 from wavesweep.interrupts import Pruned
 
                 raise Pruned
@@ -162,6 +167,7 @@ def _run_trial(composed: "DictConfig", directory: "RunDirectory") -> float:
         raise
     except Exception as error:
         logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=error)
+        clear_frames(error.__traceback__)  # which hold what the job had in memory
         raise
 
 
@@ -179,14 +185,15 @@ def _prepare(composed: "DictConfig") -> "tuple[Config, Split, RunInfo]":
     from wavesweep.splits import trend_share
     from wavesweep.terminal import relative
 
-    config, data = prepare(parsed)
+    alone = job.mode != RunMode.MULTIRUN
+    config, data = prepare(parsed, ask_server=alone)
     if parsed.model != config.model and config.model.kind == "lstm":
         log.info(_differences(config.model.difference, trend_share(data.scaler.scale(data.train))))
     overrides = [text for text in job.overrides.task if not text.lstrip("+~").startswith("tracking")]
     for warning in _ignored(without_effect(config), overrides):
         log.warning(warning)
     choices = {group: str(option) for group, option in job.runtime.choices.items() if option and "hydra" not in group}
-    sweep_id = Path(job.sweep.dir).name if job.mode == RunMode.MULTIRUN else None
+    sweep_id = None if alone else Path(job.sweep.dir).absolute().name
     own = [source.path for source in job.runtime.config_sources if source.provider == "command-line"]
     return config, data, RunInfo(overrides, choices, sweep_id, str(relative(Path(own[0]))) if own else None)
 

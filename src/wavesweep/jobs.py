@@ -23,6 +23,8 @@ from wavesweep.rundir import RunDirectory, RunInfo, Status
 from wavesweep.schema import Refused
 from wavesweep.shapes import fill_in, find_device
 from wavesweep.splits import Split, decide_difference, describe, load
+from wavesweep.stored import read_values
+from wavesweep.terminal import relative
 from wavesweep.tracking import Courier, import_mlflow, require, save_model
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("wavesweep")
 
 RESUMED = "; resumed on "
+SECONDS_TO_WAIT = 30.0  # of a sweep's job for its directory
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,12 @@ class Outcome:
         return DIVERGED if self.result.diverged else 0 if self.tracked else UNTRACKED
 
 
-def prepare(config: Config) -> tuple[Config, Split]:
+def prepare(config: Config, *, ask_server: bool = True) -> tuple[Config, Split]:
     """Do all that can refuse a configuration, the cheapest first.
+
+    Args:
+        config: As it was composed.
+        ask_server: Whether required tracking is looked for: a sweep has done so for all its jobs.
 
     Returns:
         The configuration with each `null` and `auto` replaced by what will be used, and its data.
@@ -66,7 +73,7 @@ def prepare(config: Config) -> tuple[Config, Split]:
     filled = fill_in(config)
     data = load(filled)
     filled = decide_difference(filled, data)
-    if filled.tracking.required:
+    if filled.tracking.required and ask_server:
         require(filled.tracking)
     runtime = filled.runtime.model_copy(update={"device": find_device(filled.runtime.device)})
     return filled.model_copy(update={"runtime": runtime}), data
@@ -107,15 +114,18 @@ def continue_or_execute(
     """
     if not directory.info.exists():
         return execute(config, data, directory, info, listen).result.objective
-    with locked(directory):
+    with locked(directory, SECONDS_TO_WAIT):
+        if read_values(directory) != dump(config) | {"tracking": None}:
+            place = relative(directory.path)
+            raise Refused(f"{place} holds another job's run; let hydra.sweep.subdir tell jobs apart")
         info = directory.read_info()
         if not info.complete:
             return proceed(config, data, directory, listen).result.objective
-        if info.status == "pruned":
-            raise Pruned
         directory.remove_leftovers()
         with Courier(directory, config.tracking):
             pass
+    if info.status == "pruned":
+        raise Pruned
     return directory.read_objective(config.objective)
 
 
@@ -167,8 +177,12 @@ def _get_ready(config: Config) -> None:
 
 
 @contextmanager
-def locked(directory: RunDirectory) -> Iterator[None]:
+def locked(directory: RunDirectory, patience: float = 0.0) -> Iterator[None]:
     """Hold the directory's lock.
+
+    Args:
+        directory: Of a run.
+        patience: Seconds to wait for it, since `sync` may hold it for a while.
 
     Raises:
         Refused: If another process holds it.
@@ -176,7 +190,7 @@ def locked(directory: RunDirectory) -> Iterator[None]:
     from filelock import Timeout
 
     try:
-        held = directory.lock().acquire()
+        held = directory.lock().acquire(timeout=patience)
     except Timeout:
         raise Refused(
             f"{directory.path} is in use by another process; wait for its end, or choose another directory"

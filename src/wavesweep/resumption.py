@@ -7,7 +7,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from wavesweep.config import Config
-from wavesweep.deliveries import MISSING, deliver_all, deliver_vanished
+from wavesweep.deliveries import MISSING, deliver_all, deliver_vanished, read_tracking
 from wavesweep.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.failures import in_one_line
 from wavesweep.groups import conf_dir
@@ -16,7 +16,7 @@ from wavesweep.jobs import locked, prepare, proceed
 from wavesweep.refusals import Refused
 from wavesweep.rundir import RunDirectory
 from wavesweep.runner import fail, show
-from wavesweep.stored import find_runs, known_address, read_config
+from wavesweep.stored import find_runs, read_config
 from wavesweep.sweeps.lookup import all_sweeps, began, find_sweep, is_open
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.terminal import relative, say
@@ -54,9 +54,9 @@ def find(place: str, local: Config) -> RunDirectory | SweepDirectory | None:
     return max(begun, key=lambda found: begun[found])
 
 
-def _open_runs() -> dict[RunDirectory | SweepDirectory, int]:
+def _open_runs() -> dict[RunDirectory | SweepDirectory, float]:
     """Return the runs that have not ended, less those of sweeps, each with its start."""
-    begun: dict[RunDirectory | SweepDirectory, int] = {}
+    begun: dict[RunDirectory | SweepDirectory, float] = {}
     for run in find_runs(Path("outputs")):
         try:
             info = run.read_info()
@@ -122,12 +122,10 @@ def finish_sweep(
     """
     if changed := [text for key, text in own.items() if key.startswith("runtime.")]:
         raise Refused(f"{changed[0]}: a sweep goes on as it began; leave it out, or start a new sweep")
-    values = {key: value for key, value in sweep.read_plan().local.items() if key not in own}
-    if "***" in values.get("tracking.uri", ""):
-        values["tracking.uri"] = known_address(values["tracking.uri"], sweep.plan, local)
-    stored = [f"{key}={_quoted(value)}" for key, value in values.items()]
+    tracking = read_tracking(sweep, local, own)
+    stored = [f"tracking.{key}={_quoted(value)}" for key, value in tracking.model_dump().items()]
     place = [f"hydra.sweep.dir={_quoted(str(sweep.path))}", f"hydra.sweeper.resume={'force' if force else 'exactly'}"]
-    return run_hydra(["-m", *stored, *own.values(), *launching, *place])
+    return run_hydra(["-m", *stored, *launching, *place])
 
 
 def _quoted(value: str | bool) -> str:

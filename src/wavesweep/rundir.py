@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 Status = Literal["running", "finished", "diverged", "pruned", "failed", "killed"]
+SWEEP = "sweep.json"  # in a sweep's directory: what it is to do
 PARENT = "parent.json"  # in a sweep's directory: what is known of it as the parent of its runs
 COMPLETE = ("finished", "diverged", "pruned")
 

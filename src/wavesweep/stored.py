@@ -8,7 +8,7 @@ from typing import Any
 from wavesweep.config import Config, dump, flatten, parse
 from wavesweep.redaction import public_address
 from wavesweep.refusals import Refused
-from wavesweep.rundir import PARENT, RunDirectory
+from wavesweep.rundir import SWEEP, RunDirectory
 
 
 def find_runs(place: Path) -> list[RunDirectory]:
@@ -26,7 +26,7 @@ def find_sweeps(place: Path) -> list[Path]:
     Raises:
         Refused: If there is no such directory.
     """
-    return [folder for folder, files in _walk(place) if PARENT in files]
+    return [folder for folder, files in _walk(place) if SWEEP in files]
 
 
 def _walk(place: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -44,15 +44,24 @@ def _walk(place: Path) -> Iterator[tuple[Path, list[str]]]:
 
 def read_objectives(path: Path) -> dict[int, float]:
     """Return a run's objective at each recorded epoch, nan where it was not finite."""
-    import yaml
-
     directory = RunDirectory(path)
     if not directory.config.exists():
         return {}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is there
-    name = yaml.load(directory.config.read_text("utf-8"), loader)["objective"]  # noqa: S506  both are safe
+    name = _load(directory)["objective"]
     rows = [row for row in directory.read_metrics() if "epoch" in row]
     return {row["epoch"]: float("nan") if row[name] is None else row[name] for row in rows}
+
+
+def read_values(directory: RunDirectory) -> dict[str, Any]:
+    """Return the values that a run stored, less where it was tracked."""
+    return _load(directory) | {"tracking": None}
+
+
+def _load(directory: RunDirectory) -> dict[str, Any]:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is there
+    return yaml.load(directory.config.read_text("utf-8"), loader)  # noqa: S506  both are safe
 
 
 def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> Config:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.launcher import Launcher
 
+from wavesweep.refusals import Refused
+
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
     from hydra.types import HydraContext, TaskFunction
@@ -36,7 +38,13 @@ class WavesweepLauncher(Launcher):
         self.n_jobs = n_jobs
 
     def setup(self, *, hydra_context: "HydraContext", task_function: "TaskFunction", config: "DictConfig") -> None:
-        """Keep what Hydra gives each launcher."""
+        """Keep what Hydra gives each launcher.
+
+        Raises:
+            Refused: If `n_jobs` is less than 1.
+        """
+        if self.n_jobs is not None and self.n_jobs < 1:
+            raise Refused(f"hydra.launcher.n_jobs must be at least 1, got {self.n_jobs}; null takes every core")
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> "Sequence[JobReturn]":

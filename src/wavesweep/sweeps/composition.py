@@ -22,8 +22,10 @@ from wavesweep.rundir import write_atomically
 from wavesweep.sweeps.space import Dimension
 from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 
-HERE_AND_NOW = re.compile(r"\$\{\s*(oc\.env|env|now|unique)\s*:")
-"""Resolvers whose values another machine or moment would change."""
+RESOLVERS = {"hydra", "oc.create", "oc.decode", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "oc.select"}
+"""What stored configurations may call: nothing that another machine or moment would change, or that looks elsewhere."""
+
+_CALL = re.compile(r"\$\{\s*([^{}:\s]*(?:\$\{[^}]*\}[^{}:\s]*)*)\s*:")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,11 @@ class Composer:
 
         Raises:
             hydra.errors.ConfigCompositionException: If an override can't be applied.
+            Refused: If it calls what another machine or moment would change.
         """
+        for text in overrides:
+            if _strangers(text):
+                raise Refused(f"{text.replace(chr(92), '')}: a sweep may be resumed elsewhere; write the value itself")
         composed = self.load(self.choice(overrides))
         config = copy.deepcopy(composed.config)
         values = [text for text in overrides if text.split("=", 1)[0] not in self.groups]
@@ -116,7 +122,17 @@ def _settled(raw: Any, config: DictConfig, path: str = "") -> Any:
         return {key: _settled(value, config, f"{path}[{key}]") for key, value in raw.items()}
     if isinstance(raw, list):
         return [_settled(value, config, f"{path}[{index}]") for index, value in enumerate(raw)]
-    return OmegaConf.select(config, path) if isinstance(raw, str) and HERE_AND_NOW.search(raw) else raw
+    if not isinstance(raw, str) or not _strangers(raw):
+        return raw
+    if raw.count("${") > 1:
+        key = path[1:-1].replace("][", ".")
+        raise Refused(f"{key}: {raw} mixes what is fixed now with what jobs may change; use a key for each")
+    return OmegaConf.select(config, path)
+
+
+def _strangers(text: str) -> set[str]:
+    """Return the resolvers that a text calls and a stored configuration may not."""
+    return set(_CALL.findall(text.replace("\\", ""))) - RESOLVERS
 
 
 def from_files(sweep: SweepDirectory, plan: Plan, local: DictConfig) -> Callable[[tuple[str, ...]], Composed]:
@@ -126,8 +142,8 @@ def from_files(sweep: SweepDirectory, plan: Plan, local: DictConfig) -> Callable
         stored = plan.configs[" ".join(choice)]
         config = OmegaConf.load(sweep.configs / stored["file"])
         assert isinstance(config, DictConfig)
-        if found := HERE_AND_NOW.search(OmegaConf.to_yaml(config)):
-            raise Refused(f"{sweep.configs / stored['file']} must hold plain values, got {found[0]}…; restore it")
+        if found := _strangers(OmegaConf.to_yaml(config)) or {"hydra"} & set(map(str, config)):
+            raise Refused(f"{sweep.configs / stored['file']} must hold plain values, got {found.pop()}; restore it")
         config.merge_with(local)
         OmegaConf.set_struct(config, True)
         return Composed(config, stored["choices"])

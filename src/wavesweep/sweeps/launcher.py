@@ -25,9 +25,9 @@ from joblib import cpu_count
 from omegaconf import DictConfig, open_dict
 
 from wavesweep.interrupts import Interrupted, check, defer, deferred, pending, watch
-from wavesweep.refusals import Refused
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from multiprocessing.context import SpawnProcess
 
 SECONDS_TO_END = 10.0  # for the children, after a signal
@@ -61,12 +61,7 @@ def launch(
 
     Returns:
         How each job ended, in their order; failed, with a RuntimeError, where a process ended without a result.
-
-    Raises:
-        Refused: If `n_jobs` is less than 1.
     """
-    if n_jobs is not None and n_jobs < 1:
-        raise Refused(f"hydra.launcher.n_jobs must be at least 1, got {n_jobs}; null takes every core")
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
@@ -81,9 +76,9 @@ def launch(
             while wait(futures, _TICK).not_done and not pending():
                 pass
         finally:
-            children.end()
-    for name in missing:
-        del os.environ[name]
+            children.end(futures)
+            for name in missing:
+                del os.environ[name]
     return [future.result() for future in futures]
 
 
@@ -112,7 +107,7 @@ class _Children:
             began = time.monotonic()
             result, code = self._run_once(job)
             if result is not None:
-                return cloudpickle.loads(result)
+                return _unpacked(result, job)
             cause = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
             early_deaths = early_deaths + 1 if time.monotonic() - began < EARLY else 0
             if not self.restartable:
@@ -126,6 +121,8 @@ class _Children:
         process.start()
         theirs.close()
         self.running.add(process)
+        if self.ended:  # meanwhile
+            process.terminate()
         result = None
         try:
             ours.send_bytes(cloudpickle.dumps((self.work, job)))
@@ -136,24 +133,30 @@ class _Children:
                 result = ours.recv_bytes()
         except (EOFError, OSError):
             pass
-        process.join()
+        while process.exitcode is None:  # as another thread that starts a process may have to notice the end first
+            process.join(_TICK)
         self.running.discard(process)
-        return result, cast("int", process.exitcode)
+        return result, process.exitcode
 
-    def end(self) -> None:
+    def end(self, futures: "list[Future[JobReturn]]") -> None:
         """Let the children that still run end in order, and kill those that don't."""
         self.ended = True
-        until = time.monotonic() + SECONDS_TO_END
         for process in list(self.running):
             process.terminate()
-        while self.running and time.monotonic() < until:
-            time.sleep(_TICK)
+        wait(futures, SECONDS_TO_END)
         for process in list(self.running):
             process.kill()
 
 
 def _failed(error: Exception, job: Job) -> JobReturn:
     return JobReturn(overrides=job[1], status=JobStatus.FAILED, _return_value=error)
+
+
+def _unpacked(result: bytes, job: Job) -> JobReturn:
+    try:
+        return cloudpickle.loads(result)
+    except Exception as error:  # of what unpickling imports
+        return _failed(error, job)
 
 
 def _child(connection: Connection) -> None:

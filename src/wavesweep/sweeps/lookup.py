@@ -2,32 +2,27 @@
 
 from pathlib import Path
 
-from wavesweep.refusals import Refused
-from wavesweep.rundir import read_info
+from wavesweep.stored import find_sweeps
 from wavesweep.sweeps.store import SweepDirectory
-
-SWEEPS = Path("outputs/sweeps")
 
 
 def find_sweep(place: str) -> SweepDirectory | None:
     """Return the sweep that a path, an id or `latest` names; None if there is none."""
-    if place == "latest":
-        return max(all_sweeps(), key=began, default=None)
-    found = (SweepDirectory(path) for path in (Path(place), SWEEPS / place))
-    return next((sweep for sweep in found if sweep.plan.exists()), None)
+    if SweepDirectory(Path(place)).plan.exists():
+        return SweepDirectory(Path(place))
+    found = [sweep for sweep in all_sweeps() if place in ("latest", sweep.id)]
+    return max(found, key=began, default=None)
 
 
-def all_sweeps(place: Path = SWEEPS) -> list[SweepDirectory]:
-    """Return the sweeps in a folder."""
-    return [SweepDirectory(plan.parent) for plan in sorted(place.glob("*/sweep.json"))]
+def all_sweeps() -> list[SweepDirectory]:
+    """Return the sweeps below outputs/."""
+    outputs = Path("outputs")
+    return [SweepDirectory(path) for path in find_sweeps(outputs)] if outputs.is_dir() else []
 
 
-def began(sweep: SweepDirectory) -> int:
-    """Return when a sweep began, in milliseconds since 1970; 0 where that can't be read."""
-    try:
-        return read_info(sweep.parent).started
-    except (OSError, Refused):
-        return 0
+def began(sweep: SweepDirectory) -> float:
+    """Return when a sweep's plan was written, in milliseconds since 1970."""
+    return sweep.plan.stat().st_mtime * 1000
 
 
 def is_open(sweep: SweepDirectory) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from wavesweep.refusals import Refused, suggestion
 
-PRUNERS = ("median", "successive_halving", "hyperband")
+PRUNERS: tuple[str, ...] = ("median", "successive_halving", "hyperband")
 
 
 @dataclass

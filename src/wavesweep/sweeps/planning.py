@@ -1,7 +1,9 @@
 """What a sweep is to do: made from a command line and checked, or read from a sweep that was begun."""
 
 import json
+import logging
 from dataclasses import dataclass, replace
+from typing import cast
 
 from hydra.errors import HydraException
 from hydra.types import HydraContext
@@ -16,6 +18,8 @@ from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid
 from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask
 from wavesweep.terminal import say
+
+log = logging.getLogger("wavesweep")
 
 MOST_PROBLEMS = 10
 
@@ -53,9 +57,11 @@ class Prepared:
     composer: Composer
     local: list[str]
 
-    def config(self) -> DictConfig:
-        """Return the configuration of one of the jobs."""
-        return self.composer.compose([f"{one.key}={one.typical(0)}" for one in self.plan.dimensions])[0]
+    def configs(self) -> list[DictConfig]:
+        """Return the configuration of a job with each choice of groups."""
+        choices = choices_of_groups(self.plan.dimensions, set(self.plan.groups))
+        values = [f"{one.key}={one.typical(0)}" for one in self.plan.dimensions if one.key not in self.plan.groups]
+        return [self.composer.compose([*choice, *values])[0] for choice in choices]
 
 
 def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
@@ -85,6 +91,8 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
         groups=sorted(groups),
         configs={},
     )
+    if plan.is_grid:
+        _without_effect(sweep)
     return Prepared(plan, Composer(groups, by_hydra(sweep.config, loader, local)), local)
 
 
@@ -93,9 +101,21 @@ def _launcher_overrides(sweep: Sweep) -> list[str]:
     workers = sweep.options.n_workers
     return [
         *([f"hydra/launcher={choice}"] if choice != "wavesweep" else []),
-        *(text for text in sweep.config.hydra.overrides.hydra if text.lstrip("+").startswith("hydra.launcher.")),
+        *(text for text in _typed(sweep) if text.lstrip("+").startswith("hydra.launcher.")),
         *([f"hydra.sweeper.n_workers={workers}"] if workers else []),
     ]
+
+
+def _typed(sweep: Sweep) -> list[str]:
+    """Return Hydra's own overrides as they were typed: they may refer to what only a job has."""
+    return cast("list[str]", OmegaConf.to_container(sweep.config.hydra.overrides.hydra, resolve=False))
+
+
+def _without_effect(sweep: Sweep) -> None:
+    """Warn of what is for sampled sweeps only."""
+    for text in _typed(sweep):
+        if text.startswith(("hydra.sweeper.n_trials", "hydra.sweeper.seed")):
+            log.warning("%s has no effect: no dimension is an interval, so all combinations run", text)
 
 
 def _params(options: Options) -> list[str]:
@@ -157,43 +177,33 @@ def refuse_taken(directory: SweepDirectory) -> None:
         raise Refused(f"{place} holds a sweep already; wavesweep resume {place} goes on with it, or choose another")
 
 
-def write(sweep: Sweep, prepared: Prepared) -> Prepared:
-    """Write all that the sweep needs from here on; return it with its complete plan."""
-    plan, composer = prepared.plan, prepared.composer
+def write(sweep: Sweep, prepared: Prepared) -> None:
+    """Write all that the sweep needs from here on."""
     sweep.directory.configs.mkdir(exist_ok=True)
     OmegaConf.save(sweep.config, sweep.directory.path / "multirun.yaml")
-    configs, composed = {}, []
-    for number, choice in enumerate(choices_of_groups(plan.dimensions, set(plan.groups))):
-        one = composer.load(choice)
+    configs = {}
+    for number, choice in enumerate(choices_of_groups(prepared.plan.dimensions, set(prepared.plan.groups))):
+        one = prepared.composer.load(choice)
         save(one, sweep.directory.configs / f"{number}.yaml", sweep.task.local)
         configs[" ".join(choice)] = {"file": f"{number}.yaml", "choices": one.choices}
-        composed.append(composer.compose(_typical(plan, choice))[0])
-    fingerprint, local = sweep.task.fingerprint(composed), sweep.task.remember(composed[0])
-    plan = replace(plan, configs=configs, fingerprint=fingerprint, local=local)
-    sweep.directory.write_plan(plan)
-    return replace(prepared, plan=plan)
-
-
-def _typical(plan: Plan, choice: tuple[str, ...]) -> list[str]:
-    """Return the overrides of one job with a choice of groups."""
-    values = [f"{one.key}={one.typical(0)}" for one in plan.dimensions if one.key not in plan.groups]
-    return [*choice, *values]
+    sweep.directory.write_plan(replace(prepared.plan, configs=configs))
 
 
 def reopen(sweep: Sweep) -> Prepared:
     """Return a sweep to go on with; what failed waits again.
 
     Raises:
-        Refused: If code or data are not what it began on.
+        Refused: If code or data are not what it began on, or jobs can't be run here.
     """
     plan, directory = sweep.directory.read_plan(), sweep.directory
     local = OmegaConf.masked_copy(sweep.config, [key for key in sweep.task.local if key in sweep.config])
-    composer = Composer(set(plan.groups), from_files(directory, plan, local))
-    choices = choices_of_groups(plan.dimensions, set(plan.groups))
-    now = sweep.task.fingerprint([composer.compose(_typical(plan, choice))[0] for choice in choices])
-    changed = [
-        f"{key} was {value}, is {now.get(key)}" for key, value in plan.fingerprint.items() if now.get(key) != value
-    ]
+    prepared = Prepared(
+        plan, Composer(set(plan.groups), from_files(directory, plan, local)), list(sweep.config.hydra.overrides.task)
+    )
+    configs = prepared.configs()
+    sweep.task.check(configs[0])
+    now = sweep.task.fingerprint(configs)
+    changed = [f"{key} was {then}, is {now.get(key)}" for key, then in plan.fingerprint.items() if now.get(key) != then]
     if changed and sweep.options.resume != "force":
         raise Refused(
             f"{directory.path} was begun otherwise: {'; '.join(changed)}; undo that, or start a new sweep "
@@ -202,4 +212,4 @@ def reopen(sweep: Sweep) -> Prepared:
     for trial in directory.read_trials(plan):
         if trial.state == "failed":
             directory.write_trial(replace(trial, state="waiting", reason="", deaths=0))
-    return Prepared(plan, composer, list(sweep.config.hydra.overrides.task))
+    return prepared

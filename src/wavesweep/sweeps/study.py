@@ -14,6 +14,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
+from wavesweep.sweeps.options import PRUNERS
 from wavesweep.sweeps.space import Dimension
 from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 
@@ -23,12 +24,7 @@ if TYPE_CHECKING:
 Reports = Callable[[Path], dict[int, float]]
 """Reads from a run's directory the objective at each recorded epoch."""
 
-PRUNERS: "dict[str | None, Callable[[], BasePruner]]" = {
-    None: optuna.pruners.NopPruner,
-    "median": optuna.pruners.MedianPruner,
-    "successive_halving": optuna.pruners.SuccessiveHalvingPruner,
-    "hyperband": optuna.pruners.HyperbandPruner,
-}
+MAKERS = (optuna.pruners.MedianPruner, optuna.pruners.SuccessiveHalvingPruner, optuna.pruners.HyperbandPruner)
 
 STATES = {
     "finished": TrialState.COMPLETE,
@@ -50,7 +46,7 @@ class Study:
     def __init__(self, sweep: SweepDirectory, plan: Plan, reports: Reports) -> None:
         self.sweep, self.plan, self.reports = sweep, plan, reports
         logging.getLogger("optuna").setLevel(logging.WARNING)
-        self.study = optuna.create_study(study_name=sweep.id, pruner=PRUNERS[plan.pruner]())
+        self.study = optuna.create_study(study_name=sweep.id, pruner=_pruner(plan.pruner))
         self.storage = self.study._storage
         self._ids: list[int] = []  # Optuna's own, by the number of the trial
         self._ended: set[int] = set()
@@ -70,7 +66,10 @@ class Study:
 
     def give_up(self, trial: Trial, step: int, value: float) -> tuple[bool, dict[str, float]]:
         """Say whether a trial is to be pruned after a further report, and what the pruner wants to remember of it."""
-        self._refresh(max(self.sweep.begun()) + 1)
+        num_begun = max(len(self._ids), trial.number + 1)
+        while self.sweep.read_trial(num_begun):
+            num_begun += 1
+        self._refresh(num_begun)
         trial_id = self._ids[trial.number]
         if not self.storage.get_trial(trial_id).intermediate_values:
             self._report(trial_id, trial)
@@ -107,6 +106,10 @@ class Study:
             return
         for step, value in self.reports(self.sweep.path / trial.directory).items():
             self.storage.set_trial_intermediate_value(trial_id, step, value)
+
+
+def _pruner(name: str | None) -> "BasePruner":
+    return MAKERS[PRUNERS.index(name)]() if name else optuna.pruners.NopPruner()
 
 
 def _template(plan: Plan, trial: Trial) -> optuna.trial.FrozenTrial:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -37,44 +38,51 @@ def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     """
     sweep.options.check()
     if sweep.options.resume:
-        with sweep.directory.locked():
-            return _run(sweep, reopen(sweep))
+        with sweep.directory.locked(), interrupts.deferred():
+            return _run(sweep, reopen(sweep), _launcher(sweep))
     prepared = prepare(sweep, arguments)
     jobs = check(sweep, prepared.plan, prepared.composer)
     if sweep.options.dry_run:
         list_jobs(prepared.plan, jobs)
         return []
+    configs = prepared.configs()
+    plan = replace(prepared.plan, fingerprint=sweep.task.fingerprint(configs), local=sweep.task.remember(configs[0]))
+    prepared = replace(prepared, plan=plan)
+    launcher = _launcher(sweep)
     refuse_taken(sweep.directory)
     sweep.directory.path.mkdir(parents=True, exist_ok=True)
-    with sweep.directory.locked():
+    with sweep.directory.locked(), interrupts.deferred():
         refuse_taken(sweep.directory)
-        return _run(sweep, write(sweep, prepared))
+        write(sweep, prepared)
+        return _run(sweep, prepared, launcher)
 
 
-def _run(sweep: Sweep, prepared: Prepared) -> list[list[JobReturn]]:
-    """Run what is left of a sweep whose lock is held."""
-    plan, config = prepared.plan, prepared.config()
+def _launcher(sweep: Sweep) -> Launcher:
+    worker = Worker(sweep.task, sweep.context, uuid4().hex)
+    return Plugins.instance().instantiate_launcher(
+        hydra_context=sweep.context, task_function=worker, config=sweep.config
+    )
+
+
+def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobReturn]]:
+    """Run what is left of a sweep whose lock is held, while signals wait."""
+    plan, config = prepared.plan, prepared.configs()[0]
     sweep.directory.stop.unlink(missing_ok=True)
-    with interrupts.deferred():
-        sweep.task.begin(sweep.directory, plan, config)
-        try:
-            with watching(sweep.directory, plan):
-                returned = _launch(sweep, prepared)
-        finally:
-            sweep.task.end(sweep.directory, plan, config)
+    sweep.task.begin(sweep.directory, plan, config)
+    try:
+        with watching(sweep.directory, plan):
+            returned = _launch(sweep, prepared, launcher)
+    finally:
+        sweep.task.end(sweep.directory, plan, config)
     returned.sort(key=lambda job: job.hydra_cfg.hydra.job.num)  # type: ignore[union-attr]
     for job in returned:
         _ = job.return_value  # which raises what a job of another application raised
     return [returned]
 
 
-def _launch(sweep: Sweep, prepared: Prepared) -> list[JobReturn]:
+def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobReturn]:
     """Start workers until nothing is left for them, or they get nowhere."""
-    plan = prepared.plan
-    worker, returned = Worker(sweep.task, sweep.context, uuid4().hex), []
-    launcher = Plugins.instance().instantiate_launcher(
-        hydra_context=sweep.context, task_function=worker, config=sweep.config
-    )
+    plan, returned = prepared.plan, []
     patience, left = 3, _left(sweep.directory, plan)
     while left and patience and not interrupts.pending():
         jobs, error = _launch_once(sweep, prepared, launcher, len(left))
@@ -126,14 +134,19 @@ def _most_workers() -> int:
     """Return how many workers this machine holds: one a core, as memory allows."""
     from joblib import cpu_count  # which knows the limits of containers
 
-    return max(1, min(cpu_count(), _free_memory() // BYTES_OF_A_WORKER))
+    cores, fitting = cpu_count(), max(1, _free_memory() // BYTES_OF_A_WORKER)
+    if fitting < cores:
+        text = "%d workers on %d cores, since memory holds no more; hydra.sweeper.n_workers=%d insists"
+        log.warning(text, fitting, cores, cores)
+    return min(cores, fitting)
 
 
 def _free_memory() -> int:
     """Return the bytes that are free, within the limit of a container too; what is unknown doesn't limit."""
     free = [int(line.split()[1]) << 10 for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
     limit, used = _lines("/sys/fs/cgroup/memory.max"), _lines("/sys/fs/cgroup/memory.current")
-    free += [int(most) - int(now) for most, now in zip(limit, used, strict=False) if most != "max"]
+    cached = [int(line.split()[1]) for line in _lines("/sys/fs/cgroup/memory.stat") if line.startswith("inactive_file")]
+    free += [int(most) - int(now) + sum(cached) for most, now in zip(limit, used, strict=False) if most != "max"]
     return max(0, min(free, default=1 << 62))
 
 

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from wavesweep import interrupts
 from wavesweep.failures import in_one_line
 from wavesweep.interrupts import Interrupted, Pruned
+from wavesweep.redaction import without_password
 from wavesweep.sweeps.composition import Composer, from_files, with_hydra
 from wavesweep.sweeps.store import Queue, SweepDirectory, Trial
 from wavesweep.sweeps.task import SweepTask, answer_by
@@ -50,6 +51,8 @@ class Worker:
         with interrupts.watched():
             self.task.warm_up()
             shift = Shift(self, composed)
+            if shift.plan.pruner or not shift.plan.is_grid:
+                import wavesweep.sweeps.study  # noqa: F401  before others wait for this worker's proposal
             with interrupts.deferred(), _following(shift.sweep):
                 returned = shift.work()
         if not shift.sweep.is_run():
@@ -105,6 +108,7 @@ class Shift:
                 returned = self._run(trial)
             if returned and self.task.wants_returns:
                 returns.append(returned)
+            del returned  # an error holds what the job had in memory
         return returns
 
     def _run(self, trial: Trial) -> JobReturn | None:
@@ -124,7 +128,7 @@ class Shift:
 
     def _run_job(self) -> JobReturn:
         config, choices = self.composer.compose(self.trial.overrides)
-        config = with_hydra(config, self.hydra, self.plan.subdir, self.trial, choices)
+        config = with_hydra(config, self.hydra, self.trial.directory or self.plan.subdir, self.trial, choices)
         if not self.trial.directory:
             self._record(directory=str(config.hydra.sweep.subdir))
         return run_job(
@@ -142,7 +146,7 @@ class Shift:
     def _answer(self, step: int, objective: float) -> bool:
         """Say whether the pruner gives the trial up, and record what it wants to remember."""
         pruned, marks = self._index().give_up(self.trial, step, objective)
-        if marks != self.trial.marks:
+        if marks != self.trial.marks and not pruned:  # or a job whose end isn't recorded would count as asked
             self._record(marks=marks)
         return pruned
 
@@ -178,5 +182,5 @@ def _outcome_of(error: BaseException) -> dict[str, Any]:
         case SystemExit():
             return {"state": "failed", "reason": f"the job exited with {error.code}"}
         case Exception():
-            return {"state": "failed", "reason": in_one_line(error)}
+            return {"state": "failed", "reason": without_password(in_one_line(error))}
     raise error
