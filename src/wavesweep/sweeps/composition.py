@@ -124,7 +124,7 @@ def _settled(raw: Any, config: DictConfig, path: str = "") -> Any:
         return [_settled(value, config, f"{path}[{index}]") for index, value in enumerate(raw)]
     if not isinstance(raw, str) or not _strangers(raw):
         return raw
-    if raw.count("${") > 1:
+    if raw.count("${") > len(_CALL.findall(raw)):  # there is one that names a key
         key = path[1:-1].replace("][", ".")
         raise Refused(f"{key}: {raw} mixes what is fixed now with what jobs may change; use a key for each")
     return OmegaConf.select(config, path)
