@@ -11,11 +11,11 @@ from wavesweep.config import Config, Tracking
 from wavesweep.deliveries import MISSING, deliver_all
 from wavesweep.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.failures import in_one_line
-from wavesweep.jobs import environment
-from wavesweep.rundir import RunDirectory, RunInfo, Status, read_info, write_info
+from wavesweep.jobs import environment, public_values
+from wavesweep.rundir import RunDirectory, RunInfo, Status, SweepRecord
 from wavesweep.sweeps.leaderboard import Leaderboard, rank, show, text, write_csv
 from wavesweep.terminal import relative
-from wavesweep.tracking import deliver_parent, reason, require
+from wavesweep.tracking import LeftAlone, deliver, reason, require
 
 if TYPE_CHECKING:
     from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
@@ -23,15 +23,23 @@ if TYPE_CHECKING:
 log = logging.getLogger("wavesweep")
 
 
-def announce(sweep: "SweepDirectory", plan: "Plan", tracking: Tracking) -> None:
-    """Record that a sweep runs, and let MLflow know; where that fails, the runs or `sync` do it later."""
-    if sweep.parent.exists():
-        info = replace(read_info(sweep.parent), status="running", ended=None)
+def announce(sweep: "SweepDirectory", plan: "Plan", config: Config) -> None:
+    """Record that a sweep runs, and let MLflow know; where that fails, the runs or `sync` do it later.
+
+    Args:
+        sweep: Its directory.
+        plan: Of the sweep.
+        config: Of one of its jobs.
+    """
+    record = SweepRecord(sweep.path)
+    if record.info.exists():
+        info = replace(record.read_info(), status="running", ended=None)
     else:
         swept = [one.text for one in plan.dimensions if one.swept]
         info = RunInfo(swept, {}, sweep.id, tags=environment())
-    write_info(sweep.parent, info)
-    _deliver_parent(sweep, tracking)
+    record.write_config(public_values(config))
+    record.write_info(info)
+    _deliver(record, config.tracking)
 
 
 def conclude(sweep: "SweepDirectory", plan: "Plan", local: Config) -> list[int]:
@@ -48,8 +56,9 @@ def conclude(sweep: "SweepDirectory", plan: "Plan", local: Config) -> list[int]:
         again = shlex.join(["wavesweep", "resume", str(relative(sweep.path)), *plan.launcher])
         log.warning("%d of %d jobs are left; %s goes on with them", left, plan.n_trials, again)
     status: Status = "killed" if left else "failed" if states["failed"] else "finished"
-    write_info(sweep.parent, read_info(sweep.parent).finished(status, f"```\n{text(board, sweep)}\n```"))
-    delivered = _deliver_parent(sweep, local.tracking)
+    record = SweepRecord(sweep.path)
+    record.write_info(record.read_info().finished(status, f"```\n{text(board, sweep)}\n```"))
+    delivered = _deliver(record, local.tracking)
     if interrupts.pending():
         return []
     codes = [FAILED] if states["failed"] or left else []
@@ -73,10 +82,12 @@ def _missing(sweep: "SweepDirectory", trials: "list[Trial]", local: Config) -> i
     return deliver_all(late, local, ["tracking.uri"])[MISSING] if late else 0
 
 
-def _deliver_parent(sweep: "SweepDirectory", tracking: Tracking) -> bool:
+def _deliver(record: SweepRecord, tracking: Tracking) -> bool:
     try:
         require(tracking)  # which doesn't wait long
-        deliver_parent(sweep.path, tracking)
+        deliver(record, tracking)
+    except LeftAlone:  # someone deleted it, and it stays so
+        return True
     except Exception as error:
         log.warning("MLflow has not taken the sweep yet: %s", reason(error, tracking))
         return False

@@ -7,19 +7,17 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from wavesweep.config import Config, Tracking, dump, flatten, parse
+from wavesweep.config import Config, Tracking
 from wavesweep.failures import in_one_line
 from wavesweep.refusals import Refused
-from wavesweep.rundir import RunDirectory, read_info, write_info
-from wavesweep.stored import find_runs, find_sweeps, known_address, read_config
-from wavesweep.sweeps.store import Busy, SweepDirectory
+from wavesweep.rundir import RunDirectory
+from wavesweep.stored import find_runs, read_config
 from wavesweep.terminal import track
-from wavesweep.tracking import LeftAlone, deliver, deliver_parent, has_all, is_delivered, reason, require
+from wavesweep.tracking import LeftAlone, deliver, is_delivered, reason, require
 
 log = logging.getLogger("wavesweep")
 
 MISSING = "not delivered"
-TRACKING = {name: f"tracking.{name}" for name in ("uri", "experiment", "required")}
 
 
 def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) -> Counter[str]:
@@ -52,75 +50,10 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
     return counts
 
 
-def deliver_sweeps(places: list[Path], local: Config, keys: Collection[str]) -> Counter[str]:
-    """Deliver sweeps, the parents of runs; mark those whose process has vanished. For the arguments see `deliver_all`.
-
-    Returns:
-        How many sweeps there are in each state.
-    """
-    counts: Counter[str] = Counter()
-    for sweep in map(SweepDirectory, places):
-        try:
-            with sweep.locked():
-                counts[_deliver_sweep(sweep, local, keys)] += 1
-        except Busy:
-            counts["running"] += 1
-        except (Refused, OSError) as error:
-            log.warning(in_one_line(error))
-            counts[MISSING] += 1
-    return counts
-
-
-def _deliver_sweep(sweep: SweepDirectory, local: Config, keys: Collection[str]) -> str:
-    """Deliver a sweep whose lock is held; return the state that it is in then."""
-    tracking = read_tracking(sweep, local, keys)
-    if not sweep.parent.exists():
-        return "not begun"
-    info = read_info(sweep.parent)
-    if info.status == "running":
-        info = info.finished("killed", info.description)
-        write_info(sweep.parent, info)
-    try:
-        if has_all(info, tracking):
-            return "up to date"
-        deliver_parent(sweep.path, tracking)
-    except LeftAlone as error:
-        log.warning("%s: %s", sweep.path, error)
-        return "left alone"
-    except Exception as error:
-        log.warning("%s: MLflow has not taken the sweep: %s", sweep.path, reason(error, tracking))
-        return MISSING
-    return "delivered"
-
-
-def read_tracking(sweep: SweepDirectory, local: Config, keys: Collection[str]) -> Tracking:
-    """Read where a sweep is tracked; values of `local` take the place of the stored ones, if their keys are named.
-
-    Raises:
-        Refused: If it can't be used, or hides a password that is not known here.
-    """
-    stored, now = sweep.read_plan().local, flatten(dump(local))
-    values = {name: now[key] if key in keys else stored.get(key) for name, key in TRACKING.items()}
-    if "${" in str(values):
-        raise Refused(f"{sweep.plan} must hold plain values, got ${{…}}; write the value itself")
-    if "***" in str(values["uri"]):
-        values["uri"] = known_address(str(values["uri"]), sweep.plan, local)
-    return parse(dump(local) | {"tracking": values}).tracking
-
-
 def deliver_vanished(local: Config) -> None:
     """Mark runs and sweeps below outputs/ whose process has vanished KILLED, there and in the store that each names."""
     outputs = Path("outputs")
-    if outputs.is_dir():
-        deliver_all([run for run in find_runs(outputs) if _vanished(run)], local, [])
-        deliver_sweeps([sweep for sweep in find_sweeps(outputs) if _counts_as_running(sweep)], local, [])
-
-
-def _counts_as_running(sweep: Path) -> bool:
-    try:
-        return read_info(SweepDirectory(sweep).parent).status == "running"
-    except (Refused, OSError):
-        return False
+    deliver_all([run for run in find_runs(outputs) if _vanished(run)] if outputs.is_dir() else [], local, [])
 
 
 def _vanished(directory: RunDirectory) -> bool:

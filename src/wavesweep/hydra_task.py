@@ -5,7 +5,7 @@ import math
 from functools import cache
 from pathlib import Path
 from traceback import clear_frames
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wavesweep.sweeps.task import SweepTask, ask
 
@@ -67,15 +67,6 @@ class Experiments(SweepTask):
         if filled.tracking.required and (problem := _problem(filled.tracking)):  # type: ignore[arg-type]
             raise Refused(problem)
 
-    def remember(self, config: "DictConfig") -> dict[str, Any]:
-        """Return where MLflow is."""
-        from wavesweep.compose import typed
-        from wavesweep.redaction import public_address
-
-        values = typed(config).tracking.model_dump()
-        values["uri"] = public_address(values["uri"])
-        return {f"tracking.{key}": value for key, value in values.items()}
-
     def fingerprint(self, configs: "list[DictConfig]") -> dict[str, str]:
         """Return digests of the code and of the data that each choice of groups begins with."""
         from wavesweep.compose import typed
@@ -94,7 +85,7 @@ class Experiments(SweepTask):
         from wavesweep.compose import typed
         from wavesweep.conclusion import announce
 
-        announce(sweep, plan, typed(config).tracking)
+        announce(sweep, plan, typed(config))
 
     def end(self, sweep: "SweepDirectory", plan: "Plan", config: "DictConfig") -> None:
         """Show the leaderboard, and deliver it."""

@@ -11,7 +11,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wavesweep import interrupts
 from wavesweep.config import Config, config_hash, dump
@@ -253,14 +253,19 @@ def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: "Resu
 
 def _start(config: Config, data: Split, directory: RunDirectory, info: RunInfo) -> RunInfo:
     """Write configuration and run.json; return what the latter holds."""
-    public = config.tracking.model_copy(update={"uri": public_address(config.tracking.uri)})
-    values = dump(config.model_copy(update={"tracking": public}))
+    values = public_values(config)
     common = {"name": config.dataset.kind, "source": values["dataset"]}
     inputs = [common | part for part in describe(data)]
     info = replace(info, tags=_tags(config), inputs=inputs, description=description(info))
     directory.write_config(values)
     directory.write_info(info)
     return info
+
+
+def public_values(config: Config) -> dict[str, Any]:
+    """Return the values of a configuration, without the password of its store."""
+    public = config.tracking.model_copy(update={"uri": public_address(config.tracking.uri)})
+    return dump(config.model_copy(update={"tracking": public}))
 
 
 def _tags(config: Config) -> dict[str, str]:

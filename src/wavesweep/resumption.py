@@ -7,14 +7,14 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from wavesweep.config import Config
-from wavesweep.deliveries import MISSING, deliver_all, deliver_vanished, read_tracking
+from wavesweep.deliveries import MISSING, deliver_all, deliver_vanished
 from wavesweep.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.failures import in_one_line
 from wavesweep.groups import conf_dir
 from wavesweep.hydra_app import run_hydra
 from wavesweep.jobs import locked, prepare, proceed
 from wavesweep.refusals import Refused
-from wavesweep.rundir import RunDirectory
+from wavesweep.rundir import RunDirectory, SweepRecord
 from wavesweep.runner import fail, show
 from wavesweep.stored import find_runs, read_config
 from wavesweep.sweeps.lookup import all_sweeps, began, find_sweep, is_open
@@ -63,7 +63,7 @@ def _open_runs() -> dict[RunDirectory | SweepDirectory, float]:
         except (Refused, OSError) as error:
             log.warning(in_one_line(error))
             continue
-        if not (info.complete or info.status == "running" or info.sweep_id):
+        if not (info.complete or info.status == "running" or info.sweep_id):  # what is a sweep's, resumes with it
             begun[run] = info.started
     return begun
 
@@ -122,7 +122,8 @@ def finish_sweep(
     """
     if changed := [text for key, text in own.items() if key.startswith("runtime.")]:
         raise Refused(f"{changed[0]}: a sweep goes on as it began; leave it out, or start a new sweep")
-    tracking = read_tracking(sweep, local, own)
+    record = SweepRecord(sweep.path)
+    tracking = (read_config(record, local, own) if record.config.exists() else local).tracking
     stored = [f"tracking.{key}={_quoted(value)}" for key, value in tracking.model_dump().items()]
     place = [f"hydra.sweep.dir={_quoted(str(sweep.path))}", f"hydra.sweeper.resume={'force' if force else 'exactly'}"]
     return run_hydra(["-m", *stored, *launching, *place])

@@ -68,23 +68,6 @@ class RunInfo:
         return replace(self, status=status, description=description, ended=now())
 
 
-def read_info(path: Path) -> RunInfo:
-    """Read what is known of a run.
-
-    Raises:
-        Refused: If that can't be read.
-    """
-    try:
-        return RunInfo(**json.loads(path.read_text("utf-8")))
-    except (ValueError, TypeError) as error:
-        raise Refused(f"{path} is damaged, or of another version ({error}); restore it") from None
-
-
-def write_info(path: Path, info: RunInfo) -> None:
-    """Write what is known of a run."""
-    write_atomically(path, json.dumps(asdict(info), indent=2, ensure_ascii=False).encode())
-
-
 def now() -> int:
     """Return the time in milliseconds since 1970."""
     return time.time_ns() // 1_000_000
@@ -92,6 +75,8 @@ def now() -> int:
 
 class RunDirectory:
     """Names, lock and safe writing of a run's files."""
+
+    is_sweep = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -127,7 +112,7 @@ class RunDirectory:
 
     def write_info(self, info: RunInfo) -> None:
         """Write what is known of the run."""
-        write_info(self.info, info)
+        write_atomically(self.info, json.dumps(asdict(info), indent=2, ensure_ascii=False).encode())
 
     def read_info(self) -> RunInfo:
         """Read what is known of the run.
@@ -135,7 +120,10 @@ class RunDirectory:
         Raises:
             Refused: If that can't be read.
         """
-        return read_info(self.info)
+        try:
+            return RunInfo(**json.loads(self.info.read_text("utf-8")))
+        except (ValueError, TypeError) as error:
+            raise Refused(f"{self.info} is damaged, or of another version ({error}); restore it") from None
 
     def vanished(self) -> bool:
         """Say whether the process of the run is gone: it counts as running, but nobody holds its lock."""
@@ -231,6 +219,24 @@ class RunDirectory:
     def artifacts(self) -> Iterable[Path]:
         """Return the files and folders that travel to MLflow."""
         candidates = (self.config, self.metrics, self.weights, self.plots, self.model)
+        return (path for path in candidates if path.exists())
+
+
+class SweepRecord(RunDirectory):
+    """A sweep's directory as MLflow sees it: the parent of its runs, with the configuration of one of its jobs."""
+
+    is_sweep = True
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.info = path / PARENT
+
+    def _remove_parts(self) -> None:
+        """Leave those of its runs alone, which may have outlived it."""
+
+    def artifacts(self) -> Iterable[Path]:
+        """Return the files and folders that travel to MLflow."""
+        candidates = (self.path / "multirun.yaml", self.path / "leaderboard.csv", self.plots)
         return (path for path in candidates if path.exists())
 
 

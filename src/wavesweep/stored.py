@@ -8,16 +8,17 @@ from typing import Any
 from wavesweep.config import Config, dump, flatten, parse
 from wavesweep.redaction import public_address
 from wavesweep.refusals import Refused
-from wavesweep.rundir import SWEEP, RunDirectory
+from wavesweep.rundir import PARENT, SWEEP, RunDirectory, SweepRecord
 
 
 def find_runs(place: Path) -> list[RunDirectory]:
-    """Return the runs at and below a place, in the order of their paths.
+    """Return the runs and, as their parents, the sweeps at and below a place, in the order of their paths.
 
     Raises:
         Refused: If there is no such directory.
     """
-    return [RunDirectory(folder) for folder, files in _walk(place) if "run.json" in files]
+    kinds = {"run.json": RunDirectory, PARENT: SweepRecord}
+    return [kind(folder) for folder, files in _walk(place) for name, kind in kinds.items() if name in files]
 
 
 def find_sweeps(place: Path) -> list[Path]:
@@ -90,16 +91,7 @@ def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> 
     if "${" in text:
         raise Refused(f"{directory.config} must hold plain values, got ${{…}}; write the value itself")
     if "***" in address:
-        stored["uri"] = known_address(address, directory.config, local)
+        if public_address(local.tracking.uri) != address:
+            raise Refused(f"{directory.config} hides the password of {address}; give it by MLFLOW_TRACKING_URI")
+        stored["uri"] = local.tracking.uri
     return parse(values)
-
-
-def known_address(address: str, path: Path, local: Config) -> str:
-    """Return a tracking address whose password a file hides, as it is configured here and now.
-
-    Raises:
-        Refused: If another one is.
-    """
-    if public_address(local.tracking.uri) != address:
-        raise Refused(f"{path} hides the password of {address}; give it by MLFLOW_TRACKING_URI")
-    return local.tracking.uri

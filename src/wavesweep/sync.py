@@ -20,11 +20,11 @@ def run(arguments: list[str]) -> int:
     from wavesweep.compose import compose_words, read_place
 
     place, overrides = read_place("sync", arguments)
-    from wavesweep.deliveries import MISSING, deliver_all, deliver_sweeps
-    from wavesweep.stored import find_runs, find_sweeps
+    from wavesweep.deliveries import MISSING, deliver_all
+    from wavesweep.stored import find_runs
     from wavesweep.terminal import say
 
-    where, local = Path(place or "outputs"), compose_words(list(overrides.values()))
-    counts = deliver_all(find_runs(where), local, overrides) + deliver_sweeps(find_sweeps(where), local, overrides)
+    runs = find_runs(Path(place or "outputs"))
+    counts = deliver_all(runs, compose_words(list(overrides.values())), overrides)
     say(", ".join(f"{count} {state}" for state, count in counts.items()) or "no runs there")
     return UNTRACKED if counts[MISSING] else 0

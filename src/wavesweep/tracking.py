@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from wavesweep import interrupts
 from wavesweep.config import Config, Tracking, flatten
 from wavesweep.redaction import public_address, without_password
-from wavesweep.rundir import COMPLETE, PARENT, RunDirectory, RunInfo, read_info, write_atomically
+from wavesweep.rundir import COMPLETE, PARENT, RunDirectory, RunInfo, SweepRecord, write_atomically
 from wavesweep.schema import Refused
 
 if TYPE_CHECKING:
@@ -93,14 +93,14 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
     """
     info = directory.read_info()
     client, experiment_id = connect(tracking)
-    run = _find(client, experiment_id, info) or _create(client, experiment_id, info)
+    run = _record(client, experiment_id, directory)
     run_id, status = run.info.run_id, run.data.tags.get(STATUS_TAG)
     if status in COMPLETE and not info.complete:
         raise LeftAlone(f"the run has {status} there, and this is an older copy of it; remove that")
     if status != "running":
         client.set_tag(run_id, STATUS_TAG, "running")
     _log_params_and_tags(client, run_id, directory, info)
-    if info.sweep_id and "mlflow.parentRunId" not in run.data.tags:
+    if info.sweep_id and not directory.is_sweep and "mlflow.parentRunId" not in run.data.tags:
         _log_parent(client, experiment_id, run_id, directory)
     if info.ended is None and run.info.status != "RUNNING":
         client.update_run(run_id, "RUNNING")  # resumed
@@ -109,7 +109,8 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
     rows, there = directory.read_metrics(), {} if there is None else there
     _log_metrics(client, run_id, rows[there.get(run_id, 0) :])
     there[run_id] = len(rows)
-    client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
+    if info.inputs:
+        client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
     if info.ended is not None:
         _log_artifacts(client, run_id, directory)
         _announce_model(client, run_id, directory)
@@ -119,47 +120,17 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
     return run_id
 
 
-def deliver_parent(sweep: Path, tracking: Tracking) -> str | None:
-    """Make MLflow's record of a sweep equal to its directory: the parent of its runs; harmless to repeat.
-
-    Args:
-        sweep: The sweep's directory.
-        tracking: Where to.
-
-    Returns:
-        MLflow's id of it; None where someone deleted it, which stays so.
+def _record(client: "MlflowClient", experiment_id: str, directory: RunDirectory) -> "Run":
+    """Return MLflow's record, created if it wasn't there: of a sweep by one process at a time, since all its runs do.
 
     Raises:
-        Exception: Whatever MLflow raises if the store can't be used.
+        LeftAlone: If someone deleted it.
     """
-    client, experiment_id = connect(tracking)
-    try:
-        run_id = _parent_id(client, experiment_id, sweep)
-    except LeftAlone:
-        return None
-    info = read_info(sweep / PARENT)
-    _log_tags(client, run_id, info)
-    for path in (sweep / "multirun.yaml", sweep / "leaderboard.csv"):
-        if path.exists():
-            client.log_artifact(run_id, str(path))
-    if (sweep / "plots").is_dir():
-        client.log_artifacts(run_id, str(sweep / "plots"), "plots")
-    if info.ended is None:
-        client.update_run(run_id, "RUNNING")
-    else:
-        client.set_terminated(run_id, STATUS[info.status], info.ended)
-    client.set_tag(run_id, STATUS_TAG, info.status)
-    return run_id
-
-
-def _parent_id(client: "MlflowClient", experiment_id: str, sweep: Path) -> str:
-    """Return MLflow's id of a sweep, created if it wasn't there: by one process at a time, or there would be more."""
     from filelock import FileLock
 
-    info = read_info(sweep / PARENT)
-    with FileLock(sweep / ".parent.lock", timeout=SECONDS_AT_THE_END):
-        run = _find(client, experiment_id, info) or _create(client, experiment_id, info)
-    return run.info.run_id
+    info, lock = directory.read_info(), FileLock(directory.path / ".parent.lock", timeout=SECONDS_AT_THE_END)
+    with lock if directory.is_sweep else nullcontext():
+        return _find(client, experiment_id, info) or _create(client, experiment_id, info)
 
 
 def _log_parent(client: "MlflowClient", experiment_id: str, run_id: str, directory: RunDirectory) -> None:
@@ -167,7 +138,8 @@ def _log_parent(client: "MlflowClient", experiment_id: str, run_id: str, directo
     sweep = next((path for path in directory.path.absolute().parents if (path / PARENT).exists()), None)
     if sweep is not None:
         with suppress(LeftAlone):
-            client.set_tag(run_id, "mlflow.parentRunId", _parent_id(client, experiment_id, sweep))
+            parent = _record(client, experiment_id, SweepRecord(sweep))
+            client.set_tag(run_id, "mlflow.parentRunId", parent.info.run_id)
 
 
 def is_delivered(directory: RunDirectory, tracking: Tracking) -> bool:
@@ -178,11 +150,7 @@ def is_delivered(directory: RunDirectory, tracking: Tracking) -> bool:
         Refused: If the directory can't be read.
         Exception: Whatever MLflow raises if the store can't be used.
     """
-    return has_all(directory.read_info(), tracking)
-
-
-def has_all(info: RunInfo, tracking: Tracking) -> bool:
-    """Say whether MLflow's record of a run or a sweep is complete; for what it raises, see `is_delivered`."""
+    info = directory.read_info()
     client, experiment_id = connect(tracking)
     run = _find(client, experiment_id, info)
     return run is not None and run.data.tags.get(STATUS_TAG) == info.status and run.info.end_time == info.ended
@@ -432,7 +400,8 @@ def _log_params_and_tags(client: "MlflowClient", run_id: str, directory: RunDire
 
     config = yaml.safe_load(directory.config.read_text("utf-8"))
     values = {key: value for key, value in flatten(config).items() if not key.startswith("tracking.")}
-    params = [Param(key, str(value)) for key, value in {**values, **info.choices}.items()]
+    swept = {} if directory.is_sweep else {**values, **info.choices}  # which its runs don't share
+    params = [Param(key, str(value)) for key, value in swept.items()]
     for first in range(0, len(params), MOST_PARAMS):
         client.log_batch(run_id, params=params[first : first + MOST_PARAMS])
     _log_tags(client, run_id, info)

@@ -85,7 +85,6 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
         pruner=options.pruner,
         seed=options.seed,
         launcher=_launcher_overrides(sweep),
-        local={},
         subdir=subdir,
         fingerprint={},
         groups=sorted(groups),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wavesweep.refusals import Refused
-from wavesweep.rundir import PARENT, write_atomically
+from wavesweep.rundir import SWEEP, write_atomically
 from wavesweep.sweeps.space import Dimension, Interval, grid_overrides, is_grid, varied
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ class Plan:
         pruner: What ends poor jobs early, if anything.
         seed: Of the sampler.
         launcher: The overrides that chose the launcher, and how many workers it starts.
-        local: Values of what isn't stored with jobs, by dotted key.
         subdir: The directory of a job within the sweep's, as configured.
         fingerprint: Code and data that it began on.
         groups: The keys that choose options of groups.
@@ -48,7 +47,6 @@ class Plan:
     pruner: str | None
     seed: int
     launcher: list[str]
-    local: dict[str, Any]
     subdir: str
     fingerprint: dict[str, str]
     groups: list[str]
@@ -99,19 +97,14 @@ class Trial:
         return self.state in ENDED
 
 
-class Busy(Refused):
-    """Another process runs the sweep."""
-
-
 class SweepDirectory:
     """Names, locks and safe writing of a sweep's files."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.plan = path / "sweep.json"
+        self.plan = path / SWEEP
         self.configs = path / "configs"
         self.trials = path / "trials"
-        self.parent = path / PARENT
         self.leaderboard = path / "leaderboard.csv"
         self.plots = path / "plots"
         self.stop = path / ".stop"  # is there once the sweep has got a signal
@@ -126,14 +119,14 @@ class SweepDirectory:
         """Hold the sweep's lock.
 
         Raises:
-            Busy: If another process runs the sweep.
+            Refused: If another process runs the sweep.
         """
         from filelock import FileLock, Timeout
 
         try:
             held = FileLock(self.path / ".lock", timeout=SECONDS_FOR_A_LOOK).acquire()
         except Timeout:
-            raise Busy(f"{self.path} is being run by another process; wait for its end, or stop it") from None
+            raise Refused(f"{self.path} is being run by another process; wait for its end, or stop it") from None
         with held:
             yield
 

@@ -45,9 +45,7 @@ def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     if sweep.options.dry_run:
         list_jobs(prepared.plan, jobs)
         return []
-    configs = prepared.configs()
-    plan = replace(prepared.plan, fingerprint=sweep.task.fingerprint(configs), local=sweep.task.remember(configs[0]))
-    prepared = replace(prepared, plan=plan)
+    prepared = replace(prepared, plan=replace(prepared.plan, fingerprint=sweep.task.fingerprint(prepared.configs())))
     launcher = _launcher(sweep)
     refuse_taken(sweep.directory)
     sweep.directory.path.mkdir(parents=True, exist_ok=True)

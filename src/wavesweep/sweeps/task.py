@@ -41,10 +41,6 @@ class SweepTask:
             Refused: If it can't be run.
         """
 
-    def remember(self, config: "DictConfig") -> dict[str, Any]:
-        """Return values of local nodes, by dotted key, with which a sweep is to go on later; no secrets."""
-        return {}
-
     def fingerprint(self, configs: "list[DictConfig]") -> dict[str, str]:
         """Return what results depend on beside the configuration, given one of each choice of groups."""
         return {}
