@@ -61,7 +61,7 @@ def workers() -> None:
 
 def uneven() -> None:
     """Measure how busy two workers are until the queue is empty, where durations vary tenfold."""
-    place, _ = sweep(*SMALL, "training.epochs=shuffle(range(20,220,10))", "hydra.sweeper.n_workers=2")
+    place, _ = sweep(*SMALL, "training.epochs=shuffle(range(20,1520,100))", "hydra.sweeper.n_workers=2")
     records = trials(place)
     durations = [record["seconds"] for record in records]
     begins = sorted(record["began"] for record in records)
