@@ -100,7 +100,7 @@ def pruning() -> None:
     print("| seed | pruner | pruned | loss evaluations | rank without pruning of the best kept |")
     print("| --- | --- | ---: | ---: | ---: |")
     for seed in range(5):
-        common = [*SMALL, *space, f"seed={seed}", "training.epochs=20"]
+        common = [*SMALL, *space, f"seed={seed}", "training.epochs=20", "training.refine_epochs=16"]
         straight, _ = sweep(*common)
         order = sorted(trials(straight), key=lambda record: record["objective"])
         ranks = {record["number"]: rank for rank, record in enumerate(order, start=1)}

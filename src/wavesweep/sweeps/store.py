@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 from wavesweep.refusals import Refused
@@ -209,6 +210,8 @@ class Queue:
         self.sweep, self.launch, self.propose = sweep, launch, propose
         self.plan = sweep.read_plan()
         self._open = list(range(self.plan.n_trials))
+        if self.plan.is_grid and self.plan.pruner:  # which in a grid's order would compare neighbours alone
+            Random(self.plan.seed).shuffle(self._open)  # noqa: S311
 
     @contextmanager
     def take(self) -> Iterator[Trial | None]:

@@ -6,7 +6,9 @@ trials before it alone, not on which process makes it.
 """
 
 import logging
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,13 @@ if TYPE_CHECKING:
 Reports = Callable[[Path], dict[int, float]]
 """Reads from a run's directory the objective at each recorded epoch."""
 
-MAKERS = (optuna.pruners.MedianPruner, optuna.pruners.SuccessiveHalvingPruner, optuna.pruners.HyperbandPruner)
+MAKERS = (
+    partial(optuna.pruners.MedianPruner, n_warmup_steps=5),
+    partial(optuna.pruners.SuccessiveHalvingPruner, reduction_factor=2, min_early_stopping_rate=3),
+    partial(optuna.pruners.HyperbandPruner, reduction_factor=2),
+)
+"""Gentler than by default, as docs/performance.md shows: the last stage of a recipe may turn the order round."""
+SECONDS_BETWEEN_LOOKS = 1.0  # at what other workers have begun
 
 STATES = {
     "finished": TrialState.COMPLETE,
@@ -50,6 +58,8 @@ class Study:
         self.storage = self.study._storage
         self._ids: list[int] = []  # Optuna's own, by the number of the trial
         self._ended: set[int] = set()
+        self._begun: set[int] = set()
+        self._looked = -SECONDS_BETWEEN_LOOKS
 
     def knows(self, number: int) -> bool:
         """Say whether a trial was proposed or seen before."""
@@ -57,7 +67,7 @@ class Study:
 
     def propose(self, number: int) -> list[str]:
         """Return the overrides of the next trial, all earlier ones having been proposed."""
-        self._refresh(number)
+        self._refresh(set(range(number)))
         self.study.sampler = optuna.samplers.TPESampler(seed=self.plan.seed * 1_000_003 + number)
         swept = {one.key: _distribution(one) for one in self.plan.dimensions if one.swept}
         asked = self.study.ask(swept)
@@ -66,10 +76,9 @@ class Study:
 
     def give_up(self, trial: Trial, step: int, value: float) -> tuple[bool, dict[str, float]]:
         """Say whether a trial is to be pruned after a further report, and what the pruner wants to remember of it."""
-        num_begun = max(len(self._ids), trial.number + 1)
-        while self.sweep.read_trial(num_begun):
-            num_begun += 1
-        self._refresh(num_begun)
+        if time.monotonic() >= self._looked + SECONDS_BETWEEN_LOOKS:
+            self._begun, self._looked = self.sweep.begun(), time.monotonic()
+        self._refresh(self._begun | {trial.number})
         trial_id = self._ids[trial.number]
         if not self.storage.get_trial(trial_id).intermediate_values:
             self._report(trial_id, trial)
@@ -77,11 +86,11 @@ class Study:
         pruned = self.study.pruner.prune(self.study, self.storage.get_trial(trial_id))
         return pruned, dict(self.storage.get_trial(trial_id).system_attrs)
 
-    def _refresh(self, num_begun: int) -> None:
-        """Take over what the directory has of the first trials, as far as it is new."""
-        while len(self._ids) < num_begun:
+    def _refresh(self, numbers: set[int]) -> None:
+        """Take over what the directory has of some trials, as far as it is new."""
+        while len(self._ids) <= max(numbers, default=-1):
             self._ids.append(self.storage.create_new_trial(self.study._study_id, _template(self.plan, self._record())))
-        for number in set(range(num_begun)) - self._ended:
+        for number in numbers - self._ended:
             trial = self.sweep.read_trial(number)
             if trial is not None:
                 self._update(trial, self._ids[number])
