@@ -203,6 +203,18 @@ def test_test_scores_are_those_of_the_winner_alone(tmp_path: Path) -> None:
     assert f"  {before.test}" in text(before, sweep).splitlines()
 
 
+def test_all_test_scores_are_shown_on_request_and_order_nothing(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL], [1.0, 2.0, "failed"])
+    for number, score in enumerate([0.5, 0.25]):
+        record(sweep, number, 1.0, test_closed_loop_scaled_mse=score, **BASELINES)
+    assert "5.00e-01" not in text(rank(sweep), sweep).splitlines()[2]
+    board = rank(sweep, tests=True)
+    assert [row.test for row in board.rows] == [0.5, 0.25, None]
+    lines = text(board, sweep).splitlines()
+    assert "test" in lines[1].split()
+    assert ["5.00e-01" in lines[2], "2.50e-01" in lines[3]] == [True, True]
+
+
 def test_a_winner_without_test_part_has_no_test_score(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [RATE], [0.1, 0.2])
     record(sweep, 0, 0.1, **BASELINES)

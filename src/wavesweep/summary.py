@@ -2,10 +2,14 @@
 
 USAGE = """Shows the leaderboard of a sweep, while it runs too.
 
-usage: wavesweep summary [SWEEP_ID | DIRECTORY | latest]
+usage: wavesweep summary [SWEEP_ID | DIRECTORY | latest] [--test]
 
   wavesweep summary                             the sweep that was begun last
-  wavesweep summary outputs/sweeps/SWEEP        this one"""
+  wavesweep summary outputs/sweeps/SWEEP        this one
+
+--test shows the test scores of all configurations, not the winner's alone; they play no part in the order."""
+
+TEST = "--test"
 
 
 def run(arguments: list[str]) -> int:
@@ -13,7 +17,7 @@ def run(arguments: list[str]) -> int:
     from wavesweep.compose import read_place
     from wavesweep.refusals import Refused
 
-    place, _ = read_place("summary", arguments)
+    place, _ = read_place("summary", [text for text in arguments if text != TEST])
     from wavesweep.sweeps.leaderboard import rank, show
     from wavesweep.sweeps.lookup import find_sweep
 
@@ -22,5 +26,5 @@ def run(arguments: list[str]) -> int:
         raise Refused(
             f"{place or 'outputs/sweeps'} must be a sweep's directory or id, but holds no sweep.json; name another"
         )
-    show(rank(sweep), sweep)
+    show(rank(sweep, tests=TEST in arguments), sweep)
     return 0

@@ -39,6 +39,7 @@ class Row(NamedTuple):
         objective: Mean over jobs that have finished; None if none has.
         interval: Half the width of the mean's 95% interval; None for less than two values.
         skill: 1 - score / score of the best baseline, on validation data, mean over seeds; None if unknown.
+        test: Closed-loop score on test data, scaled, mean over seeds; None unless asked for.
         rank: From 1; None unless all seeds have finished, since a mean over the lucky ones is no result.
     """
 
@@ -48,6 +49,7 @@ class Row(NamedTuple):
     objective: float | None
     interval: float | None
     skill: float | None
+    test: float | None
     rank: int | None = None
 
     @property
@@ -80,8 +82,12 @@ class Leaderboard(NamedTuple):
     test: str
 
 
-def rank(sweep: SweepDirectory) -> Leaderboard:
+def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
     """Order a sweep's configurations by objective, mean over seeds; ties by trial number.
+
+    Args:
+        sweep: Its directory.
+        tests: Whether to look up all test scores; they play no part in the order.
 
     Raises:
         Refused: If plan or trials can't be read.
@@ -92,7 +98,7 @@ def rank(sweep: SweepDirectory) -> Leaderboard:
     groups: dict[object, list[Trial]] = {}
     for job in jobs:
         groups.setdefault(tuple(_without_seed(job)) if has_seeds else job.number, []).append(job)
-    rows = sorted((_row(sweep, plan.dimensions, group) for group in groups.values()), key=_order)
+    rows = sorted((_row(sweep, plan.dimensions, group, tests) for group in groups.values()), key=_order)
     rows = [row._replace(rank=i if row.num_finished == len(row.jobs) else None) for i, row in enumerate(rows, start=1)]
     counts = Counter(job.state for job in jobs) + Counter(waiting=plan.n_trials - len(jobs))
     winner = rows[0] if rows and rows[0].rank else None
@@ -109,14 +115,16 @@ def _without_seed(job: Trial) -> list[str]:
     return [one for one in job.overrides if one.partition("=")[0].lstrip("+~") != "seed"]
 
 
-def _row(sweep: SweepDirectory, dimensions: list[Dimension], jobs: list[Trial]) -> Row:
+def _row(sweep: SweepDirectory, dimensions: list[Dimension], jobs: list[Trial], tests: bool) -> Row:
     """Return the row of jobs that differ in their seed alone."""
     chosen = varied([one for one in dimensions if one.name != "seed"], jobs[0].overrides)
     public = {key: without_password(value) if isinstance(value, str) else value for key, value in chosen.items()}
     finished = [job for job in jobs if job.state == "finished"]
     scores = [job.objective for job in finished if job.objective is not None]
-    skill = _mean([_scores(RunDirectory(sweep.path / job.directory))[0] for job in finished])
-    return Row(public, jobs, len(finished), _mean(scores), _half_width(scores), skill)
+    measured = [_scores(RunDirectory(sweep.path / job.directory)) for job in finished]
+    skill = _mean([skill for skill, _ in measured])
+    test = _mean([once.get(f"test/{SCORE}", math.inf) for _, once in measured]) if tests else None
+    return Row(public, jobs, len(finished), _mean(scores), _half_width(scores), skill, test)
 
 
 def _order(row: Row) -> tuple[bool, float, list[int]]:
@@ -171,6 +179,8 @@ def _cells(board: Leaderboard, row: Row) -> list[tuple[str, Any, str]]:
     # Spreadsheets take a range for a date.
     first = [("rank", row.rank, str(row.rank or "")), ("trials", " ".join(map(str, row.trials)), _listed(row.trials))]
     scores = [("objective", row.objective, _number(row.objective)), ("skill", row.skill, _percent(row.skill))]
+    if any(other.test is not None for other in board.rows):
+        scores.append(("test", row.test, _number(row.test)))
     if board.has_seeds:
         scores[1:1] = [("interval_95", row.interval, _number(row.interval)), ("seeds", done, f"{done}/{len(row.jobs)}")]
     last = [("seconds", seconds, f"{seconds:.1f}"), ("state", row.state, row.state), ("reason", reason, "")]
