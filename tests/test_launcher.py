@@ -21,6 +21,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
 from hydra.types import HydraContext, RunMode
 
+from hydra_plugins.wavesweep.launcher import WavesweepLauncher
 from wavesweep import interrupts
 from wavesweep.refusals import Refused
 from wavesweep.sweeps import launcher
@@ -29,6 +30,7 @@ PROGRAM = """
 import os, sys, time
 from pathlib import Path
 from tests.test_launcher import sweep
+from hydra_plugins.wavesweep.launcher import WavesweepLauncher
 from wavesweep import interrupts
 from wavesweep.sweeps import launcher
 
@@ -185,9 +187,9 @@ def test_at_most_n_jobs_run_at_once(n_jobs: int | None, tmp_path: Path, monkeypa
     assert max(at_once) <= (n_jobs or 1)
 
 
-def test_n_jobs_of_none_is_refused(tmp_path: Path) -> None:
+def test_n_jobs_of_none_is_refused() -> None:
     with pytest.raises(Refused, match="n_jobs must be at least 1, got 0"):
-        sweep(print, 1, tmp_path, 0)
+        WavesweepLauncher(n_jobs=0).setup(hydra_context=None, task_function=print, config=None)  # type: ignore[arg-type]
 
 
 def test_a_death_takes_no_other_job_along(tmp_path: Path) -> None:

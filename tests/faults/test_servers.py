@@ -367,7 +367,7 @@ def environment(**variables: str) -> dict[str, str]:
 def check_results(directory: RunDirectory, epochs: int) -> None:
     """Make sure that a finished run's directory lacks nothing and holds nothing that only a running one needs."""
     assert directory.read_info().status == "finished"
-    names = {path.name for path in directory.path.iterdir()} - {".lock"}
+    names = {path.name for path in directory.path.iterdir()} - {".lock", ".undelivered"}
     kept = {"config.yaml", "metrics.jsonl", "model", "model.safetensors", "plots", "run.json", "wavesweep.log"}
     assert names == kept
     assert {path.name for path in directory.plots.iterdir()} > {"forecast.png", "drift.png", "learning_curve.png"}

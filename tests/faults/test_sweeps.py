@@ -104,7 +104,8 @@ def test_a_sweep_whose_processes_are_all_killed_again_and_again_ends_as_if_left_
     is_whole(tmp_path, sweep)
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [1, 4])
 def test_a_killed_worker_costs_no_other_trial_than_the_one_it_held(kills: int, tmp_path: Path) -> None:
     """The first job lasts as long as the others together, so that one worker is busy while the other dies."""
     sweep, struck, num_jobs = tmp_path / "sweep", [], 3 * kills

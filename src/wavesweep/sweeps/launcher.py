@@ -175,6 +175,7 @@ def _child(connection: Connection) -> None:
     except (EOFError, OSError):  # the parent has died
         sys.exit(1)
     finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # a second one would find Python's handlers gone
         gc.freeze()  # else Python looks for garbage as it ends, for more than a second
 
 
