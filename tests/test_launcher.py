@@ -17,9 +17,11 @@ import pytest
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
+from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
 from hydra.types import HydraContext, RunMode
+from hydra.version import VersionBase
 
 from hydra_plugins.wavesweep.launcher import WavesweepLauncher
 from wavesweep import interrupts
@@ -363,13 +365,25 @@ def test_a_process_that_imports_the_command_does_not_run_it() -> None:
     runpy.run_module("wavesweep.__main__", run_name="__mp_main__")
 
 
+@pytest.fixture
+def no_version_base() -> Iterator[None]:
+    """Forget which behaviour of Hydra's other tests chose: its own expect none to be chosen."""
+    chosen = Singleton._instances.pop(VersionBase, None)
+    yield
+    Singleton._instances.pop(VersionBase, None)
+    if chosen is not None:
+        Singleton._instances[VersionBase] = chosen
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_version_base")
 @pytest.mark.parametrize(("launcher_name", "overrides"), [("wavesweep", [])])
 class TestHydrasOwn(LauncherTestSuite):
     """What Hydra asks of every launcher."""
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_version_base")
 @pytest.mark.parametrize(("launcher_name", "overrides"), [("wavesweep", ["hydra.sweeper.max_batch_size=2"])])
 class TestHydrasOwnInBatches(BatchedSweeperTestSuite):
     """What Hydra asks of it where a sweep comes in batches."""

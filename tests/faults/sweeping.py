@@ -29,6 +29,11 @@ START = "the network takes "
 """What each start of a network's job writes to its log."""
 
 
+def unpatient() -> dict[str, str]:
+    """Return the environment without what this process has told MLflow: a command takes that for the user's choice."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_HTTP_")}
+
+
 class Started:
     """The command in a process group of its own; what it says goes to files, anew at each start.
 
@@ -45,7 +50,7 @@ class Started:
                 arguments,
                 cwd=cwd,
                 shell=isinstance(line, str),
-                env={**os.environ, "PATH": f"{program(cwd)}:{os.environ['PATH']}"},
+                env={**unpatient(), "PATH": f"{program(cwd)}:{os.environ['PATH']}"},
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
