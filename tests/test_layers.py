@@ -12,7 +12,7 @@ from wavesweep.completion import WORDS
 SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
 ORDER = [
     ["refusals"],
-    ["schema", "seeds", "redaction", "exit_codes", "interrupts", "failures", "groups", "terminal"],
+    ["schema", "seeds", "redaction", "exit_codes", "interrupts", "repeating", "failures", "groups", "terminal"],
     ["datasets", "models", "optimizers", "networks"],
     ["config"],
     ["shapes", "rundir"],
@@ -83,7 +83,18 @@ def test_a_module_depends_on_those_below_it(path: Path) -> None:
 
 
 def test_a_sweep_knows_nothing_of_networks_or_mlflow() -> None:
-    ours = {"refusals", "rundir", "terminal", "redaction", "interrupts", "failures", "hydra_errors", "report", "stored"}
+    ours = {
+        "refusals",
+        "rundir",
+        "terminal",
+        "redaction",
+        "interrupts",
+        "failures",
+        "hydra_errors",
+        "report",
+        "stored",
+        "repeating",
+    }
     for path in (SOURCE / "sweeps").glob("*.py"):
         names = {name.removeprefix("wavesweep.") for name in imports(path) if name.startswith("wavesweep.")}
         strangers = {name for name in names if not name.startswith("sweeps")} - ours

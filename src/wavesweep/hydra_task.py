@@ -7,6 +7,7 @@ from pathlib import Path
 from traceback import clear_frames
 from typing import TYPE_CHECKING
 
+from wavesweep.interrupts import Pruned
 from wavesweep.sweeps.task import SweepTask, ask
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _run_alone(composed: "DictConfig", directory: "RunDirectory") -> int:
         log.info("writing to %s", relative(directory.path))
         from wavesweep.jobs import execute
 
-        return show(config, directory, lambda listen: execute(config, data, directory, info, listen))[0]
+        return show(config, directory, lambda listen: execute(config, data, directory, info, listen))
     except Refused as error:
         return refuse(str(error))
     except Exception as error:
@@ -149,8 +150,6 @@ def _run_trial(composed: "DictConfig", directory: "RunDirectory") -> float:
         def listen(record: "Record", metrics: "Metrics", _: int) -> None:
             value = metrics[config.objective]
             if math.isfinite(value) and ask(record.epoch, value):
-                from wavesweep.interrupts import Pruned
-
                 raise Pruned
 
         return continue_or_execute(config, data, directory, info, listen)
@@ -174,6 +173,7 @@ def _prepare(composed: "DictConfig") -> "tuple[Config, Split, RunInfo]":
     from wavesweep.rundir import RunInfo
     from wavesweep.shapes import without_effect
     from wavesweep.splits import trend_share
+    from wavesweep.sweeps.store import SweepDirectory
     from wavesweep.terminal import relative
 
     alone = job.mode != RunMode.MULTIRUN
@@ -184,7 +184,7 @@ def _prepare(composed: "DictConfig") -> "tuple[Config, Split, RunInfo]":
     for warning in _ignored(without_effect(config), overrides):
         log.warning(warning)
     choices = {group: str(option) for group, option in job.runtime.choices.items() if option and "hydra" not in group}
-    sweep_id = None if alone else Path(job.sweep.dir).absolute().name
+    sweep_id = None if alone else SweepDirectory(Path(job.sweep.dir)).id
     own = [source.path for source in job.runtime.config_sources if source.provider == "command-line"]
     return config, data, RunInfo(overrides, choices, sweep_id, str(relative(Path(own[0]))) if own else None)
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("wavesweep")
 
 RESUMED = "; resumed on "
-SECONDS_TO_WAIT = 30.0  # of a sweep's job for its directory
+SECONDS_TO_WAIT = 5.0  # of a sweep's job for its directory
 
 
 @dataclass(frozen=True)

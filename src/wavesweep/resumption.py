@@ -98,7 +98,7 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
         _log_into(directory)
         try:
             prepared, data = prepare(config)
-            return show(prepared, directory, lambda listen: proceed(prepared, data, directory, listen))[0]
+            return show(prepared, directory, lambda listen: proceed(prepared, data, directory, listen))
         except Refused:
             raise
         except Exception as error:

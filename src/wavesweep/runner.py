@@ -24,7 +24,7 @@ log = logging.getLogger("wavesweep")
 _RESERVE = bytearray(1 << 24)  # what is needed to say that memory has run out
 
 
-def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener], Outcome]") -> tuple[int, float]:
+def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener], Outcome]") -> int:
     """Show the progress of a run and how it ended.
 
     Args:
@@ -33,7 +33,7 @@ def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener
         carry_out: Runs it, telling a listener of each record.
 
     Returns:
-        Its exit code, and its objective: nan where it diverged.
+        Its exit code.
 
     Raises:
         Interrupted: If a signal came; what goes on with the run has been said.
@@ -54,7 +54,7 @@ def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener
     run = f"MLflow run: {outcome.run_id}   " if outcome.run_id else ""
     ending = f"pictures: {relative(directory.plots)}\n{run}compare runs: wavesweep ui"
     say(f"{summary(directory.read_info(), config, outcome.result)}\n{ending}")
-    return outcome.code, outcome.result.objective
+    return outcome.code
 
 
 def fail(error: Exception, directory: RunDirectory) -> int:

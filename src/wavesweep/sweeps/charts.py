@@ -1,6 +1,7 @@
 """The pictures of a sweep: heat map, parallel coordinates, history, importances; all but the first are Optuna's.
 
-Optuna draws with pyplot, whose settings and figures are global: here, they are left as they were.
+Optuna draws with pyplot, whose settings and figures are global: here, they are left as they were, but for the
+backend, which stays Agg.
 """
 
 import textwrap

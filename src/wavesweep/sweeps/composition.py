@@ -79,7 +79,11 @@ def parse(overrides: list[str]) -> list[Override]:
 
 
 def group_keys(dimensions: list[Dimension], repository: Any) -> set[str]:
-    """Return the keys that choose options of groups."""
+    """Return the keys that choose options of groups.
+
+    Raises:
+        Refused: If one is given values too.
+    """
     keys = set()
     for dimension in dimensions:
         parsed = parse([f"{dimension.key}={value}" for value in dimension.values])

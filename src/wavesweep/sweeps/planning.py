@@ -65,7 +65,11 @@ class Prepared:
 
 
 def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
-    """Return what is to be done, and what composes it; nothing is written yet."""
+    """Return what is to be done, and what composes it; nothing is written yet.
+
+    Raises:
+        Refused: If dimensions or directories of jobs can't be what they are said to be.
+    """
     loader, options = sweep.context.config_loader, sweep.options
     parsed = parse_dimensions([*_params(options), *arguments], loader)
     dimensions = [one for one in parsed if not _is_local(one, sweep.task)]
@@ -171,6 +175,7 @@ def list_jobs(plan: Plan, jobs: list[list[str]]) -> None:
 
 
 def refuse_taken(directory: SweepDirectory) -> None:
+    """Refuse a directory that holds a sweep already."""
     if directory.plan.exists():
         place = directory.path
         raise Refused(f"{place} holds a sweep already; wavesweep resume {place} goes on with it, or choose another")

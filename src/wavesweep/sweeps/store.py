@@ -9,14 +9,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from wavesweep.refusals import Refused
 from wavesweep.rundir import SWEEP, write_atomically
-from wavesweep.sweeps.space import Dimension, Interval, grid_overrides, is_grid, varied
-
-if TYPE_CHECKING:
-    from wavesweep.sweeps.space import Value
+from wavesweep.sweeps.space import Dimension, Interval, grid_overrides, is_grid
 
 FORMAT = 1
 MOST_DEATHS = 3
@@ -58,10 +55,6 @@ class Plan:
     def is_grid(self) -> bool:
         """Whether all jobs are known beforehand."""
         return is_grid(self.dimensions)
-
-    def varied(self, overrides: list[str]) -> "dict[str, Value]":
-        """Return what a job has in the dimensions that are swept."""
-        return varied(self.dimensions, overrides)
 
 
 @dataclass(frozen=True)

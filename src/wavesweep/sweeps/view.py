@@ -4,11 +4,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Event, Thread
 
 from wavesweep import interrupts
 from wavesweep.redaction import without_password
 from wavesweep.refusals import Refused
+from wavesweep.repeating import repeating
+from wavesweep.sweeps.space import varied
 from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 from wavesweep.terminal import interactive
 
@@ -20,16 +21,11 @@ TITLES = ("finished", "diverged", "pruned", "failed")
 def watching(sweep: SweepDirectory, plan: Plan) -> Iterator[None]:
     """Show how a sweep goes while its workers run, wherever they run: its directory tells."""
     with _bar(plan.n_trials) if interactive() else _no_bar() as show:
-        view, ended = View(sweep, plan, show), Event()
+        view = View(sweep, plan, show)
         view.look(quietly=True)
-        thread = Thread(target=view.work, args=[ended], name="view", daemon=True)
-        thread.start()
-        try:
+        with repeating(view.look_again, SECONDS_BETWEEN_LOOKS):
             yield
-        finally:
-            ended.set()
-            thread.join()
-            view.look()
+        view.look()
 
 
 class View:
@@ -45,11 +41,11 @@ class View:
         self.sweep, self.plan, self.show = sweep, plan, show
         self.ended: dict[int, Trial] = {}
 
-    def work(self, ended: Event) -> None:
-        """Look again and again."""
-        while not ended.wait(SECONDS_BETWEEN_LOOKS):
-            with suppress(OSError, Refused):  # a look later may succeed, and the summary says what is wrong
-                self.look()
+    def look_again(self) -> bool:
+        """Look, and go on to do so: a look later may succeed, and the summary says what is wrong."""
+        with suppress(OSError, Refused):
+            self.look()
+        return True
 
     def look(self, quietly: bool = False) -> None:
         """Take in what has changed, and show it; let workers elsewhere know of a signal."""
@@ -68,7 +64,7 @@ class View:
         return [trial for number in sorted(numbers) if (trial := self.sweep.read_trial(number))]
 
     def _line(self, trial: Trial) -> str:
-        what = " ".join(f"{key}={value}" for key, value in self.plan.varied(trial.overrides).items())
+        what = " ".join(f"{key}={value}" for key, value in varied(self.plan.dimensions, trial.overrides).items())
         number = f"[{len(self.ended):>{len(str(self.plan.n_trials))}}/{self.plan.n_trials}]"
         value = f"  {trial.objective:.2e}" if trial.objective is not None else ""
         reason = f": {trial.reason}" if trial.reason else ""

@@ -4,11 +4,8 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
@@ -20,6 +17,7 @@ from wavesweep import interrupts
 from wavesweep.failures import in_one_line
 from wavesweep.interrupts import Interrupted, Pruned
 from wavesweep.redaction import without_password
+from wavesweep.repeating import repeating
 from wavesweep.sweeps.composition import Composer, from_files, with_hydra
 from wavesweep.sweeps.store import Queue, SweepDirectory, Trial
 from wavesweep.sweeps.task import SweepTask, answer_by
@@ -53,31 +51,11 @@ class Worker:
             shift = Shift(self, composed)
             if shift.plan.pruner or not shift.plan.is_grid:
                 import wavesweep.sweeps.study  # noqa: F401  before others wait for this worker's proposal
-            with interrupts.deferred(), _following(shift.sweep):
+            with interrupts.deferred(), repeating(shift.follow, SECONDS_BETWEEN_LOOKS):
                 returned = shift.work()
         if not shift.sweep.is_run():
             os._exit(1)  # nobody waits for what this returns, and a pool would keep the process
         return returned
-
-
-@contextmanager
-def _following(sweep: SweepDirectory) -> Iterator[None]:
-    """Get a signal once the sweep has got one, or is gone: not every launcher passes it on."""
-    ended = Event()
-
-    def follow() -> None:
-        while not ended.wait(SECONDS_BETWEEN_LOOKS):
-            if sweep.stop.exists() or not sweep.is_run():
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
-
-    thread = Thread(target=follow, name="following", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 class Shift:
@@ -97,6 +75,13 @@ class Shift:
         local = OmegaConf.masked_copy(composed, [key for key in self.task.local if key in composed])
         self.composer = Composer(set(self.plan.groups), from_files(self.sweep, self.plan, local))
         self._study: Study | None = None
+
+    def follow(self) -> bool:
+        """Get a signal once the sweep has got one, or is gone: not every launcher passes it on."""
+        if self.sweep.is_run() and not self.sweep.stop.exists():
+            return True
+        os.kill(os.getpid(), signal.SIGTERM)
+        return False
 
     def work(self) -> list[JobReturn]:
         """Run trials until none is left, or a signal comes."""
