@@ -38,16 +38,7 @@ class LSTM(_Model):
 
         from wavesweep.networks import LSTMForecaster
 
-        network = LSTMForecaster(
-            num_channels,
-            hidden_sizes=self.hidden_sizes,
-            head_size=self.head_size,
-            dropout=self.dropout,
-            normalization=self.normalization,
-            difference=known(self.difference),
-            output=self.output,
-            initialization=self.initialization,
-        )
+        network = LSTMForecaster(num_channels, **self.model_dump(exclude={"kind"}))
         return network.to(getattr(torch, dtype))
 
 

@@ -33,15 +33,9 @@ class LBFGS(ConfigPart):
         """Build the optimizer of `parameters`."""
         import torch
 
-        return torch.optim.LBFGS(
-            parameters,
-            lr=self.lr,
-            max_iter=self.max_iter,
-            history_size=self.history_size,
-            tolerance_grad=self.tolerance_grad,
-            tolerance_change=self.tolerance_change,
-            line_search_fn=None if self.line_search == "none" else self.line_search,
-        )
+        search = None if self.line_search == "none" else self.line_search
+        options = self.model_dump(exclude={"kind", "line_search"})
+        return torch.optim.LBFGS(parameters, line_search_fn=search, **options)
 
     def build_schedule(self, optimizer: "torch.optim.Optimizer", total_steps: int) -> "LRScheduler | None":
         """Return None: the rate stays as it is."""
@@ -54,6 +48,13 @@ class _FirstOrder(ConfigPart):
     schedule: Literal["constant", "cosine", "one_cycle"]
 
     full_batch: ClassVar[bool] = False
+
+    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
+        """Build the optimizer of `parameters`: torch's of the same name and with the same options."""
+        import torch
+
+        options = self.model_dump(exclude={"kind", "schedule"})
+        return getattr(torch.optim, type(self).__name__)(parameters, **options)
 
     def build_schedule(self, optimizer: "torch.optim.Optimizer", total_steps: int) -> "LRScheduler | None":
         """Build the learning rate's schedule over `total_steps`; None where it is constant.
@@ -76,24 +77,12 @@ class Adam(_FirstOrder):
     kind: Literal["adam"]
     betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)]
 
-    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
-        """Build the optimizer of `parameters`."""
-        import torch
-
-        return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
-
 
 class AdamW(_FirstOrder):
     """Adam with `weight_decay` decoupled from the gradient. Loshchilov & Hutter (2019)."""
 
     kind: Literal["adamw"]
     betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)]
-
-    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
-        """Build the optimizer of `parameters`."""
-        import torch
-
-        return torch.optim.AdamW(parameters, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
 
 
 class SGD(_FirstOrder):
@@ -102,12 +91,6 @@ class SGD(_FirstOrder):
     kind: Literal["sgd"]
     momentum: Fraction
 
-    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
-        """Build the optimizer of `parameters`."""
-        import torch
-
-        return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
-
 
 class RMSprop(_FirstOrder):
     """Gradient descent scaled by a running mean of squared gradients. Tieleman & Hinton (2012)."""
@@ -115,14 +98,6 @@ class RMSprop(_FirstOrder):
     kind: Literal["rmsprop"]
     alpha: Fraction
     momentum: Fraction
-
-    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
-        """Build the optimizer of `parameters`."""
-        import torch
-
-        return torch.optim.RMSprop(
-            parameters, lr=self.lr, alpha=self.alpha, momentum=self.momentum, weight_decay=self.weight_decay
-        )
 
 
 Optimizer = Annotated[LBFGS | Adam | AdamW | SGD | RMSprop, Field(discriminator="kind")]
