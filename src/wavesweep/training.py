@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,10 +28,7 @@ REFINER = LBFGS(
     tolerance_change=1e-14,
     line_search="strong_wolfe",
 )
-
-
 MOST_RETRIES = 3
-
 SECONDS_TO_FINISH = 0.5  # an epoch, after a signal has come
 
 
@@ -50,48 +47,8 @@ class Record:
     loss: float
 
 
-class Trains(Protocol):
-    """What trains a network; `state` and `restore` make an interrupted training go on exactly.
-
-    Attributes:
-        network: What is trained, in place.
-        epoch: Epochs done so far.
-        epochs: Epochs in all.
-        seconds: Spent on training so far; evaluation does not count.
-        evaluations: Of the loss and its gradient so far.
-    """
-
-    network: Forecaster
-    epoch: int
-    epochs: int
-    seconds: float
-    evaluations: int
-
-    def records(self) -> Iterator[Record]:
-        """Train, yielding at the epochs that `is_recorded` names; after a loss that isn't finite, for the last time.
-
-        Ends after the epoch in which a signal comes (see interrupts.py).
-
-        Raises:
-            Interrupted: Within an epoch that goes on for longer; it can't be gone on with then.
-        """
-        ...
-
-    def is_recorded(self, epoch: int) -> bool:
-        """Say whether an epoch is recorded."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """Return all that is needed to go on exactly: tensors and plain values."""
-        ...
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take up a `state` of a trainer that was made with the same arguments."""
-        ...
-
-
 class LeastSquares:
-    """Fits a linear network in one epoch.
+    """Fits a linear network in one epoch; for the rest, see `GradientDescent`.
 
     Args:
         network: What to fit.
@@ -101,30 +58,29 @@ class LeastSquares:
     epochs = 1
 
     def __init__(self, network: LinearForecaster, series: Tensor) -> None:
-        self.network: Forecaster = network
-        self.linear, self.series = network, series
+        self.network, self.series = network, series
         self.epoch, self.evaluations, self.seconds = 0, 0, 0.0
 
     def records(self) -> Iterator[Record]:
-        """See `Trains.records`."""
+        """See `GradientDescent.records`."""
         if self.epoch:
             return
         began = perf_counter()
-        self.linear.fit(self.series)
+        self.network.fit(self.series)
         self.epoch, self.evaluations, self.seconds = 1, 1, perf_counter() - began
         begin = torch.zeros(len(self.series), dtype=torch.int64, device=self.series.device)
         yield Record(1, one_step_loss(self.network, self.series, self.series, begin, washout=0)().item())
 
     def is_recorded(self, epoch: int) -> bool:
-        """See `Trains.is_recorded`."""
+        """See `GradientDescent.is_recorded`."""
         return epoch == 1
 
     def state(self) -> dict[str, Any]:
-        """See `Trains.state`."""
+        """See `GradientDescent.state`."""
         return {"epoch": self.epoch, "seconds": self.seconds, "network": self.network.state_dict()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See `Trains.restore`."""
+        """See `GradientDescent.restore`."""
         self.epoch = self.evaluations = state["epoch"]
         self.seconds = state["seconds"]
         self.network.load_state_dict(state["network"])
@@ -149,6 +105,13 @@ class GradientDescent:
         optimizer: Drives the main stage; L-BFGS takes all windows at once, the others random ones.
         seed: Of the refinement's windows.
 
+    Attributes:
+        network: What is trained, in place.
+        epoch: Epochs done so far.
+        epochs: Epochs in all.
+        seconds: Spent on training so far; evaluation does not count.
+        evaluations: Of the loss and its gradient so far.
+
     Source:
         A loss over several steps of the closed loop: Williams & Zipser (1989); horizons that lengthen, a
         curriculum: Bengio et al. (2009).
@@ -171,7 +134,13 @@ class GradientDescent:
         self._enter_main()
 
     def records(self) -> Iterator[Record]:
-        """See `Trains.records`."""
+        """Train, yielding at the epochs that `is_recorded` names; after a loss that isn't finite, for the last time.
+
+        Ends after the epoch in which a signal comes (see interrupts.py).
+
+        Raises:
+            Interrupted: Within an epoch that goes on for longer; it can't be gone on with then.
+        """
         while self.epoch < self.epochs and not interrupts.pending():
             began = perf_counter()
             self.epoch += 1
@@ -190,7 +159,7 @@ class GradientDescent:
         return epoch in (1, self.epochs) or epoch % self.training.record_every == 0
 
     def state(self) -> dict[str, Any]:
-        """See `Trains.state`."""
+        """Return all that is needed to go on exactly: tensors and plain values."""
         return {
             "epoch": self.epoch,
             "steps": self.steps,
@@ -204,7 +173,7 @@ class GradientDescent:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See `Trains.restore`."""
+        """Take up a `state` of a trainer that was made with the same arguments."""
         self.epoch, self.steps, self.retries = state["epoch"], state["steps"], state["retries"]
         self.evaluations, self.seconds = state["evaluations"], state["seconds"]
         self.network.load_state_dict(state["network"])
@@ -327,6 +296,10 @@ class GradientDescent:
         context = max(self.window // 2, self.network.lead)
         ahead = context if 2 * first <= self.training.refine_epochs else 3 * context
         return context, min(self.series.shape[1] - context, ahead)
+
+
+Trains = LeastSquares | GradientDescent
+"""What trains a network; its `state` makes an interrupted training go on exactly."""
 
 
 def build_trainer(network: Forecaster, series: Tensor, training: Training, optimizer: Optimizer, seed: int) -> Trains:
