@@ -1,21 +1,24 @@
 """What people see: progress on stderr, results on stdout; rich where both are read on a terminal, else plain lines."""
 
 import logging
+import math
 import os
 import sys
 import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from wavesweep.experiment import Metrics
+    from wavesweep.experiment import Listener, Metrics
     from wavesweep.training import Record
 
 log = logging.getLogger("wavesweep")
 
 T = TypeVar("T")
+Show = Callable[["Record", int, float, float], None]
+"""Shows a record, of so many epochs in all, with its objective and the best so far."""
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -44,74 +47,57 @@ class LogFile(logging.FileHandler):
         """Do without the record."""
 
 
-class Progress(AbstractContextManager["Progress"]):
-    """Logs a line every few seconds while a run trains.
+@contextmanager
+def progress(objective: str, best: float = math.inf) -> Iterator["Listener"]:
+    """Show the progress of a run: a bar on a terminal that can move its cursor, else a line every few seconds.
 
     Args:
         objective: The metric to show.
         best: Its best value so far, of a run that is resumed.
     """
+    with _bar() if interactive() else nullcontext(_lines(objective)) as show:
 
-    def __init__(self, objective: str, best: float = float("inf")) -> None:
-        self.objective, self.best = objective, best
-        self.next = time.monotonic() + SECONDS_BETWEEN_LINES
+        def listen(record: "Record", metrics: "Metrics", epochs: int) -> None:
+            nonlocal best
+            best = min(best, metrics[objective])
+            show(record, epochs, metrics[objective], best)
 
-    def __call__(self, record: "Record", metrics: "Metrics", epochs: int) -> None:
-        """Show a record, of so many epochs in all."""
-        value = metrics[self.objective]
-        self.best = min(self.best, value)
-        self.show(record, epochs, value)
+        yield listen
 
-    def show(self, record: "Record", epochs: int, value: float) -> None:
-        """Show a record and the value of its objective."""
-        if time.monotonic() >= self.next or record.epoch == epochs:
-            self.next = time.monotonic() + SECONDS_BETWEEN_LINES
+
+def _lines(objective: str) -> Show:
+    """Return what logs a record, unless it comes soon after another."""
+    due = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def show(record: "Record", epochs: int, value: float, best: float) -> None:
+        nonlocal due
+        if time.monotonic() >= due or record.epoch == epochs:
+            due = time.monotonic() + SECONDS_BETWEEN_LINES
             text = "epoch %d/%d  loss %.2e  %s %.2e  best %.2e"
-            log.info(text, record.epoch, epochs, record.loss, self.objective, value, self.best)
+            log.info(text, record.epoch, epochs, record.loss, objective, value, best)
 
-    def __exit__(self, *_: object) -> None:
-        return None
-
-
-class Bar(Progress):
-    """Shows a bar with the time that is left, gone when the run has ended."""
-
-    def __init__(self, objective: str, best: float = float("inf")) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        super().__init__(objective, best)
-        columns = [
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[scores]}"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[left]}"),
-        ]
-        console = Console(stderr=True)
-        self.bar = RichProgress(*columns, console=console, transient=True, refresh_per_second=4, expand=True)
-        self.task = self.bar.add_task("starting", total=None, scores="", left="")
-
-    def show(self, record: "Record", epochs: int, value: float) -> None:
-        """Show a record and the value of its objective."""
-        where, scores = (
-            f"epoch {record.epoch}/{epochs}",
-            f"loss {record.loss:.2e}  val {value:.2e}  best {self.best:.2e}",
-        )
-        self.bar.update(self.task, completed=record.epoch, total=epochs, description=where, scores=scores, left="left")
-
-    def __enter__(self) -> Self:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+    return show
 
 
-def progress(objective: str, best: float) -> Progress:
-    """Return what shows the progress of a run: a bar on a terminal that can move its cursor, else lines."""
-    return Bar(objective, best) if interactive() else Progress(objective, best)
+@contextmanager
+def _bar() -> Iterator[Show]:
+    """Show a bar with the time that is left, gone in the end."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    what, scores, left = (TextColumn(f"{{task.{name}}}") for name in ("description", "fields[scores]", "fields[left]"))
+    columns = [what, BarColumn(bar_width=None), scores, TimeRemainingColumn(compact=True), left]
+    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4, expand=True) as bar:
+        task = bar.add_task("starting", total=None, scores="", left="")
+
+        def show(record: "Record", epochs: int, value: float, best: float) -> None:
+            where, scores = (
+                f"epoch {record.epoch}/{epochs}",
+                f"loss {record.loss:.2e}  val {value:.2e}  best {best:.2e}",
+            )
+            bar.update(task, completed=record.epoch, total=epochs, description=where, scores=scores, left="left")
+
+        yield show
 
 
 def track(items: list[T], what: str) -> Iterable[T]:
