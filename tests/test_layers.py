@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from wavesweep.completion import WORDS
+from wavesweep.words import WORDS
 
 SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
 ORDER = [
-    ["refusals"],
-    ["schema", "seeds", "redaction", "exit_codes", "interrupts", "repeating", "failures", "groups", "terminal"],
+    ["refusals", "exit_codes"],
+    ["schema", "seeds", "redaction", "interrupts", "repeating", "failures", "groups", "terminal"],
     ["datasets", "models", "optimizers", "networks"],
     ["config"],
     ["shapes", "rundir"],
@@ -36,8 +36,9 @@ ORDER = [
     ["sweeps.sweeper"],
     ["hydra_task"],
     ["hydra_app"],
-    ["resumption"],
-    ["ui", "sync", "resume", "summary", "completion"],
+    ["ui", "sync", "resume", "summary"],
+    ["words"],
+    ["completion"],
     ["cli"],
     ["__main__", "__init__", "sweeps.__init__"],
 ]

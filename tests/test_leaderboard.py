@@ -149,16 +149,6 @@ def test_only_what_has_finished_has_a_rank(tmp_path: Path, state: State) -> None
     ]
 
 
-@pytest.mark.parametrize("objective", [None, math.nan, math.inf, -math.inf])
-def test_an_objective_that_is_not_finite_counts_as_diverged(tmp_path: Path, objective: float | None) -> None:
-    sweep = make(tmp_path / "sweep", [MODEL], [objective, 5.0])
-    board = rank(sweep)
-    assert [row.state for row in board.rows] == ["finished", "diverged", "waiting"]
-    assert board.winner
-    assert board.winner.trials == [1]
-    assert text(board, sweep).endswith("\n3 jobs: 1 finished, 1 diverged, 1 waiting")
-
-
 def test_what_a_sampler_proposed_twice_is_no_replicate(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [WHOLE], [2.0, 2.0])
     for number in range(2):

@@ -21,7 +21,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import setup_globals
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -44,6 +44,7 @@ from wavesweep.sweeps.composition import (
 from wavesweep.sweeps.space import Dimension, Interval, grid_overrides, grid_size, parse_dimensions
 from wavesweep.sweeps.store import Queue, State, SweepDirectory, Trial
 from wavesweep.sweeps.study import Study
+from wavesweep.sweeps.worker import _outcome
 
 OWN = {
     "experiment/nested/both.yaml": """# @package _global_
@@ -549,6 +550,11 @@ def test_what_has_ended_is_not_handed_out_again(state: State, tmp_path: Path) ->
     sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1", "2"))], [state])
     assert work(Queue(sweep, "a", lambda _: []), state) == [1, 2]
     assert work(Queue(sweep, "b", lambda _: [])) == []
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_job_whose_objective_is_not_finite_has_diverged(value: float) -> None:
+    assert _outcome(JobReturn(_return_value=value, status=JobStatus.COMPLETED)) == {"state": "diverged"}
 
 
 # ---------------------------------------------------------------------------------------------------- proposals

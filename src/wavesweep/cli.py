@@ -4,12 +4,15 @@ import gc
 import logging
 import os
 import sys
-from importlib import import_module
+from inspect import getdoc
 
-from wavesweep.completion import WORDS
+from wavesweep.completion import complete
 from wavesweep.exit_codes import FAILED
+from wavesweep.failures import in_one_line
 from wavesweep.hydra_app import run_hydra
 from wavesweep.interrupts import Interrupted, defer, watch
+from wavesweep.refusals import Refused
+from wavesweep.words import WORDS
 
 
 def main() -> None:
@@ -43,8 +46,6 @@ def _dispatch() -> int:
             print(f"wavesweep {version('wavesweep')}")
             return 0
         case ["-sc" | "--shell-completion", query] if query.startswith("query="):
-            from wavesweep.completion import complete
-
             complete(lambda: run_hydra(sys.argv[1:]))
             return 0
         case _:
@@ -53,19 +54,15 @@ def _dispatch() -> int:
 
 def _word(word: str, arguments: list[str]) -> int:
     """Run a word that Hydra doesn't know; return the exit code."""
-    module = import_module(f"wavesweep.{word}")
     if {"-h", "--help"} & set(arguments):
-        print(module.USAGE)
+        print(getdoc(WORDS[word]))
         return 0
     from wavesweep.compose import refuse
-    from wavesweep.refusals import Refused
 
     try:
-        return module.run(arguments)
+        return WORDS[word](arguments)
     except Refused as error:
         return refuse(str(error))
     except (OSError, MemoryError) as error:
-        from wavesweep.failures import in_one_line
-
         refuse(in_one_line(error))
         return FAILED

@@ -5,7 +5,8 @@ import os
 from collections.abc import Callable
 from contextlib import redirect_stdout
 
-WORDS = ("resume", "summary", "sync", "ui")
+from wavesweep.groups import groups, options
+from wavesweep.words import WORDS
 
 
 def complete(hydra: Callable[[], int]) -> None:
@@ -14,8 +15,6 @@ def complete(hydra: Callable[[], int]) -> None:
     Args:
         hydra: Prints Hydra's suggestions.
     """
-    from wavesweep.groups import groups, options
-
     printed = io.StringIO()
     with redirect_stdout(printed):
         hydra()

@@ -23,6 +23,7 @@ from wavesweep.exit_codes import REFUSED
 from wavesweep.groups import conf_dir, groups, options
 from wavesweep.hydra_errors import explain
 from wavesweep.redaction import public_address, without_password
+from wavesweep.refusals import Refused, suggestion
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -44,7 +45,6 @@ def typed(composed: DictConfig) -> "Config":
         Refused: With all problems, one line each.
     """
     from wavesweep.config import parse
-    from wavesweep.refusals import Refused
 
     own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     try:
@@ -61,8 +61,6 @@ def compose_words(overrides: list[str]) -> "Config":
         Refused: If it can't be composed or used.
     """
     from hydra import compose, initialize_config_dir
-
-    from wavesweep.refusals import Refused
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
@@ -85,8 +83,6 @@ def read_word(word: str, arguments: list[str], more: tuple[str, ...] = ()) -> tu
     Raises:
         Refused: For an override of something else.
     """
-    from wavesweep.refusals import Refused
-
     others, overrides = [], {}
     for argument in arguments:
         match = re.match(r"\+*([\w./]+)=", argument)
@@ -105,8 +101,6 @@ def read_place(word: str, arguments: list[str], more: tuple[str, ...] = ()) -> t
     Raises:
         Refused: For another number of them, or an override of something else.
     """
-    from wavesweep.refusals import Refused
-
     others, overrides = read_word(word, arguments, more)
     if flags := [argument for argument in others if argument.startswith("-")]:
         raise Refused(f"{flags[0]} is not a flag of {word}; wavesweep {word} --help shows what it takes")
@@ -131,8 +125,6 @@ class Guard(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Exit with code 2 where a sweep can't be written, and keep passwords out of what Hydra is about to write."""
-        from wavesweep.refusals import Refused
-
         with _refusing():
             _check_place(config, "hydra.sweep.dir")
             if OmegaConf.select(config, "tracking") and not OmegaConf.is_interpolation(config.tracking, "uri"):
@@ -145,8 +137,6 @@ class Guard(Callback):
 @contextmanager
 def _refusing() -> Iterator[None]:
     """Exit where a callback refuses: Hydra turns all its other exceptions into warnings."""
-    from wavesweep.refusals import Refused
-
     try:
         yield
     except Refused as error:
@@ -159,8 +149,6 @@ def _refusing() -> Iterator[None]:
 
 def _check_place(config: DictConfig, key: str) -> None:
     """Refuse a directory that can't be made or written."""
-    from wavesweep.refusals import Refused
-
     if config.hydra.job.chdir:
         raise Refused("hydra.job.chdir must be false, since outputs/ and tracking.uri are seen from here, got true")
     place = OmegaConf.select(config, key)
@@ -196,8 +184,6 @@ def read_flags(arguments: list[str]) -> "Namespace":
     """
     from hydra._internal.utils import get_args_parser
 
-    from wavesweep.refusals import Refused
-
     def refuse_flags(message: str) -> None:
         _, _, unknown = message.partition("unrecognized arguments: ")
         if "=" in unknown and not unknown.startswith("-"):
@@ -213,8 +199,6 @@ def read_flags(arguments: list[str]) -> "Namespace":
 
 def check_kinds(overrides: list[str]) -> None:
     """Refuse an override that makes a part another kind, but not its other keys."""
-    from wavesweep.refusals import Refused, suggestion
-
     for override in overrides:
         key, _, kind = override.partition("=")
         group, _, name = key.rpartition(".")
@@ -242,8 +226,6 @@ def hide_password(arguments: list[str]) -> None:
     Raises:
         Refused: For a secret that can't be moved.
     """
-    from wavesweep.refusals import Refused
-
     for argument in list(arguments):
         name, _, address = argument.partition("=")
         address = address.strip("'\"")

@@ -2,22 +2,35 @@
 
 import logging
 import math
-from functools import cache
 from pathlib import Path
 from traceback import clear_frames
 from typing import TYPE_CHECKING
 
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from wavesweep import fingerprints
+from wavesweep.compose import refuse, typed
+from wavesweep.conclusion import announce, conclude
+from wavesweep.config import Config
+from wavesweep.exit_codes import FAILED
+from wavesweep.failures import in_one_line
 from wavesweep.interrupts import Pruned
+from wavesweep.jobs import continue_or_execute, execute, prepare, warm_up
+from wavesweep.refusals import Refused
+from wavesweep.rundir import RunDirectory, RunInfo
+from wavesweep.runner import fail, show
+from wavesweep.shapes import fill_in, find_device, without_effect
+from wavesweep.splits import Split, trend_share
+from wavesweep.stored import read_objectives
+from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask, ask
+from wavesweep.terminal import relative
+from wavesweep.tracking import require
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-    from wavesweep.config import Config, Tracking
     from wavesweep.experiment import Metrics
-    from wavesweep.rundir import RunDirectory, RunInfo
-    from wavesweep.splits import Split
-    from wavesweep.sweeps.store import Plan, SweepDirectory
     from wavesweep.training import Record
 
 log = logging.getLogger("wavesweep")
@@ -26,75 +39,51 @@ log = logging.getLogger("wavesweep")
 class Experiments(SweepTask):
     """Trains, forecasts and tracks.
 
-    Attributes:
-        codes: The exit codes of what this process ran and did not end well.
+    Args:
+        codes: Takes the exit codes of what does not end well.
     """
 
     local = ("tracking",)
     wants_returns = False
 
-    def __init__(self) -> None:
-        self.codes: list[int] = []
+    def __init__(self, codes: list[int]) -> None:
+        self.codes = codes
 
-    def __call__(self, composed: "DictConfig") -> float:
+    def __call__(self, composed: DictConfig) -> float:
         """Run one job; return the objective, for sweepers: nan where the job diverged."""
-        from hydra.core.hydra_config import HydraConfig
-        from hydra.types import RunMode
-
-        from wavesweep.rundir import RunDirectory
-
-        hydra = HydraConfig.get()
-        directory = RunDirectory(Path(hydra.runtime.output_dir))
-        if hydra.mode == RunMode.MULTIRUN:
+        directory = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
             return _run_trial(composed, directory)
         self.codes += filter(None, [_run_alone(composed, directory)])
-        return float("nan")
+        return math.nan
 
     def warm_up(self) -> None:
         """Import what computes and what delivers."""
-        from wavesweep.jobs import warm_up
-
         warm_up()
 
-    def check(self, config: "DictConfig") -> None:
+    def check(self, config: DictConfig) -> None:
         """Parse a job's configuration, and derive what it leaves open."""
-        from wavesweep.compose import typed
-        from wavesweep.refusals import Refused
-        from wavesweep.shapes import fill_in, find_device
+        runtime = fill_in(typed(config)).runtime
+        if runtime.device != "auto":
+            find_device(runtime.device)
 
-        filled = fill_in(typed(config))
-        if filled.runtime.device != "auto":
-            find_device(filled.runtime.device)
-        if filled.tracking.required and (problem := _problem(filled.tracking)):  # type: ignore[arg-type]
-            raise Refused(problem)
-
-    def fingerprint(self, configs: "list[DictConfig]") -> dict[str, str]:
+    def fingerprint(self, configs: list[DictConfig]) -> dict[str, str]:
         """Return digests of the code and of the data that each choice of groups begins with."""
-        from wavesweep.compose import typed
-        from wavesweep.fingerprints import code, data
-
-        return {"code": code(), "data": data([typed(config) for config in configs])}
+        parsed = [typed(config) for config in configs]
+        if parsed[0].tracking.required:
+            require(parsed[0].tracking)
+        return {"code": fingerprints.code(), "data": fingerprints.data(parsed)}
 
     def reports(self, directory: Path) -> dict[int, float]:
         """Return the objective at each recorded epoch."""
-        from wavesweep.stored import read_objectives
-
         return read_objectives(directory)
 
-    def begin(self, sweep: "SweepDirectory", plan: "Plan", config: "DictConfig") -> None:
+    def begin(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> None:
         """Let MLflow know the sweep, before any of its runs."""
-        from wavesweep.compose import typed
-        from wavesweep.conclusion import announce
-
         announce(sweep, plan, typed(config))
 
-    def end(self, sweep: "SweepDirectory", plan: "Plan", config: "DictConfig") -> None:
+    def end(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> None:
         """Show the leaderboard, and deliver it."""
-        from wavesweep.compose import typed
-        from wavesweep.conclusion import conclude
-        from wavesweep.exit_codes import FAILED
-        from wavesweep.failures import in_one_line
-
         try:
             self.codes += conclude(sweep, plan, typed(config))
         except Exception as error:  # such as a full disk: the jobs' results are where they are
@@ -102,31 +91,11 @@ class Experiments(SweepTask):
             self.codes.append(FAILED)
 
 
-@cache
-def _problem(tracking: "Tracking") -> str:
-    """Say why a store can't be used, asking it once for all jobs; nothing if it can."""
-    from wavesweep.refusals import Refused
-    from wavesweep.tracking import require
-
-    try:
-        require(tracking)
-    except Refused as error:
-        return str(error)
-    return ""
-
-
-def _run_alone(composed: "DictConfig", directory: "RunDirectory") -> int:
+def _run_alone(composed: DictConfig, directory: RunDirectory) -> int:
     """Run before the user's eyes; return the exit code."""
-    from wavesweep.compose import refuse
-    from wavesweep.refusals import Refused
-    from wavesweep.runner import fail, show
-    from wavesweep.terminal import relative
-
     try:
         config, data, info = _prepare(composed)
         log.info("writing to %s", relative(directory.path))
-        from wavesweep.jobs import execute
-
         return show(config, directory, lambda listen: execute(config, data, directory, info, listen))
     except Refused as error:
         return refuse(str(error))
@@ -134,16 +103,13 @@ def _run_alone(composed: "DictConfig", directory: "RunDirectory") -> int:
         return fail(error, directory)
 
 
-def _run_trial(composed: "DictConfig", directory: "RunDirectory") -> float:
+def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
     """Run a job of a sweep, or go on with it; return the objective.
 
     Raises:
         Pruned, Interrupted: As `experiment.run` does.
         Exception: Whatever ended it; its traceback is in the run's own log.
     """
-    from wavesweep.jobs import continue_or_execute
-    from wavesweep.refusals import Refused
-
     try:
         config, data, info = _prepare(composed)
 
@@ -161,21 +127,9 @@ def _run_trial(composed: "DictConfig", directory: "RunDirectory") -> float:
         raise
 
 
-def _prepare(composed: "DictConfig") -> "tuple[Config, Split, RunInfo]":
+def _prepare(composed: DictConfig) -> tuple[Config, Split, RunInfo]:
     """Return the prepared configuration of a job of Hydra's, its data, and what is known of its run."""
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-
-    from wavesweep.compose import typed
-
     parsed, job = typed(composed), HydraConfig.get()
-    from wavesweep.jobs import prepare
-    from wavesweep.rundir import RunInfo
-    from wavesweep.shapes import without_effect
-    from wavesweep.splits import trend_share
-    from wavesweep.sweeps.store import SweepDirectory
-    from wavesweep.terminal import relative
-
     alone = job.mode != RunMode.MULTIRUN
     config, data = prepare(parsed, ask_server=alone)
     if parsed.model != config.model and config.model.kind == "lstm":
@@ -198,10 +152,10 @@ def _differences(taken: bool | None, share: float) -> str:
 
 def _ignored(reasons: dict[str, str], overrides: list[str]) -> list[str]:
     """Return a warning for each override that has no effect."""
-    warnings = []
-    for override in overrides:
-        key = override.lstrip("+~").partition("=")[0]
-        for ignored, reason in reasons.items():
-            if key == ignored or key.startswith(f"{ignored}."):
-                warnings.append(f"{override} has no effect: {reason}")
-    return warnings
+    keys = {override: override.lstrip("+~").partition("=")[0] for override in overrides}
+    return [
+        f"{override} has no effect: {reason}"
+        for override, key in keys.items()
+        for ignored, reason in reasons.items()
+        if key == ignored or key.startswith(f"{ignored}.")
+    ]

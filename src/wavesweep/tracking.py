@@ -38,7 +38,7 @@ STATUS = {
     "killed": "KILLED",
 }
 STATUS_TAG, KEY_TAG = "wavesweep.status", "wavesweep.run_key"
-MOST_METRICS, MOST_PARAMS, MOST_TAGS = 1000, 100, 100  # in one request, a limit of the server
+MOST_METRICS, MOST_PARAMS = 1000, 100  # in one request, a limit of the server
 SQLITE = "sqlite:///"
 PATIENCE = {  # by default MLflow tries for four minutes to reach a server that isn't there
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
@@ -169,15 +169,18 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
         os.environ.setdefault(name, value)
     # MLflow also prints the server's address at the end of each run, password included.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+    from filelock import FileLock
     from mlflow import MlflowClient
 
     path = sqlite_path(tracking.uri)
     for name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="alembic")
+    first_touch = nullcontext()
     if path is not None:
         _check_file(path)
-    with _first_touch(path):
+        first_touch = FileLock(path.with_name(path.name + ".lock"), timeout=SECONDS_AT_THE_END)
+    with first_touch:
         if path is not None and not path.exists():
             _make_store(path)
         client = MlflowClient(tracking.uri if path is None else f"{SQLITE}{path}")
@@ -360,14 +363,6 @@ def reason(error: BaseException, tracking: Tracking) -> str:
     return text.splitlines()[0].partition(". ")[0]
 
 
-def _first_touch(path: Path | None) -> Any:
-    if path is None:
-        return nullcontext()
-    from filelock import FileLock
-
-    return FileLock(path.with_name(path.name + ".lock"), timeout=SECONDS_AT_THE_END)
-
-
 def _find(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run | None":
     """Return MLflow's record of the run, if it has one; of several, delete all but one.
 
@@ -396,7 +391,7 @@ def _create(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run":
 
 def _log_params_and_tags(client: "MlflowClient", run_id: str, directory: RunDirectory, info: RunInfo) -> None:
     import yaml
-    from mlflow.entities import Param
+    from mlflow.entities import Param, RunTag
 
     config = yaml.safe_load(directory.config.read_text("utf-8"))
     values = {key: value for key, value in flatten(config).items() if not key.startswith("tracking.")}
@@ -404,17 +399,9 @@ def _log_params_and_tags(client: "MlflowClient", run_id: str, directory: RunDire
     params = [Param(key, str(value)) for key, value in swept.items()]
     for first in range(0, len(params), MOST_PARAMS):
         client.log_batch(run_id, params=params[first : first + MOST_PARAMS])
-    _log_tags(client, run_id, info)
-
-
-def _log_tags(client: "MlflowClient", run_id: str, info: RunInfo) -> None:
-    from mlflow.entities import RunTag
-
-    note = {"mlflow.note.content": info.description} if info.description else {}
-    sweep = {"wavesweep.sweep_id": info.sweep_id} if info.sweep_id else {}
-    tags = [RunTag(key, value) for key, value in {**info.tags, **sweep, **note}.items()]
-    for first in range(0, len(tags), MOST_TAGS):
-        client.log_batch(run_id, tags=tags[first : first + MOST_TAGS])
+    more = {"mlflow.note.content": info.description, "wavesweep.sweep_id": info.sweep_id or ""}
+    tags = info.tags | {key: value for key, value in more.items() if value}
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
 def _log_metrics(client: "MlflowClient", run_id: str, rows: list[dict[str, Any]]) -> None:

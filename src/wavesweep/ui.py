@@ -5,28 +5,18 @@ import os
 import socket
 import sys
 
-USAGE = """The MLflow UI on the configured store, until Ctrl-C.
-
-usage: wavesweep ui [tracking.uri=ADDRESS] [OPTION...]
-
-  wavesweep ui                                  on sqlite:///outputs/mlflow.db, or $MLFLOW_TRACKING_URI
-  wavesweep ui --port 5001                      where 5000 is taken
-  wavesweep ui tracking.uri=sqlite:///my.db     on another store
-
-Options go to `mlflow ui`: --host, --port, --workers and what `mlflow ui --help` lists."""
+from wavesweep.compose import compose_words, read_word
+from wavesweep.deliveries import deliver_vanished
+from wavesweep.redaction import public_address
+from wavesweep.refusals import Refused
+from wavesweep.tracking import artifact_root, require
 
 
 def run(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
     """Become the UI's server; return the exit code where there is none to start."""
-    from wavesweep.compose import compose_words, read_word
-    from wavesweep.redaction import public_address
-
     options, overrides = read_word("ui", arguments)
     local = compose_words(list(overrides.values()))
     tracking, place = local.tracking, _place(options)
-    from wavesweep.deliveries import deliver_vanished
-    from wavesweep.tracking import artifact_root, require
-
     if tracking.uri.startswith("http"):
         deliver_vanished(local)
         print(f"the store is a tracking server, which has a UI of its own: {public_address(tracking.uri)}")
@@ -47,8 +37,6 @@ def _place(options: list[str]) -> str:
     Raises:
         Refused: If the port is no number, or taken.
     """
-    from wavesweep.refusals import Refused
-
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("-p", "--port", default="5000")

@@ -23,7 +23,7 @@ import wavesweep.experiment  # noqa: F401
 from tests.conftest import small
 from wavesweep.config import Config
 from wavesweep.jobs import execute, prepare
-from wavesweep.resumption import finish
+from wavesweep.resume import finish
 from wavesweep.rundir import RunDirectory, RunInfo
 
 STEPS = ((os, "fsync"), (Path, "replace"), (Path, "unlink"))

@@ -30,9 +30,9 @@ class WavesweepSweeper(Sweeper):
         from wavesweep.sweeps.sweeper import start
         from wavesweep.sweeps.task import SweepTask
 
-        task, config, context = self.task_function, self.config, self.hydra_context
+        function, config, context = self.task_function, self.config, self.hydra_context
         assert config is not None
         assert context is not None
-        own = task if isinstance(task, SweepTask) else SweepTask(task)
+        task = getattr(function, "in_sweeps", None) or SweepTask(function)
         place = SweepDirectory(Path(config.hydra.sweep.dir))
-        return start(Sweep(place, own, Options(**self.options), config, context), arguments)
+        return start(Sweep(place, task, Options(**self.options), config, context), arguments)

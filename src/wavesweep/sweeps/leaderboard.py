@@ -10,7 +10,6 @@ import statistics
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -94,7 +93,7 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
     """
     plan = sweep.read_plan()
     has_seeds = any(one.swept and one.name == "seed" for one in plan.dimensions)
-    jobs = [_honest(job) for job in sweep.read_trials(plan)]
+    jobs = sweep.read_trials(plan)
     groups: dict[object, list[Trial]] = {}
     for job in jobs:
         groups.setdefault(tuple(_without_seed(job)) if has_seeds else job.number, []).append(job)
@@ -103,12 +102,6 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
     counts = Counter(job.state for job in jobs) + Counter(waiting=plan.n_trials - len(jobs))
     winner = rows[0] if rows and rows[0].rank else None
     return Leaderboard(has_seeds, rows, counts, winner, _test(sweep, winner) if winner else "")
-
-
-def _honest(job: Trial) -> Trial:
-    """Return a job as it is to be shown; one whose objective is not finite has diverged, whatever its record says."""
-    finite = job.objective is not None and math.isfinite(job.objective)
-    return replace(job, state="diverged") if job.state == "finished" and not finite else job
 
 
 def _without_seed(job: Trial) -> list[str]:

@@ -109,8 +109,8 @@ class SweepDirectory:
         return self.path.absolute().name
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the sweep's lock.
+    def locked(self, patience: float = SECONDS_FOR_A_LOOK) -> Iterator[None]:
+        """Hold the sweep's lock, which may take some seconds to get.
 
         Raises:
             Refused: If another process runs the sweep.
@@ -118,7 +118,7 @@ class SweepDirectory:
         from filelock import FileLock, Timeout
 
         try:
-            held = FileLock(self.path / ".lock", timeout=SECONDS_FOR_A_LOOK).acquire()
+            held = FileLock(self.path / ".lock", timeout=patience).acquire()
         except Timeout:
             raise Refused(f"{self.path} is being run by another process; wait for its end, or stop it") from None
         with held:
@@ -126,12 +126,10 @@ class SweepDirectory:
 
     def is_run(self) -> bool:
         """Say whether a process runs the sweep."""
-        from filelock import FileLock, Timeout
-
         try:
-            with FileLock(self.path / ".lock", timeout=0):
+            with self.locked(patience=0.0):
                 return False
-        except Timeout:
+        except Refused:
             return True
 
     def write_plan(self, plan: Plan) -> None:

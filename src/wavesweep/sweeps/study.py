@@ -56,14 +56,10 @@ class Study:
         logging.getLogger("optuna").setLevel(logging.WARNING)
         self.study = optuna.create_study(study_name=sweep.id, pruner=_pruner(plan.pruner))
         self.storage = self.study._storage
-        self._ids: list[int] = []  # Optuna's own, by the number of the trial
+        self._ids: dict[int, int] = {}  # Optuna's own, by the number of the trial
         self._ended: set[int] = set()
         self._begun: set[int] = set()
         self._looked = -SECONDS_BETWEEN_LOOKS
-
-    def knows(self, number: int) -> bool:
-        """Say whether a trial was proposed or seen before."""
-        return number < len(self._ids)
 
     def propose(self, number: int) -> list[str]:
         """Return the overrides of the next trial, all earlier ones having been proposed."""
@@ -71,7 +67,7 @@ class Study:
         self.study.sampler = optuna.samplers.TPESampler(seed=self.plan.seed * 1_000_003 + number)
         swept = {one.key: _distribution(one) for one in self.plan.dimensions if one.swept}
         asked = self.study.ask(swept)
-        self._ids.append(asked._trial_id)
+        self._ids[number] = asked._trial_id
         return [f"{one.key}={_text(one, asked.params.get(one.key, 0))}" for one in self.plan.dimensions]
 
     def give_up(self, trial: Trial, step: int, value: float) -> tuple[bool, dict[str, float]]:
@@ -88,15 +84,13 @@ class Study:
 
     def _refresh(self, numbers: set[int]) -> None:
         """Take over what the directory has of some trials, as far as it is new."""
-        while len(self._ids) <= max(numbers, default=-1):
-            self._ids.append(self.storage.create_new_trial(self.study._study_id, _template(self.plan, self._record())))
+        for number in range(len(self._ids), max(numbers, default=-1) + 1):
+            template = _template(self.plan, self.sweep.read_trial(number) or Trial(number, []))
+            self._ids[number] = self.storage.create_new_trial(self.study._study_id, template)
         for number in numbers - self._ended:
             trial = self.sweep.read_trial(number)
             if trial is not None:
                 self._update(trial, self._ids[number])
-
-    def _record(self) -> Trial:
-        return self.sweep.read_trial(len(self._ids)) or Trial(len(self._ids), [])
 
     def _update(self, trial: Trial, trial_id: int) -> None:
         for key, value in trial.marks.items():

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -70,11 +71,10 @@ class Shift:
         self.task, self.context = worker.task, worker.hydra_context
         self.hydra = cast("DictConfig", HydraConfig.get())
         self.sweep = SweepDirectory(Path(self.hydra.sweep.dir))
-        self.queue = Queue(self.sweep, worker.launch, self._propose)
+        self.queue = Queue(self.sweep, worker.launch, lambda number: self.study.propose(number))
         self.plan = self.queue.plan
         local = OmegaConf.masked_copy(composed, [key for key in self.task.local if key in composed])
         self.composer = Composer(set(self.plan.groups), from_files(self.sweep, self.plan, local))
-        self._study: Study | None = None
 
     def follow(self) -> bool:
         """Get a signal once the sweep has got one, or is gone: not every launcher passes it on."""
@@ -130,22 +130,17 @@ class Shift:
 
     def _answer(self, step: int, objective: float) -> bool:
         """Say whether the pruner gives the trial up, and record what it wants to remember."""
-        pruned, marks = self._index().give_up(self.trial, step, objective)
+        pruned, marks = self.study.give_up(self.trial, step, objective)
         if marks != self.trial.marks and not pruned:  # or a job whose end isn't recorded would count as asked
             self._record(marks=marks)
         return pruned
 
-    def _propose(self, number: int) -> list[str]:
-        if self._index().knows(number):  # whose record was damaged, and removed
-            self._study = None
-        return self._index().propose(number)
+    @cached_property
+    def study(self) -> "Study":
+        """What proposes and prunes."""
+        from wavesweep.sweeps.study import Study
 
-    def _index(self) -> "Study":
-        if self._study is None:
-            from wavesweep.sweeps.study import Study
-
-            self._study = Study(self.sweep, self.plan, self.task.reports)
-        return self._study
+        return Study(self.sweep, self.plan, self.task.reports)
 
 
 def _outcome(returned: JobReturn) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from wavesweep.config import Config
 from wavesweep.deliveries import MISSING, deliver_all
 from wavesweep.jobs import execute, prepare
 from wavesweep.refusals import Refused
-from wavesweep.resumption import finish
+from wavesweep.resume import finish
 from wavesweep.rundir import RunDirectory, RunInfo
 from wavesweep.tracking import connect, require
 
