@@ -8,6 +8,7 @@ from statsmodels.tsa.ar_model import AutoReg
 from tests.conftest import small
 from wavesweep.baselines import baseline_forecasts, find_period, naive, seasonal_naive
 from wavesweep.metrics import drift, mse, scaled_mse
+from wavesweep.models import Linear
 from wavesweep.networks import LinearForecaster
 from wavesweep.splits import Part, load
 
@@ -37,7 +38,7 @@ def test_no_channel_outweighs_the_others_in_the_period() -> None:
 
 def test_least_squares_agree_with_statsmodels() -> None:
     series = np.random.default_rng(0).normal(size=300).cumsum()
-    built = LinearForecaster(1, 3)
+    built = LinearForecaster(1, Linear(kind="linear", order=3))
     built.fit(torch.from_numpy(series)[None, :, None])
     oracle = AutoReg(series, lags=3, trend="c").fit()
     ours = np.append(built.weights[-1].numpy(), built.weights[:-1].numpy()[::-1])  # AutoReg lists the last value first

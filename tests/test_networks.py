@@ -6,6 +6,7 @@ import torch
 
 from tests.conftest import config
 from wavesweep.forecasting import closed_loop, forecast_part
+from wavesweep.models import Linear
 from wavesweep.networks import Forecaster, LinearForecaster, LSTMForecaster
 from wavesweep.splits import Part, Scaler
 
@@ -191,6 +192,6 @@ def test_dropout_acts_in_training_alone() -> None:
 def test_a_linear_recurrence_is_found_exactly() -> None:
     phases = torch.arange(60, dtype=torch.float64) / 3 + torch.tensor([[0.0], [1.0]])
     series = torch.sin(phases)[..., None]
-    built = LinearForecaster(1, 4)
+    built = LinearForecaster(1, Linear(kind="linear", order=4))
     built.fit(series[:, :30])
     torch.testing.assert_close(built.closed_loop(series[:, :30], START, 30), series[:, 30:], atol=1e-9, rtol=0)

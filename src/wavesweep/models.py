@@ -4,13 +4,22 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
-from wavesweep.schema import ConfigPart, Count, known
+from wavesweep.schema import ConfigPart, Count
 
 if TYPE_CHECKING:
     from wavesweep.networks import Forecaster
 
 
 class _Model(ConfigPart):
+    def build(self, num_channels: int, dtype: str) -> "Forecaster":
+        """Build the network, the Forecaster of the same name, with fresh weights from torch's global generator."""
+        import torch
+
+        from wavesweep import networks
+
+        forecaster = getattr(networks, f"{type(self).__name__}Forecaster")
+        return forecaster(num_channels, self).to(getattr(torch, dtype))
+
     def with_sizes(self, shortest: int) -> Self:
         """Return a copy with each size that is `null` derived.
 
@@ -32,29 +41,12 @@ class LSTM(_Model):
     output: Literal["value", "increment"]
     initialization: Literal["orthogonal", "uniform"]
 
-    def build(self, num_channels: int, dtype: str) -> "Forecaster":
-        """Build the network with fresh weights from torch's global generator."""
-        import torch
-
-        from wavesweep.networks import LSTMForecaster
-
-        network = LSTMForecaster(num_channels, **self.model_dump(exclude={"kind"}))
-        return network.to(getattr(torch, dtype))
-
 
 class Pointwise(_Model):
     """A network of the time alone, which never sees a past value; for one series."""
 
     kind: Literal["pointwise"]
     hidden_size: Annotated[int, Field(ge=1, le=65536)]
-
-    def build(self, num_channels: int, dtype: str) -> "Forecaster":
-        """Build the network with fresh weights from torch's global generator."""
-        import torch
-
-        from wavesweep.networks import PointwiseForecaster
-
-        return PointwiseForecaster(num_channels, self.hidden_size).to(getattr(torch, dtype))
 
 
 class Linear(_Model):
@@ -69,9 +61,7 @@ class Linear(_Model):
 
     def build(self, num_channels: int, dtype: str) -> "Forecaster":
         """Build the autoregression, not fitted yet; it works in double precision whatever the `dtype`."""
-        from wavesweep.networks import LinearForecaster
-
-        return LinearForecaster(num_channels, known(self.order))
+        return super().build(num_channels, "float64")
 
 
 Model = Annotated[LSTM | Pointwise | Linear, Field(discriminator="kind")]

@@ -4,11 +4,15 @@ All take and give (series, time, channel). `start` is the time index of each ser
 only the pointwise network looks at it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+
+from wavesweep.models import LSTM, Linear, Pointwise
+from wavesweep.schema import known
 
 State = list[tuple[Tensor, Tensor]]  # a layer's hidden and cell state, each (series, hidden)
 
@@ -80,28 +84,17 @@ class LSTMForecaster(Forecaster):
 
     unit: Tensor
 
-    def __init__(
-        self,
-        num_channels: int,
-        *,
-        hidden_sizes: Sequence[int],
-        head_size: int,
-        dropout: float,
-        normalization: str,
-        difference: bool,
-        output: str,
-        initialization: str,
-    ) -> None:
+    def __init__(self, num_channels: int, config: LSTM) -> None:
         super().__init__()
-        inputs = [num_channels, *hidden_sizes[:-1]]
-        pairs = zip(inputs, hidden_sizes, strict=True)
+        sizes = config.hidden_sizes
+        pairs = pairwise([num_channels, *sizes])
         self.layers = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size, hidden in pairs)
-        self.after = nn.ModuleList(_after_layer(size, normalization, dropout) for size in hidden_sizes)
-        self.head = _head(hidden_sizes[-1], head_size, num_channels)
-        self.difference, self.predicts_increment = difference, output == "increment"
-        self.lead = 2 if difference else 1
+        self.after = nn.ModuleList(_after_layer(size, config.normalization, config.dropout) for size in sizes)
+        self.head = _head(sizes[-1], config.head_size, num_channels)
+        self.difference, self.predicts_increment = known(config.difference), config.output == "increment"
+        self.lead = 2 if self.difference else 1
         self.register_buffer("unit", torch.ones(num_channels))
-        if initialization == "orthogonal":
+        if config.initialization == "orthogonal":
             self.layers.apply(_initialize_orthogonal)
             *_, last = [module for module in self.head.modules() if isinstance(module, nn.Linear)]
             nn.init.zeros_(last.weight)  # the mean is predicted until more is learnt
@@ -188,10 +181,11 @@ def _after_layer(size: int, normalization: str, dropout: float) -> nn.Module:
     return nn.Sequential(*norms[normalization], *([nn.Dropout(dropout)] if dropout else []))
 
 
-def _head(hidden_size: int, head_size: int, num_channels: int) -> nn.Module:
-    if head_size == 0:
-        return nn.Linear(hidden_size, num_channels)
-    return nn.Sequential(nn.Linear(hidden_size, head_size), nn.Tanh(), nn.Linear(head_size, num_channels))
+def _head(num_inputs: int, hidden_size: int, num_channels: int) -> nn.Module:
+    """Return a linear output, by way of a hidden layer where that has a size."""
+    if hidden_size == 0:
+        return nn.Linear(num_inputs, num_channels)
+    return nn.Sequential(nn.Linear(num_inputs, hidden_size), nn.Tanh(), nn.Linear(hidden_size, num_channels))
 
 
 def _initialize_orthogonal(module: nn.Module) -> None:
@@ -216,9 +210,9 @@ class PointwiseForecaster(Forecaster):
 
     lead = 0
 
-    def __init__(self, num_channels: int, hidden_size: int) -> None:
+    def __init__(self, num_channels: int, config: Pointwise) -> None:
         super().__init__()
-        self.network = nn.Sequential(nn.Linear(1, hidden_size), nn.Tanh(), nn.Linear(hidden_size, num_channels))
+        self.network = _head(1, config.hidden_size, num_channels)
         self.start, self.steps, self.times = torch.empty(0), 0, torch.empty(0)
 
     def one_step(self, values: Tensor, start: Tensor) -> Tensor:
@@ -242,10 +236,10 @@ class LinearForecaster(Forecaster):
 
     weights: Tensor
 
-    def __init__(self, num_channels: int, order: int) -> None:
+    def __init__(self, num_channels: int, config: Linear) -> None:
         super().__init__()
-        self.lead = order
-        weights = torch.zeros(order * num_channels + 1, num_channels, dtype=torch.float64)
+        self.lead = known(config.order)
+        weights = torch.zeros(self.lead * num_channels + 1, num_channels, dtype=torch.float64)
         self.register_buffer("weights", weights)  # the last row is the intercept
 
     def fit(self, series: Tensor) -> None:
