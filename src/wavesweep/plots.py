@@ -35,9 +35,7 @@ def forecast(
     """
     figure, panels = _figure(1.7, count=min(len(part.truth), len(COLOURS)))
     for index, axes in enumerate(panels):
-        _draw_window(axes, part, forecasts, index)
-        for name, other in (baseline or {}).items():
-            _draw_baseline(axes, part, other, index, name)
+        _draw_window(axes, part, forecasts, index, baseline or {})
     _limit(panels[0], np.concatenate([part.context, part.truth], axis=1)[: len(panels)])
     _finish(panels, title, "time step")
     _save(figure, path)
@@ -134,43 +132,32 @@ def _finish(panels: list[Axes], title: str, steps: str) -> None:
         axes.minorticks_off()
 
 
-def _draw_window(axes: Axes, part: Part, forecasts: Forecasts, index: int) -> None:
-    _, context, num_channels = part.context.shape
-    horizon = part.truth.shape[1]
+def _draw_window(axes: Axes, part: Part, forecasts: Forecasts, index: int, baseline: dict[str, np.ndarray]) -> None:
+    context, horizon = part.context.shape[1], part.truth.shape[1]
     origin = int(part.start[index]) + context
     past = np.arange(origin - min(context, max(horizon, 20)), origin)
+    predicted = past[past >= forecasts.lead]
     ahead = np.arange(origin - 1, origin + horizon)  # begins at the last observed value, so that lines meet
-    colour = COLOURS[index]
-    for channel in range(num_channels):
-        named = channel == 0
-        observed = part.context[index, -len(past) :, channel]
-        truth = np.append(observed[-1], part.truth[index, :, channel])
-        predicted = np.append(observed[-1], forecasts.closed_loop[index, :, channel])
-        axes.plot(past, observed, color=GREY, lw=2.4, label="observed" if named else None)
-        axes.plot(
-            *_one_step(forecasts, index, channel, past), color=colour, lw=0.9, label="one step" if named else None
-        )
-        axes.plot(ahead, truth, color="black", lw=0.9, alpha=0.55, label="truth" if named else None)
-        axes.plot(ahead, predicted, color=colour, lw=1.6, ls=DASHED, label="closed loop" if named else None)
+    observed, colour = part.context[index, -len(past) :], COLOURS[index]
+    one_step = forecasts.one_step[min(index, len(forecasts.one_step) - 1), predicted - forecasts.lead]
+    truth = np.append(observed[-1:], part.truth[index], axis=0)
+    closed_loop = np.append(observed[-1:], forecasts.closed_loop[index], axis=0)
+    _draw_lines(axes, past, observed, "observed", color=GREY, lw=2.4)
+    _draw_lines(axes, predicted, one_step, "one step", color=colour, lw=0.9)
+    _draw_lines(axes, ahead, truth, "truth", color="black", lw=0.9, alpha=0.55)
+    _draw_lines(axes, ahead, closed_loop, "closed loop", color=colour, lw=1.6, ls=DASHED)
+    for name, values in baseline.items():
+        _draw_lines(axes, ahead[1:], values[index], _spoken(name), color="black", lw=1, ls=":", alpha=0.6, zorder=1.5)
     axes.axvline(origin - 1, color="black", lw=0.8, alpha=0.5)
 
 
-def _draw_baseline(axes: Axes, part: Part, forecast: np.ndarray, index: int, name: str) -> None:
-    steps = int(part.start[index]) + part.context.shape[1] + np.arange(forecast.shape[1])
-    for channel in range(forecast.shape[2]):
-        label = None if channel else _spoken(name)
-        axes.plot(steps, forecast[index, :, channel], color="black", lw=1, ls=":", alpha=0.6, label=label, zorder=1.5)
+def _draw_lines(axes: Axes, steps: np.ndarray, values: np.ndarray, name: str, **style: Any) -> None:
+    """Draw a line for each channel of `values`, (step, channel); the legend names the first."""
+    axes.plot(steps, values, label=[name, *[None] * (values.shape[1] - 1)], **style)
 
 
 def _spoken(name: str) -> str:
     return "linear autoregression" if name == "linear" else name.replace("_", " ")
-
-
-def _one_step(forecasts: Forecasts, index: int, channel: int, past: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the steps of the visible past that have a one-step prediction, and the predictions."""
-    predictions = forecasts.one_step[min(index, len(forecasts.one_step) - 1), :, channel]
-    steps = past[past >= forecasts.lead]
-    return steps, predictions[steps - forecasts.lead]
 
 
 def _limit(axes: Axes, values: np.ndarray) -> None:
