@@ -8,15 +8,25 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from tests.conftest import config, small
 from wavesweep.config import Config
 from wavesweep.experiment import load_trainer
 from wavesweep.forecasting import forecast_part
-from wavesweep.networks import PointwiseForecaster
+from wavesweep.networks import Forecaster, PointwiseForecaster
 from wavesweep.optimizers import LBFGS
 from wavesweep.splits import load
-from wavesweep.training import GradientDescent, Loss, Record, Trains, cut_windows, draw_windows, one_step_loss
+from wavesweep.training import (
+    GradientDescent,
+    Loss,
+    Record,
+    Trains,
+    closed_loop_loss,
+    cut_windows,
+    draw_windows,
+    one_step_loss,
+)
 
 OPTIMIZERS = [
     ("optimizer=lbfgs",),
@@ -129,9 +139,16 @@ def test_each_round_of_the_refinement_starts_afresh_on_new_windows() -> None:
     assert minimised[0] is minimised[1] is not minimised[2] is minimised[3]
 
 
-def test_the_refinement_looks_further_ahead_in_its_second_half() -> None:
-    subject = gradient_descent(small("training.window=10", "training.epochs=2", "training.refine_epochs=4"))
-    lengths = [subject._refine_lengths(first) for first in (1, 2, 3, 4)]
+def test_the_refinement_looks_further_ahead_in_its_second_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = ("training.window=10", "training.epochs=2", "training.refine_epochs=4", "training.refine_restart_every=1")
+    lengths = []
+
+    def looked_at(network: Forecaster, windows: Tensor, start: Tensor, context: int) -> Loss:
+        lengths.append((context, windows.shape[1] - context))
+        return closed_loop_loss(network, windows, start, context)
+
+    monkeypatch.setattr("wavesweep.training.closed_loop_loss", looked_at)
+    list(trainer(small(*rounds)).records())
     assert lengths == [(5, 5), (5, 5), (5, 15), (5, 15)]
 
 

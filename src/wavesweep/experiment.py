@@ -17,11 +17,11 @@ from wavesweep.config import Config, Training
 from wavesweep.forecasting import Forecasts, forecast_part, to_network
 from wavesweep.interrupts import Pruned
 from wavesweep.metrics import drift, scaled_mse, scores
-from wavesweep.networks import Forecaster
+from wavesweep.networks import Forecaster, LinearForecaster
 from wavesweep.rundir import RunDirectory, unseal, write_atomically
 from wavesweep.schema import Refused, known
 from wavesweep.splits import Split
-from wavesweep.training import Record, Trains, build_trainer
+from wavesweep.training import GradientDescent, LeastSquares, Record, Trains
 from wavesweep.weights import Weights, copy_weights, serialize
 
 log = logging.getLogger("wavesweep")
@@ -134,7 +134,9 @@ def load_trainer(config: Config, data: Split) -> Trains:
     network = config.model.build(len(config.dataset.channels), config.runtime.dtype).to(config.runtime.device)
     series = to_network(network, data.scaler.scale(data.train))
     network.adapt(series)
-    return build_trainer(network, series, config.training, config.optimizer, config.seed)
+    if isinstance(network, LinearForecaster):
+        return LeastSquares(network, series)
+    return GradientDescent(network, series, config.training, config.optimizer, config.seed)
 
 
 def _better(config: Config, kept: Kept, record: Record, metrics: Metrics, network: Forecaster) -> Kept:

@@ -126,12 +126,16 @@ class GradientDescent:
         self.epochs = self.main_epochs + training.refine_epochs
         self.window = known(training.window)
         self.batches = self._batch_sizes()
+        self.main_steps = self.main_epochs * len(self.batches)
+        self.optimizer = optimizer.build(network.parameters())
+        self.schedule = optimizer.build_schedule(self.optimizer, self.main_steps)
         self.fixed_windows: tuple[Tensor, Tensor] | None = None
         self.fixed_loss: Loss | None = None
-        if self._sees_all_at_once():
+        only_one = len(series) == 1 and series.shape[1] == self.window
+        if optimizer.full_batch or only_one:
             windows, start = self.fixed_windows = cut_windows(series, self.window)
             self.fixed_loss = one_step_loss(network, windows, windows, start, known(training.washout))
-        self._enter_main()
+        network.train()
 
     def records(self) -> Iterator[Record]:
         """Train, yielding at the epochs that `is_recorded` names; after a loss that isn't finite, for the last time.
@@ -144,8 +148,6 @@ class GradientDescent:
         while self.epoch < self.epochs and not interrupts.pending():
             began = perf_counter()
             self.epoch += 1
-            if self._refined() > 0 and (self._refined() - 1) % self.training.refine_restart_every == 0:
-                self._enter_round()
             loss = self._train_epoch()
             self.seconds += perf_counter() - began
             finite = math.isfinite(loss)
@@ -177,7 +179,7 @@ class GradientDescent:
         self.epoch, self.steps, self.retries = state["epoch"], state["steps"], state["retries"]
         self.evaluations, self.seconds = state["evaluations"], state["seconds"]
         self.network.load_state_dict(state["network"])
-        if self._refined() > 0:
+        if self.epoch > self.main_epochs:
             self._enter_round()
         self.optimizer.load_state_dict(state["optimizer"])
         if self.schedule:
@@ -190,29 +192,18 @@ class GradientDescent:
         size = covering if self.config.full_batch else self.training.batch_size
         return [min(size, covering - first) for first in range(0, covering, size)]
 
-    def _sees_all_at_once(self) -> bool:
-        only_one = len(self.series) == 1 and self.series.shape[1] == self.window
-        return self.config.full_batch or only_one
-
-    def _enter_main(self) -> None:
-        total = self.main_epochs * len(self.batches)
-        self.optimizer = self.config.build(self.network.parameters())
-        self.schedule = self.config.build_schedule(self.optimizer, total)
-        self.network.train()
-
-    def _refined(self) -> int:
-        """Return how many epochs of the refinement have begun."""
-        return max(self.epoch - self.main_epochs, 0)
-
     def _enter_round(self) -> None:
+        """Make ready for the refinement's round that this epoch belongs to."""
         self._build_refiner()
         # A line search needs the same loss for the same weights: no random masks, no batch statistics. Not for
         # all modules, since LSTM layers on a GPU have gradients in train mode alone.
         for module in self.network.modules():
             if isinstance(module, nn.Dropout | nn.BatchNorm1d):
                 module.eval()
-        turn = (self._refined() - 1) // self.training.refine_restart_every
-        context, horizon = self._refine_lengths(turn * self.training.refine_restart_every + 1)
+        turn = (self.epoch - self.main_epochs - 1) // self.training.refine_restart_every
+        in_first_half = 2 * (turn * self.training.refine_restart_every + 1) <= self.training.refine_epochs
+        context = max(self.window // 2, self.network.lead)
+        horizon = min(context if in_first_half else 3 * context, self.series.shape[1] - context)
         seed = int(stream(self.seed, f"windows of round {turn}").integers(2**63))
         generator = torch.Generator().manual_seed(seed)
         windows, start = draw_windows(self.series, context + horizon, self.training.refine_windows, generator)
@@ -234,7 +225,9 @@ class GradientDescent:
         return loss
 
     def _train_epoch(self) -> float:
-        if self._refined() > 0:
+        if self.epoch > self.main_epochs:
+            if (self.epoch - self.main_epochs - 1) % self.training.refine_restart_every == 0:
+                self._enter_round()
             return self._refine_step()
         if self.config.full_batch:
             return self._full_batch_step(self._next_loss(size=0))
@@ -285,28 +278,11 @@ class GradientDescent:
     def _noise(self) -> float:
         """Return the standard deviation of the input noise now: it fades geometrically."""
         first, last = self.training.noise_start, self.training.noise_end
-        total = self.main_epochs * len(self.batches)
-        return first * (last / first) ** (self.steps / max(total - 1, 1)) if first else 0.0
-
-    def _refine_lengths(self, first: int) -> tuple[int, int]:
-        """Return context and horizon of the round that begins with the refinement's epoch `first`.
-
-        Half a window each; in the second half of the refinement, three times as much to forecast.
-        """
-        context = max(self.window // 2, self.network.lead)
-        ahead = context if 2 * first <= self.training.refine_epochs else 3 * context
-        return context, min(self.series.shape[1] - context, ahead)
+        return first * (last / first) ** (self.steps / max(self.main_steps - 1, 1)) if first else 0.0
 
 
 Trains = LeastSquares | GradientDescent
 """What trains a network; its `state` makes an interrupted training go on exactly."""
-
-
-def build_trainer(network: Forecaster, series: Tensor, training: Training, optimizer: Optimizer, seed: int) -> Trains:
-    """Return what trains this kind of network; the arguments are those of `GradientDescent`."""
-    if isinstance(network, LinearForecaster):
-        return LeastSquares(network, series)
-    return GradientDescent(network, series, training, optimizer, seed)
 
 
 def one_step_loss(network: Forecaster, inputs: Tensor, values: Tensor, start: Tensor, washout: int) -> Loss:
