@@ -17,7 +17,7 @@ import numpy as np
 
 from wavesweep.compose import compose_words
 from wavesweep.jobs import prepare
-from wavesweep.metrics import scaled_mse
+from wavesweep.metrics import mse
 
 ARTICLE = (
     "training=article", "model=large", "model.difference=false", "model.initialization=uniform", "optimizer=lbfgs",
@@ -84,7 +84,7 @@ def neuralforecast() -> tuple[float, float]:
     forecaster.fit(table(data.train[..., 0]), val_size=0)
     seconds = perf_counter() - began
     forecast = forecaster.predict(df=table(data.test.context[..., 0]))["LSTM"].to_numpy()
-    return seconds, scaled_mse(forecast.reshape(data.test.truth.shape), data.test.truth, data.variance)
+    return seconds, mse(forecast.reshape(data.test.truth.shape), data.test.truth, data.variance)
 
 
 if __name__ == "__main__":

@@ -13,19 +13,14 @@ def baseline_forecasts(split: Split, part: Part) -> dict[str, np.ndarray]:
     """Forecast a part by each baseline: `naive`, `seasonal_naive` and `linear`, (window, horizon, channel)."""
     period = find_period(split.train / np.sqrt(split.variance), longest=part.context.shape[1])
     return {
-        "naive": naive(part),
+        "naive": seasonal_naive(part, period=1),
         "seasonal_naive": seasonal_naive(part, period),
         "linear": linear(part, split.train),
     }
 
 
-def naive(part: Part) -> np.ndarray:
-    """Repeat the last observed value, (window, horizon, channel)."""
-    return seasonal_naive(part, period=1)
-
-
 def seasonal_naive(part: Part, period: int) -> np.ndarray:
-    """Repeat the last `period` observed values, (window, horizon, channel)."""
+    """Repeat the last `period` observed values, (window, horizon, channel); with 1 it is the naive forecast."""
     horizon = part.truth.shape[1]
     steps = np.arange(horizon) % period
     return part.context[:, -period:][:, steps]

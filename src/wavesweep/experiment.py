@@ -5,7 +5,6 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,11 @@ from wavesweep.baselines import baseline_forecasts
 from wavesweep.config import Config, Training
 from wavesweep.forecasting import Forecasts, forecast_part, to_network
 from wavesweep.interrupts import Pruned
-from wavesweep.metrics import drift, scaled_mse, scores
-from wavesweep.networks import Forecaster, LinearForecaster
+from wavesweep.metrics import drift, mse, scores
+from wavesweep.networks import LinearForecaster
 from wavesweep.rundir import RunDirectory, unseal, write_atomically
 from wavesweep.schema import Refused, known
-from wavesweep.splits import Split
+from wavesweep.splits import Part, Split
 from wavesweep.training import GradientDescent, LeastSquares, Record, Trains
 from wavesweep.weights import Weights, copy_weights, serialize
 
@@ -88,15 +87,16 @@ def run(
         kept = Kept(**checkpoint["kept"])
     saved = trainer.epoch
     illustrated = _illustrated_epochs(config, trainer)
-    finite = True
-    for record in () if _gave_up(config.training, kept, trainer) else trainer.records():
+    finite, records = True, trainer.records()
+    while not _gave_up(config.training, kept, trainer) and (record := next(records, None)):
         finite = math.isfinite(record.loss) and all(weight.isfinite().all() for weight in network.parameters())
         forecasts = forecast_part(network, data.scaler, data.val)
         metrics = {"train/loss": record.loss, **_named("val", scores(forecasts, data.val, data.variance))}
         spent = {"seconds": trainer.seconds, "evaluations": float(trainer.evaluations)}
         directory.append_metrics(record.epoch, metrics | spent)
         if finite:
-            kept = _better(config, kept, record, metrics, network)
+            if config.training.keep == "last" or metrics[config.objective] < kept.objective:
+                kept = Kept(record.epoch, metrics[config.objective], copy_weights(network), metrics)
             if record.epoch in illustrated:
                 _draw_validation(config, data, directory, record.epoch, forecasts)
             _save_checkpoint(directory, trainer, kept)
@@ -107,13 +107,13 @@ def run(
             directory.append_metrics(None, _spent(trainer))
             plots.learning_curve(directory.figure("learning_curve"), directory.read_metrics(), kept.epoch)
             raise
-        if _gave_up(config.training, kept, trainer):
-            break
     if interrupts.pending() and finite and trainer.epoch > saved:
         _save_checkpoint(directory, trainer, kept)
     interrupts.check()
     network.load_state_dict(kept.weights)
     write_atomically(directory.weights, serialize(kept.weights, data.scaler))
+    if kept.epoch and kept.epoch not in illustrated:
+        _draw_validation(config, data, directory, kept.epoch, forecast_part(network, data.scaler, data.val))
     diverged = not (finite and kept.epoch and math.isfinite(kept.objective))
     result = _conclude(config, data, directory, trainer, kept, diverged)
     plots.learning_curve(directory.figure("learning_curve"), directory.read_metrics(), kept.epoch)
@@ -139,26 +139,15 @@ def load_trainer(config: Config, data: Split) -> Trains:
     return GradientDescent(network, series, config.training, config.optimizer, config.seed)
 
 
-def _better(config: Config, kept: Kept, record: Record, metrics: Metrics, network: Forecaster) -> Kept:
-    """Return the better of the weights kept so far and those of this epoch (the last: `keep=last`)."""
-    objective = metrics[config.objective]
-    if config.training.keep == "last" or objective < kept.objective:
-        return Kept(record.epoch, objective, copy_weights(network), metrics)
-    return kept
-
-
 def _conclude(
     config: Config, data: Split, directory: RunDirectory, trainer: Trains, kept: Kept, diverged: bool
 ) -> Result:
     """Draw what the kept weights forecast, and score them on the test part; a diverged run has no scores."""
-    if kept.epoch and not _picture(directory, kept.epoch).exists():
-        validation = forecast_part(trainer.network, data.scaler, data.val)
-        _draw_validation(config, data, directory, kept.epoch, validation)
     part, name = (data.test, "test") if data.test else (data.val, "validation")
     forecasts = forecast_part(trainer.network, data.scaler, part)
     baselines = baseline_forecasts(data, part)
-    others = {key: scaled_mse(forecast, part.truth, data.variance) for key, forecast in baselines.items()}
-    best = min(others, key=lambda key: np.nan_to_num(others[key], nan=np.inf))
+    others = _score_baselines(baselines, part, data.variance)
+    best = min(baselines, key=lambda key: np.nan_to_num(others[f"{key}_scaled_mse"], nan=np.inf))
     title = _title(config, name, kept.epoch)
     interrupts.check()
     plots.forecast(directory.figure("forecast"), part, forecasts, title, {best: baselines[best]})
@@ -166,19 +155,18 @@ def _conclude(
     ahead = {"this run": forecasts.closed_loop, **baselines}  # not by its kind: a baseline is linear too
     plots.drift(directory.figure("drift"), drift(ahead, part.truth, data.variance), title)
     once = _spent(trainer)
-    if data.test and not diverged:
-        once |= _named("test", scores(forecasts, data.test, data.variance))
-        once |= {f"test/{key}_scaled_mse": score for key, score in others.items()}
-    if not diverged:
-        on_validation = baselines if part is data.val else baseline_forecasts(data, data.val)
-        once |= {
-            f"val/{key}_scaled_mse": scaled_mse(forecast, data.val.truth, data.variance)
-            for key, forecast in on_validation.items()
-        }
-    directory.append_metrics(None, once)
     if diverged:
+        directory.append_metrics(None, once)
         return Result(diverged=True, objective=math.nan, epoch=kept.epoch)
+    if data.test:
+        once |= _named("test", scores(forecasts, data.test, data.variance) | others)
+    once |= _named("val", _score_baselines(baseline_forecasts(data, data.val), data.val, data.variance))
+    directory.append_metrics(None, once)
     return Result(diverged=False, objective=kept.objective, epoch=kept.epoch, metrics=kept.metrics | once)
+
+
+def _score_baselines(forecasts: dict[str, np.ndarray], part: Part, variance: np.ndarray) -> Metrics:
+    return {f"{name}_scaled_mse": mse(forecast, part.truth, variance) for name, forecast in forecasts.items()}
 
 
 def _spent(trainer: Trains) -> Metrics:
@@ -198,11 +186,8 @@ def _illustrated_epochs(config: Config, trainer: Trains) -> set[int]:
 
 
 def _draw_validation(config: Config, data: Split, directory: RunDirectory, epoch: int, forecasts: Forecasts) -> None:
-    plots.forecast(_picture(directory, epoch), data.val, forecasts, _title(config, "validation", epoch))
-
-
-def _picture(directory: RunDirectory, epoch: int) -> Path:
-    return directory.figure(f"forecast_epoch_{epoch:03d}")
+    path = directory.figure(f"forecast_epoch_{epoch:03d}")
+    plots.forecast(path, data.val, forecasts, _title(config, "validation", epoch))
 
 
 def _title(config: Config, part: str, epoch: int) -> str:

@@ -22,18 +22,15 @@ def scores(forecasts: Forecasts, part: Part, variance: np.ndarray) -> dict[str, 
     return {
         "one_step_mse": mse(forecasts.one_step[:, first - forecasts.lead :], part.observed[:, first:]),
         "closed_loop_mse": mse(forecasts.closed_loop, part.truth),
-        "closed_loop_scaled_mse": scaled_mse(forecasts.closed_loop, part.truth, variance),
+        "closed_loop_scaled_mse": mse(forecasts.closed_loop, part.truth, variance),
     }
 
 
-def mse(forecast: np.ndarray, truth: np.ndarray) -> float:
-    """Return the mean squared error of (series, time, channel); inf where a forecast exploded."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.square(forecast - truth).mean())
+def mse(forecast: np.ndarray, truth: np.ndarray, variance: np.ndarray | float = 1.0) -> float:
+    """Return the mean squared error of (series, time, channel), each channel divided by its `variance`.
 
-
-def scaled_mse(forecast: np.ndarray, truth: np.ndarray, variance: np.ndarray) -> float:
-    """Return the mean squared error of (series, time, channel), each channel divided by its `variance`."""
+    It is inf where a forecast exploded.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         return float((np.square(forecast - truth) / variance).mean())
 

@@ -87,7 +87,7 @@ def learning_curve(path: Path, rows: list[dict[str, Any]], kept: int) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write a picture whole or not at all: one that is there is not drawn again."""
+    """Write a picture, whole or not at all."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 2})  # of 9: in a third of the time
     write_atomically(path, buffer.getvalue())
