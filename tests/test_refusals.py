@@ -205,6 +205,11 @@ FILES = [
     Case("--config-dir . dataset=own", "dataset must be a group of keys, got [3]", (("dataset/own.yaml", "- 3\n"),)),
     Case(
         "--config-dir . dataset=own",
+        "dataset.2.5 Keys should be strings, got 2.5",
+        (("dataset/own.yaml", "defaults: [sine]\n2.5: 3\n"),),
+    ),
+    Case(
+        "--config-dir . dataset=own",
         "dataset=own is not an option; choose from cos_sin_squared, linear_noise, sine",
         (("dataset/own.yaml/", ""),),
     ),

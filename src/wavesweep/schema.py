@@ -40,11 +40,8 @@ def keys_of(schema: type[BaseModel], prefix: str = "") -> list[str]:
     keys: list[str] = []
     for name, field in schema.model_fields.items():
         keys.append(prefix + name)
-        annotation = field.annotation
-        nested = [annotation] if isinstance(annotation, type) else list(_members(annotation).values())
-        for model in nested:
-            if issubclass(model, BaseModel):
-                keys += keys_of(model, f"{prefix}{name}.")
+        for part in _parts(field.annotation):
+            keys += keys_of(part, f"{prefix}{name}.")
     return list(dict.fromkeys(keys))
 
 
@@ -86,21 +83,18 @@ _RULES = {
 def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
     kind, value = details["type"], details["input"]
     context: dict[str, Any] = {name: _number(limit) for name, limit in details.get("ctx", {}).items()}
-    parts, model = _walk(details["loc"], schema)
-    key = ".".join(parts)
+    names, around, annotation = _walk(details["loc"], schema)
+    key = ".".join(names)
     if kind == "extra_forbidden":
-        siblings = list(model.model_fields) if model else []
-        return f"{key} is not a key of this configuration; {suggestion(parts[-1], siblings, parts[:-1])}"
-    annotation = model.model_fields[parts[-1].partition("[")[0]].annotation if model else None
+        return f"{key} is not a key of this configuration; {suggestion(names[-1], around.model_fields, names[:-1])}"
     if kind == "missing" and isinstance(details["loc"][-1], int):
         return f"{key.partition('[')[0]} must have {len(get_args(annotation))} entries, got {shown(value)}"
     if kind == "missing":
-        part = _members(annotation) or (isinstance(annotation, type) and issubclass(annotation, ConfigPart))
-        return f"{key} is missing; {'choose an option of this group' if part else 'give it a value'}"
+        return f"{key} is missing; {'choose an option of this group' if _parts(annotation) else 'give it a value'}"
     if kind == "union_tag_not_found":
-        return f"{key}.kind is missing; {suggestion('', _members(annotation))}"
+        return f"{key}.kind is missing; {suggestion('', _kinds(annotation))}"
     if kind == "union_tag_invalid":
-        return f"{key}.kind: {context['tag']} is unknown; {suggestion(str(context['tag']), _members(annotation))}"
+        return f"{key}.kind: {context['tag']} is unknown; {suggestion(str(context['tag']), _kinds(annotation))}"
     if kind == "literal_error":
         expected = [name.strip("'") for name in context["expected"].replace(" or ", ", ").split(", ")]
         return f"{key}: {shown(value)} is unknown; {suggestion(str(value), expected)}"
@@ -124,31 +118,33 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _walk(location: tuple[int | str, ...], schema: type[BaseModel]) -> tuple[list[str], type[BaseModel] | None]:
-    """Return the key as its user wrote it, without pydantic's names of union members, and its parent."""
-    parts: list[str] = []
-    model: type[BaseModel] | None = schema
-    members: dict[str, type[BaseModel]] = {}
-    parent = model
+def _walk(location: tuple[int | str, ...], schema: type[BaseModel]) -> tuple[list[str], type[BaseModel], Any]:
+    """Follow pydantic's path to a value.
+
+    Returns:
+        The names that its user wrote, the part that the last of them stands in, and that name's annotation.
+    """
+    names: list[str] = []
+    around, annotation = schema, schema
     for step in location:
-        if str(step) in members:
-            model, members = members[str(step)], {}
-            continue
-        if model is None or not isinstance(step, str):
-            # What follows a leaf is an index, or the name of one of the types that the leaf may have.
-            if isinstance(step, int):
-                parts[-1] += f"[{step}]"
-            continue
-        parts.append(step)
-        parent = model
-        field = model.model_fields.get(step)
-        members = _members(field.annotation) if field else {}
-        model = field.annotation if field and isinstance(field.annotation, type) else None
-        model = model if model and issubclass(model, BaseModel) else None
-    return parts, parent
+        parts = _parts(annotation)
+        if isinstance(step, int):
+            names[-1] += f"[{step}]"
+        elif len(parts) > 1:  # pydantic puts the kind between two names
+            annotation = _kinds(annotation)[step]
+        elif parts:  # else it is pydantic's name for one of the types that a value may have
+            names.append(step)
+            [around] = parts
+            annotation = around.model_fields[step].annotation if step in around.model_fields else None
+    return names, around, annotation
 
 
-def _members(annotation: Any) -> dict[str, type[BaseModel]]:
-    options = [option for option in getattr(annotation, "__args__", ()) if isinstance(option, type)]
-    models = [option for option in options if issubclass(option, BaseModel) and "kind" in option.model_fields]
-    return {kind: model for model in models for kind in model.model_fields["kind"].annotation.__args__}  # type: ignore
+def _parts(annotation: Any) -> list[type[BaseModel]]:
+    """Return the parts of the configuration that an annotation allows: one, those of a union, or none."""
+    options = (annotation, *get_args(annotation))
+    return [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
+
+
+def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
+    """Return the parts of a union by their kinds."""
+    return {kind: part for part in _parts(annotation) for kind in get_args(part.model_fields["kind"].annotation)}
