@@ -48,10 +48,8 @@ def explain(error: Exception, arguments: list[str]) -> str:
         return f"a YAML file must be text in UTF-8, got byte 0x{error.object[error.start]:02x} at {error.start}"
     if isinstance(error, TypeError | ValueError) and (choice := _no_choice(arguments)):
         return choice
-    if match := re.match(r"Could not override '([^']+)'", text):
-        return _unknown_key(match[1])
-    if match := re.match(r"Could not delete .*?'([^']+)'", text):
-        return _undeletable(match[1])
+    if match := re.match(r"Could not (override|delete) .*?'([^']+)'", text):
+        return _wrong_key(match[2], to_delete=match[1] == "delete")
     if match := re.match("Error merging override (.+)", text):
         return f"{match[1]} is not a value that Hydra takes there ({str(error.__cause__).partition(chr(10))[0]})"
     key = getattr(error, "full_key", None) or ""
@@ -100,12 +98,14 @@ def _broken_yaml(error: YAMLError) -> str:
     return f"{place}: can't be read as YAML ({problem}); correct it"
 
 
-def _unknown_key(key: str) -> str:
+def _wrong_key(key: str, *, to_delete: bool) -> str:
     from wavesweep.config import Config
     from wavesweep.schema import keys_of
 
     known = keys_of(Config)
     part, (group, _, name) = key.partition(".")[0], key.rpartition(".")
+    if key in known and to_delete:
+        return f"{key} can't be left out; give it a value"
     if key in known:
         return f"{key} is not a key of the {part} chosen here; leave it out, or choose another"
     if key == "hydra.sweeper.params":
@@ -117,10 +117,3 @@ def _unknown_key(key: str) -> str:
         return f"{key} is not a key of this configuration; {suggestion(name, siblings, [group])}"
     top = {other for other in known if "." not in other} | set(groups())
     return f"{key} is not a key of this configuration; {suggestion(part, top)}"
-
-
-def _undeletable(key: str) -> str:
-    from wavesweep.config import Config
-    from wavesweep.schema import keys_of
-
-    return f"{key} can't be left out; give it a value" if key in keys_of(Config) else _unknown_key(key)
