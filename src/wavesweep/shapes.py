@@ -2,15 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from wavesweep.config import Config, Forecast, Training
+from wavesweep.datasets import Counts, Fractions, Generated
 from wavesweep.optimizers import LBFGS
 from wavesweep.schema import Refused, known, shown
-
-if TYPE_CHECKING:
-    from wavesweep.datasets import Counts, Fractions, Generated
-
 
 MAIN_STEPS = 300  # enough for a network to come near, on every data set tried; the refinement does the rest
 
@@ -24,7 +20,7 @@ class Rows:
     test: int
 
 
-def splits_by_time(dataset: "Generated") -> bool:
+def splits_by_time(dataset: Generated) -> bool:
     """Say whether the parts are stretches of time; several series are split by series."""
     return dataset.total_series == 1
 
@@ -39,29 +35,23 @@ def fill_in(config: Config) -> Config:
     dataset = config.dataset.model_copy(update={"seed": seed}).with_sizes()
     dataset = dataset.model_copy(update={"split": _derive_split(dataset)})
     rows = rows_of(dataset)
-    steps = rows.train if splits_by_time(dataset) else known(dataset.length)
-    forecast = _fill_forecast(config.forecast, dataset, rows)
+    num_series, steps = (1, rows.train) if splits_by_time(dataset) else (rows.train, known(dataset.length))
+    forecast = _fill_forecast(config.forecast, dataset, rows, steps)
     model = config.model.with_sizes(min(steps, known(forecast.context)))
-    filled = config.model_copy(
-        update={
-            "dataset": dataset,
-            "model": model,
-            "training": _fill_training(config, rows.train if not splits_by_time(dataset) else 1, steps),
-            "forecast": forecast,
-        }
-    )
+    training = _fill_training(config, num_series, steps)
+    filled = config.model_copy(update={"dataset": dataset, "model": model, "training": training, "forecast": forecast})
     _check_size(filled)
     _check_model(filled, steps)
     return filled
 
 
-def rows_of(dataset: "Generated") -> Rows:
+def rows_of(dataset: Generated) -> Rows:
     """Return the parts of a data set whose split is filled in; further validation series are counted in."""
     train, val, test = known(dataset.split)
     return Rows(int(train), int(val) + dataset.validation_series, int(test))
 
 
-def _derive_split(dataset: "Generated") -> tuple[int, int, int]:
+def _derive_split(dataset: Generated) -> tuple[int, int, int]:
     """Return the row counts, derived from the shape or as given, and check that they can be used."""
     by_time = splits_by_time(dataset)
     total = known(dataset.length if by_time else dataset.num_series)
@@ -82,7 +72,7 @@ def _derive_split(dataset: "Generated") -> tuple[int, int, int]:
     return train, val, test
 
 
-def _given_rows(split: "Counts | Fractions", total: int, unit: str) -> tuple[int, int, int]:
+def _given_rows(split: Counts | Fractions, total: int, unit: str) -> tuple[int, int, int]:
     if isinstance(split[0], float):
         first, second = round(split[0] * total), round((split[0] + split[1]) * total)
         parts = (first, second - first, total - second)
@@ -128,23 +118,15 @@ def _main_epochs(config: Config, windows: int) -> int:
     return math.ceil(MAIN_STEPS / math.ceil(windows / config.training.batch_size))
 
 
-def _fill_forecast(forecast: Forecast, dataset: "Generated", rows: Rows) -> Forecast:
-    if not splits_by_time(dataset):
-        longest = known(dataset.length)
-        horizon = forecast.horizon or longest
-        context = forecast.context or longest
-    else:
-        horizon = forecast.horizon or min(rows.val, rows.test or rows.val)
-        context = forecast.context or rows.train
-        longest = rows.train
-        if rows.test and horizon > rows.val:
-            raise Refused(
-                f"forecast.horizon must be at most the {rows.val} steps of the validation part, got {horizon}"
-            )
-    if context > longest:
-        raise Refused(f"forecast.context must be at most the {longest} observed steps, got {context}")
-    stride = forecast.stride or horizon
-    return Forecast(horizon=horizon, context=context, stride=stride)
+def _fill_forecast(forecast: Forecast, dataset: Generated, rows: Rows, steps: int) -> Forecast:
+    by_time = splits_by_time(dataset)
+    context = forecast.context or steps
+    horizon = forecast.horizon or (min(rows.val, rows.test or rows.val) if by_time else steps)
+    if by_time and rows.test and horizon > rows.val:
+        raise Refused(f"forecast.horizon must be at most the {rows.val} steps of the validation part, got {horizon}")
+    if context > steps:
+        raise Refused(f"forecast.context must be at most the {steps} observed steps, got {context}")
+    return Forecast(horizon=horizon, context=context, stride=forecast.stride or horizon)
 
 
 def _check_size(config: Config) -> None:
