@@ -54,8 +54,6 @@ class Generated(ConfigPart):
 
     def with_sizes(self) -> Self:
         """Return a copy with every size that is `null` drawn at random, as the article draws it."""
-        if all(getattr(self, name, 0) is not None for name in _DRAWN_SIZES):
-            return self
         draws = stream(known(self.seed), "sizes")
         drawn = {name: int(draws.integers(low, high)) for name, (low, high) in _DRAWN_SIZES.items()}
         missing = {name: drawn[name] for name in drawn if getattr(self, name, 0) is None}
@@ -132,18 +130,15 @@ class LinearNoise(Generated):
     noise_per: Literal["series", "step"]
 
     def _signal(self, time: "np.ndarray") -> "np.ndarray":
-        return self.slope * time + self.intercept + self._noise(len(time))
-
-    def _noise(self, steps: int) -> "np.ndarray":
-        """Return ε, (series, 1) or (series, steps)."""
         import numpy as np
 
+        line = self.slope * time + self.intercept
         if self.noise_per == "series":
-            size = (self.total_series, 1)
-            return stream(known(self.seed), "noise").normal(self.noise_mean, self.noise_std, size)
+            draws = stream(known(self.seed), "noise")
+            return line + draws.normal(self.noise_mean, self.noise_std, (self.total_series, 1))
         # A stream for each series: neither more steps nor more series change those that are there.
         streams = [stream(known(self.seed), f"noise of series {index}") for index in range(self.total_series)]
-        return np.stack([draws.normal(self.noise_mean, self.noise_std, steps) for draws in streams])
+        return line + np.stack([draws.normal(self.noise_mean, self.noise_std, len(time)) for draws in streams])
 
     @model_validator(mode="after")
     def _varies(self) -> Self:
