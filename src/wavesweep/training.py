@@ -109,6 +109,7 @@ class GradientDescent:
         network: What is trained, in place.
         epoch: Epochs done so far.
         epochs: Epochs in all.
+        batches: Windows that each step of an epoch of the main stage takes; they cover the training part once.
         seconds: Spent on training so far; evaluation does not count.
         evaluations: Of the loss and its gradient so far.
 
@@ -125,7 +126,9 @@ class GradientDescent:
         self.main_epochs = known(training.epochs)
         self.epochs = self.main_epochs + training.refine_epochs
         self.window = known(training.window)
-        self.batches = self._batch_sizes()
+        covering = len(series) * math.ceil(series.shape[1] / self.window)  # windows, for each value once
+        size = covering if optimizer.full_batch else training.batch_size
+        self.batches = [min(size, covering - first) for first in range(0, covering, size)]
         self.main_steps = self.main_epochs * len(self.batches)
         self.optimizer = optimizer.build(network.parameters())
         self.schedule = optimizer.build_schedule(self.optimizer, self.main_steps)
@@ -185,12 +188,6 @@ class GradientDescent:
         if self.schedule:
             self.schedule.load_state_dict(state["schedule"])
         torch.set_rng_state(state["random"])
-
-    def _batch_sizes(self) -> list[int]:
-        """Return how many windows each step of an epoch takes, such that they cover the training part once."""
-        covering = len(self.series) * math.ceil(self.series.shape[1] / self.window)
-        size = covering if self.config.full_batch else self.training.batch_size
-        return [min(size, covering - first) for first in range(0, covering, size)]
 
     def _enter_round(self) -> None:
         """Make ready for the refinement's round that this epoch belongs to."""
