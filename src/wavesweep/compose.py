@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -26,8 +27,6 @@ from wavesweep.redaction import public_address, without_password
 from wavesweep.refusals import Refused, suggestion
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from wavesweep.config import Config
 
 # Runs and sweeps that start in the same second would share a directory that is named by the time alone.
@@ -176,7 +175,7 @@ def refuse(problems: str) -> int:
     return REFUSED
 
 
-def read_flags(arguments: list[str]) -> "Namespace":
+def read_flags(arguments: list[str]) -> Namespace:
     """Read the command line as Hydra does, which shows all its flags where one is wrong.
 
     Raises:

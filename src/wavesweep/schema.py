@@ -82,7 +82,8 @@ _RULES = {
 
 def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
     kind, value = details["type"], details["input"]
-    context: dict[str, Any] = {name: _number(limit) for name, limit in details.get("ctx", {}).items()}
+    limits = details.get("ctx", {})
+    context = {name: f"{limit:g}" if isinstance(limit, float) else limit for name, limit in limits.items()}
     names, around, annotation = _walk(details["loc"], schema)
     key = ".".join(names)
     if kind == "extra_forbidden":
@@ -101,10 +102,6 @@ def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
     if kind == "value_error":
         return f"{key}{': ' if isinstance(value, Mapping) else ' '}{context['error']}"
     return f"{key} {_RULES.get(kind, str(details['msg'])).format(**context)}, got {shown(value)}"
-
-
-def _number(limit: Any) -> Any:
-    return f"{limit:g}" if isinstance(limit, float) else limit
 
 
 def shown(value: object) -> str:
