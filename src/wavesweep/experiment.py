@@ -85,7 +85,6 @@ def run(
     if checkpoint:
         trainer.restore(checkpoint["training"])
         kept = Kept(**checkpoint["kept"])
-    saved = trainer.epoch
     illustrated = _illustrated_epochs(config, trainer)
     finite, records = True, trainer.records()
     while not _gave_up(config.training, kept, trainer) and (record := next(records, None)):
@@ -100,14 +99,13 @@ def run(
             if record.epoch in illustrated:
                 _draw_validation(config, data, directory, record.epoch, forecasts)
             _save_checkpoint(directory, trainer, kept)
-            saved = record.epoch
         try:
             listen(record, metrics, trainer.epochs)
         except Pruned:
             directory.append_metrics(None, _spent(trainer))
             plots.learning_curve(directory.figure("learning_curve"), directory.read_metrics(), kept.epoch)
             raise
-    if interrupts.pending() and finite and trainer.epoch > saved:
+    if interrupts.pending() and finite and not trainer.is_recorded(trainer.epoch):
         _save_checkpoint(directory, trainer, kept)
     interrupts.check()
     network.load_state_dict(kept.weights)
