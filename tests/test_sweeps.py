@@ -410,7 +410,7 @@ def work(queue: Queue, state: State = "finished") -> list[int]:
             if trial is None:
                 return taken
             taken.append(trial.number)
-            queue.end(replace(trial, state=state))
+            queue.sweep.write_trial(replace(trial, state=state))
 
 
 def take(sweep: SweepDirectory, launch: str) -> tuple[int, int]:
@@ -438,7 +438,7 @@ def test_each_trial_is_handed_out_once_to_whoever_asks(tmp_path: Path) -> None:
                 assert sweep.read_trial(trial.number) == trial
                 time.sleep(chance.uniform(0, 0.02))
                 held.discard(trial.number)
-                queue.end(replace(trial, state="finished", objective=1.0))
+                sweep.write_trial(replace(trial, state="finished", objective=1.0))
 
     workers = [threading.Thread(target=run) for _ in range(4)]
     for worker in workers:
@@ -465,7 +465,7 @@ while True:
             break
         print(trial.number, trial.deaths, *trial.overrides, flush=True)
         time.sleep(0.005)
-        queue.end(replace(trial, state="finished"))
+        queue.sweep.write_trial(replace(trial, state="finished"))
 """
 
 
@@ -512,8 +512,8 @@ def test_what_is_held_is_not_handed_out(tmp_path: Path) -> None:
         assert one
         assert other
         assert (one.number, other.number, none) == (0, 1, None)
-        first.end(replace(one, state="finished"))
-        second.end(replace(other, state="interrupted"))
+        sweep.write_trial(replace(one, state="finished"))
+        sweep.write_trial(replace(other, state="interrupted"))
     assert work(third) == [1]
     assert work(first) == work(second) == []
 
@@ -525,7 +525,7 @@ def test_what_was_interrupted_is_there_again_and_costs_nothing(tmp_path: Path) -
         with queue.take() as trial:
             assert trial
             assert (trial.number, trial.deaths) == (0, 0)
-            queue.end(replace(trial, state="interrupted", marks={"a": 1.0}, directory="d", seconds=3.0))
+            sweep.write_trial(replace(trial, state="interrupted", marks={"a": 1.0}, directory="d", seconds=3.0))
     with queue.take() as trial:
         assert trial
         assert (trial.marks, trial.directory, trial.seconds) == ({"a": 1.0}, "d", 3.0)

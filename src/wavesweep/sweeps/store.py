@@ -5,8 +5,9 @@ What stands here is all that there is of a sweep: workers, the live view, `resum
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -108,9 +109,8 @@ class SweepDirectory:
         """The sweep's name."""
         return self.path.absolute().name
 
-    @contextmanager
-    def locked(self, patience: float = SECONDS_FOR_A_LOOK) -> Iterator[None]:
-        """Hold the sweep's lock, which may take some seconds to get.
+    def locked(self, patience: float = SECONDS_FOR_A_LOOK) -> AbstractContextManager[Any]:
+        """Take the sweep's lock, which may take some seconds to get; it is held until the context ends.
 
         Raises:
             Refused: If another process runs the sweep.
@@ -118,11 +118,9 @@ class SweepDirectory:
         from filelock import FileLock, Timeout
 
         try:
-            held = FileLock(self.path / ".lock", timeout=patience).acquire()
+            return FileLock(self.path / ".lock", timeout=patience).acquire()
         except Timeout:
             raise Refused(f"{self.path} is being run by another process; wait for its end, or stop it") from None
-        with held:
-            yield
 
     def is_run(self) -> bool:
         """Say whether a process runs the sweep."""
@@ -173,18 +171,12 @@ class SweepDirectory:
 
     def read_trials(self, plan: Plan) -> list[Trial]:
         """Read all trials, those of a grid that have not begun included."""
-        begun = self.begun()
-        numbers = range(plan.n_trials) if plan.is_grid else sorted(begun)
-        return [(number in begun and self.read_trial(number)) or waiting(plan, number) for number in numbers]
+        numbers = range(plan.n_trials) if plan.is_grid else sorted(self.begun())
+        return [self.read_trial(number) or Trial(number, grid_overrides(plan.dimensions, number)) for number in numbers]
 
     def begun(self) -> set[int]:
         """Return the numbers of trials that have a record."""
         return {int(path.stem) for path in self.trials.iterdir() if path.suffix == ".json"}
-
-
-def waiting(plan: Plan, number: int) -> Trial:
-    """Return a grid's trial that has not begun."""
-    return Trial(number, grid_overrides(plan.dimensions, number))
 
 
 class Queue:
@@ -198,8 +190,9 @@ class Queue:
     """
 
     def __init__(self, sweep: SweepDirectory, launch: str, propose: Callable[[int], list[str]]) -> None:
-        self.sweep, self.launch, self.propose = sweep, launch, propose
+        self.sweep, self.launch = sweep, launch
         self.plan = sweep.read_plan()
+        self._propose = partial(grid_overrides, self.plan.dimensions) if self.plan.is_grid else propose
         self._open = list(range(self.plan.n_trials))
         if self.plan.is_grid and self.plan.pruner:  # which in a grid's order would compare neighbours alone
             Random(self.plan.seed).shuffle(self._open)  # noqa: S311
@@ -209,29 +202,25 @@ class Queue:
         """Hold the next trial that nobody holds; None if there is none."""
         from filelock import FileLock
 
-        with FileLock(self.sweep.path / ".queue.lock", poll_interval=0.01):
-            held, trial = self._hold()
-        with held:
+        with ExitStack() as held:
+            with FileLock(self.sweep.path / ".queue.lock", poll_interval=0.01):
+                trial = self._next(held)
             yield trial
 
-    def _hold(self) -> tuple[AbstractContextManager[Any], Trial | None]:
+    def _next(self, held: ExitStack) -> Trial | None:
         from filelock import FileLock, Timeout
 
         for number in list(self._open):
-            lock = FileLock(self.sweep.trials / f"{number}.lock", timeout=0)
-            try:
-                held = lock.acquire()
-            except Timeout:
-                continue
-            trial = self._begin(number)
-            if trial is not None:
-                return held, trial
-            lock.release()
-        return nullcontext(), None
+            with suppress(Timeout):
+                held.enter_context(FileLock(self.sweep.trials / f"{number}.lock", timeout=0))
+                if trial := self._begin(number):
+                    return trial
+                held.close()
+        return None
 
     def _begin(self, number: int) -> Trial | None:
         """Mark a trial that is held as running; None if it has ended."""
-        trial = self.sweep.read_trial(number) or self._new(number)
+        trial = self.sweep.read_trial(number) or Trial(number, self._propose(number))
         if trial.state == "running" and trial.launch == self.launch:
             trial = replace(trial, deaths=trial.deaths + 1)
             if trial.deaths >= MOST_DEATHS:
@@ -244,15 +233,6 @@ class Queue:
         trial = replace(trial, state="running", launch=self.launch)
         self.sweep.write_trial(trial)
         return trial
-
-    def end(self, trial: Trial) -> None:
-        """Record how a trial that is held ended."""
-        self.sweep.write_trial(trial)
-        if trial.ended:
-            self._open.remove(trial.number)
-
-    def _new(self, number: int) -> Trial:
-        return waiting(self.plan, number) if self.plan.is_grid else Trial(number, self.propose(number))
 
 
 def _dimension(key: str, values: list[str], ordered: bool, interval: dict[str, Any] | None) -> Dimension:

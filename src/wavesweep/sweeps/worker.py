@@ -108,7 +108,7 @@ class Shift:
             outcome = {"state": "interrupted"}
         except (Exception, SystemExit) as error:  # of composing, or of a task that exits
             outcome = _outcome_of(error)
-        self.queue.end(replace(self.trial, seconds=trial.seconds + time.monotonic() - began, **outcome))
+        self.sweep.write_trial(replace(self.trial, seconds=trial.seconds + time.monotonic() - began, **outcome))
         return returned
 
     def _run_job(self) -> JobReturn:
