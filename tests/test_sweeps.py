@@ -220,7 +220,7 @@ def test_each_job_is_composed_as_hydra_would(
         return
     sweep = stored(tmp_path / "sweep", dimensions, groups, load, jobs)
     here = OmegaConf.create({"tracking": {"uri": "here", "experiment": "e", "required": False}})
-    composer = Composer(groups, from_files(sweep, sweep.read_plan(), here))
+    composer = from_files(sweep, sweep.read_plan(), here, ("tracking",))
     for overrides, expected in fine:
         config, choices = composer.compose(overrides)
         expected.tracking = here.tracking
@@ -253,7 +253,7 @@ def test_what_depends_on_here_and_now_is_stored_as_it_was(
     sweep = stored(tmp_path / "sweep", dimensions, groups, by_hydra(master, loader, []), [["experiment=typed"]])
     monkeypatch.setenv("HOME", "/now")
     monkeypatch.setenv("NUMBER", "8")
-    composer = Composer(groups, from_files(sweep, sweep.read_plan(), OmegaConf.create({})))
+    composer = from_files(sweep, sweep.read_plan(), OmegaConf.create({}), ())
     config, _ = composer.compose(grid_overrides(dimensions, 1))
     assert (config.notes.home, config.notes.again, config.notes.number) == ("/then", "/then/x", 7)
     assert config.training.window == 4
@@ -266,7 +266,7 @@ def test_a_stored_configuration_that_asks_for_the_environment_is_refused(
     sweep = stored(tmp_path / "sweep", dimensions, set(), by_hydra(master, loader, []), [["seed=1"]])
     (sweep.configs / "0.yaml").write_text("seed: ${oc.env:SECRET}\n")
     with pytest.raises(Refused, match=r"must hold plain values, got .*oc\.env"):
-        Composer(set(), from_files(sweep, sweep.read_plan(), OmegaConf.create({}))).compose(["seed=1"])
+        from_files(sweep, sweep.read_plan(), OmegaConf.create({}), ()).compose(["seed=1"])
 
 
 # ---------------------------------------------------------------------------------------------------- dimensions

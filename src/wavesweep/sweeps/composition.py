@@ -4,9 +4,8 @@ Composing takes Hydra some 40 ms, changing values 1 ms; and what has been compos
 """
 
 import copy
-import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -95,12 +94,6 @@ def group_keys(dimensions: list[Dimension], repository: Any) -> set[str]:
     return keys
 
 
-def choices_of_groups(dimensions: list[Dimension], groups: set[str]) -> Iterator[tuple[str, ...]]:
-    """Return each choice of groups, as overrides."""
-    options = [[f"{one.key}={value}" for value in one.values] for one in dimensions if one.key in groups]
-    return itertools.product(*options)
-
-
 def by_hydra(config: DictConfig, config_loader: Any, local: list[str]) -> Callable[[tuple[str, ...]], Composed]:
     """Return what composes a choice of groups from conf/, as Hydra does for each of its jobs, with local overrides."""
 
@@ -139,20 +132,21 @@ def _strangers(text: str) -> set[str]:
     return set(_CALL.findall(text.replace("\\", ""))) - RESOLVERS
 
 
-def from_files(sweep: SweepDirectory, plan: Plan, local: DictConfig) -> Callable[[tuple[str, ...]], Composed]:
-    """Return what reads a choice of groups from the sweep's directory; nodes of `local` take the place of theirs."""
+def from_files(sweep: SweepDirectory, plan: Plan, config: DictConfig, local: tuple[str, ...]) -> Composer:
+    """Return what composes jobs from the sweep's directory; their local nodes are those of a configuration."""
+    here = OmegaConf.masked_copy(config, [key for key in local if key in config])
 
     def load(choice: tuple[str, ...]) -> Composed:
         stored = plan.configs[" ".join(choice)]
-        config = OmegaConf.load(sweep.configs / stored["file"])
-        assert isinstance(config, DictConfig)
-        if found := _strangers(OmegaConf.to_yaml(config)) or {"hydra"} & set(map(str, config)):
+        kept = OmegaConf.load(sweep.configs / stored["file"])
+        assert isinstance(kept, DictConfig)
+        if found := _strangers(OmegaConf.to_yaml(kept)) or {"hydra"} & set(map(str, kept)):
             raise Refused(f"{sweep.configs / stored['file']} must hold plain values, got {found.pop()}; restore it")
-        config.merge_with(local)
-        OmegaConf.set_struct(config, True)
-        return Composed(config, stored["choices"])
+        kept.merge_with(here)
+        OmegaConf.set_struct(kept, True)
+        return Composed(kept, stored["choices"])
 
-    return load
+    return Composer(set(plan.groups), load)
 
 
 def with_hydra(

@@ -3,7 +3,7 @@
 import json
 import logging
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any
 
 from hydra.errors import HydraException
 from hydra.types import HydraContext
@@ -12,9 +12,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.hydra_errors import explain
 from wavesweep.refusals import Refused
-from wavesweep.sweeps.composition import Composer, by_hydra, choices_of_groups, from_files, group_keys, save
+from wavesweep.sweeps.composition import Composer, by_hydra, from_files, group_keys, save
 from wavesweep.sweeps.options import Options
-from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid, parse_dimensions, typical_overrides
+from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid, parse_dimensions
 from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask
 from wavesweep.terminal import say
@@ -50,18 +50,16 @@ class Prepared:
     Attributes:
         plan: What is to be done.
         composer: Composes jobs.
-        local: The overrides of local nodes, for the workers' own configuration.
+        worker: The overrides of the workers' own configuration.
     """
 
     plan: Plan
     composer: Composer
-    local: list[str]
+    worker: list[str]
 
     def configs(self) -> list[DictConfig]:
         """Return the configuration of a job with each choice of groups."""
-        choices = choices_of_groups(self.plan.dimensions, set(self.plan.groups))
-        values = [f"{one.key}={one.typical(0)}" for one in self.plan.dimensions if one.key not in self.plan.groups]
-        return [self.composer.compose([*choice, *values])[0] for choice in choices]
+        return [self.composer.compose(overrides)[0] for overrides in self.plan.typical(0)]
 
 
 def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
@@ -71,64 +69,48 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
         Refused: If dimensions or directories of jobs can't be what they are said to be.
     """
     loader, options = sweep.context.config_loader, sweep.options
-    parsed = parse_dimensions([*_params(options), *arguments], loader)
-    dimensions = [one for one in parsed if not _is_local(one, sweep.task)]
-    if swept := [one.text for one in parsed if one.swept and one not in dimensions]:
-        raise Refused(f"{swept[0]} can't be swept; give it one value")
-    local = [f"{one.key}={one.values[0]}" for one in parsed if one not in dimensions]
+    hydra: Any = OmegaConf.to_container(sweep.config.hydra, resolve=False)  # it may refer to what only a job has
+    typed, subdir = hydra["overrides"]["hydra"], hydra["sweep"]["subdir"]
+    dimensions, local = _dimensions(sweep, arguments)
     groups = group_keys(dimensions, loader.repository)  # type: ignore[attr-defined]
-    for one in dimensions:
-        if one.key in groups and one.interval:
-            raise Refused(f"{one.key} is a group of options, so it can't be an interval; list its options")
-    subdir = OmegaConf.to_container(sweep.config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[call-overload,index]
     if "$" not in str(subdir) and any(one.swept for one in dimensions):
         raise Refused(f"hydra.sweep.subdir must differ between jobs, got {subdir}; leave it out: ${{hydra.job.num}}")
+    launcher = hydra["runtime"]["choices"]["hydra/launcher"]
     plan = Plan(
         dimensions=dimensions,
         n_trials=grid_size(dimensions) if is_grid(dimensions) else options.n_trials,
         pruner=options.pruner,
         seed=options.seed,
-        launcher=_launcher_overrides(sweep),
+        launcher=[
+            *([f"hydra/launcher={launcher}"] if launcher != "wavesweep" else []),
+            *(text for text in typed if text.lstrip("+").startswith("hydra.launcher.")),
+            *([f"hydra.sweeper.n_workers={options.n_workers}"] if options.n_workers else []),
+        ],
         subdir=subdir,
         fingerprint={},
         groups=sorted(groups),
         configs={},
     )
-    if plan.is_grid:
-        _without_effect(sweep)
-    return Prepared(plan, Composer(groups, by_hydra(sweep.config, loader, local)), local)
-
-
-def _launcher_overrides(sweep: Sweep) -> list[str]:
-    choice = sweep.config.hydra.runtime.choices["hydra/launcher"]
-    workers = sweep.options.n_workers
-    return [
-        *([f"hydra/launcher={choice}"] if choice != "wavesweep" else []),
-        *(text for text in _typed(sweep) if text.lstrip("+").startswith("hydra.launcher.")),
-        *([f"hydra.sweeper.n_workers={workers}"] if workers else []),
-    ]
-
-
-def _typed(sweep: Sweep) -> list[str]:
-    """Return Hydra's own overrides as they were typed: they may refer to what only a job has."""
-    return cast("list[str]", OmegaConf.to_container(sweep.config.hydra.overrides.hydra, resolve=False))
-
-
-def _without_effect(sweep: Sweep) -> None:
-    """Warn of what is for sampled sweeps only."""
-    for text in _typed(sweep):
-        if text.startswith(("hydra.sweeper.n_trials", "hydra.sweeper.seed")):
+    for text in typed:
+        if plan.is_grid and text.startswith(("hydra.sweeper.n_trials", "hydra.sweeper.seed")):
             log.warning("%s has no effect: no dimension is an interval, so all combinations run", text)
+    composer = Composer(groups, by_hydra(sweep.config, loader, local))
+    return Prepared(plan, composer, [*plan.typical(0)[0], *local])
 
 
-def _params(options: Options) -> list[str]:
-    """Return `hydra.sweeper.params` as they would be typed."""
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in options.params.items()}
-    return [f"{key}={text}" for key, text in texts.items()]
-
-
-def _is_local(dimension: Dimension, task: SweepTask) -> bool:
-    return dimension.name.partition(".")[0] in task.local
+def _dimensions(sweep: Sweep, arguments: list[str]) -> tuple[list[Dimension], list[str]]:
+    """Return the dimensions of configuration and command line, and the overrides of local nodes."""
+    params = sweep.options.params.items()
+    configured = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in params]
+    dimensions, local = [], []
+    for one in parse_dimensions([*configured, *arguments], sweep.context.config_loader):
+        if one.name.partition(".")[0] not in sweep.task.local:
+            dimensions.append(one)
+        elif one.swept:
+            raise Refused(f"{one.text} can't be swept; give it one value")
+        else:
+            local.append(f"{one.key}={one.values[0]}")
+    return dimensions, local
 
 
 def check(sweep: Sweep, plan: Plan, composer: Composer) -> list[list[str]]:
@@ -140,7 +122,8 @@ def check(sweep: Sweep, plan: Plan, composer: Composer) -> list[list[str]]:
     if plan.is_grid:
         jobs = [grid_overrides(plan.dimensions, number) for number in range(plan.n_trials)]
     else:
-        jobs = list(typical_overrides(plan.dimensions, [one.key in plan.groups for one in plan.dimensions]))
+        most = max(2, *(len(one.values) for one in plan.dimensions))
+        jobs = [overrides for number in range(most) for overrides in plan.typical(number)]
     problems: dict[str, list[str]] = {}
     for overrides in jobs:
         try:
@@ -181,29 +164,26 @@ def refuse_taken(directory: SweepDirectory) -> None:
         raise Refused(f"{place} holds a sweep already; wavesweep resume {place} goes on with it, or choose another")
 
 
-def write(sweep: Sweep, prepared: Prepared) -> None:
+def write(sweep: Sweep, prepared: Prepared, fingerprint: dict[str, str]) -> None:
     """Write all that the sweep needs from here on."""
     sweep.directory.configs.mkdir(exist_ok=True)
     OmegaConf.save(sweep.config, sweep.directory.path / "multirun.yaml")
     configs = {}
-    for number, choice in enumerate(choices_of_groups(prepared.plan.dimensions, set(prepared.plan.groups))):
+    for number, choice in enumerate(map(prepared.composer.choice, prepared.plan.typical(0))):
         one = prepared.composer.load(choice)
         save(one, sweep.directory.configs / f"{number}.yaml", sweep.task.local)
         configs[" ".join(choice)] = {"file": f"{number}.yaml", "choices": one.choices}
-    sweep.directory.write_plan(replace(prepared.plan, configs=configs))
+    sweep.directory.write_plan(replace(prepared.plan, configs=configs, fingerprint=fingerprint))
 
 
-def reopen(sweep: Sweep) -> Prepared:
+def reopen(sweep: Sweep, arguments: list[str]) -> Prepared:
     """Return a sweep to go on with; what failed waits again.
 
     Raises:
         Refused: If code or data are not what it began on, or jobs can't be run here.
     """
     plan, directory = sweep.directory.read_plan(), sweep.directory
-    local = OmegaConf.masked_copy(sweep.config, [key for key in sweep.task.local if key in sweep.config])
-    prepared = Prepared(
-        plan, Composer(set(plan.groups), from_files(directory, plan, local)), list(sweep.config.hydra.overrides.task)
-    )
+    prepared = Prepared(plan, from_files(directory, plan, sweep.config, sweep.task.local), arguments)
     configs = prepared.configs()
     sweep.task.check(configs[0])
     now = sweep.task.fingerprint(configs)

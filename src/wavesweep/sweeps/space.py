@@ -1,6 +1,5 @@
 """What a sweep goes through: its dimensions, and the overrides of each of its jobs."""
 
-import itertools
 import json
 import math
 from collections.abc import Iterator
@@ -67,7 +66,7 @@ class Dimension:
         return f"{self.name}={self.interval.low:g}…{self.interval.high:g}"
 
     def typical(self, number: int) -> str:
-        """Return a value for a check before the sweep; numbers from 0 upwards give all values, or both bounds."""
+        """Return one of its values; numbers from 0 upwards give all of a list, or both bounds of an interval."""
         if self.interval is None:
             return self.values[number % len(self.values)]
         bound = self.interval.high if number % 2 else self.interval.low
@@ -154,18 +153,6 @@ def grid_overrides(dimensions: list[Dimension], number: int) -> list[str]:
         number, index = divmod(number, len(dimension.values))
         chosen.append(f"{dimension.key}={dimension.values[index]}")
     return chosen[::-1]
-
-
-def typical_overrides(dimensions: list[Dimension], is_group: "list[bool]") -> Iterator[list[str]]:
-    """Return the overrides of jobs that together have every choice of groups, every value, and both bounds."""
-    choices = [dimension.values if group else ("",) for dimension, group in zip(dimensions, is_group, strict=True)]
-    most = max((len(dimension.values) for dimension in dimensions), default=1)
-    for chosen in itertools.product(*choices):
-        for number in range(max(most, 2)):
-            yield [
-                f"{dimension.key}={choice if group else dimension.typical(number)}"
-                for dimension, choice, group in zip(dimensions, chosen, is_group, strict=True)
-            ]
 
 
 def varied(dimensions: list[Dimension], overrides: list[str]) -> dict[str, Value]:

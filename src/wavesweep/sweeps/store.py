@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -56,6 +57,12 @@ class Plan:
     def is_grid(self) -> bool:
         """Whether all jobs are known beforehand."""
         return is_grid(self.dimensions)
+
+    def typical(self, number: int) -> list[list[str]]:
+        """Return the overrides of a job with each choice of groups; numbers from 0 upwards give all other values."""
+        values = [one.values if one.key in self.groups else (one.typical(number),) for one in self.dimensions]
+        keys = [one.key for one in self.dimensions]
+        return [[f"{key}={value}" for key, value in zip(keys, chosen, strict=True)] for chosen in product(*values)]
 
 
 @dataclass(frozen=True)

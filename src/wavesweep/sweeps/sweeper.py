@@ -2,7 +2,6 @@
 
 import logging
 import time
-from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -39,19 +38,18 @@ def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     sweep.options.check()
     if sweep.options.resume:
         with sweep.directory.locked(), interrupts.deferred():
-            return _run(sweep, reopen(sweep), _launcher(sweep))
+            return _run(sweep, reopen(sweep, arguments), _launcher(sweep))
     prepared = prepare(sweep, arguments)
     jobs = check(sweep, prepared.plan, prepared.composer)
     if sweep.options.dry_run:
         list_jobs(prepared.plan, jobs)
         return []
-    prepared = replace(prepared, plan=replace(prepared.plan, fingerprint=sweep.task.fingerprint(prepared.configs())))
-    launcher = _launcher(sweep)
+    fingerprint, launcher = sweep.task.fingerprint(prepared.configs()), _launcher(sweep)
     refuse_taken(sweep.directory)
     sweep.directory.path.mkdir(parents=True, exist_ok=True)
     with sweep.directory.locked(), interrupts.deferred():
         refuse_taken(sweep.directory)
-        write(sweep, prepared)
+        write(sweep, prepared, fingerprint)
         return _run(sweep, prepared, launcher)
 
 
@@ -109,8 +107,7 @@ def _launch_once(
     workers = min(sweep.options.n_workers or _most_workers(), num_left)
     if getattr(launcher, "n_jobs", 0) is None:
         launcher.n_jobs = workers  # type: ignore[attr-defined]
-    choice = [] if sweep.options.resume else [f"{one.key}={one.typical(0)}" for one in prepared.plan.dimensions]
-    overrides = [*choice, *prepared.local, "hydra.sweep.subdir=workers/${hydra.job.num}"]
+    overrides = [*prepared.worker, "hydra.sweep.subdir=workers/${hydra.job.num}"]
     try:
         ended = launcher.launch([overrides] * workers, initial_job_idx=0)
     except Exception as error:

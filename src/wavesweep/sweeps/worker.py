@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from wavesweep import interrupts
 from wavesweep.failures import in_one_line
 from wavesweep.interrupts import Interrupted, Pruned
 from wavesweep.redaction import without_password
 from wavesweep.repeating import repeating
-from wavesweep.sweeps.composition import Composer, from_files, with_hydra
+from wavesweep.sweeps.composition import from_files, with_hydra
 from wavesweep.sweeps.store import Queue, SweepDirectory, Trial
 from wavesweep.sweeps.task import SweepTask, answer_by
 
@@ -73,8 +73,7 @@ class Shift:
         self.sweep = SweepDirectory(Path(self.hydra.sweep.dir))
         self.queue = Queue(self.sweep, worker.launch, lambda number: self.study.propose(number))
         self.plan = self.queue.plan
-        local = OmegaConf.masked_copy(composed, [key for key in self.task.local if key in composed])
-        self.composer = Composer(set(self.plan.groups), from_files(self.sweep, self.plan, local))
+        self.composer = from_files(self.sweep, self.plan, composed, self.task.local)
 
     def follow(self) -> bool:
         """Get a signal once the sweep has got one, or is gone: not every launcher passes it on."""
