@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -77,45 +78,38 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
 
 
 def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobReturn]:
-    """Start workers until nothing is left for them, or they get nowhere."""
-    plan, returned = prepared.plan, []
-    patience, left = 3, _left(sweep.directory, plan)
+    """Start workers until nothing is left for them, or they get nowhere; return what trials returned.
+
+    Raises:
+        Exception: What ends workers, where the task is another application's.
+    """
+    returned, ended, patience, left = [], [], 3, _left(sweep.directory, prepared.plan)
     while left and patience and not interrupts.pending():
-        jobs, error = _launch_once(sweep, prepared, launcher, len(left))
-        returned += jobs
-        before, left = left, _left(sweep.directory, plan)
+        ended = _launch_once(sweep, prepared, launcher, len(left))
+        returned += [one for job in ended if job.status == JobStatus.COMPLETED for one in job._return_value]
+        before, left = left, _left(sweep.directory, prepared.plan)
         if left == before and not interrupts.pending():
             patience -= 1
-            if not patience:
-                _give_up(sweep, error)
             time.sleep(SECONDS_TO_WAIT)
+    if left and not patience:
+        error = next((job._return_value for job in ended if job.status != JobStatus.COMPLETED), None)
+        if error and sweep.task.wants_returns:
+            raise error
+        log.error("workers end before they get anywhere%s", f": {in_one_line(error)}" if error else "")
     return returned
 
 
-def _give_up(sweep: Sweep, error: Exception | None) -> None:
-    """Say that workers get nowhere; another application's launcher says it by an exception."""
-    if error and sweep.task.wants_returns:
-        raise error
-    reason = f": {in_one_line(error)}" if error else ""
-    log.error("workers end before they get anywhere%s", reason)
-
-
-def _launch_once(
-    sweep: Sweep, prepared: Prepared, launcher: Launcher, num_left: int
-) -> tuple[list[JobReturn], Exception | None]:
-    """Start workers and wait for their end; return the returns of trials, and what went wrong with workers."""
+def _launch_once(sweep: Sweep, prepared: Prepared, launcher: Launcher, num_left: int) -> Sequence[JobReturn]:
+    """Start workers and wait for their end; return how they ended, or how the launcher did."""
     workers = min(sweep.options.n_workers or _most_workers(), num_left)
     if getattr(launcher, "n_jobs", 0) is None:
         launcher.n_jobs = workers  # type: ignore[attr-defined]
     overrides = [*prepared.worker, "hydra.sweep.subdir=workers/${hydra.job.num}"]
     try:
-        ended = launcher.launch([overrides] * workers, initial_job_idx=0)
+        return launcher.launch([overrides] * workers, initial_job_idx=0)
     except Exception as error:
         log.warning("the launcher gave up: %s", in_one_line(error))
-        return [], error
-    broken = [job._return_value for job in ended if job.status != JobStatus.COMPLETED]
-    jobs = [one for job in ended if job.status == JobStatus.COMPLETED for one in job._return_value]
-    return jobs, next(iter(broken), None)
+        return [JobReturn(_return_value=error, status=JobStatus.FAILED)]
 
 
 def _left(directory: SweepDirectory, plan: Plan) -> list[tuple[int, int]]:
