@@ -21,7 +21,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -554,7 +554,7 @@ def test_what_has_ended_is_not_handed_out_again(state: State, tmp_path: Path) ->
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_job_whose_objective_is_not_finite_has_diverged(value: float) -> None:
-    assert _outcome(JobReturn(_return_value=value, status=JobStatus.COMPLETED)) == {"state": "diverged"}
+    assert _outcome(value) == {"state": "diverged"}
 
 
 # ---------------------------------------------------------------------------------------------------- proposals

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus, run_job
+from hydra.core.utils import JobReturn, run_job
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
@@ -102,12 +102,10 @@ class Shift:
         answer_by(self._answer if self.plan.pruner else None)
         try:
             returned = self._run_job()
-            outcome = _outcome(returned)
-        except Interrupted:
-            outcome = {"state": "interrupted"}
-        except (Exception, SystemExit) as error:  # of composing, or of a task that exits
-            outcome = _outcome_of(error)
-        self.sweep.write_trial(replace(self.trial, seconds=trial.seconds + time.monotonic() - began, **outcome))
+            outcome = _outcome(returned._return_value)  # an error, if the job raised one
+        except (Exception, SystemExit, Interrupted) as error:  # of composing, or of a task that exits, or of a signal
+            outcome = _outcome(error)
+        self._record(seconds=trial.seconds + time.monotonic() - began, **outcome)
         return returned
 
     def _run_job(self) -> JobReturn:
@@ -115,13 +113,7 @@ class Shift:
         config = with_hydra(config, self.hydra, self.trial.directory or self.plan.subdir, self.trial, choices)
         if not self.trial.directory:
             self._record(directory=str(config.hydra.sweep.subdir))
-        return run_job(
-            hydra_context=self.context,
-            task_function=self.task,
-            config=config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-        )
+        return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=self.context)
 
     def _record(self, **changes: Any) -> None:
         self.trial = replace(self.trial, **changes)
@@ -142,24 +134,18 @@ class Shift:
         return Study(self.sweep, self.plan, self.task.reports)
 
 
-def _outcome(returned: JobReturn) -> dict[str, Any]:
-    """Return how a job ended, for its trial's record."""
-    value = returned._return_value
-    if returned.status != JobStatus.COMPLETED:
-        return _outcome_of(value)
-    if not isinstance(value, int | float):
-        return {"state": "finished"}
-    if not math.isfinite(value):
-        return {"state": "diverged"}
-    return {"state": "finished", "objective": float(value)}
-
-
-def _outcome_of(error: BaseException) -> dict[str, Any]:
-    match error:
+def _outcome(value: object) -> dict[str, Any]:
+    """Return how a job ended, for its trial's record, given what it returned or raised."""
+    match value:
+        case Interrupted():
+            return {"state": "interrupted"}
         case Pruned():
             return {"state": "pruned"}
         case SystemExit():
-            return {"state": "failed", "reason": f"the job exited with {error.code}"}
+            return {"state": "failed", "reason": f"the job exited with {value.code}"}
         case Exception():
-            return {"state": "failed", "reason": without_password(in_one_line(error))}
-    raise error
+            return {"state": "failed", "reason": without_password(in_one_line(value))}
+        case int() | float():
+            finite = math.isfinite(value)
+            return {"state": "finished", "objective": float(value)} if finite else {"state": "diverged"}
+    return {"state": "finished"}
