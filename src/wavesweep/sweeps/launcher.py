@@ -8,13 +8,14 @@ import os
 import signal
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
-from multiprocessing import get_context, parent_process, resource_tracker
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from multiprocessing import parent_process, resource_tracker
 from multiprocessing.connection import Connection, Pipe
 from multiprocessing.connection import wait as wait_for
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import cloudpickle
 from hydra.core.hydra_config import HydraConfig
@@ -25,10 +26,6 @@ from joblib import cpu_count
 from omegaconf import DictConfig, open_dict
 
 from wavesweep.interrupts import Interrupted, check, defer, deferred, pending, watch
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-    from multiprocessing.context import SpawnProcess
 
 SECONDS_TO_END = 10.0  # for the children, after a signal
 SECONDS_AFTER_PARENT = 4.0  # for a child whose parent has died
@@ -117,7 +114,7 @@ class _Children:
     def _run_once(self, job: Job) -> tuple[bytes | None, int]:
         """Run a process to its end; return its result, if it has any, and its exit code."""
         ours, theirs = cast("tuple[Connection, Connection]", Pipe())  # Windows, which has others, has no such signals
-        process = get_context("spawn").Process(target=_child, args=(theirs,))
+        process = SpawnProcess(target=_child, args=(theirs,))
         process.start()
         theirs.close()
         self.running.add(process)
@@ -138,7 +135,7 @@ class _Children:
         self.running.discard(process)
         return result, process.exitcode
 
-    def end(self, futures: "list[Future[JobReturn]]") -> None:
+    def end(self, futures: list[Future[JobReturn]]) -> None:
         """Let the children that still run end in order, and kill those that don't."""
         self.ended = True
         for process in list(self.running):
@@ -221,10 +218,4 @@ def _run(
         composed.hydra.job.num = number
     HydraConfig.instance().set_config(composed)
     check()
-    return run_job(
-        hydra_context=hydra_context,
-        task_function=task_function,
-        config=composed,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-    )
+    return run_job(task_function, composed, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=hydra_context)
