@@ -21,18 +21,16 @@ class WavesweepSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives."""
-        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+        from wavesweep.sweeps.planning import Sweep
+        from wavesweep.sweeps.store import SweepDirectory
+        from wavesweep.sweeps.task import SweepTask
+
+        task = getattr(task_function, "in_sweeps", None) or SweepTask(task_function)
+        place = SweepDirectory(Path(config.hydra.sweep.dir))
+        self.given = Sweep(place, task, Options(**self.options), config, hydra_context)
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep that the arguments describe."""
-        from wavesweep.sweeps.planning import Sweep
-        from wavesweep.sweeps.store import SweepDirectory
         from wavesweep.sweeps.sweeper import start
-        from wavesweep.sweeps.task import SweepTask
 
-        function, config, context = self.task_function, self.config, self.hydra_context
-        assert config is not None
-        assert context is not None
-        task = getattr(function, "in_sweeps", None) or SweepTask(function)
-        place = SweepDirectory(Path(config.hydra.sweep.dir))
-        return start(Sweep(place, task, Options(**self.options), config, context), arguments)
+        return start(self.given, arguments)
