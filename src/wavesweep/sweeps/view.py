@@ -3,26 +3,25 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 from wavesweep import interrupts
 from wavesweep.redaction import without_password
 from wavesweep.refusals import Refused
 from wavesweep.repeating import repeating
 from wavesweep.sweeps.space import varied
-from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
+from wavesweep.sweeps.store import ENDED, Plan, SweepDirectory, Trial
 from wavesweep.terminal import interactive
 
 SECONDS_BETWEEN_LOOKS = 0.3
-TITLES = ("finished", "diverged", "pruned", "failed")
 
 
 @contextmanager
 def watching(sweep: SweepDirectory, plan: Plan) -> Iterator[None]:
     """Show how a sweep goes while its workers run, wherever they run: its directory tells."""
-    with _bar(plan.n_trials) if interactive() else _no_bar() as show:
+    with _bar(plan.n_trials) if interactive() else nullcontext(_say) as show:
         view = View(sweep, plan, show)
-        view.look(quietly=True)
+        view.look()
         with repeating(view.look_again, SECONDS_BETWEEN_LOOKS):
             yield
         view.look()
@@ -39,7 +38,7 @@ class View:
 
     def __init__(self, sweep: SweepDirectory, plan: Plan, show: Callable[[list[str], int, str], None]) -> None:
         self.sweep, self.plan, self.show = sweep, plan, show
-        self.ended: dict[int, Trial] = {}
+        self.ended = {trial.number: trial for trial in sweep.read_trials(plan) if trial.ended}
 
     def look_again(self) -> bool:
         """Look, and go on to do so: a look later may succeed, and the summary says what is wrong."""
@@ -47,21 +46,18 @@ class View:
             self.look()
         return True
 
-    def look(self, quietly: bool = False) -> None:
+    def look(self) -> None:
         """Take in what has changed, and show it; let workers elsewhere know of a signal."""
         if interrupts.pending():
             self.sweep.stop.touch()
         lines, running = [], 0
-        for trial in self._open():
+        numbers = sorted(self.sweep.begun() - self.ended.keys())
+        for trial in filter(None, map(self.sweep.read_trial, numbers)):
             running += trial.state == "running"
             if trial.ended:
                 self.ended[trial.number] = trial
                 lines.append(self._line(trial))
-        self.show([] if quietly else lines, len(self.ended), self._text(running))
-
-    def _open(self) -> list[Trial]:
-        numbers = self.sweep.begun() - self.ended.keys()
-        return [trial for number in sorted(numbers) if (trial := self.sweep.read_trial(number))]
+        self.show(lines, len(self.ended), self._text(running))
 
     def _line(self, trial: Trial) -> str:
         what = " ".join(f"{key}={value}" for key, value in varied(self.plan.dimensions, trial.overrides).items())
@@ -73,18 +69,14 @@ class View:
 
     def _text(self, running: int) -> str:
         counts = Counter(trial.state for trial in self.ended.values())
-        parts = [f"{running} running", *(f"{counts[state]} {state}" for state in TITLES if counts[state])]
+        parts = [f"{running} running", *(f"{counts[state]} {state}" for state in ENDED if counts[state])]
         values = [trial.objective for trial in self.ended.values() if trial.objective is not None]
         return " · ".join([*parts, *([f"best {min(values):.2e}"] if values else [])])
 
 
-@contextmanager
-def _no_bar() -> Iterator[Callable[[list[str], int, str], None]]:
-    def show(lines: list[str], _: int, __: str) -> None:
-        for line in lines:
-            print(line, file=sys.stderr, flush=True)
-
-    yield show
+def _say(lines: list[str], _: int, __: str) -> None:
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager
