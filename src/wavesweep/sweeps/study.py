@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -19,9 +18,6 @@ from optuna.trial import TrialState
 from wavesweep.sweeps.options import PRUNERS
 from wavesweep.sweeps.space import Dimension
 from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
-
-if TYPE_CHECKING:
-    from optuna.pruners import BasePruner
 
 Reports = Callable[[Path], dict[int, float]]
 """Reads from a run's directory the objective at each recorded epoch."""
@@ -54,7 +50,8 @@ class Study:
     def __init__(self, sweep: SweepDirectory, plan: Plan, reports: Reports) -> None:
         self.sweep, self.plan, self.reports = sweep, plan, reports
         logging.getLogger("optuna").setLevel(logging.WARNING)
-        self.study = optuna.create_study(study_name=sweep.id, pruner=_pruner(plan.pruner))
+        pruner = MAKERS[PRUNERS.index(plan.pruner)]() if plan.pruner else optuna.pruners.NopPruner()
+        self.study = optuna.create_study(study_name=sweep.id, pruner=pruner)
         self.storage = self.study._storage
         self._ids: dict[int, int] = {}  # Optuna's own, by the number of the trial
         self._ended: set[int] = set()
@@ -96,7 +93,7 @@ class Study:
         for key, value in trial.marks.items():
             self.storage.set_trial_system_attr(trial_id, key, value)
         if trial.ended:
-            if trial.state != "diverged":
+            if self.plan.pruner and trial.state != "diverged":  # nobody else asks for reports
                 self._report(trial_id, trial)
             values = None if trial.objective is None else [trial.objective]
             state = STATES[trial.state] if values or trial.state != "finished" else TrialState.FAIL
@@ -104,15 +101,9 @@ class Study:
             self._ended.add(trial.number)
 
     def _report(self, trial_id: int, trial: Trial) -> None:
-        """Take over what a trial has reported; without a pruner, nobody asks for it."""
-        if self.plan.pruner is None:
-            return
+        """Take over what a trial has reported."""
         for step, value in self.reports(self.sweep.path / trial.directory).items():
             self.storage.set_trial_intermediate_value(trial_id, step, value)
-
-
-def _pruner(name: str | None) -> "BasePruner":
-    return MAKERS[PRUNERS.index(name)]() if name else optuna.pruners.NopPruner()
 
 
 def _template(plan: Plan, trial: Trial) -> optuna.trial.FrozenTrial:
@@ -141,7 +132,4 @@ def _text(dimension: Dimension, value: float) -> str:
 
 
 def _value(dimension: Dimension, text: str) -> float:
-    interval = dimension.interval
-    if interval is None:
-        return dimension.values.index(text)
-    return int(text) if interval.integer else float(text)
+    return dimension.values.index(text) if dimension.interval is None else float(text)
