@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wavesweep.refusals import Refused
 
@@ -117,12 +117,8 @@ def _options(group: str, config_loader: "ConfigLoader") -> Iterator[str]:
 
 
 def _interval(override: "Override") -> Interval:
-    from hydra.core.override_parser.types import IntervalSweep
-
-    sweep, text = override.value(), override.input_line
-    assert isinstance(sweep, IntervalSweep)
-    assert sweep.start is not None
-    assert sweep.end is not None
+    sweep: Any = override.value()
+    text = override.input_line
     low, high, log = sweep.start, sweep.end, "log" in sweep.tags
     integer = "int" in sweep.tags or isinstance(low, int)  # which int(interval(…)) makes them
     if unknown := sweep.tags - {"log", "int"}:
