@@ -22,7 +22,7 @@ def watching(sweep: SweepDirectory, plan: Plan) -> Iterator[None]:
     with _bar(plan.n_trials) if interactive() else nullcontext(_say) as show:
         view = View(sweep, plan, show)
         view.look()
-        with repeating(view.look_again, SECONDS_BETWEEN_LOOKS):
+        with repeating(view.look, SECONDS_BETWEEN_LOOKS):
             yield
         view.look()
 
@@ -40,24 +40,24 @@ class View:
         self.sweep, self.plan, self.show = sweep, plan, show
         self.ended = {trial.number: trial for trial in sweep.read_trials(plan) if trial.ended}
 
-    def look_again(self) -> bool:
-        """Look, and go on to do so: a look later may succeed, and the summary says what is wrong."""
-        with suppress(OSError, Refused):
-            self.look()
-        return True
+    def look(self) -> bool:
+        """Take in what has changed, and show it; let workers elsewhere know of a signal.
 
-    def look(self) -> None:
-        """Take in what has changed, and show it; let workers elsewhere know of a signal."""
-        if interrupts.pending():
-            self.sweep.stop.touch()
-        lines, running = [], 0
-        numbers = sorted(self.sweep.begun() - self.ended.keys())
-        for trial in filter(None, map(self.sweep.read_trial, numbers)):
-            running += trial.state == "running"
-            if trial.ended:
-                self.ended[trial.number] = trial
-                lines.append(self._line(trial))
-        self.show(lines, len(self.ended), self._text(running))
+        Returns:
+            True, to look again: what can't be read now may be read later, and the summary says what is wrong.
+        """
+        with suppress(OSError, Refused):
+            if interrupts.pending():
+                self.sweep.stop.touch()
+            lines, running = [], 0
+            numbers = sorted(self.sweep.begun() - self.ended.keys())
+            for trial in filter(None, map(self.sweep.read_trial, numbers)):
+                running += trial.state == "running"
+                if trial.ended:
+                    self.ended[trial.number] = trial
+                    lines.append(self._line(trial))
+            self.show(lines, len(self.ended), self._text(running))
+        return True
 
     def _line(self, trial: Trial) -> str:
         what = " ".join(f"{key}={value}" for key, value in varied(self.plan.dimensions, trial.overrides).items())
