@@ -15,63 +15,53 @@ from wavesweep.terminal import interactive
 
 SECONDS_BETWEEN_LOOKS = 0.3
 
+Show = Callable[[list[str], int, str], None]
+"""Shows lines, how many trials have ended, and a text on how all stand."""
+
 
 @contextmanager
 def watching(sweep: SweepDirectory, plan: Plan) -> Iterator[None]:
     """Show how a sweep goes while its workers run, wherever they run: its directory tells."""
+    ended = {trial.number: trial for trial in sweep.read_trials(plan) if trial.ended}
     with _bar(plan.n_trials) if interactive() else nullcontext(_say) as show:
-        view = View(sweep, plan, show)
-        view.look()
-        with repeating(view.look, SECONDS_BETWEEN_LOOKS):
+
+        def look() -> bool:
+            """Show what has changed, and let workers elsewhere know of a signal; what fails now may succeed later."""
+            with suppress(OSError, Refused):
+                if interrupts.pending():
+                    sweep.stop.touch()
+                lines, running = [], 0
+                trials = [sweep.read_trial(number) for number in sorted(sweep.begun() - ended.keys())]
+                for trial in filter(None, trials):
+                    running += trial.state == "running"
+                    if trial.ended:
+                        ended[trial.number] = trial
+                        lines.append(_line(plan, trial, len(ended)))
+                show(lines, len(ended), _text(list(ended.values()), running))
+            return True
+
+        look()
+        with repeating(look, SECONDS_BETWEEN_LOOKS):
             yield
-        view.look()
+        look()
 
 
-class View:
-    """Follows the trials of a sweep.
+def _line(plan: Plan, trial: Trial, num_ended: int) -> str:
+    """Return a line on a trial that has ended."""
+    what = " ".join(f"{key}={value}" for key, value in varied(plan.dimensions, trial.overrides).items())
+    number = f"[{num_ended:>{len(str(plan.n_trials))}}/{plan.n_trials}]"
+    value = f"  {trial.objective:.2e}" if trial.objective is not None else ""
+    reason = f": {trial.reason}" if trial.reason else ""
+    line = f"{number} {trial.state:<8}  {what or 'job ' + str(trial.number)}{value}  {trial.seconds:.1f} s{reason}"
+    return without_password(line)
 
-    Args:
-        sweep: Its directory.
-        plan: Of the sweep.
-        show: Shows lines, how many trials have ended, and a text on how all stand.
-    """
 
-    def __init__(self, sweep: SweepDirectory, plan: Plan, show: Callable[[list[str], int, str], None]) -> None:
-        self.sweep, self.plan, self.show = sweep, plan, show
-        self.ended = {trial.number: trial for trial in sweep.read_trials(plan) if trial.ended}
-
-    def look(self) -> bool:
-        """Take in what has changed, and show it; let workers elsewhere know of a signal.
-
-        Returns:
-            True, to look again: what can't be read now may be read later, and the summary says what is wrong.
-        """
-        with suppress(OSError, Refused):
-            if interrupts.pending():
-                self.sweep.stop.touch()
-            lines, running = [], 0
-            numbers = sorted(self.sweep.begun() - self.ended.keys())
-            for trial in filter(None, map(self.sweep.read_trial, numbers)):
-                running += trial.state == "running"
-                if trial.ended:
-                    self.ended[trial.number] = trial
-                    lines.append(self._line(trial))
-            self.show(lines, len(self.ended), self._text(running))
-        return True
-
-    def _line(self, trial: Trial) -> str:
-        what = " ".join(f"{key}={value}" for key, value in varied(self.plan.dimensions, trial.overrides).items())
-        number = f"[{len(self.ended):>{len(str(self.plan.n_trials))}}/{self.plan.n_trials}]"
-        value = f"  {trial.objective:.2e}" if trial.objective is not None else ""
-        reason = f": {trial.reason}" if trial.reason else ""
-        line = f"{number} {trial.state:<8}  {what or 'job ' + str(trial.number)}{value}  {trial.seconds:.1f} s{reason}"
-        return without_password(line)
-
-    def _text(self, running: int) -> str:
-        counts = Counter(trial.state for trial in self.ended.values())
-        parts = [f"{running} running", *(f"{counts[state]} {state}" for state in ENDED if counts[state])]
-        values = [trial.objective for trial in self.ended.values() if trial.objective is not None]
-        return " · ".join([*parts, *([f"best {min(values):.2e}"] if values else [])])
+def _text(ended: list[Trial], running: int) -> str:
+    """Return how many trials run, how the others have ended, and what the best has."""
+    counts = Counter(trial.state for trial in ended)
+    parts = [f"{running} running", *(f"{counts[state]} {state}" for state in ENDED if counts[state])]
+    values = [trial.objective for trial in ended if trial.objective is not None]
+    return " · ".join([*parts, *([f"best {min(values):.2e}"] if values else [])])
 
 
 def _say(lines: list[str], _: int, __: str) -> None:
@@ -80,7 +70,7 @@ def _say(lines: list[str], _: int, __: str) -> None:
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[list[str], int, str], None]]:
+def _bar(total: int) -> Iterator[Show]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.text import Text
