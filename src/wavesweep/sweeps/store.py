@@ -104,17 +104,13 @@ class SweepDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.id = path.absolute().name
         self.plan = path / SWEEP
         self.configs = path / "configs"
         self.trials = path / "trials"
         self.leaderboard = path / "leaderboard.csv"
         self.plots = path / "plots"
         self.stop = path / ".stop"  # is there once the sweep has got a signal
-
-    @property
-    def id(self) -> str:
-        """The sweep's name."""
-        return self.path.absolute().name
 
     def locked(self, patience: float = SECONDS_FOR_A_LOOK) -> AbstractContextManager[Any]:
         """Take the sweep's lock, which may take some seconds to get; it is held until the context ends.
