@@ -177,8 +177,9 @@ def stored(
     sweep.configs.mkdir()
     configs = {}
     for number, choice in enumerate({Composer(groups, load).choice(overrides): None for overrides in jobs}):
-        save(load(choice), sweep.configs / f"{number}.yaml", ("tracking",))
-        configs[" ".join(choice)] = {"file": f"{number}.yaml", "choices": load(choice).choices}
+        config, choices = load(choice)
+        save(config, sweep.configs / f"{number}.yaml", ("tracking",))
+        configs[" ".join(choice)] = {"file": f"{number}.yaml", "choices": choices}
     sweep.write_plan(replace(sweep.read_plan(), groups=sorted(groups), configs=configs))
     return sweep
 

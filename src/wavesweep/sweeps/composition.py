@@ -6,7 +6,6 @@ Composing takes Hydra some 40 ms, changing values 1 ms; and what has been compos
 import copy
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,17 +26,8 @@ RESOLVERS = {"hydra", "oc.create", "oc.decode", "oc.deprecated", "oc.dict.keys",
 _CALL = re.compile(r"\$\{\s*([^{}:\s]*(?:\$\{[^}]*\}[^{}:\s]*)*)\s*:")
 
 
-@dataclass(frozen=True)
-class Composed:
-    """What one choice of groups gives, before values are changed.
-
-    Attributes:
-        config: Without Hydra's own node.
-        choices: The option chosen in each group.
-    """
-
-    config: DictConfig
-    choices: dict[str, str | None]
+Composed = tuple[DictConfig, dict[str, str | None]]
+"""A configuration without Hydra's own node, and the option chosen in each group."""
 
 
 class Composer:
@@ -45,13 +35,13 @@ class Composer:
 
     Args:
         groups: The keys among the dimensions that choose options of groups.
-        load: Gives what a choice of groups composes to.
+        load: Gives what a choice of groups composes to, before values are changed.
     """
 
     def __init__(self, groups: set[str], load: Callable[[tuple[str, ...]], Composed]) -> None:
         self.groups, self.load = groups, cache(load)
 
-    def compose(self, overrides: list[str]) -> tuple[DictConfig, dict[str, str | None]]:
+    def compose(self, overrides: list[str]) -> Composed:
         """Return the configuration of a job, without Hydra's node, and its choices of options.
 
         Raises:
@@ -61,11 +51,11 @@ class Composer:
         for text in overrides:
             if _strangers(text):
                 raise Refused(f"{text.replace(chr(92), '')}: a sweep may be resumed elsewhere; write the value itself")
-        composed = self.load(self.choice(overrides))
-        config = copy.deepcopy(composed.config)
+        composed, choices = self.load(self.choice(overrides))
+        config = copy.deepcopy(composed)
         values = [text for text in overrides if text.split("=", 1)[0] not in self.groups]
         ConfigLoaderImpl._apply_overrides_to_config(parse(values), config)
-        return config, composed.choices
+        return config, choices
 
     def choice(self, overrides: list[str]) -> tuple[str, ...]:
         """Return those overrides that choose options of groups."""
@@ -102,16 +92,16 @@ def by_hydra(config: DictConfig, config_loader: Any, local: list[str]) -> Callab
         choices = dict(composed.hydra.runtime.choices)
         with flag_override(composed, ["struct", "readonly"], [False, False]):
             del composed["hydra"]
-        return Composed(composed, choices)
+        return composed, choices
 
     return load
 
 
-def save(composed: Composed, path: Path, local: tuple[str, ...]) -> None:
+def save(config: DictConfig, path: Path, local: tuple[str, ...]) -> None:
     """Write a composed configuration, less its local nodes; what depends on here and now is written as it is now."""
-    kept = OmegaConf.masked_copy(composed.config, [str(key) for key in composed.config if key not in local])
+    kept = OmegaConf.masked_copy(config, [str(key) for key in config if key not in local])
     raw = OmegaConf.to_container(kept, resolve=False)
-    write_atomically(path, OmegaConf.to_yaml(OmegaConf.create(_settled(raw, composed.config))).encode())
+    write_atomically(path, OmegaConf.to_yaml(OmegaConf.create(_settled(raw, config))).encode())
 
 
 def _settled(raw: Any, config: DictConfig, path: str = "") -> Any:
@@ -144,7 +134,7 @@ def from_files(sweep: SweepDirectory, plan: Plan, config: DictConfig, local: tup
             raise Refused(f"{sweep.configs / stored['file']} must hold plain values, got {found.pop()}; restore it")
         kept.merge_with(here)
         OmegaConf.set_struct(kept, True)
-        return Composed(kept, stored["choices"])
+        return kept, stored["choices"]
 
     return Composer(set(plan.groups), load)
 

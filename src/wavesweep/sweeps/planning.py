@@ -170,9 +170,9 @@ def write(sweep: Sweep, prepared: Prepared, fingerprint: dict[str, str]) -> None
     OmegaConf.save(sweep.config, sweep.directory.path / "multirun.yaml")
     configs = {}
     for number, choice in enumerate(map(prepared.composer.choice, prepared.plan.typical(0))):
-        one = prepared.composer.load(choice)
-        save(one, sweep.directory.configs / f"{number}.yaml", sweep.task.local)
-        configs[" ".join(choice)] = {"file": f"{number}.yaml", "choices": one.choices}
+        config, choices = prepared.composer.load(choice)
+        save(config, sweep.directory.configs / f"{number}.yaml", sweep.task.local)
+        configs[" ".join(choice)] = {"file": f"{number}.yaml", "choices": choices}
     sweep.directory.write_plan(replace(prepared.plan, configs=configs, fingerprint=fingerprint))
 
 
