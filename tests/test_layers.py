@@ -25,7 +25,7 @@ ORDER = [
     ["experiment", "report", "tracking", "stored", "fingerprints"],
     ["jobs", "deliveries"],
     ["runner"],
-    ["sweeps.lookup", "sweeps.study", "sweeps.view", "sweeps.leaderboard"],
+    ["sweeps.study", "sweeps.view", "sweeps.leaderboard"],
     ["sweeps.charts"],
     ["conclusion"],
     ["hydra_errors"],

@@ -15,8 +15,8 @@ from wavesweep.config import Config
 from wavesweep.deliveries import MISSING, deliver_all
 from wavesweep.jobs import execute, prepare
 from wavesweep.refusals import Refused
-from wavesweep.resume import finish
-from wavesweep.rundir import RunDirectory, RunInfo
+from wavesweep.resume import find, finish
+from wavesweep.rundir import RunDirectory, RunInfo, Status, SweepRecord
 from wavesweep.tracking import connect, require
 
 
@@ -85,6 +85,34 @@ def test_what_is_damaged_holds_up_no_other(
     for directory, record in zip(damaged, caplog.records, strict=True):
         assert directory.path.name in record.getMessage()
         assert "\n" not in record.getMessage()
+
+
+def test_latest_is_what_was_begun_last_and_waits(
+    store: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def begun(name: str, started: int, status: Status, sweep_id: str | None = None) -> RunDirectory:
+        path = tmp_path / "outputs" / name
+        path.mkdir(parents=True, exist_ok=True)
+        directory = SweepRecord(path) if name == "sweep" else RunDirectory(path)
+        directory.write_info(RunInfo([], {}, sweep_id, status=status, started=started))
+        return directory
+
+    begun("finished", 9, "finished")
+    running = begun("running", 8, "running")
+    begun("sweep/trial", 7, "killed", "sweep")  # resumes with its sweep
+    damaged = begun("damaged", 6, "failed")
+    damaged.info.write_text("{")
+    expected = [begun("killed", 5, "killed"), begun("sweep", 4, "failed", "sweep"), begun("vanished", 3, "running")]
+    with RunDirectory(running.path).lock():
+        for directory in expected:
+            found = find("latest", store)
+            assert found
+            assert (found.path, found.is_sweep) == (Path("outputs", directory.path.name), directory.is_sweep)
+            directory.write_info(replace(directory.read_info(), status="finished"))
+        assert find("latest", store) is None
+    assert capsys.readouterr().out.startswith("no run below outputs waits to be resumed")
 
 
 def test_what_is_required_says_how_long_it_waited() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wavesweep import interrupts
 from wavesweep.config import Config, Tracking
-from wavesweep.deliveries import MISSING, deliver_all
+from wavesweep.deliveries import MISSING, deliver_all, seems_to_run
 from wavesweep.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.failures import in_one_line
 from wavesweep.jobs import environment, public_values
@@ -78,8 +78,8 @@ def _draw(sweep: "SweepDirectory", board: Leaderboard) -> None:
 def _missing(sweep: "SweepDirectory", trials: "list[Trial]", local: Config) -> int:
     """Deliver what MLflow has not taken yet; return how many runs it still lacks."""
     runs = [RunDirectory(sweep.path / trial.directory) for trial in trials if trial.directory]
-    late = [run for run in runs if run.info.exists() and (run.undelivered.exists() or run.vanished())]
-    return deliver_all(late, local, ["tracking.uri"])[MISSING] if late else 0
+    late = [run for run in runs if run.undelivered.exists() or seems_to_run(run)]
+    return deliver_all(late, local, ["tracking.uri"])[MISSING]
 
 
 def _deliver(record: SweepRecord, tracking: Tracking) -> bool:

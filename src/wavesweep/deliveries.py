@@ -53,13 +53,14 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
 def deliver_vanished(local: Config) -> None:
     """Mark runs and sweeps below outputs/ whose process has vanished KILLED, there and in the store that each names."""
     outputs = Path("outputs")
-    deliver_all([run for run in find_runs(outputs) if _vanished(run)] if outputs.is_dir() else [], local, [])
+    deliver_all([run for run in find_runs(outputs) if seems_to_run(run)] if outputs.is_dir() else [], local, [])
 
 
-def _vanished(directory: RunDirectory) -> bool:
+def seems_to_run(directory: RunDirectory) -> bool:
+    """Say whether a run counts as running, by a process that may have vanished; one that can't be read does not."""
     try:
-        return directory.vanished()
-    except (Refused, OSError):  # sync says so
+        return directory.read_info().status == "running"
+    except (Refused, OSError):  # sync says what is wrong
         return False
 
 

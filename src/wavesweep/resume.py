@@ -17,9 +17,7 @@ from wavesweep.jobs import locked, prepare, proceed
 from wavesweep.refusals import Refused
 from wavesweep.rundir import RunDirectory, SweepRecord
 from wavesweep.runner import fail, show
-from wavesweep.stored import find_runs, read_config
-from wavesweep.sweeps.lookup import all_sweeps, began, find_sweep, is_open
-from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.stored import find_runs, find_sweep, read_config
 from wavesweep.terminal import relative, say
 
 log = logging.getLogger("wavesweep")
@@ -37,12 +35,12 @@ def run(arguments: list[str]) -> int:
     found = find(place or "latest", local)
     if found is None:
         return 0
-    if isinstance(found, RunDirectory):
-        return finish(found, local, own)
-    return finish_sweep(found, local, own, launching, force=FORCE in arguments)
+    if isinstance(found, SweepRecord):
+        return finish_sweep(found, local, own, launching, force=FORCE in arguments)
+    return finish(found, local, own)
 
 
-def find(place: str, local: Config) -> RunDirectory | SweepDirectory | None:
+def find(place: str, local: Config) -> RunDirectory | None:
     """Return the run or sweep that a place names; of `latest`, what was begun last of all that has not ended.
 
     Args:
@@ -57,7 +55,7 @@ def find(place: str, local: Config) -> RunDirectory | SweepDirectory | None:
     """
     if place != "latest":
         if sweep := find_sweep(place):
-            return sweep
+            return SweepRecord(sweep.path)
         if not RunDirectory(Path(place)).info.exists():
             raise Refused(
                 f"{place} must be the directory of a run or a sweep, a sweep's id, or latest, but holds no run.json; "
@@ -65,34 +63,20 @@ def find(place: str, local: Config) -> RunDirectory | SweepDirectory | None:
             )
         return RunDirectory(Path(place))
     deliver_vanished(local)
-    begun = _open_runs() | {sweep: began(sweep) for sweep in all_sweeps() if _waits(sweep)}
-    if not begun:
+    waiting = [found for found in find_runs(Path("outputs")) if _waits(found)]
+    if not waiting:
         say("no run below outputs waits to be resumed; wavesweep sync delivers what MLflow has missed")
-        return None
-    return max(begun, key=lambda found: begun[found])
+    return max(waiting, key=lambda found: found.read_info().started, default=None)
 
 
-def _open_runs() -> dict[RunDirectory | SweepDirectory, float]:
-    """Return the runs that have not ended, less those of sweeps, each with its start."""
-    begun: dict[RunDirectory | SweepDirectory, float] = {}
-    for run in find_runs(Path("outputs")):
-        try:
-            info = run.read_info()
-        except (Refused, OSError) as error:
-            log.warning(in_one_line(error))
-            continue
-        if not (info.complete or info.status == "running" or info.sweep_id):  # what is a sweep's, resumes with it
-            begun[run] = info.started
-    return begun
-
-
-def _waits(sweep: SweepDirectory) -> bool:
-    """Say whether a sweep has something left, and nobody runs it."""
+def _waits(directory: RunDirectory) -> bool:
+    """Say whether a run or a sweep has not ended, and nobody runs it; what is a sweep's, resumes with it."""
     try:
-        with sweep.locked():
-            return is_open(sweep)
-    except (Refused, OSError):
+        info = directory.read_info()
+    except (Refused, OSError) as error:
+        log.warning(in_one_line(error))
         return False
+    return info.status in ("killed", "failed") and (directory.is_sweep or not info.sweep_id)
 
 
 def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int:
@@ -123,9 +107,7 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
             return fail(error, directory)
 
 
-def finish_sweep(
-    sweep: SweepDirectory, local: Config, own: dict[str, str], launching: list[str], *, force: bool
-) -> int:
+def finish_sweep(sweep: SweepRecord, local: Config, own: dict[str, str], launching: list[str], *, force: bool) -> int:
     """Go on with a sweep by the command line that began it, with nothing taken from there that could run code.
 
     Args:
@@ -140,8 +122,7 @@ def finish_sweep(
     """
     if changed := [text for key, text in own.items() if key.startswith("runtime.")]:
         raise Refused(f"{changed[0]}: a sweep goes on as it began; leave it out, or start a new sweep")
-    record = SweepRecord(sweep.path)
-    tracking = (read_config(record, local, own) if record.config.exists() else local).tracking
+    tracking = (read_config(sweep, local, own) if sweep.config.exists() else local).tracking
     stored = [f"tracking.{key}={_quoted(value)}" for key, value in tracking.model_dump().items()]
     place = [f"hydra.sweep.dir={_quoted(str(sweep.path))}", f"hydra.sweeper.resume={'force' if force else 'exactly'}"]
     return run_hydra(["-m", *stored, *launching, *place])

@@ -125,18 +125,6 @@ class RunDirectory:
         except (ValueError, TypeError) as error:
             raise Refused(f"{self.info} is damaged, or of another version ({error}); restore it") from None
 
-    def vanished(self) -> bool:
-        """Say whether the process of the run is gone: it counts as running, but nobody holds its lock."""
-        from filelock import Timeout
-
-        if self.read_info().status != "running":
-            return False
-        try:
-            with self.lock():
-                return True
-        except Timeout:
-            return False
-
     def mark_vanished(self) -> None:
         """Mark a run that counts as running killed; whoever calls holds its lock."""
         info = self.read_info()

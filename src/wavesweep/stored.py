@@ -1,4 +1,4 @@
-"""Runs that stand on disk: finding them, and reading their configuration again."""
+"""Runs and sweeps that stand on disk: finding them, and reading their configuration again."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -9,6 +9,7 @@ from wavesweep.config import Config, dump, flatten, parse
 from wavesweep.redaction import public_address
 from wavesweep.refusals import Refused
 from wavesweep.rundir import PARENT, SWEEP, RunDirectory, SweepRecord
+from wavesweep.sweeps.store import SweepDirectory
 
 
 def find_runs(place: Path) -> list[RunDirectory]:
@@ -17,23 +18,23 @@ def find_runs(place: Path) -> list[RunDirectory]:
     Raises:
         Refused: If there is no such directory.
     """
+    if not place.is_dir():
+        raise Refused(f"{place} must be a run's directory, or one that holds runs, but is not there; name another")
     kinds = {"run.json": RunDirectory, PARENT: SweepRecord}
     return [kind(folder) for folder, files in _walk(place) for name, kind in kinds.items() if name in files]
 
 
-def find_sweeps(place: Path) -> list[Path]:
-    """Return the directories of sweeps at and below a place, in the order of their paths.
-
-    Raises:
-        Refused: If there is no such directory.
-    """
-    return [folder for folder, files in _walk(place) if SWEEP in files]
+def find_sweep(place: str) -> SweepDirectory | None:
+    """Return the sweep that a path names or, of those below outputs/, an id or `latest`; None if there is none."""
+    if (sweep := SweepDirectory(Path(place))).plan.exists():
+        return sweep
+    sweeps = [SweepDirectory(folder) for folder, files in _walk(Path("outputs")) if SWEEP in files]
+    named = [sweep for sweep in sweeps if place in ("latest", sweep.id)]
+    return max(named, key=lambda sweep: sweep.plan.stat().st_mtime, default=None)
 
 
 def _walk(place: Path) -> Iterator[tuple[Path, list[str]]]:
     """Go through folders, each with its files; not into runs, or into copies of what stands in runs."""
-    if not place.is_dir():
-        raise Refused(f"{place} must be a run's directory, or one that holds runs, but is not there; name another")
     for folder, below, files in os.walk(place):
         below.sort()
         if "run.json" in files:

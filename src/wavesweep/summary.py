@@ -2,8 +2,8 @@
 
 from wavesweep.compose import read_place
 from wavesweep.refusals import Refused
+from wavesweep.stored import find_sweep
 from wavesweep.sweeps.leaderboard import rank, show
-from wavesweep.sweeps.lookup import find_sweep
 
 TEST = "--test"
 
