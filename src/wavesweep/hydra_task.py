@@ -23,7 +23,6 @@ from wavesweep.rundir import RunDirectory, RunInfo
 from wavesweep.runner import fail, show
 from wavesweep.shapes import fill_in, find_device, without_effect
 from wavesweep.splits import Split, trend_share
-from wavesweep.stored import read_objectives
 from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask, ask
 from wavesweep.terminal import relative
@@ -76,7 +75,7 @@ class Experiments(SweepTask):
 
     def reports(self, directory: Path) -> dict[int, float]:
         """Return the objective at each recorded epoch."""
-        return read_objectives(directory)
+        return RunDirectory(directory).read_objectives()
 
     def begin(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> None:
         """Let MLflow know the sweep, before any of its runs."""

@@ -23,7 +23,6 @@ from wavesweep.rundir import RunDirectory, RunInfo, Status
 from wavesweep.schema import Refused
 from wavesweep.shapes import fill_in, find_device
 from wavesweep.splits import Split, decide_difference, describe, load
-from wavesweep.stored import read_values
 from wavesweep.terminal import relative
 from wavesweep.tracking import Courier, import_mlflow, require, save_model
 
@@ -115,7 +114,7 @@ def continue_or_execute(
     if not directory.info.exists():
         return execute(config, data, directory, info, listen).result.objective
     with locked(directory, SECONDS_TO_WAIT):
-        if read_values(directory) != dump(config) | {"tracking": None}:
+        if directory.read_config() | {"tracking": None} != dump(config) | {"tracking": None}:
             place = relative(directory.path)
             raise Refused(f"{place} holds another job's run; let hydra.sweep.subdir tell jobs apart")
         info = directory.read_info()
@@ -126,7 +125,7 @@ def continue_or_execute(
             pass
     if info.status == "pruned":
         raise Pruned
-    return directory.read_objective(config.objective)
+    return directory.read_objective()
 
 
 def proceed(config: Config, data: Split, directory: RunDirectory, listen: "Listener") -> Outcome:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
+import yaml
+
 from wavesweep.refusals import Refused
 
 if TYPE_CHECKING:
@@ -106,9 +108,19 @@ class RunDirectory:
 
     def write_config(self, values: dict[str, Any]) -> None:
         """Write the complete configuration."""
-        import yaml
-
         write_atomically(self.config, yaml.safe_dump(values, sort_keys=False, allow_unicode=True).encode())
+
+    def read_config(self) -> dict[str, Any]:
+        """Read the complete configuration.
+
+        Raises:
+            Refused: If that can't be read.
+        """
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is there
+        try:
+            return yaml.load(self.config.read_text("utf-8"), loader)  # noqa: S506  both are safe
+        except (yaml.YAMLError, ValueError) as error:
+            raise Refused(f"{self.config} is no configuration ({str(error).splitlines()[0]}); restore it") from None
 
     def write_info(self, info: RunInfo) -> None:
         """Write what is known of the run."""
@@ -167,13 +179,19 @@ class RunDirectory:
         except ValueError as error:
             raise Refused(f"{self.metrics} is damaged ({error}); restore it, or start a new run") from None
 
-    def read_objective(self, name: str) -> float:
-        """Return a metric of the epoch whose weights a complete run kept: nan where it diverged."""
+    def read_objectives(self) -> dict[int, float]:
+        """Read the objective at each recorded epoch, nan where it was not finite."""
+        if not self.config.exists():
+            return {}
+        name = self.read_config()["objective"]
+        rows = [row for row in self.read_metrics() if "epoch" in row]
+        return {row["epoch"]: float("nan") if row[name] is None else row[name] for row in rows}
+
+    def read_objective(self) -> float:
+        """Read the objective of the epoch whose weights a complete run kept: nan where it diverged."""
         info = self.read_info()
-        kept = info.tags.get("wavesweep.kept_epoch")
-        values = {str(row.get("epoch")): row.get(name) for row in self.read_metrics()}
-        value = values.get(kept or "") if info.status == "finished" else None
-        return float("nan") if value is None else value
+        finished = info.status == "finished"
+        return self.read_objectives()[int(info.tags["wavesweep.kept_epoch"])] if finished else float("nan")
 
     def _drop_torn_line(self) -> None:
         if self.metrics.exists():

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from wavesweep.config import parse
 from wavesweep.forecasting import closed_loop
+from wavesweep.rundir import RunDirectory
 from wavesweep.schema import known
 from wavesweep.weights import load_network
 
@@ -22,13 +22,12 @@ class ServedForecaster:
     """Forecasts one series in closed loop.
 
     Args:
-        config: A run's config.yaml.
-        weights: Its model.safetensors.
+        directory: Holds a run's config.yaml and model.safetensors.
     """
 
-    def __init__(self, config: Path, weights: Path) -> None:
-        self.config = parse(yaml.safe_load(config.read_text("utf-8")))
-        self.network, self.scaler = load_network(self.config, weights.read_bytes())
+    def __init__(self, directory: RunDirectory) -> None:
+        self.config = parse(directory.read_config())
+        self.network, self.scaler = load_network(self.config, directory.weights.read_bytes())
 
     def predict(self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":
         """Forecast how the rows of `model_input` go on.
@@ -56,4 +55,4 @@ class ServedForecaster:
 
 def _load_pyfunc(path: str) -> ServedForecaster:
     """Load a stored model: the name and signature that MLflow looks for in a loader module."""
-    return ServedForecaster(Path(path) / "config.yaml", Path(path) / "model.safetensors")
+    return ServedForecaster(RunDirectory(Path(path)))

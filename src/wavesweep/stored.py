@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from wavesweep.config import Config, dump, flatten, parse
 from wavesweep.redaction import public_address
@@ -44,28 +43,6 @@ def _walk(place: Path) -> Iterator[tuple[Path, list[str]]]:
         yield Path(folder), files
 
 
-def read_objectives(path: Path) -> dict[int, float]:
-    """Return a run's objective at each recorded epoch, nan where it was not finite."""
-    directory = RunDirectory(path)
-    if not directory.config.exists():
-        return {}
-    name = _load(directory)["objective"]
-    rows = [row for row in directory.read_metrics() if "epoch" in row]
-    return {row["epoch"]: float("nan") if row[name] is None else row[name] for row in rows}
-
-
-def read_values(directory: RunDirectory) -> dict[str, Any]:
-    """Return the values that a run stored, less where it was tracked."""
-    return _load(directory) | {"tracking": None}
-
-
-def _load(directory: RunDirectory) -> dict[str, Any]:
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is there
-    return yaml.load(directory.config.read_text("utf-8"), loader)  # noqa: S506  both are safe
-
-
 def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> Config:
     """Read the configuration that a run stored, as strictly as one that was typed.
 
@@ -77,19 +54,16 @@ def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> 
     Raises:
         Refused: If it can't be used, or hides a password that is not known here.
     """
-    import yaml
-
+    values, configured = directory.read_config(), flatten(dump(local))
     try:
-        text = directory.config.read_text("utf-8")
-        values: dict[str, Any] = yaml.safe_load(text)
-        configured, stored = flatten(dump(local)), values["tracking"]
+        stored = values["tracking"]
         address = str(stored["uri"])
         for key in keys:
             group, _, name = key.partition(".")
             values[group][name] = configured[key]
-    except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
-        raise Refused(f"{directory.config} is no configuration ({str(error).splitlines()[0]}); restore it") from None
-    if "${" in text:
+    except (KeyError, TypeError) as error:
+        raise Refused(f"{directory.config} is no configuration ({error}); restore it") from None
+    if any("${" in str(value) for value in flatten(values).values()):
         raise Refused(f"{directory.config} must hold plain values, got ${{…}}; write the value itself")
     if "***" in address:
         if public_address(local.tracking.uri) != address:

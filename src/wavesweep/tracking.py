@@ -390,11 +390,10 @@ def _create(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run":
 
 
 def _log_params_and_tags(client: "MlflowClient", run_id: str, directory: RunDirectory, info: RunInfo) -> None:
-    import yaml
     from mlflow.entities import Param, RunTag
 
-    config = yaml.safe_load(directory.config.read_text("utf-8"))
-    values = {key: value for key, value in flatten(config).items() if not key.startswith("tracking.")}
+    config = flatten(directory.read_config())
+    values = {key: value for key, value in config.items() if not key.startswith("tracking.")}
     swept = {} if directory.is_sweep else {**values, **info.choices}  # which its runs don't share
     params = [Param(key, str(value)) for key, value in swept.items()]
     for first in range(0, len(params), MOST_PARAMS):
