@@ -105,7 +105,7 @@ def test_latest_is_what_was_begun_last_and_waits(
     damaged = begun("damaged", 6, "failed")
     damaged.info.write_text("{")
     expected = [begun("killed", 5, "killed"), begun("sweep", 4, "failed", "sweep"), begun("vanished", 3, "running")]
-    with RunDirectory(running.path).lock():
+    with RunDirectory(running.path).locked():
         for directory in expected:
             found = find("latest", store)
             assert found

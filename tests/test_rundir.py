@@ -4,10 +4,9 @@ import errno
 from pathlib import Path
 
 import pytest
-from filelock import Timeout
 
 from wavesweep.refusals import Refused
-from wavesweep.rundir import RunDirectory, RunInfo, seal, unseal, write_atomically
+from wavesweep.rundir import InUse, RunDirectory, RunInfo, seal, unseal, write_atomically
 
 
 def test_metrics_come_back_and_what_json_lacks_is_null(directory: RunDirectory) -> None:
@@ -89,9 +88,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_directory_is_locked_for_others_alone(directory: RunDirectory) -> None:
-    with directory.lock(), directory.lock():
-        other = RunDirectory(directory.path).lock()
-        with pytest.raises(Timeout), other:
+    with directory.locked(), directory.locked():
+        other = RunDirectory(directory.path).locked()
+        with pytest.raises(InUse, match="is in use by another process; wait for its end"), other:
             pass
-    with RunDirectory(directory.path).lock():
+    with RunDirectory(directory.path).locked():
         pass

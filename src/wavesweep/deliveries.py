@@ -5,12 +5,10 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
-from filelock import Timeout
-
 from wavesweep.config import Config, Tracking
 from wavesweep.failures import in_one_line
 from wavesweep.refusals import Refused
-from wavesweep.rundir import RunDirectory
+from wavesweep.rundir import InUse, RunDirectory
 from wavesweep.stored import find_runs, read_config
 from wavesweep.terminal import track
 from wavesweep.tracking import LeftAlone, deliver, is_delivered, reason, require
@@ -37,12 +35,12 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
     reachable: dict[Tracking, bool] = {}
     for directory in track(runs, "delivering"):
         try:
-            with directory.lock():
+            with directory.locked():
                 directory.mark_vanished()
                 if directory.read_info().complete:
                     directory.remove_leftovers()
                 counts[_deliver(directory, read_config(directory, local, keys).tracking, reachable)] += 1
-        except Timeout:
+        except InUse:
             counts["running"] += 1
         except (Refused, OSError) as error:
             log.warning(in_one_line(error))

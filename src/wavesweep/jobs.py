@@ -4,8 +4,7 @@ import getpass
 import logging
 import platform
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
@@ -93,7 +92,7 @@ def execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo,
         Interrupted: If a signal came; the run can be resumed.
     """
     _get_ready(config)
-    with interrupts.deferred(), locked(directory):
+    with interrupts.deferred(), directory.locked():
         refuse_taken(directory)
         info = _start(config, data, directory, info)
         return _carry_out(config, data, directory, info, listen)
@@ -113,7 +112,7 @@ def continue_or_execute(
     """
     if not directory.info.exists():
         return execute(config, data, directory, info, listen).result.objective
-    with locked(directory, SECONDS_TO_WAIT):
+    with directory.locked(SECONDS_TO_WAIT):
         if directory.read_config() | {"tracking": None} != dump(config) | {"tracking": None}:
             place = relative(directory.path)
             raise Refused(f"{place} holds another job's run; let hydra.sweep.subdir tell jobs apart")
@@ -173,29 +172,6 @@ def _get_ready(config: Config) -> None:
     warm_up()
     if config.model.kind != "linear":
         import torch._dynamo  # noqa: F401  as its first optimizer would
-
-
-@contextmanager
-def locked(directory: RunDirectory, patience: float = 0.0) -> Iterator[None]:
-    """Hold the directory's lock.
-
-    Args:
-        directory: Of a run.
-        patience: Seconds to wait for it, since `sync` may hold it for a while.
-
-    Raises:
-        Refused: If another process holds it.
-    """
-    from filelock import Timeout
-
-    try:
-        held = directory.lock().acquire(timeout=patience)
-    except Timeout:
-        raise Refused(
-            f"{directory.path} is in use by another process; wait for its end, or choose another directory"
-        ) from None
-    with held:
-        yield
 
 
 def refuse_taken(directory: RunDirectory) -> None:

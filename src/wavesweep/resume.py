@@ -13,7 +13,7 @@ from wavesweep.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.failures import in_one_line
 from wavesweep.groups import conf_dir
 from wavesweep.hydra_app import run_hydra
-from wavesweep.jobs import locked, prepare, proceed
+from wavesweep.jobs import prepare, proceed
 from wavesweep.refusals import Refused
 from wavesweep.rundir import RunDirectory, SweepRecord
 from wavesweep.runner import fail, show
@@ -91,7 +91,7 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
         if wanted[key] != value:
             text = f"runtime.{key} must stay {value}, since results depend on it, got {wanted[key]}; start a new run"
             raise Refused(text)
-    with locked(directory):
+    with directory.locked():
         info = directory.read_info()
         if info.complete:
             say(f"{relative(directory.path)} has {info.status} already")

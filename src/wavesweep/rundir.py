@@ -25,6 +25,10 @@ PARENT = "parent.json"  # in a sweep's directory: what is known of it as the par
 COMPLETE = ("finished", "diverged", "pruned")
 
 
+class InUse(Refused):
+    """Another process holds a directory's lock."""
+
+
 @dataclass(frozen=True)
 class RunInfo:
     """What is known of a run beside its configuration and its metrics; kept in run.json.
@@ -94,17 +98,27 @@ class RunDirectory:
         self._lock: FileLock | None = None
         self._recorded: set[int | None] | None = None
 
-    def lock(self) -> "FileLock":
-        """Return the directory's lock, which may be taken again by whoever holds it through this object.
+    @contextmanager
+    def locked(self, patience: float = 0.0) -> Iterator[None]:
+        """Hold the directory's lock, which may be taken again by whoever holds it through this object.
 
-        Raises (when entered):
-            filelock.Timeout: If another process holds it.
+        Args:
+            patience: Seconds to wait for it, since `sync` may hold it for a while.
+
+        Raises:
+            InUse: If another process holds it.
         """
-        if self._lock is None:
-            from filelock import FileLock
+        from filelock import FileLock, Timeout
 
-            self._lock = FileLock(self.path / ".lock", timeout=0)
-        return self._lock
+        self._lock = self._lock or FileLock(self.path / ".lock")
+        try:
+            held = self._lock.acquire(timeout=patience)
+        except Timeout:
+            raise InUse(
+                f"{self.path} is in use by another process; wait for its end, or choose another directory"
+            ) from None
+        with held:
+            yield
 
     def write_config(self, values: dict[str, Any]) -> None:
         """Write the complete configuration."""
