@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from tests.conftest import config, small
 from wavesweep.config import Config
-from wavesweep.experiment import Result, load_checkpoint, load_trainer, run
+from wavesweep.experiment import load_checkpoint, load_trainer, run
+from wavesweep.results import Result
 from wavesweep.rundir import RunDirectory
 from wavesweep.splits import load
-from wavesweep.training import Record
 from wavesweep.weights import load_network
 
 
@@ -195,8 +195,8 @@ def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path, optimizer: s
     resumed.path.mkdir()
     expected = go(filled, straight)
 
-    def interrupt(record: Record, *_: object) -> None:
-        if record.epoch == epoch:
+    def interrupt(now: int, *_: object) -> None:
+        if now == epoch:
             raise Interrupted
 
     with pytest.raises(Interrupted):

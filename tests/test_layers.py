@@ -12,7 +12,7 @@ from wavesweep.words import WORDS
 SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
 ORDER = [
     ["refusals", "exit_codes"],
-    ["schema", "seeds", "redaction", "interrupts", "repeating", "failures", "groups", "terminal"],
+    ["schema", "seeds", "redaction", "interrupts", "repeating", "failures", "groups", "terminal", "results"],
     ["datasets", "models", "optimizers", "networks"],
     ["config"],
     ["shapes", "rundir"],

@@ -12,7 +12,6 @@ import pytest
 
 from tests.conftest import SMALL, Command
 from wavesweep.terminal import SECONDS_BETWEEN_LINES, progress
-from wavesweep.training import Record
 
 RUN = (*SMALL, "model=tiny", "training.epochs=20")
 COLOUR = re.compile(rb"\x1b\[[\d;]*3[1-7][\d;]*m|\x1b\[[\d;]*9[0-7][\d;]*m")
@@ -80,6 +79,6 @@ def test_lines_are_seconds_apart(monkeypatch: pytest.MonkeyPatch, caplog: pytest
     with progress("val/one_step_mse") as listen:
         for epoch in range(1, 101):
             now += SECONDS_BETWEEN_LINES / 10
-            listen(Record(epoch, 0.5), {"val/one_step_mse": 1 / epoch}, 1000)
+            listen(epoch, {"train/loss": 0.5, "val/one_step_mse": 1 / epoch}, 1000)
     assert len(caplog.messages) == 10
     assert caplog.messages[-1] == "epoch 100/1000  loss 5.00e-01  val/one_step_mse 1.00e-02  best 1.00e-02"

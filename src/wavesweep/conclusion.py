@@ -4,7 +4,6 @@ import logging
 import shlex
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from wavesweep import interrupts
 from wavesweep.config import Config, Tracking
@@ -14,16 +13,14 @@ from wavesweep.failures import in_one_line
 from wavesweep.jobs import environment, public_values
 from wavesweep.rundir import RunDirectory, RunInfo, Status, SweepRecord
 from wavesweep.sweeps.leaderboard import Leaderboard, rank, show, text, write_csv
+from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 from wavesweep.terminal import relative
 from wavesweep.tracking import LeftAlone, deliver, reason, require
-
-if TYPE_CHECKING:
-    from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 
 log = logging.getLogger("wavesweep")
 
 
-def announce(sweep: "SweepDirectory", plan: "Plan", config: Config) -> None:
+def announce(sweep: SweepDirectory, plan: Plan, config: Config) -> None:
     """Record that a sweep runs, and let MLflow know; where that fails, the runs or `sync` do it later.
 
     Args:
@@ -42,7 +39,7 @@ def announce(sweep: "SweepDirectory", plan: "Plan", config: Config) -> None:
     _deliver(record, config.tracking)
 
 
-def conclude(sweep: "SweepDirectory", plan: "Plan", local: Config) -> list[int]:
+def conclude(sweep: SweepDirectory, plan: Plan, local: Config) -> list[int]:
     """Show how a sweep ended, and deliver it; return exit codes of what is not in order."""
     trials = sweep.read_trials(plan)
     states = Counter(trial.state for trial in trials)
@@ -66,7 +63,7 @@ def conclude(sweep: "SweepDirectory", plan: "Plan", local: Config) -> list[int]:
     return codes if delivered and not _missing(sweep, trials, local) else [*codes, UNTRACKED]
 
 
-def _draw(sweep: "SweepDirectory", board: Leaderboard) -> None:
+def _draw(sweep: SweepDirectory, board: Leaderboard) -> None:
     from wavesweep.sweeps.charts import draw
 
     try:
@@ -75,7 +72,7 @@ def _draw(sweep: "SweepDirectory", board: Leaderboard) -> None:
         log.warning("the sweep's pictures can't be drawn: %s", in_one_line(error))
 
 
-def _missing(sweep: "SweepDirectory", trials: "list[Trial]", local: Config) -> int:
+def _missing(sweep: SweepDirectory, trials: list[Trial], local: Config) -> int:
     """Deliver what MLflow has not taken yet; return how many runs it still lacks."""
     runs = [RunDirectory(sweep.path / trial.directory) for trial in trials if trial.directory]
     late = [run for run in runs if run.undelivered.exists() or seems_to_run(run)]

@@ -3,9 +3,7 @@
 import io
 import logging
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +15,7 @@ from wavesweep.forecasting import Forecasts, forecast_part, to_network
 from wavesweep.interrupts import Pruned
 from wavesweep.metrics import drift, mse, scores
 from wavesweep.networks import LinearForecaster
+from wavesweep.results import Checkpoint, Listener, Metrics, Result
 from wavesweep.rundir import RunDirectory, unseal, write_atomically
 from wavesweep.schema import Refused, known
 from wavesweep.splits import Part, Split
@@ -26,28 +25,6 @@ from wavesweep.weights import Weights, copy_weights, serialize
 log = logging.getLogger("wavesweep")
 
 CHECKPOINT_VERSION = 1
-
-Metrics = dict[str, float]
-Checkpoint = dict[str, Any]
-Listener = Callable[[Record, Metrics, int], None]
-"""Called at each record, with its metrics and the number of epochs in all; raises Pruned to end the run there."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """How an experiment ended.
-
-    Attributes:
-        diverged: Whether loss or weights ceased to be finite, or the objective of the kept ones is not.
-        objective: Of the weights that were kept, lower is better; nan where the run diverged.
-        epoch: The epoch whose weights were kept, 0 being those before training.
-        metrics: All that is measured once, and the recorded metrics of the kept epoch.
-    """
-
-    diverged: bool
-    objective: float
-    epoch: int
-    metrics: Metrics = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,7 +77,7 @@ def run(
                 _draw_validation(config, data, directory, record.epoch, forecasts)
             _save_checkpoint(directory, trainer, kept)
         try:
-            listen(record, metrics, trainer.epochs)
+            listen(record.epoch, metrics, trainer.epochs)
         except Pruned:
             directory.append_metrics(None, _spent(trainer))
             plots.learning_curve(directory.figure("learning_curve"), directory.read_metrics(), kept.epoch)

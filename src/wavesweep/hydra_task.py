@@ -4,7 +4,6 @@ import logging
 import math
 from pathlib import Path
 from traceback import clear_frames
-from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -19,6 +18,7 @@ from wavesweep.failures import in_one_line
 from wavesweep.interrupts import Pruned
 from wavesweep.jobs import continue_or_execute, execute, prepare, warm_up
 from wavesweep.refusals import Refused
+from wavesweep.results import Metrics
 from wavesweep.rundir import RunDirectory, RunInfo
 from wavesweep.runner import fail, show
 from wavesweep.shapes import fill_in, find_device, without_effect
@@ -27,10 +27,6 @@ from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask, ask
 from wavesweep.terminal import relative
 from wavesweep.tracking import require
-
-if TYPE_CHECKING:
-    from wavesweep.experiment import Metrics
-    from wavesweep.training import Record
 
 log = logging.getLogger("wavesweep")
 
@@ -112,9 +108,9 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
     try:
         config, data, info = _prepare(composed)
 
-        def listen(record: "Record", metrics: "Metrics", _: int) -> None:
+        def listen(epoch: int, metrics: Metrics, _: int) -> None:
             value = metrics[config.objective]
-            if math.isfinite(value) and ask(record.epoch, value):
+            if math.isfinite(value) and ask(epoch, value):
                 raise Pruned
 
         return continue_or_execute(config, data, directory, info, listen)

@@ -10,7 +10,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wavesweep import interrupts
 from wavesweep.config import Config, config_hash, dump
@@ -18,15 +18,13 @@ from wavesweep.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.interrupts import Interrupted, Pruned
 from wavesweep.redaction import public_address
 from wavesweep.report import description
+from wavesweep.results import Checkpoint, Listener, Result
 from wavesweep.rundir import RunDirectory, RunInfo, Status
 from wavesweep.schema import Refused
 from wavesweep.shapes import fill_in, find_device
 from wavesweep.splits import Split, decide_difference, describe, load
 from wavesweep.terminal import relative
 from wavesweep.tracking import Courier, import_mlflow, require, save_model
-
-if TYPE_CHECKING:
-    from wavesweep.experiment import Checkpoint, Listener, Result
 
 log = logging.getLogger("wavesweep")
 
@@ -44,7 +42,7 @@ class Outcome:
         tracked: Whether MLflow's record is complete, or not ours to complete.
     """
 
-    result: "Result"
+    result: Result
     run_id: str | None
     tracked: bool
 
@@ -77,7 +75,7 @@ def prepare(config: Config, *, ask_server: bool = True) -> tuple[Config, Split]:
     return filled.model_copy(update={"runtime": runtime}), data
 
 
-def execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo, listen: "Listener") -> Outcome:
+def execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo, listen: Listener) -> Outcome:
     """Run a prepared configuration in its directory, and deliver it to MLflow.
 
     Args:
@@ -98,9 +96,7 @@ def execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo,
         return _carry_out(config, data, directory, info, listen)
 
 
-def continue_or_execute(
-    config: Config, data: Split, directory: RunDirectory, info: RunInfo, listen: "Listener"
-) -> float:
+def continue_or_execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo, listen: Listener) -> float:
     """Run a job of a sweep in its directory: from where it stopped, if it was begun; one that has ended is not run.
 
     Returns:
@@ -127,7 +123,7 @@ def continue_or_execute(
     return directory.read_objective()
 
 
-def proceed(config: Config, data: Split, directory: RunDirectory, listen: "Listener") -> Outcome:
+def proceed(config: Config, data: Split, directory: RunDirectory, listen: Listener) -> Outcome:
     """Go on with a run that was interrupted or failed, from its checkpoint; whoever calls holds its lock.
 
     Args:
@@ -185,8 +181,8 @@ def _carry_out(
     data: Split,
     directory: RunDirectory,
     info: RunInfo,
-    listen: "Listener",
-    checkpoint: "Checkpoint | None" = None,
+    listen: Listener,
+    checkpoint: Checkpoint | None = None,
 ) -> Outcome:
     from wavesweep.experiment import run
 
@@ -218,7 +214,7 @@ def _status(error: BaseException) -> Status:
     return "failed"
 
 
-def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: "Result") -> RunInfo:
+def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: Result) -> RunInfo:
     """Return what is known of a run that has ended well, or diverged."""
     digest = sha256(directory.weights.read_bytes()).hexdigest()
     tags = info.tags | {"wavesweep.kept_epoch": str(result.epoch), "wavesweep.weights_digest": digest}

@@ -2,13 +2,10 @@
 
 import math
 import shlex
-from typing import TYPE_CHECKING
 
 from wavesweep.config import Config
+from wavesweep.results import Metrics, Result
 from wavesweep.rundir import RunInfo
-
-if TYPE_CHECKING:
-    from wavesweep.experiment import Metrics, Result
 
 BASELINES = {
     "test/linear_scaled_mse": "linear autoregression",
@@ -23,7 +20,7 @@ def command(info: RunInfo) -> str:
     return shlex.join(["wavesweep", *flags, *info.overrides])
 
 
-def description(info: RunInfo, config: Config | None = None, result: "Result | None" = None) -> str:
+def description(info: RunInfo, config: Config | None = None, result: Result | None = None) -> str:
     """Return the run's description, in Markdown; without a result, what is known at its start."""
     again = f"`{command(info)}` runs it again; `config.yaml` among the artifacts holds every value."
     if config is None or result is None:
@@ -36,7 +33,7 @@ def description(info: RunInfo, config: Config | None = None, result: "Result | N
     return "\n\n".join(parts)
 
 
-def verdict(config: Config, result: "Result") -> str:
+def verdict(config: Config, result: Result) -> str:
     """Say in a sentence how good the forecast is."""
     if result.diverged:
         where = f"the weights of epoch {result.epoch} are kept" if result.epoch else "its first weights are kept"
@@ -52,7 +49,7 @@ def verdict(config: Config, result: "Result") -> str:
     return f"The network does not beat {name}."
 
 
-def trained(result: "Result") -> str:
+def trained(result: Result) -> str:
     """Say what the training took and gave."""
     seconds, calls = result.metrics["time/train_seconds"], result.metrics["cost/loss_evaluations"]
     return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; the weights of epoch {result.epoch} are kept."
@@ -62,7 +59,7 @@ def _finite_or_inf(score: float) -> float:
     return score if math.isfinite(score) else math.inf
 
 
-def score_rows(config: Config, metrics: "Metrics") -> list[tuple[str, float]]:
+def score_rows(config: Config, metrics: Metrics) -> list[tuple[str, float]]:
     """Return the closed-loop scores, the run's own first: on test data, else on validation data."""
     if "test/closed_loop_scaled_mse" not in metrics:
         return [(f"{config.model.kind} (validation)", metrics["val/closed_loop_scaled_mse"])]
@@ -70,7 +67,7 @@ def score_rows(config: Config, metrics: "Metrics") -> list[tuple[str, float]]:
     return [own, *((name, metrics[key]) for key, name in BASELINES.items())]
 
 
-def summary(info: RunInfo, config: Config, result: "Result") -> str:
+def summary(info: RunInfo, config: Config, result: Result) -> str:
     """Return the end of a run for the terminal: scores beside the baselines', and the verdict."""
     if result.diverged:
         return f"{info.name}\n{verdict(config, result)}"

@@ -1,30 +1,26 @@
 """Runs a job before its user's eyes: progress, results, and one line on what went wrong."""
 
 import logging
+from collections.abc import Callable
 from shlex import quote
 from traceback import clear_frames
-from typing import TYPE_CHECKING
 
 from wavesweep.config import Config
 from wavesweep.exit_codes import FAILED
 from wavesweep.failures import in_one_line
 from wavesweep.interrupts import Interrupted
+from wavesweep.jobs import Outcome
 from wavesweep.report import summary
+from wavesweep.results import Listener
 from wavesweep.rundir import RunDirectory
 from wavesweep.terminal import progress, relative, say
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from wavesweep.experiment import Listener
-    from wavesweep.jobs import Outcome
 
 log = logging.getLogger("wavesweep")
 
 _RESERVE = bytearray(1 << 24)  # what is needed to say that memory has run out
 
 
-def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener], Outcome]") -> int:
+def show(config: Config, directory: RunDirectory, carry_out: Callable[[Listener], Outcome]) -> int:
     """Show the progress of a run and how it ended.
 
     Args:

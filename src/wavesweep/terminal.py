@@ -8,17 +8,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from wavesweep.experiment import Listener, Metrics
-    from wavesweep.training import Record
+from wavesweep.results import Listener, Metrics
 
 log = logging.getLogger("wavesweep")
 
 T = TypeVar("T")
-Show = Callable[["Record", int, float, float], None]
-"""Shows a record, of so many epochs in all, with its objective and the best so far."""
+Show = Callable[[int, int, str], None]
+"""Shows an epoch, of so many in all, and its scores."""
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -48,33 +46,33 @@ class LogFile(logging.FileHandler):
 
 
 @contextmanager
-def progress(objective: str, best: float = math.inf) -> Iterator["Listener"]:
+def progress(objective: str, best: float = math.inf) -> Iterator[Listener]:
     """Show the progress of a run: a bar on a terminal that can move its cursor, else a line every few seconds.
 
     Args:
         objective: The metric to show.
         best: Its best value so far, of a run that is resumed.
     """
-    with _bar() if interactive() else nullcontext(_lines(objective)) as show:
+    name, shown = ("val", _bar()) if interactive() else (objective, nullcontext(_lines()))
+    with shown as show:
 
-        def listen(record: "Record", metrics: "Metrics", epochs: int) -> None:
+        def listen(epoch: int, metrics: Metrics, epochs: int) -> None:
             nonlocal best
             best = min(best, metrics[objective])
-            show(record, epochs, metrics[objective], best)
+            show(epoch, epochs, f"loss {metrics['train/loss']:.2e}  {name} {metrics[objective]:.2e}  best {best:.2e}")
 
         yield listen
 
 
-def _lines(objective: str) -> Show:
-    """Return what logs a record, unless it comes soon after another."""
+def _lines() -> Show:
+    """Return what logs an epoch, unless it comes soon after another."""
     due = time.monotonic() + SECONDS_BETWEEN_LINES
 
-    def show(record: "Record", epochs: int, value: float, best: float) -> None:
+    def show(epoch: int, epochs: int, scores: str) -> None:
         nonlocal due
-        if time.monotonic() >= due or record.epoch == epochs:
+        if time.monotonic() >= due or epoch == epochs:
             due = time.monotonic() + SECONDS_BETWEEN_LINES
-            text = "epoch %d/%d  loss %.2e  %s %.2e  best %.2e"
-            log.info(text, record.epoch, epochs, record.loss, objective, value, best)
+            log.info("epoch %d/%d  %s", epoch, epochs, scores)
 
     return show
 
@@ -90,12 +88,9 @@ def _bar() -> Iterator[Show]:
     with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4, expand=True) as bar:
         task = bar.add_task("starting", total=None, scores="", left="")
 
-        def show(record: "Record", epochs: int, value: float, best: float) -> None:
-            where, scores = (
-                f"epoch {record.epoch}/{epochs}",
-                f"loss {record.loss:.2e}  val {value:.2e}  best {best:.2e}",
-            )
-            bar.update(task, completed=record.epoch, total=epochs, description=where, scores=scores, left="left")
+        def show(epoch: int, epochs: int, scores: str) -> None:
+            where = f"epoch {epoch}/{epochs}"
+            bar.update(task, completed=epoch, total=epochs, description=where, scores=scores, left="left")
 
         yield show
 

@@ -11,8 +11,9 @@ import torch
 
 from tests.conftest import small
 from tests.faults.records import rows
-from wavesweep.experiment import CHECKPOINT_VERSION, Result, load_checkpoint, run
+from wavesweep.experiment import CHECKPOINT_VERSION, load_checkpoint, run
 from wavesweep.refusals import Refused
+from wavesweep.results import Result
 from wavesweep.rundir import RunDirectory, seal, unseal
 from wavesweep.splits import load
 
@@ -28,8 +29,8 @@ def go(directory: RunDirectory, last: int | None = None) -> Result:
     directory.path.mkdir(exist_ok=True)
     config = small(*OVERRIDES)
 
-    def listen(record: object, *_: object) -> None:
-        if getattr(record, "epoch", None) == last:
+    def listen(epoch: int, *_: object) -> None:
+        if epoch == last:
             raise Stopped
 
     return run(config, load(config), directory, listen, load_checkpoint(directory))
