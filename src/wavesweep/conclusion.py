@@ -10,7 +10,8 @@ from wavesweep.config import Config, Tracking
 from wavesweep.deliveries import MISSING, deliver_all, seems_to_run
 from wavesweep.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.failures import in_one_line
-from wavesweep.jobs import environment, public_values
+from wavesweep.fingerprints import environment
+from wavesweep.jobs import public_values
 from wavesweep.rundir import RunDirectory, RunInfo, Status, SweepRecord
 from wavesweep.sweeps.leaderboard import Leaderboard, rank, show, text, write_csv
 from wavesweep.sweeps.store import Plan, SweepDirectory, Trial

@@ -1,5 +1,9 @@
-"""Digests of what a result depends on beside its configuration."""
+"""What a result depends on beside its configuration: the code, what it runs on, and the data."""
 
+import getpass
+import platform
+import subprocess
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -8,16 +12,13 @@ from wavesweep.config import Config
 from wavesweep.shapes import fill_in
 from wavesweep.splits import describe, load
 
-PACKAGES = ("torch", "numpy")
-
 
 def code() -> str:
     """Return the versions of what computes, and a digest of this package's source."""
     digest, root = sha256(), Path(__file__).parent
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    return f"wavesweep {version('wavesweep')} ({digest.hexdigest()[:12]}), {versions}"
+    return f"{_versions('wavesweep')} ({digest.hexdigest()[:12]}), {_versions('torch', 'numpy')}"
 
 
 def data(configs: list[Config]) -> str:
@@ -26,3 +27,33 @@ def data(configs: list[Config]) -> str:
     for config in configs:
         digest.update("".join(str(part["digest"]) for part in describe(load(fill_in(config)))).encode())
     return digest.hexdigest()[:16]
+
+
+@cache
+def environment() -> dict[str, str]:
+    """Return what runs run on, as tags."""
+    commit, versions = _git_commit(), _versions("wavesweep", "torch", "numpy", "mlflow", "hydra-core")
+    return {
+        "wavesweep.versions": f"{versions}, python {platform.python_version()}",
+        "wavesweep.platform": platform.platform(),
+        "mlflow.user": getpass.getuser(),
+        "mlflow.source.name": "wavesweep",
+        "mlflow.source.type": "LOCAL",
+        **({"mlflow.source.git.commit": commit} if commit else {}),
+    }
+
+
+def _versions(*packages: str) -> str:
+    return ", ".join(f"{package} {version(package)}" for package in packages)
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the code that runs; None where it isn't tracked by git, as in an environment."""
+    here = Path(__file__)
+    try:
+        for command in (["ls-files", "--error-unmatch", here.name], ["rev-parse", "HEAD"]):
+            git = ["git", "-C", str(here.parent), *command]
+            done = subprocess.run(git, capture_output=True, text=True, check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

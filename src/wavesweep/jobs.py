@@ -1,20 +1,15 @@
 """One job from configuration to delivered record: what the command line and, later, a sweep's workers run."""
 
-import getpass
 import logging
-import platform
-import subprocess
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
 from hashlib import sha256
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from wavesweep import interrupts
 from wavesweep.config import Config, config_hash, dump
 from wavesweep.exit_codes import DIVERGED, UNTRACKED
+from wavesweep.fingerprints import environment
 from wavesweep.interrupts import Interrupted, Pruned
 from wavesweep.redaction import public_address
 from wavesweep.report import description
@@ -28,6 +23,7 @@ from wavesweep.tracking import Courier, import_mlflow, require, save_model
 
 log = logging.getLogger("wavesweep")
 
+ENDINGS: dict[type[BaseException], Status] = {Interrupted: "killed", Pruned: "pruned"}
 RESUMED = "; resumed on "
 SECONDS_TO_WAIT = 5.0  # of a sweep's job for its directory
 
@@ -93,7 +89,7 @@ def execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo,
     with interrupts.deferred(), directory.locked():
         refuse_taken(directory)
         info = _start(config, data, directory, info)
-        return _carry_out(config, data, directory, info, listen)
+        return _carry_out(config, data, directory, info, listen, checkpoint=None)
 
 
 def continue_or_execute(config: Config, data: Split, directory: RunDirectory, info: RunInfo, listen: Listener) -> float:
@@ -147,12 +143,11 @@ def proceed(config: Config, data: Split, directory: RunDirectory, listen: Listen
         raise Refused(f"{directory.path} was begun on other data ({', '.join(then)}), got {', '.join(now)}; start anew")
     tags = _tags(config) | info.tags
     checkpoint = load_checkpoint(directory)
-    if (here := _versions()) != tags["wavesweep.versions"].rpartition(RESUMED)[2]:
+    if (here := environment()["wavesweep.versions"]) != tags["wavesweep.versions"].rpartition(RESUMED)[2]:
         log.warning("the run was begun on %s and goes on on %s", tags["wavesweep.versions"], here)
         tags["wavesweep.versions"] += RESUMED + here
     with interrupts.deferred():
         info = replace(info, status="running", ended=None, tags=tags)
-        directory.write_info(info)
         return _carry_out(config, data, directory, info, listen, checkpoint)
 
 
@@ -177,15 +172,11 @@ def refuse_taken(directory: RunDirectory) -> None:
 
 
 def _carry_out(
-    config: Config,
-    data: Split,
-    directory: RunDirectory,
-    info: RunInfo,
-    listen: Listener,
-    checkpoint: Checkpoint | None = None,
+    config: Config, data: Split, directory: RunDirectory, info: RunInfo, listen: Listener, checkpoint: Checkpoint | None
 ) -> Outcome:
     from wavesweep.experiment import run
 
+    directory.write_info(info)
     with Courier(directory, config.tracking) as courier:
         try:
             result = run(config, data, directory, listen, checkpoint)
@@ -194,7 +185,7 @@ def _carry_out(
             directory.write_info(info)
         except BaseException as error:
             with suppress(Exception):  # what is written here fails with what failed before
-                directory.write_info(info.finished(_status(error), description(info)))
+                directory.write_info(info.finished(ENDINGS.get(type(error), "failed"), description(info)))
             if isinstance(error, Pruned):
                 directory.remove_leftovers()
             raise
@@ -202,16 +193,6 @@ def _carry_out(
     if not courier.has_all:
         interrupts.check()
     return Outcome(result, courier.run_id, courier.has_all)
-
-
-def _status(error: BaseException) -> Status:
-    """Return what an exception makes of a run."""
-    match error:
-        case Interrupted():
-            return "killed"
-        case Pruned():
-            return "pruned"
-    return "failed"
 
 
 def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: Result) -> RunInfo:
@@ -223,14 +204,12 @@ def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: Resul
 
 
 def _start(config: Config, data: Split, directory: RunDirectory, info: RunInfo) -> RunInfo:
-    """Write configuration and run.json; return what the latter holds."""
+    """Write the configuration; return what is known of the run now."""
     values = public_values(config)
     common = {"name": config.dataset.kind, "source": values["dataset"]}
     inputs = [common | part for part in describe(data)]
-    info = replace(info, tags=_tags(config), inputs=inputs, description=description(info))
     directory.write_config(values)
-    directory.write_info(info)
-    return info
+    return replace(info, tags=_tags(config), inputs=inputs, description=description(info))
 
 
 def public_values(config: Config) -> dict[str, Any]:
@@ -241,35 +220,3 @@ def public_values(config: Config) -> dict[str, Any]:
 
 def _tags(config: Config) -> dict[str, str]:
     return {"wavesweep.config_hash": config_hash(config), **environment()}
-
-
-@cache
-def environment() -> dict[str, str]:
-    """Return what runs run on, as tags."""
-    commit = _git_commit()
-    return {
-        "wavesweep.versions": _versions(),
-        "wavesweep.platform": platform.platform(),
-        "mlflow.user": getpass.getuser(),
-        "mlflow.source.name": "wavesweep",
-        "mlflow.source.type": "LOCAL",
-        **({"mlflow.source.git.commit": commit} if commit else {}),
-    }
-
-
-def _versions() -> str:
-    packages = ("wavesweep", "torch", "numpy", "mlflow", "hydra-core")
-    versions = ", ".join(f"{package} {version(package)}" for package in packages)
-    return f"{versions}, python {platform.python_version()}"
-
-
-def _git_commit() -> str | None:
-    """Return the commit of the code that runs; None where it isn't tracked by git, as in an environment."""
-    here = Path(__file__)
-    try:
-        for command in (["ls-files", "--error-unmatch", here.name], ["rev-parse", "HEAD"]):
-            git = ["git", "-C", str(here.parent), *command]
-            done = subprocess.run(git, capture_output=True, text=True, check=True)  # noqa: S603
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
