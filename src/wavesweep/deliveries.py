@@ -63,9 +63,15 @@ def seems_to_run(directory: RunDirectory) -> bool:
 
 
 def _deliver(directory: RunDirectory, tracking: Tracking, reachable: dict[Tracking, bool]) -> str:
-    """Deliver one run, whose lock is held; return the state that it is in then."""
+    """Deliver one run, whose lock is held; return the state that it is in then.
+
+    Raises:
+        Refused: If its store can't be used, at the first try.
+    """
     if tracking not in reachable:
-        reachable[tracking] = _is_reachable(tracking)
+        reachable[tracking] = False
+        require(tracking)  # which may say no
+        reachable[tracking] = True
     if not reachable[tracking]:
         return MISSING
     try:
@@ -81,12 +87,3 @@ def _deliver(directory: RunDirectory, tracking: Tracking, reachable: dict[Tracki
         del reachable[tracking]  # ask again before the next run
         return MISSING
     return "delivered"
-
-
-def _is_reachable(tracking: Tracking) -> bool:
-    try:
-        require(tracking)
-    except Refused as error:
-        log.warning("%s", error)
-        return False
-    return True
