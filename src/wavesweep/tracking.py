@@ -8,8 +8,7 @@ import re
 import sqlite3
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 from shlex import quote
@@ -38,7 +37,6 @@ STATUS = {
     "killed": "KILLED",
 }
 STATUS_TAG, KEY_TAG = "wavesweep.status", "wavesweep.run_key"
-MOST_METRICS, MOST_PARAMS = 1000, 100  # in one request, a limit of the server
 SQLITE = "sqlite:///"
 PATIENCE = {  # by default MLflow tries for four minutes to reach a server that isn't there
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
@@ -130,7 +128,11 @@ def _record(client: "MlflowClient", experiment_id: str, directory: RunDirectory)
 
     info, lock = directory.read_info(), FileLock(directory.path / ".parent.lock", timeout=SECONDS_AT_THE_END)
     with lock if directory.is_sweep else nullcontext():
-        return _find(client, experiment_id, info) or _create(client, experiment_id, info)
+        if there := _find(client, experiment_id, info):
+            return there
+        tags = {KEY_TAG: info.run_key, STATUS_TAG: "running"}
+        created = client.create_run(experiment_id, info.started, tags, info.name)
+        return _find(client, experiment_id, info) or created
 
 
 def _log_parent(client: "MlflowClient", experiment_id: str, run_id: str, directory: RunDirectory) -> None:
@@ -235,27 +237,21 @@ def _make_store(path: Path) -> None:
 def require(tracking: Tracking) -> str:
     """Make sure, within seconds, that the store can be used; return the id of the experiment.
 
+    Requests are tried once and shortly, unless the user has said how often and how long.
+
     Raises:
         Refused: If it can't.
     """
-    with _impatient():
-        try:
-            return connect(tracking)[1]
-        except Exception as error:
-            server = "start the server, or " if tracking.uri.startswith("http") else ""
-            raise Refused(
-                f"tracking.uri={public_address(tracking.uri)} can't be used ({reason(error, tracking)}); "
-                f"{server}give another address"
-            ) from None
-
-
-@contextmanager
-def _impatient() -> Iterator[None]:
-    """Let requests be tried once and shortly, unless the user has said how often and how long."""
     names = IMPATIENCE.keys() - CHOSEN
     os.environ.update({name: IMPATIENCE[name] for name in names})
     try:
-        yield
+        return connect(tracking)[1]
+    except Exception as error:
+        server = "start the server, or " if tracking.uri.startswith("http") else ""
+        raise Refused(
+            f"tracking.uri={public_address(tracking.uri)} can't be used ({reason(error, tracking)}); "
+            f"{server}give another address"
+        ) from None
     finally:
         os.environ.update({name: PATIENCE[name] for name in names})
 
@@ -271,7 +267,7 @@ class Courier(AbstractContextManager["Courier"]):
     What fails is tried again later: training goes on, and the run's directory holds all.
 
     Args:
-        directory: Of the run; whoever makes the courier holds its lock until `finish`, and has imported mlflow.
+        directory: Of the run; whoever makes the courier holds its lock until it has ended, and has imported mlflow.
         tracking: Where to.
 
     Attributes:
@@ -298,9 +294,6 @@ class Courier(AbstractContextManager["Courier"]):
         return not self._thread.is_alive() and (self.delivered or self.left_alone)
 
     def __exit__(self, *_: object) -> None:
-        self.finish()
-
-    def finish(self) -> None:
         """Deliver for the last time, since the run has ended; wait for it, after a signal only for a moment."""
         self.directory.undelivered.touch()
         self._ended.set()
@@ -383,24 +376,14 @@ def _find(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run | N
     return active[0] if active else None
 
 
-def _create(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run":
-    tags = {KEY_TAG: info.run_key, STATUS_TAG: "running"}
-    created = client.create_run(experiment_id, info.started, tags, info.name)
-    return _find(client, experiment_id, info) or created
-
-
 def _log_params_and_tags(client: "MlflowClient", run_id: str, directory: RunDirectory, info: RunInfo) -> None:
     from mlflow.entities import Param, RunTag
 
-    config = flatten(directory.read_config())
-    values = {key: value for key, value in config.items() if not key.startswith("tracking.")}
-    swept = {} if directory.is_sweep else {**values, **info.choices}  # which its runs don't share
-    params = [Param(key, str(value)) for key, value in swept.items()]
-    for first in range(0, len(params), MOST_PARAMS):
-        client.log_batch(run_id, params=params[first : first + MOST_PARAMS])
+    values = {} if directory.is_sweep else flatten(directory.read_config()) | info.choices  # which its runs don't share
+    params = [Param(key, str(value)) for key, value in values.items() if not key.startswith("tracking.")]
     more = {"mlflow.note.content": info.description, "wavesweep.sweep_id": info.sweep_id or ""}
     tags = info.tags | {key: value for key, value in more.items() if value}
-    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+    client.log_batch(run_id, params=params, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
 def _log_metrics(client: "MlflowClient", run_id: str, rows: list[dict[str, Any]]) -> None:
@@ -416,22 +399,14 @@ def _log_metrics(client: "MlflowClient", run_id: str, rows: list[dict[str, Any]]
         for key, value in row.items()
         if "/" in key and value is not None  # the others say of which epoch, and at what cost
     ]
-    for first in range(0, len(points), MOST_METRICS):
-        client.log_batch(run_id, metrics=points[first : first + MOST_METRICS])
+    client.log_batch(run_id, points)
 
 
 def _dataset_input(part: dict[str, Any]) -> "DatasetInput":
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    num_series, num_steps, num_channels = part["shape"]
-    profile = {"num_series": num_series, "num_steps": num_steps, "num_channels": num_channels}
-    dataset = Dataset(
-        name=part["name"],
-        digest=part["digest"],
-        source_type="wavesweep",
-        source=json.dumps(part["source"]),
-        profile=json.dumps(profile),
-    )
+    profile = json.dumps(dict(zip(("num_series", "num_steps", "num_channels"), part["shape"], strict=True)))
+    dataset = Dataset(part["name"], part["digest"], "wavesweep", json.dumps(part["source"]), profile=profile)
     return DatasetInput(dataset, [InputTag("mlflow.data.context", part["context"])])
 
 
