@@ -95,6 +95,7 @@ class RunDirectory:
         self.plots = path / "plots"
         self.model = path / "model"
         self.undelivered = path / ".undelivered"  # is there while MLflow is known to lack something
+        self._artifacts = (self.config, self.metrics, self.weights, self.plots, self.model)
         self._lock: FileLock | None = None
         self._recorded: set[int | None] | None = None
 
@@ -238,8 +239,7 @@ class RunDirectory:
 
     def artifacts(self) -> Iterable[Path]:
         """Return the files and folders that travel to MLflow."""
-        candidates = (self.config, self.metrics, self.weights, self.plots, self.model)
-        return (path for path in candidates if path.exists())
+        return (path for path in self._artifacts if path.exists())
 
 
 class SweepRecord(RunDirectory):
@@ -250,14 +250,10 @@ class SweepRecord(RunDirectory):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.info = path / PARENT
+        self._artifacts = (path / "multirun.yaml", path / "leaderboard.csv", self.plots)
 
     def _remove_parts(self) -> None:
         """Leave those of its runs alone, which may have outlived it."""
-
-    def artifacts(self) -> Iterable[Path]:
-        """Return the files and folders that travel to MLflow."""
-        candidates = (self.path / "multirun.yaml", self.path / "leaderboard.csv", self.plots)
-        return (path for path in candidates if path.exists())
 
 
 def seal(content: bytes) -> bytes:
