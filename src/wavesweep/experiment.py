@@ -19,7 +19,7 @@ from wavesweep.results import Checkpoint, Listener, Metrics, Result
 from wavesweep.rundir import RunDirectory, unseal, write_atomically
 from wavesweep.schema import Refused, known
 from wavesweep.splits import Part, Split
-from wavesweep.training import GradientDescent, LeastSquares, Record, Trains
+from wavesweep.training import GradientDescent, LeastSquares, Trains
 from wavesweep.weights import Weights, copy_weights, serialize
 
 log = logging.getLogger("wavesweep")
