@@ -64,10 +64,10 @@ def launch(
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
     work = cloudpickle.dumps((hydra_context, task_function, config, Singleton.get_state()))
     children = _Children(work, getattr(task_function, "restartable", False))
-    resource_tracker.ensure_running()  # the first process would start it, and that lets signals through again
     missing = [name for name in _THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(missing, "1"))  # libraries read them once, as they are imported
     with deferred(), ThreadPoolExecutor(n_jobs or cpu_count(), initializer=_block_signals) as pool:
+        resource_tracker.ensure_running()  # the first process would start it, and that lets signals through again
         futures = [pool.submit(children.run, job) for job in jobs]
         try:
             while wait(futures, _TICK).not_done and not pending():
