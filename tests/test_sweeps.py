@@ -33,6 +33,7 @@ from tests.test_leaderboard import make
 from wavesweep.groups import conf_dir
 from wavesweep.refusals import Refused
 from wavesweep.sweeps.composition import (
+    FOR_WORKERS,
     Composer,
     by_hydra,
     from_files,
@@ -198,7 +199,7 @@ def test_each_job_is_composed_as_hydra_would(
     numbers = chance.sample(range(grid_size(dimensions)), min(3, grid_size(dimensions)))
     jobs = [grid_overrides(dimensions, number) for number in numbers]
     composer, fine = Composer(groups, load), []
-    worker = attempt(lambda: loader.load_sweep_config(master, grid_overrides(dimensions, 0)))
+    worker = attempt(lambda: loader.load_sweep_config(master, [*grid_overrides(dimensions, 0), FOR_WORKERS]))
     for overrides in jobs:
         composed = attempt(lambda overrides=overrides: composer.compose(overrides))
         expected = attempt(lambda overrides=overrides: loader.load_sweep_config(master, overrides))

@@ -23,6 +23,9 @@ from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 RESOLVERS = {"hydra", "oc.create", "oc.decode", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "oc.select"}
 """What stored configurations may call: nothing that another machine or moment would change, or that looks elsewhere."""
 
+FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
+"""The override that keeps the files of workers apart from those of jobs."""
+
 _CALL = re.compile(r"\$\{\s*([^{}:\s]*(?:\$\{[^}]*\}[^{}:\s]*)*)\s*:")
 
 
@@ -153,8 +156,10 @@ def with_hydra(
     """
     node = copy.deepcopy(hydra)
     dirname = node.job.config.override_dirname
+    typed: Any = OmegaConf.to_container(hydra.overrides.hydra, resolve=False)
     with flag_override(node, ["struct", "readonly"], [False, False]):
         node.overrides.task, node.job.num, node.job.id = trial.overrides, trial.number, str(trial.number)
+        node.overrides.hydra = [text for text in typed if text != FOR_WORKERS]
         node.runtime.choices, node.sweep.subdir = choices, subdir
         node.sweep.dir = str(hydra.sweep.dir)  # which may say ${now:…}
         node.job.override_dirname = get_overrides_dirname(

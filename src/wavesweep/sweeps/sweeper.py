@@ -12,6 +12,7 @@ from hydra.plugins.launcher import Launcher
 
 from wavesweep import interrupts
 from wavesweep.failures import in_one_line
+from wavesweep.sweeps.composition import FOR_WORKERS
 from wavesweep.sweeps.planning import Prepared, Sweep, check, list_jobs, prepare, refuse_taken, reopen, write
 from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.view import watching
@@ -104,7 +105,7 @@ def _launch_once(sweep: Sweep, prepared: Prepared, launcher: Launcher, num_left:
     workers = min(sweep.options.n_workers or _most_workers(), num_left)
     if getattr(launcher, "n_jobs", 0) is None:
         launcher.n_jobs = workers  # type: ignore[attr-defined]
-    overrides = [*prepared.worker, "hydra.sweep.subdir=workers/${hydra.job.num}"]
+    overrides = [*prepared.worker, FOR_WORKERS]
     try:
         return launcher.launch([overrides] * workers, initial_job_idx=0)
     except Exception as error:
