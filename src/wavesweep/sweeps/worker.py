@@ -47,6 +47,7 @@ class Worker:
 
     def __call__(self, composed: DictConfig) -> list[JobReturn]:
         """Run what is left of the sweep; return what its trials returned, if the task wants that."""
+        os.chdir(HydraConfig.get().runtime.cwd)  # which Hydra may have left; paths are seen from there
         with interrupts.watched():
             self.task.warm_up()
             shift = Shift(self, composed)
@@ -70,7 +71,7 @@ class Shift:
     def __init__(self, worker: Worker, composed: DictConfig) -> None:
         self.task, self.context = worker.task, worker.hydra_context
         self.hydra = cast("DictConfig", HydraConfig.get())
-        self.sweep = SweepDirectory(Path(self.hydra.sweep.dir))
+        self.sweep = SweepDirectory(Path(self.hydra.sweep.dir).absolute())  # jobs may change the working directory
         self.queue = Queue(self.sweep, worker.launch, lambda number: self.study.propose(number))
         self.plan = self.queue.plan
         self.composer = from_files(self.sweep, self.plan, composed, self.task.local)
