@@ -22,6 +22,7 @@ log = logging.getLogger("wavesweep")
 
 BYTES_OF_A_WORKER = 700 << 20  # that has imported all and trains a network of some thousand weights
 SECONDS_TO_WAIT = 2.0  # for workers of an earlier start to end
+PATIENCE = 3  # starts of workers that get nowhere, in a row
 
 
 def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
@@ -84,13 +85,13 @@ def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobRet
     Raises:
         Exception: What ends workers, where the task is another application's.
     """
-    returned, ended, patience, left = [], [], 3, _left(sweep.directory, prepared.plan)
+    returned, ended, patience, left = [], [], PATIENCE, _left(sweep.directory, prepared.plan)
     while left and patience and not interrupts.pending():
         ended = _launch_once(sweep, prepared, launcher, len(left))
         returned += [one for job in ended if job.status == JobStatus.COMPLETED for one in job._return_value]
         before, left = left, _left(sweep.directory, prepared.plan)
+        patience = patience - 1 if left == before else PATIENCE
         if left == before and not interrupts.pending():
-            patience -= 1
             time.sleep(SECONDS_TO_WAIT)
     if left and not patience:
         error = next((job._return_value for job in ended if job.status != JobStatus.COMPLETED), None)
