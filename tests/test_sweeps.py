@@ -28,10 +28,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tests.conftest import SMALL, Command
-from tests.faults.sweeping import rows
+from tests.faults.sweeping import families, rows
 from tests.test_leaderboard import make
 from wavesweep.groups import conf_dir
 from wavesweep.refusals import Refused
+from wavesweep.rundir import RunDirectory
 from wavesweep.sweeps.composition import (
     FOR_WORKERS,
     Composer,
@@ -647,7 +648,7 @@ def prune(path: Path, pruner: str | None, bases: list[float]) -> list[int]:
         sweep.write_trial(trial)
         mine, state = reported.setdefault(str(number), {}), "finished"
         for step in range(1, STEPS + 1):
-            pruned, marks = studies[number >= len(BASES)].give_up(trial, step, value := base * (1 + 1 / step))
+            pruned, marks = studies[number >= len(BASES)].give_up(trial, step, value := base * (1 + 1 / step), STEPS)
             mine[step] = value
             if marks != trial.marks:
                 trial = replace(trial, marks=marks)
@@ -708,6 +709,28 @@ def test_an_experiment_may_choose_the_launcher(wavesweep: Command, own: Path, tm
     assert [trial.state for trial in sweep.read_trials(plan)] == ["finished"]
     assert "hydra/launcher=basic" in plan.launcher
     assert plan.configs["experiment=swept"]["choices"]["hydra/launcher"] == "basic"
+
+
+def test_a_pruned_run_is_marked_so_everywhere_and_is_no_failure(wavesweep: Command, tmp_path: Path) -> None:
+    rates = ("optimizer=adam", "optimizer.lr=1e-2,1e-6,1e-7,1e-8,1e-9,1e-10")
+    how = ("hydra.sweeper.pruner=successive_halving", "hydra/launcher=basic", "hydra.sweep.dir=sweep")
+    done = wavesweep("-m", *SMALL, *rates, "training.epochs=6", "training.refine_epochs=0", *how)
+    assert done.returncode == 0, done.stderr
+    sweep = SweepDirectory(tmp_path / "sweep")
+    trials = sweep.read_trials(sweep.read_plan())
+    pruned = [trial for trial in trials if trial.state == "pruned"]
+    assert pruned
+    ranks = {row["trials"]: row["rank"] for row in rows(sweep.path)}
+    assert ranks["0"] == "1"
+    assert not any(ranks[str(trial.number)] for trial in pruned)
+    [(_, jobs)] = families(tmp_path / "outputs" / "mlflow.db")
+    found = {job.data.tags["wavesweep.run_key"]: (job.info.status, job.data.tags["wavesweep.status"]) for job in jobs}
+    assert len(found) == 6
+    for trial in pruned:
+        run = RunDirectory(sweep.path / trial.directory)
+        assert found[run.read_info().run_key] == ("KILLED", "pruned")
+        assert 2 <= len(run.read_objectives()) < 6
+        assert "Traceback" not in (run.path / "wavesweep.log").read_text()
 
 
 @pytest.mark.slow

@@ -108,13 +108,13 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
     try:
         config, data, info = _prepare(composed)
 
-        def listen(epoch: int, metrics: Metrics, _: int) -> None:
+        def listen(epoch: int, metrics: Metrics, epochs: int) -> None:
             value = metrics[config.objective]
-            if math.isfinite(value) and ask(epoch, value):
+            if math.isfinite(value) and ask(epoch, value, epochs):
                 raise Pruned
 
         return continue_or_execute(config, data, directory, info, listen)
-    except Refused:
+    except (Refused, Pruned):
         raise
     except Exception as error:
         logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=error)

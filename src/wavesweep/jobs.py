@@ -1,4 +1,4 @@
-"""One job from configuration to delivered record: what the command line and, later, a sweep's workers run."""
+"""One job from configuration to delivered record: what the command line and a sweep's workers run."""
 
 import logging
 from contextlib import suppress

@@ -8,26 +8,20 @@ trials before it alone, not on which process makes it.
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.trial import TrialState
 
-from wavesweep.sweeps.options import PRUNERS
 from wavesweep.sweeps.space import Dimension
 from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 
 Reports = Callable[[Path], dict[int, float]]
 """Reads from a run's directory the objective at each recorded epoch."""
 
-MAKERS = (
-    partial(optuna.pruners.MedianPruner, n_warmup_steps=5),
-    partial(optuna.pruners.SuccessiveHalvingPruner, reduction_factor=2, min_early_stopping_rate=3),
-    partial(optuna.pruners.HyperbandPruner, reduction_factor=2),
-)
-"""Gentler than by default, as docs/performance.md shows: the last stage of a recipe may turn the order round."""
 SECONDS_BETWEEN_LOOKS = 1.0  # at what other workers have begun
 
 STATES = {
@@ -50,8 +44,7 @@ class Study:
     def __init__(self, sweep: SweepDirectory, plan: Plan, reports: Reports) -> None:
         self.sweep, self.plan, self.reports = sweep, plan, reports
         logging.getLogger("optuna").setLevel(logging.WARNING)
-        pruner = MAKERS[PRUNERS.index(plan.pruner)]() if plan.pruner else optuna.pruners.NopPruner()
-        self.study = optuna.create_study(study_name=sweep.id, pruner=pruner)
+        self.study = optuna.create_study(study_name=f"seed {plan.seed}")  # by which hyperband chooses brackets
         self.storage = self.study._storage
         self._ids: dict[int, int] = {}  # Optuna's own, by the number of the trial
         self._ended: set[int] = set()
@@ -67,8 +60,15 @@ class Study:
         self._ids[number] = asked._trial_id
         return [f"{one.key}={_text(one, asked.params.get(one.key, 0))}" for one in self.plan.dimensions]
 
-    def give_up(self, trial: Trial, step: int, value: float) -> tuple[bool, dict[str, float]]:
-        """Say whether a trial is to be pruned after a further report, and what the pruner wants to remember of it."""
+    def give_up(self, trial: Trial, step: int, value: float, steps: int) -> tuple[bool, dict[str, float]]:
+        """Say whether a trial is to be pruned, and what the pruner wants to remember of it.
+
+        Args:
+            trial: Which.
+            step: That it reports now.
+            value: Its objective then.
+            steps: That it would do in all.
+        """
         if time.monotonic() >= self._looked + SECONDS_BETWEEN_LOOKS:
             self._begun, self._looked = self.sweep.begun(), time.monotonic()
         self._refresh(self._begun | {trial.number})
@@ -76,7 +76,7 @@ class Study:
         if not self.storage.get_trial(trial_id).intermediate_values:
             self._report(trial_id, trial)
         self.storage.set_trial_intermediate_value(trial_id, step, value)
-        pruned = self.study.pruner.prune(self.study, self.storage.get_trial(trial_id))
+        pruned = _pruner(self.plan.pruner, steps).prune(self.study, self.storage.get_trial(trial_id))
         return pruned, dict(self.storage.get_trial(trial_id).system_attrs)
 
     def _refresh(self, numbers: set[int]) -> None:
@@ -104,6 +104,22 @@ class Study:
         """Take over what a trial has reported."""
         for step, value in self.reports(self.sweep.path / trial.directory).items():
             self.storage.set_trial_intermediate_value(trial_id, step, value)
+
+
+@cache
+def _pruner(name: str | None, steps: int) -> BasePruner:
+    """Return a pruner of runs of so many steps.
+
+    Gentler than Optuna's defaults, as docs/performance.md shows: the last stage of a recipe may turn the order round.
+    """
+    match name:
+        case "median":
+            return MedianPruner(n_warmup_steps=steps // 3)
+        case "successive_halving":
+            return SuccessiveHalvingPruner(min_resource=max(1, steps // 3), reduction_factor=2)
+        case "hyperband":
+            return HyperbandPruner(min_resource=max(1, steps // 12), max_resource=steps, reduction_factor=2)
+    return NopPruner()
 
 
 def _template(plan: Plan, trial: Trial) -> optuna.trial.FrozenTrial:

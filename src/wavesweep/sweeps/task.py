@@ -56,14 +56,14 @@ class SweepTask:
         """Conclude, once no worker is left."""
 
 
-_asks: list[Callable[[int, float], bool]] = []
+_asks: list[Callable[[int, float, int], bool]] = []
 
 
-def ask(step: int, objective: float) -> bool:
-    """Report a job's objective at a step; say whether the sweep gives the job up. Outside a sweep it never does."""
-    return _asks[-1](step, objective) if _asks else False
+def ask(step: int, objective: float, steps: int) -> bool:
+    """Report a job's objective at a step of so many; say whether the sweep gives it up. Outside one it never does."""
+    return _asks[-1](step, objective, steps) if _asks else False
 
 
-def answer_by(answer: Callable[[int, float], bool] | None) -> None:
+def answer_by(answer: Callable[[int, float, int], bool] | None) -> None:
     """Set what answers the reports of the job that this process runs."""
     _asks[:] = [answer] if answer else []

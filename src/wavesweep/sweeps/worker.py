@@ -120,9 +120,9 @@ class Shift:
         self.trial = replace(self.trial, **changes)
         self.sweep.write_trial(self.trial)
 
-    def _answer(self, step: int, objective: float) -> bool:
+    def _answer(self, step: int, objective: float, steps: int) -> bool:
         """Say whether the pruner gives the trial up, and record what it wants to remember."""
-        pruned, marks = self.study.give_up(self.trial, step, objective)
+        pruned, marks = self.study.give_up(self.trial, step, objective, steps)
         if marks != self.trial.marks and not pruned:  # or a job whose end isn't recorded would count as asked
             self._record(marks=marks)
         return pruned
