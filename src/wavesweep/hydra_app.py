@@ -59,7 +59,7 @@ def run_hydra(arguments: list[str]) -> int:
     except Refused as error:
         return refuse(str(error))
     except Exception as error:  # of composing, since jobs catch their own
-        if traceback_wanted:
+        if traceback_wanted or isinstance(error, MemoryError):
             raise
         return refuse(explain(error, sys.argv[1:]))
     check()  # a signal may have ended a sweep

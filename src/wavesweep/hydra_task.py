@@ -110,7 +110,7 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
 
         def listen(epoch: int, metrics: Metrics, epochs: int) -> None:
             value = metrics[config.objective]
-            if math.isfinite(value) and ask(epoch, value, epochs):
+            if epoch < epochs and math.isfinite(value) and ask(epoch, value, epochs):  # what is done is not given up
                 raise Pruned
 
         return continue_or_execute(config, data, directory, info, listen)

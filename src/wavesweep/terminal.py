@@ -97,7 +97,7 @@ def _bar() -> Iterator[Show]:
 
 def track(items: list[T], what: str) -> Iterable[T]:
     """Go through items, on a terminal with a bar that is gone in the end."""
-    if not interactive():
+    if not items or not interactive():
         return items
     from rich.console import Console
     from rich.progress import track as rich_track

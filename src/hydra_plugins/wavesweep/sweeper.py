@@ -25,7 +25,8 @@ class WavesweepSweeper(Sweeper):
         from wavesweep.sweeps.store import SweepDirectory
         from wavesweep.sweeps.task import SweepTask
 
-        task = getattr(task_function, "in_sweeps", None) or SweepTask(task_function)
+        ours = hasattr(type(task_function), "in_sweeps")  # of its type, since asking it may fail in what it imports
+        task = task_function.in_sweeps if ours else SweepTask(task_function)  # type: ignore[attr-defined]
         place = SweepDirectory(Path(config.hydra.sweep.dir))
         self.given = Sweep(place, task, Options(**self.options), config, hydra_context)
 

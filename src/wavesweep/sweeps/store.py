@@ -170,7 +170,9 @@ class SweepDirectory:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError) as error:
-            raise Refused(f"{path} is damaged ({error}); remove it, and the trial runs again") from None
+            raise Refused(
+                f"{path} is damaged ({error}); remove it, and wavesweep resume {self.path} runs it again"
+            ) from None
 
     def read_trials(self, plan: Plan) -> list[Trial]:
         """Read all trials, those of a grid that have not begun included."""

@@ -93,7 +93,7 @@ def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobRet
         patience = patience - 1 if left == before else PATIENCE
         if left == before and not interrupts.pending():
             time.sleep(SECONDS_TO_WAIT)
-    if left and not patience:
+    if left and not patience and not interrupts.pending():
         error = next((job._return_value for job in ended if job.status != JobStatus.COMPLETED), None)
         if error and sweep.task.wants_returns:
             raise error
