@@ -1,6 +1,6 @@
 """Measures sweeps and prints the figures of docs/performance.md.
 
-    python benchmarks/sweeps.py             all, about half an hour on two cores with nothing else to do
+    python benchmarks/sweeps.py             all, about an hour on two cores with nothing else to do
     python benchmarks/sweeps.py pruning     one part: workers, uneven, warm, grid or pruning
 
 Leaves its sweeps below outputs/.
@@ -91,7 +91,7 @@ def grid() -> None:
 
 
 def pruning() -> None:
-    """Run the same 40 configurations with each pruner and without, on five seeds."""
+    """Run the same 40 configurations with each pruner and without, on ten seeds."""
     space = [
         "model.hidden_sizes=[4],[8],[12],[16]",
         "optimizer.lr=1e-4,3e-4,1e-3,3e-3,1e-2",
@@ -99,7 +99,7 @@ def pruning() -> None:
     ]
     print("| seed | pruner | pruned | loss evaluations | rank without pruning of the best kept |")
     print("| --- | --- | ---: | ---: | ---: |")
-    for seed in range(5):
+    for seed in range(10):
         common = [*SMALL, *space, f"seed={seed}", "training.epochs=20", "training.refine_epochs=16"]
         straight, _ = sweep(*common)
         order = sorted(trials(straight), key=lambda record: record["objective"])
