@@ -263,6 +263,7 @@ def test_the_model_is_served(finished: tuple[Config, RunDirectory]) -> None:
         process.wait(20)
 
 
+@pytest.mark.slow
 def test_processes_that_come_first_at_once_make_one_store(tmp_path: Path) -> None:
     script = [sys.executable, "-m", "wavesweep", *SMALL, "model=tiny", "training.epochs=1"]
     processes = [

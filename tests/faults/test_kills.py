@@ -28,6 +28,7 @@ def killed_at_steps(place: Path, which: str, *overrides: str) -> dict[str, str]:
     return json.loads((place / "kills.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_kill_between_the_steps_of_saving_a_checkpoint_costs_nothing(tmp_path: Path) -> None:
     kills = killed_at_steps(tmp_path / "runs", "checkpoint", NOBODY)
     steps = ["fsync checkpoint.pt.part", "replace checkpoint.pt", "replace checkpoint.pt.part"]
