@@ -154,7 +154,9 @@ go(small(*sys.argv[2:]), directory)
 """
 
 
-@pytest.mark.parametrize("overrides", [(), ("optimizer=lbfgs", "model.dropout=0.3")], ids=" ".join)
+@pytest.mark.parametrize(
+    "overrides", [(), pytest.param(("optimizer=lbfgs", "model.dropout=0.3"), marks=pytest.mark.slow)], ids=" ".join
+)
 def test_the_same_seed_gives_the_same_bits_in_fresh_processes(tmp_path: Path, overrides: tuple[str, ...]) -> None:
     digests, rows = [], []
     for name in ("a", "b"):

@@ -66,9 +66,9 @@ class Fault:
 FAULTS = {
     "hangs from mid-run": Fault(("pass", "hang"), 4),
     "drops after carrying out": Fault(("drop after",), 0, drops=CREATION),
-    "dies": Fault(("pass", "dead"), 4),
 }
 SLOW_FAULTS = {
+    "dies": Fault(("pass", "dead"), 4),
     "does nothing": Fault(("pass",), 0),
     "hangs from the start": Fault(("hang",), 4, environment={}),
     "fails from the start": Fault(("500",), 4),
