@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hydra import version
@@ -27,12 +28,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from hydra_plugins.wavesweep.sweeper import WavesweepSweeper
 from tests.conftest import SMALL, Command
 from tests.faults.sweeping import families, rows
 from tests.test_leaderboard import make
 from wavesweep.groups import conf_dir
 from wavesweep.refusals import Refused
 from wavesweep.rundir import RunDirectory
+from wavesweep.sweeps import sweeper
 from wavesweep.sweeps.composition import (
     FOR_WORKERS,
     Composer,
@@ -674,6 +677,41 @@ def test_a_pruner_gives_up_what_is_clearly_worse_and_never_the_best(pruner: str,
 
 def test_no_pruner_gives_up_nothing(tmp_path: Path) -> None:
     assert set(prune(tmp_path / "sweep", None, [*BASES, 1e9])) == {STEPS}
+
+
+# ---------------------------------------------------------------------------------------------------- workers
+
+
+@pytest.mark.parametrize(("idle", "given_up"), [((2, 2, 2), False), ((2, 3), True)])
+def test_workers_are_given_up_after_three_idle_starts_in_a_row(
+    idle: tuple[int, ...],
+    given_up: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    left = [[(number, 0)] * (len(idle) - turn) for turn, number in enumerate(idle) for _ in range(number + 1)]
+    looks = iter([*left, []])
+    monkeypatch.setattr(sweeper, "_left", lambda *_: next(looks))
+    monkeypatch.setattr(sweeper, "_launch_once", lambda *_: [])
+    monkeypatch.setattr(sweeper, "SECONDS_TO_WAIT", 0.0)
+    caplog.set_level("ERROR")
+    given: Any = None
+    assert (
+        sweeper._launch(cast("Any", SimpleNamespace(directory=given)), cast("Any", SimpleNamespace(plan=given)), given)
+        == []
+    )
+    assert ("workers end before they get anywhere" in caplog.text) == given_up
+
+
+def test_an_error_within_our_own_task_makes_it_no_other_applications() -> None:
+    class Task:
+        @property
+        def in_sweeps(self) -> None:
+            raise AttributeError("a package lacks something")
+
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": "sweep"}}})
+    with pytest.raises(AttributeError, match="lacks"):
+        WavesweepSweeper().setup(hydra_context=cast("Any", None), task_function=cast("Any", Task()), config=config)
 
 
 # ---------------------------------------------------------------------------------------------------- the command

@@ -39,6 +39,10 @@ class Study:
         sweep: Its directory.
         plan: Of the sweep.
         reports: Reads what a run has reported so far.
+
+    Source:
+        TPE: Bergstra et al. (2011). Median stopping: Golovin et al. (2017). Successive halving without a barrier:
+        Li et al. (2020). Hyperband: Li et al. (2018).
     """
 
     def __init__(self, sweep: SweepDirectory, plan: Plan, reports: Reports) -> None:
