@@ -11,6 +11,13 @@ from wavesweep.forecasting import Forecasts
 from wavesweep.splits import Part
 
 
+def check(path: Path) -> None:
+    """See that something is drawn, and nothing cut off at an edge."""
+    picture = imread(path)[..., :3]
+    assert picture.std() > 0.01, "an empty picture"
+    assert min(edge.min() for edge in (picture[:, 0], picture[:, -1], picture[0], picture[-1])) == 1
+
+
 @pytest.mark.parametrize(
     ("windows", "context", "horizon", "channels", "scale"),
     [(1, 9, 11, 1, 1.0), (5, 40, 30, 1, 1.0), (2, 40, 3, 3, 1.0), (3, 30, 30, 1, 1e30), (3, 30, 30, 1, np.nan)],
@@ -20,8 +27,7 @@ def test_a_forecast(tmp_path: Path, windows: int, context: int, horizon: int, ch
     part = Part(values[:, :context], 4, values[:, :context], values[:, context:], np.zeros(windows, int))
     forecasts = Forecasts(values[:, 4:context] + 0.1, 4, values[:, context:] * scale)
     plots.forecast(tmp_path / "forecast.png", part, forecasts, "title", {"naive": values[:, context:] - 0.1})
-    picture = imread(tmp_path / "forecast.png")
-    assert picture.std() > 0.01, "an empty picture"
+    check(tmp_path / "forecast.png")
 
 
 @pytest.mark.parametrize("losses", [[1.0, 0.1, 0.01], [None, None], [0.0], [1.0]])
@@ -32,11 +38,11 @@ def test_a_learning_curve(tmp_path: Path, losses: list[float | None]) -> None:
         for epoch, loss in enumerate(losses, start=1)
     ]
     plots.learning_curve(tmp_path / "curve.png", [*rows, {"test/one_step_mse": 1.0}], kept=1)
-    assert imread(tmp_path / "curve.png").std() > 0.01
+    check(tmp_path / "curve.png")
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.0, 1e300, np.inf, np.nan])
 def test_a_drift(tmp_path: Path, scale: float) -> None:
     errors = {"lstm": np.ones(5), "naive": np.linspace(1, 2, 5) * scale, "linear": np.full(5, 1e-28)}
     plots.drift(tmp_path / "drift.png", errors, "title")
-    assert imread(tmp_path / "drift.png").std() > 0.01
+    check(tmp_path / "drift.png")

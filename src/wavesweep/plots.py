@@ -50,6 +50,7 @@ def drift(path: Path, errors: dict[str, np.ndarray], title: str) -> None:
         title: Of the picture.
     """
     figure, [axes] = _figure(3.4)
+    figure.subplots_adjust(left=0.095)  # powers are wide
     styles = [(COLOURS[0], "-"), (GREY, ":"), (GREY, "--"), (COLOURS[1], ":")]
     for (name, values), (colour, line) in zip(errors.items(), styles[: len(errors)], strict=True):
         steps = np.arange(1, len(values) + 1)
