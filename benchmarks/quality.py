@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from wavesweep.compose import compose_words
-from wavesweep.jobs import prepare
-from wavesweep.metrics import mse
+from wavesweep.config.composing import compose
+from wavesweep.runs.preparation import prepare
+from wavesweep.models.scores import mse
 
 ARTICLE = (
     "training=article", "model=large", "model.difference=false", "model.initialization=uniform", "optimizer=lbfgs",

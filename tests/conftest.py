@@ -1,44 +1,11 @@
-"""What the tests share: small configurations, and the real command in a directory of its own."""
+"""The fixtures that all tests share."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
-from wavesweep.compose import compose_words
-from wavesweep.config import Config
-from wavesweep.jobs import prepare
-from wavesweep.rundir import RunDirectory
-
-SMALL = (
-    "dataset.num_series=7",
-    "dataset.length=40",
-    "dataset.width=3",
-    "training.epochs=3",
-    "training.refine_epochs=1",
-    "training.batch_size=4",
-)
-"""Overrides that make a run of the sine take a fraction of a second."""
-
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def config(*overrides: str) -> Config:
-    """Compose a configuration and fill it in."""
-    return prepare(compose_words(["runtime.device=cpu", *overrides]))[0]
-
-
-def small(*overrides: str) -> Config:
-    """Compose the small sine, with a network of five units unless another model is chosen."""
-    sizes = () if any(override.startswith("model=") for override in overrides) else ("model.hidden_sizes=[5]",)
-    return config(*SMALL, *sizes, *overrides)
+from tests.support.commands import Command, command
+from wavesweep.runs.directory import RunDirectory
 
 
 @pytest.fixture
@@ -48,40 +15,7 @@ def directory(tmp_path: Path) -> RunDirectory:
     return RunDirectory(path)
 
 
-def command(*arguments: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run `wavesweep` in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "wavesweep", *arguments],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 @pytest.fixture
 def wavesweep(tmp_path: Path) -> Command:
     """Run the real command in an empty directory."""
     return lambda *arguments, cwd=tmp_path, **environment: command(*arguments, cwd=cwd, **environment)
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    """Wait until a server that is starting answers."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        assert process.poll() is None, "the server ended"
-        try:
-            with urlopen(url, timeout=5):  # noqa: S310
-                return
-        except (URLError, OSError):
-            time.sleep(0.2)
-    raise AssertionError(f"{url} did not answer")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from tests.conftest import SMALL
+from tests.support.commands import SMALL
 
 QUICK = (*SMALL, "training.epochs=1", "training.refine_epochs=0")
 CHECKOUT = Path(__file__).parents[1]
@@ -54,7 +54,7 @@ def params(place: Path) -> list[dict[str, str]]:
 
 def test_it_brings_its_configuration(installed: Path, place: Path) -> None:
     [package] = distributions(path=[str(installed)])
-    assert package.entry_points["wavesweep"].value == "wavesweep.cli:main"
+    assert package.entry_points["wavesweep"].value == "wavesweep.cli.main:main"
     assert "One run" in wavesweep(installed, place, "--help")
     shown = yaml.safe_load(wavesweep(installed, place, "--cfg", "job", "dataset=cos_sin_squared"))
     assert shown["dataset"]["kind"] == "cos_sin_squared"

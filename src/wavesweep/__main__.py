@@ -1,6 +1,6 @@
 """`python -m wavesweep` is the console script."""
 
-from wavesweep.cli import main
+from wavesweep.cli.main import main
 
 if __name__ == "__main__":  # processes that this one spawns may import it under another name
     main()

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wavesweep.config import parse
-from wavesweep.forecasting import closed_loop
-from wavesweep.rundir import RunDirectory
-from wavesweep.schema import known
-from wavesweep.weights import load_network
+from wavesweep.base.schema import known
+from wavesweep.config.config import parse
+from wavesweep.models.forecasting import closed_loop
+from wavesweep.models.weights import load_network
+from wavesweep.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,9 @@ class ServedForecaster:
 
     def __init__(self, directory: RunDirectory) -> None:
         self.config = parse(directory.read_config())
-        self.network, self.scaler = load_network(self.config, directory.weights.read_bytes())
+        self.network, self.scaler = load_network(
+            self.config.model, self.config.runtime.dtype, directory.weights.read_bytes()
+        )
 
     def predict(self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":
         """Forecast how the rows of `model_input` go on.

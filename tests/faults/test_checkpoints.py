@@ -9,13 +9,14 @@ from pickle import UnpicklingError
 import pytest
 import torch
 
-from tests.conftest import small
-from tests.faults.records import rows
-from wavesweep.experiment import CHECKPOINT_VERSION, load_checkpoint, run
-from wavesweep.refusals import Refused
-from wavesweep.results import Result
-from wavesweep.rundir import RunDirectory, seal, unseal
-from wavesweep.splits import load
+from tests.support.commands import small
+from tests.support.records import rows
+from wavesweep.base.errors import Refused
+from wavesweep.base.files import seal, unseal
+from wavesweep.data.splits import load
+from wavesweep.runs.checkpoint import CHECKPOINT_VERSION, load_checkpoint
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.experiment import Result, run
 
 OVERRIDES = ("optimizer=lbfgs", "training.epochs=5", "training.refine_epochs=2")
 

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.processes import has_ended, has_records, start, wait_until, works
-from tests.faults.records import is_in_mlflow, on_disk
-from wavesweep.compose import compose_words
-from wavesweep.rundir import RunDirectory
-from wavesweep.tracking import connect
+from tests.support.processes import has_ended, has_records, start, wait_until, works
+from tests.support.records import is_in_mlflow, on_disk
+from wavesweep.config.composing import compose
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.tracking.store import connect
 
 SHORT = ("training.epochs=2", "training.refine_epochs=1")
 NOBODY = "tracking.uri=http://127.0.0.1:9"
 
 
 def killed_at_steps(place: Path, which: str, *overrides: str) -> dict[str, str]:
-    """Run tests/faults/killing.py; return the folders of the runs and what was next when each was killed."""
-    script = [sys.executable, "-m", "tests.faults.killing", str(place), which, *SHORT, *overrides]
+    """Run tests/support/killing.py; return the folders of the runs and what was next when each was killed."""
+    script = [sys.executable, "-m", "tests.support.killing", str(place), which, *SHORT, *overrides]
     done = subprocess.run(script, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return json.loads((place / "kills.json").read_text())

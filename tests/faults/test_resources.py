@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SMALL, Command, command
-from tests.faults.records import is_in_mlflow, on_disk
-from wavesweep.compose import compose_words
-from wavesweep.tracking import connect
+from tests.support.commands import SMALL, Command, command
+from tests.support.records import is_in_mlflow, on_disk
+from wavesweep.config.composing import compose
+from wavesweep.tracking.store import connect
 
 RUN = ("dataset.num_series=7", "dataset.length=40", "model=linear")
 """Leaves 170 kB, pictures and model in the end."""

@@ -18,10 +18,10 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
-from tests.conftest import SMALL, free_port, wait_for
-from tests.faults.proxy import Proxy
-from tests.faults.records import Record, for_mlflow, in_mlflow
-from wavesweep.rundir import RunDirectory
+from tests.support.commands import SMALL, free_port, wait_for
+from tests.support.proxy import Proxy
+from tests.support.records import Record, for_mlflow, in_mlflow
+from wavesweep.runs.directory import RunDirectory
 
 SHORT, LONG = 260, 1200
 """Epochs of trainings that last for seconds, with more points than one request takes."""

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SMALL, Command
-from tests.faults.processes import Process, has_records, start, wait_until, works
-from tests.faults.records import is_in_mlflow, on_disk
-from wavesweep.compose import compose_words
-from wavesweep.rundir import RunDirectory
-from wavesweep.tracking import connect
+from tests.support.commands import SMALL, Command
+from tests.support.processes import Process, has_records, start, wait_until, works
+from tests.support.records import is_in_mlflow, on_disk
+from wavesweep.config.composing import compose
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.tracking.store import connect
 
 SECONDS = 2.0
 STAGES = (*SMALL[:3], "model=tiny", "training.epochs=40", "training.refine_epochs=20")

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SMALL, Command
-from tests.faults.processes import start
-from tests.faults.records import is_in_mlflow
-from wavesweep.compose import compose_words
-from wavesweep.config import Tracking
-from wavesweep.tracking import connect, require
+from tests.support.commands import SMALL, Command
+from tests.support.processes import start
+from tests.support.records import is_in_mlflow
+from wavesweep.config.composing import compose
+from wavesweep.config.config import Tracking
+from wavesweep.tracking.store import connect, require
 
 RACE = """
 import os, sys, threading
 import mlflow.store.tracking.sqlalchemy_store
-from wavesweep.compose import compose_words
-from wavesweep.tracking import connect
+from wavesweep.config.composing import compose
+from wavesweep.tracking.store import connect
 for race in range(int(sys.argv[2])):
     tracking = compose_words([f"tracking.uri=sqlite:///{sys.argv[1]}/{race}/mlflow.db"]).tracking
     gate, start = os.pipe()

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from wavesweep.sweeps.queue import MOST_DEATHS
 
-from tests.conftest import SMALL, Command
-from tests.faults.records import for_mlflow, in_mlflow, on_disk
-from tests.faults.sweeping import (
+from tests.support.commands import SMALL, Command
+from tests.support.records import for_mlflow, in_mlflow, on_disk
+from tests.support.sweeping import (
     QUICK,
     STEADY,
     Started,
@@ -32,10 +33,9 @@ from tests.faults.sweeping import (
     states,
     trials,
 )
-from wavesweep.compose import compose_words
-from wavesweep.rundir import RunDirectory
-from wavesweep.sweeps.store import MOST_DEATHS
-from wavesweep.tracking import connect
+from wavesweep.config.composing import compose
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.tracking.store import connect
 
 HERE = "hydra.sweep.dir=sweep"
 TWO = "hydra.sweeper.n_workers=2"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.launcher import Launcher
 
-from wavesweep.refusals import Refused
+from wavesweep.base.errors import Refused
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -49,7 +49,7 @@ class WavesweepLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> "Sequence[JobReturn]":
         """Run jobs; return how each ended, in their order."""
-        from wavesweep.sweeps.launcher import launch
+        from wavesweep.launcher.launch import launch
 
         jobs = [(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]
         return launch(jobs, self.hydra_context, self.task_function, self.config, self.n_jobs)

@@ -1,5 +1,6 @@
 """Makes `hydra/sweeper=wavesweep` known to Hydra. Every Hydra application executes this file: imports come late."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,43 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from wavesweep.sweeps.options import Options
+from wavesweep.base.errors import Refused, suggestion
 
-ConfigStore.instance().store(group="hydra/sweeper", name="wavesweep", node=Options, provider="wavesweep")
+PRUNERS: tuple[str, ...] = ("median", "successive_halving", "hyperband")
+
+
+@dataclass
+class Options:
+    """The keys of `hydra.sweeper`, with their defaults.
+
+    Attributes:
+        n_workers: How many jobs run at once; None: one a core, fewer where memory would not hold them.
+        n_trials: How many jobs in all, where a dimension is continuous.
+        pruner: What ends poor jobs early: a name of `PRUNERS`, or None.
+        seed: Of the sampler that chooses values of continuous dimensions.
+        params: Dimensions, as if they stood on the command line before the others.
+        dry_run: Whether to list the jobs instead of running them.
+        resume: Whether to go on with the sweep that the directory holds: "" for no, "exactly", or "force".
+    """
+
+    _target_: str = "hydra_plugins.wavesweep.sweeper.WavesweepSweeper"
+    n_workers: int | None = None
+    n_trials: int = 20
+    pruner: str | None = None
+    seed: int = 0
+    params: dict[str, Any] = field(default_factory=dict)
+    dry_run: bool = False
+    resume: str = ""
+
+    def check(self) -> None:
+        """Refuse values that mean nothing."""
+        least = {"n_workers": 1, "n_trials": 1, "seed": 0}
+        for name, bound in least.items():
+            value = getattr(self, name)
+            if value is not None and value < bound:
+                raise Refused(f"hydra.sweeper.{name} must be at least {bound}, got {value}")
+        if self.pruner is not None and self.pruner not in PRUNERS:
+            raise Refused(f"hydra.sweeper.pruner={self.pruner} is not there; {suggestion(self.pruner, PRUNERS)}")
 
 
 class WavesweepSweeper(Sweeper):
@@ -35,3 +70,6 @@ class WavesweepSweeper(Sweeper):
         from wavesweep.sweeps.sweeper import start
 
         return start(self.given, arguments)
+
+
+ConfigStore.instance().store(group="hydra/sweeper", name="wavesweep", node=Options, provider="wavesweep")

@@ -15,20 +15,20 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, flag_override
 
-from wavesweep.refusals import Refused
-from wavesweep.rundir import write_atomically
+from wavesweep.base.errors import Refused
+from wavesweep.base.files import write_atomically
 from wavesweep.sweeps.space import Dimension
 from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 
 RESOLVERS = {"hydra", "oc.create", "oc.decode", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "oc.select"}
 """What stored configurations may call: nothing that another machine or moment would change, or that looks elsewhere."""
 
+
 FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
 """The override that keeps the files of workers apart from those of jobs."""
 
+
 _CALL = re.compile(r"\$\{\s*([^{}:\s]*(?:\$\{[^}]*\}[^{}:\s]*)*)\s*:")
-
-
 Composed = tuple[DictConfig, dict[str, str | None]]
 """A configuration without Hydra's own node, and the option chosen in each group."""
 

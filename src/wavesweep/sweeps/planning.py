@@ -10,17 +10,15 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from wavesweep.hydra_errors import explain
-from wavesweep.refusals import Refused
+from hydra_plugins.wavesweep.sweeper import Options
+from wavesweep.base.errors import Refused
+from wavesweep.base.terminal import say
 from wavesweep.sweeps.composition import Composer, by_hydra, from_files, group_keys, save
-from wavesweep.sweeps.options import Options
 from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid, parse_dimensions
 from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask
-from wavesweep.terminal import say
 
 log = logging.getLogger("wavesweep")
-
 MOST_PROBLEMS = 10
 
 
@@ -133,7 +131,7 @@ def check(sweep: Sweep, plan: Plan, composer: Composer) -> list[list[str]]:
         except (HydraException, OmegaConfBaseException) as error:
             if sweep.task.wants_returns:
                 raise
-            problems.setdefault(explain(error, overrides), []).append(" ".join(overrides))
+            problems.setdefault(sweep.task.explain(error, overrides), []).append(" ".join(overrides))
     if problems:
         lines = [_where(where, len(jobs)) + text for text, where in problems.items()]
         raise Refused("\n".join(lines[:MOST_PROBLEMS]))

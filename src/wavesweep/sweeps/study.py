@@ -22,6 +22,7 @@ from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 Reports = Callable[[Path], dict[int, float]]
 """Reads from a run's directory the objective at each recorded epoch."""
 
+
 SECONDS_BETWEEN_LOOKS = 1.0  # at what other workers have begun
 
 STATES = {

@@ -10,8 +10,8 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
-from wavesweep import interrupts
-from wavesweep.failures import in_one_line
+from wavesweep.base import signals
+from wavesweep.base.errors import in_one_line
 from wavesweep.sweeps.composition import FOR_WORKERS
 from wavesweep.sweeps.planning import Prepared, Sweep, check, list_jobs, prepare, refuse_taken, reopen, write
 from wavesweep.sweeps.store import Plan, SweepDirectory
@@ -19,7 +19,6 @@ from wavesweep.sweeps.view import watching
 from wavesweep.sweeps.worker import Worker
 
 log = logging.getLogger("wavesweep")
-
 BYTES_OF_A_WORKER = 700 << 20  # that has imported all and trains a network of some thousand weights
 SECONDS_TO_WAIT = 2.0  # for workers of an earlier start to end
 PATIENCE = 3  # starts of workers that get nowhere, in a row
@@ -40,7 +39,7 @@ def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     """
     sweep.options.check()
     if sweep.options.resume:
-        with sweep.directory.locked(), interrupts.deferred():
+        with sweep.directory.locked(), signals.deferred():
             return _run(sweep, reopen(sweep, arguments), _launcher(sweep))
     prepared = prepare(sweep, arguments)
     jobs = check(sweep, prepared.plan, prepared.composer)
@@ -50,7 +49,7 @@ def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     fingerprint, launcher = sweep.task.fingerprint(prepared.configs()), _launcher(sweep)
     refuse_taken(sweep.directory)
     sweep.directory.path.mkdir(parents=True, exist_ok=True)
-    with sweep.directory.locked(), interrupts.deferred():
+    with sweep.directory.locked(), signals.deferred():
         refuse_taken(sweep.directory)
         write(sweep, prepared, fingerprint)
         return _run(sweep, prepared, launcher)
@@ -86,14 +85,14 @@ def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobRet
         Exception: What ends workers, where the task is another application's.
     """
     returned, ended, patience, left = [], [], PATIENCE, _left(sweep.directory, prepared.plan)
-    while left and patience and not interrupts.pending():
+    while left and patience and not signals.pending():
         ended = _launch_once(sweep, prepared, launcher, len(left))
         returned += [one for job in ended if job.status == JobStatus.COMPLETED for one in job._return_value]
         before, left = left, _left(sweep.directory, prepared.plan)
         patience = patience - 1 if left == before else PATIENCE
-        if left == before and not interrupts.pending():
+        if left == before and not signals.pending():
             time.sleep(SECONDS_TO_WAIT)
-    if left and not patience and not interrupts.pending():
+    if left and not patience and not signals.pending():
         error = next((job._return_value for job in ended if job.status != JobStatus.COMPLETED), None)
         if error and sweep.task.wants_returns:
             raise error

@@ -41,6 +41,10 @@ class SweepTask:
             Refused: If it can't be run.
         """
 
+    def explain(self, error: Exception, overrides: list[str]) -> str:
+        """Return in words why the configuration of a job can't be composed."""
+        return str(error)
+
     def fingerprint(self, configs: "list[DictConfig]") -> dict[str, str]:
         """Return what results depend on beside the configuration, given one of each choice of groups."""
         return {}

@@ -5,16 +5,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
-from wavesweep import interrupts
-from wavesweep.redaction import without_password
-from wavesweep.refusals import Refused
-from wavesweep.repeating import repeating
+from wavesweep.base import signals
+from wavesweep.base.errors import Refused
+from wavesweep.base.redaction import without_password
+from wavesweep.base.repeating import repeating
+from wavesweep.base.terminal import interactive
 from wavesweep.sweeps.space import varied
 from wavesweep.sweeps.store import ENDED, Plan, SweepDirectory, Trial
-from wavesweep.terminal import interactive
 
 SECONDS_BETWEEN_LOOKS = 0.3
-
 Show = Callable[[list[str], int, str], None]
 """Shows lines, how many trials have ended, and a text on how all stand."""
 
@@ -28,7 +27,7 @@ def watching(sweep: SweepDirectory, plan: Plan) -> Iterator[None]:
         def look() -> bool:
             """Show what has changed, and let workers elsewhere know of a signal; what fails now may succeed later."""
             with suppress(OSError, Refused):
-                if interrupts.pending():
+                if signals.pending():
                     sweep.stop.touch()
                 lines, running = [], 0
                 trials = [sweep.read_trial(number) for number in sorted(sweep.begun() - ended.keys())]

@@ -1,0 +1,68 @@
+"""What says no to a user, and what went wrong in a line that says the way out. Imports nothing heavy."""
+
+import errno
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+from wavesweep.base.files import relative
+
+
+class Refused(ValueError):
+    """A user's input that breaks a rule; its text names the key, the rule, the value and the way out."""
+
+
+def suggestion(name: str, options: Iterable[str], group: Iterable[str] = ()) -> str:
+    """Return "did you mean …?" for the nearest of the options, else the list of them.
+
+    Args:
+        name: What the user wrote.
+        options: What can be written there.
+        group: Keys of the groups around it, outermost first.
+    """
+    nearest = get_close_matches(name, list(options), n=1, cutoff=0.6)
+    if nearest:
+        return f"did you mean {'.'.join([*group, nearest[0]])}?"
+    return f"choose from {', '.join(sorted(options))}"
+
+
+class Pruned(Exception):
+    """A sweep gives a run up, since others do better; no failure of the run's."""
+
+
+def shown(value: object) -> str:
+    """Return a value as it is written on the command line, cut where it is long."""
+    if isinstance(value, list | tuple):
+        text = f"[{', '.join(shown(entry) for entry in value)}]"
+    elif isinstance(value, str) and re.fullmatch(r"[-+.\d]+(e[-+]?\d+)?|null|true|false|nan|inf", value.lower()):
+        text = f"the text '{value}'"
+    else:
+        text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value) or "nothing"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+_OUT_OF_MEMORY = re.compile(
+    "can.t allocate memory|out of memory|bad_alloc|map segment|cannot allocate|can.t start new thread", re.IGNORECASE
+)
+
+_WAYS_OUT = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "make it writable",
+}
+
+
+def in_one_line(error: Exception, then: str = "") -> str:
+    """Return what went wrong and what helps, if that is known, and what to do then."""
+    if isinstance(error, Refused):
+        return str(error)
+    text = str(error).partition("\n")[0]
+    what, way_out = f"{type(error).__name__}: {text}", ""
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
+        what, way_out = "out of memory", "take smaller sizes or end other programs"
+    elif isinstance(error, OSError) and error.filename:
+        what, way_out = f"{relative(Path(str(error.filename)))}: {error.strerror}", _WAYS_OUT.get(error.errno or 0, "")
+    steps = ", then ".join(filter(None, [way_out, then]))
+    return f"{what}; {steps}" if steps else what

@@ -1,0 +1,24 @@
+"""The names of metrics and of tags, each once: they are written to files and to MLflow, and looked up there."""
+
+from typing import Literal
+
+TRAIN_LOSS = "train/loss"
+ONE_STEP, CLOSED_LOOP, SCALED = "one_step_mse", "closed_loop_mse", "closed_loop_scaled_mse"
+TRAIN_SECONDS, LOSS_EVALUATIONS = "time/train_seconds", "cost/loss_evaluations"
+Objective = Literal["val/closed_loop_scaled_mse", "val/closed_loop_mse", "val/one_step_mse"]
+"""What a run can be judged by."""
+
+RUN_KEY, STATUS = "wavesweep.run_key", "wavesweep.status"
+CONFIG_HASH, SWEEP_ID = "wavesweep.config_hash", "wavesweep.sweep_id"
+KEPT_EPOCH, WEIGHTS_DIGEST = "wavesweep.kept_epoch", "wavesweep.weights_digest"
+VERSIONS, PLATFORM = "wavesweep.versions", "wavesweep.platform"
+
+
+def metric(part: str, score: str) -> str:
+    """Return the name of a score on `train`, `val` or `test`."""
+    return f"{part}/{score}"
+
+
+def baseline_score(name: str) -> str:
+    """Return the name of a baseline's closed-loop score, without its part."""
+    return f"{name}_scaled_mse"

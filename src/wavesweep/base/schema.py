@@ -1,0 +1,51 @@
+"""What every part of the configuration has in common."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=1, le=10**9)]
+NonNegativeInt = Annotated[int, Field(ge=0, le=10**9)]
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+T = TypeVar("T")
+
+
+class ConfigPart(BaseModel):
+    """A typed, immutable part of the configuration.
+
+    Its values stand in the YAML files of `conf/`; the class gives names, types, units and checks. There are
+    no defaults, so no value is written twice.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Member(ConfigPart):
+    """A member of a family of parts: it has a `kind`, by which a configuration says which it is."""
+
+    if TYPE_CHECKING:
+        kind: Any
+
+
+def known(value: T | None) -> T:
+    """Return a value that may be null in a configuration as written, but not once it is filled in."""
+    assert value is not None
+    return value
+
+
+def one_of(family: type[Member]) -> Any:
+    """Return the type of a field that takes any member of a family of parts, told apart by its `kind`.
+
+    The members are all classes derived from `family` so far that have a `kind` of their own.
+    """
+    return Annotated[Union[tuple(_members(family))], Field(discriminator="kind")]  # noqa: UP007  it is made, not written
+
+
+def _members(family: type[Member]) -> Iterator[type[Member]]:
+    for member in family.__subclasses__():
+        if "kind" in member.model_fields:
+            yield member
+        yield from _members(member)

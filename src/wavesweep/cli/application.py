@@ -1,0 +1,119 @@
+"""The Hydra application: runs a Hydra command line.
+
+Help, completion and `--cfg` come through here: what they don't need is imported late.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from wavesweep.base.errors import Refused
+from wavesweep.base.exit_codes import SEVERITY
+from wavesweep.base.redaction import NO_PASSWORDS, without_password
+from wavesweep.base.signals import check
+from wavesweep.cli.arguments import check_kinds, check_passwords, read_flags, refuse
+from wavesweep.config.composing import typed
+from wavesweep.config.groups import conf_dir
+from wavesweep.config.hydra_objections import explain
+
+if TYPE_CHECKING:
+    from wavesweep.cli.task import Experiments
+
+
+class Task:
+    """What Hydra calls: `Experiments`, which is imported only then.
+
+    Attributes:
+        codes: The exit codes of what this process ran and did not end well.
+    """
+
+    def __init__(self) -> None:
+        self.codes: list[int] = []
+
+    @cached_property
+    def in_sweeps(self) -> "Experiments":
+        """What our sweeper calls."""
+        from wavesweep.cli.task import Experiments
+
+        return Experiments(self.codes)
+
+    def __call__(self, composed: "DictConfig") -> float:
+        """Run one job; return its objective."""
+        return self.in_sweeps(composed)
+
+
+def run_hydra(arguments: list[str]) -> int:
+    """Run a Hydra command line; return its exit code."""
+    sys.argv[1:] = arguments  # where Hydra looks
+    traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting with 1
+    task = Task()
+    try:
+        check_passwords(arguments)
+        check_kinds(read_flags(arguments).overrides)
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(task)()
+    except Refused as error:
+        return refuse(str(error))
+    except Exception as error:  # of composing, since jobs catch their own
+        if traceback_wanted or isinstance(error, MemoryError):
+            raise
+        return refuse(explain(error, arguments))
+    check()  # a signal may have ended a sweep
+    return min(task.codes, key=SEVERITY.index, default=0)
+
+
+class Guard(Callback):
+    """Hydra callback that refuses before Hydra writes anything."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Exit with code 2 if a single run is going to be refused."""
+        with _refusing():
+            parsed = typed(config)
+            _check_place(config, "hydra.run.dir")
+            from wavesweep.cli.task import check_alone  # imports numpy, which a wrong key need not wait for
+
+            check_alone(parsed, Path(config.hydra.run.dir))
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Exit with code 2 where a sweep can't be written, or its configuration would store a password."""
+        with _refusing():
+            _check_place(config, "hydra.sweep.dir")
+            text = OmegaConf.to_yaml(config)
+            if without_password(text) != text:
+                raise Refused(f"the configuration of a sweep {NO_PASSWORDS}")
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Exit where a callback refuses: Hydra turns all its other exceptions into warnings."""
+    try:
+        yield
+    except Refused as error:
+        sys.exit(refuse(str(error)))
+    except (OSError, OmegaConfBaseException) as error:
+        sys.exit(refuse(explain(error, [])))
+    except Exception:  # noqa: S110
+        pass  # the job will meet it again, and say so better than Hydra's warning
+
+
+def _check_place(config: DictConfig, key: str) -> None:
+    """Refuse a directory that can't be made or written."""
+    if config.hydra.job.chdir:
+        raise Refused("hydra.job.chdir must be false, since outputs/ and tracking.uri are seen from here, got true")
+    place = OmegaConf.select(config, key)
+    if not place:
+        raise Refused(f"{key} must not be empty, got nothing; leave it out, or name a directory")
+    there = next(path for path in (Path(place), *Path(place).absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise Refused(f"{place} can't be made: {there} is a file; move it away, or choose another {key}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise Refused(f"{place} can't be made: {there} is not writable; make it so, or choose another {key}")

@@ -1,0 +1,96 @@
+"""Arguments of the command line, before Hydra or a command of ours sees them."""
+
+import re
+import sys
+from argparse import Namespace
+
+from wavesweep.base.errors import Refused, suggestion
+from wavesweep.base.exit_codes import REFUSED
+from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_password
+from wavesweep.config.groups import groups, options
+
+
+def read_arguments(command: str, arguments: list[str], more: tuple[str, ...] = ()) -> tuple[list[str], dict[str, str]]:
+    """Split the arguments of a command into overrides and all else.
+
+    Args:
+        command: Its name.
+        arguments: All that follows it.
+        more: How further keys begin that the command takes.
+
+    Returns:
+        The arguments that are no overrides, and the overrides by their keys.
+
+    Raises:
+        Refused: For an override of something else.
+    """
+    others, overrides = [], {}
+    for argument in arguments:
+        match = re.match(r"\+*([\w./]+)=", argument)
+        if match is None:
+            others.append(argument)
+        elif match[1].startswith(("tracking.", "runtime.", *more)):
+            overrides[match[1]] = argument
+        else:
+            raise Refused(f"{command} takes tracking.* and runtime.* overrides, got {argument}; leave it out")
+    return others, overrides
+
+
+def read_place(command: str, arguments: list[str], more: tuple[str, ...] = ()) -> tuple[str | None, dict[str, str]]:
+    """Split the arguments of a command that takes one place and no flags into that place and the overrides.
+
+    Raises:
+        Refused: For another number of them, or an override of something else.
+    """
+    others, overrides = read_arguments(command, arguments, more)
+    if flags := [argument for argument in others if argument.startswith("-")]:
+        raise Refused(f"{flags[0]} is not a flag of {command}; wavesweep {command} --help shows what it takes")
+    if len(others) > 1:
+        raise Refused(f"{command} takes one place, got {len(others)}; call it for each")
+    return (others[0] if others else None), overrides
+
+
+def refuse(problems: str) -> int:
+    """Print what is wrong, a line each, and return the exit code of a refusal."""
+    for line in without_password(problems).splitlines():
+        print(f"wavesweep: {line}", file=sys.stderr)
+    return REFUSED
+
+
+def read_flags(arguments: list[str]) -> Namespace:
+    """Read the command line as Hydra does, which shows all its flags where one is wrong.
+
+    Raises:
+        Refused: With one line instead.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    def refuse_flags(message: str) -> None:
+        _, _, unknown = message.partition("unrecognized arguments: ")
+        if "=" in unknown and not unknown.startswith("-"):
+            raise Refused(f"{unknown}: overrides must stand together, all before the flags or all after them")
+        if unknown:
+            raise Refused(f"{unknown} is not a flag; wavesweep --help and wavesweep --hydra-help list them")
+        raise Refused(f"{message}; wavesweep --hydra-help lists the flags")
+
+    parser = get_args_parser()
+    parser.error = refuse_flags  # type: ignore[method-assign]
+    return parser.parse_args(arguments)
+
+
+def check_kinds(overrides: list[str]) -> None:
+    """Refuse an override that makes a part another kind, but not its other keys."""
+    for override in overrides:
+        key, _, kind = override.partition("=")
+        group, _, name = key.rpartition(".")
+        if name == "kind" and group in groups():
+            raise Refused(f"{override}: a kind comes with its option, {group}=…; {suggestion(kind, options(group))}")
+
+
+def check_passwords(arguments: list[str]) -> None:
+    """Refuse passwords on a command line: Hydra stores and prints it, and others see it in the list of processes."""
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        value = value.strip("'\"")
+        if public_address(value) != value or without_password(argument) != argument:
+            raise Refused(f"{key.lstrip('+')} {NO_PASSWORDS}")

@@ -1,0 +1,85 @@
+"""The commands beside Hydra's: their docstrings are what `--help` shows, what they do is imported late."""
+
+from pathlib import Path
+
+
+def resume(arguments: list[str]) -> int:
+    """Finishes a run or a sweep that was interrupted or failed: to the last bit as if nothing had happened.
+
+    usage: wavesweep resume [RUN_DIR | SWEEP_ID | latest] [--force] [tracking.KEY=VALUE...]
+
+      wavesweep resume                              what was begun last below outputs/ and has not ended
+      wavesweep resume outputs/runs/RUN             this run
+      wavesweep resume SWEEP                        this sweep: what has finished stays, what has failed runs again
+
+    --force goes on with a sweep although code or data have changed. A sweep takes hydra.sweeper.n_workers,
+    hydra/launcher and hydra.launcher.* too. A run that has ended well is delivered to MLflow, if it is not there yet.
+    """
+    from wavesweep.cli.resume import run
+
+    return run(arguments)
+
+
+def summary(arguments: list[str]) -> int:
+    """Shows the leaderboard of a sweep, while it runs too.
+
+    usage: wavesweep summary [SWEEP_ID | DIRECTORY | latest] [--test]
+
+      wavesweep summary                             the sweep that was begun last
+      wavesweep summary outputs/sweeps/SWEEP        this one
+
+    --test shows the test scores of all configurations, not the winner's alone; they play no part in the order.
+    """
+    from wavesweep.cli.arguments import read_place
+    from wavesweep.leaderboard.finding import open_sweep
+    from wavesweep.leaderboard.ranking import rank
+    from wavesweep.leaderboard.table import show
+
+    place, _ = read_place("summary", [text for text in arguments if text != "--test"])
+    sweep = open_sweep(place or "latest")
+    show(rank(sweep, tests="--test" in arguments), sweep)
+    return 0
+
+
+def sync(arguments: list[str]) -> int:
+    """Delivers what the tracking server missed; what is there already stays as it is.
+
+    usage: wavesweep sync [PATH] [tracking.KEY=VALUE...]
+
+      wavesweep sync                                all runs below outputs, each to the store that it was meant for
+      wavesweep sync outputs/runs/RUN               one run
+      wavesweep sync tracking.uri=http://HOST       to another store
+
+    A run whose process has vanished is marked KILLED; one that runs is left alone.
+    """
+    from wavesweep.base.exit_codes import UNTRACKED
+    from wavesweep.base.terminal import say
+    from wavesweep.cli.arguments import read_place
+    from wavesweep.config.composing import compose
+    from wavesweep.runs.finding import find_runs
+    from wavesweep.tracking.sync import MISSING, deliver_all
+
+    place, overrides = read_place("sync", arguments)
+    runs = find_runs(Path(place or "outputs"))
+    counts = deliver_all(runs, compose(*overrides.values()), overrides)
+    say(", ".join(f"{count} {state}" for state, count in counts.items()) or "no runs there")
+    return UNTRACKED if counts[MISSING] else 0
+
+
+def ui(arguments: list[str]) -> int:
+    """The MLflow UI on the configured store, until Ctrl-C.
+
+    usage: wavesweep ui [tracking.uri=ADDRESS] [OPTION...]
+
+      wavesweep ui                                  on sqlite:///outputs/mlflow.db, or $MLFLOW_TRACKING_URI
+      wavesweep ui --port 5001                      where 5000 is taken
+      wavesweep ui tracking.uri=sqlite:///my.db     on another store
+
+    Options go to `mlflow ui`: --host, --port, --workers and what `mlflow ui --help` lists.
+    """
+    from wavesweep.cli.ui import run
+
+    return run(arguments)
+
+
+COMMANDS = {command.__name__: command for command in (resume, summary, sync, ui)}

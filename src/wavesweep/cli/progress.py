@@ -1,0 +1,132 @@
+"""Runs a job before its user's eyes: progress, results, and one line on what went wrong."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from shlex import quote
+from traceback import clear_frames
+from typing import TYPE_CHECKING
+
+from wavesweep.base.errors import in_one_line
+from wavesweep.base.exit_codes import FAILED
+from wavesweep.base.files import relative
+from wavesweep.base.names import TRAIN_LOSS
+from wavesweep.base.signals import Interrupted
+from wavesweep.base.terminal import interactive, say
+from wavesweep.config.config import Config
+from wavesweep.runs.description import summary
+from wavesweep.runs.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from wavesweep.models.scores import Metrics
+    from wavesweep.runs.experiment import Listener
+    from wavesweep.tracking.job import Outcome
+
+log = logging.getLogger("wavesweep")
+_RESERVE = bytearray(1 << 24)  # what is needed to say that memory has run out
+
+
+def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener], Outcome]") -> int:
+    """Show the progress of a run and how it ended.
+
+    Args:
+        config: Of the run, prepared.
+        directory: Of the run.
+        carry_out: Runs it, telling a listener of each record.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        Interrupted: If a signal came; what goes on with the run has been said.
+    """
+    place = quote(str(relative(directory.path)))
+    recorded = [row.get(config.objective) for row in directory.read_metrics()]
+    best = min((value for value in recorded if value is not None), default=float("inf"))
+    try:
+        with progress(config.objective, best) as listen:
+            outcome = carry_out(listen)
+    except Interrupted:
+        if directory.info.exists():
+            word, does = ("sync", "delivers") if directory.read_info().complete else ("resume", "goes on with")
+            log.warning("wavesweep %s %s %s the run", word, place, does)
+        raise
+    if not outcome.tracked:
+        log.warning("the results are complete in %s; wavesweep sync %s delivers them to MLflow", place, place)
+    run = f"MLflow run: {outcome.run_id}   " if outcome.run_id else ""
+    ending = f"pictures: {relative(directory.plots)}\n{run}compare runs: wavesweep ui"
+    say(f"{summary(directory.read_info(), config, outcome.result)}\n{ending}")
+    return outcome.code
+
+
+def fail(error: Exception, directory: RunDirectory) -> int:
+    """Say in one line what ended a job, with the way out; its traceback goes to the job's log.
+
+    Returns:
+        The exit code.
+    """
+    _RESERVE.clear()
+    clear_frames(error.__traceback__)  # which hold what the job had in memory
+    resume = f"wavesweep resume {quote(str(relative(directory.path)))}" if directory.info.exists() else ""
+    log.error("failed: %s", in_one_line(error, resume))
+    logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=error)
+    return FAILED
+
+
+Show = Callable[[int, int, str], None]
+"""Shows an epoch, of so many in all, and its scores."""
+
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+@contextmanager
+def progress(objective: str, best: float = math.inf) -> Iterator["Listener"]:
+    """Show the progress of a run: a bar on a terminal that can move its cursor, else a line every few seconds.
+
+    Args:
+        objective: The metric to show.
+        best: Its best value so far, of a run that is resumed.
+    """
+    name, shown = ("val", _bar()) if interactive() else (objective, nullcontext(_lines()))
+    with shown as show:
+
+        def listen(epoch: int, metrics: "Metrics", epochs: int) -> None:
+            nonlocal best
+            best = min(best, metrics[objective])
+            show(epoch, epochs, f"loss {metrics[TRAIN_LOSS]:.2e}  {name} {metrics[objective]:.2e}  best {best:.2e}")
+
+        yield listen
+
+
+def _lines() -> Show:
+    """Return what logs an epoch, unless it comes soon after another."""
+    due = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def show(epoch: int, epochs: int, scores: str) -> None:
+        nonlocal due
+        if time.monotonic() >= due or epoch == epochs:
+            due = time.monotonic() + SECONDS_BETWEEN_LINES
+            log.info("epoch %d/%d  %s", epoch, epochs, scores)
+
+    return show
+
+
+@contextmanager
+def _bar() -> Iterator[Show]:
+    """Show a bar with the time that is left, gone in the end."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    what, scores, left = (TextColumn(f"{{task.{name}}}") for name in ("description", "fields[scores]", "fields[left]"))
+    columns = [what, BarColumn(bar_width=None), scores, TimeRemainingColumn(compact=True), left]
+    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4, expand=True) as bar:
+        task = bar.add_task("starting", total=None, scores="", left="")
+
+        def show(epoch: int, epochs: int, scores: str) -> None:
+            where = f"epoch {epoch}/{epochs}"
+            bar.update(task, completed=epoch, total=epochs, description=where, scores=scores, left="left")
+
+        yield show

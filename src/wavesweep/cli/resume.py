@@ -1,0 +1,144 @@
+"""`wavesweep resume`: finds a run or a sweep that has not ended, and goes on with it."""
+
+import logging.config
+from collections.abc import Collection
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from wavesweep.base.errors import Refused, in_one_line
+from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
+from wavesweep.base.files import relative
+from wavesweep.base.terminal import say
+from wavesweep.cli.application import run_hydra
+from wavesweep.cli.arguments import read_place
+from wavesweep.cli.progress import fail, show
+from wavesweep.config.composing import compose
+from wavesweep.config.config import Config
+from wavesweep.config.groups import conf_dir
+from wavesweep.leaderboard.finding import find_sweep
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.finding import find_runs, read_config
+from wavesweep.runs.parents import SweepRecord
+from wavesweep.tracking.job import prepare_alone, proceed
+from wavesweep.tracking.sync import MISSING, deliver_all, deliver_vanished
+
+log = logging.getLogger("wavesweep")
+FORCE = "--force"
+LAUNCHING = ("hydra/launcher", "hydra.launcher.", "hydra.sweeper.n_workers")
+
+
+def run(arguments: list[str]) -> int:
+    """Go on with a run or a sweep; return the exit code."""
+    place, overrides = read_place("resume", [text for text in arguments if text != FORCE], LAUNCHING)
+    launching = [text for key, text in overrides.items() if key.startswith("hydra")]
+    own = {key: text for key, text in overrides.items() if not key.startswith("hydra")}
+    local = compose(*own.values())
+    found = find(place or "latest", local)
+    if found is None:
+        return 0
+    if isinstance(found, SweepRecord):
+        return finish_sweep(found, local, own, launching, force=FORCE in arguments)
+    return finish(found, local, own)
+
+
+def find(place: str, local: Config) -> RunDirectory | None:
+    """Return the run or sweep that a place names; of `latest`, what was begun last of all that has not ended.
+
+    Args:
+        place: What was typed.
+        local: What is configured here and now.
+
+    Returns:
+        None if all have ended, which has been said.
+
+    Raises:
+        Refused: If there is no such run or sweep.
+    """
+    if place != "latest":
+        if sweep := find_sweep(place):
+            return SweepRecord(sweep.path)
+        if not RunDirectory(Path(place)).info.exists():
+            raise Refused(
+                f"{place} must be the directory of a run or a sweep, a sweep's id, or latest, but holds no run.json; "
+                "name another"
+            )
+        return RunDirectory(Path(place))
+    deliver_vanished(local)
+    waiting = [found for found in find_runs(Path("outputs")) if _waits(found)]
+    if not waiting:
+        say("no run below outputs waits to be resumed; wavesweep sync delivers what MLflow has missed")
+    return max(waiting, key=lambda found: found.read_info().started, default=None)
+
+
+def _waits(directory: RunDirectory) -> bool:
+    """Say whether a run or a sweep has not ended, and nobody runs it; what is a sweep's, resumes with it."""
+    try:
+        info = directory.read_info()
+    except (Refused, OSError) as error:
+        log.warning(in_one_line(error))
+        return False
+    return info.status in ("killed", "failed") and (directory.is_sweep or not info.sweep_id)
+
+
+def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int:
+    """Go on with a run; only deliver one that has ended. Return the exit code.
+
+    Raises:
+        Refused: If that can't be done exactly, or by another process only.
+    """
+    config = read_config(directory, local, keys)
+    wanted = config.runtime.model_dump()
+    for key, value in read_config(directory, local, []).runtime.model_dump().items():
+        if wanted[key] != value:
+            text = f"runtime.{key} must stay {value}, since results depend on it, got {wanted[key]}; start a new run"
+            raise Refused(text)
+    with directory.locked():
+        info = directory.read_info()
+        if info.complete:
+            say(f"{relative(directory.path)} has {info.status} already")
+            missing = deliver_all([directory], local, keys)[MISSING]
+            return DIVERGED if info.status == "diverged" else UNTRACKED if missing else 0
+        _log_into(directory)
+        try:
+            prepared = prepare_alone(config)
+            return show(prepared.config, directory, lambda listen: proceed(prepared, directory, listen))
+        except Refused:
+            raise
+        except Exception as error:
+            return fail(error, directory)
+
+
+def finish_sweep(sweep: SweepRecord, local: Config, own: dict[str, str], launching: list[str], *, force: bool) -> int:
+    """Go on with a sweep by the command line that began it, with nothing taken from there that could run code.
+
+    Args:
+        sweep: Which.
+        local: What is configured here and now.
+        own: The overrides of `tracking` that were typed, by their keys.
+        launching: The overrides that choose the launcher.
+        force: Whether code and data may have changed.
+
+    Raises:
+        Refused: If that can't be done.
+    """
+    if changed := [text for key, text in own.items() if key.startswith("runtime.")]:
+        raise Refused(f"{changed[0]}: a sweep goes on as it began; leave it out, or start a new sweep")
+    tracking = (read_config(sweep, local, own) if sweep.config.exists() else local).tracking
+    stored = [f"tracking.{key}={_quoted(value)}" for key, value in tracking.model_dump().items()]
+    place = [f"hydra.sweep.dir={_quoted(str(sweep.path))}", f"hydra.sweeper.resume={'force' if force else 'exactly'}"]
+    return run_hydra(["-m", *stored, *launching, *place])
+
+
+def _quoted(value: str | bool) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    escaped = value.replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _log_into(directory: RunDirectory) -> None:
+    """Log as a run of Hydra's does: its own configuration names the files."""
+    known = OmegaConf.create({"hydra": {"runtime": {"output_dir": str(directory.path)}, "job": {"name": "wavesweep"}}})
+    known.logging = OmegaConf.load(conf_dir() / "hydra" / "job_logging" / "wavesweep.yaml")
+    logging.config.dictConfig(OmegaConf.to_container(known.logging, resolve=True))  # type: ignore[arg-type]

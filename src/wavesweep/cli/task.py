@@ -1,0 +1,180 @@
+"""What Hydra calls: for a single run, for each job of a sweep, and around a sweep."""
+
+import logging
+import math
+from pathlib import Path
+from traceback import clear_frames
+from typing import TYPE_CHECKING
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from wavesweep.base.errors import Pruned, Refused, in_one_line
+from wavesweep.base.exit_codes import FAILED
+from wavesweep.base.files import relative
+from wavesweep.cli.arguments import refuse
+from wavesweep.cli.progress import fail, show
+from wavesweep.config.composing import typed
+from wavesweep.config.config import Config
+from wavesweep.config.derived import fill_in, find_device, without_effect
+from wavesweep.config.hydra_objections import explain
+from wavesweep.data.trends import trend_share
+from wavesweep.leaderboard.conclusion import announce, conclude
+from wavesweep.models.configured import Recurrent
+from wavesweep.runs import fingerprints
+from wavesweep.runs.directory import RunDirectory, RunInfo
+from wavesweep.runs.preparation import Prepared, prepare
+from wavesweep.sweeps.store import Plan, SweepDirectory
+from wavesweep.sweeps.task import SweepTask, ask
+from wavesweep.tracking.job import continue_or_execute, execute, prepare_alone, refuse_taken, warm_up
+from wavesweep.tracking.store import require
+
+if TYPE_CHECKING:
+    from wavesweep.models.scores import Metrics
+
+log = logging.getLogger("wavesweep")
+
+
+class Experiments(SweepTask):
+    """Trains, forecasts and tracks.
+
+    Args:
+        codes: Takes the exit codes of what does not end well.
+    """
+
+    local = ("tracking",)
+    wants_returns = False
+
+    def __init__(self, codes: list[int]) -> None:
+        self.codes = codes
+
+    def __call__(self, composed: DictConfig) -> float:
+        """Run one job; return the objective, for sweepers: nan where the job diverged."""
+        directory = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            return _run_trial(composed, directory)
+        self.codes += filter(None, [_run_alone(composed, directory)])
+        return math.nan
+
+    def warm_up(self) -> None:
+        """Import what computes and what delivers."""
+        warm_up()
+
+    def check(self, config: DictConfig) -> None:
+        """Parse a job's configuration, and derive what it leaves open."""
+        runtime = fill_in(typed(config)).runtime
+        if runtime.device != "auto":
+            find_device(runtime.device)
+
+    def explain(self, error: Exception, overrides: list[str]) -> str:
+        """Say in our words what Hydra objects to."""
+        return explain(error, overrides)
+
+    def fingerprint(self, configs: list[DictConfig]) -> dict[str, str]:
+        """Return digests of the code and of the data that each choice of groups begins with."""
+        parsed = [typed(config) for config in configs]
+        if parsed[0].tracking.required:
+            require(parsed[0].tracking)
+        return {"code": fingerprints.code(), "data": fingerprints.data(parsed)}
+
+    def reports(self, directory: Path) -> dict[int, float]:
+        """Return the objective at each recorded epoch."""
+        return RunDirectory(directory).read_objectives()
+
+    def begin(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> None:
+        """Let MLflow know the sweep, before any of its runs."""
+        announce(sweep, plan, typed(config))
+
+    def end(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> None:
+        """Show the leaderboard, and deliver it."""
+        try:
+            self.codes += conclude(sweep, plan, typed(config))
+        except Exception as error:  # such as a full disk: the jobs' results are where they are
+            log.error("the sweep's end can't be recorded: %s", in_one_line(error, f"wavesweep resume {sweep.path}"))
+            self.codes.append(FAILED)
+
+
+_checked: list[Prepared] = []
+"""What `check_alone` has prepared for the run that follows it."""
+
+
+def check_alone(composed: Config, path: Path) -> None:
+    """Prepare a single run before its directory is made.
+
+    Raises:
+        Refused: If it can't be run, or not there.
+    """
+    _checked[:] = [prepare_alone(composed)]
+    refuse_taken(RunDirectory(path))
+
+
+def _run_alone(composed: DictConfig, directory: RunDirectory) -> int:
+    """Run before the user's eyes; return the exit code."""
+    try:
+        parsed = typed(composed)
+        prepared = _checked.pop() if _checked else prepare_alone(parsed)
+        info = _describe(parsed, prepared)
+        log.info("writing to %s", relative(directory.path))
+        return show(prepared.config, directory, lambda listen: execute(prepared, directory, info, listen))
+    except Refused as error:
+        return refuse(str(error))
+    except Exception as error:
+        return fail(error, directory)
+
+
+def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
+    """Run a job of a sweep, or go on with it; return the objective.
+
+    Raises:
+        Pruned, Interrupted: As `experiment.run` does.
+        Exception: Whatever ended it; its traceback is in the run's own log.
+    """
+    try:
+        parsed = typed(composed)
+        prepared = prepare(parsed)
+
+        def listen(epoch: int, metrics: "Metrics", epochs: int) -> None:
+            value = metrics[parsed.objective]
+            if epoch < epochs and math.isfinite(value) and ask(epoch, value, epochs):  # what is done is not given up
+                raise Pruned
+
+        return continue_or_execute(prepared, directory, _describe(parsed, prepared), listen)
+    except (Refused, Pruned):
+        raise
+    except Exception as error:
+        logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=error)
+        clear_frames(error.__traceback__)  # which hold what the job had in memory
+        raise
+
+
+def _describe(composed: Config, prepared: Prepared) -> RunInfo:
+    """Return what is known of a job of Hydra's before it starts; say what was decided, and what has no effect."""
+    job, model, data = HydraConfig.get(), prepared.config.model, prepared.data
+    if composed.model != model and isinstance(model, Recurrent):
+        log.info(_differences(model.difference, trend_share(data.scaler.scale(data.train))))
+    overrides = [text for text in job.overrides.task if not text.lstrip("+~").startswith("tracking")]
+    for warning in _ignored(without_effect(prepared.config), overrides):
+        log.warning(warning)
+    choices = {group: str(option) for group, option in job.runtime.choices.items() if option and "hydra" not in group}
+    sweep_id = None if job.mode != RunMode.MULTIRUN else SweepDirectory(Path(job.sweep.dir)).id
+    own = [source.path for source in job.runtime.config_sources if source.provider == "command-line"]
+    return RunInfo(overrides, choices, sweep_id, str(relative(Path(own[0]))) if own else None)
+
+
+def _differences(taken: bool | None, share: float) -> str:
+    """Say whether the network takes differences, and why."""
+    short = not taken and share > 0.5
+    reason = "windows or context are too short" if short else f"lines explain {share:.0%} of the training series"
+    return f"the network takes {'' if taken else 'no '}differences: {reason}"
+
+
+def _ignored(reasons: dict[str, str], overrides: list[str]) -> list[str]:
+    """Return a warning for each override that has no effect."""
+    keys = {override: override.lstrip("+~").partition("=")[0] for override in overrides}
+    return [
+        f"{override} has no effect: {reason}"
+        for override, key in keys.items()
+        for ignored, reason in reasons.items()
+        if key == ignored or key.startswith(f"{ignored}.")
+    ]

@@ -1,0 +1,59 @@
+"""From what Hydra composes to the typed configuration."""
+
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from wavesweep.base.errors import Refused
+from wavesweep.base.redaction import public_address
+from wavesweep.config.groups import conf_dir
+from wavesweep.config.hydra_objections import explain
+
+if TYPE_CHECKING:
+    from wavesweep.config.config import Config
+
+
+# Runs and sweeps that start in the same second would share a directory that is named by the time alone.
+OmegaConf.register_new_resolver("unique", lambda: token_hex(2), use_cache=True, replace=True)
+# The one way in for a password: configurations hold the address without it (see tracking/store.py).
+OmegaConf.register_new_resolver("public", public_address, replace=True)
+
+
+def typed(composed: DictConfig) -> "Config":
+    """Turn what Hydra composed into a typed configuration.
+
+    Raises:
+        Refused: With all problems, one line each.
+    """
+    from wavesweep.config.config import parse
+
+    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    try:
+        values = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise Refused(explain(error, [])) from None
+    return parse(values)  # type: ignore[arg-type]
+
+
+def compose(*overrides: str) -> "Config":
+    """Compose a configuration as the command line does.
+
+    Args:
+        overrides: In Hydra's grammar, such as `dataset=sine` or `model.hidden_sizes=[32]`.
+
+    Returns:
+        The configuration as composed: what is `null` or `auto` is derived when a run is prepared.
+
+    Raises:
+        Refused: If it can't be composed or used.
+    """
+    import hydra
+
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        try:
+            return typed(hydra.compose("config", list(overrides)))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise Refused(explain(error, list(overrides))) from None

@@ -1,0 +1,122 @@
+"""The typed configuration, and the one strict `parse` that every configuration passes."""
+
+import json
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+import wavesweep.data.generated  # noqa: F401  whose members `one_of` finds
+from wavesweep.base.errors import Refused
+from wavesweep.base.names import Objective
+from wavesweep.base.redaction import NO_PASSWORDS, public_address
+from wavesweep.base.schema import ConfigPart, Seed, one_of
+from wavesweep.config.objections import explain
+from wavesweep.data.dataset import Dataset
+from wavesweep.data.shapes import Forecast
+from wavesweep.models.configured import Model
+from wavesweep.training.configured import Training
+from wavesweep.training.optimizers import Optimizer
+
+FORMAT_VERSION = 1
+
+
+class Tracking(ConfigPart):
+    """Where MLflow keeps its copy of the runs."""
+
+    uri: Annotated[str, Field(min_length=1)]
+    experiment: Annotated[str, Field(min_length=1)]
+    required: bool
+
+    @field_validator("uri")
+    @classmethod
+    def _names_a_store(cls, uri: str) -> str:
+        if public_address(uri) != uri:
+            raise ValueError(NO_PASSWORDS)
+        if not re.match(r"https?://.|(postgresql|mysql|mssql)(\+\w+)?://.|sqlite:///(?!:memory:).", uri):
+            raise ValueError(f"must be http://HOST, sqlite:///FILE or the address of another database, got {uri}")
+        return uri
+
+
+class Runtime(ConfigPart):
+    """What the computation runs on; results depend on all three."""
+
+    device: str
+    dtype: Literal["float32", "float64"]
+    threads: Annotated[int, Field(ge=1, le=1024)]
+
+    @field_validator("device")
+    @classmethod
+    def _names_a_device(cls, device: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+            raise ValueError(f"must be auto, cpu, mps, cuda or cuda:N, got {device}")
+        return device
+
+
+class Config(ConfigPart):
+    """One run, complete."""
+
+    format_version: int
+    seed: Seed
+    objective: Objective
+    if TYPE_CHECKING:
+        dataset: Dataset
+        model: Model
+        optimizer: Optimizer
+    else:  # members are found, not listed: a new one touches its class and its YAML file alone
+        dataset: one_of(Dataset)
+        model: one_of(Model)
+        optimizer: one_of(Optimizer)
+    training: Training
+    forecast: Forecast
+    tracking: Tracking
+    runtime: Runtime
+
+
+def parse(values: Mapping[str, Any]) -> Config:
+    """Turn plain values into a typed configuration.
+
+    Args:
+        values: Nested mappings, as composed by Hydra or read from a stored YAML file.
+
+    Raises:
+        Refused: With all problems, one line each.
+    """
+    version = values.get("format_version")
+    if isinstance(version, int) and version != FORMAT_VERSION:
+        raise Refused(
+            f"format_version must be {FORMAT_VERSION}, got {version}; "
+            f"this configuration needs {'a newer' if version > FORMAT_VERSION else 'an older'} wavesweep"
+        )
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise Refused(explain(error, Config)) from None
+
+
+def dump(config: Config) -> dict[str, Any]:
+    """Return the plain values, such that `parse(dump(config)) == config`."""
+    values = config.model_dump(mode="json")
+    # What a part is stands first, as in conf/.
+    return {key: {"kind": part["kind"], **part} if _has_kind(part) else part for key, part in values.items()}
+
+
+def _has_kind(part: object) -> bool:
+    return isinstance(part, dict) and "kind" in part
+
+
+def digest(config: Config) -> str:
+    """Return the SHA-256 of all values but `tracking`'s, in 16 hexadecimal digits."""
+    values = dump(config) | {"tracking": None}
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values as one level of dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        nested = isinstance(value, Mapping)
+        flat |= flatten(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return flat

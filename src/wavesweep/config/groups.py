@@ -1,0 +1,30 @@
+"""Where the YAML files stand, and which groups and options they make."""
+
+from pathlib import Path
+from typing import Any, cast
+
+
+def conf_dir() -> Path:
+    """Return the folder of the YAML files: inside the installed package, or at the checkout's top."""
+    package = Path(__file__).parents[1]
+    packaged = package / "conf"
+    return packaged if packaged.is_dir() else package.parents[1] / "conf"
+
+
+def groups() -> list[str]:
+    """Return the groups of parts to choose from."""
+    return sorted(folder.name for folder in conf_dir().iterdir() if folder.is_dir() and folder.name != "hydra")
+
+
+def options(group: str) -> list[str]:
+    """Return the options of a group; one in a folder of its own is named with it, such as `article/sine`."""
+    folder = conf_dir() / group
+    files = (file for file in folder.rglob("*.yaml") if not file.name.startswith("_"))  # which others share
+    return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in files)
+
+
+def read_option(group: str, option: str) -> dict[str, Any]:
+    """Return the values of an option."""
+    from omegaconf import OmegaConf
+
+    return cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.load(conf_dir() / group / f"{option}.yaml")))

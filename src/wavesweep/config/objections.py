@@ -1,0 +1,109 @@
+"""Why a value is refused, in words."""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from wavesweep.base.errors import shown, suggestion
+
+
+def keys_of(schema: type[BaseModel], prefix: str = "") -> list[str]:
+    """Return all dotted keys that a configuration of this schema can have."""
+    keys: list[str] = []
+    for name, field in schema.model_fields.items():
+        keys.append(prefix + name)
+        for part in _parts(field.annotation):
+            keys += keys_of(part, f"{prefix}{name}.")
+    return list(dict.fromkeys(keys))
+
+
+def explain(error: ValidationError, schema: type[BaseModel]) -> str:
+    """Return the problems of a rejected configuration, one line each.
+
+    Args:
+        error: What pydantic raised.
+        schema: The model that it rejected the values for.
+    """
+    problems = [details for details in error.errors(include_url=False) if not _follows_from_another(details)]
+    return "\n".join(dict.fromkeys(_problem(dict(details), schema) for details in problems))
+
+
+def _follows_from_another(details: Mapping[str, Any]) -> bool:
+    """Say whether a list counts as too short only because an entry of it was rejected."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
+
+
+_RULES = {
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be greater than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "finite_number": "must be finite",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "tuple_type": "must be a list",
+    "too_short": "must not be empty",
+    "too_long": "must have {max_length} entries",
+    "model_type": "must be a group of keys",
+    "model_attributes_type": "must be a group of keys",
+}
+
+
+def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
+    kind, value = details["type"], details["input"]
+    limits = details.get("ctx", {})
+    context = {name: f"{limit:g}" if isinstance(limit, float) else limit for name, limit in limits.items()}
+    names, around, annotation = _walk(details["loc"], schema)
+    key = ".".join(names)
+    if kind == "extra_forbidden":
+        return f"{key} is not a key of this configuration; {suggestion(names[-1], around.model_fields, names[:-1])}"
+    if kind == "missing" and isinstance(details["loc"][-1], int):
+        return f"{key.partition('[')[0]} must have {len(get_args(annotation))} entries, got {shown(value)}"
+    if kind == "missing":
+        return f"{key} is missing; {'choose an option of this group' if _parts(annotation) else 'give it a value'}"
+    if kind == "union_tag_not_found":
+        return f"{key}.kind is missing; {suggestion('', _kinds(annotation))}"
+    if kind == "union_tag_invalid":
+        return f"{key}.kind: {context['tag']} is unknown; {suggestion(str(context['tag']), _kinds(annotation))}"
+    if kind == "literal_error":
+        expected = [name.strip("'") for name in context["expected"].replace(" or ", ", ").split(", ")]
+        return f"{key}: {shown(value)} is unknown; {suggestion(str(value), expected)}"
+    if kind == "value_error":
+        return f"{key}{': ' if isinstance(value, Mapping) else ' '}{context['error']}"
+    return f"{key} {_RULES.get(kind, str(details['msg'])).format(**context)}, got {shown(value)}"
+
+
+def _walk(location: tuple[int | str, ...], schema: type[BaseModel]) -> tuple[list[str], type[BaseModel], Any]:
+    """Follow pydantic's path to a value.
+
+    Returns:
+        The names that its user wrote, the part that the last of them stands in, and that name's annotation.
+    """
+    names: list[str] = []
+    around, annotation = schema, schema
+    for step in location:
+        parts = _parts(annotation)
+        if isinstance(step, int):
+            names[-1] += f"[{step}]"
+        elif len(parts) > 1:  # pydantic puts the kind between two names
+            annotation = _kinds(annotation)[step]
+        elif parts:  # else it is pydantic's name for one of the types that a value may have
+            names.append(step)
+            [around] = parts
+            annotation = around.model_fields[step].annotation if step in around.model_fields else None
+    return names, around, annotation
+
+
+def _parts(annotation: Any) -> list[type[BaseModel]]:
+    """Return the parts of the configuration that an annotation allows: one, those of a union, or none."""
+    options = (annotation, *get_args(annotation))
+    return [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
+
+
+def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
+    """Return the parts of a union by their kinds."""
+    return {kind: part for part in _parts(annotation) for kind in get_args(part.model_fields["kind"].annotation)}

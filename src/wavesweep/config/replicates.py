@@ -1,0 +1,21 @@
+"""Which runs are replicates of each other: those whose configurations differ in their seed alone."""
+
+import json
+from hashlib import sha256
+
+from wavesweep.config.config import Config, dump
+
+
+def config_hash(composed: Config) -> str:
+    """Return the hash that a configuration shares with its replicates.
+
+    Args:
+        composed: As it was composed, before anything is filled in: what is drawn from the seed, or decided from the
+            data, does not tell replicates apart.
+
+    Returns:
+        16 hexadecimal digits of all values but `seed` and `tracking`; a `dataset.seed` that was given counts.
+    """
+    values = dump(composed)
+    del values["seed"], values["tracking"]
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

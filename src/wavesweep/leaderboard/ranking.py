@@ -1,0 +1,192 @@
+"""What a sweep found: its configurations in order, and which is best.
+
+Reads the sweep's directory alone. Test scores are those of the winner: the others' are not even looked up.
+"""
+
+import math
+import statistics
+from collections import Counter
+from functools import cache
+from typing import NamedTuple
+
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from wavesweep.base.errors import Refused
+from wavesweep.base.names import KEPT_EPOCH, SCALED, baseline_score, metric
+from wavesweep.base.redaction import without_password
+from wavesweep.config.composing import typed
+from wavesweep.config.config import Tracking
+from wavesweep.config.replicates import config_hash
+from wavesweep.runs.description import BASELINES
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.sweeps.composition import from_files
+from wavesweep.sweeps.space import Dimension, Value, varied
+from wavesweep.sweeps.store import ENDED, Plan, SweepDirectory, Trial
+
+STATES = (*ENDED, "interrupted", "running", "waiting")
+
+
+class Row(NamedTuple):
+    """One configuration, and the jobs that ran it: one a seed where `seed` was swept, else a single one.
+
+    Attributes:
+        varied: What it has in the dimensions that are swept, `seed` aside.
+        jobs: By number.
+        num_finished: How many of these have finished.
+        objective: Mean over jobs that have finished; None if none has.
+        interval: Half the width of the mean's 95% interval; None for less than two values.
+        skill: 1 - score / score of the best baseline, on validation data, mean over seeds; None if unknown.
+        test: Closed-loop score on test data, scaled, mean over seeds; None unless asked for.
+        rank: From 1; None unless all seeds have finished, since a mean over the lucky ones is no result.
+    """
+
+    varied: dict[str, Value]
+    jobs: list[Trial]
+    num_finished: int
+    objective: float | None
+    interval: float | None
+    skill: float | None
+    test: float | None
+    rank: int | None = None
+
+    @property
+    def trials(self) -> list[int]:
+        """The jobs' numbers."""
+        return [job.number for job in self.jobs]
+
+    @property
+    def state(self) -> str:
+        """How it stands: in a word where all seeds agree, else the number of each."""
+        counts = Counter(job.state for job in self.jobs)
+        return self.jobs[0].state if len(counts) == 1 else states(counts)
+
+
+class Leaderboard(NamedTuple):
+    """All configurations of a sweep, the best first.
+
+    Attributes:
+        has_seeds: Whether `seed` was swept.
+        rows: Complete ones by objective, then those of which some seeds have finished, then all others by number.
+        counts: The number of jobs in each state; those not yet proposed count as waiting.
+        winner: The best configuration that is complete.
+        test: How the winner does on test data, beside the best baseline; empty without a winner, or a score of it.
+    """
+
+    has_seeds: bool
+    rows: list[Row]
+    counts: Counter[str]
+    winner: Row | None
+    test: str
+
+
+def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
+    """Order a sweep's configurations by objective, mean over seeds; ties by trial number.
+
+    Args:
+        sweep: Its directory.
+        tests: Whether to look up all test scores; they play no part in the order.
+
+    Raises:
+        Refused: If plan or trials can't be read.
+    """
+    plan = sweep.read_plan()
+    has_seeds = any(one.swept and one.name == "seed" for one in plan.dimensions)
+    jobs = sweep.read_trials(plan)
+    groups: dict[str, list[Trial]] = {}
+    for job, shared in zip(jobs, _config_hashes(sweep, plan, jobs), strict=True):
+        groups.setdefault(shared, []).append(job)
+    rows = sorted((_row(sweep, plan.dimensions, group, tests) for group in groups.values()), key=_order)
+    rows = [row._replace(rank=i if row.num_finished == len(row.jobs) else None) for i, row in enumerate(rows, start=1)]
+    counts = Counter(job.state for job in jobs) + Counter(waiting=plan.n_trials - len(jobs))
+    winner = rows[0] if rows and rows[0].rank else None
+    return Leaderboard(has_seeds, rows, counts, winner, _test(sweep, winner) if winner else "")
+
+
+def _config_hashes(sweep: SweepDirectory, plan: Plan, jobs: list[Trial]) -> list[str]:
+    """Return what the replicates among jobs share; where the sweep's files don't tell, their overrides but `seed`."""
+    nowhere = Tracking(uri="sqlite:///nowhere", experiment="none", required=False)  # which the hash leaves out
+    composer = from_files(sweep, plan, OmegaConf.create({"tracking": nowhere.model_dump()}), ("tracking",))
+
+    @cache
+    def hash_of(*overrides: str) -> str:
+        try:
+            return config_hash(typed(composer.compose(list(overrides))[0]))
+        except (Refused, OSError, KeyError, HydraException, OmegaConfBaseException):
+            return " ".join(overrides)
+
+    return [hash_of(*without_seed(job)) for job in jobs]
+
+
+def without_seed(job: Trial) -> list[str]:
+    """Return the overrides of a job but that of its seed."""
+    return [one for one in job.overrides if one.partition("=")[0].lstrip("+~") != "seed"]
+
+
+def _row(sweep: SweepDirectory, dimensions: list[Dimension], jobs: list[Trial], tests: bool) -> Row:
+    """Return the row of jobs that differ in their seed alone."""
+    chosen = varied([one for one in dimensions if one.name != "seed"], jobs[0].overrides)
+    public = {key: without_password(value) if isinstance(value, str) else value for key, value in chosen.items()}
+    finished = [job for job in jobs if job.state == "finished"]
+    scores = [job.objective for job in finished if job.objective is not None]
+    measured = [_scores(RunDirectory(sweep.path / job.directory)) for job in finished]
+    skill = _mean([skill for skill, _ in measured])
+    test = _mean([once.get(metric("test", SCALED), math.inf) for _, once in measured]) if tests else None
+    return Row(public, jobs, len(finished), _mean(scores), _half_width(scores), skill, test)
+
+
+def _order(row: Row) -> tuple[bool, float, list[int]]:
+    """Return what sorts complete rows first, the best before others; what has no objective comes last."""
+    return row.num_finished < len(row.jobs), math.inf if row.objective is None else row.objective, row.trials
+
+
+def _mean(values: list[float]) -> float | None:
+    """Return the mean, the same whatever the order; None if there are no values, or not all are finite."""
+    return float(statistics.mean(values)) if values and all(map(math.isfinite, values)) else None
+
+
+def _half_width(values: list[float]) -> float | None:
+    """Return half the width of the mean's 95% interval; None for less than two values.
+
+    Source:
+        Student (1908); it takes the values as drawn from one normal distribution.
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(n - 1, 0.975)) * statistics.stdev(values) / math.sqrt(n) if (n := len(values)) > 1 else None
+
+
+def _scores(run: RunDirectory) -> tuple[float, dict[str, float]]:
+    """Return a run's skill on validation data, and what was measured once; nan and nothing if its files don't tell.
+
+    What is missing counts as inf, since older runs lack some; null stands for nan and inf.
+    """
+    try:
+        rows = {row.get("epoch"): {key: x for key, x in row.items() if x is not None} for row in run.read_metrics()}
+        kept, once = rows[int(run.read_info().tags[KEPT_EPOCH])], rows[None]
+    except (OSError, KeyError, ValueError):  # a run that is damaged or gone does not take the table with it
+        return math.nan, {}
+    baseline = min(once.get(metric("val", baseline_score(key)), math.inf) for key in BASELINES)
+    score = kept.get(metric("val", SCALED), math.inf)
+    return 1 - score / baseline if 0 < baseline < math.inf else math.nan, once
+
+
+def _test(sweep: SweepDirectory, winner: Row) -> str:
+    """Return the winner's closed-loop score on test data, mean over seeds, beside the best baseline's on the same."""
+    once = [_scores(RunDirectory(sweep.path / job.directory))[1] for job in winner.jobs]
+    scores = [row.get(metric("test", SCALED), math.inf) for row in once]
+    score = statistics.fmean(scores)
+    keys = {metric("test", baseline_score(key)): name for key, name in BASELINES.items()}
+    means = [(statistics.fmean(row.get(key, math.inf) for row in once), name) for key, name in keys.items()]
+    baseline = "; best baseline: {1}, {0:.2e}".format(*min(means)) if min(means)[0] < math.inf else ""
+    own = shown_number(score, _half_width(scores))
+    return f"test, closed loop, scaled MSE {own}{baseline}" if score < math.inf else ""
+
+
+def states(counts: Counter[str]) -> str:
+    return ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+
+
+def shown_number(value: float | None, interval: float | None = None) -> str:
+    return "" if value is None else f"{value:.2e}" + ("" if interval is None else f" ± {interval:.2e}")

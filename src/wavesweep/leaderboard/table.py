@@ -1,0 +1,127 @@
+"""The leaderboard as a table and as CSV."""
+
+import csv
+import io
+import math
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TextIO
+
+from wavesweep.base import terminal
+from wavesweep.base.files import relative, write_atomically
+from wavesweep.base.redaction import without_password
+from wavesweep.leaderboard.ranking import Leaderboard, Row, shown_number, states, without_seed
+from wavesweep.sweeps.space import Value
+from wavesweep.sweeps.store import SweepDirectory
+
+MOST = 20  # rows that are shown; all are in the CSV
+TITLES = {"trials": "trial", "interval_95": "± 95%"}  # in the table, where they differ from the CSV's
+STYLES = {"finished": "green", "failed": "red", "diverged": "yellow", "pruned": "magenta"}
+
+
+def _cells(board: Leaderboard, row: Row) -> list[tuple[str, Any, str]]:
+    """Return a row's titles, values for the CSV, and how the table shows them; the last is for the CSV alone."""
+    done, seconds = row.num_finished, math.fsum(job.seconds for job in row.jobs)
+    reason = "; ".join(dict.fromkeys(_one_line(job.reason) for job in row.jobs if job.reason))
+    # Spreadsheets take a range for a date.
+    first = [("rank", row.rank, str(row.rank or "")), ("trials", " ".join(map(str, row.trials)), _listed(row.trials))]
+    scores = [("objective", row.objective, shown_number(row.objective)), ("skill", row.skill, _percent(row.skill))]
+    if any(other.test is not None for other in board.rows):
+        scores.append(("test", row.test, shown_number(row.test)))
+    if board.has_seeds:
+        scores[1:1] = [
+            ("interval_95", row.interval, shown_number(row.interval)),
+            ("seeds", done, f"{done}/{len(row.jobs)}"),
+        ]
+    last = [("seconds", seconds, f"{seconds:.1f}"), ("state", row.state, row.state), ("reason", reason, "")]
+    return [*first, *((key, value, _short(value)) for key, value in row.varied.items()), *scores, *last]
+
+
+def write_csv(board: Leaderboard, path: Path) -> None:
+    """Write all rows, numbers in full: what is read again is the same to the last bit."""
+    buffer, rows = io.StringIO(), [_cells(board, row) for row in board.rows]
+    titles = [title for title, _, _ in rows[0]] if rows else []
+    csv.writer(buffer, lineterminator="\n").writerows([titles, *([value for _, value, _ in row] for row in rows)])
+    write_atomically(path, buffer.getvalue().encode())
+
+
+def show(board: Leaderboard, sweep: SweepDirectory) -> None:
+    """Print a leaderboard: in colour and as wide as the terminal, if there is one."""
+    if not sys.stdout.isatty():
+        return terminal.say(text(board, sweep))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        _print(board, sweep)
+    except OSError:
+        terminal.say("")  # which knows what to do when nobody listens
+
+
+def text(board: Leaderboard, sweep: SweepDirectory) -> str:
+    """Return a leaderboard in plain lines, as wide as need be."""
+    buffer = io.StringIO()
+    _print(board, sweep, buffer)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def _print(board: Leaderboard, sweep: SweepDirectory, file: TextIO | None = None) -> None:
+    """Print title, table, and the lines under it: to a terminal, or plainly to a file."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=file, width=10_000 if file else None, color_system=None if file else "auto", highlight=False)
+    table = Table(box=None if file else SIMPLE_HEAD, pad_edge=False, padding=(0, 2 if file else 1, 0, 0))
+    hidden = ("reason",) if file or console.width >= 100 else ("reason", "trials", "seconds")
+    rows = [[cell for cell in _cells(board, row) if cell[0] not in hidden] for row in board.rows[:MOST]]
+    for title, _, _ in rows[0] if rows else []:
+        left = title == "state" or title in board.rows[0].varied
+        table.add_column(Text(TITLES.get(title, title)), justify="left" if left else "right", overflow="fold")
+    for row, cells in zip(board.rows, rows, strict=False):
+        *others, state = (Text(shown) for _, _, shown in cells)  # not strings, in which [64,32] would be a style
+        state.stylize(STYLES.get(row.state, "cyan"))
+        table.add_row(*others, state, style="bold" if row is board.winner else "")
+    console.print(Text(f"sweep {sweep.id}", "bold"), table, *(Text(*line) for line in _remarks(board, sweep)), sep="\n")
+
+
+def _remarks(board: Leaderboard, sweep: SweepDirectory) -> Iterator[tuple[str, str]]:
+    """Return the lines under the table, each with its style."""
+    if len(board.rows) > MOST:
+        yield f"… {len(board.rows) - MOST} more in {relative(sweep.leaderboard)}", "dim"
+    failures: dict[tuple[str, str], dict[int, str]] = {}  # those of one reason stand together
+    for where, job in ((row, job) for row in board.rows for job in row.jobs if job.state in ("failed", "diverged")):
+        what = [*(f"{key}={one}" for key, one in where.varied.items()), *({*job.overrides} - {*without_seed(job)})]
+        failures.setdefault((job.state, _one_line(job.reason)), {})[job.number] = " ".join(what) or "nothing varied"
+    for (state, reason), jobs in failures.items():
+        which = f"trials {_listed(sorted(jobs))}" if len(jobs) > 1 else "trial {} ({})".format(*jobs.popitem())
+        yield f"{state}: {which}{': ' * bool(reason)}{reason}", STYLES[state]
+    if best := board.winner:
+        overrides = without_seed(best.jobs[0]) if board.has_seeds else best.jobs[0].overrides
+        yield f"best: {without_password(' '.join(overrides)) or 'the defaults'}", "bold green"
+        skill = "" if best.skill is None else f", skill {_percent(best.skill)}"
+        yield f"  objective {shown_number(best.objective, best.interval)}{skill}", ""
+        yield from [(f"  {board.test}", "")] if board.test else []
+    yield f"{board.counts.total()} job{'s' * (board.counts.total() != 1)}: {states(board.counts)}", ""
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}" if value > -10 else "< -999%"  # a baseline is exact on pure waves
+
+
+def _short(value: Value) -> str:
+    """Write a value that a person typed as it is, and what a sampler drew with four digits."""
+    return f"{value:.4g}" if isinstance(value, float) and len(repr(value)) > 8 else str(value)
+
+
+def _listed(numbers: list[int]) -> str:
+    """Write ascending numbers, those in a row as a range: 0-3, 7."""
+    runs = [[number for _, number in run] for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def _one_line(reason: str) -> str:
+    """Return a reason without secrets, line ends and escape codes; these would break a table."""
+    return " ".join(without_password("".join(one if one.isprintable() else " " for one in reason)).split())

@@ -1,0 +1,70 @@
+"""One-step and closed-loop forecasts of a network, in the units of the data."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from wavesweep.data.scaling import Scaler
+from wavesweep.data.splits import Part
+from wavesweep.models.forecaster import Forecaster, evaluating
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Forecasts of one part, in the units of the data.
+
+    Attributes:
+        one_step: Predictions of `part.observed[:, lead:]`, (series, time - lead, channel).
+        lead: How many values the network needs before a prediction.
+        closed_loop: Forecasts of `part.truth`, (window, horizon, channel).
+    """
+
+    one_step: np.ndarray
+    lead: int
+    closed_loop: np.ndarray
+
+
+def forecast_part(network: Forecaster, scaler: Scaler, part: Part) -> Forecasts:
+    """Forecast all that a part is scored on, in eval mode."""
+    begin = np.zeros(len(part.observed), dtype=np.int64)
+    with evaluating(network):
+        values, start = to_network(network, scaler.scale(part.observed)), to_network(network, begin)
+        one_step = scaler.unscale(network.one_step(values, start).double().cpu().numpy())
+    ahead = closed_loop(network, scaler, part.context, part.start, part.truth.shape[1])
+    return Forecasts(one_step, network.lead, ahead)
+
+
+def closed_loop(
+    network: Forecaster, scaler: Scaler, context: np.ndarray, start: np.ndarray, horizon: int
+) -> np.ndarray:
+    """Forecast in closed loop, in eval mode.
+
+    Args:
+        network: One-step forecaster, in scaled units.
+        scaler: Between those units and the data's.
+        context: Observed values, (series, context, channel), in the units of the data.
+        start: Time index of each context's first value, (series,).
+        horizon: Steps to forecast, at least 1.
+
+    Returns:
+        (series, horizon, channel), float64, in the units of the data.
+
+    Raises:
+        ValueError: If `horizon < 1` or the context is shorter than the network needs.
+    """
+    if horizon < 1:
+        raise ValueError(f"horizon must be at least 1, got {horizon}")
+    if context.shape[1] < network.lead:
+        raise ValueError(f"context must have at least {network.lead} steps, got {context.shape[1]}")
+    with evaluating(network):
+        values = to_network(network, scaler.scale(context))
+        forecast = network.closed_loop(values, to_network(network, start), horizon)
+    return scaler.unscale(forecast.double().cpu().numpy())
+
+
+def to_network(network: Forecaster, values: np.ndarray) -> torch.Tensor:
+    """Return an array as a tensor on the network's device, floating-point values in its precision."""
+    weight = next(iter(network.state_dict().values()))
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    return tensor.to(weight.device, weight.dtype if tensor.is_floating_point() else None)

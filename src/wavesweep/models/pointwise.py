@@ -1,0 +1,32 @@
+"""A network of the time alone."""
+
+import torch
+from torch import Tensor
+
+from wavesweep.models.forecaster import Forecaster, linear_head
+
+
+class PointwiseForecaster(Forecaster):
+    """Linear → Tanh → Linear of the time index alone: the same prediction in one step and in closed loop."""
+
+    lead = 0
+
+    def __init__(self, num_channels: int, hidden_size: int) -> None:
+        super().__init__()
+        self.network = linear_head(1, hidden_size, num_channels)
+        self.start, self.steps, self.times = torch.empty(0), 0, torch.empty(0)
+
+    def one_step(self, values: Tensor, start: Tensor) -> Tensor:
+        """See `Forecaster.one_step`; of `values` only the number of steps counts."""
+        return self._at(start, values.shape[1])
+
+    def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
+        """See `Forecaster.closed_loop`; nothing is fed back."""
+        return self._at(start + context.shape[1], horizon)
+
+    def _at(self, start: Tensor, steps: int) -> Tensor:
+        if start is not self.start or steps != self.steps:  # training asks for the same times at every step
+            times = start[:, None] + torch.arange(steps, device=start.device)
+            self.times = times.reshape(-1, 1).to(next(self.parameters()).dtype)
+            self.start, self.steps = start, steps
+        return self.network(self.times).view(len(start), steps, -1)

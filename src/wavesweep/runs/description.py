@@ -1,0 +1,84 @@
+"""What a run says of itself in words: on the terminal, and in its MLflow description."""
+
+import math
+import shlex
+from typing import TYPE_CHECKING
+
+from wavesweep.base.names import LOSS_EVALUATIONS, SCALED, TRAIN_SECONDS, baseline_score, metric
+from wavesweep.config.config import Config
+from wavesweep.runs.directory import RunInfo
+
+if TYPE_CHECKING:
+    from wavesweep.models.scores import Metrics
+    from wavesweep.runs.experiment import Result
+
+BASELINES = {"linear": "linear autoregression", "seasonal_naive": "seasonal naive", "naive": "last value repeated"}
+"""What people call the baselines."""
+
+TEST_SCORE = metric("test", SCALED)
+
+
+def command(info: RunInfo) -> str:
+    """Return the command that makes the run again."""
+    flags = ["--config-dir", info.config_dir] if info.config_dir else []
+    return shlex.join(["wavesweep", *flags, *info.overrides])
+
+
+def description(info: RunInfo, config: Config | None = None, result: "Result | None" = None) -> str:
+    """Return the run's description, in Markdown; without a result, what is known at its start."""
+    again = f"`{command(info)}` runs it again; `config.yaml` among the artifacts holds every value."
+    if config is None or result is None:
+        return again
+    parts = [verdict(config, result), again]
+    if not result.diverged:
+        rows = "\n".join(f"| {name} | {score:.3g} |" for name, score in score_rows(config, result.metrics))
+        parts.append(f"| closed loop over {config.forecast.horizon} steps | scaled MSE |\n| --- | ---: |\n{rows}")
+        parts.append(trained(result))
+    return "\n\n".join(parts)
+
+
+def verdict(config: Config, result: "Result") -> str:
+    """Say in a sentence how good the forecast is."""
+    if result.diverged:
+        where = f"the weights of epoch {result.epoch} are kept" if result.epoch else "its first weights are kept"
+        return f"The run diverged: its loss or its forecasts ceased to be finite. Try a lower optimizer.lr; {where}."
+    if not config.model.has_gradient:
+        return "Linear autoregression was fitted in closed form, by least squares."
+    if TEST_SCORE not in result.metrics:
+        return "Not compared with the baselines, since there is no test part."
+    score = result.metrics[TEST_SCORE]
+    best, name = min((_finite_or_inf(score), name) for name, score in _baselines(result.metrics))
+    if score < best:
+        return f"The network beats every baseline, of which {name} is the best."
+    return f"The network does not beat {name}."
+
+
+def trained(result: "Result") -> str:
+    """Say what the training took and gave."""
+    seconds, calls = result.metrics[TRAIN_SECONDS], result.metrics[LOSS_EVALUATIONS]
+    return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; the weights of epoch {result.epoch} are kept."
+
+
+def _finite_or_inf(score: float) -> float:
+    return score if math.isfinite(score) else math.inf
+
+
+def score_rows(config: Config, metrics: "Metrics") -> list[tuple[str, float]]:
+    """Return the closed-loop scores, the run's own first: on test data, else on validation data."""
+    if TEST_SCORE not in metrics:
+        return [(f"{config.model.kind} (validation)", metrics[metric("val", SCALED)])]
+    own = (f"{config.model.kind} (test)", metrics[TEST_SCORE])
+    return [own, *_baselines(metrics)]
+
+
+def _baselines(metrics: "Metrics") -> list[tuple[str, float]]:
+    return [(name, metrics[metric("test", baseline_score(key))]) for key, name in BASELINES.items()]
+
+
+def summary(info: RunInfo, config: Config, result: "Result") -> str:
+    """Return the end of a run for the terminal: scores beside the baselines', and the verdict."""
+    if result.diverged:
+        return f"{info.name}\n{verdict(config, result)}"
+    lines = [info.name, f"closed loop, scaled MSE over horizon {config.forecast.horizon}"]
+    lines += [f"  {name:<26}{score:>10.3g}" for name, score in score_rows(config, result.metrics)]
+    return "\n".join([*lines, verdict(config, result), trained(result)])

@@ -1,0 +1,243 @@
+"""The files of a run: one directory, one run, one lock. What stands here is the truth, MLflow has a copy."""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
+
+import yaml
+
+from wavesweep.base.errors import Refused
+from wavesweep.base.files import naming, seal, sync_directory, write_atomically, write_synced
+from wavesweep.base.names import KEPT_EPOCH
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+
+Status = Literal["running", "finished", "diverged", "pruned", "failed", "killed"]
+COMPLETE = ("finished", "diverged", "pruned")
+
+
+class InUse(Refused):
+    """Another process holds a directory's lock."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What is known of a run beside its configuration and its metrics; kept in run.json.
+
+    Attributes:
+        overrides: What was overridden on the command line; tracking aside, whose address may hold a secret.
+        choices: The option chosen in each config group.
+        sweep_id: The sweep that it belongs to, if any.
+        config_dir: The user's own folder of options, if any.
+        run_key: Tells the run from all others, in MLflow too.
+        status: How it stands.
+        started: Milliseconds since 1970.
+        ended: Likewise; None while it runs.
+        tags: Versions, commit and hash that it ran on; at its end the epoch kept and the digest of its weights.
+        config_digest: Of the configuration (see `config.digest`); empty where an older version began the run.
+        inputs: Digest and shape of each part of the data.
+        description: What a reader should know, in Markdown.
+    """
+
+    overrides: list[str]
+    choices: dict[str, str]
+    sweep_id: str | None
+    config_dir: str | None = None
+    run_key: str = field(default_factory=lambda: uuid4().hex)
+    status: Status = "running"
+    started: int = field(default_factory=lambda: now())
+    ended: int | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    config_digest: str = ""
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    description: str = ""
+
+    @property
+    def name(self) -> str:
+        """The run's name: what was overridden."""
+        return " ".join(self.overrides) or "defaults"
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing to resume."""
+        return self.status in COMPLETE
+
+    def finished(self, status: Status, description: str) -> "RunInfo":
+        """Return the same with its end."""
+        return replace(self, status=status, description=description, ended=now())
+
+
+def now() -> int:
+    """Return the time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class RunDirectory:
+    """Names, lock and safe writing of a run's files."""
+
+    is_sweep = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.info = path / "run.json"
+        self.metrics = path / "metrics.jsonl"
+        self.weights = path / "model.safetensors"
+        self.checkpoint = path / "checkpoint.pt"
+        self.previous_checkpoint = path / "checkpoint.previous.pt"
+        self.plots = path / "plots"
+        self.model = path / "model"
+        self.undelivered = path / ".undelivered"  # is there while MLflow is known to lack something
+        self._artifacts = (self.config, self.metrics, self.weights, self.plots, self.model)
+        self._lock: FileLock | None = None
+        self._recorded: set[int | None] | None = None
+
+    @contextmanager
+    def locked(self, patience: float = 0.0) -> Iterator[None]:
+        """Hold the directory's lock, which may be taken again by whoever holds it through this object.
+
+        Args:
+            patience: Seconds to wait for it, since `sync` may hold it for a while.
+
+        Raises:
+            InUse: If another process holds it.
+        """
+        from filelock import FileLock, Timeout
+
+        self._lock = self._lock or FileLock(self.path / ".lock")
+        try:
+            held = self._lock.acquire(timeout=patience)
+        except Timeout:
+            raise InUse(
+                f"{self.path} is in use by another process; wait for its end, or choose another directory"
+            ) from None
+        with held:
+            yield
+
+    def write_config(self, values: dict[str, Any]) -> None:
+        """Write the complete configuration."""
+        write_atomically(self.config, yaml.safe_dump(values, sort_keys=False, allow_unicode=True).encode())
+
+    def read_config(self) -> dict[str, Any]:
+        """Read the complete configuration.
+
+        Raises:
+            Refused: If that can't be read.
+        """
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is there
+        try:
+            return yaml.load(self.config.read_text("utf-8"), loader)  # noqa: S506  both are safe
+        except (yaml.YAMLError, ValueError) as error:
+            raise Refused(f"{self.config} is no configuration ({str(error).splitlines()[0]}); restore it") from None
+
+    def write_info(self, info: RunInfo) -> None:
+        """Write what is known of the run."""
+        write_atomically(self.info, json.dumps(asdict(info), indent=2, ensure_ascii=False).encode())
+
+    def read_info(self) -> RunInfo:
+        """Read what is known of the run.
+
+        Raises:
+            Refused: If that can't be read.
+        """
+        try:
+            return RunInfo(**json.loads(self.info.read_text("utf-8")))
+        except (ValueError, TypeError) as error:
+            raise Refused(f"{self.info} is damaged, or of another version ({error}); restore it") from None
+
+    def mark_vanished(self) -> None:
+        """Mark a run that counts as running killed; whoever calls holds its lock."""
+        info = self.read_info()
+        if info.status == "running":
+            ended = max([info.started, *(row["timestamp"] for row in self.read_metrics())])
+            self._remove_parts()
+            self.write_info(replace(info, status="killed", ended=ended))
+
+    def append_metrics(self, epoch: int | None, metrics: dict[str, float]) -> None:
+        """Add a record, of an epoch or (None) of what is measured once; one that is there already stays as it is.
+
+        A resumed run may do an epoch again, to the same values; the first record's timestamp is the one that
+        MLflow knows. A value that is not finite is written as null, which JSON has.
+        """
+        if self._recorded is None:
+            self._drop_torn_line()
+            self._recorded = {row.get("epoch") for row in self.read_metrics()}
+        if epoch in self._recorded:
+            return
+        finite = {key: value if abs(value) < float("inf") else None for key, value in metrics.items()}
+        when = {} if epoch is None else {"epoch": epoch}
+        line = json.dumps({**when, "timestamp": now(), **finite})
+        with naming(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # or a power failure could leave a checkpoint that is ahead of the records
+        self._recorded.add(epoch)
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Read all records, in the order in which they were written; a last one without its end is none.
+
+        Raises:
+            Refused: If another can't be read.
+        """
+        if not self.metrics.exists():
+            return []
+        whole, _, _ = self.metrics.read_bytes().rpartition(b"\n")
+        try:
+            return [json.loads(line) for line in whole.splitlines()]
+        except ValueError as error:
+            raise Refused(f"{self.metrics} is damaged ({error}); restore it, or start a new run") from None
+
+    def read_objectives(self) -> dict[int, float]:
+        """Read the objective at each recorded epoch, nan where it was not finite."""
+        if not self.config.exists():
+            return {}
+        name = self.read_config()["objective"]
+        rows = [row for row in self.read_metrics() if "epoch" in row]
+        return {row["epoch"]: float("nan") if row[name] is None else row[name] for row in rows}
+
+    def read_objective(self) -> float:
+        """Read the objective of the epoch whose weights a complete run kept: nan where it diverged."""
+        info = self.read_info()
+        finished = info.status == "finished"
+        return self.read_objectives()[int(info.tags[KEPT_EPOCH])] if finished else float("nan")
+
+    def _drop_torn_line(self) -> None:
+        if self.metrics.exists():
+            whole, newline, torn = self.metrics.read_bytes().rpartition(b"\n")
+            if torn:
+                write_atomically(self.metrics, whole + newline)
+
+    def save_checkpoint(self, content: bytes) -> None:
+        """Write a checkpoint behind its digest, and keep the one before it."""
+        temporary = write_synced(self.checkpoint, seal(content))
+        if self.checkpoint.exists():
+            self.checkpoint.replace(self.previous_checkpoint)
+        temporary.replace(self.checkpoint)
+        sync_directory(self.path)
+
+    def remove_leftovers(self) -> None:
+        """Remove what a run needs until it has ended."""
+        self.checkpoint.unlink(missing_ok=True)
+        self.previous_checkpoint.unlink(missing_ok=True)
+        self._remove_parts()
+
+    def _remove_parts(self) -> None:
+        for path in self.path.rglob("*.part"):
+            path.unlink()
+
+    def figure(self, name: str) -> Path:
+        """Return the path of a picture, in a folder that exists."""
+        self.plots.mkdir(exist_ok=True)
+        return self.plots / f"{name}.png"
+
+    def artifacts(self) -> Iterable[Path]:
+        """Return the files and folders that travel to MLflow."""
+        return (path for path in self._artifacts if path.exists())

@@ -1,0 +1,55 @@
+"""From a configuration as it was composed to all that a run begins with."""
+
+from dataclasses import dataclass
+
+from wavesweep.base.schema import known
+from wavesweep.config.config import Config
+from wavesweep.config.derived import fill_in, find_device
+from wavesweep.config.replicates import config_hash
+from wavesweep.data.splits import Split, load
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run begins with.
+
+    Attributes:
+        config: With each `null` and `auto` replaced by what will be used.
+        data: Its parts.
+        config_hash: Of the configuration as it was composed (see config/replicates.py).
+    """
+
+    config: Config
+    data: Split
+    config_hash: str
+
+
+def prepare(composed: Config) -> Prepared:
+    """Do all that can refuse a configuration, the cheapest first.
+
+    Raises:
+        Refused: If values can't go together, the data can't be used, or the device is not there.
+    """
+    filled = fill_in(composed)
+    data = _load(filled)
+    window, context = known(filled.training.window), known(filled.forecast.context)
+    model = filled.model.adapted(data.scaler.scale(data.train), window, context)
+    runtime = filled.runtime.model_copy(update={"device": find_device(filled.runtime.device)})
+    return Prepared(filled.model_copy(update={"model": model, "runtime": runtime}), data, config_hash(composed))
+
+
+def load_data(config: Config) -> Split:
+    """Load the series of a configuration, and split them.
+
+    Args:
+        config: As composed, or with derived values filled in.
+
+    Raises:
+        Refused: If values can't go together, or the data can't be used.
+    """
+    return _load(fill_in(config))
+
+
+def _load(config: Config) -> Split:
+    training = config.training
+    return load(config.dataset, config.forecast, washout=known(training.washout), standardize=training.standardize)

@@ -1,0 +1,36 @@
+"""Where MLflow's store is, and where its artifacts go."""
+
+import os
+from pathlib import Path
+
+from wavesweep.base.errors import Refused
+from wavesweep.base.redaction import public_address
+from wavesweep.config.config import Tracking
+
+SQLITE = "sqlite:///"
+
+
+def full_address(tracking: Tracking) -> str:
+    """Return the store's address with the password that no configuration holds: the environment's has it.
+
+    Raises:
+        Refused: If the environment has another address, or none.
+    """
+    given = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if "***" not in tracking.uri:
+        return tracking.uri
+    if public_address(given) != tracking.uri:
+        raise Refused(f"tracking.uri={tracking.uri} hides a password; give the whole address by MLFLOW_TRACKING_URI")
+    return given
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """Return the file of a sqlite store; None for other stores."""
+    return Path(uri.removeprefix(SQLITE)).absolute() if uri.startswith(SQLITE) else None
+
+
+def artifact_root(tracking: Tracking) -> Path:
+    """Return where the artifacts of a store without a server go: below outputs/, or beside a store elsewhere."""
+    path = sqlite_path(tracking.uri)
+    elsewhere = path is not None and not path.is_relative_to(Path.cwd())
+    return (path.parent if path and elsewhere else Path("outputs").absolute()) / "mlartifacts"

@@ -1,0 +1,83 @@
+"""Delivering in the background while a run trains."""
+
+import time
+from contextlib import AbstractContextManager, suppress
+from threading import Event, Thread
+
+from wavesweep.base import signals
+from wavesweep.config.config import Tracking
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.tracking.delivery import LeftAlone, deliver, log
+from wavesweep.tracking.reasons import reason
+from wavesweep.tracking.store import SECONDS_AFTER_SIGNAL, SECONDS_AT_THE_END
+
+
+class Courier(AbstractContextManager["Courier"]):
+    """Delivers a run in the background while it trains, spaced such that this costs a fiftieth of the time at most.
+
+    What fails is tried again later: training goes on, and the run's directory holds all.
+
+    Args:
+        directory: Of the run; whoever makes the courier holds its lock until it has ended, and has imported mlflow.
+        tracking: Where to.
+
+    Attributes:
+        run_id: MLflow's id of the run, once that is known.
+        delivered: Whether all that there was went well the last time.
+        left_alone: Whether MLflow's record is not ours to change.
+    """
+
+    patience = SECONDS_AT_THE_END  # with the end of a run; of a sweep's runs, only the first waits for a silent server
+
+    def __init__(self, directory: RunDirectory, tracking: Tracking) -> None:
+        self.directory, self.tracking = directory, tracking
+        self.run_id: str | None = None
+        self.delivered, self.left_alone = False, False
+        self._there: dict[str, int] = {}
+        self._complaint = ""
+        self._ended = Event()
+        self._thread = Thread(target=self._work, name="courier", daemon=True)
+        self._thread.start()
+
+    @property
+    def has_all(self) -> bool:
+        """Whether MLflow's record is complete, or not ours to complete."""
+        return not self._thread.is_alive() and (self.delivered or self.left_alone)
+
+    def __exit__(self, *_: object) -> None:
+        """Deliver for the last time, since the run has ended; wait for it, after a signal only for a moment."""
+        self.directory.undelivered.touch()
+        self._ended.set()
+        began = time.monotonic()
+        while self._thread.is_alive() and time.monotonic() - began < Courier.patience:
+            if signals.waited() > SECONDS_AFTER_SIGNAL:
+                return
+            self._thread.join(0.05)
+        Courier.patience = SECONDS_AT_THE_END if self.has_all else SECONDS_AFTER_SIGNAL
+
+    def _work(self) -> None:
+        pause = 0.0
+        with suppress(Exception):  # where memory doesn't even suffice to say what failed, the run says so
+            while not self.left_alone:
+                last = self._ended.wait(pause)
+                began = time.thread_time()
+                self._send()
+                pause = max(2.0, 50 * (time.thread_time() - began))
+                if last or (self._ended.is_set() and not self.delivered):
+                    return
+
+    def _send(self) -> None:
+        self.delivered = False
+        try:
+            self.run_id = deliver(self.directory, self.tracking, self._there)
+            self.delivered = True
+            if self._complaint:
+                log.info("MLflow takes the run again")
+            self._complaint = ""
+        except Exception as error:
+            self.left_alone = isinstance(error, LeftAlone)
+            complaint = reason(error, self.tracking)
+            if complaint != self._complaint:
+                what = "is left alone" if self.left_alone else "has not taken the run yet"
+                log.warning("MLflow %s: %s", what, complaint)
+            self._complaint = complaint

@@ -1,0 +1,207 @@
+"""One job from configuration to delivered record: what the command line and a sweep's workers run."""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from wavesweep.base import names, signals
+from wavesweep.base.errors import Pruned, Refused
+from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
+from wavesweep.base.files import relative
+from wavesweep.base.signals import Interrupted
+from wavesweep.config.config import Config, digest, dump
+from wavesweep.data.splits import describe
+from wavesweep.runs.description import description
+from wavesweep.runs.directory import RunDirectory, RunInfo, Status
+from wavesweep.runs.fingerprints import environment
+from wavesweep.runs.preparation import Prepared, prepare
+from wavesweep.tracking.courier import Courier
+from wavesweep.tracking.model import save_model
+from wavesweep.tracking.store import import_mlflow, require
+
+if TYPE_CHECKING:
+    from wavesweep.runs.checkpoint import Checkpoint
+    from wavesweep.runs.experiment import Listener, Result
+
+log = logging.getLogger("wavesweep")
+ENDINGS: dict[type[BaseException], Status] = {Interrupted: "killed", Pruned: "pruned"}
+RESUMED = "; resumed on "
+SECONDS_TO_WAIT = 5.0  # of a sweep's job for its directory
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes:
+        result: What it gave.
+        run_id: MLflow's id of it, if that is known.
+        tracked: Whether MLflow's record is complete, or not ours to complete.
+    """
+
+    result: "Result"
+    run_id: str | None
+    tracked: bool
+
+    @property
+    def code(self) -> int:
+        """The exit code, 0 if all is good."""
+        return DIVERGED if self.result.diverged else 0 if self.tracked else UNTRACKED
+
+
+def prepare_alone(composed: Config) -> Prepared:
+    """Prepare a single run: of a sweep, required tracking is looked for once, not by each of its jobs.
+
+    Raises:
+        Refused: As `prepare` does, or if tracking is required and not there.
+    """
+    prepared = prepare(composed)
+    if composed.tracking.required:
+        require(composed.tracking)
+    return prepared
+
+
+def execute(prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: "Listener") -> Outcome:
+    """Run a prepared configuration in its directory, and deliver it to MLflow.
+
+    Args:
+        prepared: What it begins with.
+        directory: Of the run; it exists. Configuration and run.json are written before anything else.
+        info: What is known of the run before it starts.
+        listen: Is told of each record.
+
+    Raises:
+        Refused: If the directory holds another run.
+        Interrupted: If a signal came; the run can be resumed.
+    """
+    _get_ready(prepared.config)
+    with signals.deferred(), directory.locked():
+        refuse_taken(directory)
+        info = _start(prepared, directory, info)
+        return _carry_out(prepared, directory, info, listen, checkpoint=None)
+
+
+def continue_or_execute(prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: "Listener") -> float:
+    """Run a job of a sweep in its directory: from where it stopped, if it was begun; one that has ended is not run.
+
+    Returns:
+        Its objective: nan where it diverged.
+
+    Raises:
+        Pruned, Interrupted: As `experiment.run` does.
+        Refused: If it was begun otherwise.
+    """
+    if not directory.info.exists():
+        return execute(prepared, directory, info, listen).result.objective
+    with directory.locked(SECONDS_TO_WAIT):
+        if directory.read_config() | {"tracking": None} != dump(prepared.config) | {"tracking": None}:
+            place = relative(directory.path)
+            raise Refused(f"{place} holds another job's run; let hydra.sweep.subdir tell jobs apart")
+        info = directory.read_info()
+        if not info.complete:
+            return proceed(prepared, directory, listen).result.objective
+        directory.remove_leftovers()
+        with Courier(directory, prepared.config.tracking):
+            pass
+    if info.status == "pruned":
+        raise Pruned
+    return directory.read_objective()
+
+
+def proceed(prepared: Prepared, directory: RunDirectory, listen: "Listener") -> Outcome:
+    """Go on with a run that was interrupted or failed, from its checkpoint; whoever calls holds its lock.
+
+    Args:
+        prepared: What the run stored, prepared again.
+        directory: Of the run.
+        listen: Is told of each record.
+
+    Raises:
+        Refused: If configuration, data, or the checkpoint's format is not what it was.
+        Interrupted: If a signal came; the run can be resumed.
+    """
+    _get_ready(prepared.config)
+    from wavesweep.runs.checkpoint import load_checkpoint
+
+    info = directory.read_info()
+    if info.config_digest not in ("", digest(prepared.config)):
+        raise Refused(f"{directory.config} was changed since the run began; undo that, or start a new run")
+    then, now = ([part["digest"] for part in parts] for parts in (info.inputs, describe(prepared.data)))
+    if then and then != now:
+        raise Refused(f"{directory.path} was begun on other data ({', '.join(then)}), got {', '.join(now)}; start anew")
+    tags, checkpoint = dict(info.tags), load_checkpoint(directory)
+    if (here := environment()[names.VERSIONS]) != tags[names.VERSIONS].rpartition(RESUMED)[2]:
+        log.warning("the run was begun on %s and goes on on %s", tags[names.VERSIONS], here)
+        tags[names.VERSIONS] += RESUMED + here
+    with signals.deferred():
+        info = replace(info, status="running", ended=None, tags=tags)
+        return _carry_out(prepared, directory, info, listen, checkpoint)
+
+
+def warm_up() -> None:
+    """Import what each job needs."""
+    import wavesweep.runs.experiment  # noqa: F401
+
+    import_mlflow()
+
+
+def _get_ready(config: Config) -> None:
+    """Import what takes long, while a signal still ends the program at once."""
+    warm_up()
+    if config.model.has_gradient:
+        import torch._dynamo  # noqa: F401  as its first optimizer would
+
+
+def refuse_taken(directory: RunDirectory) -> None:
+    """Refuse a directory that holds a run already."""
+    if directory.info.exists():
+        raise Refused(f"{directory.path} holds a run already; choose another directory")
+
+
+def _start(prepared: Prepared, directory: RunDirectory, info: RunInfo) -> RunInfo:
+    """Write the configuration; return what is known of the run now."""
+    values = dump(prepared.config)
+    common = {"name": prepared.config.dataset.kind, "source": values["dataset"]}
+    directory.write_config(values)
+    return replace(
+        info,
+        tags={names.CONFIG_HASH: prepared.config_hash, **environment()},
+        config_digest=digest(prepared.config),
+        inputs=[common | part for part in describe(prepared.data)],
+        description=description(info),
+    )
+
+
+def _carry_out(
+    prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: "Listener", checkpoint: "Checkpoint | None"
+) -> Outcome:
+    from wavesweep.runs.experiment import run
+
+    config = prepared.config
+    directory.write_info(info)
+    with Courier(directory, config.tracking) as courier:
+        try:
+            result = run(config, prepared.data, directory, listen, checkpoint)
+            save_model(directory, config)
+            info = _ended(config, directory, info, result)
+            directory.write_info(info)
+        except BaseException as error:
+            with suppress(Exception):  # what is written here fails with what failed before
+                directory.write_info(info.finished(ENDINGS.get(type(error), "failed"), description(info)))
+            if isinstance(error, Pruned):
+                directory.remove_leftovers()
+            raise
+    directory.remove_leftovers()
+    if not courier.has_all:
+        signals.check()
+    return Outcome(result, courier.run_id, courier.has_all)
+
+
+def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: "Result") -> RunInfo:
+    """Return what is known of a run that has ended well, or diverged."""
+    weights = sha256(directory.weights.read_bytes()).hexdigest()
+    tags = info.tags | {names.KEPT_EPOCH: str(result.epoch), names.WEIGHTS_DIGEST: weights}
+    status: Status = "diverged" if result.diverged else "finished"
+    return replace(info, tags=tags).finished(status, description(info, config, result))

@@ -1,0 +1,136 @@
+"""MLflow's store: where it is, and whether it can be used."""
+
+import logging
+import os
+import sqlite3
+import warnings
+from contextlib import closing, nullcontext
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
+
+from wavesweep.base.errors import Refused
+from wavesweep.config.config import Tracking
+from wavesweep.tracking.addresses import SQLITE, artifact_root, full_address, sqlite_path
+from wavesweep.tracking.reasons import reason
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment
+
+
+PATIENCE = {  # by default MLflow tries for four minutes to reach a server that isn't there
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+}
+
+IMPATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+CHOSEN = PATIENCE.keys() & os.environ.keys()  # by the user
+SECONDS_AT_THE_END, SECONDS_AFTER_SIGNAL = 60.0, 1.0
+
+
+def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
+    """Return a client of the store and the id of the experiment, made if it wasn't there.
+
+    Processes that come first at once to a sqlite store would spoil it: a lock beside it lets in one by one.
+
+    Raises:
+        mlflow.exceptions.MlflowException, sqlite3.Error: If the store can't be used.
+        ValueError: If the experiment was deleted.
+    """
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    # MLflow also prints the server's address at the end of each run, password included.
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+    from filelock import FileLock
+    from mlflow import MlflowClient
+
+    path = sqlite_path(tracking.uri)
+    for name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="alembic")
+    first_touch = nullcontext()
+    if path is not None:
+        _check_file(path)
+        first_touch = FileLock(path.with_name(path.name + ".lock"), timeout=SECONDS_AT_THE_END)
+    with first_touch:
+        if path is not None and not path.exists():
+            _make_store(path)
+        client = MlflowClient(full_address(tracking) if path is None else f"{SQLITE}{path}")
+        experiment = client.get_experiment_by_name(tracking.experiment) or _create_experiment(client, tracking)
+    if experiment.lifecycle_stage != "active":
+        name = tracking.experiment
+        raise ValueError(f"its experiment {name} was deleted; restore it, or choose another tracking.experiment")
+    return client, experiment.experiment_id
+
+
+def _create_experiment(client: "MlflowClient", tracking: Tracking) -> "Experiment":
+    """Create the experiment; where another process was faster, return that one's."""
+    from mlflow.exceptions import MlflowException
+
+    # The default artifact root, ./mlruns, would lie outside outputs/.
+    root = None if tracking.uri.startswith("http") else artifact_root(tracking).as_uri()
+    try:
+        return client.get_experiment(client.create_experiment(tracking.experiment, artifact_location=root))
+    except MlflowException:
+        experiment = client.get_experiment_by_name(tracking.experiment)
+        if experiment is None:
+            raise
+        return experiment
+
+
+def _check_file(path: Path) -> None:
+    """Try a sqlite store: MLflow goes on trying for 100 s to open what can't be opened.
+
+    Raises:
+        sqlite3.Error: If the file is there and can't be used.
+        OSError: If it is not there and can't be made.
+    """
+    if path.exists():
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection:
+            connection.execute("SELECT name FROM sqlite_master")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=path.parent):
+        pass
+
+
+def _make_store(path: Path) -> None:
+    """Make a sqlite store under another name first: cut short, its making would leave one that can't be used."""
+    from mlflow import MlflowClient
+
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    MlflowClient(f"{SQLITE}{new}").get_experiment_by_name("any")
+    new.replace(path)
+
+
+def require(tracking: Tracking) -> str:
+    """Make sure, within seconds, that the store can be used; return the id of the experiment.
+
+    Requests are tried once and shortly, unless the user has said how often and how long.
+
+    Raises:
+        Refused: If it can't.
+    """
+    names = IMPATIENCE.keys() - CHOSEN
+    os.environ.update({name: IMPATIENCE[name] for name in names})
+    try:
+        return connect(tracking)[1]
+    except Refused:
+        raise
+    except Exception as error:
+        server = "start the server, or " if tracking.uri.startswith("http") else ""
+        raise Refused(
+            f"tracking.uri={tracking.uri} can't be used ({reason(error, tracking)}); {server}give another address"
+        ) from None
+    finally:
+        os.environ.update({name: PATIENCE[name] for name in names})
+
+
+def import_mlflow() -> None:
+    """Import what a courier needs, before its thread is there: imports of several threads at once get in their way."""
+    import mlflow  # noqa: F401

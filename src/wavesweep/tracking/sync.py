@@ -1,0 +1,89 @@
+"""Delivers runs that stand on disk, each to the store that it was meant for."""
+
+import logging
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+
+from wavesweep.base.errors import Refused, in_one_line
+from wavesweep.base.terminal import track
+from wavesweep.config.config import Config, Tracking
+from wavesweep.runs.directory import InUse, RunDirectory
+from wavesweep.runs.finding import find_runs, read_config
+from wavesweep.tracking.delivery import LeftAlone, deliver, is_delivered
+from wavesweep.tracking.reasons import reason
+from wavesweep.tracking.store import require
+
+log = logging.getLogger("wavesweep")
+MISSING = "not delivered"
+
+
+def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) -> Counter[str]:
+    """Deliver runs; mark those whose process has vanished; say what can't be delivered, and why.
+
+    A store that can't be reached is not tried again for each further run.
+
+    Args:
+        runs: Which.
+        local: What is configured here and now.
+        keys: Those of its values that take the place of the stored ones.
+
+    Returns:
+        How many runs there are in each state.
+    """
+    counts: Counter[str] = Counter()
+    reachable: dict[Tracking, bool] = {}
+    for directory in track(runs, "delivering"):
+        try:
+            with directory.locked():
+                directory.mark_vanished()
+                if directory.read_info().complete:
+                    directory.remove_leftovers()
+                counts[_deliver(directory, read_config(directory, local, keys).tracking, reachable)] += 1
+        except InUse:
+            counts["running"] += 1
+        except (Refused, OSError) as error:
+            log.warning(in_one_line(error))
+            counts[MISSING] += 1
+    return counts
+
+
+def deliver_vanished(local: Config) -> None:
+    """Mark runs and sweeps below outputs/ whose process has vanished KILLED, there and in the store that each names."""
+    outputs = Path("outputs")
+    deliver_all([run for run in find_runs(outputs) if seems_to_run(run)] if outputs.is_dir() else [], local, [])
+
+
+def seems_to_run(directory: RunDirectory) -> bool:
+    """Say whether a run counts as running, by a process that may have vanished; one that can't be read does not."""
+    try:
+        return directory.read_info().status == "running"
+    except (Refused, OSError):  # sync says what is wrong
+        return False
+
+
+def _deliver(directory: RunDirectory, tracking: Tracking, reachable: dict[Tracking, bool]) -> str:
+    """Deliver one run, whose lock is held; return the state that it is in then.
+
+    Raises:
+        Refused: If its store can't be used, at the first try.
+    """
+    if tracking not in reachable:
+        reachable[tracking] = False
+        require(tracking)  # which may say no
+        reachable[tracking] = True
+    if not reachable[tracking]:
+        return MISSING
+    try:
+        if is_delivered(directory, tracking):
+            directory.undelivered.unlink(missing_ok=True)
+            return "up to date"
+        deliver(directory, tracking)
+    except LeftAlone as error:
+        log.warning("%s: %s", directory.path, error)
+        return "left alone"
+    except Exception as error:
+        log.warning("%s: MLflow has not taken the run: %s", directory.path, reason(error, tracking))
+        del reachable[tracking]  # ask again before the next run
+        return MISSING
+    return "delivered"

@@ -1,0 +1,77 @@
+"""The main stage of training: the configured optimizer lowers one-step errors."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from wavesweep.base.schema import known
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.training.configured import Training
+from wavesweep.training.losses import Loss, cut_windows, draw_windows, one_step_loss
+from wavesweep.training.optimizers import Optimizer
+from wavesweep.training.steps import Spent, take_full_batch_step, take_step
+
+
+class MainStage:
+    """Trains on windows: an optimizer that wants a full batch on all at once, others on random ones.
+
+    Windows, noise and dropout are drawn from torch's global generator.
+
+    Args:
+        network: What to train.
+        series: Training part, (series, time, channel), in the network's units; it begins at time 0.
+        training: With derived values filled in.
+        optimizer: What takes the steps.
+        spent: Is brought up to date.
+
+    Attributes:
+        epochs: How many there are.
+        batches: Windows that each step of an epoch takes; they cover the training part once.
+    """
+
+    def __init__(
+        self, network: Forecaster, series: Tensor, training: Training, optimizer: Optimizer, spent: Spent
+    ) -> None:
+        self.network, self.series, self.training, self.config, self.spent = network, series, training, optimizer, spent
+        self.epochs, self.window = known(training.epochs), known(training.window)
+        covering = len(series) * math.ceil(series.shape[1] / self.window)  # windows, for each value once
+        size = covering if optimizer.full_batch else training.batch_size
+        self.batches = [min(size, covering - first) for first in range(0, covering, size)]
+        self.num_steps = self.epochs * len(self.batches)
+        self.optimizer = optimizer.build(network.parameters())
+        self.schedule = optimizer.build_schedule(self.optimizer, self.num_steps)
+        self.fixed_windows: tuple[Tensor, Tensor] | None = None
+        self.fixed_loss: Loss | None = None
+        only_one = len(series) == 1 and series.shape[1] == self.window
+        if optimizer.full_batch or only_one:
+            windows, start = self.fixed_windows = cut_windows(series, self.window)
+            self.fixed_loss = one_step_loss(network, windows, windows, start, known(training.washout))
+
+    def train_epoch(self) -> float:
+        """Train for an epoch; return its loss (see `Record.loss`)."""
+        if self.config.full_batch:
+            minimised = self._next_loss(size=0)
+            return take_full_batch_step(self.network, self.optimizer, minimised, known(self.fixed_loss), self.spent)
+        return sum([self._take_batch_step(size) for size in self.batches]) / len(self.batches)
+
+    def _take_batch_step(self, size: int) -> float:
+        loss = self._next_loss(size)
+        before = take_step(self.network, self.optimizer, loss, self.spent, self.training.clip_norm)
+        if self.schedule:
+            self.schedule.step()
+        return before
+
+    def _next_loss(self, size: int) -> Loss:
+        """Return the loss of the next batch; its input noise is drawn once, so that a line search can rely on it."""
+        noise = self._noise()
+        if self.fixed_loss and not noise:
+            return self.fixed_loss
+        windows, start = self.fixed_windows or draw_windows(self.series, self.window, size)
+        inputs = windows + noise * torch.randn(windows.shape).to(windows) if noise else windows
+        return one_step_loss(self.network, inputs, windows, start, known(self.training.washout))
+
+    def _noise(self) -> float:
+        """Return the standard deviation of the input noise now: it fades geometrically."""
+        first, last = self.training.noise_start, self.training.noise_end
+        return first * (last / first) ** (self.spent.steps / max(self.num_steps - 1, 1)) if first else 0.0

@@ -1,0 +1,122 @@
+"""What is configured of an optimizer; each takes `step(closure)`, so that L-BFGS is no special case."""
+
+import math
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from wavesweep.base.schema import Count, Member, NonNegative, Positive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import torch
+    from torch.nn import Parameter
+    from torch.optim.lr_scheduler import LRScheduler
+
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Optimizer(Member):
+    """An optimizer, as it is configured. A new kind is found by its `kind`: only its file in conf/ names it too.
+
+    Attributes:
+        full_batch: Whether a step takes all data at once, else random windows.
+    """
+
+    full_batch: ClassVar[bool] = False
+
+    def steps_an_epoch(self, windows: int, batch_size: int) -> int:
+        """Return how many updates of the weights an epoch makes, given the windows that cover the training part."""
+        return math.ceil(windows / batch_size)
+
+    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
+        """Build the optimizer of `parameters`."""
+        raise NotImplementedError
+
+    def build_schedule(self, optimizer: "torch.optim.Optimizer", total_steps: int) -> "LRScheduler | None":
+        """Build the learning rate's schedule over `total_steps`; None where the rate stays as it is."""
+        return None
+
+
+class LBFGS(Optimizer):
+    """Limited-memory BFGS; an epoch is one step, of at most `max_iter` iterations, on all data at once."""
+
+    kind: Literal["lbfgs"]
+    lr: Positive
+    max_iter: Count
+    history_size: Count
+    tolerance_grad: NonNegative
+    tolerance_change: NonNegative
+    line_search: Literal["none", "strong_wolfe"]
+
+    full_batch: ClassVar[bool] = True
+
+    def steps_an_epoch(self, windows: int, batch_size: int) -> int:
+        """See `Optimizer.steps_an_epoch`: the iterations of a step."""
+        return self.max_iter
+
+    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
+        """See `Optimizer.build`."""
+        import torch
+
+        search = None if self.line_search == "none" else self.line_search
+        options = self.model_dump(exclude={"kind", "line_search"})
+        return torch.optim.LBFGS(parameters, line_search_fn=search, **options)
+
+
+class _FirstOrder(Optimizer):
+    lr: Positive
+    weight_decay: NonNegative
+    schedule: Literal["constant", "cosine", "one_cycle"]
+
+    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
+        """See `Optimizer.build`: torch's of the same name and with the same options."""
+        import torch
+
+        options = self.model_dump(exclude={"kind", "schedule"})
+        return getattr(torch.optim, type(self).__name__)(parameters, **options)
+
+    def build_schedule(self, optimizer: "torch.optim.Optimizer", total_steps: int) -> "LRScheduler | None":
+        """See `Optimizer.build_schedule`.
+
+        Source:
+            One cycle: Smith & Topin (2018); cosine annealing: Loshchilov & Hutter (2017).
+        """
+        from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
+
+        if self.schedule == "cosine":
+            return CosineAnnealingLR(optimizer, T_max=total_steps)
+        if self.schedule == "one_cycle":
+            return OneCycleLR(optimizer, max_lr=self.lr, total_steps=total_steps, cycle_momentum=False)
+        return None
+
+
+class Adam(_FirstOrder):
+    """Adam; `weight_decay` is added to the gradient. Kingma & Ba (2015)."""
+
+    kind: Literal["adam"]
+    betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)]
+
+
+class AdamW(_FirstOrder):
+    """Adam with `weight_decay` decoupled from the gradient. Loshchilov & Hutter (2019)."""
+
+    kind: Literal["adamw"]
+    betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)]
+
+
+class SGD(_FirstOrder):
+    """Gradient descent, on batches or on all data at once, with momentum."""
+
+    kind: Literal["sgd"]
+    momentum: Fraction
+
+
+class RMSprop(_FirstOrder):
+    """Gradient descent scaled by a running mean of squared gradients. Tieleman & Hinton (2012)."""
+
+    kind: Literal["rmsprop"]
+    alpha: Fraction
+    momentum: Fraction

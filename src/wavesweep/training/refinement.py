@@ -1,0 +1,91 @@
+"""The refinement: L-BFGS lowers the error of the closed loop itself."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from wavesweep.base.schema import known
+from wavesweep.data.streams import stream
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.weights import copy_weights
+from wavesweep.training.configured import Training
+from wavesweep.training.losses import closed_loop_loss, draw_windows
+from wavesweep.training.optimizers import LBFGS
+from wavesweep.training.steps import Spent, take_full_batch_step
+
+MOST_RETRIES = 3
+
+
+class Refinement:
+    """Refines a trained network, an L-BFGS step an epoch.
+
+    It works in rounds of `refine_restart_every` steps, each with windows drawn anew and an L-BFGS that has forgotten
+    the last round's: in single precision it gets stuck. The horizon is half a window in the first half of the epochs,
+    then three times as much, as far as the series reach: a short one mends the shape of a wave for little, a long one
+    its period. From a loss that is not finite it goes back to the weights before, with a quarter of the step, at most
+    three times. Windows are drawn from streams of their own, so that refining more or less changes nothing before it.
+
+    Args:
+        network: What to refine.
+        series: Training part, (series, time, channel), in the network's units; it begins at time 0.
+        training: With derived values filled in.
+        refiner: The L-BFGS that takes the steps.
+        seed: Of the windows.
+        spent: Is brought up to date.
+
+    Attributes:
+        retries: How often it has gone back.
+
+    Source:
+        A loss over several steps of the closed loop: Williams & Zipser (1989); horizons that lengthen, a
+        curriculum: Bengio et al. (2009).
+    """
+
+    def __init__(
+        self, network: Forecaster, series: Tensor, training: Training, refiner: LBFGS, seed: int, spent: Spent
+    ) -> None:
+        self.network, self.series, self.training, self.spent = network, series, training, spent
+        self.refiner, self.seed, self.retries = refiner, seed, 0
+
+    def train_epoch(self, epoch: int) -> float:
+        """Take the step of an epoch, counted from 1; from one whose loss is not finite, go back and take a smaller one.
+
+        Returns:
+            The loss after the step, of the closed loop.
+        """
+        if (epoch - 1) % self.training.refine_restart_every == 0:
+            self.enter_round(epoch)
+        before = copy_weights(self.network)
+        loss = self._take_step()
+        while not math.isfinite(loss) and self.retries < MOST_RETRIES:
+            self.retries += 1
+            self.network.load_state_dict(before)
+            self._build_optimizer()
+            loss = self._take_step()
+        return loss
+
+    def enter_round(self, epoch: int) -> None:
+        """Make ready for the round that an epoch belongs to."""
+        self._build_optimizer()
+        # A line search needs the same loss for the same weights: no random masks, no batch statistics. Not for
+        # all modules, since recurrent layers on a GPU have gradients in train mode alone.
+        for module in self.network.modules():
+            if isinstance(module, nn.Dropout | nn.BatchNorm1d):
+                module.eval()
+        every = self.training.refine_restart_every
+        turn = (epoch - 1) // every
+        in_first_half = 2 * (turn * every + 1) <= self.training.refine_epochs
+        context = max(known(self.training.window) // 2, self.network.lead)
+        horizon = min(context if in_first_half else 3 * context, self.series.shape[1] - context)
+        seed = int(stream(self.seed, f"windows of round {turn}").integers(2**63))
+        generator = torch.Generator().manual_seed(seed)
+        windows, start = draw_windows(self.series, context + horizon, self.training.refine_windows, generator)
+        self.loss = closed_loop_loss(self.network, windows, start, context)
+
+    def _build_optimizer(self) -> None:
+        smaller = self.refiner.model_copy(update={"lr": self.refiner.lr / 4**self.retries})
+        self.optimizer = smaller.build(self.network.parameters())
+
+    def _take_step(self) -> float:
+        return take_full_batch_step(self.network, self.optimizer, self.loss, self.loss, self.spent)

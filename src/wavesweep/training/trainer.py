@@ -1,0 +1,157 @@
+"""Training by gradient, an epoch at a time, in two stages: the main one, then the refinement."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from wavesweep.base import signals
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.training.configured import Training
+from wavesweep.training.main_stage import MainStage
+from wavesweep.training.optimizers import LBFGS, Optimizer
+from wavesweep.training.refinement import Refinement
+from wavesweep.training.steps import Spent
+
+
+@dataclass(frozen=True)
+class Record:
+    """The state of training after an epoch.
+
+    Attributes:
+        epoch: Counted from 1, the refinement's following those of the main stage.
+        loss: In squared units of the network. Of random batches, the mean of what was minimised, before each
+            step and with its noise; of a full batch, after its step and without noise; in the refinement, of
+            the closed loop.
+    """
+
+    epoch: int
+    loss: float
+
+
+class Trainer(Protocol):
+    """What trains a network.
+
+    Attributes:
+        network: What is trained, in place.
+        epoch: Epochs done so far.
+        epochs: Epochs in all.
+        spent: What they have cost.
+    """
+
+    network: Forecaster
+    epoch: int
+    epochs: int
+    spent: Spent
+
+    def records(self, is_enough: Callable[[int], bool]) -> Iterator[Record]:
+        """Train, yielding at the epochs that `is_recorded` names; after a loss that isn't finite, for the last time.
+
+        Ends early after a recorded epoch that `is_enough`, and after one in which a signal comes (see
+        base/signals.py).
+
+        Raises:
+            Interrupted: Within an epoch that goes on for longer; it can't be gone on with then.
+        """
+        ...
+
+    def is_recorded(self, epoch: int) -> bool:
+        """Say whether an epoch is recorded."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is needed to go on exactly: tensors and plain values."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a `state` of a trainer that was made with the same arguments."""
+        ...
+
+
+class GradientDescent:
+    """Trains a network by its optimizer, then refines its closed loop by L-BFGS.
+
+    Args:
+        network: What to train.
+        series: Training part, (series, time, channel), in the network's units; it begins at time 0.
+        training: With derived values filled in.
+        optimizer: Drives the main stage.
+        refiner: Drives the refinement.
+        seed: Of the refinement's windows.
+
+    Attributes:
+        See `Trainer`.
+    """
+
+    def __init__(
+        self,
+        network: Forecaster,
+        series: Tensor,
+        training: Training,
+        optimizer: Optimizer,
+        refiner: LBFGS,
+        seed: int,
+    ) -> None:
+        self.network, self.record_every = network, training.record_every
+        self.epoch, self.spent = 0, Spent()
+        self.main = MainStage(network, series, training, optimizer, self.spent)
+        self.refinement = Refinement(network, series, training, refiner, seed, self.spent)
+        self.epochs = self.main.epochs + training.refine_epochs
+        network.train()
+
+    def records(self, is_enough: Callable[[int], bool]) -> Iterator[Record]:
+        """See `Trainer.records`."""
+        while self.epoch < self.epochs and not signals.pending():
+            if self.is_recorded(self.epoch) and is_enough(self.epoch):
+                return
+            began = perf_counter()
+            self.epoch += 1
+            loss = self._train_epoch()
+            self.spent.seconds += perf_counter() - began
+            finite = math.isfinite(loss)
+            if not finite or self.is_recorded(self.epoch):
+                yield Record(self.epoch, loss)
+            if not finite:
+                return
+
+    def _train_epoch(self) -> float:
+        if self.epoch <= self.main.epochs:
+            return self.main.train_epoch()
+        return self.refinement.train_epoch(self.epoch - self.main.epochs)
+
+    def is_recorded(self, epoch: int) -> bool:
+        """See `Trainer.is_recorded`: epoch 1, the multiples of `record_every`, and the last are."""
+        return epoch in (1, self.epochs) or epoch % self.record_every == 0
+
+    def state(self) -> dict[str, Any]:
+        """See `Trainer.state`."""
+        refining = self.epoch > self.main.epochs
+        optimizer = self.refinement.optimizer if refining else self.main.optimizer
+        return {
+            "epoch": self.epoch,
+            **asdict(self.spent),
+            "retries": self.refinement.retries,
+            "network": self.network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "schedule": self.main.schedule.state_dict() if self.main.schedule and not refining else None,
+            "random": torch.get_rng_state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See `Trainer.restore`."""
+        self.epoch, self.refinement.retries = state["epoch"], state["retries"]
+        self.spent.steps, self.spent.evaluations = state["steps"], state["evaluations"]
+        self.spent.seconds = state["seconds"]
+        self.network.load_state_dict(state["network"])
+        optimizer = self.main.optimizer
+        if self.epoch > self.main.epochs:
+            self.refinement.enter_round(self.epoch - self.main.epochs)
+            optimizer = self.refinement.optimizer
+        optimizer.load_state_dict(state["optimizer"])
+        if self.main.schedule and state["schedule"]:
+            self.main.schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["random"])

@@ -1,0 +1,229 @@
+"""The real command: exit codes, messages, what it leaves."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from tests.support.commands import SMALL, Command, command, free_port, wait_for
+from wavesweep.base.errors import Refused
+from wavesweep.cli.application import hide_password
+from wavesweep.config.config import parse
+
+QUICK = (*SMALL, "model=tiny", "training.epochs=2")
+
+
+def runs(place: Path, experiment: str = "wavesweep") -> list:
+    client = MlflowClient(f"sqlite:///{place}/outputs/mlflow.db")
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    return client.search_runs([found.experiment_id])
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, "subprocess.CompletedProcess[str]"]:
+    place = tmp_path_factory.mktemp("a füll run")
+    return place, command(*QUICK, "seed=0", cwd=place)
+
+
+def test_a_run_ends_well_and_writes_below_outputs_alone(
+    single: tuple[Path, "subprocess.CompletedProcess[str]"],
+) -> None:
+    place, done = single
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in place.iterdir()] == ["outputs"]
+    assert "scaled MSE" in done.stdout
+    assert "linear autoregression" in done.stdout
+    assert "the network takes no differences: lines explain " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
+    [run] = (place / "outputs" / "runs").iterdir()
+    stored = yaml.safe_load((run / "config.yaml").read_text())
+    assert parse(stored).seed == 0
+    assert not {"checkpoint.pt", "checkpoint.previous.pt"} & {path.name for path in run.iterdir()}
+
+
+def test_the_run_is_in_mlflow(single: tuple[Path, "subprocess.CompletedProcess[str]"]) -> None:
+    [run] = runs(single[0])
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == " ".join((*QUICK, "seed=0"))
+    assert run.data.params["model"] == "tiny"
+
+
+def test_a_sweep_gives_each_job_its_directory_and_run(wavesweep: Command, tmp_path: Path) -> None:
+    done = wavesweep("-m", *SMALL, "dataset=sine,cos_sin_squared", "model=tiny,linear", "training.epochs=1")
+    assert done.returncode == 0, done.stderr
+    [sweep] = (tmp_path / "outputs" / "sweeps").iterdir()
+    jobs = sorted(path.parent.name for path in sweep.glob("*/run.json"))
+    assert jobs == ["0", "1", "2", "3"]
+    [parent] = [run for run in runs(tmp_path) if "mlflow.parentRunId" not in run.data.tags]
+    found = [run for run in runs(tmp_path) if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert parent.info.status == "FINISHED"
+    assert len({run.info.run_name for run in found}) == 4
+    assert {run.data.tags["wavesweep.sweep_id"] for run in found} == {sweep.name}
+    keys = [set(run.data.metrics) for run in found]
+    assert keys[0] == keys[1] == keys[2] == keys[3], "the compare page draws one chart a key"
+
+
+def test_a_failed_job_does_not_stop_the_others(wavesweep: Command, tmp_path: Path) -> None:
+    (tmp_path / "sweep" / "0").mkdir(parents=True)
+    (tmp_path / "sweep" / "0" / "plots").write_text("a file where a folder belongs")
+    overrides = ["model=tiny", "training.epochs=1", "training.window=10,20", "hydra.sweep.dir=sweep"]
+    done = wavesweep("-m", *SMALL, *overrides)
+    assert done.returncode == 1
+    reason = "sweep/0/plots: File exists"
+    assert f"failed    training.window=10  0.0 s: {reason}" in re.sub(r"  [.\d]+ s", "  0.0 s", done.stderr)
+    assert f"failed: trial 0 (training.window=10): {reason}" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in (tmp_path / "sweep" / "0" / "wavesweep.log").read_text()
+    states = {run.data.params.get("training.window"): run.info.status for run in runs(tmp_path)}
+    assert states == {"10": "FAILED", "20": "FINISHED", None: "FAILED"}
+
+
+def test_one_wrong_value_stops_a_sweep_before_it_begins(wavesweep: Command, tmp_path: Path) -> None:
+    done = wavesweep("-m", *SMALL, "model=tiny", "seed=0,1", "training.window=10,1")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "model=tiny seed=0 training.window=1 (and 1 more): training.window must be from 2" in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_diverged_run_exits_with_3(wavesweep: Command) -> None:
+    done = wavesweep(
+        *SMALL,
+        "model=tiny",
+        "optimizer=sgd",
+        "optimizer.lr=1e30",
+        "optimizer.schedule=constant",
+        "training.clip_norm=0",
+    )
+    assert done.returncode == 3
+    assert "diverged" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_untracked_results_are_complete_and_exit_with_4(wavesweep: Command, tmp_path: Path) -> None:
+    done = wavesweep(*QUICK, "tracking.uri=http://127.0.0.1:9")
+    assert done.returncode == 4
+    assert "MLflow has not taken the run" in done.stderr
+    [run] = (tmp_path / "outputs" / "runs").iterdir()
+    assert {"config.yaml", "model.safetensors", "metrics.jsonl", "plots", "model"} <= {p.name for p in run.iterdir()}
+
+
+def test_an_error_of_ours_is_one_line_and_its_traceback_is_in_the_log(wavesweep: Command, tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "plots").write_text("a file where a folder belongs")
+    done = wavesweep(*QUICK, "hydra.run.dir=taken")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "failed: taken/plots: File exists; wavesweep resume taken" in done.stderr
+    assert "Traceback" in (tmp_path / "taken" / "wavesweep.log").read_text()
+
+
+def test_a_directory_takes_one_run(wavesweep: Command) -> None:
+    assert wavesweep(*QUICK, "hydra.run.dir=here").returncode == 0
+    again = wavesweep(*QUICK, "hydra.run.dir=here")
+    assert again.returncode == 2
+    assert again.stderr.count("\n") == 1
+    assert "here holds a run already" in again.stderr
+
+
+def test_what_is_ignored_is_said(wavesweep: Command) -> None:
+    done = wavesweep(*SMALL, "model=linear", "optimizer.lr=0.5", "forecast.stride=2")
+    assert done.returncode == 0
+    assert "optimizer.lr=0.5 has no effect: model=linear is fitted by least squares" in done.stderr
+    assert "forecast.stride=2 has no effect" in done.stderr
+
+
+def test_hydra_flags_work(wavesweep: Command, tmp_path: Path) -> None:
+    shown = wavesweep("--cfg", "job", "dataset=cos_sin_squared")
+    assert shown.returncode == 0
+    assert yaml.safe_load(shown.stdout)["dataset"]["kind"] == "cos_sin_squared"
+    usage = wavesweep("--help")
+    assert usage.returncode == 0
+    assert len(usage.stdout.splitlines()) <= 24
+    assert wavesweep("--info").returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_password_moves_into_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAVESWEEP_TRACKING_URI", "before")
+    arguments = ["wavesweep", "seed=1", "++tracking.uri='http://u:p@ssword@host'"]
+    hide_password(arguments)
+
+    assert arguments == ["wavesweep", "seed=1", "++tracking.uri=${oc.env:WAVESWEEP_TRACKING_URI}"]
+    assert os.environ["WAVESWEEP_TRACKING_URI"] == "http://u:p@ssword@host"
+    with pytest.raises(Refused, match="MLFLOW_TRACKING_URI"):
+        hide_password(["tracking={uri:http://u:p@host}"])
+
+
+def test_the_ui_is_served_and_ends_with_its_process(tmp_path: Path) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wavesweep", "ui", "--port", str(port)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", process)
+        assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+    finally:
+        process.terminate()
+        output, _ = process.communicate(timeout=20)
+    assert f"http://127.0.0.1:{port}/#/experiments/1/runs" in output.decode()
+    with pytest.raises(URLError):
+        urlopen(f"http://127.0.0.1:{port}/health", timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("wavesweep dataset=", {"dataset=cos_sin_squared", "dataset=linear_noise", "dataset=sine"}),
+        ("wavesweep dataset=s", {"dataset=sine"}),
+        ("wavesweep seed=1 optimizer.weig", {"optimizer.weight_decay="}),
+        ("wavesweep u", {"ui"}),
+        ("wavesweep seed=1 u", set()),
+        ("wavesweep exp", {"experiment="}),
+        ("wavesweep experiment=article/s", {"experiment=article/sine"}),
+    ],
+)
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_completion_knows_groups_keys_and_words(wavesweep: Command, shell: str, line: str, expected: set[str]) -> None:
+    done = wavesweep("-sc", f"query={shell}", COMP_LINE=line, COMP_POINT=str(len(line)))
+    assert done.returncode == 0, done.stderr
+    assert {text.rpartition("=")[0] + "=" if "." in text else text for text in done.stdout.split()} == expected
+
+
+def test_bash_completes(tmp_path: Path) -> None:
+    """As its users install it; zsh takes the same functions."""
+    program = tmp_path / "wavesweep"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m wavesweep "$@"\n')
+    program.chmod(0o755)
+    script = (
+        'eval "$(wavesweep -sc install=bash)"; COMP_LINE="wavesweep dataset=s" COMP_POINT=19 COMP_CWORD=1; '
+        'hydra_bash_completion; echo "${COMPREPLY[@]}"'
+    )
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "dataset=sine\n"
+
+
+def test_a_resolved_config_shows_no_password(wavesweep: Command) -> None:
+    done = wavesweep("--cfg", "job", "--resolve", MLFLOW_TRACKING_URI="http://user:geheim@host")
+    assert done.returncode == 0
+    assert yaml.safe_load(done.stdout)["tracking"]["uri"] == "http://user:***@host"
+
+
+def test_the_version_is_said(wavesweep: Command) -> None:
+    done = wavesweep("--version")
+    assert done.stdout == f"wavesweep {version('wavesweep')}\n"

@@ -1,0 +1,84 @@
+"""What stands on a terminal, and what does not where none is."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import SMALL, Command
+from wavesweep.cli.progress import SECONDS_BETWEEN_LINES, progress
+
+RUN = (*SMALL, "model=tiny", "training.epochs=20")
+COLOUR = re.compile(rb"\x1b\[[\d;]*3[1-7][\d;]*m|\x1b\[[\d;]*9[0-7][\d;]*m")
+
+
+def on_terminal(place: Path, *arguments: str, **environment: str) -> bytes:
+    """Run the real command on a pseudo-terminal; return all that it writes there."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wavesweep", *arguments],
+        cwd=place,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", **environment},
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    written = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            written += chunk
+    except OSError:  # how Linux says that the other side is closed
+        pass
+    finally:
+        os.close(ours)
+    assert process.wait(60) == 0, written.decode()
+    return written
+
+
+def test_a_terminal_shows_a_bar_and_the_result(tmp_path: Path) -> None:
+    written = on_terminal(tmp_path, *RUN)
+    assert re.search(rb"epoch \d+/21 .*loss .*val .*best", written)
+    assert COLOUR.search(written)
+    assert b"\x1b[?25h" in written.rpartition(b"\x1b[?25l")[2], "the cursor is shown again"
+    text = re.sub(rb"\x1b\[[\d;?]*[a-zA-Z]", b"", written).decode()
+    assert "linear autoregression" in text
+    assert "compare runs: wavesweep ui" in text
+
+
+def test_a_terminal_without_colours_gets_none(tmp_path: Path) -> None:
+    written = on_terminal(tmp_path, *RUN, NO_COLOR="1")
+    assert b"epoch" in written
+    assert not COLOUR.search(written)
+
+
+def test_a_dumb_terminal_gets_lines(tmp_path: Path) -> None:
+    written = on_terminal(tmp_path, *RUN, TERM="dumb")
+    assert b"epoch 21/21" in written
+    assert b"\x1b" not in written
+
+
+def test_a_pipe_gets_plain_lines_and_stdout_the_result_alone(wavesweep: Command) -> None:
+    done = wavesweep(*RUN)
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "epoch 21/21" in done.stderr
+    assert "epoch 21/21" not in done.stdout
+    assert done.stdout.startswith(" ".join(RUN))
+    assert "linear autoregression" in done.stdout
+    assert "linear autoregression" not in done.stderr
+
+
+def test_lines_are_seconds_apart(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    caplog.set_level("INFO")
+    with progress("val/one_step_mse") as listen:
+        for epoch in range(1, 101):
+            now += SECONDS_BETWEEN_LINES / 10
+            listen(epoch, {"train/loss": 0.5, "val/one_step_mse": 1 / epoch}, 1000)
+    assert len(caplog.messages) == 10
+    assert caplog.messages[-1] == "epoch 100/1000  loss 5.00e-01  val/one_step_mse 1.00e-02  best 1.00e-02"

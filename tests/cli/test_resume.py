@@ -1,0 +1,127 @@
+"""What resume and sync refuse, skip, or leave alone."""
+
+import logging
+import shutil
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.commands import small
+from wavesweep.base.errors import Refused
+from wavesweep.cli.resume import find, finish
+from wavesweep.config.composing import compose
+from wavesweep.config.config import Config
+from wavesweep.runs.directory import RunDirectory, RunInfo, Status
+from wavesweep.runs.parents import SweepRecord
+from wavesweep.runs.preparation import prepare
+from wavesweep.tracking.job import execute
+from wavesweep.tracking.store import connect, require
+from wavesweep.tracking.sync import MISSING, deliver_all
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Config:
+    return small("model=linear", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db")
+
+
+@pytest.fixture
+def ended(store: Config, tmp_path: Path) -> RunDirectory:
+    """Return a run that has ended well, and is in MLflow."""
+    directory = RunDirectory(tmp_path / "runs" / "ended")
+    directory.path.mkdir(parents=True)
+    execute(*prepare(store), directory, RunInfo([], {}, None), lambda *_: None)
+    return directory
+
+
+def copy(ended: RunDirectory, name: str) -> RunDirectory:
+    """Return a copy of a run, which counts as killed."""
+    directory = RunDirectory(ended.path.with_name(name))
+    shutil.copytree(ended.path, directory.path)
+    directory.write_info(replace(ended.read_info(), status="killed"))
+    return directory
+
+
+def test_an_older_copy_leaves_mlflow_s_record_alone(ended: RunDirectory, store: Config) -> None:
+    older = copy(ended, "older")
+    for _ in range(2):
+        assert deliver_all([older, ended], store, []) == {"left alone": 1, "up to date": 1}
+    client, experiment = connect(store.tracking)
+    assert [run.info.status for run in client.search_runs([experiment])] == ["FINISHED"]
+
+
+def test_a_changed_configuration_is_refused(ended: RunDirectory, store: Config) -> None:
+    killed = copy(ended, "killed")
+    values = yaml.safe_load(killed.config.read_text())
+    values["model"]["order"] += 1
+    killed.write_config(values)
+    with pytest.raises(Refused, match=r"killed/config\.yaml was changed since the run began"):
+        finish(killed, store, [])
+    assert killed.read_info().status == "killed"
+
+
+def test_other_data_and_another_runtime_are_refused(ended: RunDirectory, store: Config) -> None:
+    killed = copy(ended, "killed")
+    info = killed.read_info()
+    killed.write_info(replace(info, inputs=[part | {"digest": "other"} for part in info.inputs]))
+    with pytest.raises(Refused, match="was begun on other data"):
+        finish(killed, store, [])
+    with pytest.raises(Refused, match=r"runtime\.threads must stay 1, since results depend on it, got 2"):
+        finish(killed, compose_words(["runtime.threads=2"]), ["runtime.threads"])
+
+
+def test_what_is_damaged_holds_up_no_other(
+    ended: RunDirectory, store: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged = [copy(ended, name) for name in ("no text", "no address", "no records", "no configuration", "no info")]
+    damaged[0].config.write_bytes(b"\xff\xfe")
+    damaged[1].write_config({"tracking": {}})
+    damaged[2].write_info(replace(ended.read_info(), status="running"))
+    damaged[2].metrics.write_text("{\n{}\n")
+    damaged[3].config.unlink()
+    damaged[4].info.write_text("{")
+    with caplog.at_level(logging.WARNING):
+        assert deliver_all([*damaged, ended], store, []) == {MISSING: 5, "up to date": 1}
+    for directory, record in zip(damaged, caplog.records, strict=True):
+        assert directory.path.name in record.getMessage()
+        assert "\n" not in record.getMessage()
+
+
+def test_latest_is_what_was_begun_last_and_waits(
+    store: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def begun(name: str, started: int, status: Status, sweep_id: str | None = None) -> RunDirectory:
+        path = tmp_path / "outputs" / name
+        path.mkdir(parents=True, exist_ok=True)
+        directory = SweepRecord(path) if name == "sweep" else RunDirectory(path)
+        directory.write_info(RunInfo([], {}, sweep_id, status=status, started=started))
+        return directory
+
+    begun("finished", 9, "finished")
+    running = begun("running", 8, "running")
+    begun("sweep/trial", 7, "killed", "sweep")  # resumes with its sweep
+    damaged = begun("damaged", 6, "failed")
+    damaged.info.write_text("{")
+    expected = [begun("killed", 5, "killed"), begun("sweep", 4, "failed", "sweep"), begun("vanished", 3, "running")]
+    with RunDirectory(running.path).locked():
+        for directory in expected:
+            found = find("latest", store)
+            assert found
+            assert (found.path, found.is_sweep) == (Path("outputs", directory.path.name), directory.is_sweep)
+            directory.write_info(replace(directory.read_info(), status="finished"))
+        assert find("latest", store) is None
+    assert capsys.readouterr().out.startswith("no run below outputs waits to be resumed")
+
+
+def test_what_is_required_says_how_long_it_waited() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        tracking = compose_words([f"tracking.uri=http://127.0.0.1:{silent.getsockname()[1]}"]).tracking
+        for _ in range(2):  # of which the first sets what holds for the rest of the process
+            with pytest.raises(Refused, match="no answer within 3 s"):
+                require(tracking)

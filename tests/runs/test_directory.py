@@ -1,0 +1,97 @@
+"""The files of a run."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from wavesweep.base.errors import Refused
+from wavesweep.base.files import seal, unseal, write_atomically
+from wavesweep.runs.directory import InUse, RunDirectory, RunInfo
+
+
+def test_metrics_come_back_and_what_json_lacks_is_null(directory: RunDirectory) -> None:
+    directory.append_metrics(1, {"a": 0.1, "b": float("nan")})
+    directory.append_metrics(2, {"a": float("inf")})
+    rows = directory.read_metrics()
+    assert [(row["epoch"], row["a"]) for row in rows] == [(1, 0.1), (2, None)]
+    assert rows[0]["b"] is None
+    assert rows[0]["timestamp"] <= rows[1]["timestamp"]
+
+
+def test_a_record_is_written_once(directory: RunDirectory) -> None:
+    for epoch in (1, 2, None):
+        directory.append_metrics(epoch, {"a": 1.0})
+    before = directory.metrics.read_bytes()
+    resumed = RunDirectory(directory.path)
+    for epoch in (2, None):
+        resumed.append_metrics(epoch, {"a": 2.0})
+    assert directory.metrics.read_bytes() == before
+
+
+def test_a_record_without_its_end_is_none(directory: RunDirectory) -> None:
+    for epoch in (1, 2):
+        directory.append_metrics(epoch, {"a": 1.0})
+    whole = directory.metrics.read_bytes()
+    directory.metrics.write_bytes(whole[:-3])
+    resumed = RunDirectory(directory.path)
+    assert [row["epoch"] for row in resumed.read_metrics()] == [1]
+    resumed.append_metrics(2, {"a": 3.0})
+    assert [(row["epoch"], row["a"]) for row in resumed.read_metrics()] == [(1, 1.0), (2, 3.0)]
+
+
+def test_the_checkpoint_before_the_last_is_kept(directory: RunDirectory) -> None:
+    for content in (b"1", b"2", b"3"):
+        directory.save_checkpoint(content)
+    assert unseal(directory.checkpoint.read_bytes()) == b"3"
+    assert unseal(directory.previous_checkpoint.read_bytes()) == b"2"
+    directory.remove_leftovers()
+    assert list(directory.path.iterdir()) == []
+
+
+def test_damaged_info_is_refused(directory: RunDirectory) -> None:
+    for text in ("{", "[]", '{"colour": "red"}'):
+        directory.info.write_text(text)
+        with pytest.raises(Refused, match="damaged"):
+            directory.read_info()
+
+
+def test_run_info_comes_back(directory: RunDirectory) -> None:
+    info = RunInfo(overrides=["seed=1", "name=ü"], choices={"dataset": "sine"}, sweep_id=None)
+    directory.write_info(info)
+    assert directory.read_info() == info
+    assert info.name == "seed=1 name=ü"
+    assert RunInfo([], {}, None).name == "defaults"
+    assert RunInfo([], {}, None).run_key != RunInfo([], {}, None).run_key
+
+
+def test_a_damaged_file_is_noticed() -> None:
+    sealed = bytearray(seal(b"weights"))
+    assert unseal(bytes(sealed)) == b"weights"
+    sealed[-1] ^= 1
+    with pytest.raises(ValueError, match="damaged"):
+        unseal(bytes(sealed))
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "file"
+    write_atomically(target, b"old")
+
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "disk full")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="disk full") as caught:
+        write_atomically(target, b"new")
+    assert caught.value.filename == str(target)
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target], "what is left of the try would take room on a full disk"
+
+
+def test_a_directory_is_locked_for_others_alone(directory: RunDirectory) -> None:
+    with directory.locked(), directory.locked():
+        other = RunDirectory(directory.path).locked()
+        with pytest.raises(InUse, match="is in use by another process; wait for its end"), other:
+            pass
+    with RunDirectory(directory.path).locked():
+        pass

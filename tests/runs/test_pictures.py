@@ -1,0 +1,48 @@
+"""Pictures can be drawn of whatever a run may bring."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from wavesweep.data.splits import Part
+from wavesweep.models.forecasting import Forecasts
+from wavesweep.runs import pictures as plots
+
+
+def check(path: Path) -> None:
+    """See that something is drawn, and nothing cut off at an edge."""
+    picture = imread(path)[..., :3]
+    assert picture.std() > 0.01, "an empty picture"
+    assert min(edge.min() for edge in (picture[:, 0], picture[:, -1], picture[0], picture[-1])) == 1
+
+
+@pytest.mark.parametrize(
+    ("windows", "context", "horizon", "channels", "scale"),
+    [(1, 9, 11, 1, 1.0), (5, 40, 30, 1, 1.0), (2, 40, 3, 3, 1.0), (3, 30, 30, 1, 1e30), (3, 30, 30, 1, np.nan)],
+)
+def test_a_forecast(tmp_path: Path, windows: int, context: int, horizon: int, channels: int, scale: float) -> None:
+    values = np.random.default_rng(0).normal(size=(windows, context + horizon, channels))
+    part = Part(values[:, :context], 4, values[:, :context], values[:, context:], np.zeros(windows, int))
+    forecasts = Forecasts(values[:, 4:context] + 0.1, 4, values[:, context:] * scale)
+    plots.forecast(tmp_path / "forecast.png", part, forecasts, "title", {"naive": values[:, context:] - 0.1})
+    check(tmp_path / "forecast.png")
+
+
+@pytest.mark.parametrize("losses", [[1.0, 0.1, 0.01], [None, None], [0.0], [1.0]])
+def test_a_learning_curve(tmp_path: Path, losses: list[float | None]) -> None:
+    keys = ("train/loss", "val/one_step_mse", "val/closed_loop_scaled_mse")
+    rows = [
+        {"epoch": epoch, "evaluations": 3.0 * epoch, "seconds": epoch / 2, **dict.fromkeys(keys, loss)}
+        for epoch, loss in enumerate(losses, start=1)
+    ]
+    plots.learning_curve(tmp_path / "curve.png", [*rows, {"test/one_step_mse": 1.0}], kept=1)
+    check(tmp_path / "curve.png")
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.0, 1e300, np.inf, np.nan])
+def test_a_drift(tmp_path: Path, scale: float) -> None:
+    errors = {"lstm": np.ones(5), "naive": np.linspace(1, 2, 5) * scale, "linear": np.full(5, 1e-28)}
+    plots.drift(tmp_path / "drift.png", errors, "title")
+    check(tmp_path / "drift.png")

@@ -1,0 +1,108 @@
+"""Runs a job again and again, each time killed at another of its steps in writing files, and finishes each.
+
+    python -m tests.support.killing DIRECTORY WHICH OVERRIDES...
+
+WHICH is part of the names of the steps to be killed at, and those right after them; empty for all. Each job is a
+fork of this process: the imports, which take longer than the job, are made once. The directory then holds
+`straight`, a run left alone, a folder for each kill, and `kills.json`, which says what was next at each.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow  # noqa: F401
+import torch._dynamo  # noqa: F401  the first optimizer does that
+
+import wavesweep.runs.experiment  # noqa: F401
+from tests.support.commands import small
+from wavesweep.cli.resume import finish
+from wavesweep.config.config import Config
+from wavesweep.runs.directory import RunDirectory, RunInfo
+from wavesweep.runs.preparation import prepare
+from wavesweep.tracking.job import execute
+
+STEPS = ((os, "fsync"), (Path, "replace"), (Path, "unlink"))
+
+
+class Steps:
+    """Names the steps in writing files, in a report, and kills the process right before one of them."""
+
+    def __init__(self, report: Path, last: int | None = None) -> None:
+        self.report, self.last, self.names = report, last, []
+        for owner, name in STEPS:
+            setattr(owner, name, self.counting(getattr(owner, name), name))
+
+    def counting(self, step: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def counted(target: Any, *arguments: Any, **options: Any) -> Any:
+            if len(self.names) == self.last:
+                os.kill(os.getpid(), signal.SIGKILL)
+            file = Path(f"/proc/self/fd/{target}").readlink() if isinstance(target, int) else target
+            self.names.append(f"{name} {file.name}")
+            self.report.write_text(json.dumps(self.names))
+            return step(target, *arguments, **options)
+
+        return counted
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Do some work in a process of its own; return how that ended."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def begin(config: Config, directory: RunDirectory) -> None:
+    """Run a job from its beginning."""
+    execute(*prepare(config), directory, RunInfo([], {}, None), lambda *_: None)
+
+
+def resume(config: Config, directory: RunDirectory) -> None:
+    """Finish a job; begin it where nothing is known of it."""
+    if directory.info.exists():
+        finish(directory, config, [])
+    else:
+        begin(config, directory)
+
+
+def main(place: Path, which: str, *overrides: str) -> None:
+    config = small(*overrides)
+    straight, report = RunDirectory(place / "straight"), place / "report"
+    straight.path.mkdir(parents=True)
+
+    def counted() -> None:
+        Steps(report)
+        begin(config, straight)
+
+    assert forked(counted) == 0
+    names = json.loads(report.read_text())
+    kills = {}
+    for number, name in enumerate(names):
+        if which not in name and (number == 0 or which not in names[number - 1]):
+            continue
+        directory = RunDirectory(place / f"{number:03d}")
+        directory.path.mkdir()
+
+        def killed(directory: RunDirectory = directory, number: int = number) -> None:
+            Steps(report, number)
+            begin(config, directory)
+
+        assert forked(killed) == -signal.SIGKILL
+        kills[directory.path.name] = name
+        assert forked(lambda directory=directory: resume(config, directory)) == 0
+    (place / "kills.json").write_text(json.dumps(kills))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])

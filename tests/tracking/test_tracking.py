@@ -1,0 +1,310 @@
+"""MLflow's copy, on a real store and a real server."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from tests.support.commands import SMALL, command, free_port, small, wait_for
+from wavesweep.base.errors import Refused
+from wavesweep.base.signals import Interrupted
+from wavesweep.config.config import Config
+from wavesweep.config.replicates import config_hash
+from wavesweep.runs.directory import RunDirectory, RunInfo
+from wavesweep.runs.preparation import prepare
+from wavesweep.tracking.delivery import deliver
+from wavesweep.tracking.job import execute
+from wavesweep.tracking.store import connect, require
+
+INFO = RunInfo(overrides=["seed=0", "model=small"], choices={"dataset": "sine", "model": "small"}, sweep_id="sweep_1")
+
+
+def tracked(uri: str, *overrides: str) -> Config:
+    return small(f"tracking.uri={uri}", *overrides)
+
+
+def execute_quietly(config: Config, path: Path, info: RunInfo = INFO) -> RunDirectory:
+    path.mkdir(parents=True)
+    directory = RunDirectory(path)
+    outcome = execute(*prepare(config), directory, info, lambda *_: None)
+    assert outcome.code == 0
+    return directory
+
+
+def only_run(config: Config) -> tuple[MlflowClient, Run]:
+    client, experiment = connect(config.tracking)
+    [run] = client.search_runs([experiment])
+    return client, run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, RunDirectory]:
+    """One finished run on a sqlite store."""
+    place = tmp_path_factory.mktemp("finished")
+    config = tracked(f"sqlite:///{place}/outputs/mlflow.db")
+    return config, execute_quietly(config, place / "outputs" / "run")
+
+
+class TestRecord:
+    def test_params_hold_choices_and_flattened_values(self, finished: tuple[Config, RunDirectory]) -> None:
+        _, run = only_run(finished[0])
+        params = run.data.params
+        assert params["dataset"] == "sine"
+        assert params["model"] == "small"
+        assert params["model.hidden_sizes"] == "[5]"
+        assert params["forecast.horizon"] == "40"
+        assert params["dataset.split"] == "[5, 1, 1]"
+        assert not any(key.startswith("tracking") for key in params)
+
+    def test_metrics_have_the_epoch_as_step(self, finished: tuple[Config, RunDirectory]) -> None:
+        client, run = only_run(finished[0])
+        rows = finished[1].read_metrics()
+        for key in ("train/loss", "val/closed_loop_scaled_mse", "test/linear_scaled_mse"):
+            history = client.get_metric_history(run.info.run_id, key)
+            expected = [(row.get("epoch", 0), row[key], row["timestamp"]) for row in rows if key in row]
+            assert [(point.step, point.value, point.timestamp) for point in history] == expected
+
+    def test_tags_name_and_status(self, finished: tuple[Config, RunDirectory]) -> None:
+        config, directory = finished
+        _, run = only_run(config)
+        tags = run.data.tags
+        assert run.info.run_name == "seed=0 model=small"
+        assert run.info.status == "FINISHED"
+        assert run.info.end_time == directory.read_info().ended
+        assert tags["wavesweep.run_key"] == directory.read_info().run_key
+        assert tags["wavesweep.sweep_id"] == "sweep_1"
+        assert tags["wavesweep.config_hash"] == config_hash(config)
+        assert f"torch {version('torch')}" in tags["wavesweep.versions"]
+        assert "baseline" in tags["mlflow.note.content"] or "does not beat" in tags["mlflow.note.content"]
+        assert "| linear autoregression |" in tags["mlflow.note.content"]
+        [model] = json.loads(tags["mlflow.log-model.history"])
+        assert (model["run_id"], model["artifact_path"]) == (run.info.run_id, "model")
+
+    def test_artifacts_are_the_files_of_the_run(self, finished: tuple[Config, RunDirectory]) -> None:
+        config, directory = finished
+        client, run = only_run(config)
+        copy = Path(client.download_artifacts(run.info.run_id, ""))
+        for name in ("config.yaml", "metrics.jsonl", "model.safetensors", "plots/forecast.png", "model/MLmodel"):
+            assert (copy / name).read_bytes() == (directory.path / name).read_bytes(), name
+        assert Path(str(run.info.artifact_uri).removeprefix("file://")).is_relative_to(directory.path.parent)
+
+    def test_dataset_inputs_have_digests(self, finished: tuple[Config, RunDirectory]) -> None:
+        _, run = only_run(finished[0])
+        assert run.inputs is not None
+        inputs = {entry.tags[0].value: entry.dataset for entry in run.inputs.dataset_inputs}
+        assert inputs.keys() == {"training", "validation", "test"}
+        assert len({dataset.digest for dataset in inputs.values()}) == 3
+        assert json.loads(inputs["training"].profile or "")["num_series"] == 5
+
+    def test_delivering_again_changes_nothing(self, finished: tuple[Config, RunDirectory]) -> None:
+        config, directory = finished
+        before = only_run(config)[1]
+        assert deliver(directory, config.tracking) == deliver(directory, config.tracking) == before.info.run_id
+        client, after = only_run(config)
+        assert after.to_dictionary() == before.to_dictionary()
+        history = client.get_metric_history(after.info.run_id, "train/loss")
+        assert len(history) == 4
+
+    def test_the_model_loads_from_mlflow_and_forecasts(self, finished: tuple[Config, RunDirectory]) -> None:
+        import pandas as pd
+        from mlflow.pyfunc import load_model
+
+        _, directory = finished
+        model = load_model(str(directory.model))
+        values = pd.DataFrame({"value": np.sin(np.arange(30) / 3)})
+        assert model.predict(values).shape == (40, 1)
+        short = model.predict(values, params={"horizon": 7})
+        np.testing.assert_allclose(short["value"], model.predict(values)["value"][:7], rtol=1e-5)
+
+
+def test_a_run_that_trains_is_there_already(tmp_path: Path) -> None:
+    config = tracked(f"sqlite:///{tmp_path}/mlflow.db")
+    directory = RunDirectory(tmp_path / "run")
+    directory.path.mkdir()
+    seen: list[str] = []
+
+    def listen(*_: object) -> None:
+        until = time.monotonic() + 20
+        while not seen and time.monotonic() < until:
+            client, experiment = connect(config.tracking)
+            seen.extend(run.info.status for run in client.search_runs([experiment]))
+
+    execute(*prepare(config), directory, INFO, listen)
+    assert seen == ["RUNNING"]
+    assert only_run(config)[1].info.status == "FINISHED"
+
+
+def test_a_failure_is_recorded(tmp_path: Path) -> None:
+    config = tracked(f"sqlite:///{tmp_path}/mlflow.db")
+    for name, error, status in (("a", RuntimeError("boom"), "FAILED"), ("b", Interrupted(15), "KILLED")):
+        directory = RunDirectory(tmp_path / name)
+        directory.path.mkdir()
+
+        def listen(*_: object, error: BaseException = error) -> None:
+            raise error
+
+        with pytest.raises(type(error)):
+            execute(*prepare(config), directory, RunInfo([name], {}, None), listen)
+        client, experiment = connect(config.tracking)
+        [run] = client.search_runs([experiment], f"attributes.run_name = '{name}'")
+        assert run.info.status == status
+
+
+def test_a_diverged_run_has_no_value_that_ranks(tmp_path: Path) -> None:
+    config = tracked(
+        f"sqlite:///{tmp_path}/mlflow.db", "optimizer=sgd", "optimizer.lr=1e30", "optimizer.schedule=constant",
+        "training.clip_norm=0",
+    )  # fmt: skip
+    directory = RunDirectory(tmp_path / "run")
+    directory.path.mkdir()
+    assert execute(*prepare(config), directory, INFO, lambda *_: None).code == 3
+    _, run = only_run(config)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["wavesweep.status"] == "diverged"
+    assert all(abs(value) < 1e300 for value in run.data.metrics.values())
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A real MLflow server on this machine."""
+    port = free_port()
+    arguments = [
+        "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", str(tmp_path / "store"),
+    ]  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-m", "mlflow", *arguments], stderr=subprocess.DEVNULL)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_a_server_gets_the_same_record(server: str, tmp_path: Path) -> None:
+    config = tracked(server)
+    directory = execute_quietly(config, tmp_path / "run")
+    deliver(directory, config.tracking)
+    client, run = only_run(config)
+    assert run.info.status == "FINISHED"
+    assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 4
+    assert {artifact.path for artifact in client.list_artifacts(run.info.run_id)} >= {"plots", "model", "config.yaml"}
+
+
+def test_a_server_that_answers_prints_no_password(server: str, tmp_path: Path) -> None:
+    secret = "hunter2secret"  # noqa: S105
+    uri = server.replace("//", f"//user:{secret}@")
+    done = command(*SMALL, "model=tiny", "training.epochs=1", f"tracking.uri={uri}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert secret not in done.stdout + done.stderr
+    assert "user:***@" in next(tmp_path.glob("outputs/runs/*/config.yaml")).read_text()
+
+
+def test_a_sweep_with_a_password_in_its_own_yaml_is_refused(tmp_path: Path) -> None:
+    secret = "hunter2secret"  # noqa: S105
+    (tmp_path / "my" / "experiment").mkdir(parents=True)
+    params = f"hydra: {{sweeper: {{params: {{tracking.uri: 'http://bob:{secret}@127.0.0.1:9/'}}}}}}"
+    (tmp_path / "my" / "experiment" / "swp.yaml").write_text(f"# @package _global_\n{params}\n")
+    done = command("-m", "--config-dir", "my", "experiment=swp", *SMALL, "model=tiny", cwd=tmp_path)
+    assert done.returncode == 2
+    assert secret not in done.stdout + done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_store_whose_making_was_cut_short_is_made_again(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db.new").write_bytes(b"half a store")
+    client, experiment = connect(tracked(f"sqlite:///{tmp_path}/mlflow.db").tracking)
+    assert client.get_experiment(experiment).name == "wavesweep"
+    assert not (tmp_path / "mlflow.db.new").exists()
+
+
+@pytest.mark.parametrize("content", [b"not a database, but a text of some length" * 40, None])
+def test_a_file_that_is_no_store_is_refused_at_once(tmp_path: Path, content: bytes | None) -> None:
+    store = tmp_path / "mlflow.db"
+    store.mkdir() if content is None else store.write_bytes(content)
+    with pytest.raises(Refused, match="can't be used"):
+        require(tracked(f"sqlite:///{store}").tracking)
+
+
+def test_a_deleted_experiment_is_refused_where_tracking_is_required(tmp_path: Path) -> None:
+    tracking = tracked(f"sqlite:///{tmp_path}/mlflow.db").tracking
+    client, experiment = connect(tracking)
+    client.delete_experiment(experiment)
+    with pytest.raises(Refused, match="experiment wavesweep was deleted; restore it"):
+        require(tracking)
+
+
+def test_the_model_is_served(finished: tuple[Config, RunDirectory]) -> None:
+    port = free_port()
+    arguments = ["models", "serve", "-m", str(finished[1].model), "--env-manager", "local", "-h", "127.0.0.1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", *arguments, "-p", str(port)],
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},  # where uvicorn is
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/ping", process)
+        rows = [[float(value)] for value in np.sin(np.arange(30) / 3)]
+        body = {"dataframe_split": {"columns": ["value"], "data": rows}, "params": {"horizon": 3}}
+        headers = {"Content-Type": "application/json"}
+        request = Request(f"http://127.0.0.1:{port}/invocations", json.dumps(body).encode(), headers)
+        with urlopen(request, timeout=30) as answer:  # noqa: S310
+            assert len(json.load(answer)["predictions"]) == 3
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.mark.slow
+def test_processes_that_come_first_at_once_make_one_store(tmp_path: Path) -> None:
+    script = [sys.executable, "-m", "wavesweep", *SMALL, "model=tiny", "training.epochs=1"]
+    processes = [
+        subprocess.Popen([*script, f"seed={seed}"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for seed in range(3)
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors.decode()
+    config = tracked(f"sqlite:///{tmp_path}/outputs/mlflow.db")
+    client, experiment = connect(config.tracking)
+    runs = client.search_runs([experiment])
+    assert sorted(run.data.params["seed"] for run in runs) == ["0", "1", "2"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+
+
+def test_a_password_reaches_no_file_and_no_message(tmp_path: Path) -> None:
+    secret = "hunter2secret"  # noqa: S105
+    uri = f"http://user:{secret}@127.0.0.1:{free_port()}"
+    arguments = [*SMALL, "model=tiny", "training.epochs=1"]
+    for extra in ([], ["-m", "seed=0,1"]):
+        done = command(*extra, *arguments, f"tracking.uri={uri}", cwd=tmp_path)
+        assert done.returncode == 4
+        assert secret not in done.stdout + done.stderr
+    refused = command(*arguments, f"tracking.uri={uri}", "tracking.required=true", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert secret not in refused.stderr
+    assert "user:***@" in refused.stderr
+    for folder, _, names in os.walk(tmp_path):
+        for name in names:
+            assert secret.encode() not in (Path(folder) / name).read_bytes(), name
+
+
+def test_an_experiment_that_another_process_just_made_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracking = tracked(f"sqlite:///{tmp_path}/mlflow.db").tracking
+    _, made = connect(tracking)
+    answers = iter([None])  # as a process sees it that asked a moment earlier
+    asked = MlflowClient.get_experiment_by_name
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", lambda *args: next(answers, asked(*args)))
+    assert connect(tracking)[1] == made

@@ -1,0 +1,272 @@
+"""The training loop: what it records, what it draws, and that it can go on exactly."""
+
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from wavesweep.training.gradient_descent import GradientDescent, Record, Trains
+
+from tests.support.commands import config, small
+from wavesweep.config.config import Config
+from wavesweep.data.splits import load
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.forecasting import forecast_part
+from wavesweep.models.pointwise import PointwiseForecaster
+from wavesweep.runs.experiment import load_trainer
+from wavesweep.training.losses import Loss, closed_loop_loss, cut_windows, draw_windows, one_step_loss
+from wavesweep.training.optimizers import LBFGS
+
+OPTIMIZERS = [
+    ("optimizer=lbfgs",),
+    ("optimizer=adam",),
+    ("optimizer=adamw", "optimizer.schedule=cosine"),
+    ("optimizer=sgd", "optimizer.momentum=0.9"),
+    ("optimizer=rmsprop", "optimizer.schedule=constant"),
+]
+
+
+def trainer(filled: Config) -> Trains:
+    return load_trainer(filled, load(filled))
+
+
+def gradient_descent(filled: Config) -> GradientDescent:
+    subject = trainer(filled)
+    assert isinstance(subject, GradientDescent)
+    return subject
+
+
+def losses(records: list[Record]) -> list[float]:
+    return [record.loss for record in records]
+
+
+@pytest.mark.parametrize("overrides", OPTIMIZERS, ids=" ".join)
+class TestEveryOptimizer:
+    def test_learns(self, overrides: tuple[str, ...]) -> None:
+        filled = small(*overrides, "training.epochs=30", "training.refine_epochs=0")
+        records = list(trainer(filled).records())
+        assert len(records) == 30
+        assert records[-1].loss < 0.7 * records[0].loss
+
+    def test_goes_on_exactly_from_its_state(self, overrides: tuple[str, ...]) -> None:
+        filled = small(
+            *overrides,
+            "training.epochs=3",
+            "training.refine_epochs=2",
+            "model.dropout=0.2",
+            "model.normalization=batch",
+        )
+        data = load(filled)
+        straight = trainer(filled)
+        expected = []
+        for record in straight.records():
+            forecast_part(straight.network, data.scaler, data.val)  # as a run does, and to no effect
+            expected.append(record)
+        for stop in range(1, 5):
+            first = trainer(filled)
+            for record in first.records():
+                if record.epoch == stop:
+                    break
+            saved = io.BytesIO()
+            torch.save(first.state(), saved)
+            saved.seek(0)
+            torch.manual_seed(999)
+            second = trainer(filled)
+            second.restore(torch.load(saved, weights_only=True))
+            rest = list(second.records())
+            assert losses(rest) == losses(expected[stop:])
+            assert second.evaluations == straight.evaluations
+            for name, value in straight.network.state_dict().items():
+                assert torch.equal(value, second.network.state_dict()[name]), name
+
+
+def test_it_records_the_first_epoch_the_multiples_and_the_last() -> None:
+    filled = small("training.epochs=10", "training.record_every=4", "training.refine_epochs=0")
+    assert [record.epoch for record in trainer(filled).records()] == [1, 4, 8, 10]
+
+
+def test_an_epoch_is_as_many_windows_as_cover_the_training_part_once() -> None:
+    filled = small("training.window=15", "training.refine_epochs=0", "training.epochs=2")
+    subject = gradient_descent(filled)  # on 5 series of 40 steps: 3 windows cover each
+    assert subject.batches == [4, 4, 4, 3]
+    list(subject.records())
+    assert subject.evaluations == 2 * 4
+
+
+def test_least_squares_take_one_epoch() -> None:
+    [record] = trainer(small("model=linear", "model.order=4")).records()
+    assert record.epoch == 1
+    assert record.loss < 1e-20
+
+
+def test_a_loss_that_is_not_finite_ends_the_training() -> None:
+    filled = small("optimizer=sgd", "optimizer.lr=1e30", "optimizer.schedule=constant", "training.clip_norm=0")
+    records = list(trainer(filled).records())
+    assert not math.isfinite(records[-1].loss)
+    assert records[-1].epoch < 4
+
+
+def test_noise_fades_geometrically_from_start_to_end() -> None:
+    noise = ("training.noise_start=0.03", "training.noise_end=0.003")
+    subject = gradient_descent(small("training.epochs=5", "training.refine_epochs=0", "optimizer=lbfgs", *noise))
+    seen = [subject._noise(), *(subject._noise() for _ in subject.records())]
+    np.testing.assert_allclose(seen[:5], np.geomspace(0.03, 0.003, 5))
+
+
+def test_refinement_lowers_the_closed_loop_loss() -> None:
+    filled = small("training.epochs=60", "training.refine_epochs=3")
+    records = list(trainer(filled).records())
+    assert records[-1].loss < records[-3].loss
+
+
+def test_each_round_of_the_refinement_starts_afresh_on_new_windows() -> None:
+    rounds = ("training.epochs=1", "training.refine_epochs=4", "training.refine_restart_every=2", "dataset.length=200")
+    subject = gradient_descent(small(*rounds))
+    seen = [(subject.optimizer, subject.fixed_loss) for _ in subject.records()]
+    optimizers, minimised = zip(*seen[1:], strict=True)
+    assert optimizers[0] is optimizers[1] is not optimizers[2] is optimizers[3]
+    assert minimised[0] is minimised[1] is not minimised[2] is minimised[3]
+
+
+def test_the_refinement_looks_further_ahead_in_its_second_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = ("training.window=10", "training.epochs=2", "training.refine_epochs=4", "training.refine_restart_every=1")
+    lengths = []
+
+    def looked_at(network: Forecaster, windows: Tensor, start: Tensor, context: int) -> Loss:
+        lengths.append((context, windows.shape[1] - context))
+        return closed_loop_loss(network, windows, start, context)
+
+    monkeypatch.setattr("wavesweep.training.closed_loop_loss", looked_at)
+    list(trainer(small(*rounds)).records())
+    assert lengths == [(5, 5), (5, 5), (5, 15), (5, 15)]
+
+
+@pytest.mark.parametrize(("faults", "retries"), [(1, 1), (3, 3), (4, 3)])
+def test_a_step_without_a_finite_loss_is_taken_back_and_made_smaller(
+    faults: int, retries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = gradient_descent(small("training.epochs=1", "training.refine_epochs=1"))
+    step, starts = subject._full_batch_step, []
+
+    def faulty(minimised: Loss) -> float:
+        starts.append(subject.network.state_dict()["head.bias"].clone())
+        loss = step(minimised)
+        return math.nan if len(starts) <= faults else loss
+
+    monkeypatch.setattr(subject, "_full_batch_step", faulty)
+    *_, last = subject.records()
+    assert math.isfinite(last.loss) == (faults <= 3)
+    assert subject.optimizer.param_groups[0]["lr"] == 1 / 4**retries
+    assert all(torch.equal(start, starts[0]) for start in starts)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "epochs"),
+    [
+        (("dataset=linear_noise",), 60),  # 80 windows, 16 a step
+        (("dataset=sine",), 12),  # 80 series of 5 windows
+        (("dataset.num_series=1", "training.window=0"), 300),
+        (("optimizer=lbfgs", "optimizer.max_iter=7"), 43),
+        (("model=linear",), 1),
+    ],
+)
+def test_by_default_the_main_stage_takes_300_steps(overrides: tuple[str, ...], epochs: int) -> None:
+    assert config(*overrides).training.epochs == epochs
+
+
+def test_weight_decay_shrinks_weights() -> None:
+    def norm(*overrides: str) -> float:
+        subject = trainer(small("training.epochs=20", "training.refine_epochs=0", *overrides))
+        list(subject.records())
+        return sum(float(p.detach().square().sum()) for p in subject.network.parameters())
+
+    assert norm("optimizer=adamw", "optimizer.weight_decay=1.0") < norm("optimizer=adamw", "optimizer.weight_decay=0.0")
+
+
+def test_the_washout_is_left_out_of_the_loss() -> None:
+    filled = small()
+    subject = gradient_descent(filled)
+    begin = torch.zeros(len(subject.series), dtype=torch.int64)
+    changed = subject.series.clone()
+    changed[:, :12] += 100
+    loss, same = (
+        one_step_loss(subject.network, subject.series, target, begin, 12)() for target in (subject.series, changed)
+    )
+    assert loss == same
+    assert loss != one_step_loss(subject.network, subject.series, changed, begin, 11)()
+
+
+@settings(deadline=None)
+@given(st.integers(1, 4), st.integers(2, 30), st.data())
+def test_windows_are_stretches_of_the_series_and_cover_them(num_series: int, length: int, data: st.DataObject) -> None:
+    window = data.draw(st.integers(2, length))
+    series = torch.arange(num_series * length).reshape(num_series, length, 1)
+    cut, start = cut_windows(series, window)
+    assert set(cut.flatten().tolist()) == set(range(num_series * length))
+    drawn, drawn_start = draw_windows(series, window, 5)
+    for windows, starts in ((cut, start), (drawn, drawn_start)):
+        assert windows.shape[1:] == (window, 1)
+        first = windows[:, 0, 0]
+        assert torch.equal(first % length, starts)
+        assert torch.equal(windows[..., 0], first[:, None] + torch.arange(window))
+
+
+def test_drawn_windows_reach_both_ends() -> None:
+    torch.manual_seed(0)
+    _, start = draw_windows(torch.zeros(3, 10, 1), 4, 500)
+    assert set(start.tolist()) == set(range(7))
+
+
+def test_lbfgs_at_its_defaults_is_torch_lbfgs() -> None:
+    filled = config("experiment=article/sine").optimizer
+    assert isinstance(filled, LBFGS)
+    theirs = torch.optim.LBFGS([torch.nn.Parameter(torch.zeros(1))], lr=0.08)
+    ours = filled.build([torch.nn.Parameter(torch.zeros(1))])
+    assert ours.defaults == theirs.defaults
+
+
+def test_the_article_trains_on_raw_units_without_washout() -> None:
+    filled = config("experiment=article/linear_noise")
+    subject = gradient_descent(filled)
+    assert torch.equal(subject.series, torch.from_numpy(load(filled).train).float())
+    windows, _ = subject.fixed_windows or (None, None)
+    assert windows is not None
+    assert windows.shape == (95, 11, 1)
+    assert filled.training.washout == 0
+    next(subject.records())
+    assert subject.evaluations == 20
+
+
+def test_refining_changes_nothing_before_it() -> None:
+    few, many = (list(trainer(small(f"training.refine_epochs={number}")).records()) for number in (0, 2))
+    assert losses(few) == losses(many)[:3]
+
+
+def test_evaluation_leaves_every_module_in_its_mode() -> None:
+    subject = gradient_descent(small("model.dropout=0.2", "training.refine_epochs=1"))
+    data = load(small())
+    for record in subject.records():
+        before = [module.training for module in subject.network.modules()]
+        forecast_part(subject.network, data.scaler, data.val)
+        assert [module.training for module in subject.network.modules()] == before
+        assert all(before) == (record.epoch <= 3), "dropout acts in the main stage alone"
+
+
+def test_the_article_s_pointwise_network_is_trained_as_a_bare_loop_trains_it() -> None:
+    filled = config("experiment=article/minutes", "training.epochs=200")
+    subject, bare = gradient_descent(filled), gradient_descent(filled)
+    *_, last = subject.records()
+    assert isinstance(bare.network, PointwiseForecaster)
+    network, games = bare.network.network, bare.series[0]
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+    loss = torch.tensor(math.nan)
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(network(torch.arange(9.0)[:, None]), games)
+        loss.backward()
+        optimizer.step()
+    assert last.loss == loss.item()
