@@ -73,7 +73,7 @@ def neuralforecast() -> tuple[float, float]:
         return pd.DataFrame({"unique_id": names, "ds": np.tile(np.arange(series.shape[1]), len(series)),
                              "y": series.ravel()})  # fmt: skip
 
-    _, data = prepare(compose_words(["dataset=sine"]))
+    data = prepare(compose("dataset=sine")).data
     assert data.test is not None
     torch.set_num_threads(1)
     horizon = data.test.truth.shape[1]

@@ -69,7 +69,7 @@ def test_other_data_and_another_runtime_are_refused(ended: RunDirectory, store: 
     with pytest.raises(Refused, match="was begun on other data"):
         finish(killed, store, [])
     with pytest.raises(Refused, match=r"runtime\.threads must stay 1, since results depend on it, got 2"):
-        finish(killed, compose_words(["runtime.threads=2"]), ["runtime.threads"])
+        finish(killed, compose("runtime.threads=2"), ["runtime.threads"])
 
 
 def test_what_is_damaged_holds_up_no_other(
@@ -121,7 +121,7 @@ def test_what_is_required_says_how_long_it_waited() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        tracking = compose_words([f"tracking.uri=http://127.0.0.1:{silent.getsockname()[1]}"]).tracking
+        tracking = compose(f"tracking.uri=http://127.0.0.1:{silent.getsockname()[1]}").tracking
         for _ in range(2):  # of which the first sets what holds for the rest of the process
             with pytest.raises(Refused, match="no answer within 3 s"):
                 require(tracking)

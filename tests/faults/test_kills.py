@@ -41,7 +41,7 @@ def test_a_kill_between_the_steps_of_saving_a_checkpoint_costs_nothing(tmp_path:
 @pytest.mark.slow
 def test_a_kill_between_any_two_steps_of_writing_costs_nothing(tmp_path: Path) -> None:
     store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
-    client, experiment = connect(compose_words([store]).tracking)  # whose making has steps of its own
+    client, experiment = connect(compose(store).tracking)  # whose making has steps of its own
     kills = killed_at_steps(tmp_path / "runs", "", store)
     straight = on_disk(tmp_path / "runs" / "straight")
     for number, step in kills.items():
@@ -100,7 +100,7 @@ def test_a_run_killed_at_random_moments_ends_as_if_left_alone(system: str, tmp_p
     assert start(tmp_path, "resume", str(runs[-1])).wait() == 0
 
     print(f"{system}: killed in {', '.join(kills)}")
-    client, experiment = connect(compose_words([f"tracking.uri=sqlite:///{tmp_path}/outputs/mlflow.db"]).tracking)
+    client, experiment = connect(compose(f"tracking.uri=sqlite:///{tmp_path}/outputs/mlflow.db").tracking)
     for run in (straight, *runs):
         assert on_disk(run) == on_disk(straight) | {"config": (run / "config.yaml").read_bytes()}
         is_in_mlflow(client, experiment, run)

@@ -69,7 +69,7 @@ def test_a_full_disk_is_one_line_and_costs_nothing(size: int, straight: Path, tm
     assert said(tmp_path, "again.code") == "0\n", said(tmp_path, "again.err")
     assert "Traceback" not in errors + said(tmp_path, "again.err")
     assert on_disk(tmp_path / "survived") == on_disk(straight)
-    client, experiment = connect(compose_words([f"tracking.uri=sqlite:///{tmp_path}/outputs/mlflow.db"]).tracking)
+    client, experiment = connect(compose(f"tracking.uri=sqlite:///{tmp_path}/outputs/mlflow.db").tracking)
     is_in_mlflow(client, experiment, tmp_path / "survived")
 
 

@@ -33,7 +33,7 @@ def strike(process: Process, *signals: signal.Signals) -> float:
 
 def states(cwd: Path) -> list[str]:
     """Return the statuses of the runs in MLflow, whose store is made if there is none yet, which takes seconds."""
-    client, experiment = connect(compose_words([f"tracking.uri=sqlite:///{cwd}/outputs/mlflow.db"]).tracking)
+    client, experiment = connect(compose(f"tracking.uri=sqlite:///{cwd}/outputs/mlflow.db").tracking)
     return sorted(run.info.status for run in client.search_runs([experiment]))
 
 
@@ -60,7 +60,7 @@ def test_a_signal_leaves_a_run_that_ends_as_if_left_alone(signals: tuple[signal.
     assert start(tmp_path, "resume").wait() == 0
     assert start(tmp_path, *STAGES, f"hydra.run.dir={straight}").wait() == 0
     assert on_disk(run) == on_disk(straight)
-    client, experiment = connect(compose_words([f"tracking.uri=sqlite:///{tmp_path}/outputs/mlflow.db"]).tracking)
+    client, experiment = connect(compose(f"tracking.uri=sqlite:///{tmp_path}/outputs/mlflow.db").tracking)
     is_in_mlflow(client, experiment, run)
     assert "Traceback" not in (tmp_path / "said").read_text()
 

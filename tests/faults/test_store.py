@@ -22,7 +22,7 @@ import mlflow.store.tracking.sqlalchemy_store
 from wavesweep.config.composing import compose
 from wavesweep.tracking.store import connect
 for race in range(int(sys.argv[2])):
-    tracking = compose_words([f"tracking.uri=sqlite:///{sys.argv[1]}/{race}/mlflow.db"]).tracking
+    tracking = compose(f"tracking.uri=sqlite:///{sys.argv[1]}/{race}/mlflow.db").tracking
     gate, start = os.pipe()
     children = []
     for _ in range(8):
@@ -45,7 +45,7 @@ print("all there")
 
 def store(path: Path) -> Tracking:
     """Return the configuration of a sqlite store."""
-    return compose_words([f"tracking.uri=sqlite:///{path}"]).tracking
+    return compose(f"tracking.uri=sqlite:///{path}").tracking
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.slow)])

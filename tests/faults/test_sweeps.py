@@ -54,7 +54,7 @@ def is_whole(cwd: Path, sweep: Path) -> None:
     directories = {key: RunDirectory(sweep / name) for name, key in keys(sweep).items()}
     assert len(found) == len(by_key) == len(directories)
     assert by_key.keys() == directories.keys()
-    client, _ = connect(compose_words([f"tracking.uri=sqlite:///{cwd}/outputs/mlflow.db"]).tracking)
+    client, _ = connect(compose(f"tracking.uri=sqlite:///{cwd}/outputs/mlflow.db").tracking)
     for key, run in by_key.items():
         record = in_mlflow(client, run)
         hung = {name: record["tags"].pop(name) for name in ("mlflow.parentRunId", "wavesweep.sweep_id")}
@@ -425,7 +425,7 @@ def test_a_sweep_without_a_server_is_delivered_by_sync_the_parent_first(waveswee
     is_whole(tmp_path, sweep)
     [(parent, found)] = families(tmp_path / "outputs" / "mlflow.db")
     assert parent.info.start_time <= min(run.info.start_time for run in found)
-    client, _ = connect(compose_words([store]).tracking)
+    client, _ = connect(compose(store).tracking)
     artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert {"leaderboard.csv", "plots"} <= artifacts
 

@@ -195,7 +195,7 @@ def rows(sweep: Path) -> list[dict[str, str]]:
 
 def families(database: Path) -> list[tuple[Run, list[Run]]]:
     """Return each run of MLflow's that has no parent, with its children; none may hang under anything else."""
-    client, experiment = connect(compose_words([f"tracking.uri=sqlite:///{database}"]).tracking)
+    client, experiment = connect(compose(f"tracking.uri=sqlite:///{database}").tracking)
     found: list[Run] = list(client.search_runs([experiment], max_results=1000))
     parents = {run.info.run_id: (run, []) for run in found if "mlflow.parentRunId" not in run.data.tags}
     for run in found:
