@@ -1,113 +1,119 @@
-"""Dependencies point downwards, and what starts fast imports nothing heavy."""
+"""The rooms of the house: which may use which, how large they are, and that what starts fast imports nothing heavy."""
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from itertools import accumulate
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from wavesweep.cli.commands import WORDS
+from wavesweep.base import names
+from wavesweep.cli.commands import COMMANDS
 
 SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
-ORDER = [
-    ["refusals", "exit_codes"],
-    ["schema", "seeds", "redaction", "interrupts", "repeating", "failures", "groups", "terminal", "results"],
-    ["datasets", "models", "optimizers", "networks"],
-    ["config"],
-    ["shapes", "rundir"],
-    ["sweeps.task", "sweeps.space", "sweeps.options"],
-    ["sweeps.store"],
-    ["splits"],
-    ["forecasting"],
-    ["metrics", "weights", "training"],
-    ["baselines", "plots", "served_model"],
-    ["experiment", "report", "tracking", "stored", "fingerprints"],
-    ["jobs", "deliveries"],
-    ["runner"],
-    ["sweeps.study", "sweeps.view", "sweeps.leaderboard"],
-    ["sweeps.charts"],
-    ["conclusion"],
-    ["hydra_errors"],
-    ["compose"],
-    ["sweeps.composition", "sweeps.launcher"],
-    ["sweeps.worker"],
-    ["sweeps.planning"],
-    ["sweeps.sweeper"],
-    ["hydra_task"],
-    ["hydra_app"],
-    ["ui", "sync", "resume", "summary"],
-    ["words"],
-    ["completion"],
-    ["cli"],
-    ["__main__", "__init__", "sweeps.__init__"],
-]
-LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
-HYDRA_LEVEL, HYDRA, MLFLOW = LEVEL["hydra_errors"], {"sweeps.space"}, {"tracking"}
+
+# A room may use those before it, and itself; what stands at the top of the package, the doors, may use all.
+CHAIN = ["base", "data", "models", "training", "config", "runs", "tracking", "leaderboard", "cli"]
+MAY_USE = dict(zip(CHAIN, map(set, accumulate([room] for room in CHAIN)), strict=True))
+MAY_USE |= {"sweeps": {"base", "sweeps"}, "launcher": {"base", "launcher"}}
+for above in ("leaderboard", "cli"):
+    MAY_USE[above].add("sweeps")
+
+MOST_FILES, MOST_LINES, MOST_FLOORS = 9, 250, 10
+LIBRARIES = {
+    "mlflow": {"tracking"},
+    "optuna": {"sweeps", "leaderboard"},
+    "torch": {"models", "training", "config", "runs", "tracking"},
+    "hydra": {"config", "sweeps", "launcher", "leaderboard", "cli"},
+    "omegaconf": {"config", "sweeps", "launcher", "leaderboard", "cli"},
+}
+"""The rooms that may use a library; all may use the others."""
 
 
-def imports(path: Path) -> set[str]:
-    """Return all that a module imports at run time, wherever it stands in the file."""
-    names: set[str] = set()
+def modules() -> dict[str, Path]:
+    """Return the package's files, by the names of their modules."""
+    paths = sorted(SOURCE.rglob("*.py"))
+    return {".".join(path.relative_to(SOURCE.parent).with_suffix("").parts): path for path in paths}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield all modules that a file imports at run time, wherever it does."""
     tree = ast.parse(path.read_text("utf-8"))
-    for node in list(ast.walk(tree)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             node.body.clear()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "wavesweep":
-            names |= {f"wavesweep.{alias.name}" for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            names.add(node.module or "")
-    return names
+            assert node.module
+            assert node.level == 0
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in modules() else node.module for name in inner)
 
 
-def module_name(path: Path) -> str:
-    """Return the name of a module within the package."""
-    return ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+def room(name: str) -> str:
+    """Return the room of a module; a door has none."""
+    return name.split(".")[1] if name.count(".") > 1 else ""
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=module_name)
-def test_a_module_depends_on_those_below_it(path: Path) -> None:
-    own = module_name(path)
-    for name in imports(path):
-        package, _, module = name.partition(".")
-        if package == "wavesweep" and module in LEVEL:
-            assert LEVEL[module] <= LEVEL[own], f"{own} imports {module}"
-        elif package == "wavesweep":
-            assert module in ("", "sweeps"), f"{own} imports {module}, which has no place"
-        if package in ("hydra", "omegaconf"):
-            assert LEVEL[own] >= HYDRA_LEVEL or own in HYDRA, f"{own} imports {package}"
-        if package == "mlflow":
-            assert own in MLFLOW, f"{own} imports mlflow"
+@pytest.mark.parametrize("name", modules())
+def test_a_room_uses_those_below_it(name: str) -> None:
+    for imported in imports(modules()[name]):
+        library = imported.partition(".")[0]
+        if room(name) and library == "wavesweep":
+            assert room(imported) in MAY_USE[room(name)], f"{name} imports {imported}"
+        if room(name) and library in LIBRARIES:
+            assert room(name) in LIBRARIES[library], f"{name} imports {imported}"
 
 
-def test_a_sweep_knows_nothing_of_networks_or_mlflow() -> None:
-    ours = {
-        "refusals",
-        "rundir",
-        "terminal",
-        "redaction",
-        "interrupts",
-        "failures",
-        "hydra_errors",
-        "report",
-        "stored",
-        "repeating",
-    }
-    for path in (SOURCE / "sweeps").glob("*.py"):
-        names = {name.removeprefix("wavesweep.") for name in imports(path) if name.startswith("wavesweep.")}
-        strangers = {name for name in names if not name.startswith("sweeps")} - ours
-        assert not strangers, f"{path.name} imports {strangers}"
+def test_each_room_has_its_direction() -> None:
+    assert {room(name) for name in modules()} - {""} == MAY_USE.keys()
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    graph = {name: {one for one in imports(path) if one != name} & modules().keys() for name, path in modules().items()}
+    list(TopologicalSorter(graph).static_order())  # which raises for a circle
+
+
+def test_there_are_few_floors() -> None:
+    """A room stands a floor above the highest that it uses."""
+    rooms: dict[str, set[str]] = {}
+    for name, path in modules().items():
+        used = {room(one) for one in imports(path) if one in modules()}
+        rooms.setdefault(room(name), set()).update(used - {room(name)})
+    floors: dict[str, int] = {}
+    for one in TopologicalSorter(rooms).static_order():
+        floors[one] = 1 + max((floors[below] for below in rooms.get(one, ())), default=0)
+    assert max(floors.values()) <= MOST_FLOORS
+
+
+def test_rooms_and_files_are_small() -> None:
+    for folder in SOURCE.iterdir():
+        files = [file for file in folder.glob("*.py") if file.name != "__init__.py"]
+        assert len(files) <= MOST_FILES, f"{folder.name} has {len(files)} files"
+    for name, path in modules().items():
+        assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES, name
+
+
+def test_each_name_of_a_metric_or_a_tag_is_written_once() -> None:
+    known = {value for key, value in vars(names).items() if key.isupper()} | {*get_args(names.Objective)}
+    assert {"train/loss", "wavesweep.run_key", "closed_loop_scaled_mse", "val/one_step_mse"} <= known
+    for name, path in modules().items():
+        texts = {node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)}
+        assert name == "wavesweep.base.names" or not texts & known, f"{name} writes {texts & known}"
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("--cfg", "job"), ("--version",), *((word, "--help") for word in WORDS)], ids=" ".join
+    "arguments", [("--help",), ("--cfg", "job"), ("--version",), *((name, "--help") for name in COMMANDS)], ids=" ".join
 )
 def test_help_imports_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
     script = (
-        "import sys\nfrom wavesweep.cli import main\n"
+        "import sys\nfrom wavesweep.cli.main import main\n"
         "try:\n    main()\nfinally:\n"
         "    heavy = {'torch', 'mlflow', 'matplotlib', 'pandas', 'rich', 'pydantic', 'optuna', 'scipy'}\n"
         "    heavy &= set(sys.modules)\n"

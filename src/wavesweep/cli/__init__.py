@@ -1,0 +1,1 @@
+"""The command line: commands, arguments, completion, progress, and the Hydra application."""

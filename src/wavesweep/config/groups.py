@@ -19,8 +19,7 @@ def groups() -> list[str]:
 def options(group: str) -> list[str]:
     """Return the options of a group; one in a folder of its own is named with it, such as `article/sine`."""
     folder = conf_dir() / group
-    files = (file for file in folder.rglob("*.yaml") if not file.name.startswith("_"))  # which others share
-    return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in files)
+    return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.yaml"))
 
 
 def read_option(group: str, option: str) -> dict[str, Any]:

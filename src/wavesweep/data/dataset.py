@@ -1,12 +1,31 @@
 """What every data set is: series of equal length, and whether it knows how they go on."""
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+
+from wavesweep.base.errors import shown
 from wavesweep.base.schema import Member, Seed
-from wavesweep.data.shapes import SplitRule
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+def _one_rule(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        split = handler(value)
+    except ValidationError:
+        split = None
+    if value is not None and not (split and min(split) >= 0 and sum(split) > 0):
+        raise ValueError(f"must be three row counts or three fractions (train, val, test), got {shown(value)}")
+    if split and isinstance(split[0], float) and abs(sum(split) - 1) > 1e-9:
+        raise ValueError(f"must have fractions that add up to 1, got {shown(value)}, which add up to {sum(split):g}")
+    return split
+
+
+Counts = Annotated[tuple[int, int, int], Field(strict=False)]
+Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
+SplitRule = Annotated[Counts | Fractions | None, WrapValidator(_one_rule)]
 
 
 class Dataset(Member):

@@ -1,32 +1,10 @@
 """How many rows train, validate and test, and how far ahead forecasts look."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from wavesweep.base.errors import Refused, shown
 from wavesweep.base.schema import ConfigPart, Count, known
-
-if TYPE_CHECKING:
-    from wavesweep.data.dataset import Dataset
-
-
-def _one_rule(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        split = handler(value)
-    except ValidationError:
-        split = None
-    if value is not None and not (split and min(split) >= 0 and sum(split) > 0):
-        raise ValueError(f"must be three row counts or three fractions (train, val, test), got {shown(value)}")
-    if split and isinstance(split[0], float) and abs(sum(split) - 1) > 1e-9:
-        raise ValueError(f"must have fractions that add up to 1, got {shown(value)}, which add up to {sum(split):g}")
-    return split
-
-
-Counts = Annotated[tuple[int, int, int], Field(strict=False)]
-Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
-SplitRule = Annotated[Counts | Fractions | None, WrapValidator(_one_rule)]
+from wavesweep.data.dataset import Counts, Dataset, Fractions
 
 
 class Forecast(ConfigPart):
@@ -46,18 +24,18 @@ class Rows:
     test: int
 
 
-def splits_by_time(dataset: "Dataset") -> bool:
+def splits_by_time(dataset: Dataset) -> bool:
     """Say whether the parts are stretches of time; several series are split by series."""
     return dataset.shape[0] == 1
 
 
-def rows_of(dataset: "Dataset") -> Rows:
+def rows_of(dataset: Dataset) -> Rows:
     """Return the parts of a data set whose split is filled in; further validation series are counted in."""
     train, val, test = known(dataset.split)
     return Rows(int(train), int(val) + dataset.further_validation, int(test))
 
 
-def derive_split(dataset: "Dataset") -> tuple[int, int, int]:
+def derive_split(dataset: Dataset) -> tuple[int, int, int]:
     """Return the row counts, derived from the shape or as given, and check that they can be used.
 
     Raises:

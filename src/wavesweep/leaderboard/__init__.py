@@ -1,0 +1,1 @@
+"""What a sweep found: ranking, table, charts, and how it is concluded."""

@@ -1,0 +1,1 @@
+"""Forecasters: networks, baselines, their forecasts and scores, and their weights on disk."""
