@@ -65,7 +65,7 @@ class Generated(Dataset):
 _DRAWN_SIZES = {"num_series": (50, 200), "length": (800, 1200), "width": (10, 30)}
 
 
-class _Wave(Generated):
+class Wave(Generated):
     """Waves of one width, each shifted by a whole number of steps drawn from [-4·width, 4·width)."""
 
     width: Annotated[float, Field(gt=0, le=1e12)] | None
@@ -78,7 +78,7 @@ class _Wave(Generated):
         return (time + shifts[:, None]) / width
 
 
-class Sine(_Wave):
+class Sine(Wave):
     """sin((t + shift) / width): its period is 2π·width steps."""
 
     kind: Literal["sine"]
@@ -89,7 +89,7 @@ class Sine(_Wave):
         return np.sin(self._phases(time))
 
 
-class CosSinSquared(_Wave):
+class CosSinSquared(Wave):
     """cos(sin((t + shift) / width)²): its period is π·width steps."""
 
     kind: Literal["cos_sin_squared"]

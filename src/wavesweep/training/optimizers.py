@@ -66,7 +66,9 @@ class LBFGS(Optimizer):
         return torch.optim.LBFGS(parameters, line_search_fn=search, **options)
 
 
-class _FirstOrder(Optimizer):
+class FirstOrder(Optimizer):
+    """An optimizer that takes one gradient a step: torch.optim's class of the same name, with the same options."""
+
     lr: Positive
     weight_decay: NonNegative
     schedule: Literal["constant", "cosine", "one_cycle"]
@@ -93,28 +95,28 @@ class _FirstOrder(Optimizer):
         return None
 
 
-class Adam(_FirstOrder):
+class Adam(FirstOrder):
     """Adam; `weight_decay` is added to the gradient. Kingma & Ba (2015)."""
 
     kind: Literal["adam"]
     betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)]
 
 
-class AdamW(_FirstOrder):
+class AdamW(FirstOrder):
     """Adam with `weight_decay` decoupled from the gradient. Loshchilov & Hutter (2019)."""
 
     kind: Literal["adamw"]
     betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)]
 
 
-class SGD(_FirstOrder):
+class SGD(FirstOrder):
     """Gradient descent, on batches or on all data at once, with momentum."""
 
     kind: Literal["sgd"]
     momentum: Fraction
 
 
-class RMSprop(_FirstOrder):
+class RMSprop(FirstOrder):
     """Gradient descent scaled by a running mean of squared gradients. Tieleman & Hinton (2012)."""
 
     kind: Literal["rmsprop"]

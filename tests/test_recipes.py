@@ -1,0 +1,66 @@
+"""CONTRIBUTING.md's recipes, followed to the letter in a copy: two places a new member of a family, and no other."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).parents[1]
+RECIPE = re.compile(r"<!-- recipe: (append|create) (\S+) -->\n```\w+\n(.*?)```\n", re.DOTALL)
+TINY = ("dataset.num_series=7", "dataset.length=40", "dataset.width=3", "training.epochs=2", "training.batch_size=4")
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout in which all recipes were followed."""
+    copy = tmp_path_factory.mktemp("copy")
+    for folder in ("src", "conf"):
+        shutil.copytree(CHECKOUT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    recipes = RECIPE.findall((CHECKOUT / "CONTRIBUTING.md").read_text("utf-8"))
+    assert len(recipes) == 6
+    for how, name, text in recipes:
+        path = copy / name
+        assert path.exists() == (how == "append")
+        path.write_text(f"{path.read_text('utf-8')}\n\n{text}" if how == "append" else text, "utf-8")
+    return copy
+
+
+def call(copy: Path, *arguments: str) -> str:
+    """Run the copy's command in the copy; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "wavesweep", *arguments],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_run_of_the_new_members_gets_all_that_the_others_get(copy: Path) -> None:
+    call(copy, "dataset=square", "model=gru", "model.hidden_sizes=[5]", "optimizer=nadam", *TINY, "hydra.run.dir=run")
+    config = yaml.safe_load((copy / "run" / "config.yaml").read_text("utf-8"))
+    assert [config[part]["kind"] for part in ("dataset", "model", "optimizer")] == ["square", "gru", "nadam"]
+    assert config["training"]["refine_epochs"] == 40  # the refinement is not the LSTM's alone
+    assert config["model"]["difference"] is False  # it was decided from the data
+    rows = [json.loads(line) for line in (copy / "run" / "metrics.jsonl").read_text("utf-8").splitlines()]
+    assert [row["epoch"] for row in rows[:-1]] == list(range(1, 43))
+    assert rows[-2]["train/loss"] < rows[0]["train/loss"]
+    assert {"test/closed_loop_scaled_mse", "test/linear_scaled_mse"} <= rows[-1].keys()
+
+
+def test_the_new_members_are_offered_and_checked(copy: Path) -> None:
+    printed = call(copy, "--help")
+    assert all(name in printed for name in ("square", "gru", "nadam"))
+    script = [sys.executable, "-m", "wavesweep", "model=gruu", "dataset=square"]
+    environment = {**os.environ, "PYTHONPATH": str(copy / "src")}
+    done = subprocess.run(script, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "wavesweep: model=gruu is not an option; did you mean gru?\n")
