@@ -165,8 +165,8 @@ SHAPES = [
 COMMAND_LINES = [
     Case("dataset=[", "dataset=[ can't be read as an override; quote values with special characters"),
     Case("=3", "=3 can't be read as an override; put a key before the ="),
-    Case("finish", "finish is neither KEY=VALUE nor a word that comes first, such as ui"),
-    Case("''", "an empty argument is neither KEY=VALUE nor a word that comes first, such as ui"),
+    Case("finish", "finish is neither KEY=VALUE nor a command, such as ui"),
+    Case("''", "an empty argument is neither KEY=VALUE nor a command, such as ui"),
     Case("+seed=5", "seed has a value already; leave out the +"),
     Case("seed=1,2", "seed=1,2 gives one run several values; add -m to sweep over them, or brackets for a list"),
     Case("'seed=range(1,3)'", "seed=range(1,3) is a sweep, which needs -m"),

@@ -1,1 +1,1 @@
-"""What every room may use, and what knows no domain: errors, signals, files, terminals, parts of configurations."""
+"""Tools that know no domain, for every room: errors, signals, files, terminals, parts of configurations."""

@@ -1,4 +1,4 @@
-"""What says no to a user, and what went wrong in a line that says the way out. Imports nothing heavy."""
+"""Refusals, and errors told in one line with the way out. Help comes past here: nothing heavy is imported."""
 
 import errno
 import re
@@ -28,7 +28,7 @@ def suggestion(name: str, options: Iterable[str], group: Iterable[str] = ()) -> 
 
 
 class Pruned(Exception):
-    """A sweep gives a run up, since others do better; no failure of the run's."""
+    """Ends a run that its sweep gives up, since others do better; no failure."""
 
 
 def shown(value: object) -> str:
@@ -55,7 +55,7 @@ _WAYS_OUT = {
 
 
 def in_one_line(error: Exception, then: str = "") -> str:
-    """Return what went wrong and what helps, if that is known, and what to do then."""
+    """Return an error in one line: the cause, the way out if it is known, and what to do `then`."""
     if isinstance(error, Refused):
         return str(error)
     text = str(error).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whatever happens."""
+"""Writing files such that they are whole or not there, whatever happens."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def seal(content: bytes) -> bytes:
-    """Return content behind its SHA-256: a flipped bit would load in silence."""
+    """Return content preceded by its SHA-256, since a flipped bit would load in silence."""
     return sha256(content).digest() + content
 
 
@@ -36,7 +36,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write_synced(path: Path, content: bytes) -> Path:
-    """Write beside a file what is to replace it; return where."""
+    """Write the content that is to replace a file to a temporary one beside it; return its path."""
     temporary = path.with_name(path.name + ".part")
     try:
         with naming(path), temporary.open("wb") as file:
@@ -67,7 +67,7 @@ def sync_directory(path: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Name the file in an error of the system's: that of a write to a full disk doesn't."""
+    """Add the file's name to errors of the system: a write to a full disk raises one without."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Doing something again and again beside the work."""
+"""Repeating an action in a thread beside the work."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What every part of the configuration has in common."""
+"""The base of every part of the configuration, and the types of their values."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union

@@ -1,7 +1,7 @@
-"""SIGTERM and Ctrl-C: at the start they end the program; while a run works, they set a mark that it looks at.
+"""SIGTERM and Ctrl-C: they end the program at once, or, while a run works, are recorded until it can stop in order.
 
 An exception out of a signal handler could strike within the writing of a file, or within a library that swallows
-it; the work looks at the mark where it can stop in order.
+it; so the work asks for recorded signals where it can stop.
 """
 
 import signal
@@ -20,7 +20,7 @@ class Interrupted(BaseException):
 
 
 class _Mark:
-    """The first signal that came, and when."""
+    """The first signal that was received, and when."""
 
     signum: int | None = None
     since = 0.0
@@ -28,7 +28,7 @@ class _Mark:
 
 
 def watch() -> None:
-    """Let SIGTERM and SIGINT raise `Interrupted`, unless whoever started the program lets them be ignored."""
+    """Let SIGTERM and SIGINT raise `Interrupted`, unless the program was started with them ignored."""
     for signum in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, _receive)
@@ -36,7 +36,7 @@ def watch() -> None:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Watch meanwhile, in a process that isn't ours."""
+    """Handle signals as `watch` does within the context, in a process that another program owns."""
     before = {signum: signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)}
     watch()
     try:
@@ -47,13 +47,13 @@ def watched() -> Iterator[None]:
 
 
 def defer() -> None:
-    """From now on, only mark what comes."""
+    """Record signals from now on instead of raising."""
     _Mark.deferred = True
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Only mark what comes meanwhile."""
+    """Record signals within the context instead of raising."""
     before = _Mark.deferred
     defer()
     try:
@@ -63,17 +63,17 @@ def deferred() -> Iterator[None]:
 
 
 def pending() -> bool:
-    """Say whether a signal has come."""
+    """Say whether a signal was recorded."""
     return _Mark.signum is not None
 
 
 def waited() -> float:
-    """Return the seconds since a signal came, 0 where none has."""
+    """Return the seconds since a signal was recorded, 0 where none was."""
     return time.monotonic() - _Mark.since if pending() else 0.0
 
 
 def check(patience: float = 0.0) -> None:
-    """Stop here if a signal has come.
+    """Raise if a signal was recorded.
 
     Args:
         patience: Seconds that it may wait, for a better place to stop.

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Stderr(logging.StreamHandler):
-    """Logs to what is stderr then, so that lines stand above a progress bar instead of within it."""
+    """Logs to the current stderr, so that lines stand above a progress bar instead of within it."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -35,7 +35,7 @@ class LogFile(logging.FileHandler):
 
 
 def track(items: list[T], what: str) -> Iterable[T]:
-    """Go through items, on a terminal with a bar that is gone in the end."""
+    """Iterate over items, on a terminal with a progress bar that disappears in the end."""
     if not items or not interactive():
         return items
     from rich.console import Console
@@ -50,7 +50,7 @@ def interactive() -> bool:
 
 
 def say(text: str) -> None:
-    """Print a result; a run that went well stays so when nobody listens, or can read all characters."""
+    """Print a result; a closed pipe or a character that the encoding lacks is no failure."""
     try:
         if sys.stdout.isatty():
             _say_in_colour(text)

@@ -1,4 +1,4 @@
-"""The Hydra application: runs a Hydra command line.
+"""The Hydra application.
 
 Help, completion and `--cfg` come through here: what they don't need is imported late.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Task:
-    """What Hydra calls: `Experiments`, which is imported only then.
+    """The task function that Hydra calls: `Experiments`, imported when it is called.
 
     Attributes:
         codes: The exit codes of what this process ran and did not end well.
@@ -41,7 +41,7 @@ class Task:
 
     @cached_property
     def in_sweeps(self) -> "Experiments":
-        """What our sweeper calls."""
+        """The task for our sweeper."""
         from wavesweep.cli.task import Experiments
 
         return Experiments(self.codes)

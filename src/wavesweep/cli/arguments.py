@@ -1,4 +1,4 @@
-"""Arguments of the command line, before Hydra or a command of ours sees them."""
+"""Checking and splitting the arguments of the command line."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""The commands beside Hydra's: their docstrings are what `--help` shows, what they do is imported late."""
+"""The commands that are no runs: their docstrings are their `--help`, and their imports come late."""
 
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def sync(arguments: list[str]) -> int:
 
 
 def ui(arguments: list[str]) -> int:
-    """The MLflow UI on the configured store, until Ctrl-C.
+    """Serves the MLflow UI on the configured store, until Ctrl-C.
 
     usage: wavesweep ui [tracking.uri=ADDRESS] [OPTION...]
 

@@ -1,4 +1,4 @@
-"""Shell completion: Hydra's, with what it doesn't know of."""
+"""Shell completion: Hydra's, and our commands and options in folders."""
 
 import io
 import os

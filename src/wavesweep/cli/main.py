@@ -1,4 +1,4 @@
-"""The command line: commands, completion, and all that Hydra understands."""
+"""The console script: dispatches to commands, completion, or Hydra."""
 
 import gc
 import logging

@@ -1,4 +1,4 @@
-"""Runs a job before its user's eyes: progress, results, and one line on what went wrong."""
+"""The progress of a run, its results, and its failure in one line."""
 
 import logging
 import math
@@ -50,8 +50,8 @@ def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener
             outcome = carry_out(listen)
     except Interrupted:
         if directory.info.exists():
-            word, does = ("sync", "delivers") if directory.read_info().complete else ("resume", "goes on with")
-            log.warning("wavesweep %s %s %s the run", word, place, does)
+            command, does = ("sync", "delivers") if directory.read_info().complete else ("resume", "goes on with")
+            log.warning("wavesweep %s %s %s the run", command, place, does)
         raise
     if not outcome.tracked:
         log.warning("the results are complete in %s; wavesweep sync %s delivers them to MLflow", place, place)

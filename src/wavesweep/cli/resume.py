@@ -72,7 +72,7 @@ def find(place: str, local: Config) -> RunDirectory | None:
 
 
 def _waits(directory: RunDirectory) -> bool:
-    """Say whether a run or a sweep has not ended, and nobody runs it; what is a sweep's, resumes with it."""
+    """Say whether a run or a sweep was cut short and can be resumed; a sweep's runs are resumed with it."""
     try:
         info = directory.read_info()
     except (Refused, OSError) as error:
@@ -138,7 +138,7 @@ def _quoted(value: str | bool) -> str:
 
 
 def _log_into(directory: RunDirectory) -> None:
-    """Log as a run of Hydra's does: its own configuration names the files."""
+    """Log to the files to which a run started by Hydra logs."""
     known = OmegaConf.create({"hydra": {"runtime": {"output_dir": str(directory.path)}, "job": {"name": "wavesweep"}}})
     known.logging = OmegaConf.load(conf_dir() / "hydra" / "job_logging" / "wavesweep.yaml")
     logging.config.dictConfig(OmegaConf.to_container(known.logging, resolve=True))  # type: ignore[arg-type]

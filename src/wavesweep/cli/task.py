@@ -1,4 +1,4 @@
-"""What Hydra calls: for a single run, for each job of a sweep, and around a sweep."""
+"""The task functions that Hydra calls: a single run, a job of a sweep, and a sweep's start and end."""
 
 import logging
 import math
@@ -110,7 +110,7 @@ def check_alone(composed: Config, path: Path) -> None:
 
 
 def _run_alone(composed: DictConfig, directory: RunDirectory) -> int:
-    """Run before the user's eyes; return the exit code."""
+    """Run a single run with its progress shown; return the exit code."""
     try:
         parsed = typed(composed)
         prepared = _checked.pop() if _checked else prepare_alone(parsed)
@@ -163,7 +163,7 @@ def _describe(composed: Config, prepared: Prepared) -> RunInfo:
 
 
 def _differences(taken: bool | None, share: float) -> str:
-    """Say whether the network takes differences, and why."""
+    """Return a sentence on whether the network takes differences, and why."""
     short = not taken and share > 0.5
     reason = "windows or context are too short" if short else f"lines explain {share:.0%} of the training series"
     return f"the network takes {'' if taken else 'no '}differences: {reason}"

@@ -14,7 +14,7 @@ from wavesweep.tracking.sync import deliver_vanished
 
 
 def run(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
-    """Become the UI's server; return the exit code where there is none to start."""
+    """Replace this process by the UI's server; return the exit code where there is none to start."""
     options, overrides = read_arguments("ui", arguments)
     local = compose(*overrides.values())
     tracking, place = local.tracking, _place(options)

@@ -1,4 +1,4 @@
-"""From what Hydra composes to the typed configuration."""
+"""Composing a configuration by Hydra, and turning it into the typed one."""
 
 from secrets import token_hex
 from typing import TYPE_CHECKING

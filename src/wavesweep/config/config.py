@@ -24,7 +24,7 @@ FORMAT_VERSION = 1
 
 
 class Tracking(ConfigPart):
-    """Where MLflow keeps its copy of the runs."""
+    """The store in which MLflow keeps its copy of runs."""
 
     uri: Annotated[str, Field(min_length=1)]
     experiment: Annotated[str, Field(min_length=1)]
@@ -41,7 +41,7 @@ class Tracking(ConfigPart):
 
 
 class Runtime(ConfigPart):
-    """What the computation runs on; results depend on all three."""
+    """Device, precision and threads; results depend on all three."""
 
     device: str
     dtype: Literal["float32", "float64"]

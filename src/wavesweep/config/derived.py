@@ -1,4 +1,4 @@
-"""What a `null` becomes: fills in what the configuration leaves open, from the shape of the data."""
+"""Filling in the configuration: the values of each `null`, derived from the data's shape."""
 
 import math
 
@@ -13,7 +13,7 @@ MAIN_STEPS = 300  # enough for a network to come near, on every data set tried; 
 
 
 def fill_in(config: Config) -> Config:
-    """Return the configuration with each `null` replaced by what will be used, as far as shapes tell.
+    """Return the configuration with each `null` replaced by the value that shapes give.
 
     Raises:
         Refused: Where the values can't go together with the shape of the data.
@@ -83,7 +83,7 @@ def _check_horizon(horizon: int, dataset: Dataset, rows: Rows, steps: int) -> No
 
 
 def _check_size(dataset: Dataset, horizon: int) -> None:
-    """Refuse what no memory holds: more than 10⁹ values, 8 GB."""
+    """Refuse more than 10⁹ values, 8 GB."""
     num_series, steps = dataset.shape
     values = num_series * (steps + horizon)
     if values > 10**9:

@@ -1,4 +1,4 @@
-"""Where the YAML files stand, and which groups and options they make."""
+"""The folder of YAML files, its groups and options."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,7 @@ def conf_dir() -> Path:
 
 
 def groups() -> list[str]:
-    """Return the groups of parts to choose from."""
+    """Return the names of all config groups."""
     return sorted(folder.name for folder in conf_dir().iterdir() if folder.is_dir() and folder.name != "hydra")
 
 
@@ -23,7 +23,7 @@ def options(group: str) -> list[str]:
 
 
 def read_option(group: str, option: str) -> dict[str, Any]:
-    """Return the values of an option."""
+    """Return the values in an option's file."""
     from omegaconf import OmegaConf
 
     return cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.load(conf_dir() / group / f"{option}.yaml")))

@@ -1,4 +1,4 @@
-"""What Hydra, OmegaConf and YAML object to, said in this project's words: the rule, the value, the way out."""
+"""Errors of Hydra, OmegaConf and YAML in this project's words: the rule, the value, the way out."""
 
 import re
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _SAYINGS = {
 
 
 def explain(error: Exception, arguments: list[str]) -> str:
-    """Return one line on a command line that Hydra can't make a run of.
+    """Return in one line why Hydra can't compose a command line.
 
     Args:
         error: What Hydra raised.
@@ -66,7 +66,7 @@ def _unreadable(override: str) -> str:
         return f"{override} can't be read as an override; put a key before the ="
     if "=" in override or override.startswith("~"):
         return f"{override} can't be read as an override; quote values with special characters"
-    return f"{override or 'an empty argument'} is neither KEY=VALUE nor a word that comes first, such as ui"
+    return f"{override or 'an empty argument'} is neither KEY=VALUE nor a command, such as ui"
 
 
 def _missing_option(file: str, there: Sequence[str], arguments: list[str]) -> str:
@@ -79,7 +79,7 @@ def _missing_option(file: str, there: Sequence[str], arguments: list[str]) -> st
 
 
 def _no_choice(arguments: list[str]) -> str:
-    """Return what to say of an override that chooses no option of a group; nothing if there is none."""
+    """Return an objection to an override that chooses no option of a group; empty if there is none."""
     for argument in arguments:
         group, equals, value = argument.lstrip("+").partition("=")
         if not group:

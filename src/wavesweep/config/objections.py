@@ -1,4 +1,4 @@
-"""Why a value is refused, in words."""
+"""Errors of the typed configuration in words: the key, the rule, the value, the way out."""
 
 from collections.abc import Mapping
 from typing import Any, get_args

@@ -1,4 +1,4 @@
-"""Which runs are replicates of each other: those whose configurations differ in their seed alone."""
+"""Replicates: runs whose configurations differ in their seed alone."""
 
 import json
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""What every data set is: series of equal length, and whether it knows how they go on."""
+"""The base of all data sets: series of equal length, and how they go on, where that is known."""
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -55,7 +55,7 @@ class Dataset(Member):
 
     @property
     def further_validation(self) -> int:
-        """How many of the series, the last ones, only validate, whatever the split."""
+        """Number of series, the last ones, that only validate, whatever the split."""
         return 0
 
     def with_sizes(self) -> Self:

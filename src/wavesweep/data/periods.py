@@ -1,4 +1,4 @@
-"""The period of a series."""
+"""Finding the period of series."""
 
 import numpy as np
 

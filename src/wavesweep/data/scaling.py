@@ -1,4 +1,4 @@
-"""The scaling that the training part gives."""
+"""Scaling by the training part's mean and standard deviation."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How many rows train, validate and test, and how far ahead forecasts look."""
+"""The shape of the parts: rows that train, validate and test, and the length of forecasts."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Forecast(ConfigPart):
 
 @dataclass(frozen=True)
 class Rows:
-    """How many rows train, validate and test; a row is a series, or a time step of a single series."""
+    """Numbers of rows that train, validate and test; a row is a series, or a time step of a single series."""
 
     train: int
     val: int
@@ -25,7 +25,7 @@ class Rows:
 
 
 def splits_by_time(dataset: Dataset) -> bool:
-    """Say whether the parts are stretches of time; several series are split by series."""
+    """Say whether the parts are stretches of time, as of a single series; several are split by series."""
     return dataset.shape[0] == 1
 
 

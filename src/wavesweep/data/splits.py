@@ -1,4 +1,4 @@
-"""Training, validation and test parts."""
+"""Splitting series into training, validation and test parts."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,7 +17,7 @@ LARGEST = 1e15  # beyond it, squared errors overflow single precision
 
 @dataclass(frozen=True)
 class Part:
-    """What validation or test is scored on, in the units of the data.
+    """The series and windows that validation or test is scored on, in the units of the data.
 
     Attributes:
         observed: The true past of one-step predictions, (series, time, channel).

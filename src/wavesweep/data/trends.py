@@ -1,4 +1,4 @@
-"""The trend of a series."""
+"""Measuring the trend of series."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a network has to beat: forecasts that need no training by gradient."""
+"""Baselines that a network has to beat: forecasts that need no training by gradient."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What is configured of a model; `build` takes what only the data can tell. Imports torch only then.
+"""Models as they are configured; `build` takes what only the data can tell, and imports torch.
 
 A new kind says here what it can do, and is found by its `kind`: nothing else lists it but its file in conf/model.
 """
@@ -188,5 +188,5 @@ class Linear(Model):
 
 
 def default_order(shortest: int) -> int:
-    """Return how many past values an autoregression takes: 32, or half of the shortest stretch that it sees."""
+    """Return the default order of an autoregression: 32, or half of the shortest stretch that it sees."""
     return min(32, max(shortest // 2, 1))

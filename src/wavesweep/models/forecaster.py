@@ -1,4 +1,4 @@
-"""What every network can do.
+"""The interface of all networks.
 
 All take and give (series, time, channel). `start` is the time index of each series' first value, (series,);
 only the pointwise network looks at it.

@@ -26,7 +26,7 @@ class Forecasts:
 
 
 def forecast_part(network: Forecaster, scaler: Scaler, part: Part) -> Forecasts:
-    """Forecast all that a part is scored on, in eval mode."""
+    """Forecast a part, one step ahead and in closed loop, in eval mode."""
     begin = np.zeros(len(part.observed), dtype=np.int64)
     with evaluating(network):
         values, start = to_network(network, scaler.scale(part.observed)), to_network(network, begin)

@@ -1,4 +1,4 @@
-"""Recurrent layers with a linear output."""
+"""Recurrent networks: LSTM and GRU."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -131,7 +131,7 @@ class RecurrentForecaster(Forecaster):
         return self._predict(values, outputs), state
 
     def _step(self, value: Tensor, state: State, layers: list[list[nn.Parameter]]) -> tuple[Tensor, State]:
-        """Advance by one value, (series, channel): the layers themselves three times as long for a single step."""
+        """Advance by one value, (series, channel): the layers themselves take three times as long for a single step."""
         output, advanced = value, []
         for weights, after, carried in zip(layers, self.after, state, strict=True):
             advanced.append(self.cell(output, carried, *weights))
@@ -144,7 +144,7 @@ class RecurrentForecaster(Forecaster):
 
 
 def _after_layer(size: int, normalization: str, dropout: float) -> nn.Module:
-    """Return what follows a recurrent layer; it takes (rows, hidden)."""
+    """Return the normalisation and dropout after a recurrent layer; they take (rows, hidden)."""
     if normalization == "none" and not dropout:
         return nn.Identity()
     norms = {"none": [], "batch": [nn.BatchNorm1d(size)], "layer": [nn.LayerNorm(size)]}

@@ -39,7 +39,7 @@ def mse(forecast: np.ndarray, truth: np.ndarray, variance: np.ndarray | float = 
 
 
 def drift(forecasts: dict[str, np.ndarray], truth: np.ndarray, variance: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the scaled error at each step ahead, of forecasts by name, (window, horizon, channel): (horizon,)."""
+    """Return the scaled error at each step ahead, (horizon,), of each forecast, (window, horizon, channel), by name."""
     with np.errstate(over="ignore", invalid="ignore"):
         return {
             name: (np.square(forecast - truth) / variance).mean(axis=(0, 2)) for name, forecast in forecasts.items()

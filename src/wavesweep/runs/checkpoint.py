@@ -1,4 +1,4 @@
-"""What a checkpoint holds."""
+"""Checkpoints: the state of training and the weights kept, saved and loaded."""
 
 import io
 import logging
@@ -18,7 +18,7 @@ CHECKPOINT_VERSION = 1
 
 
 def save_checkpoint(directory: RunDirectory, trainer: Trainer, kept: Kept) -> None:
-    """Write all that is needed to go on exactly, and what is kept so far."""
+    """Save the state of training, from which it goes on exactly, and what is kept so far."""
     buffer = io.BytesIO()
     torch.save({"version": CHECKPOINT_VERSION, "training": trainer.state(), "kept": vars(kept)}, buffer)
     directory.save_checkpoint(buffer.getvalue())

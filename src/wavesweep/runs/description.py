@@ -1,4 +1,4 @@
-"""What a run says of itself in words: on the terminal, and in its MLflow description."""
+"""Descriptions of a run in words, for the terminal and for MLflow."""
 
 import math
 import shlex
@@ -38,7 +38,7 @@ def description(info: RunInfo, config: Config | None = None, result: "Result | N
 
 
 def verdict(config: Config, result: "Result") -> str:
-    """Say in a sentence how good the forecast is."""
+    """Return a sentence on how good the forecast is."""
     if result.diverged:
         where = f"the weights of epoch {result.epoch} are kept" if result.epoch else "its first weights are kept"
         return f"The run diverged: its loss or its forecasts ceased to be finite. Try a lower optimizer.lr; {where}."
@@ -54,7 +54,7 @@ def verdict(config: Config, result: "Result") -> str:
 
 
 def trained(result: "Result") -> str:
-    """Say what the training took and gave."""
+    """Return a sentence on the cost of training and the epoch kept."""
     seconds, calls = result.metrics[TRAIN_SECONDS], result.metrics[LOSS_EVALUATIONS]
     return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; the weights of epoch {result.epoch} are kept."
 

@@ -1,4 +1,4 @@
-"""The files of a run: one directory, one run, one lock. What stands here is the truth, MLflow has a copy."""
+"""The directory of a run: its files and its lock. They are the truth, MLflow has a copy."""
 
 import json
 import os
@@ -30,7 +30,7 @@ class InUse(Refused):
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What is known of a run beside its configuration and its metrics; kept in run.json.
+    """The record of a run beside its configuration and its metrics; kept in run.json.
 
     Attributes:
         overrides: What was overridden on the command line; tracking aside, whose address may hold a secret.
@@ -139,11 +139,11 @@ class RunDirectory:
             raise Refused(f"{self.config} is no configuration ({str(error).splitlines()[0]}); restore it") from None
 
     def write_info(self, info: RunInfo) -> None:
-        """Write what is known of the run."""
+        """Write run.json."""
         write_atomically(self.info, json.dumps(asdict(info), indent=2, ensure_ascii=False).encode())
 
     def read_info(self) -> RunInfo:
-        """Read what is known of the run.
+        """Read run.json.
 
         Raises:
             Refused: If that can't be read.
@@ -224,7 +224,7 @@ class RunDirectory:
         sync_directory(self.path)
 
     def remove_leftovers(self) -> None:
-        """Remove what a run needs until it has ended."""
+        """Remove checkpoints and temporary files, which a run needs only until it has ended."""
         self.checkpoint.unlink(missing_ok=True)
         self.previous_checkpoint.unlink(missing_ok=True)
         self._remove_parts()

@@ -35,7 +35,7 @@ Listener = Callable[[int, Metrics, int], None]
 
 @dataclass(frozen=True)
 class Result:
-    """How an experiment ended.
+    """The end of an experiment.
 
     Attributes:
         diverged: Whether loss or weights ceased to be finite, or the objective of the kept ones is not.
@@ -129,7 +129,7 @@ def make_trainer(config: Config, data: Split) -> Trainer:
 
 @cache
 def _refiner() -> LBFGS:
-    """Return what drives the refinement: the option `optimizer=lbfgs` as this package has it."""
+    """Return the refinement's optimizer: the option `optimizer=lbfgs` of this package."""
     return LBFGS.model_validate(read_option("optimizer", "lbfgs"))
 
 

@@ -23,7 +23,7 @@ def find_runs(place: Path) -> list[RunDirectory]:
 
 
 def folders(place: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Go through folders, each with its files; not into runs, or into copies of what stands in runs."""
+    """Walk through folders, each with its files; not into runs, nor into MLflow's copies of them."""
     for folder, below, files in os.walk(place):
         below.sort()
         if "run.json" in files:

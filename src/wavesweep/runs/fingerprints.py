@@ -1,4 +1,4 @@
-"""What a result depends on beside its configuration: the code, what it runs on, and the data."""
+"""Fingerprints of what results depend on beside the configuration: code, versions, platform, data."""
 
 import getpass
 import platform
@@ -32,7 +32,7 @@ def data(configs: list[Config]) -> str:
 
 @cache
 def environment() -> dict[str, str]:
-    """Return what runs run on, as tags."""
+    """Return versions, platform, user and commit as tags."""
     commit, versions = _git_commit(), _versions("wavesweep", "torch", "numpy", "mlflow", "hydra-core")
     return {
         names.VERSIONS: f"{versions}, python {platform.python_version()}",

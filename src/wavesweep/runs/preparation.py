@@ -1,4 +1,4 @@
-"""From a configuration as it was composed to all that a run begins with."""
+"""Preparing a run: the configuration filled in, and its data loaded."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from wavesweep.data.splits import Split, load
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run begins with.
+    """A configuration that can be run, with its data.
 
     Attributes:
         config: With each `null` and `auto` replaced by what will be used.
@@ -25,7 +25,7 @@ class Prepared:
 
 
 def prepare(composed: Config) -> Prepared:
-    """Do all that can refuse a configuration, the cheapest first.
+    """Fill in a configuration and load its data: everything that can refuse it, the cheapest first.
 
     Raises:
         Refused: If values can't go together, the data can't be used, or the device is not there.

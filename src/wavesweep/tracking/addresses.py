@@ -1,4 +1,4 @@
-"""Where MLflow's store is, and where its artifacts go."""
+"""Addresses of MLflow's store and of its artifacts."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ SQLITE = "sqlite:///"
 
 
 def full_address(tracking: Tracking) -> str:
-    """Return the store's address with the password that no configuration holds: the environment's has it.
+    """Return the store's address with its password, which the environment alone holds.
 
     Raises:
         Refused: If the environment has another address, or none.

@@ -1,4 +1,4 @@
-"""Delivering in the background while a run trains."""
+"""The courier: delivers a run in the background while it trains."""
 
 import time
 from contextlib import AbstractContextManager, suppress

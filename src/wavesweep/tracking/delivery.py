@@ -1,4 +1,4 @@
-"""Makes MLflow's record of a run equal to the run's directory."""
+"""Delivery: makes MLflow's record of a run equal to the run's directory."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ STATUS = {
 
 
 class LeftAlone(Exception):
-    """MLflow's record of the run is not ours to change."""
+    """Raised where MLflow's record of the run is not ours to change."""
 
 
 def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] | None = None) -> str:
@@ -101,7 +101,7 @@ def _record(client: "MlflowClient", experiment_id: str, directory: RunDirectory)
 
 
 def _log_parent(client: "MlflowClient", experiment_id: str, run_id: str, directory: RunDirectory) -> None:
-    """Hang a run of a sweep under the sweep's."""
+    """Tag a run of a sweep with its parent, the sweep's run."""
     sweep = next((path for path in directory.path.absolute().parents if (path / PARENT).exists()), None)
     if sweep is not None:
         with suppress(LeftAlone):

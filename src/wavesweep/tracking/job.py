@@ -1,4 +1,4 @@
-"""One job from configuration to delivered record: what the command line and a sweep's workers run."""
+"""One job from configuration to delivered record, as the command line and a sweep's workers run it."""
 
 import logging
 from contextlib import suppress
@@ -33,7 +33,7 @@ SECONDS_TO_WAIT = 5.0  # of a sweep's job for its directory
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended.
+    """The end of a job.
 
     Attributes:
         result: What it gave.

@@ -1,4 +1,4 @@
-"""Why a store could not be used, in a few words."""
+"""The reasons for which a store could not be used, in a few words."""
 
 import os
 import re
@@ -14,7 +14,7 @@ BROKEN = ("SQLITE_ERROR", "SQLITE_CORRUPT")
 
 
 def reason(error: BaseException, tracking: Tracking) -> str:
-    """Return in a few words why the store could not be used: the system's own where it has any."""
+    """Return in a few words why the store could not be used, in the system's own where it has any."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorname", "") in BROKEN:

@@ -1,4 +1,4 @@
-"""MLflow's store: where it is, and whether it can be used."""
+"""Connecting to MLflow's store, and making it where there is none."""
 
 import logging
 import os
@@ -132,5 +132,5 @@ def require(tracking: Tracking) -> str:
 
 
 def import_mlflow() -> None:
-    """Import what a courier needs, before its thread is there: imports of several threads at once get in their way."""
+    """Import mlflow before a courier's thread starts, since imports of several threads at once block each other."""
     import mlflow  # noqa: F401

@@ -1,4 +1,4 @@
-"""Delivers runs that stand on disk, each to the store that it was meant for."""
+"""Delivering runs that stand on disk, each to the store that its configuration names."""
 
 import logging
 from collections import Counter
@@ -55,7 +55,7 @@ def deliver_vanished(local: Config) -> None:
 
 
 def seems_to_run(directory: RunDirectory) -> bool:
-    """Say whether a run counts as running, by a process that may have vanished; one that can't be read does not."""
+    """Say whether a run is marked as running, though its process may have vanished; one that can't be read is not."""
     try:
         return directory.read_info().status == "running"
     except (Refused, OSError):  # sync says what is wrong

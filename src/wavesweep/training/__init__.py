@@ -1,1 +1,1 @@
-"""How a network is trained: optimizers, the two stages by gradient, least squares, and which epoch is kept."""
+"""Training: optimizers, the two stages by gradient, least squares, and which epoch is kept."""

@@ -1,4 +1,4 @@
-"""What is configured of training."""
+"""Training as it is configured."""
 
 from typing import Literal, Self
 
@@ -8,7 +8,7 @@ from wavesweep.base.schema import ConfigPart, Count, NonNegative, NonNegativeInt
 
 
 class Training(ConfigPart):
-    """How a network is trained; the optimizer drives the main stage."""
+    """The settings of both stages of training."""
 
     epochs: Count | None
     refine_epochs: NonNegativeInt

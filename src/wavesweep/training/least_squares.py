@@ -14,7 +14,7 @@ from wavesweep.training.trainer import Record
 
 
 class LeastSquares:
-    """Fits a network that can be fitted, in one epoch.
+    """Fits a network in closed form, in one epoch.
 
     Args:
         network: What to fit.

@@ -1,4 +1,4 @@
-"""What training minimises, and the windows it is measured on."""
+"""The losses that training minimises, and the windows that they are measured on."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ Loss = Callable[[], Tensor]
 
 
 def one_step_loss(network: Forecaster, inputs: Tensor, values: Tensor, start: Tensor, washout: int) -> Loss:
-    """Return what gives the mean squared error of one-step predictions, of the network as it is when called.
+    """Return a function: the mean squared error of one-step predictions by the network as it is when called.
 
     Args:
         network: One-step forecaster.
@@ -32,7 +32,7 @@ def one_step_loss(network: Forecaster, inputs: Tensor, values: Tensor, start: Te
 
 
 def closed_loop_loss(network: Forecaster, windows: Tensor, start: Tensor, context: int) -> Loss:
-    """Return what gives the mean squared error in closed loop, of the network as it is when called.
+    """Return a function: the mean squared error in closed loop of the network as it is when called.
 
     Args:
         network: One-step forecaster.

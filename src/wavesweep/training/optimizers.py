@@ -1,4 +1,4 @@
-"""What is configured of an optimizer; each takes `step(closure)`, so that L-BFGS is no special case."""
+"""Optimizers as they are configured; each takes `step(closure)`, so that L-BFGS is no special case."""
 
 import math
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -28,7 +28,7 @@ class Optimizer(Member):
     full_batch: ClassVar[bool] = False
 
     def steps_an_epoch(self, windows: int, batch_size: int) -> int:
-        """Return how many updates of the weights an epoch makes, given the windows that cover the training part."""
+        """Return the number of updates of the weights in an epoch."""
         return math.ceil(windows / batch_size)
 
     def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":

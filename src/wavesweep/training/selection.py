@@ -1,4 +1,4 @@
-"""Which epoch's weights are kept, and when training ends early."""
+"""Selecting the epoch whose weights are kept, and ending training early."""
 
 import math
 from dataclasses import dataclass

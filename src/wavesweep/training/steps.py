@@ -1,4 +1,4 @@
-"""A step of an optimizer, and what steps have cost."""
+"""One step of an optimizer, and the cost of steps so far."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ SECONDS_TO_FINISH = 0.5  # an epoch, after a signal has come
 
 @dataclass
 class Spent:
-    """What training has cost so far.
+    """The cost of training so far.
 
     Attributes:
         steps: Of the optimizer.

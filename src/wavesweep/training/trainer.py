@@ -34,7 +34,7 @@ class Record:
 
 
 class Trainer(Protocol):
-    """What trains a network.
+    """The interface of all that trains a network.
 
     Attributes:
         network: What is trained, in place.
@@ -64,7 +64,7 @@ class Trainer(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """Return all that is needed to go on exactly: tensors and plain values."""
+        """Return the state, tensors and plain values, from which training goes on exactly."""
         ...
 
     def restore(self, state: dict[str, Any]) -> None:
