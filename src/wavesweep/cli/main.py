@@ -9,7 +9,6 @@ from inspect import getdoc
 from wavesweep.base.errors import Refused, in_one_line
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.signals import Interrupted, defer, watch
-from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.commands import COMMANDS
 from wavesweep.cli.completion import complete
@@ -46,10 +45,16 @@ def _dispatch() -> int:
             print(f"wavesweep {version('wavesweep')}")
             return 0
         case ["-sc" | "--shell-completion", query] if query.startswith("query="):
-            complete(lambda: run_hydra(sys.argv[1:]))
+            complete(lambda: _run_hydra(sys.argv[1:]))
             return 0
-        case _:
-            return run_hydra(sys.argv[1:])
+        case arguments:
+            return _run_hydra(arguments)
+
+
+def _run_hydra(arguments: list[str]) -> int:
+    from wavesweep.cli.application import run_hydra  # imports Hydra, which the help of a command need not wait for
+
+    return run_hydra(arguments)
 
 
 def _run_command(command: str, arguments: list[str]) -> int:
