@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from wavesweep.base import signals
+from wavesweep.base.schema import known
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.training.configured import Training
 from wavesweep.training.main_stage import MainStage
@@ -33,20 +34,22 @@ class Record:
     loss: float
 
 
-class Trainer(Protocol):
-    """The interface of all that trains a network.
+class Trainer:
+    """Trains a network, epoch by epoch.
+
+    Args:
+        network: What to train, in place.
+        epochs: Epochs in all.
+        record_every: Epochs between records.
 
     Attributes:
-        network: What is trained, in place.
         epoch: Epochs done so far.
-        epochs: Epochs in all.
         spent: What they have cost.
     """
 
-    network: Forecaster
-    epoch: int
-    epochs: int
-    spent: Spent
+    def __init__(self, network: Forecaster, epochs: int, record_every: int) -> None:
+        self.network, self.epochs, self.record_every = network, epochs, record_every
+        self.epoch, self.spent = 0, Spent()
 
     def records(self, is_enough: Callable[[int], bool]) -> Iterator[Record]:
         """Train, yielding at the epochs that `is_recorded` names; after a loss that isn't finite, for the last time.
@@ -57,22 +60,40 @@ class Trainer(Protocol):
         Raises:
             Interrupted: Within an epoch that goes on for longer; it can't be gone on with then.
         """
-        ...
+        while self.epoch < self.epochs and not signals.pending():
+            if self.is_recorded(self.epoch) and is_enough(self.epoch):
+                return
+            began = perf_counter()
+            self.epoch += 1
+            loss = self.train_epoch()
+            self.spent.seconds += perf_counter() - began
+            finite = math.isfinite(loss)
+            if not finite or self.is_recorded(self.epoch):
+                yield Record(self.epoch, loss)
+            if not finite:
+                return
 
     def is_recorded(self, epoch: int) -> bool:
-        """Say whether an epoch is recorded."""
-        ...
+        """Say whether an epoch is recorded: epoch 1, the multiples of `record_every`, and the last are."""
+        return epoch in (1, self.epochs) or epoch % self.record_every == 0
+
+    def train_epoch(self) -> float:
+        """Train for an epoch; return its loss (see `Record.loss`)."""
+        raise NotImplementedError
 
     def state(self) -> dict[str, Any]:
         """Return the state, tensors and plain values, from which training goes on exactly."""
-        ...
+        return {"epoch": self.epoch, **asdict(self.spent), "network": self.network.state_dict()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a `state` of a trainer that was made with the same arguments."""
-        ...
+        self.epoch = state["epoch"]
+        self.spent.steps, self.spent.evaluations = state["steps"], state["evaluations"]
+        self.spent.seconds = state["seconds"]
+        self.network.load_state_dict(state["network"])
 
 
-class GradientDescent:
+class GradientDescent(Trainer):
     """Trains a network by its optimizer, then refines its closed loop by L-BFGS.
 
     Args:
@@ -82,9 +103,6 @@ class GradientDescent:
         optimizer: Drives the main stage.
         refiner: Drives the refinement.
         seed: Of the refinement's windows.
-
-    Attributes:
-        See `Trainer`.
     """
 
     def __init__(
@@ -96,46 +114,23 @@ class GradientDescent:
         refiner: LBFGS,
         seed: int,
     ) -> None:
-        self.network, self.record_every = network, training.record_every
-        self.epoch, self.spent = 0, Spent()
+        super().__init__(network, known(training.epochs) + training.refine_epochs, training.record_every)
         self.main = MainStage(network, series, training, optimizer, self.spent)
         self.refinement = Refinement(network, series, training, refiner, seed, self.spent)
-        self.epochs = self.main.epochs + training.refine_epochs
         network.train()
 
-    def records(self, is_enough: Callable[[int], bool]) -> Iterator[Record]:
-        """See `Trainer.records`."""
-        while self.epoch < self.epochs and not signals.pending():
-            if self.is_recorded(self.epoch) and is_enough(self.epoch):
-                return
-            began = perf_counter()
-            self.epoch += 1
-            loss = self._train_epoch()
-            self.spent.seconds += perf_counter() - began
-            finite = math.isfinite(loss)
-            if not finite or self.is_recorded(self.epoch):
-                yield Record(self.epoch, loss)
-            if not finite:
-                return
-
-    def _train_epoch(self) -> float:
+    def train_epoch(self) -> float:
+        """See `Trainer.train_epoch`."""
         if self.epoch <= self.main.epochs:
             return self.main.train_epoch()
         return self.refinement.train_epoch(self.epoch - self.main.epochs)
-
-    def is_recorded(self, epoch: int) -> bool:
-        """See `Trainer.is_recorded`: epoch 1, the multiples of `record_every`, and the last are."""
-        return epoch in (1, self.epochs) or epoch % self.record_every == 0
 
     def state(self) -> dict[str, Any]:
         """See `Trainer.state`."""
         refining = self.epoch > self.main.epochs
         optimizer = self.refinement.optimizer if refining else self.main.optimizer
-        return {
-            "epoch": self.epoch,
-            **asdict(self.spent),
+        return super().state() | {
             "retries": self.refinement.retries,
-            "network": self.network.state_dict(),
             "optimizer": optimizer.state_dict(),
             "schedule": self.main.schedule.state_dict() if self.main.schedule and not refining else None,
             "random": torch.get_rng_state(),
@@ -143,10 +138,8 @@ class GradientDescent:
 
     def restore(self, state: dict[str, Any]) -> None:
         """See `Trainer.restore`."""
-        self.epoch, self.refinement.retries = state["epoch"], state["retries"]
-        self.spent.steps, self.spent.evaluations = state["steps"], state["evaluations"]
-        self.spent.seconds = state["seconds"]
-        self.network.load_state_dict(state["network"])
+        super().restore(state)
+        self.refinement.retries = state["retries"]
         optimizer = self.main.optimizer
         if self.epoch > self.main.epochs:
             self.refinement.enter_round(self.epoch - self.main.epochs)
