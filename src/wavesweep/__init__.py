@@ -1,1 +1,55 @@
-"""Hydra-configured experiment sweeper for forecasting time series with LSTMs."""
+"""Hydra-configured experiment sweeper for forecasting time series with LSTMs.
+
+What stands in `__all__` is for notebooks and scripts; docs/python.md shows it at work. Each name is imported when it is
+first asked for, so that `import wavesweep` itself takes no time.
+"""
+
+TYPE_CHECKING = False  # type checkers take it for true; importing `typing` would take longer than all else here
+
+__all__ = [
+    "Config",
+    "Interrupted",
+    "Pruned",
+    "Refused",
+    "Run",
+    "Sweep",
+    "compose",
+    "load_data",
+    "open_run",
+    "open_sweep",
+    "report",
+    "run",
+]
+
+_PLACES = {
+    **dict.fromkeys(("Run", "Sweep", "open_run", "open_sweep", "run"), "wavesweep.api"),
+    **dict.fromkeys(("Pruned", "Refused"), "wavesweep.base.errors"),
+    "Config": "wavesweep.config.config",
+    "Interrupted": "wavesweep.base.signals",
+    "compose": "wavesweep.config.composing",
+    "load_data": "wavesweep.runs.preparation",
+    "report": "wavesweep.sweeps.task",
+}
+
+if TYPE_CHECKING:
+    from wavesweep.api import Run, Sweep, open_run, open_sweep, run
+    from wavesweep.base.errors import Pruned, Refused
+    from wavesweep.base.signals import Interrupted
+    from wavesweep.config.composing import compose
+    from wavesweep.config.config import Config
+    from wavesweep.runs.preparation import load_data
+    from wavesweep.sweeps.task import report
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first asked for (PEP 562)."""
+        if name not in _PLACES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(_PLACES[name]), name)
+        return value
+
+    def __dir__() -> list[str]:
+        """List the public names, whether they have been imported or not."""
+        return sorted({*globals(), *__all__})

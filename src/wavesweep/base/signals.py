@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from typing import Any
 
 
@@ -44,6 +45,33 @@ def watched() -> Iterator[None]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+@contextmanager
+def handing_on() -> Iterator[None]:
+    """Watch signals within the context, for a program that isn't ours; then give a signal that came to its own handler.
+
+    Outside the main thread, where Python delivers no signals, nothing is watched.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C, by Python's own handler.
+        Interrupted: If the work was stopped, and the program's handler does not raise.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    interrupted = None
+    try:
+        with watched():
+            yield
+    except Interrupted as error:
+        interrupted = error
+    finally:
+        came, _Mark.signum = _Mark.signum, None
+    if came is not None:
+        signal.raise_signal(came)
+    if interrupted:
+        raise interrupted
 
 
 def defer() -> None:

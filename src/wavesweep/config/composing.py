@@ -1,5 +1,7 @@
 """Composing a configuration by Hydra, and turning it into the typed one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
@@ -52,8 +54,21 @@ def compose(*overrides: str) -> "Config":
     """
     import hydra
 
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with _beside_another(), hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
             return typed(hydra.compose("config", list(overrides)))
         except (HydraException, OmegaConfBaseException) as error:
             raise Refused(explain(error, list(overrides))) from None
+
+
+@contextmanager
+def _beside_another() -> Iterator[None]:
+    """Lay aside the Hydra that a notebook, or another application, has initialized."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = outer

@@ -1,0 +1,249 @@
+"""What a notebook does with configurations, runs and sweeps. What is heavy is imported when it is used."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from operator import index
+from pathlib import Path
+from secrets import token_hex
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wavesweep.base import signals
+from wavesweep.base.errors import Refused
+from wavesweep.base.names import KEPT_EPOCH
+from wavesweep.base.schema import known
+from wavesweep.config.config import Config, dump, parse
+from wavesweep.runs.directory import RunDirectory, RunInfo, Status
+from wavesweep.sweeps.store import SweepDirectory
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike
+
+    from wavesweep.models.scores import Metrics
+    from wavesweep.runs.experiment import Result
+
+log = logging.getLogger("wavesweep")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its directory tells of it; each attribute reads the files anew.
+
+    Attributes:
+        path: Of its directory.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Config:
+        """The complete configuration: each `null` and `auto` replaced by what was used."""
+        return parse(RunDirectory(self.path).read_config())
+
+    @property
+    def status(self) -> Status:
+        """How it stands; a run whose process was killed counts as running until `wavesweep resume` looks at it."""
+        return RunDirectory(self.path).read_info().status
+
+    @property
+    def metrics(self) -> "pd.DataFrame":
+        """What was recorded so far: a row an epoch, a column a metric; nan where a value was not finite."""
+        import pandas as pd
+
+        rows = [row for row in RunDirectory(self.path).read_metrics() if "epoch" in row]
+        return pd.DataFrame(map(_metrics, rows), pd.Index([row["epoch"] for row in rows], dtype=int, name="epoch"))
+
+    @property
+    def result(self) -> "Result":
+        """How it ended: the kept epoch, its objective and its metrics, with all that is measured once.
+
+        Raises:
+            Refused: If it has not finished.
+        """
+        from wavesweep.runs.experiment import Result
+
+        directory = RunDirectory(self.path)
+        if self.status not in ("finished", "diverged"):
+            raise self._lacks("result")
+        kept = int(directory.read_info().tags[KEPT_EPOCH])
+        if self.status == "diverged":
+            return Result(diverged=True, objective=directory.read_objective(), epoch=kept)
+        rows = {row.get("epoch"): _metrics(row) for row in directory.read_metrics()}
+        return Result(False, directory.read_objective(), kept, rows[kept] | rows[None])
+
+    @property
+    def plots(self) -> dict[str, Path]:
+        """Its pictures by name, such as `forecast` and `learning_curve`."""
+        return {path.stem: path for path in sorted(RunDirectory(self.path).plots.glob("*.png"))}
+
+    def forecast(self, values: "ArrayLike | None" = None, horizon: int | None = None) -> np.ndarray:
+        """Forecast in closed loop, on the CPU, with the weights that were kept.
+
+        Args:
+            values: What was observed, in the units of the data, the latest step last: (series, time, channel), or
+                (series, time) or (time,) of a single channel; the first step is at time 0. None: what the run's own
+                test part was forecast from, or its validation part where there is no test part.
+            horizon: Steps to forecast, at least 1; None: as many as the run was scored on.
+
+        Returns:
+            (series, horizon, channel), float64, in the units of the data.
+
+        Raises:
+            ValueError: If values are missing, too few, or of other channels, or the horizon is less than 1.
+            Refused: If the run has no weights yet.
+        """
+        import torch
+
+        from wavesweep.models.forecasting import closed_loop
+        from wavesweep.models.weights import load_network
+        from wavesweep.runs.preparation import load_data
+
+        config, weights = self.config, RunDirectory(self.path).weights
+        if not weights.exists():
+            raise self._lacks("weights")
+        if values is None:
+            data = load_data(config)
+            context, start = (data.test or data.val).context, (data.test or data.val).start
+        else:
+            context = _as_series(values, config.dataset.channels)
+            start = np.zeros(len(context), dtype=np.int64)
+        steps = known(config.forecast.horizon) if horizon is None else index(horizon)
+        with _left_as_it_was():
+            torch.set_num_threads(config.runtime.threads)  # results depend on it
+            network, scaler = load_network(config.model, config.runtime.dtype, weights.read_bytes())
+            return closed_loop(network, scaler, context, start, steps)
+
+    def _lacks(self, what: str) -> Refused:
+        info = RunDirectory(self.path).read_info()
+        way_out = "" if info.complete else f"; wait for its end, or go on with it: wavesweep resume {self.path}"
+        return Refused(f"{self.path} has no {what}, since its status is {info.status}{way_out}")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep as its directory tells of it, while it runs too.
+
+    Attributes:
+        path: Of its directory.
+    """
+
+    path: Path
+
+    def leaderboard(self) -> "pd.DataFrame":
+        """Return the leaderboard as it stands now: the rows and columns of leaderboard.csv, the best first."""
+        import pandas as pd
+
+        from wavesweep.leaderboard.ranking import rank
+        from wavesweep.leaderboard.table import write_csv
+
+        board = rank(SweepDirectory(self.path))
+        with TemporaryDirectory() as place:
+            write_csv(board, table := Path(place, "leaderboard.csv"))
+            return pd.read_csv(table) if board.rows else pd.DataFrame()
+
+    def runs(self) -> list[Run]:
+        """Return the runs that have begun, in the order of the trials."""
+        sweep = SweepDirectory(self.path)
+        places = [self.path / trial.directory for trial in sweep.read_trials(sweep.read_plan()) if trial.directory]
+        return [Run(place) for place in places if RunDirectory(place).info.exists()]
+
+
+def run(config: Config, directory: str | Path | None = None) -> Run:
+    """Train, forecast, score and track, as the command does: same configuration and seed, same numbers.
+
+    It says nothing unless there is something to warn of; `logging.basicConfig(level="INFO")` lets it tell of its
+    epochs. torch's threads and its generator on the CPU, warnings and MLflow's variables are put back at the end.
+
+    Args:
+        config: As `compose` gives it.
+        directory: Of the run, made if it is not there; None: a new one below outputs/runs.
+
+    Returns:
+        The run, finished or diverged. Its name, and the command in its description, tell what is not as by default.
+
+    Raises:
+        Refused: If it can't be run, or the directory holds a run; nothing is written then.
+        KeyboardInterrupt: After Ctrl-C; `wavesweep resume DIRECTORY` goes on with the run.
+    """
+    from wavesweep.cli.progress import progress
+    from wavesweep.config.overrides import overrides_of
+    from wavesweep.tracking.job import execute, prepare_alone, refuse_taken, warm_up
+
+    warm_up()  # what libraries set as they are imported stays
+    path = Path(directory or f"outputs/runs/{datetime.now():%Y-%m-%d_%H-%M-%S}_{token_hex(2)}").absolute()
+    with _left_as_it_was(), signals.handing_on():
+        prepared = prepare_alone(parse(dump(config)))
+        refuse_taken(RunDirectory(path))
+        path.mkdir(parents=True, exist_ok=True)
+        with progress(config.objective) as listen:
+            outcome = execute(prepared, RunDirectory(path), RunInfo(*overrides_of(config), sweep_id=None), listen)
+    if not outcome.tracked:
+        log.warning("the results are complete in %s; wavesweep sync %s delivers them to MLflow", path, path)
+    return Run(path)
+
+
+def open_run(path: str | Path) -> Run:
+    """Return the run whose directory this is, however it stands.
+
+    Raises:
+        Refused: If it is no run's.
+    """
+    if not RunDirectory(Path(path)).info.exists():
+        raise Refused(f"{path} must be a run's directory, but holds no run.json; name another")
+    return Run(Path(path).absolute())
+
+
+def open_sweep(path: str | Path) -> Sweep:
+    """Return a sweep by its directory or, of those below outputs/, by its id or as `latest`.
+
+    Raises:
+        Refused: If there is none.
+    """
+    from wavesweep.leaderboard.finding import open_sweep as find
+
+    return Sweep(find(str(path)).path.absolute())
+
+
+def _metrics(row: dict[str, float | None]) -> "Metrics":
+    """Return the metrics of a record, without its epoch, time and cost."""
+    return {key: float("nan") if value is None else value for key, value in row.items() if "/" in key}
+
+
+def _as_series(values: "ArrayLike", channels: tuple[str, ...]) -> np.ndarray:
+    """Return observed values as (series, time, channel), float64; refuse what is no such array of finite values."""
+    if hasattr(values, "columns"):  # whose rows are steps, not series
+        raise ValueError("values must be an array, got a table; give table[channels].to_numpy()[np.newaxis]")
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim in (1, 2) and len(channels) == 1:
+        array = np.atleast_2d(array)[..., np.newaxis]
+    if array.ndim != 3 or array.shape[2] != len(channels) or not len(array):
+        wanted = f"(series, time, channel), of the channels {', '.join(channels)}"
+        raise ValueError(f"values must be {wanted}, got the shape {np.shape(values)}")
+    if not np.isfinite(array).all():
+        raise ValueError("values must be finite; fill or leave out those that are missing")
+    return array
+
+
+@contextmanager
+def _left_as_it_was() -> Iterator[None]:
+    """Put back what computing and tracking set for the whole process."""
+    import torch
+
+    threads, before = torch.get_num_threads(), dict(os.environ)
+    try:
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        ours = {name for name in os.environ if name.startswith("MLFLOW_")}  # which a command would take for chosen
+        for name in ours - before.keys():
+            del os.environ[name]
+        os.environ.update({name: before[name] for name in ours & before.keys()})

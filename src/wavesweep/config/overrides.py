@@ -1,0 +1,75 @@
+"""The overrides that make a configuration: of one that was not typed on a command line."""
+
+import re
+from functools import cache
+from typing import Any
+
+from hydra.core.override_parser.types import Quote, QuotedString
+
+from wavesweep.config.config import Config, dump, flatten
+from wavesweep.config.groups import options, read_option
+
+
+def overrides_of(config: Config) -> tuple[list[str], dict[str, str]]:
+    """Tell how a configuration differs from the defaults; `tracking` aside.
+
+    Args:
+        config: As composed, or filled in.
+
+    Returns:
+        Overrides from which `compose` makes it, and the option that they choose in each group: the one with the
+        fewest values to change, the default where several have.
+    """
+    values, defaults = dump(config), read_option("", "config")
+    preset = {
+        group: option
+        for entry in defaults.pop("defaults")
+        if isinstance(entry, dict)
+        for group, option in entry.items()
+    }
+    choices = {group: _nearest(group, preset[group], values[group]) for group in preset if group in values}
+    base = flatten(defaults | {group: _read(group, option) for group, option in choices.items()})
+    chosen = [f"{group}={option}" for group, option in choices.items() if option != preset[group]]
+    changed = {key: value for key, value in flatten(values).items() if base.get(key) != value}
+    return [
+        *chosen,
+        *(f"{key}={_written(changed[key])}" for key in changed if not key.startswith("tracking.")),
+    ], choices
+
+
+def _nearest(group: str, default: str, values: dict[str, Any]) -> str:
+    """Return the option of a group that differs in the fewest values, of those of the same kind."""
+
+    def distance(option: str) -> float:
+        there = _read(group, option)
+        if there.get("kind") != values.get("kind"):
+            return float("inf")
+        return sum(there.get(key) != value for key, value in values.items())
+
+    return min([default, *options(group)], key=distance)
+
+
+@cache
+def _read(group: str, option: str) -> dict[str, Any]:
+    """Return the values of an option, with those of the options that it stands on."""
+    values = read_option(group, option)
+    for parent in values.pop("defaults", []):
+        if isinstance(parent, str) and parent != "_self_":
+            values = _read(group, parent) | values
+    return values
+
+
+def _written(value: object) -> str:
+    """Write a value in Hydra's grammar, such that it is read as the same."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_written, value))}]"
+    if isinstance(value, str):
+        plain = re.fullmatch(r"(?a)[A-Za-z_][\w./:-]*", value) and value.lower() not in (
+            "null",
+            "true",
+            "false",
+            "nan",
+            "inf",
+        )
+        return value if plain else QuotedString(value, Quote.single).with_quotes()
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)

@@ -1,0 +1,54 @@
+"""The overrides that make a configuration again."""
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.commands import SMALL
+from wavesweep.config.composing import compose
+from wavesweep.config.groups import options
+from wavesweep.config.overrides import _written, overrides_of
+from wavesweep.runs.preparation import prepare
+
+CHOICES = [
+    f"{group}={option}" for group in ("experiment", "model", "optimizer", "training") for option in options(group)
+]
+
+
+@pytest.mark.parametrize("override", CHOICES)
+def test_they_make_what_a_choice_makes(override: str) -> None:
+    composed = compose(override)
+    overrides, choices = overrides_of(composed)
+    assert compose(*overrides) == composed
+    group, _, option = override.partition("=")
+    assert group == "experiment" or (choices[group] == option and len(overrides) <= 1)
+
+
+def test_of_the_defaults_there_are_none() -> None:
+    choices = {"dataset": "sine", "model": "medium", "optimizer": "adam", "training": "default"}
+    assert overrides_of(compose()) == ([], choices)
+
+
+def test_they_are_those_that_were_typed() -> None:
+    typed = ["model=tiny", "seed=3", "dataset.length=40", "training.epochs=3", "runtime.threads=2"]
+    assert overrides_of(compose(*typed))[0] == typed
+
+
+def test_they_make_a_configuration_that_was_filled_in() -> None:
+    filled = prepare(compose(*SMALL, "model=small", "runtime.device=cpu")).config
+    assert compose(*overrides_of(filled)[0]) == filled
+
+
+def test_where_the_run_is_tracked_is_no_part_of_them() -> None:
+    assert overrides_of(compose("tracking.experiment=other", "tracking.required=true"))[0] == []
+
+
+plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+# What Hydra resolves, or its grammar has no place for, stands in no configuration.
+text = st.text(st.characters(exclude_characters="$\n\r", exclude_categories=["C"]), min_size=1)
+
+
+@given(value=plain | text | st.lists(plain | text))
+def test_hydra_reads_what_is_written(value: object) -> None:
+    assert OverridesParser.create().parse_override(f"key={_written(value)}").value() == value

@@ -1,0 +1,346 @@
+"""What `import wavesweep` offers."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import hydra
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+
+import wavesweep as ws
+from tests.support.commands import SMALL, Command, command, real_command
+from tests.support.records import on_disk
+from wavesweep.models.scores import mse
+from wavesweep.runs.directory import RunDirectory
+
+QUICK = (*SMALL, "model=tiny", "runtime.device=cpu")
+LONG = (*QUICK, "training.epochs=150", "training.refine_epochs=0")
+SWEEP = ("-m", *QUICK, "model=tiny,linear", "seed=1,0", "hydra/launcher=basic")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("notebook")
+
+
+@pytest.fixture(scope="module")
+def run(place: Path) -> ws.Run:
+    """Return a run that this process has made, which sits elsewhere."""
+    return run_in(place, *QUICK)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the command has made a sweep."""
+    place = tmp_path_factory.mktemp("sweep")
+    assert command(*SWEEP, cwd=place).returncode == 0
+    return place
+
+
+def run_in(place: Path, *overrides: str, directory: Path | None = None) -> ws.Run:
+    """Run as a notebook does whose working directory is there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        return ws.run(ws.compose(*overrides), directory)
+
+
+@contextmanager
+def striking(path: Path) -> Iterator[None]:
+    """Press Ctrl-C once a run in that directory has recorded three epochs."""
+
+    def strike() -> None:
+        while len(RunDirectory(path).read_metrics()) < 3:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    striker = Thread(target=strike, daemon=True)
+    striker.start()
+    yield
+    striker.join()
+
+
+class TestNames:
+    def test_these_are_public(self) -> None:
+        assert ws.__all__ == [
+            "Config", "Interrupted", "Pruned", "Refused", "Run", "Sweep",
+            "compose", "load_data", "open_run", "open_sweep", "report", "run",
+        ]  # fmt: skip
+        assert set(ws.__all__) <= set(dir(ws))
+
+    @pytest.mark.parametrize("name", ws.__all__)
+    def test_each_is_there(self, name: str) -> None:
+        assert getattr(ws, name).__name__ == name
+
+    def test_others_are_not(self) -> None:
+        with pytest.raises(AttributeError, match="module 'wavesweep' has no attribute 'compos'"):
+            ws.compos  # type: ignore[attr-defined]  # noqa: B018
+
+    def test_importing_the_package_imports_nothing_else(self) -> None:
+        script = "import sys; before = {*sys.modules}; import wavesweep; dir(wavesweep); print({*sys.modules} - before)"
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "{'wavesweep'}"
+
+    def test_its_types_are_for_others_too(self) -> None:
+        assert Path(ws.__file__).with_name("py.typed").exists()
+
+
+def test_compose_works_beside_another_hydra() -> None:
+    with hydra.initialize_config_module("tests", version_base="1.3"):
+        theirs = GlobalHydra.instance().hydra
+        assert ws.compose("seed=4").seed == 4
+        with pytest.raises(ws.Refused):
+            ws.compose("seed=none")
+        assert GlobalHydra.instance().hydra is theirs is not None
+
+
+class TestRun:
+    def test_it_is_the_command_s_to_the_last_bit(self, tmp_path: Path) -> None:
+        """The second run of a process too, whatever was computed before it."""
+        overrides = (*QUICK, "seed=3", "model.dropout=0.1", "dataset=cos_sin_squared")
+        assert real_command(*overrides, f"hydra.run.dir={tmp_path}/typed", cwd=tmp_path).returncode == 0
+        torch.manual_seed(99)
+        for name in ("first", "second"):
+            run_in(tmp_path, *overrides, directory=tmp_path / name)
+        typed, first, second = (on_disk(tmp_path / name) for name in ("typed", "first", "second"))
+        assert first == second == typed
+        ours, theirs = (RunDirectory(tmp_path / name).read_info() for name in ("first", "typed"))
+        assert ours.choices == theirs.choices
+        assert ws.compose(*ours.overrides) == ws.compose(*theirs.overrides)
+
+    def test_it_gets_a_directory_like_the_command_s(self, run: ws.Run, place: Path) -> None:
+        assert run.path.parent == place / "outputs" / "runs"
+        assert [path.name for path in place.iterdir()] == ["outputs"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_[0-9a-f]{4}", run.path.name)
+
+    def test_it_is_found_again(self, run: ws.Run) -> None:
+        assert ws.open_run(str(run.path)) == run
+
+    def test_it_leaves_the_process_as_it_was(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
+        torch.manual_seed(5)
+        before = torch.get_num_threads()
+        torch.set_num_threads(2)
+
+        def state() -> tuple[object, ...]:
+            handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+            return Path.cwd(), dict(os.environ), [*warnings.filters], torch.get_num_threads(), handlers
+
+        try:
+            was, random = state(), torch.get_rng_state()
+            run_in(tmp_path, *QUICK).forecast()
+            assert state() == was
+            assert torch.equal(torch.get_rng_state(), random)
+        finally:
+            torch.set_num_threads(before)
+
+    def test_it_prints_nothing(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        run_in(tmp_path, *QUICK)
+        assert capfd.readouterr() == ("", "")
+
+    def test_what_can_t_be_run_leaves_nothing(self, tmp_path: Path) -> None:
+        with pytest.raises(ws.Refused, match="model=pointwise sees the time alone"):
+            run_in(tmp_path, *QUICK, "model=pointwise")
+        config = ws.compose(*QUICK)
+        with pytest.raises(ws.Refused, match="seed must be at least 0, got -1"):
+            ws.run(config.model_copy(update={"seed": -1}), tmp_path / "run")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_directory_takes_one(self, run: ws.Run, place: Path) -> None:
+        before = on_disk(run.path)
+        with pytest.raises(ws.Refused, match="holds a run already"):
+            run_in(place, *QUICK, directory=run.path)
+        assert on_disk(run.path) == before
+
+    def test_one_that_diverges_says_so(self, tmp_path: Path) -> None:
+        diverged = run_in(tmp_path, *QUICK, "optimizer=sgd", "optimizer.lr=1e30", "training.refine_epochs=0")
+        assert (diverged.status, diverged.result.diverged) == ("diverged", True)
+        assert np.isnan(diverged.result.objective)
+        assert np.isnan(diverged.metrics["train/loss"]).any()
+
+
+class TestCtrlC:
+    def test_it_interrupts_as_usual_and_the_run_can_be_resumed(self, tmp_path: Path, wavesweep: Command) -> None:
+        handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+        cut = tmp_path / "cut"
+
+        with striking(cut), pytest.raises(KeyboardInterrupt):
+            run_in(tmp_path, *LONG, directory=cut)
+        assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+        run = ws.open_run(cut)
+        assert run.status == "killed"
+        assert 3 <= len(run.metrics) < 150
+        with pytest.raises(ws.Refused, match=r"has no result, since its status is killed; .* wavesweep resume "):
+            _ = run.result
+        with pytest.raises(ws.Refused, match="has no weights"):
+            run.forecast()
+
+        whole = run_in(tmp_path, *LONG, directory=tmp_path / "whole")  # the signal is forgotten
+        assert wavesweep("resume", str(cut), pictures=True).returncode == 0
+        assert on_disk(cut) == on_disk(whole.path)
+
+    def test_a_program_with_a_handler_of_its_own_gets_the_signal(self, tmp_path: Path) -> None:
+        seen: list[int] = []
+        before = signal.signal(signal.SIGINT, lambda signum, _: seen.append(signum))
+        try:
+            with striking(tmp_path / "cut"), pytest.raises(ws.Interrupted, match="SIGINT"):
+                run_in(tmp_path, *LONG, directory=tmp_path / "cut")
+        finally:
+            signal.signal(signal.SIGINT, before)
+        assert seen == [signal.SIGINT]
+
+    def test_another_thread_can_run(self, tmp_path: Path) -> None:
+        runs: list[ws.Run] = []
+        thread = Thread(target=lambda: runs.append(run_in(tmp_path, *QUICK)))
+        thread.start()
+        thread.join()
+        assert runs[0].status == "finished"
+
+
+class TestRecords:
+    def test_metrics_are_those_on_disk(self, run: ws.Run) -> None:
+        rows = [row for row in RunDirectory(run.path).read_metrics() if "epoch" in row]
+        assert [*run.metrics.index] == [1, 2, 3, 4]
+        assert run.metrics.index.name == "epoch"
+        assert set(run.metrics) == {
+            "train/loss",
+            "val/one_step_mse",
+            "val/closed_loop_mse",
+            "val/closed_loop_scaled_mse",
+        }
+        assert run.metrics.to_dict("records") == [{key: row[key] for key in run.metrics} for row in rows]
+
+    def test_before_the_first_epoch_there_are_none(self, run: ws.Run, tmp_path: Path) -> None:
+        for name in ("run.json", "config.yaml"):
+            shutil.copy(run.path / name, tmp_path)
+        assert ws.open_run(tmp_path).metrics.empty
+        assert ws.open_run(tmp_path).plots == {}
+
+    def test_the_result_is_that_of_the_experiment(self, tmp_path: Path, directory: RunDirectory) -> None:
+        from wavesweep.runs import experiment, preparation
+
+        overrides = (*QUICK, "training.refine_epochs=0", "optimizer.lr=0.3")  # of which it gets worse
+        prepared = preparation.prepare(ws.compose(*overrides))
+        result = experiment.run(prepared.config, prepared.data, directory, lambda *_: None)
+        ours = run_in(tmp_path, *overrides).result
+        assert (ours.diverged, ours.objective, ours.epoch) == (result.diverged, result.objective, result.epoch)
+        assert ours.epoch < 3, "else nothing shows whose metrics they are"
+        seconds = {"time/train_seconds": result.metrics["time/train_seconds"]}
+        assert ours.metrics | seconds == result.metrics
+
+    def test_the_configuration_is_complete(self, run: ws.Run) -> None:
+        assert run.config.forecast.horizon == 40
+        assert run.config.runtime.device == "cpu"
+
+    def test_pictures_are_found_by_name(self, run: ws.Run) -> None:
+        assert {"forecast", "learning_curve", "drift", "forecast_epoch_001"} <= run.plots.keys()
+        assert all(path.read_bytes().startswith(b"\x89PNG") for path in run.plots.values())
+
+    def test_what_is_no_run_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ws.Refused, match="must be a run's directory, but holds no"):
+            ws.open_run(tmp_path)
+
+
+class TestForecast:
+    def test_by_default_it_is_what_the_run_was_scored_on(self, run: ws.Run) -> None:
+        data = ws.load_data(ws.compose(*QUICK))
+        assert data.test
+        forecast = run.forecast()
+        assert forecast.shape == data.test.truth.shape
+        assert mse(forecast, data.test.truth, data.variance) == run.result.metrics["test/closed_loop_scaled_mse"]
+
+    def test_without_a_test_part_it_is_the_validation_part(self, tmp_path: Path) -> None:
+        run = run_in(tmp_path, *QUICK, "dataset.split=[5,2,0]")
+        data = ws.load_data(run.config)
+        assert mse(run.forecast(), data.val.truth) == run.result.metrics["val/closed_loop_mse"]
+
+    def test_a_shorter_one_is_the_beginning_of_a_longer_one(self, run: ws.Run) -> None:
+        longest = run.forecast(horizon=60)
+        for horizon in (1, 2, 7, 59):
+            forecast = run.forecast(horizon=horizon)
+            assert forecast.shape == (1, horizon, 1)
+            np.testing.assert_allclose(forecast, longest[:, :horizon], rtol=1e-4, atol=1e-5)
+
+    def test_it_takes_a_channel_in_three_shapes(self, run: ws.Run) -> None:
+        values = np.sin(np.arange(14).reshape(2, 7, 1))
+        whole = run.forecast(values, horizon=3)
+        assert (whole.shape, whole.dtype) == ((2, 3, 1), np.float64)
+        assert np.array_equal(run.forecast(values[:, :, 0], horizon=3), whole)
+        assert np.array_equal(run.forecast(values[:1, :, 0], 3), run.forecast([*values[0, :, 0]], 3))
+        np.testing.assert_allclose(run.forecast(values[1, :, 0], horizon=3), whole[1:], rtol=1e-4, atol=1e-5)
+
+    def test_it_reads_configuration_and_weights_alone(self, run: ws.Run, tmp_path: Path) -> None:
+        for name in ("config.yaml", "model.safetensors"):
+            shutil.copy(run.path / name, tmp_path)
+        assert np.array_equal(ws.Run(tmp_path).forecast(), run.forecast())
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            (
+                np.ones((2, 7, 3)),
+                r"must be \(series, time, channel\), of the channels value, got the shape \(2, 7, 3\)",
+            ),
+            (np.ones((0, 7)), r"got the shape \(0, 7\)"),
+            (3.0, r"got the shape \(\)"),
+            ([0.1, float("nan"), 0.3], "must be finite"),
+            ([0.1, None, 0.3], "must be finite"),
+            ([], "context must have at least 1 steps, got 0"),
+            (["one"], "could not convert"),
+            (pd.DataFrame({"value": [0.1, 0.2]}), "must be an array, got a table"),
+        ],
+    )
+    def test_it_refuses(self, run: ws.Run, values: object, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            run.forecast(values)  # type: ignore[arg-type]
+
+    def test_it_refuses_a_context_that_the_network_can_t_begin_with(self, tmp_path: Path) -> None:
+        run = run_in(tmp_path, *QUICK, "model=linear", "model.order=5")
+        assert run.forecast(np.ones(5), horizon=2).shape == (1, 2, 1)
+        with pytest.raises(ValueError, match="context must have at least 5 steps, got 4"):
+            run.forecast(np.ones(4))
+
+    def test_it_refuses_a_horizon_that_is_none(self, run: ws.Run) -> None:
+        with pytest.raises(ValueError, match="horizon must be at least 1, got 0"):
+            run.forecast(horizon=0)
+        with pytest.raises(TypeError):
+            run.forecast(horizon=2.5)  # type: ignore[arg-type]
+
+
+class TestSweep:
+    def test_its_leaderboard_is_the_file(self, sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(sweep)
+        opened = ws.open_sweep("latest")
+        assert opened.path.parent == sweep / "outputs" / "sweeps"
+        assert ws.open_sweep(opened.path) == opened == ws.open_sweep(opened.path.name)
+        on_file = pd.read_csv(opened.path / "leaderboard.csv")
+        pd.testing.assert_frame_equal(opened.leaderboard(), on_file)
+        assert [*opened.leaderboard()["rank"]] == [1, 2]
+
+    def test_its_runs_are_those_that_have_begun(self, sweep: Path, tmp_path: Path) -> None:
+        [path] = (sweep / "outputs" / "sweeps").iterdir()
+        runs = ws.open_sweep(path).runs()
+        assert [run.path for run in runs] == [path / str(number) for number in range(4)]
+        assert [(run.config.model.kind, run.config.seed) for run in runs] == [
+            ("lstm", 1), ("lstm", 0), ("linear", 1), ("linear", 0)
+        ]  # fmt: skip
+        assert all(run.forecast().shape == (1, 40, 1) for run in runs)
+        shutil.copytree(path, tmp_path / "copy")
+        shutil.rmtree(tmp_path / "copy" / "1")
+        assert [run.path.name for run in ws.open_sweep(tmp_path / "copy").runs()] == ["0", "2", "3"]
+
+    def test_what_is_no_sweep_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ws.Refused, match=r"must be a sweep's directory or id, but holds no sweep\.json"):
+            ws.open_sweep(tmp_path)
