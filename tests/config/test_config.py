@@ -1,17 +1,23 @@
-"""The typed configuration: refusals, round trips, hashes."""
+"""The typed configuration: refusals and round trips."""
 
+import json
 import math
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from tests.support.commands import config, small
+from tests.support.parts import composed, config, with_values
 from wavesweep.base.errors import Refused
-from wavesweep.config.config import dump, flatten, parse
+from wavesweep.config.composing import compose
+from wavesweep.config.config import Config, dump, flatten, parse
+from wavesweep.config.derived import fill_in
+from wavesweep.config.groups import options, read_option
 from wavesweep.config.objections import keys_of
-from wavesweep.config.replicates import config_hash
 
 CHOICES = [
     (),
@@ -36,18 +42,22 @@ def test_a_dumped_config_parses_to_itself(overrides: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("overrides", CHOICES, ids=" ".join)
 def test_nothing_is_left_open_in_a_filled_config(overrides: tuple[str, ...]) -> None:
+    assert fill_in(config(*overrides)) == config(*overrides)
     values = flatten(dump(config(*overrides)))
     assert [key for key, value in values.items() if value is None or value == "auto"] == []
 
 
-def changed(key: str, value: object) -> dict[str, Any]:
-    values = dump(config())
-    *groups, name = key.split(".")
-    place = values
-    for group in groups:
-        place = place[group]
-    place[name] = value
-    return values
+def test_an_unfilled_config_keeps_its_nulls_and_parses_to_itself() -> None:
+    unfilled = compose()
+    assert unfilled.forecast.horizon is None
+    assert parse(dump(unfilled)) == unfilled
+
+
+@pytest.mark.parametrize("overrides", CHOICES[2:6], ids=" ".join)
+def test_values_set_afterwards_are_values_composed(overrides: tuple[str, ...]) -> None:
+    """So other tests may compose by `composed`, which is fast."""
+    values = ("forecast.context=null", "dataset.split=[0.5,0.25,0.25]", "tracking.experiment='1'", "seed=3")
+    assert composed(*overrides, *values) == compose("runtime.device=cpu", *overrides, *values)
 
 
 REFUSALS = [
@@ -73,6 +83,7 @@ REFUSALS = [
     ("training.keep", "first", "training.keep: first is unknown; choose from best, last"),
     ("training.noise_end", 0.1, "training: noise_start and noise_end must both be 0, or both be greater"),
     ("tracking.uri", "", "tracking.uri must not be empty"),
+    ("tracking.uri", "http://me:pw@host", "tracking.uri must not hold a password or token, since it is stored; give"),
     ("tracking.required", "yes", "tracking.required must be true or false, got yes"),
     ("runtime.device", "gpu", "runtime.device must be auto, cpu, mps, cuda or cuda:N, got gpu"),
     (
@@ -88,15 +99,14 @@ REFUSALS = [
 @pytest.mark.parametrize(("key", "value", "message"), REFUSALS, ids=lambda part: str(part)[:40])
 def test_a_wrong_value_is_refused_with_key_rule_and_value(key: str, value: object, message: str) -> None:
     with pytest.raises(Refused) as refusal:
-        parse(changed(key, value))
+        parse(with_values(dump(config()), {key: value}))
     text = str(refusal.value)
     assert text.startswith(message)
     assert "\n" not in text
 
 
 def test_all_problems_are_reported_together() -> None:
-    values = changed("dataset.width", -1)
-    values["training"]["epochs"] = 0
+    values = with_values(dump(config()), {"dataset.width": -1, "training.epochs": 0})
     del values["seed"]
     with pytest.raises(Refused) as refusal:
         parse(values)
@@ -107,23 +117,90 @@ def test_all_problems_are_reported_together() -> None:
     ]
 
 
-@given(st.text(min_size=1), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text()))
-def test_whatever_stands_in_a_config_is_accepted_or_refused(name: str, value: object) -> None:
-    values = dump(FILLED)
-    for group in ("dataset", "training", "model"):
-        values[group] = values[group] | {name: value}
-    if name not in keys_of(type(FILLED)) and all(name not in dump(FILLED)[g] for g in ("dataset", "training", "model")):
-        with pytest.raises(Refused):
+KEYS = sorted(keys_of(Config))
+ODDITIES = [
+    *(None, True, False, -1, 0, 1, 2, 5, 2**31, 2**63, -0.5, 0.0, 0.5, 1.0, 1e300, math.inf, math.nan),
+    *("", "1", "no", "none", "auto", "cpu", "best", "some", "value", "series", "cosine", "float64", "sqlite:///x"),
+    *([], [1], [0.5, 0.5], [0, 0, 0], [1, 0, 1], [0.5, 0.25, 0.25], [None], ["a"], {}, {"kind": "sine"}, {"a": 1}),
+]
+
+
+@cache
+def bases() -> list[dict[str, Any]]:
+    """Return configurations that hold each known key at least once."""
+    chosen = [
+        (group, read_option(group, name)) for group in ("dataset", "model", "optimizer") for name in options(group)
+    ]
+    return [dump(parse(dump(composed()) | {group: part})) for group, part in chosen if "kind" in part]
+
+
+def standing() -> list[Any]:
+    """Return all values that stand in them: each is worth a try at all keys."""
+    return list({json.dumps(value): value for values in bases() for value in flatten(values).values()}.values())
+
+
+def is_accepted(values: Mapping[str, Any]) -> bool:
+    with suppress(Refused):
+        parse(values)
+        return True
+    return False
+
+
+PLAIN = st.none() | st.booleans() | st.integers(-2, 99) | st.integers() | st.floats(0, 1) | st.floats() | st.text()
+BASES = st.deferred(lambda: st.sampled_from(bases()))
+VALUES = st.one_of(
+    st.deferred(lambda: st.sampled_from([*ODDITIES, *standing()])),
+    PLAIN,
+    st.lists(PLAIN, max_size=4) | st.dictionaries(st.text(), PLAIN, max_size=2),
+)
+CHANGES = st.lists(st.tuples(st.sampled_from(KEYS), VALUES), min_size=1, max_size=3)
+
+
+def with_changes(values: dict[str, Any], changes: list[tuple[str, Any]]) -> dict[str, Any]:
+    for key, value in changes:
+        with suppress(TypeError):  # what stands around it was made a value
+            values = with_values(values, {key: value})
+    return values
+
+
+@given(BASES, CHANGES)
+def test_whatever_stands_at_a_known_key_is_accepted_as_it_is_or_refused(
+    base: dict[str, Any], changes: list[tuple[str, Any]]
+) -> None:
+    values = with_changes(base, changes)
+    if is_accepted(values):
+        accepted = parse(values)
+        assert parse(dump(accepted)) == accepted
+        assert json.loads(json.dumps(dump(accepted))) == values, "a value was changed in silence"
+    else:
+        with pytest.raises(Refused) as refusal:
             parse(values)
+        parts = tuple(key.partition(".")[0] for key, _ in changes)
+        assert all(line.startswith(parts) for line in str(refusal.value).splitlines())
 
 
-FILLED = config()
+@pytest.mark.parametrize("verdict", [True, False], ids=["accepted", "refused"])
+def test_what_that_property_draws_is_met_by_either_verdict(*, verdict: bool) -> None:
+    drawn = st.builds(with_changes, BASES, CHANGES)
+    quickly = settings(phases=[Phase.generate])
+    find(drawn, lambda values: values not in bases() and is_accepted(values) == verdict, settings=quickly)
 
 
-def test_replicates_share_their_hash_and_others_do_not() -> None:
-    base = config_hash(small())
-    assert config_hash(small("seed=5")) == base
-    assert config_hash(small("dataset.seed=5")) == base
-    assert config_hash(small("tracking.experiment=other")) == base
-    assert config_hash(small("training.epochs=4")) != base
-    assert config_hash(small("runtime.dtype=float64")) != base
+@pytest.mark.parametrize("key", KEYS)
+def test_each_key_takes_some_values_and_refuses_others(key: str) -> None:
+    """A key that took anything would have no check; one that took nothing could not be there."""
+    part, _, name = key.rpartition(".")
+    places = [values for values in bases() if name in (values[part] if part else values)]
+    verdicts = set()
+    for value in [(places[0][part] if part else places[0])[name], *ODDITIES]:
+        verdicts |= {is_accepted(with_values(places[0], {key: value}))}
+    assert verdicts == {True, False}
+
+
+@given(st.text(min_size=1), VALUES)
+def test_an_unknown_key_is_refused_whatever_it_holds(name: str, value: object) -> None:
+    filled = dump(config())
+    for group in ("", "dataset.", "training.", "model."):
+        if f"{group}{name}" not in flatten(filled) and name not in filled and "." not in name:
+            with pytest.raises(Refused, match="is not a key of this configuration"):
+                parse(with_values(filled, {f"{group}{name}": value}))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.support.commands import config, small
+from tests.support.parts import composed, config, small
 from wavesweep.base.errors import Refused
-from wavesweep.config.composing import compose
-from wavesweep.config.derived import find_device, without_effect
+from wavesweep.config.derived import fill_in, find_device, without_effect
+from wavesweep.data.generated import Generated
 from wavesweep.data.shapes import rows_of, splits_by_time
 from wavesweep.models.configured import Linear
 
@@ -16,25 +16,28 @@ def test_everything_follows_from_the_shape() -> None:
     assert (rows.train, rows.val, rows.test) == (5, 1, 1)
     assert (filled.forecast.horizon, filled.forecast.context) == (40, 40)
     assert (filled.training.window, filled.training.washout) == (40, 12)
+    assert fill_in(filled) == filled
 
 
 def test_sizes_are_drawn_from_the_seed_unless_given() -> None:
-    first, again, other = (config("dataset=cos_sin_squared", f"seed={seed}").dataset for seed in (0, 0, 1))
+    drawn = ("dataset=cos_sin_squared", "dataset.num_series=null", "dataset.length=null", "dataset.width=null")
+    first, again, other = (fill_in(composed(*drawn, f"seed={seed}")).dataset for seed in (0, 0, 1))
     assert first == again
-    assert first.num_series != other.num_series
+    assert first.shape[0] != other.shape[0]
     for dataset in (first, other):
+        assert isinstance(dataset, Generated)
         assert 50 <= (dataset.num_series or 0) < 200
         assert 800 <= (dataset.length or 0) < 1200
         assert 10 <= dataset.model_dump()["width"] < 30
-    given = config("dataset=cos_sin_squared", "dataset.num_series=9").dataset
-    assert (given.num_series, given.length) == (9, first.length)
+    assert fill_in(composed(*drawn, "dataset.num_series=9")).dataset.shape == (9, first.shape[1])
 
 
 def test_the_article_splits_95_percent_off_and_validates_on_further_series() -> None:
     dataset = config("experiment=article/cos_sin_squared").dataset
+    assert isinstance(dataset, Generated)
     rows, drawn = rows_of(dataset), dataset.num_series or 0
     assert (rows.train, rows.val, rows.test) == (round(0.95 * drawn), 3, drawn - round(0.95 * drawn))
-    assert dataset.total_series == drawn + 3
+    assert dataset.shape[0] == drawn + 3
 
 
 def test_a_single_series_is_split_by_time() -> None:
@@ -75,9 +78,16 @@ def test_what_the_shape_forbids_is_refused(overrides: tuple[str, ...], message: 
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
-    with pytest.raises(Refused, match="device=cuda:99 can't be used"):
-        find_device("cuda:99")
-    assert find_device("auto") in ("cpu", "cuda")
+    for name in ("cuda:99", "mps"):
+        with pytest.raises(Refused, match=f"device={name} can't be used .*; choose auto or cpu"):
+            find_device(name)
+
+
+@pytest.mark.parametrize(("there", "device"), [(True, "cuda"), (False, "cpu")])
+def test_the_device_auto_is_a_gpu_where_there_is_one(there: bool, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: there)
+    assert find_device("auto") == device
+    assert find_device("cpu") == "cpu"
 
 
 def test_the_order_of_an_autoregression_fits_what_it_sees() -> None:
@@ -99,7 +109,3 @@ def test_the_order_of_an_autoregression_fits_what_it_sees() -> None:
 )
 def test_what_has_no_effect_is_known(overrides: tuple[str, ...], keys: set[str]) -> None:
     assert keys <= without_effect(config(*overrides)).keys()
-
-
-def test_an_unfilled_config_keeps_its_nulls() -> None:
-    assert compose().forecast.horizon is None

@@ -2,39 +2,66 @@
 
 import io
 import logging
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from pickle import UnpicklingError
 
 import pytest
 import torch
 
-from tests.support.commands import small
+from tests.support.parts import go, leave_undrawn, small
 from tests.support.records import rows
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import seal, unseal
-from wavesweep.data.splits import load
 from wavesweep.runs.checkpoint import CHECKPOINT_VERSION, load_checkpoint
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.experiment import Result, run
+from wavesweep.runs.experiment import Result
 
-OVERRIDES = ("optimizer=lbfgs", "training.epochs=5", "training.refine_epochs=2")
+CONFIG = ("optimizer=lbfgs", "dataset.length=24", "training.epochs=4", "training.refine_epochs=2")
 
 
 class Stopped(Exception):
     pass
 
 
-def go(directory: RunDirectory, last: int | None = None) -> Result:
-    """Run to the end, or until an epoch has been recorded."""
-    directory.path.mkdir(exist_ok=True)
-    config = small(*OVERRIDES)
+def proceed(directory: RunDirectory, last: int | None = None) -> Result:
+    """Run to the end from the last checkpoint, if there is one, or until an epoch has been recorded."""
 
     def listen(epoch: int, *_: object) -> None:
         if epoch == last:
             raise Stopped
 
-    return run(config, load(config), directory, listen, load_checkpoint(directory))
+    return go(small(*CONFIG), directory, listen, load_checkpoint(directory))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def undrawn() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        leave_undrawn(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDirectory, Result]:
+    """A run left alone, and its result."""
+    directory = RunDirectory(tmp_path_factory.mktemp("runs") / "straight")
+    return directory, proceed(directory)
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """A run that stopped after an epoch of its refinement: of its two checkpoints, the first is the main stage's."""
+    directory = RunDirectory(tmp_path_factory.mktemp("runs") / "stopped")
+    with pytest.raises(Stopped):
+        proceed(directory, last=5)
+    return directory
+
+
+@pytest.fixture
+def resumed(stopped: RunDirectory, tmp_path: Path) -> RunDirectory:
+    """A copy of it, to be damaged."""
+    return RunDirectory(shutil.copytree(stopped.path, tmp_path / "resumed"))
 
 
 def flip(path: Path) -> None:
@@ -54,47 +81,44 @@ def empty(path: Path) -> None:
 @pytest.mark.parametrize("damage", [flip, truncate, empty])
 @pytest.mark.parametrize("both", [False, True], ids=["the last", "both"])
 def test_a_damaged_checkpoint_is_noticed(
-    damage: Callable[[Path], None], both: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    damage: Callable[[Path], None],
+    both: bool,
+    straight: tuple[RunDirectory, Result],
+    resumed: RunDirectory,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    straight, resumed = RunDirectory(tmp_path / "straight"), RunDirectory(tmp_path / "resumed")
-    expected = go(straight)
-    with pytest.raises(Stopped):
-        go(resumed, last=5)
+    directory, expected = straight
     damaged = [resumed.checkpoint, resumed.previous_checkpoint][: 1 + both]
     for path in damaged:
         damage(path)
     with caplog.at_level(logging.WARNING):
-        result = go(RunDirectory(resumed.path))
+        result = proceed(resumed)
     assert [record.getMessage() for record in caplog.records] == [
         f"{path} is damaged, so the run goes on from further back" for path in damaged
     ]
     assert (result.epoch, result.objective) == (expected.epoch, expected.objective)
-    assert resumed.weights.read_bytes() == straight.weights.read_bytes()
-    assert rows(resumed) == rows(straight)
+    assert resumed.weights.read_bytes() == directory.weights.read_bytes()
+    assert rows(resumed) == rows(directory)
 
 
-def test_a_checkpoint_of_another_format_is_refused(tmp_path: Path) -> None:
-    directory = RunDirectory(tmp_path / "run")
-    with pytest.raises(Stopped):
-        go(directory, last=3)
-    content = torch.load(io.BytesIO(unseal(directory.checkpoint.read_bytes())), weights_only=True)
+def test_a_checkpoint_of_another_format_is_refused(resumed: RunDirectory) -> None:
+    content = torch.load(io.BytesIO(unseal(resumed.checkpoint.read_bytes())), weights_only=True)
     buffer = io.BytesIO()
     torch.save({**content, "version": CHECKPOINT_VERSION - 1}, buffer)
-    directory.checkpoint.write_bytes(seal(buffer.getvalue()))
+    resumed.checkpoint.write_bytes(seal(buffer.getvalue()))
     with pytest.raises(Refused, match=f"must have format {CHECKPOINT_VERSION}, got {CHECKPOINT_VERSION - 1}"):
-        go(RunDirectory(directory.path))
+        proceed(resumed)
 
 
-def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
-    directory = RunDirectory(tmp_path / "run")
-    with pytest.raises(Stopped):
-        go(directory, last=3)
+def test_a_checkpoint_runs_no_code(resumed: RunDirectory, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     torch.save({"version": CHECKPOINT_VERSION, "training": Evil(tmp_path / "trace"), "kept": {}}, buffer)
-    directory.checkpoint.write_bytes(seal(buffer.getvalue()))
+    resumed.checkpoint.write_bytes(seal(buffer.getvalue()))
     with pytest.raises(UnpicklingError):
-        go(RunDirectory(directory.path))
+        proceed(resumed)
     assert not (tmp_path / "trace").exists()
+    torch.load(io.BytesIO(buffer.getvalue()), weights_only=False)
+    assert (tmp_path / "trace").exists(), "it would have run otherwise"
 
 
 class Evil:

@@ -5,13 +5,13 @@ import pytest
 import torch
 from statsmodels.tsa.ar_model import AutoReg
 
-from tests.support.commands import small
+from tests.support.parts import small
 from wavesweep.data.periods import find_period
-from wavesweep.data.splits import Part, load
+from wavesweep.data.splits import Part
 from wavesweep.models.baselines import baseline_forecasts, seasonal_naive
-from wavesweep.models.configured import Linear
 from wavesweep.models.linear import LinearForecaster
 from wavesweep.models.scores import drift, mse
+from wavesweep.runs.preparation import load_data
 
 
 def part(context: np.ndarray, horizon: int) -> Part:
@@ -39,7 +39,7 @@ def test_no_channel_outweighs_the_others_in_the_period() -> None:
 
 def test_least_squares_agree_with_statsmodels() -> None:
     series = np.random.default_rng(0).normal(size=300).cumsum()
-    built = LinearForecaster(1, Linear(kind="linear", order=3))
+    built = LinearForecaster(1, order=3)
     built.fit(torch.from_numpy(series)[None, :, None])
     oracle = AutoReg(series, lags=3, trend="c").fit()
     ours = np.append(built.weights[-1].numpy(), built.weights[:-1].numpy()[::-1])  # AutoReg lists the last value first
@@ -49,7 +49,7 @@ def test_least_squares_agree_with_statsmodels() -> None:
 
 
 def test_scores_on_the_windows_of_the_test_part() -> None:
-    data = load(small())
+    data = load_data(small())
     assert data.test is not None
     forecasts = baseline_forecasts(data, data.test)
     scores = {name: mse(forecast, data.test.truth, data.variance) for name, forecast in forecasts.items()}

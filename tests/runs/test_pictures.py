@@ -1,5 +1,6 @@
 """Pictures can be drawn of whatever a run may bring."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from matplotlib.image import imread
 from wavesweep.data.splits import Part
 from wavesweep.models.forecasting import Forecasts
 from wavesweep.runs import pictures as plots
+from wavesweep.runs.directory import RunDirectory
 
 
 def check(path: Path) -> None:
@@ -30,15 +32,15 @@ def test_a_forecast(tmp_path: Path, windows: int, context: int, horizon: int, ch
     check(tmp_path / "forecast.png")
 
 
-@pytest.mark.parametrize("losses", [[1.0, 0.1, 0.01], [None, None], [0.0], [1.0]])
-def test_a_learning_curve(tmp_path: Path, losses: list[float | None]) -> None:
+@pytest.mark.parametrize("losses", [[1.0, 0.1, 0.01], [math.nan, math.inf], [0.0], [1.0]])
+def test_a_learning_curve(directory: RunDirectory, losses: list[float]) -> None:
     keys = ("train/loss", "val/one_step_mse", "val/closed_loop_scaled_mse")
-    rows = [
-        {"epoch": epoch, "evaluations": 3.0 * epoch, "seconds": epoch / 2, **dict.fromkeys(keys, loss)}
-        for epoch, loss in enumerate(losses, start=1)
-    ]
-    plots.learning_curve(tmp_path / "curve.png", [*rows, {"test/one_step_mse": 1.0}], kept=1)
-    check(tmp_path / "curve.png")
+    for epoch, loss in enumerate(losses, start=1):
+        spent = {"evaluations": 3.0 * epoch, "seconds": epoch / 2}
+        directory.append_metrics(epoch, spent | dict.fromkeys(keys, loss))
+    directory.append_metrics(None, {"test/one_step_mse": 1.0})
+    plots.learning_curve(directory, kept=1)
+    check(directory.figure("learning_curve"))
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.0, 1e300, np.inf, np.nan])

@@ -20,8 +20,9 @@ import mlflow  # noqa: F401
 import torch._dynamo  # noqa: F401  the first optimizer does that
 
 import wavesweep.runs.experiment  # noqa: F401
-from tests.support.commands import small
+from tests.support.commands import SMALL
 from wavesweep.cli.resume import finish
+from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
 from wavesweep.runs.directory import RunDirectory, RunInfo
 from wavesweep.runs.preparation import prepare
@@ -63,27 +64,27 @@ def forked(work: Callable[[], object]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def begin(config: Config, directory: RunDirectory) -> None:
+def begin(composed: Config, directory: RunDirectory) -> None:
     """Run a job from its beginning."""
-    execute(*prepare(config), directory, RunInfo([], {}, None), lambda *_: None)
+    execute(prepare(composed), directory, RunInfo([], {}, None), lambda *_: None)
 
 
-def resume(config: Config, directory: RunDirectory) -> None:
+def resume(composed: Config, directory: RunDirectory) -> None:
     """Finish a job; begin it where nothing is known of it."""
     if directory.info.exists():
-        finish(directory, config, [])
+        finish(directory, composed, [])
     else:
-        begin(config, directory)
+        begin(composed, directory)
 
 
 def main(place: Path, which: str, *overrides: str) -> None:
-    config = small(*overrides)
+    composed = compose("runtime.device=cpu", "model.hidden_sizes=[5]", *SMALL, *overrides)
     straight, report = RunDirectory(place / "straight"), place / "report"
     straight.path.mkdir(parents=True)
 
     def counted() -> None:
         Steps(report)
-        begin(config, straight)
+        begin(composed, straight)
 
     assert forked(counted) == 0
     names = json.loads(report.read_text())
@@ -96,11 +97,11 @@ def main(place: Path, which: str, *overrides: str) -> None:
 
         def killed(directory: RunDirectory = directory, number: int = number) -> None:
             Steps(report, number)
-            begin(config, directory)
+            begin(composed, directory)
 
         assert forked(killed) == -signal.SIGKILL
         kills[directory.path.name] = name
-        assert forked(lambda directory=directory: resume(config, directory)) == 0
+        assert forked(lambda directory=directory: resume(composed, directory)) == 0
     (place / "kills.json").write_text(json.dumps(kills))
 
 

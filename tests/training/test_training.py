@@ -9,15 +9,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from wavesweep.training.gradient_descent import GradientDescent, Record, Trains
 
-from tests.support.commands import config, small
-from wavesweep.config.config import Config
-from wavesweep.data.splits import load
+from tests.support.parts import composed, config, gradient_descent, losses, small, train, trainer
+from wavesweep.config.derived import fill_in
+from wavesweep.config.groups import read_option
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.pointwise import PointwiseForecaster
-from wavesweep.runs.experiment import load_trainer
+from wavesweep.runs import experiment
+from wavesweep.runs.preparation import load_data
 from wavesweep.training.losses import Loss, closed_loop_loss, cut_windows, draw_windows, one_step_loss
 from wavesweep.training.optimizers import LBFGS
 
@@ -30,82 +30,65 @@ OPTIMIZERS = [
 ]
 
 
-def trainer(filled: Config) -> Trains:
-    return load_trainer(filled, load(filled))
-
-
-def gradient_descent(filled: Config) -> GradientDescent:
-    subject = trainer(filled)
-    assert isinstance(subject, GradientDescent)
-    return subject
-
-
-def losses(records: list[Record]) -> list[float]:
-    return [record.loss for record in records]
-
-
 @pytest.mark.parametrize("overrides", OPTIMIZERS, ids=" ".join)
 class TestEveryOptimizer:
     def test_learns(self, overrides: tuple[str, ...]) -> None:
-        filled = small(*overrides, "training.epochs=30", "training.refine_epochs=0")
-        records = list(trainer(filled).records())
+        records = train(
+            trainer(small(*overrides, "dataset.length=20", "training.epochs=30", "training.refine_epochs=0"))
+        )
         assert len(records) == 30
         assert records[-1].loss < 0.7 * records[0].loss
 
     def test_goes_on_exactly_from_its_state(self, overrides: tuple[str, ...]) -> None:
         filled = small(
             *overrides,
+            "dataset.length=12",
             "training.epochs=3",
             "training.refine_epochs=2",
             "model.dropout=0.2",
             "model.normalization=batch",
         )
-        data = load(filled)
+        data = load_data(filled)
         straight = trainer(filled)
-        expected = []
-        for record in straight.records():
+        expected, states = [], []
+        for record in straight.records(lambda _: False):
             forecast_part(straight.network, data.scaler, data.val)  # as a run does, and to no effect
-            expected.append(record)
-        for stop in range(1, 5):
-            first = trainer(filled)
-            for record in first.records():
-                if record.epoch == stop:
-                    break
             saved = io.BytesIO()
-            torch.save(first.state(), saved)
-            saved.seek(0)
+            torch.save(straight.state(), saved)
+            expected.append(record)
+            states.append(saved.getvalue())
+        for stop, state in enumerate(states, start=1):
             torch.manual_seed(999)
             second = trainer(filled)
-            second.restore(torch.load(saved, weights_only=True))
-            rest = list(second.records())
-            assert losses(rest) == losses(expected[stop:])
-            assert second.evaluations == straight.evaluations
+            second.restore(torch.load(io.BytesIO(state), weights_only=True))
+            assert losses(train(second)) == losses(expected[stop:])
+            assert (second.spent.steps, second.spent.evaluations) == (straight.spent.steps, straight.spent.evaluations)
             for name, value in straight.network.state_dict().items():
                 assert torch.equal(value, second.network.state_dict()[name]), name
 
 
 def test_it_records_the_first_epoch_the_multiples_and_the_last() -> None:
     filled = small("training.epochs=10", "training.record_every=4", "training.refine_epochs=0")
-    assert [record.epoch for record in trainer(filled).records()] == [1, 4, 8, 10]
+    assert [record.epoch for record in train(trainer(filled))] == [1, 4, 8, 10]
 
 
 def test_an_epoch_is_as_many_windows_as_cover_the_training_part_once() -> None:
     filled = small("training.window=15", "training.refine_epochs=0", "training.epochs=2")
     subject = gradient_descent(filled)  # on 5 series of 40 steps: 3 windows cover each
-    assert subject.batches == [4, 4, 4, 3]
-    list(subject.records())
-    assert subject.evaluations == 2 * 4
+    assert subject.main.batches == [4, 4, 4, 3]
+    train(subject)
+    assert subject.spent.evaluations == 2 * 4
 
 
 def test_least_squares_take_one_epoch() -> None:
-    [record] = trainer(small("model=linear", "model.order=4")).records()
+    [record] = train(trainer(small("model=linear", "model.order=4")))
     assert record.epoch == 1
     assert record.loss < 1e-20
 
 
 def test_a_loss_that_is_not_finite_ends_the_training() -> None:
     filled = small("optimizer=sgd", "optimizer.lr=1e30", "optimizer.schedule=constant", "training.clip_norm=0")
-    records = list(trainer(filled).records())
+    records = train(trainer(filled))
     assert not math.isfinite(records[-1].loss)
     assert records[-1].epoch < 4
 
@@ -113,23 +96,28 @@ def test_a_loss_that_is_not_finite_ends_the_training() -> None:
 def test_noise_fades_geometrically_from_start_to_end() -> None:
     noise = ("training.noise_start=0.03", "training.noise_end=0.003")
     subject = gradient_descent(small("training.epochs=5", "training.refine_epochs=0", "optimizer=lbfgs", *noise))
-    seen = [subject._noise(), *(subject._noise() for _ in subject.records())]
+    seen = [subject.main._noise(), *(subject.main._noise() for _ in subject.records(lambda _: False))]
     np.testing.assert_allclose(seen[:5], np.geomspace(0.03, 0.003, 5))
 
 
 def test_refinement_lowers_the_closed_loop_loss() -> None:
     filled = small("training.epochs=60", "training.refine_epochs=3")
-    records = list(trainer(filled).records())
+    records = train(trainer(filled))
     assert records[-1].loss < records[-3].loss
 
 
 def test_each_round_of_the_refinement_starts_afresh_on_new_windows() -> None:
-    rounds = ("training.epochs=1", "training.refine_epochs=4", "training.refine_restart_every=2", "dataset.length=200")
+    rounds = ("training.epochs=1", "training.refine_epochs=4", "training.refine_restart_every=2", "training.window=15")
     subject = gradient_descent(small(*rounds))
-    seen = [(subject.optimizer, subject.fixed_loss) for _ in subject.records()]
-    optimizers, minimised = zip(*seen[1:], strict=True)
+    optimizers, minimised = [], []
+    for record in subject.records(lambda _: False):
+        if record.epoch > 1:
+            optimizers.append(subject.refinement.optimizer)
+            minimised.append(subject.refinement.loss)
     assert optimizers[0] is optimizers[1] is not optimizers[2] is optimizers[3]
     assert minimised[0] is minimised[1] is not minimised[2] is minimised[3]
+    with torch.no_grad():
+        assert minimised[1]() != minimised[2]()
 
 
 def test_the_refinement_looks_further_ahead_in_its_second_half(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,8 +128,8 @@ def test_the_refinement_looks_further_ahead_in_its_second_half(monkeypatch: pyte
         lengths.append((context, windows.shape[1] - context))
         return closed_loop_loss(network, windows, start, context)
 
-    monkeypatch.setattr("wavesweep.training.closed_loop_loss", looked_at)
-    list(trainer(small(*rounds)).records())
+    monkeypatch.setattr("wavesweep.training.refinement.closed_loop_loss", looked_at)
+    train(trainer(small(*rounds)))
     assert lengths == [(5, 5), (5, 5), (5, 15), (5, 15)]
 
 
@@ -150,17 +138,17 @@ def test_a_step_without_a_finite_loss_is_taken_back_and_made_smaller(
     faults: int, retries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject = gradient_descent(small("training.epochs=1", "training.refine_epochs=1"))
-    step, starts = subject._full_batch_step, []
+    step, starts = subject.refinement._take_step, []
 
-    def faulty(minimised: Loss) -> float:
+    def faulty() -> float:
         starts.append(subject.network.state_dict()["head.bias"].clone())
-        loss = step(minimised)
+        loss = step()
         return math.nan if len(starts) <= faults else loss
 
-    monkeypatch.setattr(subject, "_full_batch_step", faulty)
-    *_, last = subject.records()
+    monkeypatch.setattr(subject.refinement, "_take_step", faulty)
+    *_, last = train(subject)
     assert math.isfinite(last.loss) == (faults <= 3)
-    assert subject.optimizer.param_groups[0]["lr"] == 1 / 4**retries
+    assert subject.refinement.optimizer.param_groups[0]["lr"] == 1 / 4**retries
     assert all(torch.equal(start, starts[0]) for start in starts)
 
 
@@ -175,13 +163,13 @@ def test_a_step_without_a_finite_loss_is_taken_back_and_made_smaller(
     ],
 )
 def test_by_default_the_main_stage_takes_300_steps(overrides: tuple[str, ...], epochs: int) -> None:
-    assert config(*overrides).training.epochs == epochs
+    assert fill_in(composed(*overrides)).training.epochs == epochs
 
 
 def test_weight_decay_shrinks_weights() -> None:
     def norm(*overrides: str) -> float:
         subject = trainer(small("training.epochs=20", "training.refine_epochs=0", *overrides))
-        list(subject.records())
+        train(subject)
         return sum(float(p.detach().square().sum()) for p in subject.network.parameters())
 
     assert norm("optimizer=adamw", "optimizer.weight_decay=1.0") < norm("optimizer=adamw", "optimizer.weight_decay=0.0")
@@ -190,14 +178,15 @@ def test_weight_decay_shrinks_weights() -> None:
 def test_the_washout_is_left_out_of_the_loss() -> None:
     filled = small()
     subject = gradient_descent(filled)
-    begin = torch.zeros(len(subject.series), dtype=torch.int64)
-    changed = subject.series.clone()
+    begin = torch.zeros(len(subject.main.series), dtype=torch.int64)
+    changed = subject.main.series.clone()
     changed[:, :12] += 100
     loss, same = (
-        one_step_loss(subject.network, subject.series, target, begin, 12)() for target in (subject.series, changed)
+        one_step_loss(subject.network, subject.main.series, target, begin, 12)()
+        for target in (subject.main.series, changed)
     )
     assert loss == same
-    assert loss != one_step_loss(subject.network, subject.series, changed, begin, 11)()
+    assert loss != one_step_loss(subject.network, subject.main.series, changed, begin, 11)()
 
 
 @settings(deadline=None)
@@ -232,24 +221,24 @@ def test_lbfgs_at_its_defaults_is_torch_lbfgs() -> None:
 def test_the_article_trains_on_raw_units_without_washout() -> None:
     filled = config("experiment=article/linear_noise")
     subject = gradient_descent(filled)
-    assert torch.equal(subject.series, torch.from_numpy(load(filled).train).float())
-    windows, _ = subject.fixed_windows or (None, None)
+    assert torch.equal(subject.main.series, torch.from_numpy(load_data(filled).train).float())
+    windows, _ = subject.main.fixed_windows or (None, None)
     assert windows is not None
     assert windows.shape == (95, 11, 1)
     assert filled.training.washout == 0
-    next(subject.records())
-    assert subject.evaluations == 20
+    next(subject.records(lambda _: False))
+    assert subject.spent.evaluations == 20
 
 
 def test_refining_changes_nothing_before_it() -> None:
-    few, many = (list(trainer(small(f"training.refine_epochs={number}")).records()) for number in (0, 2))
+    few, many = (train(trainer(small(f"training.refine_epochs={number}"))) for number in (0, 2))
     assert losses(few) == losses(many)[:3]
 
 
 def test_evaluation_leaves_every_module_in_its_mode() -> None:
     subject = gradient_descent(small("model.dropout=0.2", "training.refine_epochs=1"))
-    data = load(small())
-    for record in subject.records():
+    data = load_data(small())
+    for record in subject.records(lambda _: False):
         before = [module.training for module in subject.network.modules()]
         forecast_part(subject.network, data.scaler, data.val)
         assert [module.training for module in subject.network.modules()] == before
@@ -259,9 +248,9 @@ def test_evaluation_leaves_every_module_in_its_mode() -> None:
 def test_the_article_s_pointwise_network_is_trained_as_a_bare_loop_trains_it() -> None:
     filled = config("experiment=article/minutes", "training.epochs=200")
     subject, bare = gradient_descent(filled), gradient_descent(filled)
-    *_, last = subject.records()
+    *_, last = train(subject)
     assert isinstance(bare.network, PointwiseForecaster)
-    network, games = bare.network.network, bare.series[0]
+    network, games = bare.network.network, bare.main.series[0]
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     loss = torch.tensor(math.nan)
     for _ in range(200):
@@ -270,3 +259,28 @@ def test_the_article_s_pointwise_network_is_trained_as_a_bare_loop_trains_it() -
         loss.backward()
         optimizer.step()
     assert last.loss == loss.item()
+
+
+class TestTheRefiner:
+    def test_it_is_the_option_lbfgs_whatever_drives_the_main_stage(self) -> None:
+        option = composed("optimizer=lbfgs").optimizer
+        for overrides in (("optimizer=sgd",), ("optimizer=lbfgs", "optimizer.lr=0.3", "optimizer.line_search=none")):
+            filled = small(*overrides)
+            subject = gradient_descent(filled)
+            assert subject.refinement.refiner == option != filled.optimizer
+
+    def test_its_values_stand_in_that_file_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        values = read_option("optimizer", "lbfgs") | {"lr": 0.125, "max_iter": 3, "history_size": 7}
+        monkeypatch.setattr(
+            experiment, "read_option", lambda group, option: {("optimizer", "lbfgs"): values}[group, option]
+        )
+        experiment._refiner.cache_clear()
+        try:
+            subject = gradient_descent(small("training.epochs=1", "training.refine_epochs=1"))
+            train(subject)
+        finally:
+            experiment._refiner.cache_clear()
+        [used] = subject.refinement.optimizer.param_groups
+        assert {name: used[name] for name in ("lr", "max_iter", "history_size", "tolerance_change")} == {
+            name: values[name] for name in ("lr", "max_iter", "history_size", "tolerance_change")
+        }

@@ -24,6 +24,8 @@ def fill_in(config: Config) -> Config:
     rows = rows_of(dataset)
     num_series, steps = (1, rows.train) if splits_by_time(dataset) else (rows.train, dataset.shape[1])
     forecast = _fill_forecast(config.forecast, dataset, rows, steps)
+    if not splits_by_time(dataset) and not dataset.knows_continuation:
+        steps -= known(forecast.horizon)  # which are forecast, and train nothing
     model = config.model.with_sizes(min(steps, known(forecast.context)))
     training = _fill_training(config, num_series, steps)
     _check_size(dataset, known(forecast.horizon))
@@ -131,7 +133,8 @@ def without_effect(config: Config) -> dict[str, str]:
     if not model.has_gradient:
         reasons["optimizer"] = f"model={model.kind} is fitted by least squares"
         reasons |= {f"training.{key}": reasons["optimizer"] for key in Training.model_fields}
-        del reasons["training.standardize"], reasons["training.washout"]
+        for key in ("standardize", "washout", "window"):  # the window gives the washout, which is not scored
+            del reasons[f"training.{key}"]
         reasons["runtime.dtype"] = f"model={model.kind} works in float64"
         return reasons
     if not model.sees_past:

@@ -26,7 +26,12 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
         schema: The model that it rejected the values for.
     """
     problems = [details for details in error.errors(include_url=False) if not _follows_from_another(details)]
-    return "\n".join(dict.fromkeys(_problem(dict(details), schema) for details in problems))
+    return "\n".join(dict.fromkeys(_printable(_problem(dict(details), schema)) for details in problems))
+
+
+def _printable(text: str) -> str:
+    """Return a text with each character escaped that would end its line, or that a terminal would obey."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def _follows_from_another(details: Mapping[str, Any]) -> bool:

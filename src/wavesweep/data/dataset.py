@@ -34,8 +34,8 @@ class Dataset(Member):
     Attributes:
         seed: Of the data alone; null: the run's.
         split: Rows or fractions that train, validate and test; null: derived.
-        knows_continuation: Whether `load` tells how the series truly go on. Else the last steps of each series that
-            is validated or tested on are held back from its context, to be forecast.
+        knows_continuation: Whether `load` tells how the series truly go on. Else the last steps of several series, a
+            horizon of each, are held back: they are forecast, and train nothing.
     """
 
     seed: Seed | None

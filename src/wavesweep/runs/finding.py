@@ -49,8 +49,13 @@ def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> 
         for key in keys:
             group, _, name = key.partition(".")
             values[group][name] = configured[key]
-    except (KeyError, TypeError) as error:
+        plain = flatten(values)
+    except (AttributeError, KeyError, TypeError) as error:
         raise Refused(f"{directory.config} is no configuration ({error}); restore it") from None
-    if any("${" in str(value) for value in flatten(values).values()):
+    if any("${" in str(value) for value in plain.values()):
         raise Refused(f"{directory.config} must hold plain values, got ${{…}}; write the value itself")
-    return parse(values)
+    try:
+        return parse(values)
+    except Refused as error:
+        problem, *more = str(error).splitlines()
+        raise Refused(f"{directory.config}: {problem}{f' (and {len(more)} more)' if more else ''}") from None

@@ -1,0 +1,122 @@
+"""Data sets of which nobody knows how they go on, as those of files: what is forecast is held back from them."""
+
+import numpy as np
+import pytest
+
+from tests.support.parts import given
+from wavesweep.base.errors import Refused
+from wavesweep.config.derived import fill_in
+from wavesweep.data.shapes import rows_of
+from wavesweep.data.splits import Part, Split
+from wavesweep.runs.preparation import load_data
+
+SINGLE = np.arange(300.0).reshape(1, 100, 3)
+"""One series of 100 steps; each value occurs once, so that it is known again wherever it stands."""
+SEVERAL = np.arange(840.0).reshape(7, 40, 3)
+
+
+def of(part: Part | None) -> Part:
+    assert part is not None
+    return part
+
+
+def scored(part: Part) -> set[float]:
+    """Return the values that a part's predictions are compared with: of one step, and in closed loop."""
+    return {*part.truth.flat, *part.observed[:, part.first_target :].flat}
+
+
+def seen(part: Part) -> set[float]:
+    return {*part.context.flat, *part.observed.flat}
+
+
+def whole(data: Split) -> set[float]:
+    return {*data.train.flat, *(value for part in (data.val, of(data.test)) for value in scored(part) | seen(part))}
+
+
+class TestByTime:
+    def test_everything_follows_from_the_shape(self) -> None:
+        filled = fill_in(given(SINGLE))
+        rows = rows_of(filled.dataset)
+        assert (rows.train, rows.val, rows.test) == (70, 15, 15)
+        assert (filled.forecast.horizon, filled.forecast.context, filled.forecast.stride) == (15, 70, 15)
+        assert (filled.training.window, filled.training.washout) == (70, 21)
+        assert fill_in(filled) == filled
+
+    @pytest.mark.parametrize("horizon", [1, 4, 15])
+    def test_no_part_is_scored_on_another_s_steps(self, horizon: int) -> None:
+        data = load_data(given(SINGLE, f"forecast.horizon={horizon}", "forecast.stride=2", "forecast.context=20"))
+        val, test = data.val, of(data.test)
+        assert np.array_equal(data.train, SINGLE[:, :70])
+        assert scored(val) == {*SINGLE[:, 70:85].flat}
+        assert scored(test) == {*SINGLE[:, 85:].flat}
+        assert not seen(val) & scored(test)
+        for part, first, last in ((val, 70, 85), (test, 85, 100)):
+            origins = np.arange(first, last - horizon + 1, 2)
+            assert np.array_equal(part.start + 20, origins)
+            for context, truth, origin in zip(part.context, part.truth, origins, strict=True):
+                assert np.array_equal(context, SINGLE[0, origin - 20 : origin])
+                assert np.array_equal(truth, SINGLE[0, origin : origin + horizon])
+
+    def test_without_a_test_part_validation_has_all_the_rest(self) -> None:
+        data = load_data(given(SINGLE, split=(80, 20, 0)))
+        assert data.test is None
+        assert np.array_equal(data.val.truth[0], SINGLE[0, 80:])
+
+    @pytest.mark.parametrize(
+        ("split", "horizon", "message"),
+        [
+            (None, 16, "forecast.horizon must be at most the 15 steps of the validation part, got 16"),
+            ((70, 20, 10), 11, "forecast.horizon must be at most the 10 steps of the test part, got 11"),
+            ((80, 20, 0), 21, "forecast.horizon must be at most the 20 steps of the validation part, got 21"),
+        ],
+    )
+    def test_a_horizon_beyond_what_is_known_is_refused(
+        self, split: tuple[int, int, int] | None, horizon: int, message: str
+    ) -> None:
+        fill_in(given(SINGLE, f"forecast.horizon={horizon - 1}", split=split))
+        with pytest.raises(Refused) as refusal:
+            fill_in(given(SINGLE, f"forecast.horizon={horizon}", split=split))
+        assert str(refusal.value) == message
+
+
+class TestBySeries:
+    def test_everything_follows_from_the_shape(self) -> None:
+        filled = fill_in(given(SEVERAL))
+        rows = rows_of(filled.dataset)
+        assert (rows.train, rows.val, rows.test) == (5, 1, 1)
+        assert (filled.forecast.horizon, filled.forecast.context) == (10, 30)
+        assert (filled.training.window, filled.training.washout) == (30, 9)
+        assert fill_in(filled) == filled
+
+    def test_no_part_sees_another_s_series_nor_what_is_forecast(self) -> None:
+        data = load_data(given(SEVERAL, "forecast.horizon=6", "forecast.context=20", split=(3, 2, 2)))
+        val, test = data.val, of(data.test)
+        assert np.array_equal(data.train, SEVERAL[2:5, :34])
+        for part, series in ((test, SEVERAL[:2]), (val, SEVERAL[5:])):
+            assert np.array_equal(part.observed, series[:, :34])
+            assert np.array_equal(part.context, series[:, 14:34])
+            assert np.array_equal(part.truth, series[:, 34:])
+            assert part.start.tolist() == [14, 14]
+            assert not seen(part) & {*part.truth.flat}
+        parts = [{*data.train.flat}, seen(val) | scored(val), seen(test) | scored(test)]
+        assert len(whole(data)) == sum(map(len, parts))
+
+    def test_windows_and_orders_fit_what_is_left_to_train_on(self) -> None:
+        for overrides, message in (
+            (("training.window=31",), "training.window must be from 2 to the 30 steps of a training series, got 31"),
+            (("forecast.context=31",), "forecast.context must be at most the 30 observed steps, got 31"),
+            (("model=linear", "model.order=30"), "model.order must be less than the 30 training steps, got 30"),
+        ):
+            with pytest.raises(Refused) as refusal:
+                fill_in(given(SEVERAL, *overrides))
+            assert str(refusal.value) == message
+        fill_in(given(SEVERAL, "training.window=30", "forecast.context=30"))
+        fill_in(given(SEVERAL, "model=linear", "model.order=29"))
+
+    def test_a_horizon_beyond_what_is_known_is_refused(self) -> None:
+        fill_in(given(SEVERAL, "forecast.horizon=38"))
+        with pytest.raises(Refused) as refusal:
+            fill_in(given(SEVERAL, "forecast.horizon=40"))
+        assert str(refusal.value) == "forecast.horizon must be less than the 40 steps of a series, got 40"
+        with pytest.raises(Refused, match="must leave at least 2 time steps to train on, got 1"):
+            fill_in(given(SEVERAL, "forecast.horizon=39"))
