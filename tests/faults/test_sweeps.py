@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from wavesweep.sweeps.queue import MOST_DEATHS
 
 from tests.support.commands import SMALL, Command
 from tests.support.records import for_mlflow, in_mlflow, on_disk
@@ -22,7 +21,6 @@ from tests.support.sweeping import (
     Started,
     advanced,
     families,
-    gone,
     held,
     keys,
     num_ended,
@@ -33,8 +31,10 @@ from tests.support.sweeping import (
     states,
     trials,
 )
+from tests.support.trees import gone
 from wavesweep.config.composing import compose
 from wavesweep.runs.directory import RunDirectory
+from wavesweep.sweeps.worker import MOST_DEATHS
 from wavesweep.tracking.store import connect
 
 HERE = "hydra.sweep.dir=sweep"

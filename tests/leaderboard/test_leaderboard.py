@@ -5,22 +5,20 @@ import io
 import math
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 
+from tests.support.made import Outcome, change, make, record, values
+from wavesweep.leaderboard import charts
 from wavesweep.leaderboard.ranking import rank
 from wavesweep.leaderboard.table import show, text, write_csv
-from wavesweep.runs.directory import RunDirectory, RunInfo
-from wavesweep.sweeps import charts
-from wavesweep.sweeps.space import Dimension, Interval, grid_overrides, grid_size, is_grid
-from wavesweep.sweeps.store import Plan, State, SweepDirectory, Trial
+from wavesweep.sweeps.space import Dimension, Interval
+from wavesweep.sweeps.store import State, SweepDirectory
 
 DATA = Dimension("dataset", ("sine",))
 MODEL = Dimension("model", ("tiny", "small", "medium"))
@@ -32,77 +30,13 @@ WHOLE = Dimension("+model.order", interval=Interval(2, 90, integer=True, log=Fal
 QUANTILE = {1: 12.706204736432095, 2: 4.302652729911275}
 """Of Student's distribution at 0.975, by degrees of freedom; from a table."""
 
-Outcome = float | State | None
-"""The objective of a job that has finished, else its state."""
-
-
-def make(path: Path, dimensions: list[Dimension], outcomes: list[Outcome], total: int | None = None) -> SweepDirectory:
-    """Make a sweep whose jobs ended as given, in the order of their numbers; others have not begun."""
-    path.mkdir()
-    sweep = SweepDirectory(path)
-    total = total or (grid_size(dimensions) if is_grid(dimensions) else len(outcomes))
-    sweep.write_plan(
-        Plan(
-            dimensions=dimensions,
-            n_trials=total,
-            pruner=None,
-            seed=0,
-            launcher=[],
-            subdir="",
-            fingerprint={},
-            groups=[],
-            configs={},
-        )
-    )
-    for number, outcome in enumerate(outcomes):
-        state, objective = (outcome, None) if isinstance(outcome, str) else ("finished", outcome)
-        overrides = grid_overrides(dimensions, number) if is_grid(dimensions) else draw(dimensions, number)
-        sweep.write_trial(Trial(number, overrides, state, objective, directory=str(number), seconds=number + 0.5))
-    return sweep
-
-
-def draw(dimensions: list[Dimension], number: int) -> list[str]:
-    """Return what a sampler might have proposed."""
-    random, overrides = np.random.default_rng(number), []
-    for one in dimensions:
-        if one.interval is None:
-            overrides.append(f"{one.key}={random.choice(one.values)}")
-        else:
-            value = one.interval.low * (one.interval.high / one.interval.low) ** random.random()
-            overrides.append(f"{one.key}={round(value) if one.interval.integer else value!r}")
-    return overrides
-
-
-def values(number: int) -> list[Outcome]:
-    """Return positive objectives."""
-    return [0.1 + i % 5 for i in range(number)]
-
-
-def change(sweep: SweepDirectory, number: int, **values: object) -> None:
-    """Change a trial's record."""
-    trial = sweep.read_trial(number)
-    assert trial
-    sweep.write_trial(replace(trial, **values))
-
-
-def record(sweep: SweepDirectory, number: int, score: float, **once: float) -> RunDirectory:
-    """Write the files of a job's run, of whose three epochs the second is kept; `once` has _ for /."""
-    run = RunDirectory(sweep.path / str(number))
-    run.path.mkdir()
-    run.write_info(RunInfo([], {}, sweep.id, tags={"wavesweep.kept_epoch": "2"}))
-    for epoch, value in enumerate((9.0, score, 8.0), start=1):
-        run.append_metrics(epoch, {"val/closed_loop_scaled_mse": value})
-    run.append_metrics(None, {key.replace("_", "/", 1): value for key, value in once.items()})
-    return run
-
-
 HEADER = ["rank", "trials", "model", "optimizer.lr", "objective", "skill", "seconds", "state", "reason"]
 BASELINES = {"val_naive_scaled_mse": 2.0, "val_seasonal_naive_scaled_mse": 0.5, "val_linear_scaled_mse": math.nan}
 
 
 def test_the_best_comes_first_and_of_equals_the_first_trial(tmp_path: Path) -> None:
     board = rank(make(tmp_path / "sweep", [DATA, MODEL, RATE], [0.3, 0.1, 0.2, 0.1, -1.0, 0.3]))
-    assert [row.trials for row in board.rows] == [[4], [1], [3], [2], [0], [5]]
+    assert [row.numbers for row in board.rows] == [[4], [1], [3], [2], [0], [5]]
     assert [row.rank for row in board.rows] == [1, 2, 3, 4, 5, 6]
     assert board.winner
     assert board.winner.varied == {"model": "medium", "optimizer.lr": 0.1}, "what isn't swept is left out"
@@ -112,13 +46,13 @@ def test_the_best_comes_first_and_of_equals_the_first_trial(tmp_path: Path) -> N
 def test_seeds_are_merged_into_mean_and_interval(tmp_path: Path) -> None:
     board = rank(make(tmp_path / "sweep", [SEED, MODEL], [1.0, 0.2, 3.0, 2.0, 0.4, 3.0, 6.0, 0.9, 3.0]))
     assert [row.varied for row in board.rows] == [{"model": "small"}, {"model": "tiny"}, {"model": "medium"}]
-    for row, values in zip(board.rows, ([0.2, 0.4, 0.9], [1.0, 2.0, 6.0], [3.0, 3.0, 3.0]), strict=True):
-        mean = sum(values) / 3
-        deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / 2)
+    for row, scores in zip(board.rows, ([0.2, 0.4, 0.9], [1.0, 2.0, 6.0], [3.0, 3.0, 3.0]), strict=True):
+        mean = sum(scores) / 3
+        deviation = math.sqrt(sum((score - mean) ** 2 for score in scores) / 2)
         assert row.objective == pytest.approx(mean, rel=1e-15)
         assert row.interval == pytest.approx(QUANTILE[2] * deviation / math.sqrt(3), rel=1e-9)
         assert (row.state, row.num_finished) == ("finished", 3)
-    assert board.rows[0].trials == [1, 4, 7]
+    assert board.rows[0].numbers == [1, 4, 7]
 
 
 def test_what_lacks_a_seed_is_never_best(tmp_path: Path) -> None:
@@ -143,7 +77,7 @@ def test_only_what_has_finished_has_a_rank(tmp_path: Path, state: State) -> None
     sweep = make(tmp_path / "sweep", [MODEL], [state, 5.0, state])
     change(sweep, 2, objective=1e-9)
     board = rank(sweep)
-    assert [(row.rank, row.trials, row.state) for row in board.rows] == [
+    assert [(row.rank, row.numbers, row.state) for row in board.rows] == [
         (1, [1], "finished"),
         (None, [0], state),
         (None, [2], state),
@@ -154,12 +88,12 @@ def test_what_a_sampler_proposed_twice_is_no_replicate(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [WHOLE], [2.0, 2.0])
     for number in range(2):
         change(sweep, number, overrides=["+model.order=4"])
-    assert [row.trials for row in rank(sweep).rows] == [[0], [1]]
+    assert [row.numbers for row in rank(sweep).rows] == [[0], [1]]
 
 
 def test_a_whole_number_is_not_the_real_one(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [Dimension("a.b", ("1", "1.0", '"1"')), SEED], [float(i) for i in range(9)])
-    assert [row.trials for row in rank(sweep).rows] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert [row.numbers for row in rank(sweep).rows] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 
 
 def test_the_skill_is_that_of_the_kept_epoch_beside_the_best_baseline(tmp_path: Path) -> None:
@@ -369,17 +303,23 @@ def test_a_terminal_that_is_gone_stops_nothing(tmp_path: Path, monkeypatch: pyte
 
 def test_the_leaderboard_imports_nothing_that_takes_long() -> None:
     heavy = "{'torch', 'hydra', 'mlflow', 'matplotlib', 'optuna', 'rich', 'scipy', 'numpy'}"
-    code = f"import sys, wavesweep.sweeps.leaderboard; print({heavy} & set(sys.modules))"
+    code = f"import sys, wavesweep.leaderboard.ranking; print({heavy} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
 
 
 ALL = {"heat_map", "history", "importance", "parallel_coordinates"}
 
 
+def are_drawn(sweep: SweepDirectory, pictures: set[str]) -> None:
+    """Assert that a sweep has these pictures, and that none is empty."""
+    assert {path.stem for path in sweep.plots.iterdir()} == pictures
+    for path in sweep.plots.iterdir():
+        assert imread(path).std() > 0.01, f"{path.stem} is empty"
+
+
 @pytest.mark.parametrize(
     ("dimensions", "outcomes", "pictures"),
     [
-        ([DATA, MODEL, RATE], [*values(4), "failed", "diverged"], ALL),
         ([MODEL], [-1.0, 0.0, 1.0], {"history", "parallel_coordinates"}),
         ([RATE, SEED], [2.0] * 6, {"history", "parallel_coordinates"}),
         ([MODEL, RATE], [1.0, "failed", "failed"], {"heat_map"}),
@@ -391,20 +331,18 @@ ALL = {"heat_map", "history", "importance", "parallel_coordinates"}
 def test_pictures(tmp_path: Path, dimensions: list[Dimension], outcomes: list[Outcome], pictures: set[str]) -> None:
     sweep = make(tmp_path / "sweep", dimensions, outcomes)
     charts.draw(sweep, rank(sweep))
-    assert {path.stem for path in sweep.plots.iterdir()} == pictures
-    for path in sweep.plots.iterdir():
-        assert imread(path).std() > 0.01, f"{path.stem} is empty"
+    are_drawn(sweep, pictures)
 
 
 def test_pictures_are_the_same_again_and_leave_nothing_behind(tmp_path: Path) -> None:
-    sweep = make(tmp_path / "sweep", [MODEL, RATE, SEED], [*values(14), "failed", "pruned", "failed"])
+    sweep = make(tmp_path / "sweep", [MODEL, RATE, SEED], [*values(13), "diverged", "failed", "pruned", "failed"])
     before = {key: value for key, value in pyplot.rcParams.items() if key != "backend"}
     drawn = []
     for _ in range(2):
         charts.draw(sweep, rank(sweep))
         drawn.append({path.name: path.read_bytes() for path in sweep.plots.iterdir()})
     assert drawn[0] == drawn[1]
-    assert {path.stem for path in sweep.plots.iterdir()} == ALL
+    are_drawn(sweep, ALL)
     assert {key: value for key, value in pyplot.rcParams.items() if key != "backend"} == before
     assert pyplot.get_fignums() == []
 

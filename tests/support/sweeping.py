@@ -14,8 +14,8 @@ from typing import Any
 
 from mlflow.entities import Run
 
-from tests.launcher.test_launcher import lives
 from tests.support.commands import SMALL
+from tests.support.trees import children
 from wavesweep.config.composing import compose
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.sweeps.store import SweepDirectory, Trial
@@ -26,7 +26,7 @@ QUICK = (*SMALL, "model=tiny")
 STEADY = (*SMALL, "model=tiny", "training.epochs=150", "training.refine_epochs=0")
 """A job that trains for a second or so, with a checkpoint at each of many epochs."""
 START = "the network takes "
-"""What each start of a network's job writes to its log."""
+"""Written to a job's log by each start of a network."""
 
 
 def unpatient() -> dict[str, str]:
@@ -117,16 +117,6 @@ def program(cwd: Path) -> Path:
     return path.parent
 
 
-def children(pid: int) -> list[int]:
-    """Return the processes that a process, by any of its threads, has started."""
-    threads = sorted(Path(f"/proc/{pid}/task").glob("*/children"))
-    found = []
-    for thread in threads:
-        with suppress(OSError):
-            found += [int(word) for word in thread.read_text().split()]
-    return found
-
-
 def _command_line(pid: int) -> bytes:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -147,16 +137,6 @@ def advanced(sweep: Path, pid: int) -> int | None:
     """Return the trial that a process runs, once it has something to lose."""
     number = held(sweep, pid)
     return number if number is not None and RunDirectory(sweep / str(number)).checkpoint.exists() else None
-
-
-def gone(pids: list[int], seconds: float) -> bool:
-    """Wait until no process of several lives; say whether that came in time."""
-    until = time.monotonic() + seconds
-    while any(map(lives, pids)):
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def trials(sweep: Path) -> list[Trial]:

@@ -1,4 +1,4 @@
-"""What Hydra asks of sweepers: its suites for launchers, with ours chosen, as its example of a sweeper runs them."""
+"""Hydra's suites for launchers, with ours chosen, as its example of a sweeper runs them."""
 
 import shutil
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
+from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
 from hydra.test_utils.test_utils import integration_test
 
 SWEEPER = "hydra/sweeper=wavesweep"
@@ -18,7 +18,7 @@ def launcher_name(request: pytest.FixtureRequest) -> str:
 
 
 class TestHydrasOwn(LauncherTestSuite):
-    """What Hydra asks of every sweeper."""
+    """Hydra's demands on every sweeper; its suite for batches is left out: a sweep has none."""
 
     @pytest.fixture
     def overrides(self) -> list[str]:
@@ -26,13 +26,8 @@ class TestHydrasOwn(LauncherTestSuite):
         return [SWEEPER, "hydra.job.chdir=true"]
 
 
-@pytest.mark.skip(reason="its one case counts batches, and a sweep has none: workers take one job after the other")
-class TestHydrasOwnInBatches(BatchedSweeperTestSuite):
-    """What Hydra asks of sweepers that launch some jobs at a time."""
-
-
 class TestHydrasOwnPrograms(IntegrationTestSuite):
-    """What Hydra asks of programs run with it."""
+    """Hydra's demands on programs run with it."""
 
     @pytest.fixture
     def task_launcher_cfg(self) -> dict[str, Any]:

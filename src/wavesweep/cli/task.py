@@ -3,6 +3,7 @@
 import logging
 import math
 from pathlib import Path
+from shlex import quote
 from traceback import clear_frames
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from wavesweep.runs import fingerprints
 from wavesweep.runs.directory import RunDirectory, RunInfo
 from wavesweep.runs.preparation import Prepared, prepare
 from wavesweep.sweeps.store import Plan, SweepDirectory
-from wavesweep.sweeps.task import SweepTask, ask
+from wavesweep.sweeps.task import SweepTask, report
 from wavesweep.tracking.job import continue_or_execute, execute, prepare_alone, refuse_taken, warm_up
 from wavesweep.tracking.store import require
 
@@ -78,9 +79,16 @@ class Experiments(SweepTask):
             require(parsed[0].tracking)
         return {"code": fingerprints.code(), "data": fingerprints.data(parsed)}
 
+    def keep_report(self, directory: Path, step: int, objective: float) -> None:
+        """Do nothing: a run's records hold what it reports."""
+
     def reports(self, directory: Path) -> dict[int, float]:
         """Return the objective at each recorded epoch."""
         return RunDirectory(directory).read_objectives()
+
+    def resuming(self, directory: Path, *, force: bool = False) -> str:
+        """Return the command that goes on with a sweep."""
+        return f"wavesweep resume {quote(str(relative(directory)))}{' --force' * force}"
 
     def begin(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> None:
         """Let MLflow know the sweep, before any of its runs."""
@@ -91,7 +99,7 @@ class Experiments(SweepTask):
         try:
             self.codes += conclude(sweep, plan, typed(config))
         except Exception as error:  # such as a full disk: the jobs' results are where they are
-            log.error("the sweep's end can't be recorded: %s", in_one_line(error, f"wavesweep resume {sweep.path}"))
+            log.error("the sweep's end can't be recorded: %s", in_one_line(error, self.resuming(sweep.path)))
             self.codes.append(FAILED)
 
 
@@ -135,9 +143,7 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
         prepared = prepare(parsed)
 
         def listen(epoch: int, metrics: "Metrics", epochs: int) -> None:
-            value = metrics[parsed.objective]
-            if epoch < epochs and math.isfinite(value) and ask(epoch, value, epochs):  # what is done is not given up
-                raise Pruned
+            report(epoch, metrics[parsed.objective], epochs)
 
         return continue_or_execute(prepared, directory, _describe(parsed, prepared), listen)
     except (Refused, Pruned):

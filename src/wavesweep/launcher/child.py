@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
@@ -40,7 +41,7 @@ def run_child(connection: Connection) -> None:
     try:
         work = connection.recv_bytes()
         check()
-        connection.send_bytes(_outcome(work))
+        connection.send_bytes(_outcome(work, connection))
     except Interrupted as interrupted:
         sys.exit(interrupted.exit_code)
     except (EOFError, OSError):  # the parent has died
@@ -60,11 +61,14 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _outcome(work: bytes) -> bytes:
+def _outcome(work: bytes, connection: Connection) -> bytes:
     """Run a job; return how it ended, pickled: of what can't be pickled, and read again, its text."""
     shared, job = cloudpickle.loads(work)
     try:
-        result = _run(job, *cloudpickle.loads(shared))
+        context, task, *rest = cloudpickle.loads(shared)
+        if hasattr(task, "at_work"):
+            task.at_work = partial(connection.send_bytes, b"")
+        result = _run(job, context, task, *rest)
     except Exception as error:  # of composing, or of Hydra's callbacks
         result = failed(error, job)
     finally:

@@ -5,7 +5,6 @@ What a child needs and what it returns travel by cloudpickle, since tasks may be
 
 import os
 import signal
-import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, Pipe
@@ -24,8 +23,6 @@ from wavesweep.base.signals import deferred, pending
 from wavesweep.launcher.child import SIGNALS, Job, failed, run_child
 
 SECONDS_TO_END = 10.0  # for the children, after a signal
-EARLY = 10.0  # seconds from a process's start: what dies sooner may die of how it starts
-MOST_EARLY_DEATHS = 5
 _TICK = 0.1  # seconds between looks at signals and ends
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -41,8 +38,8 @@ def launch(
     Args:
         jobs: Number and overrides of each.
         hydra_context: As Hydra gives it to launchers.
-        task_function: What a job runs. If its attribute `restartable` is true, a process that dies without a result
-            is replaced, unless that is of no use.
+        task_function: What a job runs. One with an attribute `at_work` is given a function there: where a process has
+            called it, and dies without a result, another takes its place at once.
         config: Of the sweep.
         n_jobs: Most processes at once; none: one for each core that this process may use.
 
@@ -53,7 +50,7 @@ def launch(
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
     work = cloudpickle.dumps((hydra_context, task_function, config, Singleton.get_state()))
-    children = _Children(work, getattr(task_function, "restartable", False))
+    children = _Children(work)
     missing = [name for name in _THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(missing, "1"))  # libraries read them once, as they are imported
     with deferred(), ThreadPoolExecutor(n_jobs or cpu_count(), initializer=_block_signals) as pool:
@@ -79,30 +76,25 @@ class _Children:
 
     Args:
         work: What all jobs share, pickled.
-        restartable: Whether those that die without a result are replaced.
     """
 
-    def __init__(self, work: bytes, restartable: bool) -> None:
-        self.work, self.restartable = work, restartable
+    def __init__(self, work: bytes) -> None:
+        self.work = work
         self.running: set[SpawnProcess] = set()
         self.ended = False
 
     def run(self, job: Job) -> JobReturn:
         """Run a job to its result, by several processes if need be."""
-        cause, early_deaths = "not run: a signal came before", 0
-        while not self.ended and not pending() and early_deaths < MOST_EARLY_DEATHS:
-            began = time.monotonic()
-            result, code = self._run_once(job)
+        cause, again = "not run: a signal came before", True
+        while again and not self.ended and not pending():
+            result, code, again = self._run_once(job)
             if result is not None:
                 return _unpacked(result, job)
             cause = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
-            early_deaths = early_deaths + 1 if time.monotonic() - began < EARLY else 0
-            if not self.restartable:
-                break
         return failed(RuntimeError(cause), job)
 
-    def _run_once(self, job: Job) -> tuple[bytes | None, int]:
-        """Run a process to its end; return its result, if it has any, and its exit code."""
+    def _run_once(self, job: Job) -> tuple[bytes | None, int, bool]:
+        """Run a process to its end; return its result, if it has any, its exit code, and whether it was at work."""
         ours, theirs = cast("tuple[Connection, Connection]", Pipe())  # Windows, which has others, has no such signals
         process = SpawnProcess(target=run_child, args=(theirs,))
         process.start()
@@ -110,20 +102,19 @@ class _Children:
         self.running.add(process)
         if self.ended:  # meanwhile
             process.terminate()
-        result = None
+        result, at_work = None, False
         try:
             ours.send_bytes(cloudpickle.dumps((self.work, job)))
             # Not by its sentinel, nor by the pipe's end alone: processes that the child forked hold both open.
-            while process.exitcode is None and not ours.poll(_TICK):
-                pass
-            if ours.poll():
-                result = ours.recv_bytes()
+            while result is None and (process.exitcode is None or ours.poll()):
+                if ours.poll(_TICK):
+                    result, at_work = ours.recv_bytes() or None, True
         except (EOFError, OSError):
             pass
         while process.exitcode is None:  # as another thread that starts a process may have to notice the end first
             process.join(_TICK)
         self.running.discard(process)
-        return result, process.exitcode
+        return result, process.exitcode, at_work
 
     def end(self, futures: list[Future[JobReturn]]) -> None:
         """Let the children that still run end in order, and kill those that don't."""

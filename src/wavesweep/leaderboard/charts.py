@@ -48,7 +48,7 @@ def draw(sweep: SweepDirectory, board: Leaderboard) -> None:
 
 def heat_map(board: Leaderboard, down: str, across: str) -> Axes:
     """Draw the objective of each combination of two dimensions, mean over seeds; hatched what has not finished."""
-    rows = sorted(board.rows, key=lambda row: row.trials)
+    rows = sorted(board.rows, key=lambda row: row.numbers)
     ys, xs = (_ordered([row.varied[name] for row in rows]) for name in (down, across))
     _, axes = pyplot.subplots(figsize=(10, 2 + 0.3 * len(ys)))
     cells = np.full((len(ys), len(xs)), np.nan)
@@ -69,7 +69,7 @@ def heat_map(board: Leaderboard, down: str, across: str) -> Axes:
 
 
 def parallel_coordinates(study: optuna.Study, name: str) -> Axes:
-    """Draw a line a job through its values and its objective, the best ones last; high enough for all labels."""
+    """Draw a line a trial through its values and its objective, the best ones last; high enough for all labels."""
     axes = optunas.plot_parallel_coordinate(study, target_name=name)
     lines: Any = axes.collections[0]
     order = np.argsort(-lines.get_array())
@@ -80,13 +80,13 @@ def parallel_coordinates(study: optuna.Study, name: str) -> Axes:
 
 
 def _study(board: Leaderboard, swept: list[Dimension]) -> tuple[optuna.Study, str]:
-    """Return the jobs as Optuna's trials, and what their values are: logarithms, where all objectives are positive."""
+    """Return the trials as Optuna's, and what their values are: logarithms, where all objectives are positive."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    pairs = sorted(((job, row) for row in board.rows for job in row.jobs), key=lambda pair: pair[0].number)
-    values = [varied(swept, job.overrides) | row.varied for job, row in pairs]
+    pairs = sorted(((trial, row) for row in board.rows for trial in row.trials), key=lambda pair: pair[0].number)
+    values = [varied(swept, trial.overrides) | row.varied for trial, row in pairs]
     chosen = [{key: _label(value) for key, value in one.items()} for one in values]
     spaces = {one.name: _space(one.interval, _ordered([params[one.name] for params in chosen])) for one in swept}
-    scores = [job.objective if job.state == "finished" else None for job, _ in pairs]
+    scores = [trial.objective if trial.state == "finished" else None for trial, _ in pairs]
     log = all(score is None or score > 0 for score in scores)
     study = optuna.create_study()
     for params, score in zip(chosen, scores, strict=True):

@@ -1,4 +1,4 @@
-"""What a sweep of experiments does before its first run and after its last."""
+"""The beginning and the end of a sweep of experiments: its record in MLflow, its leaderboard, its exit codes."""
 
 import logging
 import shlex

@@ -1,4 +1,4 @@
-"""What a sweep found: its configurations in order, and which is best.
+"""The configurations of a sweep in order, and the best of them.
 
 Reads the sweep's directory alone. Test scores are those of the winner: the others' are not even looked up.
 """
@@ -6,22 +6,12 @@ Reads the sweep's directory alone. Test scores are those of the winner: the othe
 import math
 import statistics
 from collections import Counter
-from functools import cache
 from typing import NamedTuple
 
-from hydra.errors import HydraException
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from wavesweep.base.errors import Refused
 from wavesweep.base.names import KEPT_EPOCH, SCALED, baseline_score, metric
 from wavesweep.base.redaction import without_password
-from wavesweep.config.composing import typed
-from wavesweep.config.config import Tracking
-from wavesweep.config.replicates import config_hash
 from wavesweep.runs.description import BASELINES
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.sweeps.composition import from_files
 from wavesweep.sweeps.space import Dimension, Value, varied
 from wavesweep.sweeps.store import ENDED, Plan, SweepDirectory, Trial
 
@@ -29,13 +19,13 @@ STATES = (*ENDED, "interrupted", "running", "waiting")
 
 
 class Row(NamedTuple):
-    """One configuration, and the jobs that ran it: one a seed where `seed` was swept, else a single one.
+    """One configuration, and the trials that ran it: one a seed where `seed` was swept, else a single one.
 
     Attributes:
         varied: What it has in the dimensions that are swept, `seed` aside.
-        jobs: By number.
+        trials: By number.
         num_finished: How many of these have finished.
-        objective: Mean over jobs that have finished; None if none has.
+        objective: Mean over trials that have finished; None if none has.
         interval: Half the width of the mean's 95% interval; None for less than two values.
         skill: 1 - score / score of the best baseline, on validation data, mean over seeds; None if unknown.
         test: Closed-loop score on test data, scaled, mean over seeds; None unless asked for.
@@ -43,7 +33,7 @@ class Row(NamedTuple):
     """
 
     varied: dict[str, Value]
-    jobs: list[Trial]
+    trials: list[Trial]
     num_finished: int
     objective: float | None
     interval: float | None
@@ -52,15 +42,15 @@ class Row(NamedTuple):
     rank: int | None = None
 
     @property
-    def trials(self) -> list[int]:
-        """The jobs' numbers."""
-        return [job.number for job in self.jobs]
+    def numbers(self) -> list[int]:
+        """The numbers of its trials."""
+        return [trial.number for trial in self.trials]
 
     @property
     def state(self) -> str:
-        """How it stands: in a word where all seeds agree, else the number of each."""
-        counts = Counter(job.state for job in self.jobs)
-        return self.jobs[0].state if len(counts) == 1 else states(counts)
+        """The state of its trials: a word where all agree, else the number in each."""
+        counts = Counter(trial.state for trial in self.trials)
+        return self.trials[0].state if len(counts) == 1 else states(counts)
 
 
 class Leaderboard(NamedTuple):
@@ -69,7 +59,7 @@ class Leaderboard(NamedTuple):
     Attributes:
         has_seeds: Whether `seed` was swept.
         rows: Complete ones by objective, then those of which some seeds have finished, then all others by number.
-        counts: The number of jobs in each state; those not yet proposed count as waiting.
+        counts: The number of trials in each state; those not yet proposed count as waiting.
         winner: The best configuration that is complete.
         test: How the winner does on test data, beside the best baseline; empty without a winner, or a score of it.
     """
@@ -93,52 +83,46 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
     """
     plan = sweep.read_plan()
     has_seeds = any(one.swept and one.name == "seed" for one in plan.dimensions)
-    jobs = sweep.read_trials(plan)
-    groups: dict[str, list[Trial]] = {}
-    for job, shared in zip(jobs, _config_hashes(sweep, plan, jobs), strict=True):
-        groups.setdefault(shared, []).append(job)
-    rows = sorted((_row(sweep, plan.dimensions, group, tests) for group in groups.values()), key=_order)
-    rows = [row._replace(rank=i if row.num_finished == len(row.jobs) else None) for i, row in enumerate(rows, start=1)]
-    counts = Counter(job.state for job in jobs) + Counter(waiting=plan.n_trials - len(jobs))
+    trials = sweep.read_trials(plan)
+    groups = _replicates(sweep, plan, trials) if has_seeds else [[trial] for trial in trials]
+    rows = sorted((_row(sweep, plan.dimensions, group, tests) for group in groups), key=_order)
+    rows = [row._replace(rank=n if row.num_finished == len(row.trials) else None) for n, row in enumerate(rows, 1)]
+    counts = Counter(trial.state for trial in trials) + Counter(waiting=plan.n_trials - len(trials))
     winner = rows[0] if rows and rows[0].rank else None
     return Leaderboard(has_seeds, rows, counts, winner, _test(sweep, winner) if winner else "")
 
 
-def _config_hashes(sweep: SweepDirectory, plan: Plan, jobs: list[Trial]) -> list[str]:
-    """Return what the replicates among jobs share; where the sweep's files don't tell, their overrides but `seed`."""
-    nowhere = Tracking(uri="sqlite:///nowhere", experiment="none", required=False)  # which the hash leaves out
-    composer = from_files(sweep, plan, OmegaConf.create({"tracking": nowhere.model_dump()}), ("tracking",))
+def _replicates(sweep: SweepDirectory, plan: Plan, trials: list[Trial]) -> list[list[Trial]]:
+    """Return trials in groups: those that differ in their seed alone."""
+    from wavesweep.leaderboard.replicates import config_hashes  # imports Hydra
 
-    @cache
-    def hash_of(*overrides: str) -> str:
-        try:
-            return config_hash(typed(composer.compose(list(overrides))[0]))
-        except (Refused, OSError, KeyError, HydraException, OmegaConfBaseException):
-            return " ".join(overrides)
-
-    return [hash_of(*without_seed(job)) for job in jobs]
+    groups: dict[str, list[Trial]] = {}
+    for trial, shared in zip(trials, config_hashes(sweep, plan, list(map(without_seed, trials))), strict=True):
+        groups.setdefault(shared, []).append(trial)
+    return list(groups.values())
 
 
-def without_seed(job: Trial) -> list[str]:
-    """Return the overrides of a job but that of its seed."""
-    return [one for one in job.overrides if one.partition("=")[0].lstrip("+~") != "seed"]
+def without_seed(trial: Trial) -> list[str]:
+    """Return the overrides of a trial but that of its seed."""
+    return [one for one in trial.overrides if one.partition("=")[0].lstrip("+~") != "seed"]
 
 
-def _row(sweep: SweepDirectory, dimensions: list[Dimension], jobs: list[Trial], tests: bool) -> Row:
-    """Return the row of jobs that differ in their seed alone."""
-    chosen = varied([one for one in dimensions if one.name != "seed"], jobs[0].overrides)
+def _row(sweep: SweepDirectory, dimensions: list[Dimension], trials: list[Trial], tests: bool) -> Row:
+    """Return the row of trials that differ in their seed alone."""
+    chosen = varied([one for one in dimensions if one.name != "seed"], trials[0].overrides)
     public = {key: without_password(value) if isinstance(value, str) else value for key, value in chosen.items()}
-    finished = [job for job in jobs if job.state == "finished"]
-    scores = [job.objective for job in finished if job.objective is not None]
-    measured = [_scores(RunDirectory(sweep.path / job.directory)) for job in finished]
+    finished = [trial for trial in trials if trial.state == "finished"]
+    by_seed = {frozenset({*trial.overrides} - {*without_seed(trial)}): trial.objective for trial in finished}
+    scores = [score for score in by_seed.values() if score is not None]  # a sampler may have proposed a seed twice
+    measured = [_scores(RunDirectory(sweep.path / trial.directory)) for trial in finished]
     skill = _mean([skill for skill, _ in measured])
     test = _mean([once.get(metric("test", SCALED), math.inf) for _, once in measured]) if tests else None
-    return Row(public, jobs, len(finished), _mean(scores), _half_width(scores), skill, test)
+    return Row(public, trials, len(finished), _mean(scores), _half_width(scores), skill, test)
 
 
 def _order(row: Row) -> tuple[bool, float, list[int]]:
     """Return what sorts complete rows first, the best before others; what has no objective comes last."""
-    return row.num_finished < len(row.jobs), math.inf if row.objective is None else row.objective, row.trials
+    return row.num_finished < len(row.trials), math.inf if row.objective is None else row.objective, row.numbers
 
 
 def _mean(values: list[float]) -> float | None:
@@ -147,14 +131,17 @@ def _mean(values: list[float]) -> float | None:
 
 
 def _half_width(values: list[float]) -> float | None:
-    """Return half the width of the mean's 95% interval; None for less than two values.
+    """Return half the width of the mean's 95% interval; None for less than two values, or one that is not finite.
 
     Source:
         Student (1908); it takes the values as drawn from one normal distribution.
     """
     from scipy.special import stdtrit
 
-    return float(stdtrit(n - 1, 0.975)) * statistics.stdev(values) / math.sqrt(n) if (n := len(values)) > 1 else None
+    n = len(values)
+    if n < 2 or not all(map(math.isfinite, values)):
+        return None
+    return float(stdtrit(n - 1, 0.975)) * statistics.stdev(values) / math.sqrt(n)
 
 
 def _scores(run: RunDirectory) -> tuple[float, dict[str, float]]:
@@ -174,7 +161,7 @@ def _scores(run: RunDirectory) -> tuple[float, dict[str, float]]:
 
 def _test(sweep: SweepDirectory, winner: Row) -> str:
     """Return the winner's closed-loop score on test data, mean over seeds, beside the best baseline's on the same."""
-    once = [_scores(RunDirectory(sweep.path / job.directory))[1] for job in winner.jobs]
+    once = [_scores(RunDirectory(sweep.path / trial.directory))[1] for trial in winner.trials]
     scores = [row.get(metric("test", SCALED), math.inf) for row in once]
     score = statistics.fmean(scores)
     keys = {metric("test", baseline_score(key)): name for key, name in BASELINES.items()}

@@ -23,17 +23,17 @@ STYLES = {"finished": "green", "failed": "red", "diverged": "yellow", "pruned": 
 
 def _cells(board: Leaderboard, row: Row) -> list[tuple[str, Any, str]]:
     """Return a row's titles, values for the CSV, and how the table shows them; the last is for the CSV alone."""
-    done, seconds = row.num_finished, math.fsum(job.seconds for job in row.jobs)
-    reason = "; ".join(dict.fromkeys(_one_line(job.reason) for job in row.jobs if job.reason))
+    done, seconds = row.num_finished, math.fsum(trial.seconds for trial in row.trials)
+    reason = "; ".join(dict.fromkeys(_one_line(trial.reason) for trial in row.trials if trial.reason))
     # Spreadsheets take a range for a date.
-    first = [("rank", row.rank, str(row.rank or "")), ("trials", " ".join(map(str, row.trials)), _listed(row.trials))]
+    first = [("rank", row.rank, str(row.rank or "")), ("trials", " ".join(map(str, row.numbers)), _listed(row.numbers))]
     scores = [("objective", row.objective, shown_number(row.objective)), ("skill", row.skill, _percent(row.skill))]
     if any(other.test is not None for other in board.rows):
         scores.append(("test", row.test, shown_number(row.test)))
     if board.has_seeds:
         scores[1:1] = [
             ("interval_95", row.interval, shown_number(row.interval)),
-            ("seeds", done, f"{done}/{len(row.jobs)}"),
+            ("seeds", done, f"{done}/{len(row.trials)}"),
         ]
     last = [("seconds", seconds, f"{seconds:.1f}"), ("state", row.state, row.state), ("reason", reason, "")]
     return [*first, *((key, value, _short(value)) for key, value in row.varied.items()), *scores, *last]
@@ -92,14 +92,16 @@ def _remarks(board: Leaderboard, sweep: SweepDirectory) -> Iterator[tuple[str, s
     if len(board.rows) > MOST:
         yield f"… {len(board.rows) - MOST} more in {relative(sweep.leaderboard)}", "dim"
     failures: dict[tuple[str, str], dict[int, str]] = {}  # those of one reason stand together
-    for where, job in ((row, job) for row in board.rows for job in row.jobs if job.state in ("failed", "diverged")):
-        what = [*(f"{key}={one}" for key, one in where.varied.items()), *({*job.overrides} - {*without_seed(job)})]
-        failures.setdefault((job.state, _one_line(job.reason)), {})[job.number] = " ".join(what) or "nothing varied"
-    for (state, reason), jobs in failures.items():
-        which = f"trials {_listed(sorted(jobs))}" if len(jobs) > 1 else "trial {} ({})".format(*jobs.popitem())
+    pairs = [(row, trial) for row in board.rows for trial in row.trials if trial.state in ("failed", "diverged")]
+    for row, trial in pairs:
+        seed = {*trial.overrides} - {*without_seed(trial)}
+        what = " ".join([*(f"{key}={one}" for key, one in row.varied.items()), *seed]) or "nothing varied"
+        failures.setdefault((trial.state, _one_line(trial.reason)), {})[trial.number] = what
+    for (state, reason), trials in failures.items():
+        which = f"trials {_listed(sorted(trials))}" if len(trials) > 1 else "trial {} ({})".format(*trials.popitem())
         yield f"{state}: {which}{': ' * bool(reason)}{reason}", STYLES[state]
     if best := board.winner:
-        overrides = without_seed(best.jobs[0]) if board.has_seeds else best.jobs[0].overrides
+        overrides = without_seed(best.trials[0]) if board.has_seeds else best.trials[0].overrides
         yield f"best: {without_password(' '.join(overrides)) or 'the defaults'}", "bold green"
         skill = "" if best.skill is None else f", skill {_percent(best.skill)}"
         yield f"  objective {shown_number(best.objective, best.interval)}{skill}", ""

@@ -14,6 +14,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_d
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, flag_override
+from yaml import YAMLError
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import write_atomically
@@ -21,7 +22,7 @@ from wavesweep.sweeps.space import Dimension
 from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 
 RESOLVERS = {"hydra", "oc.create", "oc.decode", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "oc.select"}
-"""What stored configurations may call: nothing that another machine or moment would change, or that looks elsewhere."""
+"""The resolvers that stored configurations may call: none depends on the machine or the moment, or looks elsewhere."""
 
 
 FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
@@ -131,10 +132,14 @@ def from_files(sweep: SweepDirectory, plan: Plan, config: DictConfig, local: tup
 
     def load(choice: tuple[str, ...]) -> Composed:
         stored = plan.configs[" ".join(choice)]
-        kept = OmegaConf.load(sweep.configs / stored["file"])
-        assert isinstance(kept, DictConfig)
-        if found := _strangers(OmegaConf.to_yaml(kept)) or {"hydra"} & set(map(str, kept)):
-            raise Refused(f"{sweep.configs / stored['file']} must hold plain values, got {found.pop()}; restore it")
+        path = sweep.configs / stored["file"]
+        try:
+            kept: Any = OmegaConf.load(path)
+            found = _strangers(OmegaConf.to_yaml(kept)) or {"hydra"} & set(map(str, kept))
+        except (OSError, ValueError, YAMLError) as error:
+            raise Refused(f"{path} is damaged ({str(error).splitlines()[0]}); restore it") from None
+        if found or not isinstance(kept, DictConfig):
+            raise Refused(f"{path} must hold plain values, got {found.pop() if found else 'a list'}; restore it")
         kept.merge_with(here)
         OmegaConf.set_struct(kept, True)
         return kept, stored["choices"]

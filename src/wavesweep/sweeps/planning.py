@@ -1,4 +1,4 @@
-"""What a sweep is to do: made from a command line and checked, or read from a sweep that was begun."""
+"""The plan of a sweep: made from a command line and checked, or read from a sweep that was begun."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ MOST_PROBLEMS = 10
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep has to do with: where it is, what it runs, and what Hydra gave.
+    """A sweep with its directory, its task and what Hydra gave.
 
     Attributes:
         directory: Of the sweep.
@@ -69,7 +69,9 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
     loader, options = sweep.context.config_loader, sweep.options
     hydra: Any = OmegaConf.to_container(sweep.config.hydra, resolve=False)  # it may refer to what only a job has
     typed, subdir = hydra["overrides"]["hydra"], hydra["sweep"]["subdir"]
-    dimensions, local = _dimensions(sweep, arguments)
+    params = options.params.items()
+    configured = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in params]
+    dimensions, local = _dimensions(sweep, [*configured, *arguments])
     groups = group_keys(dimensions, loader.repository)  # type: ignore[attr-defined]
     if "$" not in str(subdir) and any(one.swept for one in dimensions):
         raise Refused(f"hydra.sweep.subdir must differ between jobs, got {subdir}; leave it out: ${{hydra.job.num}}")
@@ -93,15 +95,13 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
         if plan.is_grid and text.startswith(("hydra.sweeper.n_trials", "hydra.sweeper.seed")):
             log.warning("%s has no effect: no dimension is an interval, so all combinations run", text)
     composer = Composer(groups, by_hydra(sweep.config, loader, local))
-    return Prepared(plan, composer, [*plan.typical(0)[0], *local])
+    return Prepared(plan, composer, _of_workers(dimensions, local))
 
 
 def _dimensions(sweep: Sweep, arguments: list[str]) -> tuple[list[Dimension], list[str]]:
-    """Return the dimensions of configuration and command line, and the overrides of local nodes."""
-    params = sweep.options.params.items()
-    configured = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in params]
+    """Return the dimensions that arguments give, and the overrides of local nodes."""
     dimensions, local = [], []
-    for one in parse_dimensions([*configured, *arguments], sweep.context.config_loader):
+    for one in parse_dimensions(arguments, sweep.context.config_loader):
         if one.name.partition(".")[0] not in sweep.task.local:
             dimensions.append(one)
         elif one.swept:
@@ -109,6 +109,11 @@ def _dimensions(sweep: Sweep, arguments: list[str]) -> tuple[list[Dimension], li
         else:
             local.append(f"{one.key}={one.values[0]}")
     return dimensions, local
+
+
+def _of_workers(dimensions: list[Dimension], local: list[str]) -> list[str]:
+    """Return the overrides of the workers' own configuration: of dimensions, the first values."""
+    return [*(f"{one.key}={one.typical(0)}" for one in dimensions), *local]
 
 
 def check(sweep: Sweep, plan: Plan, composer: Composer) -> list[list[str]]:
@@ -155,11 +160,11 @@ def list_jobs(plan: Plan, jobs: list[list[str]]) -> None:
     say("\n".join([f"{plan.n_trials} jobs, each chosen after those before it, from", *ranges, "nothing was run"]))
 
 
-def refuse_taken(directory: SweepDirectory) -> None:
+def refuse_taken(sweep: Sweep) -> None:
     """Refuse a directory that holds a sweep already."""
-    if directory.plan.exists():
-        place = directory.path
-        raise Refused(f"{place} holds a sweep already; wavesweep resume {place} goes on with it, or choose another")
+    if sweep.directory.plan.exists():
+        place = sweep.directory.path
+        raise Refused(f"{place} holds a sweep already; {sweep.task.resuming(place)} goes on, or choose another")
 
 
 def write(sweep: Sweep, prepared: Prepared, fingerprint: dict[str, str]) -> None:
@@ -175,13 +180,18 @@ def write(sweep: Sweep, prepared: Prepared, fingerprint: dict[str, str]) -> None
 
 
 def reopen(sweep: Sweep, arguments: list[str]) -> Prepared:
-    """Return a sweep to go on with; what failed waits again.
+    """Return a sweep to go on with, whose dimensions need not be typed again; what failed waits again.
 
     Raises:
-        Refused: If code or data are not what it began on, or jobs can't be run here.
+        Refused: If other dimensions are typed, code or data are not what it began on, or jobs can't be run here.
     """
     plan, directory = sweep.directory.read_plan(), sweep.directory
-    prepared = Prepared(plan, from_files(directory, plan, sweep.config, sweep.task.local), arguments)
+    dimensions, local = _dimensions(sweep, arguments)
+    begun = {one.key: _sorted(one) for one in plan.dimensions}
+    if others := [one.text for one in dimensions if begun.get(one.key) != _sorted(one)]:
+        raise Refused(f"{directory.path} did not begin with {' '.join(others)}; leave it out, or start a new sweep")
+    composer = from_files(directory, plan, sweep.config, sweep.task.local)
+    prepared = Prepared(plan, composer, _of_workers(dimensions, local))
     configs = prepared.configs()
     sweep.task.check(configs[0])
     now = sweep.task.fingerprint(configs)
@@ -189,9 +199,14 @@ def reopen(sweep: Sweep, arguments: list[str]) -> Prepared:
     if changed and sweep.options.resume != "force":
         raise Refused(
             f"{directory.path} was begun otherwise: {'; '.join(changed)}; undo that, or start a new sweep "
-            f"(wavesweep resume {directory.path} --force goes on all the same)"
+            f"({sweep.task.resuming(directory.path, force=True)} goes on all the same)"
         )
     for trial in directory.read_trials(plan):
         if trial.state == "failed":
             directory.write_trial(replace(trial, state="waiting", reason="", deaths=0))
     return prepared
+
+
+def _sorted(dimension: Dimension) -> Dimension:
+    """Return a dimension without the order of its values, which `shuffle` changes."""
+    return replace(dimension, values=tuple(sorted(dimension.values)))

@@ -1,4 +1,4 @@
-"""What a sweep goes through: its dimensions, and the overrides of each of its jobs."""
+"""The dimensions of a sweep, and the overrides of each of its jobs."""
 
 import json
 import math

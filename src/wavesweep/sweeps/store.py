@@ -23,7 +23,7 @@ ENDED = ("finished", "diverged", "pruned", "failed")
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep is to do; written once.
+    """The plan of a sweep; written once.
 
     Attributes:
         dimensions: In the order of the command line, those that aren't swept included.
@@ -166,9 +166,7 @@ class SweepDirectory:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError) as error:
-            raise Refused(
-                f"{path} is damaged ({error}); remove it, and wavesweep resume {self.path} runs it again"
-            ) from None
+            raise Refused(f"{path} is damaged ({error}); remove it: if the sweep is resumed, it runs again") from None
 
     def read_trials(self, plan: Plan) -> list[Trial]:
         """Read all trials, those of a grid that have not begun included."""

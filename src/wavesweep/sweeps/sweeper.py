@@ -2,16 +2,18 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from uuid import uuid4
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import CompactHydraException
 from hydra.plugins.launcher import Launcher
 
 from wavesweep.base import signals
-from wavesweep.base.errors import in_one_line
+from wavesweep.base.errors import Refused, in_one_line
 from wavesweep.sweeps.composition import FOR_WORKERS
 from wavesweep.sweeps.planning import Prepared, Sweep, check, list_jobs, prepare, refuse_taken, reopen, write
 from wavesweep.sweeps.store import Plan, SweepDirectory
@@ -21,7 +23,14 @@ from wavesweep.sweeps.worker import Worker
 log = logging.getLogger("wavesweep")
 BYTES_OF_A_WORKER = 700 << 20  # that has imported all and trains a network of some thousand weights
 SECONDS_TO_WAIT = 2.0  # for workers of an earlier start to end
-PATIENCE = 3  # starts of workers that get nowhere, in a row
+PATIENCE = 3
+"""Starts of workers in vain, in a row, after which a sweep gives up.
+
+This and `worker.MOST_DEATHS` are all that bounds it. A worker that dies while it holds a trial is charged to that, and
+the third such death fails it: so the deaths of workers at work come to an end, and our launcher replaces each at once.
+A worker that dies before it takes a trial is charged to none: it is started again after the end of the others, as long
+as some trial has ended, or was charged, since the start before.
+"""
 
 
 def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
@@ -35,10 +44,29 @@ def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
         What Hydra expects: the jobs' returns, where the task wants them.
 
     Raises:
-        Refused: Before anything runs or is written, where some job can't be run.
+        Refused: Before anything runs or is written, where some job can't be run. Another application gets a
+            CompactHydraException.
+        Interrupted: If a signal came. Another application's own handler gets it.
     """
+    with _as_others_expect() if sweep.task.wants_returns else nullcontext():
+        return _start(sweep, arguments)
+
+
+@contextmanager
+def _as_others_expect() -> Iterator[None]:
+    """Refuse and stop as a program does that knows of Hydra alone."""
+    try:
+        with signals.handing_on():
+            yield
+    except Refused as error:
+        raise CompactHydraException(str(error)) from None  # of which Hydra shows the text alone
+
+
+def _start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     sweep.options.check()
     if sweep.options.resume:
+        if not sweep.directory.plan.exists():
+            raise Refused(f"{sweep.directory.path} must hold a sweep to go on with, but has none; name its directory")
         with sweep.directory.locked(), signals.deferred():
             return _run(sweep, reopen(sweep, arguments), _launcher(sweep))
     prepared = prepare(sweep, arguments)
@@ -47,10 +75,10 @@ def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
         list_jobs(prepared.plan, jobs)
         return []
     fingerprint, launcher = sweep.task.fingerprint(prepared.configs()), _launcher(sweep)
-    refuse_taken(sweep.directory)
+    refuse_taken(sweep)
     sweep.directory.path.mkdir(parents=True, exist_ok=True)
     with sweep.directory.locked(), signals.deferred():
-        refuse_taken(sweep.directory)
+        refuse_taken(sweep)
         write(sweep, prepared, fingerprint)
         return _run(sweep, prepared, launcher)
 
@@ -72,9 +100,13 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
             returned = _launch(sweep, prepared, launcher)
     finally:
         sweep.task.end(sweep.directory, plan, config)
+    signals.check()
     returned.sort(key=lambda job: job.hydra_cfg.hydra.job.num)  # type: ignore[union-attr]
     for job in returned:
         _ = job.return_value  # which raises what a job of another application raised
+    failed = [trial for trial in sweep.directory.read_trials(plan) if trial.state == "failed"]
+    if failed and sweep.task.wants_returns:  # without an error to raise: it exited, or cost its workers
+        raise CompactHydraException(f"job {failed[0].number} failed: {failed[0].reason}")
     return [returned]
 
 

@@ -1,13 +1,57 @@
-"""What a sweep runs, and all that it asks about it: the sweep itself knows nothing of networks or of MLflow."""
+"""The task of a sweep: all that the sweep, which knows nothing of networks or of MLflow, asks of what it runs."""
 
-from collections.abc import Callable
+import json
+import logging
+import math
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from wavesweep.base.files import relative
+from wavesweep.base.redaction import without_password
+from wavesweep.base.terminal import say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from wavesweep.sweeps.store import Plan, SweepDirectory
+
+Hear = Callable[[int, float, int], None]
+"""Takes a job's objective at a step of so many; raises `Pruned` to end the job."""
+
+REPORTS = "reports.jsonl"  # in a job's directory: a step and the objective then, a line each
+log = logging.getLogger("wavesweep")
+_hear: Hear | None = None
+
+
+def report(step: int, objective: float, steps: int) -> None:
+    """Report the objective of the running job to its sweep; without a sweep that prunes, do nothing.
+
+    What is not finite is left out, and a job that reports its last step is never given up.
+
+    Args:
+        step: From 1 to `steps`, each greater than the one before.
+        objective: What the job has reached by then; lower is better.
+        steps: That the job does in all.
+
+    Raises:
+        Pruned: If the sweep gives the job up. Let it pass: it ends the job, which then counts as pruned, not as failed.
+    """
+    if _hear and math.isfinite(objective):
+        _hear(step, float(objective), steps)
+
+
+@contextmanager
+def heard_by(hear: Hear | None) -> Iterator[None]:
+    """Hand the reports of the job that runs meanwhile to a function; None: to nobody."""
+    global _hear
+    before, _hear = _hear, hear
+    try:
+        yield
+    finally:
+        _hear = before
 
 
 class SweepTask:
@@ -49,25 +93,37 @@ class SweepTask:
         """Return what results depend on beside the configuration, given one of each choice of groups."""
         return {}
 
+    def keep_report(self, directory: Path, step: int, objective: float) -> None:
+        """Write what a job reports into its directory, each record behind a line end: one may be torn before it."""
+        with (directory / REPORTS).open("a") as file:
+            file.write(f"\n{json.dumps([step, objective])}")
+
     def reports(self, directory: Path) -> dict[int, float]:
-        """Return from a job's directory the objective at each step that it has reported."""
-        return {}
+        """Return from a job's directory the objective at each step that it has reported, since it last began anew."""
+        reports: dict[int, float] = {}
+        with suppress(FileNotFoundError):
+            for line in (directory / REPORTS).read_text().splitlines():
+                with suppress(ValueError):  # of a line that is torn, or empty
+                    step, objective = json.loads(line)
+                    if step <= next(reversed(reports), 0):
+                        reports = {then: value for then, value in reports.items() if then < step}
+                    reports[step] = objective
+        return reports
+
+    def resuming(self, directory: Path, *, force: bool = False) -> str:
+        """Return the command that goes on with a sweep, in words; with force, whatever has changed."""
+        how = "force" if force else "exactly"
+        return f"the same command with {shlex.quote(f'hydra.sweep.dir={directory}')} hydra.sweeper.resume={how}"
 
     def begin(self, sweep: "SweepDirectory", plan: "Plan", config: "DictConfig") -> None:
         """Prepare what jobs need, before the first starts."""
 
     def end(self, sweep: "SweepDirectory", plan: "Plan", config: "DictConfig") -> None:
-        """Conclude, once no worker is left."""
-
-
-_asks: list[Callable[[int, float, int], bool]] = []
-
-
-def ask(step: int, objective: float, steps: int) -> bool:
-    """Report a job's objective at a step of so many; say whether the sweep gives it up. Outside one it never does."""
-    return _asks[-1](step, objective, steps) if _asks else False
-
-
-def answer_by(answer: Callable[[int, float, int], bool] | None) -> None:
-    """Set what answers the reports of the job that this process runs."""
-    _asks[:] = [answer] if answer else []
+        """Conclude, once no worker is left: name the best job."""
+        trials = sweep.read_trials(plan)
+        if finished := [(trial.objective, trial.number, trial) for trial in trials if trial.objective is not None]:
+            objective, number, best = min(finished)
+            what = without_password(" ".join(best.overrides)) or "the defaults"
+            say(f"best: {objective:.6g} by job {number}: {what}, in {relative(sweep.path / best.directory)}")
+        if left := plan.n_trials - sum(trial.ended for trial in trials):
+            log.warning("%d of %d jobs are left; %s goes on", left, plan.n_trials, self.resuming(relative(sweep.path)))

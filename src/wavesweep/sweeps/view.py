@@ -1,4 +1,4 @@
-"""What people see of a sweep while it runs: a bar on a terminal, and a line for each job that ends."""
+"""The progress of a sweep: a bar on a terminal, and a line for each job that ends."""
 
 import sys
 from collections import Counter

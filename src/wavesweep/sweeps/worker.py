@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, SupportsFloat, cast
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, run_job
+from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
@@ -25,14 +25,18 @@ from wavesweep.base.signals import Interrupted
 from wavesweep.sweeps.composition import from_files, with_hydra
 from wavesweep.sweeps.space import grid_overrides
 from wavesweep.sweeps.store import SweepDirectory, Trial
-from wavesweep.sweeps.task import SweepTask, answer_by
+from wavesweep.sweeps.task import SweepTask, heard_by
 
 if TYPE_CHECKING:
     from wavesweep.sweeps.study import Study
 
 
 SECONDS_BETWEEN_LOOKS = 1.0
-MOST_DEATHS = 3
+MOST_DEATHS = 3  # of workers that held a trial; see sweeper.py
+
+
+def _nobody() -> None:
+    """Do nothing, where a launcher does not ask to be told."""
 
 
 @dataclass
@@ -43,13 +47,13 @@ class Worker:
         task: What each trial runs.
         hydra_context: As Hydra gave it to the sweeper.
         launch: This start of the sweep.
-        restartable: Whether another process may take over where one died.
+        at_work: Called once it has taken a trial: a launcher that sets it replaces the process if that dies later.
     """
 
     task: SweepTask
     hydra_context: HydraContext
     launch: str
-    restartable: bool = True
+    at_work: Callable[[], None] = _nobody
 
     def __call__(self, composed: DictConfig) -> list[JobReturn]:
         """Run what is left of the sweep; return what its trials returned, if the task wants that."""
@@ -75,7 +79,7 @@ class Shift:
     """
 
     def __init__(self, worker: Worker, composed: DictConfig) -> None:
-        self.task, self.context = worker.task, worker.hydra_context
+        self.task, self.context, self.at_work = worker.task, worker.hydra_context, worker.at_work
         self.hydra = cast("DictConfig", HydraConfig.get())
         self.sweep = SweepDirectory(Path(self.hydra.sweep.dir).absolute())  # jobs may change the working directory
         self.queue = Queue(self.sweep, worker.launch, lambda number: self.study.propose(number))
@@ -96,6 +100,7 @@ class Shift:
             with self.queue.take() as trial:
                 if trial is None:
                     break
+                self.at_work()
                 returned = self._run(trial)
             if returned and self.task.wants_returns:
                 returns.append(returned)
@@ -106,10 +111,12 @@ class Shift:
         """Run a trial that is held, and record how it ended."""
         began, returned = time.monotonic(), None
         self.trial = trial
-        answer_by(self._answer if self.plan.pruner else None)
         try:
-            returned = self._run_job()
+            with heard_by(self._hear if self.plan.pruner else None):
+                returned = self._run_job()
             outcome = _outcome(returned._return_value)  # an error, if the job raised one
+            if outcome["state"] == "pruned":  # for whom the sweep works, that is no error
+                returned.status, returned.return_value = JobStatus.COMPLETED, None
         except (Exception, SystemExit, Interrupted) as error:  # of composing, or of a task that exits, or of a signal
             outcome = _outcome(error)
         self._record(seconds=trial.seconds + time.monotonic() - began, **outcome)
@@ -126,16 +133,20 @@ class Shift:
         self.trial = replace(self.trial, **changes)
         self.sweep.write_trial(self.trial)
 
-    def _answer(self, step: int, objective: float, steps: int) -> bool:
-        """Say whether the pruner gives the trial up, and record what it wants to remember."""
+    def _hear(self, step: int, objective: float, steps: int) -> None:
+        """Keep what the job reports; end it if the pruner gives it up, else record what that wants to remember."""
+        self.task.keep_report(self.sweep.path / self.trial.directory, step, objective)
+        if step >= steps:  # what is done is not given up
+            return
         pruned, marks = self.study.give_up(self.trial, step, objective, steps)
-        if marks != self.trial.marks and not pruned:  # or a job whose end isn't recorded would count as asked
+        if pruned:  # its marks aren't recorded, or a job whose end isn't recorded would count as asked
+            raise Pruned
+        if marks != self.trial.marks:
             self._record(marks=marks)
-        return pruned
 
     @cached_property
     def study(self) -> "Study":
-        """What proposes and prunes."""
+        """The study that proposes and prunes."""
         from wavesweep.sweeps.study import Study
 
         return Study(self.sweep, self.plan, self.task.reports)
@@ -152,9 +163,9 @@ def _outcome(value: object) -> dict[str, Any]:
             return {"state": "failed", "reason": f"the job exited with {value.code}"}
         case Exception():
             return {"state": "failed", "reason": without_password(in_one_line(value))}
-        case int() | float():
-            finite = math.isfinite(value)
-            return {"state": "finished", "objective": float(value)} if finite else {"state": "diverged"}
+        case SupportsFloat():  # of NumPy or torch, too
+            objective = float(value)
+            return {"state": "finished", "objective": objective} if math.isfinite(objective) else {"state": "diverged"}
     return {"state": "finished"}
 
 

@@ -1,0 +1,106 @@
+"""Makes the directories of sweeps whose jobs have ended in one way or another, without running any."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.utils import setup_globals
+
+from wavesweep.config.groups import conf_dir
+from wavesweep.runs.directory import RunDirectory, RunInfo
+from wavesweep.sweeps.composition import Composer, save
+from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid
+from wavesweep.sweeps.store import Plan, State, SweepDirectory, Trial
+
+Outcome = float | State | None
+"""The objective of a job that has finished, else its state."""
+
+
+def make(path: Path, dimensions: list[Dimension], outcomes: list[Outcome], total: int | None = None) -> SweepDirectory:
+    """Make a sweep whose jobs ended as given, in the order of their numbers; others have not begun."""
+    path.mkdir()
+    sweep = SweepDirectory(path)
+    total = total or (grid_size(dimensions) if is_grid(dimensions) else len(outcomes))
+    sweep.write_plan(
+        Plan(
+            dimensions=dimensions,
+            n_trials=total,
+            pruner=None,
+            seed=0,
+            launcher=[],
+            subdir="",
+            fingerprint={},
+            groups=[],
+            configs={},
+        )
+    )
+    for number, outcome in enumerate(outcomes):
+        state, objective = (outcome, None) if isinstance(outcome, str) else ("finished", outcome)
+        overrides = grid_overrides(dimensions, number) if is_grid(dimensions) else draw(dimensions, number)
+        sweep.write_trial(Trial(number, overrides, state, objective, directory=str(number), seconds=number + 0.5))
+    return sweep
+
+
+def draw(dimensions: list[Dimension], number: int) -> list[str]:
+    """Return what a sampler might have proposed."""
+    random, overrides = np.random.default_rng(number), []
+    for one in dimensions:
+        if one.interval is None:
+            overrides.append(f"{one.key}={random.choice(one.values)}")
+        else:
+            value = one.interval.low * (one.interval.high / one.interval.low) ** random.random()
+            overrides.append(f"{one.key}={round(value) if one.interval.integer else value!r}")
+    return overrides
+
+
+def values(number: int) -> list[Outcome]:
+    """Return positive objectives."""
+    return [0.1 + i % 5 for i in range(number)]
+
+
+def change(sweep: SweepDirectory, number: int, **values: object) -> None:
+    """Change a trial's record."""
+    trial = sweep.read_trial(number)
+    assert trial
+    sweep.write_trial(replace(trial, **values))
+
+
+def record(sweep: SweepDirectory, number: int, score: float, **once: float) -> RunDirectory:
+    """Write the files of a job's run, of whose three epochs the second is kept; `once` has _ for /."""
+    run = RunDirectory(sweep.path / str(number))
+    run.path.mkdir()
+    run.write_info(RunInfo([], {}, sweep.id, tags={"wavesweep.kept_epoch": "2"}))
+    for epoch, value in enumerate((9.0, score, 8.0), start=1):
+        run.append_metrics(epoch, {"val/closed_loop_scaled_mse": value})
+    run.append_metrics(None, {key.replace("_", "/", 1): value for key, value in once.items()})
+    return run
+
+
+def conf_loader(*own: Path) -> ConfigLoaderImpl:
+    """Return what loads configurations from conf/ and, before it, from folders of the user's own."""
+    setup_globals()
+    version.setbase("1.3")
+    path = create_config_search_path(str(conf_dir()))
+    for folder in own:
+        path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery(provider="schema"))
+    return ConfigLoaderImpl(path)
+
+
+def stored(
+    path: Path, dimensions: list[Dimension], groups: set[str], load: Any, jobs: list[list[str]]
+) -> SweepDirectory:
+    """Write the composed configurations of some jobs of a sweep, less tracking, and its plan."""
+    sweep = make(path, dimensions, [])
+    sweep.configs.mkdir()
+    configs = {}
+    for number, choice in enumerate({Composer(groups, load).choice(overrides): None for overrides in jobs}):
+        config, choices = load(choice)
+        save(config, sweep.configs / f"{number}.yaml", ("tracking",))
+        configs[" ".join(choice)] = {"file": f"{number}.yaml", "choices": choices}
+    sweep.write_plan(replace(sweep.read_plan(), groups=sorted(groups), configs=configs))
+    return sweep

@@ -1,0 +1,23 @@
+"""A user's own folder of options, and what loads configurations from it."""
+
+from pathlib import Path
+
+import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+
+from tests.support.made import conf_loader
+from tests.support.options import OWN
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("own")
+    for name, text in OWN.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def loader(own: Path) -> ConfigLoaderImpl:
+    return conf_loader(own)

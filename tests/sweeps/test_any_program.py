@@ -1,0 +1,193 @@
+"""The sweeper with a program that has nothing to do with forecasting: the one that docs/sweeps.md shows."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import environment
+from tests.support.sweeping import num_ended, states, trials
+from wavesweep.base.errors import Pruned
+from wavesweep.sweeps.task import REPORTS, SweepTask, heard_by, report
+from wavesweep.sweeps.worker import MOST_DEATHS
+
+PAGE = Path(__file__).parents[2] / "docs" / "sweeps.md"
+FENCE = re.compile(r"^```(python|yaml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(r"^best: .*$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def shown() -> list[tuple[str, str]]:
+    """Return the blocks of the page's section: their language and text."""
+    [section] = re.findall(r"^## Any Hydra program$(.*?)^## ", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return FENCE.findall(section)
+
+
+@pytest.fixture
+def place(shown: list[tuple[str, str]], tmp_path: Path) -> Path:
+    """Return a folder that holds program and configuration."""
+    blocks = dict(reversed(shown))
+    (tmp_path / "minimise.py").write_text(blocks["python"], "utf-8")
+    (tmp_path / "minimise.yaml").write_text(blocks["yaml"], "utf-8")
+    return tmp_path
+
+
+def start(place: Path, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "minimise.py", *arguments],
+        cwd=place,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(place: Path, *arguments: str) -> tuple[str, str]:
+    """Run the program to an end without errors; return what it prints."""
+    process = start(place, *arguments)
+    printed = process.communicate(timeout=120)
+    assert process.returncode == 0, printed
+    return printed
+
+
+def commands(shown: list[tuple[str, str]]) -> list[tuple[list[str], str]]:
+    """Return the page's commands, each with what it shows of its end."""
+    found = [text.partition("\n") for language, text in shown if language == "console"]
+    return [(shlex.split(line.removeprefix("$ python minimise.py ")), output) for line, _, output in found]
+
+
+def test_the_page_s_sweeps_find_what_it_shows(shown: list[tuple[str, str]], place: Path) -> None:
+    """A grid and an interval run all, a pruner spares some; the best is the same as without it."""
+    grid, drawn, pruned, _ = commands(shown)
+    for arguments, output in (grid, pruned):
+        printed, lines = run(place, *arguments)
+        assert printed.splitlines() == SHOWN.findall(output)
+        assert len(lines.splitlines()) == len(output.splitlines()) - 1
+    assert states(place / "grid") == ["finished"] * 6
+    ended = states(place / "pruned")
+    assert set(ended) == {"finished", "pruned"}
+    for trial in trials(place / "pruned"):
+        assert (len(SweepTask(print).reports(place / "pruned" / trial.directory)) == 300) == (trial.state == "finished")
+    assert not list((place / "grid").rglob(REPORTS))
+
+    printed, _ = run(place, *drawn[0])
+    assert re.match(r"best: \S+ by job \d: rate=0\.0\d+ momentum=(0|0\.9), in drawn/\d$", printed.strip())
+    assert states(place / "drawn") == ["finished"] * 8
+
+
+def test_it_goes_on_after_a_kill_by_the_same_command(shown: list[tuple[str, str]], place: Path) -> None:
+    [*_, (arguments, output)] = commands(shown)
+    *first, _ = arguments
+    sweep = place / "long"
+    process = start(place, *first)
+    until = time.monotonic() + 60
+    while not num_ended(sweep):
+        assert time.monotonic() < until
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = {trial.number: trial for trial in trials(sweep) if trial.ended}
+    assert 0 < len(before) < 6
+
+    refused = start(place, *first)
+    assert (
+        "holds a sweep already; the same command with hydra.sweep.dir=long hydra.sweeper.resume=exactly goes on"
+        in (refused.communicate()[1])
+    )
+    assert refused.returncode == 1
+    other = start(place, "-m", "rate=1e-5", *arguments[3:])
+    assert "long did not begin with rate=1e-05; leave it out, or start a new sweep" in other.communicate()[1]
+    printed, lines = run(place, *arguments)
+    assert len(lines.splitlines()) == 6 - len(before)
+    assert printed.splitlines() == SHOWN.findall(output)
+    assert states(sweep) == ["finished"] * 6
+    assert {trial.number: trial for trial in trials(sweep) if trial.number in before} == before
+
+
+def test_it_runs_alone_as_ever(place: Path) -> None:
+    assert run(place, "hydra.run.dir=alone") == ("", "")
+
+
+DYING = """
+import os, signal, time
+from pathlib import Path
+import hydra
+
+@hydra.main(version_base="1.3", config_path=None)
+def job(config):
+    with Path(f"starts{config.x}").open("a") as file:
+        file.write(".")
+    def deaths():
+        return Path("starts0").stat().st_size if Path("starts0").exists() else 0
+    if config.x == 0 and deaths() <= config.deaths:
+        os.kill(os.getpid(), signal.SIGKILL)
+    until = time.monotonic() + 60
+    while config.x == 1 and deaths() < min(config.deaths + 1, 3) and time.monotonic() < until:
+        time.sleep(0.01)
+    return config.x
+
+if __name__ == "__main__":
+    job()
+"""
+"""A program whose first job dies at its first starts, while the second waits for that."""
+
+
+@pytest.mark.parametrize("deaths", [MOST_DEATHS - 1, MOST_DEATHS])
+def test_a_worker_that_dies_at_a_job_is_replaced_while_the_other_works(deaths: int, tmp_path: Path) -> None:
+    (tmp_path / "minimise.py").write_text(DYING)
+    chosen = ("hydra/sweeper=wavesweep", "hydra/launcher=wavesweep", "hydra.sweeper.n_workers=2")
+    process = start(tmp_path, "-m", *chosen, "+x=0,1", f"+deaths={deaths}", "hydra.sweep.dir=sweep")
+    _, said = process.communicate(timeout=120)
+    fails = deaths == MOST_DEATHS
+    assert states(tmp_path / "sweep") == ["failed" if fails else "finished", "finished"]
+    assert [trial.deaths for trial in trials(tmp_path / "sweep")] == [deaths, 0]
+    assert [(tmp_path / f"starts{number}").stat().st_size for number in range(2)] == [3, 1]
+    assert ("job 0 failed: its worker died 3 times" in said, process.returncode) == (fails, int(fails))
+
+
+# ---------------------------------------------------------------------------------------------------- reports
+
+
+def test_reports_are_heard_within_a_job_alone() -> None:
+    heard: list[tuple[int, float, int]] = []
+    report(1, 1.0, 3)
+    with heard_by(lambda *reported: heard.append(reported)):
+        report(2, 2, 3)
+        report(3, float("nan"), 3)
+    report(3, 3.0, 3)
+    assert heard == [(2, 2.0, 3)]
+
+
+def test_a_job_that_is_given_up_ends_where_it_reports() -> None:
+    def give_up(*_: object) -> None:
+        raise Pruned
+
+    with heard_by(give_up), pytest.raises(Pruned):
+        report(1, 1.0, 3)
+    report(2, 1.0, 3)
+
+
+def test_reports_that_are_torn_are_none_and_those_of_a_new_start_count(tmp_path: Path) -> None:
+    task, file = SweepTask(print), tmp_path / REPORTS
+    assert task.reports(tmp_path) == {}
+    for step, value in enumerate((3.0, 0.1, 1e-300), start=1):
+        task.keep_report(tmp_path, step, value)
+    assert task.reports(tmp_path) == {1: 3.0, 2: 0.1, 3: 1e-300}
+    whole = file.read_text()
+    for length in range(len(whole) - len(json.dumps([3, 1e-300])), len(whole)):
+        file.write_text(whole[:length])
+        assert task.reports(tmp_path) == {1: 3.0, 2: 0.1}, "a torn line counts"
+        task.keep_report(tmp_path, 4, 9.0)
+        assert task.reports(tmp_path) == {1: 3.0, 2: 0.1, 4: 9.0}
+    task.keep_report(tmp_path, 2, 5.0)
+    assert task.reports(tmp_path) == {1: 3.0, 2: 5.0}, "what a start anew has not reached yet counts"

@@ -1,0 +1,177 @@
+"""The queue that hands out trials to workers."""
+
+import itertools
+import math
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.made import make
+from wavesweep.sweeps.space import Dimension, Interval
+from wavesweep.sweeps.store import State, SweepDirectory
+from wavesweep.sweeps.worker import Queue, _outcome
+
+SEEDS = Dimension("seed", tuple(map(str, range(30))))
+
+
+def work(queue: Queue, state: State = "finished") -> list[int]:
+    """Take and end all that there is; return the numbers in their order."""
+    taken = []
+    while True:
+        with queue.take() as trial:
+            if trial is None:
+                return taken
+            taken.append(trial.number)
+            queue.sweep.write_trial(replace(trial, state=state))
+
+
+def take(sweep: SweepDirectory, launch: str) -> tuple[int, int]:
+    """Take a trial, and be gone with the lock, as after a death; return its number and its deaths."""
+    with Queue(sweep, launch, lambda _: []).take() as trial:
+        assert trial
+        return trial.number, trial.deaths
+
+
+def test_each_trial_is_handed_out_once_to_whoever_asks(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [SEEDS], [])
+    held, handed, twice, chance = set[int](), Counter[int](), list[int](), random.Random(0)
+
+    def run() -> None:
+        queue = Queue(sweep, "a", lambda _: [])
+        while True:
+            with queue.take() as trial:
+                if trial is None:
+                    return
+                if trial.number in held:
+                    twice.append(trial.number)
+                held.add(trial.number)
+                handed[trial.number] += 1
+                assert trial.state == "running"
+                assert sweep.read_trial(trial.number) == trial
+                time.sleep(chance.uniform(0, 0.02))
+                held.discard(trial.number)
+                sweep.write_trial(replace(trial, state="finished", objective=1.0))
+
+    workers = [threading.Thread(target=run) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert twice == []
+    assert handed == Counter(range(30))
+    trials = sweep.read_trials(sweep.read_plan())
+    assert {(trial.state, trial.deaths) for trial in trials} == {("finished", 0)}
+    assert [trial.overrides for trial in trials] == [[f"seed={number}"] for number in range(30)]
+
+
+WORKER = """
+import sys, time
+from dataclasses import replace
+from pathlib import Path
+from wavesweep.sweeps.worker import Queue
+from wavesweep.sweeps.store import SweepDirectory
+
+queue = Queue(SweepDirectory(Path(sys.argv[1])), "a", lambda number: [f"seed={number}"])
+while True:
+    with queue.take() as trial:
+        if trial is None:
+            break
+        print(trial.number, trial.deaths, *trial.overrides, flush=True)
+        time.sleep(0.005)
+        queue.sweep.write_trial(replace(trial, state="finished"))
+"""
+
+
+@pytest.mark.parametrize("dimension", [SEEDS, Dimension("seed", interval=Interval(0, 9, integer=True, log=False))])
+def test_each_trial_is_handed_out_once_to_processes(dimension: Dimension, tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [dimension], [], total=30)
+    line = [sys.executable, "-c", WORKER, str(sweep.path)]
+    workers = [subprocess.Popen(line, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    handed = [worker.communicate(timeout=60)[0].splitlines() for worker in workers]
+    assert sorted(itertools.chain(*handed), key=lambda text: int(text.split()[0])) == [
+        f"{n} 0 seed={n}" for n in range(30)
+    ]
+    assert sum(map(bool, handed)) > 1, "one has done all"
+
+
+def test_proposals_are_made_one_by_one_each_with_all_before_it_recorded(tmp_path: Path) -> None:
+    sweep = make(
+        tmp_path / "sweep", [Dimension("seed", interval=Interval(0, 9, integer=True, log=False))], [], total=20
+    )
+    at_work, wrong = threading.Lock(), list[int]()
+
+    def propose(number: int) -> list[str]:
+        recorded = {int(path.stem) for path in sweep.trials.glob("*.json")}
+        if not at_work.acquire(blocking=False) or recorded != set(range(number)):
+            wrong.append(number)
+            return []
+        time.sleep(0.005)
+        at_work.release()
+        return [f"seed={number}"]
+
+    workers = [threading.Thread(target=lambda: work(Queue(sweep, "a", propose))) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert wrong == []
+    assert [trial.overrides for trial in sweep.read_trials(sweep.read_plan())] == [[f"seed={n}"] for n in range(20)]
+
+
+def test_what_is_held_is_not_handed_out(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1"))], [])
+    first, second, third = (Queue(sweep, "a", lambda _: []) for _ in range(3))
+    with first.take() as one, second.take() as other, third.take() as none:
+        assert one
+        assert other
+        assert (one.number, other.number, none) == (0, 1, None)
+        sweep.write_trial(replace(one, state="finished"))
+        sweep.write_trial(replace(other, state="interrupted"))
+    assert work(third) == [1]
+    assert work(first) == work(second) == []
+
+
+def test_what_was_interrupted_is_there_again_and_costs_nothing(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1"))], [])
+    queue = Queue(sweep, "a", lambda _: [])
+    for _ in range(5):
+        with queue.take() as trial:
+            assert trial
+            assert (trial.number, trial.deaths) == (0, 0)
+            sweep.write_trial(replace(trial, state="interrupted", marks={"a": 1.0}, directory="d", seconds=3.0))
+    with queue.take() as trial:
+        assert trial
+        assert (trial.marks, trial.directory, trial.seconds) == ({"a": 1.0}, "d", 3.0)
+
+
+def test_deaths_are_charged_to_the_trial_that_was_held_within_one_start(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1"))], [])
+    assert take(sweep, "a") == (0, 0)
+    assert take(sweep, "a") == (0, 1)
+    assert take(sweep, "b") == (0, 1), "the start before was killed whole"
+    assert take(sweep, "b") == (0, 2)
+    assert take(sweep, "c") == (0, 2)
+    assert take(sweep, "c") == (1, 0), "three are too many"
+    failed = sweep.read_trial(0)
+    assert failed
+    assert (failed.state, failed.deaths, failed.reason[:23]) == ("failed", 3, "its worker died 3 times")
+    assert work(Queue(sweep, "d", lambda _: [])) == [1]
+
+
+@pytest.mark.parametrize("state", ["finished", "diverged", "pruned", "failed"])
+def test_what_has_ended_is_not_handed_out_again(state: State, tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1", "2"))], [state])
+    assert work(Queue(sweep, "a", lambda _: []), state) == [1, 2]
+    assert work(Queue(sweep, "b", lambda _: [])) == []
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_job_whose_objective_is_not_finite_has_diverged(value: float) -> None:
+    assert _outcome(value) == {"state": "diverged"}
