@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from io import StringIO
 from operator import index
 from pathlib import Path
 from secrets import token_hex
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -142,12 +142,11 @@ class Sweep:
         import pandas as pd
 
         from wavesweep.leaderboard.ranking import rank
-        from wavesweep.leaderboard.table import write_csv
+        from wavesweep.leaderboard.table import to_csv
 
         board = rank(SweepDirectory(self.path))
-        with TemporaryDirectory() as place:
-            write_csv(board, table := Path(place, "leaderboard.csv"))
-            return pd.read_csv(table) if board.rows else pd.DataFrame()
+        table = StringIO(to_csv(board))
+        return pd.read_csv(table) if board.rows else pd.DataFrame()
 
     def runs(self) -> list[Run]:
         """Return the runs that have begun, in the order of the trials."""

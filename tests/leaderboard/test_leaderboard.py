@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from tests.support.made import Outcome, change, make, record, values
 from wavesweep.leaderboard import charts
 from wavesweep.leaderboard.ranking import rank
-from wavesweep.leaderboard.table import show, text, write_csv
+from wavesweep.leaderboard.table import show, text, to_csv
 from wavesweep.sweeps.space import Dimension, Interval
 from wavesweep.sweeps.store import State, SweepDirectory
 
@@ -153,7 +153,7 @@ def test_the_csv_holds_all_numbers_to_the_last_bit(tmp_path: Path) -> None:
     values = [0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, math.pi, 1e-30]
     sweep = make(tmp_path / "sweep", [MODEL, RATE], [*values])
     board = rank(sweep)
-    write_csv(board, sweep.leaderboard)
+    sweep.leaderboard.write_text(to_csv(board), "utf-8")
     rows = list(csv.DictReader(sweep.leaderboard.read_text("utf-8").splitlines()))
     assert list(rows[0]) == HEADER
     assert [float(row["objective"]) for row in rows] == sorted(values)
@@ -162,14 +162,14 @@ def test_the_csv_holds_all_numbers_to_the_last_bit(tmp_path: Path) -> None:
     ]
     assert [row["rank"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
     first = sweep.leaderboard.read_bytes()
-    write_csv(rank(sweep), sweep.leaderboard)
+    sweep.leaderboard.write_text(to_csv(rank(sweep)), "utf-8")
     assert sweep.leaderboard.read_bytes() == first
 
 
 def test_the_csv_of_seeds_has_interval_and_number(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [RATE, SEED], [0.1, 0.7, 1 / 3, 1.0, "failed"])
     board = rank(sweep)
-    write_csv(board, sweep.leaderboard)
+    sweep.leaderboard.write_text(to_csv(board), "utf-8")
     first, second = csv.DictReader(sweep.leaderboard.read_text("utf-8").splitlines())
     assert float(first["interval_95"]) == board.rows[0].interval
     assert (first["seeds"], first["trials"]) == ("3", "0 1 2")
@@ -186,7 +186,7 @@ def test_reasons_break_neither_csv_nor_table(tmp_path: Path) -> None:
     change(sweep, 0, reason=REASON)
     change(sweep, 2, reason="can't reach https://me:secret@example.org")
     board = rank(sweep)
-    write_csv(board, sweep.leaderboard)
+    sweep.leaderboard.write_text(to_csv(board), "utf-8")
     written = sweep.leaderboard.read_text("utf-8")
     assert [row["reason"] for row in csv.DictReader(written.splitlines())][1:] == [
         CLEAN,

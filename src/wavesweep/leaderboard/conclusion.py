@@ -8,10 +8,10 @@ from dataclasses import replace
 from wavesweep.base import signals
 from wavesweep.base.errors import in_one_line
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
-from wavesweep.base.files import relative
+from wavesweep.base.files import relative, write_atomically
 from wavesweep.config.config import Config, Tracking, dump
 from wavesweep.leaderboard.ranking import Leaderboard, rank
-from wavesweep.leaderboard.table import show, text, write_csv
+from wavesweep.leaderboard.table import show, text, to_csv
 from wavesweep.runs.directory import RunDirectory, RunInfo, Status
 from wavesweep.runs.fingerprints import environment
 from wavesweep.runs.parents import SweepRecord
@@ -49,7 +49,7 @@ def conclude(sweep: SweepDirectory, plan: Plan, local: Config) -> list[int]:
     states = Counter(trial.state for trial in trials)
     left = plan.n_trials - sum(trial.ended for trial in trials)
     board = rank(sweep)
-    write_csv(board, sweep.leaderboard)
+    write_atomically(sweep.leaderboard, to_csv(board).encode())
     if not signals.pending():
         _draw(sweep, board)
     show(board, sweep)

@@ -9,7 +9,6 @@ from collections import Counter
 from typing import NamedTuple
 
 from wavesweep.base.names import KEPT_EPOCH, SCALED, baseline_score, metric
-from wavesweep.base.redaction import without_password
 from wavesweep.runs.description import BASELINES
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.sweeps.space import Dimension, Value, varied
@@ -110,14 +109,13 @@ def without_seed(trial: Trial) -> list[str]:
 def _row(sweep: SweepDirectory, dimensions: list[Dimension], trials: list[Trial], tests: bool) -> Row:
     """Return the row of trials that differ in their seed alone."""
     chosen = varied([one for one in dimensions if one.name != "seed"], trials[0].overrides)
-    public = {key: without_password(value) if isinstance(value, str) else value for key, value in chosen.items()}
     finished = [trial for trial in trials if trial.state == "finished"]
     by_seed = {frozenset({*trial.overrides} - {*without_seed(trial)}): trial.objective for trial in finished}
     scores = [score for score in by_seed.values() if score is not None]  # a sampler may have proposed a seed twice
     measured = [_scores(RunDirectory(sweep.path / trial.directory)) for trial in finished]
     skill = _mean([skill for skill, _ in measured])
     test = _mean([once.get(metric("test", SCALED), math.inf) for _, once in measured]) if tests else None
-    return Row(public, trials, len(finished), _mean(scores), _half_width(scores), skill, test)
+    return Row(chosen, trials, len(finished), _mean(scores), _half_width(scores), skill, test)
 
 
 def _order(row: Row) -> tuple[bool, float, list[int]]:

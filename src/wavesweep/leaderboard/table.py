@@ -6,11 +6,10 @@ import math
 import sys
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 from typing import Any, TextIO
 
 from wavesweep.base import terminal
-from wavesweep.base.files import relative, write_atomically
+from wavesweep.base.files import relative
 from wavesweep.base.redaction import without_password
 from wavesweep.leaderboard.ranking import Leaderboard, Row, shown_number, states, without_seed
 from wavesweep.sweeps.space import Value
@@ -39,12 +38,12 @@ def _cells(board: Leaderboard, row: Row) -> list[tuple[str, Any, str]]:
     return [*first, *((key, value, _short(value)) for key, value in row.varied.items()), *scores, *last]
 
 
-def write_csv(board: Leaderboard, path: Path) -> None:
-    """Write all rows, numbers in full: what is read again is the same to the last bit."""
+def to_csv(board: Leaderboard) -> str:
+    """Return all rows as CSV, numbers in full: what is read again is the same to the last bit."""
     buffer, rows = io.StringIO(), [_cells(board, row) for row in board.rows]
     titles = [title for title, _, _ in rows[0]] if rows else []
     csv.writer(buffer, lineterminator="\n").writerows([titles, *([value for _, value, _ in row] for row in rows)])
-    write_atomically(path, buffer.getvalue().encode())
+    return buffer.getvalue()
 
 
 def show(board: Leaderboard, sweep: SweepDirectory) -> None:
@@ -102,7 +101,7 @@ def _remarks(board: Leaderboard, sweep: SweepDirectory) -> Iterator[tuple[str, s
         yield f"{state}: {which}{': ' * bool(reason)}{reason}", STYLES[state]
     if best := board.winner:
         overrides = without_seed(best.trials[0]) if board.has_seeds else best.trials[0].overrides
-        yield f"best: {without_password(' '.join(overrides)) or 'the defaults'}", "bold green"
+        yield f"best: {' '.join(overrides) or 'the defaults'}", "bold green"
         skill = "" if best.skill is None else f", skill {_percent(best.skill)}"
         yield f"  objective {shown_number(best.objective, best.interval)}{skill}", ""
         yield from [(f"  {board.test}", "")] if board.test else []

@@ -1,5 +1,6 @@
 """Preparing a run: the configuration filled in, and its data loaded."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from wavesweep.base.schema import known
@@ -24,8 +25,12 @@ class Prepared:
     config_hash: str
 
 
-def prepare(composed: Config) -> Prepared:
+def prepare(composed: Config, check: Callable[[], object] = lambda: None) -> Prepared:
     """Fill in a configuration and load its data: everything that can refuse it, the cheapest first.
+
+    Args:
+        composed: As it was composed.
+        check: Is called between the data and the device, which takes torch to find: what else may refuse the run.
 
     Raises:
         Refused: If values can't go together, the data can't be used, or the device is not there.
@@ -34,6 +39,7 @@ def prepare(composed: Config) -> Prepared:
     data = _load(filled)
     window, context = known(filled.training.window), known(filled.forecast.context)
     model = filled.model.adapted(data.scaler.scale(data.train), window, context)
+    check()
     runtime = filled.runtime.model_copy(update={"device": find_device(filled.runtime.device)})
     return Prepared(filled.model_copy(update={"model": model, "runtime": runtime}), data, config_hash(composed))
 
