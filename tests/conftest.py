@@ -1,11 +1,35 @@
 """The fixtures that all tests share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import stores
 from tests.support.commands import Command, command
+from tests.support.servers import shared
 from wavesweep.runs.directory import RunDirectory
+
+
+@pytest.fixture(scope="session")
+def common(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return a directory of this session's that all workers of xdist have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def store_to_copy(common: Path) -> None:
+    """Let stores be copies of one, here and in forked commands."""
+    stores.template = common / "store.db"
+    stores.copy_instead(stores.template)
+
+
+@pytest.fixture(scope="session")
+def server(common: Path) -> Iterator[str]:
+    """Give the address of a real MLflow server; its runs are told apart by their experiments."""
+    with shared(common / "server") as uri:
+        yield uri
 
 
 @pytest.fixture
@@ -17,5 +41,5 @@ def directory(tmp_path: Path) -> RunDirectory:
 
 @pytest.fixture
 def wavesweep(tmp_path: Path) -> Command:
-    """Run the real command in an empty directory."""
-    return lambda *arguments, cwd=tmp_path, **environment: command(*arguments, cwd=cwd, **environment)
+    """Run the command in an empty directory."""
+    return lambda *arguments, cwd=tmp_path, **more: command(*arguments, cwd=cwd, **more)

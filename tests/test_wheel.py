@@ -1,6 +1,5 @@
 """What an installed wheel does in an empty directory whose name is awkward."""
 
-import os
 import subprocess
 import sys
 from importlib.metadata import distributions
@@ -11,7 +10,8 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from tests.support.commands import SMALL
+from tests.support import stores
+from tests.support.commands import SMALL, environment
 
 QUICK = (*SMALL, "training.epochs=1", "training.refine_epochs=0")
 CHECKOUT = Path(__file__).parents[1]
@@ -39,7 +39,7 @@ def wavesweep(installed: Path, place: Path, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "wavesweep", *arguments],
         cwd=place,
-        env={**os.environ, "PYTHONPATH": str(installed)},
+        env=environment(PYTHONPATH=str(installed)),
         capture_output=True,
         text=True,
     )
@@ -62,10 +62,10 @@ def test_it_brings_its_configuration(installed: Path, place: Path) -> None:
     assert list(place.iterdir()) == []
 
 
-def test_it_runs_and_sweeps(installed: Path, place: Path) -> None:
-    wavesweep(installed, place, *QUICK, "model=tiny")
-    wavesweep(installed, place, "-m", *QUICK, "dataset=sine,cos_sin_squared", "model=tiny,linear")
-    assert len([found for found in params(place) if found]) == 5, "and their parent has none"
+def test_it_sweeps(installed: Path, place: Path) -> None:
+    stores.ready(place / "outputs" / "mlflow.db")
+    wavesweep(installed, place, "-m", *QUICK, "model=tiny,linear")
+    assert len([found for found in params(place) if found]) == 2, "and their parent has none"
     assert [path.name for path in place.iterdir()] == ["outputs"]
 
 

@@ -1,8 +1,9 @@
-"""The real command: exit codes, messages, what it leaves."""
+"""The command: exit codes, messages, what it leaves."""
 
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,12 +15,23 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from tests.support.commands import SMALL, Command, command, free_port, wait_for
-from wavesweep.base.errors import Refused
-from wavesweep.cli.application import hide_password
+from tests.support.commands import (
+    SMALL,
+    Command,
+    command,
+    environment,
+    free_port,
+    light_command,
+    real_command,
+    wait_for,
+)
+from tests.support.forking import heavy
+from tests.support.records import on_disk
 from wavesweep.config.config import parse
 
 QUICK = (*SMALL, "model=tiny", "training.epochs=2")
+BASIC = "hydra/launcher=basic"
+Done = subprocess.CompletedProcess[str]
 
 
 def runs(place: Path, experiment: str = "wavesweep") -> list:
@@ -30,14 +42,13 @@ def runs(place: Path, experiment: str = "wavesweep") -> list:
 
 
 @pytest.fixture(scope="module")
-def single(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, "subprocess.CompletedProcess[str]"]:
+def single(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """One run by a process that is started."""
     place = tmp_path_factory.mktemp("a füll run")
-    return place, command(*QUICK, "seed=0", cwd=place)
+    return place, real_command(*QUICK, "seed=0", cwd=place)
 
 
-def test_a_run_ends_well_and_writes_below_outputs_alone(
-    single: tuple[Path, "subprocess.CompletedProcess[str]"],
-) -> None:
+def test_a_run_ends_well_and_writes_below_outputs_alone(single: tuple[Path, Done]) -> None:
     place, done = single
     assert done.returncode == 0, done.stderr
     assert [path.name for path in place.iterdir()] == ["outputs"]
@@ -52,15 +63,47 @@ def test_a_run_ends_well_and_writes_below_outputs_alone(
     assert not {"checkpoint.pt", "checkpoint.previous.pt"} & {path.name for path in run.iterdir()}
 
 
-def test_the_run_is_in_mlflow(single: tuple[Path, "subprocess.CompletedProcess[str]"]) -> None:
+def test_the_run_is_in_mlflow(single: tuple[Path, Done]) -> None:
     [run] = runs(single[0])
     assert run.info.status == "FINISHED"
     assert run.info.run_name == " ".join((*QUICK, "seed=0"))
     assert run.data.params["model"] == "tiny"
 
 
+def test_a_forked_command_does_all_that_a_started_one_does(single: tuple[Path, Done], tmp_path: Path) -> None:
+    """The tests that fork it rest on that."""
+    forked = tmp_path, command(*QUICK, "seed=0", cwd=tmp_path, pictures=True)
+    outputs, logs, records, files = [], [], [], []
+    for place, done in (forked, single):
+        [run], [entry] = (place / "outputs" / "runs").iterdir(), runs(place)
+        outputs.append((done.returncode, timeless(done.stdout), timeless(done.stderr)))
+        logs.append(timeless((run / "wavesweep.log").read_text()))
+        records.append((on_disk(run), entry.info.run_name, entry.data.params))
+        names = {str(path.relative_to(place)) for path in place.rglob("*")}
+        files.append({name.replace(run.name, "run").replace(entry.info.run_id, "id") for name in names})
+    for of_the_forked, of_the_started in (outputs, logs, records, files):
+        assert of_the_forked == of_the_started
+
+
+@pytest.mark.parametrize("arguments", [("seed=1.5",), ("--help",), ("-sc", "query=bash")], ids=" ".join)
+def test_a_forked_command_says_all_that_a_started_one_says(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    text = "wavesweep dataset="
+    started = real_command(*arguments, cwd=tmp_path, COMP_LINE=text, COMP_POINT="18")
+    assert started.stdout + started.stderr
+    for forked in (command, light_command):
+        done = forked(*arguments, cwd=tmp_path, COMP_LINE=text, COMP_POINT="18")
+        assert (done.returncode, done.stdout, done.stderr) == (started.returncode, started.stdout, started.stderr)
+
+
+def timeless(text: str) -> str:
+    """Return a text less MLflow's ids, the names of runs, and what tells the time or comes as time passes."""
+    text = re.sub(r"(?m)^.*epoch (\d+)/(?!\1\b).*\n", "", text)
+    return re.sub(r"\b[\d.]+ s\b|\b[0-9a-f]{32}\b|\b\d{4}-\d\d-\d\d[_ ]\S*", "", text)
+
+
 def test_a_sweep_gives_each_job_its_directory_and_run(wavesweep: Command, tmp_path: Path) -> None:
-    done = wavesweep("-m", *SMALL, "dataset=sine,cos_sin_squared", "model=tiny,linear", "training.epochs=1")
+    swept = ["dataset=sine,cos_sin_squared", "model=tiny,linear", "training.epochs=1", BASIC]
+    done = wavesweep("-m", *SMALL, *swept)
     assert done.returncode == 0, done.stderr
     [sweep] = (tmp_path / "outputs" / "sweeps").iterdir()
     jobs = sorted(path.parent.name for path in sweep.glob("*/run.json"))
@@ -77,7 +120,7 @@ def test_a_sweep_gives_each_job_its_directory_and_run(wavesweep: Command, tmp_pa
 def test_a_failed_job_does_not_stop_the_others(wavesweep: Command, tmp_path: Path) -> None:
     (tmp_path / "sweep" / "0").mkdir(parents=True)
     (tmp_path / "sweep" / "0" / "plots").write_text("a file where a folder belongs")
-    overrides = ["model=tiny", "training.epochs=1", "training.window=10,20", "hydra.sweep.dir=sweep"]
+    overrides = ["model=tiny", "training.epochs=1", "training.window=10,20", "hydra.sweep.dir=sweep", BASIC]
     done = wavesweep("-m", *SMALL, *overrides)
     assert done.returncode == 1
     reason = "sweep/0/plots: File exists"
@@ -155,32 +198,18 @@ def test_hydra_flags_work(wavesweep: Command, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_password_moves_into_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WAVESWEEP_TRACKING_URI", "before")
-    arguments = ["wavesweep", "seed=1", "++tracking.uri='http://u:p@ssword@host'"]
-    hide_password(arguments)
-
-    assert arguments == ["wavesweep", "seed=1", "++tracking.uri=${oc.env:WAVESWEEP_TRACKING_URI}"]
-    assert os.environ["WAVESWEEP_TRACKING_URI"] == "http://u:p@ssword@host"
-    with pytest.raises(Refused, match="MLFLOW_TRACKING_URI"):
-        hide_password(["tracking={uri:http://u:p@host}"])
-
-
 def test_the_ui_is_served_and_ends_with_its_process(tmp_path: Path) -> None:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "wavesweep", "ui", "--port", str(port)],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    port, out = free_port(), tmp_path.with_name(f"{tmp_path.name}.out")
+    process = heavy().start(
+        "ui", "--port", str(port), "--workers", "1", cwd=tmp_path, environment=environment(), out=out, err=os.devnull
+    )  # fmt: skip
     try:
         wait_for(f"http://127.0.0.1:{port}/health", process)
         assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
     finally:
-        process.terminate()
-        output, _ = process.communicate(timeout=20)
-    assert f"http://127.0.0.1:{port}/#/experiments/1/runs" in output.decode()
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    assert f"http://127.0.0.1:{port}/#/experiments/1/runs" in out.read_text()
     with pytest.raises(URLError):
         urlopen(f"http://127.0.0.1:{port}/health", timeout=5)
 
@@ -198,8 +227,8 @@ def test_the_ui_is_served_and_ends_with_its_process(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("shell", ["bash", "fish"])
-def test_completion_knows_groups_keys_and_words(wavesweep: Command, shell: str, line: str, expected: set[str]) -> None:
-    done = wavesweep("-sc", f"query={shell}", COMP_LINE=line, COMP_POINT=str(len(line)))
+def test_completion_knows_groups_keys_and_words(tmp_path: Path, shell: str, line: str, expected: set[str]) -> None:
+    done = light_command("-sc", f"query={shell}", cwd=tmp_path, COMP_LINE=line, COMP_POINT=str(len(line)))
     assert done.returncode == 0, done.stderr
     assert {text.rpartition("=")[0] + "=" if "." in text else text for text in done.stdout.split()} == expected
 
@@ -218,12 +247,7 @@ def test_bash_completes(tmp_path: Path) -> None:
     assert done.stdout == "dataset=sine\n"
 
 
-def test_a_resolved_config_shows_no_password(wavesweep: Command) -> None:
-    done = wavesweep("--cfg", "job", "--resolve", MLFLOW_TRACKING_URI="http://user:geheim@host")
-    assert done.returncode == 0
-    assert yaml.safe_load(done.stdout)["tracking"]["uri"] == "http://user:***@host"
-
-
-def test_the_version_is_said(wavesweep: Command) -> None:
-    done = wavesweep("--version")
-    assert done.stdout == f"wavesweep {version('wavesweep')}\n"
+def test_the_console_script_is_the_same_program(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("wavesweep")
+    done = subprocess.run([script, "--version"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"wavesweep {version('wavesweep')}\n")

@@ -10,38 +10,48 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import SMALL, Command
+from tests.support.commands import SMALL, Command, environment
+from tests.support.forking import heavy
 from wavesweep.cli.progress import SECONDS_BETWEEN_LINES, progress
 
 RUN = (*SMALL, "model=tiny", "training.epochs=20")
 COLOUR = re.compile(rb"\x1b\[[\d;]*3[1-7][\d;]*m|\x1b\[[\d;]*9[0-7][\d;]*m")
 
 
-def on_terminal(place: Path, *arguments: str, **environment: str) -> bytes:
-    """Run the real command on a pseudo-terminal; return all that it writes there."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "wavesweep", *arguments],
-        cwd=place,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", **environment},
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
+def read(terminal: int) -> bytes:
+    """Return all that is written to a pseudo-terminal until nobody has it open; close our side."""
     written = b""
     try:
-        while chunk := os.read(ours, 4096):
+        while chunk := os.read(terminal, 4096):
             written += chunk
     except OSError:  # how Linux says that the other side is closed
         pass
     finally:
-        os.close(ours)
-    assert process.wait(60) == 0, written.decode()
+        os.close(terminal)
+    return written
+
+
+def on_terminal(place: Path, **variables: str) -> bytes:
+    """Run the command on a pseudo-terminal; return all that it writes there."""
+    ours, theirs = pty.openpty()
+    name = os.ttyname(theirs)
+    process = heavy().start(*RUN, cwd=place, environment=environment(**variables), out=name, err=name)
+    while process.poll() is None and Path(f"/proc/{process.pid}/fd/2").readlink() != Path(name):
+        time.sleep(0.01)  # until it has opened it too
+    os.close(theirs)
+    written = read(ours)
+    assert process.wait() == 0, written.decode()
     return written
 
 
 def test_a_terminal_shows_a_bar_and_the_result(tmp_path: Path) -> None:
-    written = on_terminal(tmp_path, *RUN)
+    ours, theirs = pty.openpty()
+    variables = environment(TERM="xterm-256color", COLUMNS="100")
+    command = [sys.executable, "-m", "wavesweep", *RUN]
+    process = subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    written = read(ours)
+    assert process.wait(60) == 0, written.decode()
     assert re.search(rb"epoch \d+/21 .*loss .*val .*best", written)
     assert COLOUR.search(written)
     assert b"\x1b[?25h" in written.rpartition(b"\x1b[?25l")[2], "the cursor is shown again"
@@ -51,13 +61,14 @@ def test_a_terminal_shows_a_bar_and_the_result(tmp_path: Path) -> None:
 
 
 def test_a_terminal_without_colours_gets_none(tmp_path: Path) -> None:
-    written = on_terminal(tmp_path, *RUN, NO_COLOR="1")
+    written = on_terminal(tmp_path, TERM="xterm-256color", COLUMNS="100", NO_COLOR="1")
     assert b"epoch" in written
+    assert b"\x1b[?25h" in written.rpartition(b"\x1b[?25l")[2], "a bar was there"
     assert not COLOUR.search(written)
 
 
 def test_a_dumb_terminal_gets_lines(tmp_path: Path) -> None:
-    written = on_terminal(tmp_path, *RUN, TERM="dumb")
+    written = on_terminal(tmp_path, TERM="dumb")
     assert b"epoch 21/21" in written
     assert b"\x1b" not in written
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import Command, command
+from tests.support.commands import Command, light_command
 
 
 @dataclass(frozen=True)
@@ -58,34 +58,21 @@ NAMES = [
     ),
 ]
 
+# What `parse` refuses is in config/test_config.py; here is what typing adds, and how it reaches the user.
 VALUES = [
     Case("seed=abc", "seed must be a whole number, got abc"),
     Case("seed=1.5", "seed must be a whole number, got 1.5"),
-    Case("seed=true", "seed must be a whole number, got true"),
-    Case("seed=null", "seed must be a whole number, got null"),
     Case("seed=", "seed must be a whole number, got nothing"),
-    Case("seed=-1", "seed must be at least 0, got -1"),
     Case("training.epochs=0", "training.epochs must be at least 1, got 0"),
     Case("training.epochs=[1]", "training.epochs must be a whole number, got [1]"),
-    Case("dataset.width=nan", "dataset.width must be finite, got nan"),
     Case("dataset.width=-inf", "dataset.width must be finite, got -inf"),
-    Case("dataset.width=0", "dataset.width must be greater than 0, got 0"),
     Case("dataset.width=1e300", "dataset.width must be at most 1e+12, got 1e+300"),
     Case("""dataset.width='"20"'""", "dataset.width must be a number, got the text '20'"),
     Case("optimizer.lr=1e400", "optimizer.lr must be finite, got inf"),
-    Case("model.hidden_sizes=[]", "model.hidden_sizes must not be empty, got []"),
-    Case("model.hidden_sizes=5", "model.hidden_sizes must be a list, got 5"),
     Case("model.hidden_sizes=[8,a]", "model.hidden_sizes[1] must be a whole number, got a"),
     Case("model.hidden_sizes=[1000000]", "model.hidden_sizes[0] must be at most 65536, got 1000000"),
     Case("optimizer.betas=[]", "optimizer.betas must have 2 entries, got []"),
     Case("optimizer.betas=[0.9,1.0]", "optimizer.betas[1] must be less than 1, got 1.0"),
-    Case("training.keep=first", "training.keep: first is unknown; choose from best, last"),
-    Case(
-        "objective=test/closed_loop_mse",
-        "objective: test/closed_loop_mse is unknown; did you mean val/closed_loop_mse?",
-    ),
-    Case("tracking.required=maybe", "tracking.required must be true or false, got maybe"),
-    Case("format_version=2", "format_version must be 1, got 2; this configuration needs a newer wavesweep"),
     Case("training.epochs=???", "training.epochs is missing; give it a value"),
     Case("'training.epochs=${nope}'", "training.epochs refers to ${nope}, which is not a key of this configuration"),
     Case("dataset.width=-1 seed=-1", "seed must be at least 0, got -1\ndataset.width must be greater than 0, got -1"),
@@ -254,20 +241,9 @@ SURROUNDINGS = [
     Case("tracking.uri=", "tracking.uri must not be empty, got nothing"),
     Case("tracking.uri=foo", f"{ADDRESS} foo"),
     Case("tracking.uri=sqlite://", f"{ADDRESS} sqlite://"),
-    Case("ui tracking.uri=ftp://user:geheim@host", f"{ADDRESS} ftp://user:***@host"),
-    Case(
-        "tracking={uri:http://user:geheim@host}",
-        "tracking: a command line is stored, so it can't hold a password; give the address by MLFLOW_TRACKING_URI",
-    ),
     Case(
         f"{REQUIRED}http://127.0.0.1:9",
         "tracking.uri=http://127.0.0.1:9 can't be used (Connection refused); start the server, or give another address",
-        imports="mlflow",
-    ),
-    Case(
-        f"{REQUIRED}http://user:geheim@127.0.0.1:9",
-        "tracking.uri=http://user:***@127.0.0.1:9 can't be used "
-        "(Connection refused); start the server, or give another address",
         imports="mlflow",
     ),
     Case(
@@ -287,19 +263,9 @@ SURROUNDINGS = [
         "tracking.uri=sqlite:////proc/x/y.db can't be used (No such file or directory); give another address",
         imports="mlflow",
     ),
-    Case("runtime.device=gpu", "runtime.device must be auto, cpu, mps, cuda or cuda:N, got gpu"),
     Case("runtime.threads=0", "runtime.threads must be at least 1, got 0"),
     Case("runtime.dtype=float16", "runtime.dtype: float16 is unknown; did you mean float64?"),
 ]
-
-MAIN = """
-import sys
-from wavesweep.cli.main import main
-try:
-    main()
-finally:
-    print(*sorted({"torch", "mlflow", "matplotlib"} & set(sys.modules)))
-"""
 
 
 def content(place: Path) -> dict[str, bytes | None]:
@@ -314,12 +280,10 @@ def test_a_refusal_is_one_message_and_leaves_nothing(tmp_path: Path, case: Case)
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).write_text(text)
     before = content(tmp_path)
-    arguments = shlex.split(case.typed)
-    done = subprocess.run([sys.executable, "-c", MAIN, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    done = light_command(*shlex.split(case.typed), cwd=tmp_path)
     expected = [f"wavesweep: {line}" for line in case.said.replace("PLACE", str(tmp_path)).splitlines()]
     assert done.stderr.splitlines() == expected
-    assert done.returncode == 2
-    assert done.stdout.strip() == case.imports
+    assert (done.returncode, done.stdout, done.imported) == (2, "", case.imports)
     assert content(tmp_path) == before
 
 
@@ -350,10 +314,10 @@ def test_a_device_that_is_not_there_is_refused(wavesweep: Command, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_taken_port_is_refused(wavesweep: Command) -> None:
+def test_a_taken_port_is_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        done = wavesweep("ui", "--port", str(port))
+        done = light_command("ui", "--port", str(port), cwd=tmp_path)
     assert done.returncode == 2
     expected = f"wavesweep: --host 127.0.0.1 --port {port} can't be served (Address already in use); give another\n"
     assert done.stderr == expected
@@ -362,6 +326,6 @@ def test_a_taken_port_is_refused(wavesweep: Command) -> None:
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "dataset").mkdir()
     (tmp_path / "dataset" / "own.yaml").write_bytes("kind: sine  # Länge".encode("latin-1"))
-    done = command("--config-dir", ".", "dataset=own", cwd=tmp_path)
+    done = light_command("--config-dir", ".", "dataset=own", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "wavesweep: a YAML file must be text in UTF-8, got byte 0xe4 at 15\n"

@@ -18,8 +18,10 @@ from wavesweep.runs.directory import RunDirectory, RunInfo, Status
 from wavesweep.runs.parents import SweepRecord
 from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.job import execute
-from wavesweep.tracking.store import connect, require
+from wavesweep.tracking.store import IMPATIENCE, connect, require
 from wavesweep.tracking.sync import MISSING, deliver_all
+
+TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def ended(store: Config, tmp_path: Path) -> RunDirectory:
     """Return a run that has ended well, and is in MLflow."""
     directory = RunDirectory(tmp_path / "runs" / "ended")
     directory.path.mkdir(parents=True)
-    execute(*prepare(store), directory, RunInfo([], {}, None), lambda *_: None)
+    execute(prepare(store), directory, RunInfo([], {}, None), lambda *_: None)
     return directory
 
 
@@ -75,15 +77,17 @@ def test_other_data_and_another_runtime_are_refused(ended: RunDirectory, store: 
 def test_what_is_damaged_holds_up_no_other(
     ended: RunDirectory, store: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
-    damaged = [copy(ended, name) for name in ("no text", "no address", "no records", "no configuration", "no info")]
+    names = ("no text", "no address", "no records", "no configuration", "no info", "no values")
+    damaged = [copy(ended, name) for name in names]
     damaged[0].config.write_bytes(b"\xff\xfe")
     damaged[1].write_config({"tracking": {}})
     damaged[2].write_info(replace(ended.read_info(), status="running"))
     damaged[2].metrics.write_text("{\n{}\n")
     damaged[3].config.unlink()
     damaged[4].info.write_text("{")
+    damaged[5].config.write_text("")
     with caplog.at_level(logging.WARNING):
-        assert deliver_all([*damaged, ended], store, []) == {MISSING: 5, "up to date": 1}
+        assert deliver_all([*damaged, ended], store, []) == {MISSING: 6, "up to date": 1}
     for directory, record in zip(damaged, caplog.records, strict=True):
         assert directory.path.name in record.getMessage()
         assert "\n" not in record.getMessage()
@@ -117,11 +121,13 @@ def test_latest_is_what_was_begun_last_and_waits(
     assert capsys.readouterr().out.startswith("no run below outputs waits to be resumed")
 
 
-def test_what_is_required_says_how_long_it_waited() -> None:
+def test_what_is_required_says_how_long_it_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert IMPATIENCE[TIMEOUT] == "3"
+    monkeypatch.setitem(IMPATIENCE, TIMEOUT, "1")  # else the test waits for three times as long
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         tracking = compose(f"tracking.uri=http://127.0.0.1:{silent.getsockname()[1]}").tracking
         for _ in range(2):  # of which the first sets what holds for the rest of the process
-            with pytest.raises(Refused, match="no answer within 3 s"):
+            with pytest.raises(Refused, match="no answer within 1 s"):
                 require(tracking)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import SMALL, Command, command
+from tests.support.commands import SMALL, Command, command, environment, real_command
+from tests.support.forking import Forked, heavy
 from tests.support.records import is_in_mlflow, on_disk
 from wavesweep.config.composing import compose
 from wavesweep.tracking.store import connect
@@ -15,59 +16,41 @@ from wavesweep.tracking.store import connect
 RUN = ("dataset.num_series=7", "dataset.length=40", "model=linear")
 """Leaves 170 kB, pictures and model in the end."""
 
-FULL = """
-mkdir small
-mount -t tmpfs -o size="$1" tmpfs small
-python=$2
-shift 2
-"$python" -m wavesweep "$@" hydra.run.dir=small/run >first.out 2>first.err; echo $? >first.code
-mount -o remount,size=20m small
-"$python" -m wavesweep resume small/run >again.out 2>again.err; echo $? >again.code
-cp -r small/run survived
-"""
-READ_ONLY = """
-mkdir -p fixed
-cp -r "$1" fixed/run
-mount --bind fixed fixed
-mount -o remount,bind,ro fixed
-shift
-"$@" >out 2>err; echo $? >code
-"""
+FULL = "mkdir small; mount -t tmpfs -o size={size}k tmpfs small"
+FREED = "mount -o remount,size=20m small"
+READ_ONLY = "mkdir fixed; cp -r '{run}' fixed/run; mount --bind fixed fixed; mount -o remount,bind,ro fixed"
+NAMESPACE = ("unshare", "--mount", "--map-root-user")
 
 
-def in_namespace(cwd: Path, script: str, *arguments: str) -> None:
-    """Run a script that may mount things: they are gone with it."""
-    if subprocess.run(["unshare", "--mount", "--map-root-user", "true"], capture_output=True).returncode:
+def mounted(*arguments: str, cwd: Path, before: str = "") -> Forked:
+    """Run the command where a shell may mount things before, which nobody else sees."""
+    if subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
         pytest.skip("this system lets nobody else mount a disk")
-    shell = ["unshare", "--mount", "--map-root-user", "sh", "-c", script, "sh", *arguments]
-    subprocess.run(shell, cwd=cwd, check=True)
-
-
-def said(cwd: Path, name: str) -> str:
-    return (cwd / name).read_text()
+    return heavy(*NAMESPACE).run(*arguments, cwd=cwd, environment=environment(), before=before, pictures=True)
 
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the directory of a run that lacked nothing; its store is in outputs/ beside it."""
     cwd = tmp_path_factory.mktemp("straight")
-    assert command(*RUN, "hydra.run.dir=run", cwd=cwd).returncode == 0
+    assert command(*RUN, "hydra.run.dir=run", cwd=cwd, pictures=True).returncode == 0
     return cwd / "run"
 
 
 @pytest.mark.parametrize("size", [100, *(pytest.param(size, marks=pytest.mark.slow) for size in range(20, 172, 24))])
 def test_a_full_disk_is_one_line_and_costs_nothing(size: int, straight: Path, tmp_path: Path) -> None:
-    in_namespace(tmp_path, FULL, f"{size}k", sys.executable, *RUN)
-    errors = said(tmp_path, "first.err")
-    if said(tmp_path, "first.code") == "0\n":
+    done = mounted(*RUN, "hydra.run.dir=small/run", cwd=tmp_path, before=FULL.format(size=size))
+    if done.returncode == 0:
         assert size > 160
     else:
-        assert said(tmp_path, "first.code") == "1\n"
-        [failure] = [line for line in errors.splitlines() if line.startswith("failed")]
+        assert done.returncode == 1
+        [failure] = [line for line in done.stderr.splitlines() if line.startswith("failed")]
         assert failure.startswith("failed: small/run/")
         assert failure.endswith(": No space left on device; free some space, then wavesweep resume small/run")
-    assert said(tmp_path, "again.code") == "0\n", said(tmp_path, "again.err")
-    assert "Traceback" not in errors + said(tmp_path, "again.err")
+    again = mounted("resume", "small/run", cwd=tmp_path, before=FREED)
+    assert again.returncode == 0, again.stderr
+    assert "Traceback" not in done.stderr + again.stderr
+    mounted("--version", cwd=tmp_path, before="cp -r small/run survived")
     assert on_disk(tmp_path / "survived") == on_disk(straight)
     client, experiment = connect(compose(f"tracking.uri=sqlite:///{tmp_path}/outputs/mlflow.db").tracking)
     is_in_mlflow(client, experiment, tmp_path / "survived")
@@ -95,10 +78,10 @@ def test_a_full_disk_is_one_line_and_costs_nothing(size: int, straight: Path, tm
 def test_a_place_that_can_t_be_written_is_one_line(
     arguments: tuple[str, ...], code: int, line: str, straight: Path, tmp_path: Path
 ) -> None:
-    in_namespace(tmp_path, READ_ONLY, str(straight), sys.executable, "-m", "wavesweep", *arguments)
-    assert said(tmp_path, "code") == f"{code}\n"
-    assert line.format(here=tmp_path) in said(tmp_path, "err").splitlines()
-    assert "Traceback" not in said(tmp_path, "err")
+    done = mounted(*arguments, cwd=tmp_path, before=READ_ONLY.format(run=straight))
+    assert done.returncode == code
+    assert line.format(here=tmp_path) in done.stderr.splitlines()
+    assert "Traceback" not in done.stderr
     assert {file.name for file in (tmp_path / "fixed").iterdir()} == {"run"}
     assert on_disk(tmp_path / "fixed" / "run") == on_disk(straight)
     if code == 4 and "run" in arguments[-2]:
@@ -119,7 +102,7 @@ def test_a_place_that_is_gone_is_one_line(wavesweep: Command, tmp_path: Path) ->
 def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
     """A native library that can't go on without memory ends the process itself; the run counts as vanished then."""
     trained = (*SMALL[:3], "model=tiny", "training.epochs=6", "training.refine_epochs=2")
-    expected = command(*trained, "hydra.run.dir=straight", cwd=tmp_path)
+    expected = real_command(*trained, "hydra.run.dir=straight", cwd=tmp_path)
     assert expected.returncode == 0
     orderly = 0
     for megabytes in range(300, 1500, 150):
@@ -127,6 +110,7 @@ def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
         process = subprocess.run(
             [sys.executable, "-m", "wavesweep", *trained, f"hydra.run.dir={run}"],
             cwd=tmp_path,
+            env=environment(),
             capture_output=True,
             text=True,
             preexec_fn=lambda size=megabytes << 20: resource.setrlimit(resource.RLIMIT_AS, (size, size)),
@@ -137,6 +121,6 @@ def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
             assert len(failed) == 1, process.stderr
             orderly += "out of memory; take smaller sizes or end other programs" in failed[0]
         if (run / "run.json").exists():
-            assert command("resume", str(run), cwd=tmp_path).returncode == 0
+            assert command("resume", str(run), cwd=tmp_path, pictures=True).returncode == 0
             assert on_disk(run) == on_disk(tmp_path / "straight")
     assert orderly >= 4, "of 8"

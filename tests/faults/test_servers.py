@@ -1,26 +1,26 @@
 """What a tracking server can do to a run: nothing that lasts."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from statistics import median, stdev
+from urllib.parse import urlsplit
 
 import pytest
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
-from tests.support.commands import SMALL, free_port, wait_for
+from tests.support.commands import SMALL, command, environment
+from tests.support.forking import Process, heavy
 from tests.support.proxy import Proxy
 from tests.support.records import Record, for_mlflow, in_mlflow
+from tests.support.servers import Server
 from wavesweep.runs.directory import RunDirectory
 
 SHORT, LONG = 260, 1200
@@ -88,43 +88,12 @@ SLOW_FAULTS = {
 }
 
 
-class Server:
-    """A real MLflow server on this machine, with a store that outlives it."""
-
-    def __init__(self, place: Path) -> None:
-        self.place, self.port = place, free_port()
-        self.uri = f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        arguments = [
-            "server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1", "--serve-artifacts",
-            "--backend-store-uri", f"sqlite:///{self.place}/server.db",
-            "--artifacts-destination", str(self.place / "store"),
-        ]  # fmt: skip
-        with (self.place / "server.log").open("a") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "mlflow", *arguments],
-                env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),  # or it starts seven more processes
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # so that its worker can be killed with it
-            )
-
-    def wait(self) -> None:
-        wait_for(f"{self.uri}/health", self.process)
-
-    def end(self, signum: signal.Signals) -> None:
-        with suppress(ProcessLookupError):  # it has ended
-            os.killpg(self.process.pid, signum)
-        self.process.wait(20)
-
-
 @dataclass(frozen=True)
 class Training:
     """A run in a process of its own."""
 
     directory: RunDirectory
-    process: "subprocess.Popen[bytes]"
+    process: Process
 
     def errors(self) -> str:
         return self.directory.path.with_name("errors.txt").read_text()
@@ -145,10 +114,8 @@ class Training:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[int], Record]:
+def undisturbed(common: Path) -> Callable[[int], Record]:
     """Give the record of a run of so many epochs that met no server at all; one for all workers of xdist."""
-    temporary = tmp_path_factory.getbasetemp()
-    common = temporary if worker_id == "master" else temporary.parent
 
     def get(epochs: int) -> Record:
         place = common / f"undisturbed {epochs}"
@@ -163,28 +130,16 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Cal
     return get
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, undisturbed: Callable[[int], Record]) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
-    server.start()
-    try:
-        undisturbed(SHORT)  # while the server starts
-        server.wait()
-        yield server
-    finally:
-        server.end(signal.SIGTERM)
-
-
 @pytest.fixture
-def proxy(server: Server) -> Iterator[Proxy]:
-    proxy = Proxy(server.port)
+def proxy(server: str) -> Iterator[Proxy]:
+    proxy = Proxy(urlsplit(server).port or 0)
     yield proxy
     proxy.behave("dead")
 
 
 @pytest.mark.parametrize("name", [*FAULTS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_FAULTS)])
 def test_the_record_is_whole_in_the_end(
-    name: str, server: Server, proxy: Proxy, undisturbed: Callable[[int], Record], tmp_path: Path
+    name: str, server: str, proxy: Proxy, undisturbed: Callable[[int], Record], tmp_path: Path
 ) -> None:
     fault = {**FAULTS, **SLOW_FAULTS}[name]
     proxy.behave(fault.behaviours[0], fault.where)
@@ -206,7 +161,7 @@ def test_the_record_is_whole_in_the_end(
         proxy.behave(fault.synced, fault.where)
         deliver(run.directory)
     proxy.behave("pass")
-    check_record(run.directory, server.uri, name, undisturbed(fault.epochs), proxy)
+    check_record(run.directory, server, name, undisturbed(fault.epochs), proxy)
     assert not fault.drops or any(request.startswith(fault.drops) for request in proxy.lost)
 
 
@@ -240,8 +195,8 @@ def test_a_server_that_is_killed_loses_nothing(seed: int, undisturbed: Callable[
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["while it trains", "before sync"])
-def test_a_deleted_run_stays_deleted(moment: str, server: Server, proxy: Proxy, tmp_path: Path) -> None:
-    client, experiment = MlflowClient(server.uri), f"deleted {moment}"
+def test_a_deleted_run_stays_deleted(moment: str, server: str, proxy: Proxy, tmp_path: Path) -> None:
+    client, experiment = MlflowClient(server), f"deleted {moment}"
     tracking = f"tracking.uri={proxy.uri}", f"tracking.experiment={experiment}"
     with training(tmp_path, *small(SHORT), *tracking, **IMPATIENT) as run:
         run.wait_until(lambda: has_delivered(proxy))
@@ -260,7 +215,7 @@ def test_a_deleted_run_stays_deleted(moment: str, server: Server, proxy: Proxy, 
     check_results(run.directory, SHORT)
 
     writes = proxy.writes()
-    synced = wavesweep("sync", "run", cwd=tmp_path)
+    synced = command("sync", "run", cwd=tmp_path)
     assert (synced.returncode, synced.stdout) == (0, "1 left alone\n"), synced.stderr
     assert synced.stderr == f"run: {said}\n"
     assert proxy.writes() == writes
@@ -276,16 +231,16 @@ def test_a_deleted_run_stays_deleted(moment: str, server: Server, proxy: Proxy, 
     ],
 )  # fmt: skip
 def test_a_server_that_is_required_and_of_no_use_is_refused_within_seconds(
-    behaviour: str, server: Server, proxy: Proxy, tmp_path: Path
+    behaviour: str, server: str, proxy: Proxy, tmp_path: Path
 ) -> None:
-    client = MlflowClient(server.uri)
+    client = MlflowClient(server)
     if client.get_experiment_by_name("deleted") is None:
         client.delete_experiment(client.create_experiment("deleted"))
 
     def refuse(experiment: str) -> float:
         began = time.monotonic()
         tracking = f"tracking.uri={proxy.uri}", f"tracking.experiment={experiment}", "tracking.required=true"
-        done = wavesweep(*SMALL, *tracking, cwd=tmp_path)
+        done = command(*SMALL, *tracking, cwd=tmp_path)
         seconds = time.monotonic() - began
         assert done.returncode == 2, done.stderr
         assert done.stderr.count("\n") == 1
@@ -337,31 +292,16 @@ def small(epochs: int) -> tuple[str, ...]:
 @contextmanager
 def training(place: Path, *overrides: str, **variables: str) -> Iterator[Training]:
     """Start a run in `place`/run."""
-    arguments = [*overrides, "hydra.run.dir=run"]
-    with (place / "output.txt").open("w") as output, (place / "errors.txt").open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "wavesweep", *arguments],
-            cwd=place,
-            env=environment(**variables),
-            stdout=output,
-            stderr=errors,
-        )
+    files = {"out": place / "output.txt", "err": place / "errors.txt"}
+    files["err"].touch()
+    process = heavy().start(
+        *overrides, "hydra.run.dir=run", cwd=place, environment=environment(**variables), pictures=True, **files
+    )
     try:
         yield Training(RunDirectory(place / "run"), process)
     finally:
         process.kill()
         process.wait()
-
-
-def wavesweep(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    """Run another command to its end."""
-    command = [sys.executable, "-m", "wavesweep", *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=40, check=False)
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """Return this process's environment without MLflow's variables, which its clients here have set."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")} | variables
 
 
 def check_results(directory: RunDirectory, epochs: int) -> None:
@@ -377,7 +317,7 @@ def check_results(directory: RunDirectory, epochs: int) -> None:
 
 def deliver(directory: RunDirectory) -> None:
     """Deliver what MLflow has not taken yet."""
-    synced = wavesweep("sync", directory.path.name, cwd=directory.path.parent)
+    synced = command("sync", directory.path.name, cwd=directory.path.parent)
     assert (synced.returncode, synced.stdout, synced.stderr) == (0, "1 delivered\n", "")
 
 
@@ -392,7 +332,7 @@ def check_record(
 
     everything = [run.to_dictionary() for run in all_runs(client, experiment)]
     writes = proxy.writes() if proxy else []
-    synced = wavesweep("sync", directory.path.name, cwd=directory.path.parent)
+    synced = command("sync", directory.path.name, cwd=directory.path.parent)
     assert (synced.returncode, synced.stdout, synced.stderr) == (0, "1 up to date\n", "")
     assert (proxy.writes() if proxy else []) == writes
     assert [run.to_dictionary() for run in all_runs(client, experiment)] == everything

@@ -1,6 +1,5 @@
-"""Small configurations, and the real command in a process of its own."""
+"""Small configurations, and the command in a process of its own."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tests.support.forking import READ_AT_THE_START, Forked, Process, environment, heavy, light
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
 from wavesweep.runs.preparation import prepare
@@ -38,12 +38,30 @@ def small(*overrides: str) -> Config:
     return config(*SMALL, *sizes, *overrides)
 
 
-def command(*arguments: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run `wavesweep` in a process of its own."""
+def command(*arguments: str, cwd: Path, pictures: bool = False, **variables: str) -> Forked:
+    """Run `wavesweep` in a process of its own, that is forked (see forking.py).
+
+    Args:
+        arguments: Of the command line.
+        cwd: Where.
+        pictures: Whether runs draw theirs; else each gets a file that is empty.
+        variables: Of its environment.
+    """
+    assert not any(name.startswith(READ_AT_THE_START) for name in variables), "only a process that is started reads it"
+    return heavy().run(*arguments, cwd=cwd, environment=environment(**variables), pictures=pictures)
+
+
+def light_command(*arguments: str, cwd: Path, **variables: str) -> Forked:
+    """Run `wavesweep` likewise, without torch and MLflow until it imports them; it tells whether it has."""
+    return light().run(*arguments, cwd=cwd, environment=environment(**variables))
+
+
+def real_command(*arguments: str, cwd: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run `wavesweep` in a process that is started, as its users do."""
     return subprocess.run(
         [sys.executable, "-m", "wavesweep", *arguments],
         cwd=cwd,
-        env={**os.environ, **environment},
+        env=environment(**variables),
         capture_output=True,
         text=True,
         timeout=120,
@@ -58,7 +76,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+def wait_for(url: str, process: "subprocess.Popen[bytes] | Process") -> None:
     """Wait until a server that is starting answers."""
     until = time.monotonic() + 60
     while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Starts the real command, watches how far it has come, and strikes."""
+"""Starts or forks the command, watches how far it has come, and strikes."""
 
 import signal
 import subprocess
@@ -7,17 +7,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.commands import environment
+from tests.support.forking import Process, heavy
 from wavesweep.runs.directory import RunDirectory
 
-Process = subprocess.Popen[bytes]
+Started = subprocess.Popen[bytes]
 
 
-def start(cwd: Path, *arguments: str) -> Process:
+def start(cwd: Path, *arguments: str) -> Started:
     """Start the command; what it says goes to the file `said`, which grows with each start."""
     with (cwd / "said").open("ab") as said:
         return subprocess.Popen(
             [sys.executable, "-m", "wavesweep", *arguments],
             cwd=cwd,
+            env=environment(),
             stdout=said,
             stderr=said,
             # Ctrl-C is ignored by what a shell starts in the background, and inherited so.
@@ -25,7 +28,13 @@ def start(cwd: Path, *arguments: str) -> Process:
         )
 
 
-def works(run: Path, process: Process) -> bool:
+def fork(cwd: Path, *arguments: str) -> Process:
+    """Fork the command, likewise (see forking.py)."""
+    said = cwd / "said"
+    return heavy().start(*arguments, cwd=cwd, environment=environment(), out=said, err=said, pictures=True)
+
+
+def works(run: Path, process: Process | Started) -> bool:
     """Say whether a process has opened the lock of a run."""
     try:
         files = [file.readlink() for file in Path(f"/proc/{process.pid}/fd").iterdir()]
@@ -44,7 +53,7 @@ def has_ended(run: Path) -> bool:
     return RunDirectory(run).read_info().complete
 
 
-def wait_until(condition: Callable[[], bool], process: Process) -> None:
+def wait_until(condition: Callable[[], bool], process: Process | Started) -> None:
     """Wait for a condition, or the end of a process."""
     until = time.monotonic() + 60
     while not condition() and process.poll() is None:

@@ -2,20 +2,25 @@
 
 import json
 import os
+import shlex
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.pyfunc import load_model
+from mlflow.pyfunc.scoring_server import get_cmd
 
-from tests.support.commands import SMALL, command, free_port, small, wait_for
+from tests.support.commands import SMALL, environment, free_port, small, wait_for
+from tests.support.forking import Process, heavy
 from wavesweep.base.errors import Refused
 from wavesweep.base.signals import Interrupted
 from wavesweep.config.config import Config
@@ -36,7 +41,7 @@ def tracked(uri: str, *overrides: str) -> Config:
 def execute_quietly(config: Config, path: Path, info: RunInfo = INFO) -> RunDirectory:
     path.mkdir(parents=True)
     directory = RunDirectory(path)
-    outcome = execute(*prepare(config), directory, info, lambda *_: None)
+    outcome = execute(prepare(config), directory, info, lambda *_: None)
     assert outcome.code == 0
     return directory
 
@@ -116,9 +121,6 @@ class TestRecord:
         assert len(history) == 4
 
     def test_the_model_loads_from_mlflow_and_forecasts(self, finished: tuple[Config, RunDirectory]) -> None:
-        import pandas as pd
-        from mlflow.pyfunc import load_model
-
         _, directory = finished
         model = load_model(str(directory.model))
         values = pd.DataFrame({"value": np.sin(np.arange(30) / 3)})
@@ -139,7 +141,7 @@ def test_a_run_that_trains_is_there_already(tmp_path: Path) -> None:
             client, experiment = connect(config.tracking)
             seen.extend(run.info.status for run in client.search_runs([experiment]))
 
-    execute(*prepare(config), directory, INFO, listen)
+    execute(prepare(config), directory, INFO, listen)
     assert seen == ["RUNNING"]
     assert only_run(config)[1].info.status == "FINISHED"
 
@@ -154,7 +156,7 @@ def test_a_failure_is_recorded(tmp_path: Path) -> None:
             raise error
 
         with pytest.raises(type(error)):
-            execute(*prepare(config), directory, RunInfo([name], {}, None), listen)
+            execute(prepare(config), directory, RunInfo([name], {}, None), listen)
         client, experiment = connect(config.tracking)
         [run] = client.search_runs([experiment], f"attributes.run_name = '{name}'")
         assert run.info.status == status
@@ -167,65 +169,21 @@ def test_a_diverged_run_has_no_value_that_ranks(tmp_path: Path) -> None:
     )  # fmt: skip
     directory = RunDirectory(tmp_path / "run")
     directory.path.mkdir()
-    assert execute(*prepare(config), directory, INFO, lambda *_: None).code == 3
+    assert execute(prepare(config), directory, INFO, lambda *_: None).code == 3
     _, run = only_run(config)
     assert run.info.status == "FAILED"
     assert run.data.tags["wavesweep.status"] == "diverged"
     assert all(abs(value) < 1e300 for value in run.data.metrics.values())
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """A real MLflow server on this machine."""
-    port = free_port()
-    arguments = [
-        "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", str(tmp_path / "store"),
-    ]  # fmt: skip
-    process = subprocess.Popen([sys.executable, "-m", "mlflow", *arguments], stderr=subprocess.DEVNULL)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 def test_a_server_gets_the_same_record(server: str, tmp_path: Path) -> None:
-    config = tracked(server)
+    config = tracked(server, "tracking.experiment=record")
     directory = execute_quietly(config, tmp_path / "run")
     deliver(directory, config.tracking)
     client, run = only_run(config)
     assert run.info.status == "FINISHED"
     assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 4
     assert {artifact.path for artifact in client.list_artifacts(run.info.run_id)} >= {"plots", "model", "config.yaml"}
-
-
-def test_a_server_that_answers_prints_no_password(server: str, tmp_path: Path) -> None:
-    secret = "hunter2secret"  # noqa: S105
-    uri = server.replace("//", f"//user:{secret}@")
-    done = command(*SMALL, "model=tiny", "training.epochs=1", f"tracking.uri={uri}", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert secret not in done.stdout + done.stderr
-    assert "user:***@" in next(tmp_path.glob("outputs/runs/*/config.yaml")).read_text()
-
-
-def test_a_sweep_with_a_password_in_its_own_yaml_is_refused(tmp_path: Path) -> None:
-    secret = "hunter2secret"  # noqa: S105
-    (tmp_path / "my" / "experiment").mkdir(parents=True)
-    params = f"hydra: {{sweeper: {{params: {{tracking.uri: 'http://bob:{secret}@127.0.0.1:9/'}}}}}}"
-    (tmp_path / "my" / "experiment" / "swp.yaml").write_text(f"# @package _global_\n{params}\n")
-    done = command("-m", "--config-dir", "my", "experiment=swp", *SMALL, "model=tiny", cwd=tmp_path)
-    assert done.returncode == 2
-    assert secret not in done.stdout + done.stderr
-    assert not (tmp_path / "outputs").exists()
-
-
-def test_a_store_whose_making_was_cut_short_is_made_again(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db.new").write_bytes(b"half a store")
-    client, experiment = connect(tracked(f"sqlite:///{tmp_path}/mlflow.db").tracking)
-    assert client.get_experiment(experiment).name == "wavesweep"
-    assert not (tmp_path / "mlflow.db.new").exists()
 
 
 @pytest.mark.parametrize("content", [b"not a database, but a text of some length" * 40, None])
@@ -244,26 +202,45 @@ def test_a_deleted_experiment_is_refused_where_tracking_is_required(tmp_path: Pa
         require(tracking)
 
 
-def test_the_model_is_served(finished: tuple[Config, RunDirectory]) -> None:
-    port = free_port()
-    arguments = ["models", "serve", "-m", str(finished[1].model), "--env-manager", "local", "-h", "127.0.0.1"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", *arguments, "-p", str(port)],
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},  # where uvicorn is
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def check_served(model: Path, process: "Process | subprocess.Popen[bytes]", port: int) -> None:
+    """Make sure that a process serves a model on a port; end it."""
+    values = np.sin(np.arange(30) / 3)
     try:
         wait_for(f"http://127.0.0.1:{port}/ping", process)
-        rows = [[float(value)] for value in np.sin(np.arange(30) / 3)]
-        body = {"dataframe_split": {"columns": ["value"], "data": rows}, "params": {"horizon": 3}}
+        rows = {"columns": ["value"], "data": values[:, None].tolist()}
+        body = {"dataframe_split": rows, "params": {"horizon": 3}}
         headers = {"Content-Type": "application/json"}
         request = Request(f"http://127.0.0.1:{port}/invocations", json.dumps(body).encode(), headers)
         with urlopen(request, timeout=30) as answer:  # noqa: S310
-            assert len(json.load(answer)["predictions"]) == 3
+            served = [row["value"] for row in json.load(answer)["predictions"]]
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         process.wait(20)
+    forecast = load_model(str(model)).predict(pd.DataFrame({"value": values}), params={"horizon": 3})
+    np.testing.assert_allclose(served, forecast["value"], rtol=1e-5)
+
+
+def test_the_model_is_served(finished: tuple[Config, RunDirectory], tmp_path: Path) -> None:
+    """By the command that `mlflow models serve --env-manager local` runs."""
+    model, port = finished[1].model, free_port()
+    line, variables = get_cmd(str(model), port, nworkers=1)  # on this machine alone, by default
+    program, *arguments = shlex.split(line)
+    files = {"out": tmp_path / "out", "err": tmp_path / "err"}
+    process = heavy().start(*arguments, module=program, cwd=tmp_path, environment=variables, **files)
+    check_served(model, process, port)
+
+
+@pytest.mark.slow
+def test_mlflow_serves_the_model(finished: tuple[Config, RunDirectory]) -> None:
+    model, port = finished[1].model, free_port()
+    arguments = ["models", "serve", "-m", str(model), "--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", *arguments],
+        env=environment(PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"),  # where uvicorn is
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    check_served(model, process, port)
 
 
 @pytest.mark.slow
@@ -282,23 +259,6 @@ def test_processes_that_come_first_at_once_make_one_store(tmp_path: Path) -> Non
     assert sorted(run.data.params["seed"] for run in runs) == ["0", "1", "2"]
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
-
-
-def test_a_password_reaches_no_file_and_no_message(tmp_path: Path) -> None:
-    secret = "hunter2secret"  # noqa: S105
-    uri = f"http://user:{secret}@127.0.0.1:{free_port()}"
-    arguments = [*SMALL, "model=tiny", "training.epochs=1"]
-    for extra in ([], ["-m", "seed=0,1"]):
-        done = command(*extra, *arguments, f"tracking.uri={uri}", cwd=tmp_path)
-        assert done.returncode == 4
-        assert secret not in done.stdout + done.stderr
-    refused = command(*arguments, f"tracking.uri={uri}", "tracking.required=true", cwd=tmp_path)
-    assert refused.returncode == 2
-    assert secret not in refused.stderr
-    assert "user:***@" in refused.stderr
-    for folder, _, names in os.walk(tmp_path):
-        for name in names:
-            assert secret.encode() not in (Path(folder) / name).read_bytes(), name
 
 
 def test_an_experiment_that_another_process_just_made_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,9 @@ def read_arguments(command: str, arguments: list[str], more: tuple[str, ...] = (
         The arguments that are no overrides, and the overrides by their keys.
 
     Raises:
-        Refused: For an override of something else.
+        Refused: For an override of something else, or a password.
     """
+    check_passwords(arguments)
     others, overrides = [], {}
     for argument in arguments:
         match = re.match(r"\+*([\w./]+)=", argument)

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import warnings
 from contextlib import closing, nullcontext
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
@@ -28,8 +29,13 @@ PATIENCE = {  # by default MLflow tries for four minutes to reach a server that 
 }
 
 IMPATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-CHOSEN = PATIENCE.keys() & os.environ.keys()  # by the user
 SECONDS_AT_THE_END, SECONDS_AFTER_SIGNAL = 60.0, 1.0
+
+
+@cache
+def _chosen() -> frozenset[str]:
+    """Return what the user has chosen of `PATIENCE`: asked once, before any of it is set here."""
+    return frozenset(PATIENCE.keys() & os.environ.keys())
 
 
 def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
@@ -41,6 +47,7 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
         mlflow.exceptions.MlflowException, sqlite3.Error: If the store can't be used.
         ValueError: If the experiment was deleted.
     """
+    _chosen()
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
     # MLflow also prints the server's address at the end of each run, password included.
@@ -116,7 +123,7 @@ def require(tracking: Tracking) -> str:
     Raises:
         Refused: If it can't.
     """
-    names = IMPATIENCE.keys() - CHOSEN
+    names = IMPATIENCE.keys() - _chosen()
     os.environ.update({name: IMPATIENCE[name] for name in names})
     try:
         return connect(tracking)[1]

@@ -1,0 +1,138 @@
+"""A password comes by the environment alone, and reaches no file, tag or message."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from tests.support.commands import SMALL, Command, light_command
+from tests.support.proxy import Proxy
+from wavesweep.config.composing import compose
+from wavesweep.tracking.addresses import full_address
+
+SECRET = "hunter2secret"  # noqa: S105
+ADDRESS = f"http://user:{SECRET}@127.0.0.1:9"
+WAYS_IN = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_PASSWORD", "PGPASSWORD")
+QUICK = (*SMALL, "model=linear")
+
+
+def holding_it(place: Path) -> list[Path]:
+    """Return all files below a place that hold the secret."""
+    return [path for path in place.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+
+
+REFUSED = [
+    (f"tracking.uri={ADDRESS}",),
+    (f"++tracking.uri='{ADDRESS}'",),
+    (f"tracking.uri=http://user:pass@{SECRET}@host",),
+    (f"tracking.uri=http://{SECRET}@host",),
+    (f'tracking.uri="postgresql://host/db?user=me&password={SECRET}"',),
+    (f"tracking={{uri:{ADDRESS}}}",),
+    (f"+hydra.launcher.x={ADDRESS}",),
+    ("-m", f"tracking.uri={ADDRESS}", "seed=0,1"),
+    ("-m", f"tracking.uri=http://host,{ADDRESS}"),
+    ("--cfg", "job", f"tracking.uri={ADDRESS}"),
+    ("ui", f"tracking.uri={ADDRESS}"),
+    ("resume", f"tracking.uri='{ADDRESS}'"),
+    ("resume", f"+tracking.uri={ADDRESS}"),
+    ("resume", f"hydra.launcher.x={ADDRESS}"),
+    ("sync", f"tracking.uri={ADDRESS}"),
+    ("summary", f"tracking.uri={ADDRESS}"),
+]
+
+
+@pytest.mark.parametrize("arguments", REFUSED, ids=" ".join)
+def test_one_on_a_command_line_is_refused(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = light_command(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n"), done.imported) == (2, "", 1, "")
+    assert all(name in done.stderr for name in WAYS_IN)
+    assert SECRET not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        ((), f"tracking: {{uri: '{ADDRESS}'}}"),
+        (("-m",), f"tracking: {{uri: '{ADDRESS}'}}"),
+        (("-m",), f"hydra: {{sweeper: {{params: {{tracking.uri: '{ADDRESS}'}}}}}}"),
+    ],
+    ids=["of a run", "of a sweep", "as a dimension"],
+)
+def test_one_in_yaml_is_refused(tmp_path: Path, text: str, flags: tuple[str, ...]) -> None:
+    (tmp_path / "my" / "experiment").mkdir(parents=True)
+    (tmp_path / "my" / "experiment" / "own.yaml").write_text(f"# @package _global_\n{text}\n")
+    done = light_command(*flags, "--config-dir", "my", "experiment=own", *QUICK, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n"), done.imported) == (2, "", 1, "")
+    assert all(name in done.stderr for name in WAYS_IN)
+    assert SECRET not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["my"]
+
+
+def test_a_user_of_a_database_is_no_secret(tmp_path: Path) -> None:
+    """The password comes by PGPASSWORD."""
+    address = "postgresql://user@host/db"
+    tracking = compose(f"tracking.uri={address}").tracking
+    assert tracking.uri == full_address(tracking) == address
+    shown = light_command("--cfg", "job", f"tracking.uri={address}", cwd=tmp_path)
+    assert (shown.returncode, yaml.safe_load(shown.stdout)["tracking"]["uri"]) == (0, address)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "shown"),
+    [
+        (("--cfg", "job", "--resolve"), 0, "uri: http://user:***@127.0.0.1:9\n"),
+        (("ui",), 0, "has a UI of its own: http://user:***@127.0.0.1:9\n"),
+        (("tracking.required=true",), 2, "tracking.uri=http://user:***@127.0.0.1:9 can't be used (Connection refused)"),
+    ],
+    ids=["--cfg", "ui", "required"],
+)
+def test_nothing_shows_it(tmp_path: Path, arguments: tuple[str, ...], code: int, shown: str) -> None:
+    done = light_command(*arguments, cwd=tmp_path, MLFLOW_TRACKING_URI=ADDRESS)
+    assert done.returncode == code
+    assert shown in done.stdout + done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.fixture
+def proxy(server: str) -> Iterator[Proxy]:
+    proxy = Proxy(urlsplit(server).port or 0)
+    yield proxy
+    proxy.behave("dead")
+
+
+def test_a_server_takes_it_and_no_record_holds_it(
+    server: str, proxy: Proxy, common: Path, wavesweep: Command, tmp_path: Path
+) -> None:
+    address = proxy.uri.replace("//", f"//user:{SECRET}@")
+    proxy.behave("dead")
+    untracked = wavesweep(*QUICK, "tracking.experiment=passwords", "hydra.run.dir=run", MLFLOW_TRACKING_URI=address)
+    assert untracked.returncode == 4
+    swept = wavesweep("-m", *QUICK, "seed=0,1", "hydra/launcher=basic", MLFLOW_TRACKING_URI=address)
+    assert swept.returncode == 4
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["tracking"]["uri"] == address.replace(
+        SECRET, "***"
+    )
+    proxy.behave("pass")
+    for known in ({}, {"MLFLOW_TRACKING_URI": address.replace("user", "other")}):
+        refused = wavesweep("sync", "run", **known)
+        assert (refused.returncode, refused.stdout) == (4, "1 not delivered\n")
+        assert "hides a password; give the whole address by MLFLOW_TRACKING_URI" in refused.stderr
+        assert refused.stderr.count("\n") == 1
+    delivered = wavesweep("sync", "run", MLFLOW_TRACKING_URI=address)
+    assert (delivered.returncode, delivered.stdout, delivered.stderr) == (0, "1 delivered\n", "")
+    tracked = wavesweep(*QUICK, "tracking.experiment=passwords", MLFLOW_TRACKING_URI=address)
+    assert tracked.returncode == 0
+
+    for done in (untracked, swept, refused, delivered, tracked):
+        assert SECRET not in done.stdout + done.stderr
+    client = MlflowClient(server)
+    experiment = client.get_experiment_by_name("passwords")
+    assert experiment
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 2
+    assert not any(SECRET in str(run.to_dictionary()) for run in runs)
+    assert holding_it(tmp_path) == holding_it(common / "server") == []
