@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from wavesweep.config.composing import compose
-from wavesweep.runs.preparation import prepare
 from wavesweep.models.scores import mse
+from wavesweep.runs.preparation import prepare
 
 ARTICLE = (
     "training=article", "model=large", "model.difference=false", "model.initialization=uniform", "optimizer=lbfgs",

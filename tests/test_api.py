@@ -171,6 +171,7 @@ class TestRun:
         assert np.isnan(diverged.metrics["train/loss"]).any()
 
 
+@pytest.mark.slow
 class TestCtrlC:
     def test_it_interrupts_as_usual_and_the_run_can_be_resumed(self, tmp_path: Path, wavesweep: Command) -> None:
         handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)

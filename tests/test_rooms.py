@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from itertools import accumulate
 from pathlib import Path
@@ -34,26 +34,30 @@ LIBRARIES = {
 """The rooms that may use a library; all may use the others."""
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Return the package's files, by the names of their modules."""
     paths = sorted(SOURCE.rglob("*.py"))
     return {".".join(path.relative_to(SOURCE.parent).with_suffix("").parts): path for path in paths}
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield all modules that a file imports at run time, wherever it does."""
+@cache
+def imports(path: Path) -> list[str]:
+    """Return all modules that a file imports at run time, wherever it does."""
     tree = ast.parse(path.read_text("utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             node.body.clear()
+    found: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.module
             assert node.level == 0
             inner = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (name if name in modules() else node.module for name in inner)
+            found += (name if name in modules() else node.module for name in inner)
+    return found
 
 
 def room(name: str) -> str:

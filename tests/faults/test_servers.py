@@ -64,10 +64,10 @@ class Fault:
 
 
 FAULTS = {
-    "hangs from mid-run": Fault(("pass", "hang"), 4),
     "drops after carrying out": Fault(("drop after",), 0, drops=CREATION),
 }
 SLOW_FAULTS = {
+    "hangs from mid-run": Fault(("pass", "hang"), 4),
     "dies": Fault(("pass", "dead"), 4),
     "does nothing": Fault(("pass",), 0),
     "hangs from the start": Fault(("hang",), 4, environment={}),

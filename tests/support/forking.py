@@ -6,6 +6,7 @@ what a process before it did: the one that is forked has run nothing.
 """
 
 import atexit
+import ctypes
 import json
 import os
 import runpy
@@ -194,10 +195,17 @@ def serve() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
     while (received := socket.recv_fds(channel, 1, 1))[0]:
         if os.fork() == 0:
+            _end_with_parent()
             channel.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _fork(socket.socket(fileno=received[1][0]))
         os.close(received[1][0])
+
+
+def _end_with_parent() -> None:
+    """Let the system kill this process when its parent ends, as where the tests were killed."""
+    PR_SET_PDEATHSIG = 1  # noqa: N806  linux/prctl.h
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _fork(channel: socket.socket) -> NoReturn:
@@ -205,6 +213,7 @@ def _fork(channel: socket.socket) -> NoReturn:
     request = json.loads(channel.makefile().readline())
     pid = os.fork()
     if pid == 0:
+        _end_with_parent()
         channel.close()
         os.setpgid(0, 0)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background would ignore
