@@ -174,7 +174,7 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
     """
     from wavesweep.cli.progress import progress
     from wavesweep.config.overrides import overrides_of
-    from wavesweep.tracking.job import execute, prepare_alone, refuse_taken, warm_up
+    from wavesweep.tracking.tracked_run import execute, prepare_alone, refuse_taken, warm_up
 
     warm_up()  # what libraries set as they are imported stays
     path = Path(directory or f"outputs/runs/{datetime.now():%Y-%m-%d_%H-%M-%S}_{token_hex(2)}").absolute()

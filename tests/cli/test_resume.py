@@ -17,9 +17,9 @@ from wavesweep.config.config import Config
 from wavesweep.runs.directory import RunDirectory, RunInfo, Status
 from wavesweep.runs.parents import SweepRecord
 from wavesweep.runs.preparation import prepare
-from wavesweep.tracking.job import execute
 from wavesweep.tracking.store import IMPATIENCE, connect, require
 from wavesweep.tracking.sync import MISSING, deliver_all
+from wavesweep.tracking.tracked_run import execute
 
 TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 

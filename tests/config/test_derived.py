@@ -6,7 +6,7 @@ from tests.support.parts import composed, config, small
 from wavesweep.base.errors import Refused
 from wavesweep.config.derived import fill_in, find_device, without_effect
 from wavesweep.data.generated import Generated
-from wavesweep.data.shapes import rows_of, splits_by_time
+from wavesweep.data.rows import rows_of, splits_by_time
 from wavesweep.models.configured import Linear
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.parts import composed, config, small
 from wavesweep.base.errors import Refused
-from wavesweep.data.shapes import rows_of
+from wavesweep.data.rows import rows_of
 from wavesweep.data.splits import split_by_series
 from wavesweep.data.trends import trend_share
 from wavesweep.models.configured import Recurrent

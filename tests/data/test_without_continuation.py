@@ -6,7 +6,7 @@ import pytest
 from tests.support.parts import given
 from wavesweep.base.errors import Refused
 from wavesweep.config.derived import fill_in
-from wavesweep.data.shapes import rows_of
+from wavesweep.data.rows import rows_of
 from wavesweep.data.splits import Part, Split
 from wavesweep.runs.preparation import load_data
 

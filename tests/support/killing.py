@@ -26,7 +26,7 @@ from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
 from wavesweep.runs.directory import RunDirectory, RunInfo
 from wavesweep.runs.preparation import prepare
-from wavesweep.tracking.job import execute
+from wavesweep.tracking.tracked_run import execute
 
 STEPS = ((os, "fsync"), (Path, "replace"), (Path, "unlink"))
 

@@ -28,8 +28,8 @@ from wavesweep.config.replicates import config_hash
 from wavesweep.runs.directory import RunDirectory, RunInfo
 from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.delivery import deliver
-from wavesweep.tracking.job import execute
 from wavesweep.tracking.store import connect, require
+from wavesweep.tracking.tracked_run import execute
 
 INFO = RunInfo(overrides=["seed=0", "model=small"], choices={"dataset": "sine", "model": "small"}, sweep_id="sweep_1")
 

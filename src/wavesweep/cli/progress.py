@@ -22,7 +22,7 @@ from wavesweep.runs.directory import RunDirectory
 if TYPE_CHECKING:
     from wavesweep.models.scores import Metrics
     from wavesweep.runs.experiment import Listener
-    from wavesweep.tracking.job import Outcome
+    from wavesweep.tracking.tracked_run import Outcome
 
 log = logging.getLogger("wavesweep")
 _RESERVE = bytearray(1 << 24)  # what is needed to say that memory has run out

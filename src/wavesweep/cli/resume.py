@@ -20,8 +20,8 @@ from wavesweep.leaderboard.finding import find_sweep
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.finding import find_runs, read_config
 from wavesweep.runs.parents import SweepRecord
-from wavesweep.tracking.job import prepare_alone, proceed
 from wavesweep.tracking.sync import MISSING, deliver_all, deliver_vanished
+from wavesweep.tracking.tracked_run import prepare_alone, proceed
 
 log = logging.getLogger("wavesweep")
 FORCE = "--force"

@@ -28,8 +28,8 @@ from wavesweep.runs.directory import RunDirectory, RunInfo
 from wavesweep.runs.preparation import Prepared, prepare
 from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask, report
-from wavesweep.tracking.job import continue_or_execute, execute, prepare_alone, refuse_taken, warm_up
 from wavesweep.tracking.store import require
+from wavesweep.tracking.tracked_run import continue_or_execute, execute, prepare_alone, refuse_taken, warm_up
 
 if TYPE_CHECKING:
     from wavesweep.models.scores import Metrics

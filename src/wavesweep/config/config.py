@@ -15,7 +15,7 @@ from wavesweep.base.redaction import NO_PASSWORDS, public_address
 from wavesweep.base.schema import ConfigPart, Seed, one_of
 from wavesweep.config.objections import explain
 from wavesweep.data.dataset import Dataset
-from wavesweep.data.shapes import Forecast
+from wavesweep.data.rows import Forecast
 from wavesweep.models.configured import Model
 from wavesweep.training.configured import Training
 from wavesweep.training.optimizers import Optimizer

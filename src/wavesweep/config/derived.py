@@ -6,7 +6,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.base.schema import known
 from wavesweep.config.config import Config
 from wavesweep.data.dataset import Dataset
-from wavesweep.data.shapes import Forecast, Rows, derive_split, rows_of, splits_by_time
+from wavesweep.data.rows import Forecast, Rows, derive_split, rows_of, splits_by_time
 from wavesweep.training.configured import Training
 
 MAIN_STEPS = 300  # enough for a network to come near, on every data set tried; the refinement does the rest

@@ -9,8 +9,8 @@ import numpy as np
 from wavesweep.base.errors import Refused
 from wavesweep.base.schema import known
 from wavesweep.data.dataset import Dataset
+from wavesweep.data.rows import Forecast, Rows, rows_of, splits_by_time
 from wavesweep.data.scaling import Scaler
-from wavesweep.data.shapes import Forecast, Rows, rows_of, splits_by_time
 
 LARGEST = 1e15  # beyond it, squared errors overflow single precision
 

@@ -17,8 +17,8 @@ from wavesweep.runs.fingerprints import environment
 from wavesweep.runs.parents import SweepRecord
 from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 from wavesweep.tracking.delivery import LeftAlone, deliver
-from wavesweep.tracking.reasons import reason
 from wavesweep.tracking.store import require
+from wavesweep.tracking.store_errors import reason
 from wavesweep.tracking.sync import MISSING, deliver_all, seems_to_run
 
 log = logging.getLogger("wavesweep")

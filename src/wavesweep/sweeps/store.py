@@ -4,10 +4,13 @@ What stands here is all that there is of a sweep: workers, the live view, `resum
 """
 
 import json
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
+from random import Random
 from typing import Any, Literal
 
 from wavesweep.base.errors import Refused
@@ -16,6 +19,7 @@ from wavesweep.sweeps.space import Dimension, Interval, grid_overrides, is_grid
 
 SWEEP = "sweep.json"  # in a sweep's directory: what it is to do
 FORMAT = 1
+MOST_DEATHS = 3  # of workers that held a trial; see sweeper.py
 SECONDS_FOR_A_LOOK = 1.0  # for which a worker may hold the sweep's lock, to see whether it is free
 State = Literal["waiting", "running", "interrupted", "finished", "diverged", "pruned", "failed"]
 ENDED = ("finished", "diverged", "pruned", "failed")
@@ -184,3 +188,59 @@ def _dimension(key: str, values: list[str], ordered: bool, interval: dict[str, A
 
 def _json(values: dict[str, Any]) -> bytes:
     return json.dumps(values, indent=2, ensure_ascii=False).encode()
+
+
+class Queue:
+    """Hands out trials to one worker: each to one worker at a time, and none that has ended.
+
+    Args:
+        sweep: The sweep's directory.
+        launch: This start of the sweep. A worker of the same start that is gone died: the trial that it held is
+            charged with that. Of an earlier start that was killed, nothing is charged.
+        propose: Gives the overrides of a trial that isn't one of a grid; called with all others locked out.
+    """
+
+    def __init__(self, sweep: SweepDirectory, launch: str, propose: Callable[[int], list[str]]) -> None:
+        self.sweep, self.launch = sweep, launch
+        self.plan = sweep.read_plan()
+        self._propose = partial(grid_overrides, self.plan.dimensions) if self.plan.is_grid else propose
+        self._open = list(range(self.plan.n_trials))
+        if self.plan.is_grid and self.plan.pruner:  # which in a grid's order would compare neighbours alone
+            Random(self.plan.seed).shuffle(self._open)  # noqa: S311
+
+    @contextmanager
+    def take(self) -> Iterator[Trial | None]:
+        """Hold the next trial that nobody holds; None if there is none."""
+        from filelock import FileLock
+
+        with ExitStack() as held:
+            with FileLock(self.sweep.path / ".queue.lock", poll_interval=0.01):
+                trial = self._next(held)
+            yield trial
+
+    def _next(self, held: ExitStack) -> Trial | None:
+        from filelock import FileLock, Timeout
+
+        for number in list(self._open):
+            with suppress(Timeout):
+                held.enter_context(FileLock(self.sweep.trials / f"{number}.lock", timeout=0))
+                if trial := self._begin(number):
+                    return trial
+                held.close()
+        return None
+
+    def _begin(self, number: int) -> Trial | None:
+        """Mark a trial that is held as running; None if it has ended."""
+        trial = self.sweep.read_trial(number) or Trial(number, self._propose(number))
+        if trial.state == "running" and trial.launch == self.launch:
+            trial = replace(trial, deaths=trial.deaths + 1)
+            if trial.deaths >= MOST_DEATHS:
+                reason = f"its worker died {trial.deaths} times; it may need more memory than there is"
+                trial = replace(trial, state="failed", reason=reason)
+                self.sweep.write_trial(trial)
+        if trial.ended:
+            self._open.remove(number)
+            return None
+        trial = replace(trial, state="running", launch=self.launch)
+        self.sweep.write_trial(trial)
+        return trial

@@ -8,8 +8,8 @@ from wavesweep.base import signals
 from wavesweep.config.config import Tracking
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.tracking.delivery import LeftAlone, deliver, log
-from wavesweep.tracking.reasons import reason
 from wavesweep.tracking.store import SECONDS_AFTER_SIGNAL, SECONDS_AT_THE_END
+from wavesweep.tracking.store_errors import reason
 
 
 class Courier(AbstractContextManager["Courier"]):

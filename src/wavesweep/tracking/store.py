@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from wavesweep.base.errors import Refused
 from wavesweep.config.config import Tracking
 from wavesweep.tracking.addresses import SQLITE, artifact_root, full_address, sqlite_path
-from wavesweep.tracking.reasons import reason
+from wavesweep.tracking.store_errors import reason
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -11,8 +11,8 @@ from wavesweep.config.config import Config, Tracking
 from wavesweep.runs.directory import InUse, RunDirectory
 from wavesweep.runs.finding import find_runs, read_config
 from wavesweep.tracking.delivery import LeftAlone, deliver, is_delivered
-from wavesweep.tracking.reasons import reason
 from wavesweep.tracking.store import require
+from wavesweep.tracking.store_errors import reason
 
 log = logging.getLogger("wavesweep")
 MISSING = "not delivered"
