@@ -292,13 +292,14 @@ class TestForecast:
         [
             (
                 np.ones((2, 7, 3)),
-                r"must be \(series, time, channel\), of the channels value, got the shape \(2, 7, 3\)",
+                r"must be \(series, time, channel\), \(series, time\) or \(time,\), got the shape \(2, 7, 3\)",
             ),
             (np.ones((0, 7)), r"got the shape \(0, 7\)"),
+            (np.ones((7, 1)), "values are 7 series of a single step"),
             (3.0, r"got the shape \(\)"),
             ([0.1, float("nan"), 0.3], "must be finite"),
             ([0.1, None, 0.3], "must be finite"),
-            ([], "context must have at least 1 steps, got 0"),
+            ([], "context must have at least 1 time steps, got 0"),
             (["one"], "could not convert"),
             (pd.DataFrame({"value": [0.1, 0.2]}), "must be an array, got a table"),
         ],
@@ -310,7 +311,7 @@ class TestForecast:
     def test_it_refuses_a_context_that_the_network_can_t_begin_with(self, tmp_path: Path) -> None:
         run = run_in(tmp_path, *QUICK, "model=linear", "model.order=5")
         assert run.forecast(np.ones(5), horizon=2).shape == (1, 2, 1)
-        with pytest.raises(ValueError, match="context must have at least 5 steps, got 4"):
+        with pytest.raises(ValueError, match="context must have at least 5 time steps, got 4"):
             run.forecast(np.ones(4))
 
     def test_it_refuses_a_horizon_that_is_none(self, run: ws.Run) -> None:

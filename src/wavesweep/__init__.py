@@ -44,7 +44,7 @@ else:
     def __getattr__(name: str) -> object:
         """Import a public name when it is first asked for (PEP 562)."""
         if name not in _PLACES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
         from importlib import import_module
 
         value = globals()[name] = getattr(import_module(_PLACES[name]), name)

@@ -89,7 +89,8 @@ class Run:
 
         Args:
             values: What was observed, in the units of the data, the latest step last: (series, time, channel), or
-                (series, time) or (time,) of a single channel; the first step is at time 0. None: what the run's own
+                (series, time) or (time,) of a single channel; the first step is at time 0. As many as
+                `config.training.washout`, for a network that has to find the phase. None: what the run's own
                 test part was forecast from, or its validation part where there is no test part.
             horizon: Steps to forecast, at least 1; None: as many as the run was scored on.
 
@@ -97,12 +98,12 @@ class Run:
             (series, horizon, channel), float64, in the units of the data.
 
         Raises:
-            ValueError: If values are missing, too few, or of other channels, or the horizon is less than 1.
-            Refused: If the run has no weights yet.
+            Refused: If values are missing, too few, or of other channels, the horizon is less than 1, or the run has
+                no weights yet.
         """
         import torch
 
-        from wavesweep.models.forecasting import closed_loop
+        from wavesweep.models.forecasting import as_series, closed_loop
         from wavesweep.models.weights import load_network
         from wavesweep.runs.preparation import load_data
 
@@ -113,7 +114,7 @@ class Run:
             data = load_data(config)
             context, start = (data.test or data.val).context, (data.test or data.val).start
         else:
-            context = _as_series(values, config.dataset.channels)
+            context = as_series(values, config.dataset.channels)
             start = np.zeros(len(context), dtype=np.int64)
         steps = known(config.forecast.horizon) if horizon is None else index(horizon)
         with _left_as_it_was():
@@ -172,6 +173,8 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
         Refused: If it can't be run, or the directory holds a run; nothing is written then.
         KeyboardInterrupt: After Ctrl-C; `wavesweep resume DIRECTORY` goes on with the run.
     """
+    if not isinstance(config, Config):
+        raise Refused(f"run takes a configuration, as compose gives it, got {config!r:.60}")
     from wavesweep.cli.progress import progress
     from wavesweep.config.overrides import overrides_of
     from wavesweep.tracking.tracked_run import execute, prepare_alone, refuse_taken, warm_up
@@ -214,21 +217,6 @@ def open_sweep(path: str | Path) -> Sweep:
 def _metrics(row: dict[str, float | None]) -> "Metrics":
     """Return the metrics of a record, without its epoch, time and cost."""
     return {key: float("nan") if value is None else value for key, value in row.items() if "/" in key}
-
-
-def _as_series(values: "ArrayLike", channels: tuple[str, ...]) -> np.ndarray:
-    """Return observed values as (series, time, channel), float64; refuse what is no such array of finite values."""
-    if hasattr(values, "columns"):  # whose rows are steps, not series
-        raise ValueError("values must be an array, got a table; give table[channels].to_numpy()[np.newaxis]")
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim in (1, 2) and len(channels) == 1:
-        array = np.atleast_2d(array)[..., np.newaxis]
-    if array.ndim != 3 or array.shape[2] != len(channels) or not len(array):
-        wanted = f"(series, time, channel), of the channels {', '.join(channels)}"
-        raise ValueError(f"values must be {wanted}, got the shape {np.shape(values)}")
-    if not np.isfinite(array).all():
-        raise ValueError("values must be finite; fill or leave out those that are missing")
-    return array
 
 
 @contextmanager

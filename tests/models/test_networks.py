@@ -125,7 +125,7 @@ def test_a_horizon_below_one_is_an_error() -> None:
     identity = Scaler(np.zeros(CHANNELS), np.ones(CHANNELS))
     with pytest.raises(ValueError, match="at least 1, got 0"):
         closed_loop(recurrent("LSTM"), identity, values().numpy(), START.numpy(), 0)
-    with pytest.raises(ValueError, match="at least 3 steps, got 2"):
+    with pytest.raises(ValueError, match="at least 3 time steps, got 2"):
         closed_loop(linear(order=3), identity, values().numpy()[:, :2], START.numpy(), 1)
 
 

@@ -54,6 +54,8 @@ def compose(*overrides: str) -> "Config":
     """
     import hydra
 
+    if strange := [override for override in overrides if not isinstance(override, str)]:
+        raise Refused(f"compose takes overrides one by one, such as 'model=tiny', 'seed=1', got {strange[0]!r}")
     with _beside_another(), hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
             return typed(hydra.compose("config", list(overrides)))

@@ -15,8 +15,17 @@ from wavesweep.data.scaling import Scaler
 LARGEST = 1e15  # beyond it, squared errors overflow single precision
 
 
-@dataclass(frozen=True)
-class Part:
+class _Shown:
+    """Shows the shapes of arrays instead of their values, as in a notebook's cell."""
+
+    def __repr__(self) -> str:
+        """Return the class and its fields."""
+        shown = {key: value.shape if isinstance(value, np.ndarray) else value for key, value in vars(self).items()}
+        return f"{type(self).__name__}({', '.join(f'{key}={value}' for key, value in shown.items())})"
+
+
+@dataclass(frozen=True, repr=False)
+class Part(_Shown):
     """The series and windows that validation or test is scored on, in the units of the data.
 
     Attributes:
@@ -34,8 +43,8 @@ class Part:
     start: np.ndarray
 
 
-@dataclass(frozen=True)
-class Split:
+@dataclass(frozen=True, repr=False)
+class Split(_Shown):
     """The parts of a data set; `train` is (series, time, channel), in the units of the data."""
 
     train: np.ndarray

@@ -1,13 +1,18 @@
 """One-step and closed-loop forecasts of a network, in the units of the data."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from wavesweep.base.errors import Refused
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.splits import Part
 from wavesweep.models.forecaster import Forecaster, evaluating
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,12 @@ def closed_loop(
         (series, horizon, channel), float64, in the units of the data.
 
     Raises:
-        ValueError: If `horizon < 1` or the context is shorter than the network needs.
+        Refused: If `horizon < 1` or the context is shorter than the network needs.
     """
     if horizon < 1:
-        raise ValueError(f"horizon must be at least 1, got {horizon}")
+        raise Refused(f"horizon must be at least 1, got {horizon}")
     if context.shape[1] < network.lead:
-        raise ValueError(f"context must have at least {network.lead} steps, got {context.shape[1]}")
+        raise Refused(f"context must have at least {network.lead} time steps, got {context.shape[1]}")
     with evaluating(network):
         values = to_network(network, scaler.scale(context))
         forecast = network.closed_loop(values, to_network(network, start), horizon)
@@ -68,3 +73,28 @@ def to_network(network: Forecaster, values: np.ndarray) -> torch.Tensor:
     weight = next(iter(network.state_dict().values()))
     tensor = torch.from_numpy(np.ascontiguousarray(values))
     return tensor.to(weight.device, weight.dtype if tensor.is_floating_point() else None)
+
+
+def as_series(values: "ArrayLike", channels: tuple[str, ...]) -> np.ndarray:
+    """Return observed values as (series, time, channel), float64.
+
+    Args:
+        values: That, or (series, time) or (time,) of a single channel.
+        channels: Their names.
+
+    Raises:
+        Refused: If they are no such array, or not finite.
+    """
+    if hasattr(values, "columns"):  # whose rows are steps, not series
+        raise Refused("values must be an array, got a table; give table[channels].to_numpy()[np.newaxis]")
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim in (1, 2) and len(channels) == 1:
+        array = np.atleast_2d(array)[..., np.newaxis]
+    if array.ndim != 3 or array.shape[2] != len(channels) or not len(array):
+        alone = ", (series, time) or (time,)" if len(channels) == 1 else f" with channels {', '.join(channels)}"
+        raise Refused(f"values must be (series, time, channel){alone}, got the shape {np.shape(values)}")
+    if array.shape[1] == 1 < len(array):
+        raise Refused(f"values are {len(array)} series of a single step; of one series, give values.ravel()")
+    if not np.isfinite(array).all():
+        raise Refused("values must be finite; fill or leave out those that are missing")
+    return array
