@@ -175,7 +175,7 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
     """
     if not isinstance(config, Config):
         raise Refused(f"run takes a configuration, as compose gives it, got {config!r:.60}")
-    from wavesweep.cli.progress import progress
+    from wavesweep.base.terminal import progress
     from wavesweep.config.overrides import overrides_of
     from wavesweep.tracking.tracked_run import execute, prepare_alone, refuse_taken, warm_up
 

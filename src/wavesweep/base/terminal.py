@@ -1,12 +1,17 @@
 """Terminals and pipes: progress on stderr, results on stdout; rich on a terminal, else plain lines."""
 
 import logging
+import math
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TypeVar
 
+from wavesweep.base.names import TRAIN_LOSS
+
+log = logging.getLogger("wavesweep")
 T = TypeVar("T")
 
 
@@ -70,3 +75,63 @@ def _say_in_colour(text: str) -> None:
     coloured.highlight_regex(r"The network beats every baseline", "bold green")
     coloured.highlight_regex(r"The network does not beat [\w ]+|The run diverged", "bold yellow")
     Console(highlight=False).print(coloured, soft_wrap=True)
+
+
+Listen = Callable[[int, dict[str, float], int], None]
+"""Is told of each record: the epoch, its metrics, and the number of epochs in all."""
+
+Show = Callable[[int, int, str], None]
+"""Shows an epoch, of so many in all, and its scores."""
+
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+@contextmanager
+def progress(objective: str, best: float = math.inf) -> Iterator[Listen]:
+    """Show the progress of a run: a bar on a terminal that can move its cursor, else a line every few seconds.
+
+    Args:
+        objective: The metric to show.
+        best: Its best value so far, of a run that is resumed.
+    """
+    name, shown = ("val", _bar()) if interactive() else (objective, nullcontext(_lines()))
+    with shown as show:
+
+        def listen(epoch: int, metrics: dict[str, float], epochs: int) -> None:
+            nonlocal best
+            best = min(best, metrics[objective])
+            show(epoch, epochs, f"loss {metrics[TRAIN_LOSS]:.2e}  {name} {metrics[objective]:.2e}  best {best:.2e}")
+
+        yield listen
+
+
+def _lines() -> Show:
+    """Return what logs an epoch, unless it comes soon after another."""
+    due = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def show(epoch: int, epochs: int, scores: str) -> None:
+        nonlocal due
+        if time.monotonic() >= due or epoch == epochs:
+            due = time.monotonic() + SECONDS_BETWEEN_LINES
+            log.info("epoch %d/%d  %s", epoch, epochs, scores)
+
+    return show
+
+
+@contextmanager
+def _bar() -> Iterator[Show]:
+    """Show a bar with the time that is left, gone in the end."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    what, scores, left = (TextColumn(f"{{task.{name}}}") for name in ("description", "fields[scores]", "fields[left]"))
+    columns = [what, BarColumn(bar_width=None), scores, TimeRemainingColumn(compact=True), left]
+    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4, expand=True) as bar:
+        task = bar.add_task("starting", total=None, scores="", left="")
+
+        def show(epoch: int, epochs: int, scores: str) -> None:
+            where = f"epoch {epoch}/{epochs}"
+            bar.update(task, completed=epoch, total=epochs, description=where, scores=scores, left="left")
+
+        yield show

@@ -1,10 +1,6 @@
-"""The progress of a run, its results, and its failure in one line."""
+"""Running before the user's eyes: progress, results, and a failure in one line."""
 
 import logging
-import math
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
 from shlex import quote
 from traceback import clear_frames
 from typing import TYPE_CHECKING
@@ -12,15 +8,15 @@ from typing import TYPE_CHECKING
 from wavesweep.base.errors import in_one_line
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.files import relative
-from wavesweep.base.names import TRAIN_LOSS
 from wavesweep.base.signals import Interrupted
-from wavesweep.base.terminal import interactive, say
+from wavesweep.base.terminal import progress, say
 from wavesweep.config.config import Config
 from wavesweep.runs.description import summary
 from wavesweep.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
-    from wavesweep.models.scores import Metrics
+    from collections.abc import Callable
+
     from wavesweep.runs.experiment import Listener
     from wavesweep.tracking.tracked_run import Outcome
 
@@ -73,60 +69,3 @@ def fail(error: Exception, directory: RunDirectory) -> int:
     log.error("failed: %s", in_one_line(error, resume))
     logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=error)
     return FAILED
-
-
-Show = Callable[[int, int, str], None]
-"""Shows an epoch, of so many in all, and its scores."""
-
-
-SECONDS_BETWEEN_LINES = 5.0
-
-
-@contextmanager
-def progress(objective: str, best: float = math.inf) -> Iterator["Listener"]:
-    """Show the progress of a run: a bar on a terminal that can move its cursor, else a line every few seconds.
-
-    Args:
-        objective: The metric to show.
-        best: Its best value so far, of a run that is resumed.
-    """
-    name, shown = ("val", _bar()) if interactive() else (objective, nullcontext(_lines()))
-    with shown as show:
-
-        def listen(epoch: int, metrics: "Metrics", epochs: int) -> None:
-            nonlocal best
-            best = min(best, metrics[objective])
-            show(epoch, epochs, f"loss {metrics[TRAIN_LOSS]:.2e}  {name} {metrics[objective]:.2e}  best {best:.2e}")
-
-        yield listen
-
-
-def _lines() -> Show:
-    """Return what logs an epoch, unless it comes soon after another."""
-    due = time.monotonic() + SECONDS_BETWEEN_LINES
-
-    def show(epoch: int, epochs: int, scores: str) -> None:
-        nonlocal due
-        if time.monotonic() >= due or epoch == epochs:
-            due = time.monotonic() + SECONDS_BETWEEN_LINES
-            log.info("epoch %d/%d  %s", epoch, epochs, scores)
-
-    return show
-
-
-@contextmanager
-def _bar() -> Iterator[Show]:
-    """Show a bar with the time that is left, gone in the end."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    what, scores, left = (TextColumn(f"{{task.{name}}}") for name in ("description", "fields[scores]", "fields[left]"))
-    columns = [what, BarColumn(bar_width=None), scores, TimeRemainingColumn(compact=True), left]
-    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4, expand=True) as bar:
-        task = bar.add_task("starting", total=None, scores="", left="")
-
-        def show(epoch: int, epochs: int, scores: str) -> None:
-            where = f"epoch {epoch}/{epochs}"
-            bar.update(task, completed=epoch, total=epochs, description=where, scores=scores, left="left")
-
-        yield show

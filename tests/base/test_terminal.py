@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.commands import SMALL, Command, environment
 from tests.support.forking import heavy
-from wavesweep.cli.progress import SECONDS_BETWEEN_LINES, progress
+from wavesweep.base.terminal import SECONDS_BETWEEN_LINES, progress
 
 RUN = (*SMALL, "model=tiny", "training.epochs=20")
 COLOUR = re.compile(rb"\x1b\[[\d;]*3[1-7][\d;]*m|\x1b\[[\d;]*9[0-7][\d;]*m")
