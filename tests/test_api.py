@@ -173,6 +173,13 @@ class TestRun:
 
 @pytest.mark.slow
 class TestCtrlC:
+    @pytest.fixture(autouse=True)
+    def answered_by_python(self) -> Iterator[None]:
+        """Answer Ctrl-C as in a terminal: what a shell starts in the background inherits that it's ignored."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, before)
+
     def test_it_interrupts_as_usual_and_the_run_can_be_resumed(self, tmp_path: Path, wavesweep: Command) -> None:
         handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
         cut = tmp_path / "cut"
