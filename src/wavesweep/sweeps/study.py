@@ -74,7 +74,7 @@ class Study:
             value: Its objective then.
             steps: That it would do in all.
         """
-        if time.monotonic() >= self._looked + SECONDS_BETWEEN_LOOKS:
+        if trial.number not in self._begun or time.monotonic() >= self._looked + SECONDS_BETWEEN_LOOKS:
             self._begun, self._looked = self.sweep.begun(), time.monotonic()
         self._refresh(self._begun | {trial.number})
         trial_id = self._ids[trial.number]
