@@ -11,6 +11,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tests.support.commands import SMALL
+from wavesweep.base.terminal import Listener
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, dump, parse
 from wavesweep.config.groups import groups
@@ -18,7 +19,7 @@ from wavesweep.data.dataset import Dataset
 from wavesweep.runs import pictures
 from wavesweep.runs.checkpoint import Checkpoint
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.experiment import Listener, Result, make_trainer, run
+from wavesweep.runs.experiment import Result, make_trainer, run
 from wavesweep.runs.preparation import Prepared, load_data, prepare
 from wavesweep.training.trainer import GradientDescent, Record, Trainer
 

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.made import make
-from wavesweep.sweeps.composition import (
-    parse,
-)
+from wavesweep.sweeps.composition import parse
 from wavesweep.sweeps.space import Dimension, Interval, grid_overrides
 from wavesweep.sweeps.store import State, SweepDirectory, Trial
 from wavesweep.sweeps.study import Study
@@ -87,19 +85,21 @@ BASES = (1.0, 3.0, 2.0, 1.5, 2.5, 1.2, 4.0, 2.2, 0.5, 3.5, 1.1, 2.7)
 """Of as many jobs, lower is better; the ninth is the best."""
 
 
-def prune(path: Path, pruner: str | None, bases: list[float]) -> list[int]:
-    """Run jobs one after the other, `BASES` by one worker and others by another; return how many steps each did."""
+def prune(path: Path, pruner: str | None, bases: list[float], *, workers: int = 2) -> list[int]:
+    """Run jobs one after the other, `BASES` by the first worker and others by the last; return how many steps each did."""
     dimension = Dimension("seed", tuple(str(number) for number in range(len(bases))))
     sweep = make(path, [dimension], [])
     plan = replace(sweep.read_plan(), pruner=pruner)
     reported: dict[str, dict[int, float]] = {}
-    studies = [Study(sweep, plan, lambda directory: reported.get(directory.name, {})) for _ in range(2)]
+    studies = [Study(sweep, plan, lambda directory: reported.get(directory.name, {})) for _ in range(workers)]
     for number, base in enumerate(bases):
         trial = Trial(number, grid_overrides([dimension], number), "running", directory=str(number))
         sweep.write_trial(trial)
         mine, state = reported.setdefault(str(number), {}), "finished"
         for step in range(1, STEPS + 1):
-            pruned, marks = studies[number >= len(BASES)].give_up(trial, step, value := base * (1 + 1 / step), STEPS)
+            pruned, marks = studies[-1 if number >= len(BASES) else 0].give_up(
+                trial, step, value := base * (1 + 1 / step), STEPS
+            )
             mine[step] = value
             if marks != trial.marks:
                 trial = replace(trial, marks=marks)
@@ -125,3 +125,12 @@ def test_a_pruner_gives_up_what_is_clearly_worse_and_never_the_best(pruner: str,
 
 def test_no_pruner_gives_up_nothing(tmp_path: Path) -> None:
     assert set(prune(tmp_path / "sweep", None, [*BASES, 1e9])) == {STEPS}
+
+
+def test_a_trial_is_compared_with_all_that_ended_before_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However short trials are: it looks as it begins to report, not only after a while."""
+    monkeypatch.setattr("wavesweep.sweeps.study.SECONDS_BETWEEN_LOOKS", 1e9)
+    lengths = prune(tmp_path / "sweep", "median", [*BASES, *[100.0] * 3], workers=1)
+    assert max(lengths[len(BASES) :]) < STEPS

@@ -77,8 +77,8 @@ def _say_in_colour(text: str) -> None:
     Console(highlight=False).print(coloured, soft_wrap=True)
 
 
-Listen = Callable[[int, dict[str, float], int], None]
-"""Is told of each record: the epoch, its metrics, and the number of epochs in all."""
+Listener = Callable[[int, dict[str, float], int], None]
+"""Called at each recorded epoch, with its metrics and the number of epochs in all; may raise Pruned to end the run."""
 
 Show = Callable[[int, int, str], None]
 """Shows an epoch, of so many in all, and its scores."""
@@ -88,7 +88,7 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 @contextmanager
-def progress(objective: str, best: float = math.inf) -> Iterator[Listen]:
+def progress(objective: str, best: float = math.inf) -> Iterator[Listener]:
     """Show the progress of a run: a bar on a terminal that can move its cursor, else a line every few seconds.
 
     Args:

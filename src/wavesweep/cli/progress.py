@@ -17,7 +17,7 @@ from wavesweep.runs.directory import RunDirectory
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wavesweep.runs.experiment import Listener
+    from wavesweep.base.terminal import Listener
     from wavesweep.tracking.tracked_run import Outcome
 
 log = logging.getLogger("wavesweep")

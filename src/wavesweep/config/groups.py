@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any, cast
 
+REFINER = ("optimizer", "lbfgs")
+"""The group and the option whose values drive the refinement."""
+
 
 def conf_dir() -> Path:
     """Return the folder of the YAML files: inside the installed package, or at the checkout's top."""

@@ -21,20 +21,14 @@ def overrides_of(config: Config) -> tuple[list[str], dict[str, str]]:
         fewest values to change, the default where several have.
     """
     values, defaults = dump(config), read_option("", "config")
-    preset = {
-        group: option
-        for entry in defaults.pop("defaults")
-        if isinstance(entry, dict)
-        for group, option in entry.items()
-    }
+    entries = [entry for entry in defaults.pop("defaults") if isinstance(entry, dict)]
+    preset = {group: option for entry in entries for group, option in entry.items()}
     choices = {group: _nearest(group, preset[group], values[group]) for group in preset if group in values}
     base = flatten(defaults | {group: _read(group, option) for group, option in choices.items()})
     chosen = [f"{group}={option}" for group, option in choices.items() if option != preset[group]]
-    changed = {key: value for key, value in flatten(values).items() if base.get(key) != value}
-    return [
-        *chosen,
-        *(f"{key}={_written(changed[key])}" for key in changed if not key.startswith("tracking.")),
-    ], choices
+    own = {key: value for key, value in flatten(values).items() if not key.startswith("tracking.")}
+    changed = [f"{key}={_written(value)}" for key, value in own.items() if base.get(key) != value]
+    return [*chosen, *changed], choices
 
 
 def _nearest(group: str, default: str, values: dict[str, Any]) -> str:
@@ -64,12 +58,6 @@ def _written(value: object) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(_written, value))}]"
     if isinstance(value, str):
-        plain = re.fullmatch(r"(?a)[A-Za-z_][\w./:-]*", value) and value.lower() not in (
-            "null",
-            "true",
-            "false",
-            "nan",
-            "inf",
-        )
+        plain = re.fullmatch(r"(?ai)(?!(?:null|true|false|nan|inf)$)[a-z_][\w./:-]*", value)
         return value if plain else QuotedString(value, Quote.single).with_quotes()
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)

@@ -1,7 +1,6 @@
 """One experiment, read from top to bottom."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -12,8 +11,9 @@ from wavesweep.base import signals
 from wavesweep.base.errors import Pruned
 from wavesweep.base.files import write_atomically
 from wavesweep.base.names import LOSS_EVALUATIONS, TRAIN_LOSS, TRAIN_SECONDS, baseline_score, metric
+from wavesweep.base.terminal import Listener
 from wavesweep.config.config import Config
-from wavesweep.config.groups import read_option
+from wavesweep.config.groups import REFINER, read_option
 from wavesweep.data.splits import Part, Split
 from wavesweep.models.baselines import baseline_forecasts
 from wavesweep.models.forecaster import Forecaster
@@ -28,9 +28,6 @@ from wavesweep.training.optimizers import LBFGS
 from wavesweep.training.selection import Kept, Selection
 from wavesweep.training.steps import Spent
 from wavesweep.training.trainer import GradientDescent, Record, Trainer
-
-Listener = Callable[[int, Metrics, int], None]
-"""Called at each recorded epoch, with its metrics and the number of epochs in all; may raise Pruned to end the run."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ def make_trainer(config: Config, data: Split) -> Trainer:
 @cache
 def _refiner() -> LBFGS:
     """Return the refinement's optimizer: the option `optimizer=lbfgs` of this package."""
-    return LBFGS.model_validate(read_option("optimizer", "lbfgs"))
+    return LBFGS.model_validate(read_option(*REFINER))
 
 
 def _conclude(config: Config, data: Split, directory: RunDirectory, network: Forecaster, epoch: int) -> Metrics:

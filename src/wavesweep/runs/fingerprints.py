@@ -1,6 +1,7 @@
 """Fingerprints of what results depend on beside the configuration: code, versions, platform, data."""
 
 import getpass
+import json
 import platform
 import subprocess
 from functools import cache
@@ -10,15 +11,20 @@ from pathlib import Path
 
 from wavesweep.base import names
 from wavesweep.config.config import Config
+from wavesweep.config.groups import REFINER, read_option
 from wavesweep.data.splits import describe
 from wavesweep.runs.preparation import load_data
 
 
 def code() -> str:
-    """Return the versions of what computes, and a digest of this package's source."""
+    """Return the versions of what computes, and a digest of this package's source.
+
+    The option that the refinement takes from conf/ counts as source: no configuration holds it.
+    """
     digest, root = sha256(), Path(__file__).parents[1]
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
+    digest.update(json.dumps(read_option(*REFINER)).encode())
     return f"{_versions('wavesweep')} ({digest.hexdigest()[:12]}), {_versions('torch', 'numpy')}"
 
 

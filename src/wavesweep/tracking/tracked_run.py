@@ -22,8 +22,9 @@ from wavesweep.tracking.model import save_model
 from wavesweep.tracking.store import import_mlflow, require
 
 if TYPE_CHECKING:
+    from wavesweep.base.terminal import Listener
     from wavesweep.runs.checkpoint import Checkpoint
-    from wavesweep.runs.experiment import Listener, Result
+    from wavesweep.runs.experiment import Result
 
 log = logging.getLogger("wavesweep")
 ENDINGS: dict[type[BaseException], Status] = {Interrupted: "killed", Pruned: "pruned"}
