@@ -86,7 +86,7 @@ BASES = (1.0, 3.0, 2.0, 1.5, 2.5, 1.2, 4.0, 2.2, 0.5, 3.5, 1.1, 2.7)
 
 
 def prune(path: Path, pruner: str | None, bases: list[float], *, workers: int = 2) -> list[int]:
-    """Run jobs one after the other, `BASES` by the first worker and others by the last; return how many steps each did."""
+    """Run jobs one by one, `BASES` by the first worker and others by the last; return how many steps each did."""
     dimension = Dimension("seed", tuple(str(number) for number in range(len(bases))))
     sweep = make(path, [dimension], [])
     plan = replace(sweep.read_plan(), pruner=pruner)
