@@ -29,9 +29,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "site"
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("an empty Verzeichnis für alle")
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    place = tmp_path / "an empty Verzeichnis für alle"
+    place.mkdir()
+    return place
 
 
 def wavesweep(installed: Path, place: Path, *arguments: str) -> str:
@@ -62,6 +64,7 @@ def test_it_brings_its_configuration(installed: Path, place: Path) -> None:
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_it_sweeps(installed: Path, place: Path) -> None:
     stores.ready(place / "outputs" / "mlflow.db")
     wavesweep(installed, place, "-m", *QUICK, "model=tiny,linear")
@@ -70,6 +73,7 @@ def test_it_sweeps(installed: Path, place: Path) -> None:
 
 
 def test_it_takes_its_users_options(installed: Path, place: Path) -> None:
+    stores.ready(place / "outputs" / "mlflow.db")
     own = place / "meine Optionen"
     (own / "dataset").mkdir(parents=True)
     (own / "experiment").mkdir()

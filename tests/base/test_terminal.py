@@ -3,8 +3,6 @@
 import os
 import pty
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -45,13 +43,7 @@ def on_terminal(place: Path, **variables: str) -> bytes:
 
 
 def test_a_terminal_shows_a_bar_and_the_result(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    variables = environment(TERM="xterm-256color", COLUMNS="100")
-    command = [sys.executable, "-m", "wavesweep", *RUN]
-    process = subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    written = read(ours)
-    assert process.wait(60) == 0, written.decode()
+    written = on_terminal(tmp_path, TERM="xterm-256color", COLUMNS="100")
     assert re.search(rb"epoch \d+/21 .*loss .*val .*best", written)
     assert COLOUR.search(written)
     assert b"\x1b[?25h" in written.rpartition(b"\x1b[?25l")[2], "the cursor is shown again"
