@@ -1,5 +1,6 @@
 """What `import wavesweep` offers."""
 
+import logging
 import os
 import re
 import shutil
@@ -146,7 +147,10 @@ class TestRun:
         finally:
             torch.set_num_threads(before)
 
-    def test_it_prints_nothing(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_it_prints_nothing(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(logging.root, "handlers", [])  # those of a command that ran in this process
         run_in(tmp_path, *QUICK)
         assert capfd.readouterr() == ("", "")
 

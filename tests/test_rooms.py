@@ -17,7 +17,7 @@ from wavesweep.cli.commands import COMMANDS
 SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
 
 # A room may use those before it, and itself; what stands at the top of the package, the doors, may use all.
-CHAIN = ["base", "data", "models", "training", "config", "runs", "tracking", "leaderboard", "cli"]
+CHAIN = ["base", "data", "models", "training", "config", "runs", "tracking", "leaderboard", "reproduction", "cli"]
 MAY_USE = dict(zip(CHAIN, map(set, accumulate([room] for room in CHAIN)), strict=True))
 MAY_USE |= {"sweeps": {"base", "sweeps"}, "launcher": {"base", "launcher"}}
 for above in ("leaderboard", "cli"):
@@ -25,7 +25,7 @@ for above in ("leaderboard", "cli"):
 
 MOST_FILES, MOST_LINES, MOST_FLOORS = 9, 250, 10
 LIBRARIES = {
-    "mlflow": {"tracking"},
+    "mlflow": {"tracking", "reproduction"},
     "optuna": {"sweeps", "leaderboard"},
     "torch": {"models", "training", "config", "runs", "tracking"},
     "hydra": {"config", "sweeps", "launcher", "leaderboard", "cli"},

@@ -20,7 +20,8 @@ from wavesweep.base.errors import Refused
 from wavesweep.base.names import KEPT_EPOCH
 from wavesweep.base.schema import known
 from wavesweep.config.config import Config, dump, parse
-from wavesweep.runs.directory import RunDirectory, RunInfo, Status
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.info import RunInfo, Status
 from wavesweep.sweeps.store import SweepDirectory
 
 if TYPE_CHECKING:

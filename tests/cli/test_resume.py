@@ -11,11 +11,12 @@ import yaml
 
 from tests.support.commands import small
 from wavesweep.base.errors import Refused
+from wavesweep.base.files import write_yaml
 from wavesweep.cli.resume import find, finish
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
-from wavesweep.runs.directory import RunDirectory, RunInfo, Status
-from wavesweep.runs.parents import SweepRecord
+from wavesweep.runs.directory import RunDirectory, SweepRecord
+from wavesweep.runs.info import RunInfo, Status
 from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.store import IMPATIENCE, connect, require
 from wavesweep.tracking.sync import MISSING, deliver_all
@@ -58,7 +59,7 @@ def test_a_changed_configuration_is_refused(ended: RunDirectory, store: Config) 
     killed = copy(ended, "killed")
     values = yaml.safe_load(killed.config.read_text())
     values["model"]["order"] += 1
-    killed.write_config(values)
+    write_yaml(killed.config, values)
     with pytest.raises(Refused, match=r"killed/config\.yaml was changed since the run began"):
         finish(killed, store, [])
     assert killed.read_info().status == "killed"
@@ -80,7 +81,7 @@ def test_what_is_damaged_holds_up_no_other(
     names = ("no text", "no address", "no records", "no configuration", "no info", "no values")
     damaged = [copy(ended, name) for name in names]
     damaged[0].config.write_bytes(b"\xff\xfe")
-    damaged[1].write_config({"tracking": {}})
+    write_yaml(damaged[1].config, {"tracking": {}})
     damaged[2].write_info(replace(ended.read_info(), status="running"))
     damaged[2].metrics.write_text("{\n{}\n")
     damaged[3].config.unlink()

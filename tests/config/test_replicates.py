@@ -13,7 +13,7 @@ from wavesweep.models.configured import Recurrent
 
 def config_hashes(*overrides: str, seeds: Iterable[int]) -> set[str]:
     """Return the hashes that runs with these seeds are tagged with."""
-    return {prepared(*overrides, f"seed={seed}").config_hash for seed in seeds}
+    return {config_hash(prepared(*overrides, f"seed={seed}").composed) for seed in seeds}
 
 
 def hash_of(*overrides: str) -> str:

@@ -7,7 +7,8 @@ import pytest
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import seal, unseal, write_atomically
-from wavesweep.runs.directory import InUse, RunDirectory, RunInfo
+from wavesweep.runs.directory import InUse, RunDirectory
+from wavesweep.runs.info import RunInfo
 
 
 def test_metrics_come_back_and_what_json_lacks_is_null(directory: RunDirectory) -> None:

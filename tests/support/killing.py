@@ -24,7 +24,8 @@ from tests.support.commands import SMALL
 from wavesweep.cli.resume import finish
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
-from wavesweep.runs.directory import RunDirectory, RunInfo
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.tracked_run import execute
 

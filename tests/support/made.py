@@ -12,7 +12,8 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.utils import setup_globals
 
 from wavesweep.config.groups import conf_dir
-from wavesweep.runs.directory import RunDirectory, RunInfo
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.info import RunInfo
 from wavesweep.sweeps.composition import Composer, save
 from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid
 from wavesweep.sweeps.store import Plan, State, SweepDirectory, Trial

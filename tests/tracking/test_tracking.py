@@ -25,7 +25,8 @@ from wavesweep.base.errors import Refused
 from wavesweep.base.signals import Interrupted
 from wavesweep.config.config import Config
 from wavesweep.config.replicates import config_hash
-from wavesweep.runs.directory import RunDirectory, RunInfo
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.delivery import deliver
 from wavesweep.tracking.store import connect, require

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from wavesweep.base.files import relative
-
 
 class Refused(ValueError):
     """A user's input that breaks a rule; its text names the key, the rule, the value and the way out."""
@@ -40,6 +38,19 @@ def shown(value: object) -> str:
     else:
         text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value) or "nothing"
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def relative(path: Path) -> Path:
+    """Return a path as seen from the working directory, where it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def in_short(error: Exception) -> str:
+    """Return the first line of an error's text; of pydantic's, the place and the rule of the first problem."""
+    if isinstance(error, ValueError) and hasattr(error, "errors"):
+        first = error.errors(include_url=False)[0]  # type: ignore[attr-defined]
+        return ": ".join([".".join(map(str, first["loc"])) or "it", first["msg"]])
+    return str(error).partition("\n")[0]
 
 
 _OUT_OF_MEMORY = re.compile(

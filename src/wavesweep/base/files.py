@@ -1,11 +1,36 @@
-"""Writing files such that they are whole or not there, whatever happens."""
+"""Writing files such that they are whole or not there, whatever happens; reading those that anyone may have written."""
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
+
+from wavesweep.base.errors import Refused, in_short
+
+MOST_BYTES = 1 << 20  # of a configuration or a record: a thousand times what is usual
+
+
+def read_small(path: Path, most: int = MOST_BYTES) -> bytes:
+    """Read a file that may come from anyone: a plain one of bounded size, no link to elsewhere, no device.
+
+    Raises:
+        OSError: If it can't be opened.
+        ValueError: If it is none of that kind.
+    """
+    if path.is_symlink():
+        raise ValueError("it must be a file, got a link")
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it must be a plain file, got something else")
+        if status.st_size > most:
+            raise ValueError(f"it must have at most {most} bytes, got {status.st_size}")
+        return file.read()
 
 
 def seal(content: bytes) -> bytes:
@@ -74,6 +99,29 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-def relative(path: Path) -> Path:
-    """Return a path as seen from the working directory, where it lies below."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+def write_yaml(path: Path, values: dict[str, Any]) -> None:
+    """Write plain values."""
+    import yaml
+
+    write_atomically(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True).encode())
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read plain values: no tags, and no aliases, of which a few lines could make more than memory holds.
+
+    Raises:
+        Refused: If there are others, or none.
+    """
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is there
+    try:
+        text = read_small(path).decode()
+        if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
+            raise ValueError("it must hold plain values, got an alias (*)")
+        values = yaml.load(text, loader)  # noqa: S506  both are safe
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Refused(f"{path} is no configuration ({in_short(error)}); restore it") from None
+    if not isinstance(values, dict):
+        raise Refused(f"{path} is no configuration (it must hold keys and values); restore it")
+    return values

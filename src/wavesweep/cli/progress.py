@@ -5,9 +5,8 @@ from shlex import quote
 from traceback import clear_frames
 from typing import TYPE_CHECKING
 
-from wavesweep.base.errors import in_one_line
+from wavesweep.base.errors import in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
-from wavesweep.base.files import relative
 from wavesweep.base.signals import Interrupted
 from wavesweep.base.terminal import progress, say
 from wavesweep.config.config import Config

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from wavesweep.base.errors import Refused, in_one_line
+from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
-from wavesweep.base.files import relative
 from wavesweep.base.terminal import say
 from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import read_place
@@ -17,9 +16,8 @@ from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
 from wavesweep.config.groups import conf_dir
 from wavesweep.leaderboard.finding import find_sweep
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.finding import find_runs, read_config
-from wavesweep.runs.parents import SweepRecord
 from wavesweep.tracking.sync import MISSING, deliver_all, deliver_vanished
 from wavesweep.tracking.tracked_run import prepare_alone, proceed
 

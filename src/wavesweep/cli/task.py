@@ -11,9 +11,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from wavesweep.base.errors import Pruned, Refused, in_one_line
+from wavesweep.base.errors import Pruned, Refused, in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
-from wavesweep.base.files import relative
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.progress import fail, show
 from wavesweep.config.composing import typed
@@ -24,7 +23,8 @@ from wavesweep.data.trends import trend_share
 from wavesweep.leaderboard.conclusion import announce, conclude
 from wavesweep.models.configured import Recurrent
 from wavesweep.runs import fingerprints
-from wavesweep.runs.directory import RunDirectory, RunInfo
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import Prepared, prepare
 from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask, report
@@ -164,8 +164,7 @@ def _describe(composed: Config, prepared: Prepared) -> RunInfo:
         log.warning(warning)
     choices = {group: str(option) for group, option in job.runtime.choices.items() if option and "hydra" not in group}
     sweep_id = None if job.mode != RunMode.MULTIRUN else SweepDirectory(Path(job.sweep.dir)).id
-    own = [source.path for source in job.runtime.config_sources if source.provider == "command-line"]
-    return RunInfo(overrides, choices, sweep_id, str(relative(Path(own[0]))) if own else None)
+    return RunInfo(overrides, choices, sweep_id)
 
 
 def _differences(taken: bool | None, share: float) -> str:

@@ -6,15 +6,15 @@ from collections import Counter
 from dataclasses import replace
 
 from wavesweep.base import signals
-from wavesweep.base.errors import in_one_line
+from wavesweep.base.errors import in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
-from wavesweep.base.files import relative, write_atomically
+from wavesweep.base.files import write_atomically, write_yaml
 from wavesweep.config.config import Config, Tracking, dump
 from wavesweep.leaderboard.ranking import Leaderboard, rank
 from wavesweep.leaderboard.table import show, text, to_csv
-from wavesweep.runs.directory import RunDirectory, RunInfo, Status
+from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.fingerprints import environment
-from wavesweep.runs.parents import SweepRecord
+from wavesweep.runs.info import RunInfo, Status
 from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 from wavesweep.tracking.delivery import LeftAlone, deliver
 from wavesweep.tracking.store import require
@@ -38,7 +38,7 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config) -> None:
     else:
         swept = [one.text for one in plan.dimensions if one.swept]
         info = RunInfo(swept, {}, sweep.id, tags=environment())
-    record.write_config(dump(config))
+    write_yaml(record.config, dump(config))
     record.write_info(info)
     _deliver(record, config.tracking)
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any, TextIO
 
 from wavesweep.base import terminal
-from wavesweep.base.files import relative
+from wavesweep.base.errors import relative
 from wavesweep.base.redaction import without_password
 from wavesweep.leaderboard.ranking import Leaderboard, Row, shown_number, states, without_seed
 from wavesweep.sweeps.space import Value

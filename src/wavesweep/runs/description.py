@@ -1,12 +1,11 @@
 """Descriptions of a run in words, for the terminal and for MLflow."""
 
 import math
-import shlex
 from typing import TYPE_CHECKING
 
 from wavesweep.base.names import LOSS_EVALUATIONS, SCALED, TRAIN_SECONDS, baseline_score, metric
 from wavesweep.config.config import Config
-from wavesweep.runs.directory import RunInfo
+from wavesweep.runs.info import RunInfo
 
 if TYPE_CHECKING:
     from wavesweep.models.scores import Metrics
@@ -18,18 +17,9 @@ BASELINES = {"linear": "linear autoregression", "seasonal_naive": "seasonal naiv
 TEST_SCORE = metric("test", SCALED)
 
 
-def command(info: RunInfo) -> str:
-    """Return the command that makes the run again."""
-    flags = ["--config-dir", info.config_dir] if info.config_dir else []
-    return shlex.join(["wavesweep", *flags, *info.overrides])
-
-
-def description(info: RunInfo, config: Config | None = None, result: "Result | None" = None) -> str:
-    """Return the run's description, in Markdown; without a result, what is known at its start."""
-    again = f"`{command(info)}` runs it again; `config.yaml` among the artifacts holds every value."
-    if config is None or result is None:
-        return again
-    parts = [verdict(config, result), again]
+def description(config: Config, result: "Result") -> str:
+    """Return what is to be said of a run that has ended, in Markdown."""
+    parts = [verdict(config, result)]
     if not result.diverged:
         rows = "\n".join(f"| {name} | {score:.3g} |" for name, score in score_rows(config, result.metrics))
         parts.append(f"| closed loop over {config.forecast.horizon} steps | scaled MSE |\n| --- | ---: |\n{rows}")

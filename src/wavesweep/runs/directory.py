@@ -1,83 +1,36 @@
-"""The directory of a run: its files and its lock. They are the truth, MLflow has a copy."""
+"""The directory of a run, or of a sweep as their parent: files and lock. They are the truth, MLflow has a copy."""
 
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from wavesweep.base.errors import Refused
-from wavesweep.base.files import naming, seal, sync_directory, write_atomically, write_synced
+from wavesweep.base.errors import Refused, in_short
+from wavesweep.base.files import (
+    naming,
+    read_small,
+    read_yaml,
+    seal,
+    sync_directory,
+    write_atomically,
+    write_synced,
+)
 from wavesweep.base.names import KEPT_EPOCH
+from wavesweep.runs.info import INFO, RunInfo, now
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
 
-Status = Literal["running", "finished", "diverged", "pruned", "failed", "killed"]
-COMPLETE = ("finished", "diverged", "pruned")
+MOST_RECORDS = 1 << 30  # bytes
+PARENT = "parent.json"  # in a sweep's directory: what is known of it as the parent of its runs
 
 
 class InUse(Refused):
     """Another process holds a directory's lock."""
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """The record of a run beside its configuration and its metrics; kept in run.json.
-
-    Attributes:
-        overrides: What was overridden on the command line; tracking aside, whose address may hold a secret.
-        choices: The option chosen in each config group.
-        sweep_id: The sweep that it belongs to, if any.
-        config_dir: The user's own folder of options, if any.
-        run_key: Tells the run from all others, in MLflow too.
-        status: How it stands.
-        started: Milliseconds since 1970.
-        ended: Likewise; None while it runs.
-        tags: Versions, commit and hash that it ran on; at its end the epoch kept and the digest of its weights.
-        config_digest: Of the configuration (see `config.digest`); empty where an older version began the run.
-        inputs: Digest and shape of each part of the data.
-        description: What a reader should know, in Markdown.
-    """
-
-    overrides: list[str]
-    choices: dict[str, str]
-    sweep_id: str | None
-    config_dir: str | None = None
-    run_key: str = field(default_factory=lambda: uuid4().hex)
-    status: Status = "running"
-    started: int = field(default_factory=lambda: now())
-    ended: int | None = None
-    tags: dict[str, str] = field(default_factory=dict)
-    config_digest: str = ""
-    inputs: list[dict[str, Any]] = field(default_factory=list)
-    description: str = ""
-
-    @property
-    def name(self) -> str:
-        """The run's name: what was overridden."""
-        return " ".join(self.overrides) or "defaults"
-
-    @property
-    def complete(self) -> bool:
-        """Whether there is nothing to resume."""
-        return self.status in COMPLETE
-
-    def finished(self, status: Status, description: str) -> "RunInfo":
-        """Return the same with its end."""
-        return replace(self, status=status, description=description, ended=now())
-
-
-def now() -> int:
-    """Return the time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 class RunDirectory:
@@ -88,6 +41,8 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = path / "config.yaml"
+        self.composed = path / "composed.yaml"  # the configuration before anything was filled in
+        self.changes = path / "local_changes.patch"  # from the commit to the code that ran
         self.info = path / "run.json"
         self.metrics = path / "metrics.jsonl"
         self.weights = path / "model.safetensors"
@@ -96,7 +51,7 @@ class RunDirectory:
         self.plots = path / "plots"
         self.model = path / "model"
         self.undelivered = path / ".undelivered"  # is there while MLflow is known to lack something
-        self._artifacts = (self.config, self.metrics, self.weights, self.plots, self.model)
+        self._artifacts = (self.config, self.composed, self.changes, self.metrics, self.weights, self.plots, self.model)
         self._lock: FileLock | None = None
         self._recorded: set[int | None] | None = None
 
@@ -122,21 +77,13 @@ class RunDirectory:
         with held:
             yield
 
-    def write_config(self, values: dict[str, Any]) -> None:
-        """Write the complete configuration."""
-        write_atomically(self.config, yaml.safe_dump(values, sort_keys=False, allow_unicode=True).encode())
-
     def read_config(self) -> dict[str, Any]:
         """Read the complete configuration.
 
         Raises:
             Refused: If that can't be read.
         """
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is there
-        try:
-            return yaml.load(self.config.read_text("utf-8"), loader)  # noqa: S506  both are safe
-        except (yaml.YAMLError, ValueError) as error:
-            raise Refused(f"{self.config} is no configuration ({str(error).splitlines()[0]}); restore it") from None
+        return read_yaml(self.config)
 
     def write_info(self, info: RunInfo) -> None:
         """Write run.json."""
@@ -149,9 +96,9 @@ class RunDirectory:
             Refused: If that can't be read.
         """
         try:
-            return RunInfo(**json.loads(self.info.read_text("utf-8")))
-        except (ValueError, TypeError) as error:
-            raise Refused(f"{self.info} is damaged, or of another version ({error}); restore it") from None
+            return INFO.validate_json(read_small(self.info))
+        except ValueError as error:
+            raise Refused(f"{self.info} is damaged, or of another version ({in_short(error)}); restore it") from None
 
     def mark_vanished(self) -> None:
         """Mark a run that counts as running killed; whoever calls holds its lock."""
@@ -189,11 +136,11 @@ class RunDirectory:
         """
         if not self.metrics.exists():
             return []
-        whole, _, _ = self.metrics.read_bytes().rpartition(b"\n")
         try:
-            return [json.loads(line) for line in whole.splitlines()]
+            whole, _, _ = read_small(self.metrics, MOST_RECORDS).rpartition(b"\n")
+            return [_record(line) for line in whole.splitlines()]
         except ValueError as error:
-            raise Refused(f"{self.metrics} is damaged ({error}); restore it, or start a new run") from None
+            raise Refused(f"{self.metrics} is damaged ({in_short(error)}); restore it, or start a new run") from None
 
     def read_objectives(self) -> dict[int, float]:
         """Read the objective at each recorded epoch, nan where it was not finite."""
@@ -241,3 +188,30 @@ class RunDirectory:
     def artifacts(self) -> Iterable[Path]:
         """Return the files and folders that travel to MLflow."""
         return (path for path in self._artifacts if path.exists())
+
+
+class SweepRecord(RunDirectory):
+    """A sweep's directory as MLflow sees it: the parent of its runs, with the configuration of one of its jobs."""
+
+    is_sweep = True
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.info = path / PARENT
+        self._artifacts = (path / "multirun.yaml", path / "leaderboard.csv", self.plots)
+
+    def _remove_parts(self) -> None:
+        """Leave those of its runs alone, which may have outlived it."""
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    """Read a record: numbers by name, null where one was not finite.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    row = json.loads(line)
+    whole = isinstance(row, dict) and isinstance(row.get("timestamp"), int) and isinstance(row.get("epoch", 0), int)
+    if not whole or not all(value is None or isinstance(value, int | float) for value in row.values()):
+        raise ValueError(f"a line must hold a record, got {line[:40].decode(errors='replace')}")
+    return row

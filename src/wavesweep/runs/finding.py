@@ -1,13 +1,14 @@
 """Finding runs that stand on disk, and reading their configuration again."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from wavesweep.base.errors import Refused
+from wavesweep.base.files import read_yaml
 from wavesweep.config.config import Config, dump, flatten, parse
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.parents import PARENT, SweepRecord
+from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
 
 
 def find_runs(place: Path) -> list[RunDirectory]:
@@ -44,18 +45,32 @@ def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> 
     Raises:
         Refused: If it can't be used.
     """
-    values, configured = directory.read_config(), flatten(dump(local))
+    configured = flatten(dump(local))
+    return read_stored(directory.config, {key: configured[key] for key in keys})
+
+
+def read_stored(path: Path, instead: Mapping[str, Any]) -> Config:
+    """Read a stored configuration: plain values, which choose among known parts and can't run code.
+
+    Args:
+        path: Of its file.
+        instead: Values by dotted key that take the place of the stored ones.
+
+    Raises:
+        Refused: If it can't be used.
+    """
+    values = read_yaml(path)
     try:
-        for key in keys:
+        for key, value in instead.items():
             group, _, name = key.partition(".")
-            values[group][name] = configured[key]
+            values[group][name] = value
         plain = flatten(values)
     except (AttributeError, KeyError, TypeError) as error:
-        raise Refused(f"{directory.config} is no configuration ({error}); restore it") from None
+        raise Refused(f"{path} is no configuration ({error}); restore it") from None
     if any("${" in str(value) for value in plain.values()):
-        raise Refused(f"{directory.config} must hold plain values, got ${{…}}; write the value itself")
+        raise Refused(f"{path} must hold plain values, got ${{…}}; write the value itself")
     try:
         return parse(values)
     except Refused as error:
         problem, *more = str(error).splitlines()
-        raise Refused(f"{directory.config}: {problem}{f' (and {len(more)} more)' if more else ''}") from None
+        raise Refused(f"{path}: {problem}{f' (and {len(more)} more)' if more else ''}") from None

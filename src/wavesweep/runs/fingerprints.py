@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 import platform
 import subprocess
 from functools import cache
@@ -11,21 +12,30 @@ from pathlib import Path
 
 from wavesweep.base import names
 from wavesweep.config.config import Config
-from wavesweep.config.groups import REFINER, read_option
+from wavesweep.config.groups import REFINER, conf_dir, read_option
 from wavesweep.data.splits import describe
 from wavesweep.runs.preparation import load_data
 
+SOURCE = Path(__file__).parents[1]
+PATCH = ("--binary", "--no-color", "--no-ext-diff", "--no-textconv")
+
 
 def code() -> str:
-    """Return the versions of what computes, and a digest of this package's source.
+    """Return the versions of what computes, and a digest of this package's source."""
+    return f"{_versions('wavesweep')} ({source_digest()}), {_versions('torch', 'numpy')}"
+
+
+@cache
+def source_digest() -> str:
+    """Return a digest of this package's source.
 
     The option that the refinement takes from conf/ counts as source: no configuration holds it.
     """
-    digest, root = sha256(), Path(__file__).parents[1]
-    for path in sorted(root.rglob("*.py")):
-        digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
+    digest = sha256()
+    for path in sorted(SOURCE.rglob("*.py")):
+        digest.update(f"{path.relative_to(SOURCE).as_posix()}\n".encode() + path.read_bytes())
     digest.update(json.dumps(read_option(*REFINER)).encode())
-    return f"{_versions('wavesweep')} ({digest.hexdigest()[:12]}), {_versions('torch', 'numpy')}"
+    return digest.hexdigest()[:12]
 
 
 def data(configs: list[Config]) -> str:
@@ -38,29 +48,54 @@ def data(configs: list[Config]) -> str:
 
 @cache
 def environment() -> dict[str, str]:
-    """Return versions, platform, user and commit as tags."""
-    commit, versions = _git_commit(), _versions("wavesweep", "torch", "numpy", "mlflow", "hydra-core")
+    """Return versions, platform, user and code as tags."""
+    versions, changes = _versions("wavesweep", "torch", "numpy", "mlflow", "hydra-core"), local_changes()
+    committed = (
+        {} if changes is None else {names.COMMIT: _head() or "", names.LOCAL_CHANGES: "yes" if changes else "no"}
+    )
     return {
         names.VERSIONS: f"{versions}, python {platform.python_version()}",
         names.PLATFORM: platform.platform(),
+        names.PROCESSOR: _processor(),
+        names.SOURCE_DIGEST: source_digest(),
         "mlflow.user": getpass.getuser(),
         "mlflow.source.name": "wavesweep",
         "mlflow.source.type": "LOCAL",
-        **({"mlflow.source.git.commit": commit} if commit else {}),
+        **committed,
     }
+
+
+@cache
+def local_changes() -> str | None:
+    """Return the patch from the commit to the code that runs, new files included; None where git doesn't track it."""
+    if _git("ls-files", "--error-unmatch", __file__) is None or _head() is None:
+        return None
+    places = str(SOURCE), str(conf_dir())
+    new = (_git("ls-files", "--others", "--exclude-standard", *places) or "").splitlines()
+    added = [_git("diff", *PATCH, "--no-index", "--", os.devnull, path) or "" for path in new]
+    return "".join([_git("diff", *PATCH, "HEAD", "--", *places) or "", *added])
 
 
 def _versions(*packages: str) -> str:
     return ", ".join(f"{package} {version(package)}" for package in packages)
 
 
-def _git_commit() -> str | None:
-    """Return the commit of the code that runs; None where it isn't tracked by git, as in an environment."""
-    here = Path(__file__)
+def _processor() -> str:
+    """Return the model of the processor, as Linux tells it; else what Python knows."""
+    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def _head() -> str | None:
+    return (_git("rev-parse", "HEAD") or "").strip() or None
+
+
+def _git(*command: str) -> str | None:
+    """Return what git says in the folder of this package; None where it fails, as in an environment."""
+    git = ["git", "-C", str(SOURCE), *command]
     try:
-        for command in (["ls-files", "--error-unmatch", here.name], ["rev-parse", "HEAD"]):
-            git = ["git", "-C", str(here.parent), *command]
-            done = subprocess.run(git, capture_output=True, text=True, check=True)  # noqa: S603
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(git, capture_output=True, encoding="utf-8", errors="surrogateescape")  # noqa: S603
+    except OSError:
         return None
-    return done.stdout.strip()
+    return done.stdout if done.returncode == 0 or "--no-index" in command else None  # which fails where files differ

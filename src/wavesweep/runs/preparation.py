@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from wavesweep.base.schema import known
 from wavesweep.config.config import Config
 from wavesweep.config.derived import fill_in, find_device
-from wavesweep.config.replicates import config_hash
 from wavesweep.data.splits import Split, load
 
 
@@ -17,12 +16,12 @@ class Prepared:
     Attributes:
         config: With each `null` and `auto` replaced by what will be used.
         data: Its parts.
-        config_hash: Of the configuration as it was composed (see config/replicates.py).
+        composed: The configuration before that.
     """
 
     config: Config
     data: Split
-    config_hash: str
+    composed: Config
 
 
 def prepare(composed: Config, check: Callable[[], object] = lambda: None) -> Prepared:
@@ -41,7 +40,7 @@ def prepare(composed: Config, check: Callable[[], object] = lambda: None) -> Pre
     model = filled.model.adapted(data.scaler.scale(data.train), window, context)
     check()
     runtime = filled.runtime.model_copy(update={"device": find_device(filled.runtime.device)})
-    return Prepared(filled.model_copy(update={"model": model, "runtime": runtime}), data, config_hash(composed))
+    return Prepared(filled.model_copy(update={"model": model, "runtime": runtime}), data, composed)
 
 
 def load_data(config: Config) -> Split:

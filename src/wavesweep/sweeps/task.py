@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wavesweep.base.files import relative
+from wavesweep.base.errors import relative
 from wavesweep.base.redaction import without_password
 from wavesweep.base.terminal import say
 

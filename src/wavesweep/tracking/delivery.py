@@ -2,13 +2,14 @@
 
 import json
 import logging
+import shlex
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from wavesweep.base import names
 from wavesweep.config.config import Tracking, flatten
-from wavesweep.runs.directory import COMPLETE, RunDirectory, RunInfo
-from wavesweep.runs.parents import PARENT, SweepRecord
+from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
+from wavesweep.runs.info import COMPLETE, RunInfo
 from wavesweep.tracking.model import announce_model
 from wavesweep.tracking.store import SECONDS_AT_THE_END, connect
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("wavesweep")
+
+DEFAULT_STORE = "sqlite:///outputs/mlflow.db"
 
 STATUS = {
     "running": "RUNNING",
@@ -62,7 +65,7 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
         raise LeftAlone(f"the run has {status} there, and this is an older copy of it; remove that")
     if status != "running":
         client.set_tag(run_id, names.STATUS, "running")
-    _log_params_and_tags(client, run_id, directory, info)
+    _log_params_and_tags(client, run_id, directory, info, tracking)
     if info.sweep_id and not directory.is_sweep and "mlflow.parentRunId" not in run.data.tags:
         _log_parent(client, experiment_id, run_id, directory)
     if info.ended is None and run.info.status != "RUNNING":
@@ -143,14 +146,23 @@ def _find(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run | N
     return active[0] if active else None
 
 
-def _log_params_and_tags(client: "MlflowClient", run_id: str, directory: RunDirectory, info: RunInfo) -> None:
+def _log_params_and_tags(
+    client: "MlflowClient", run_id: str, directory: RunDirectory, info: RunInfo, tracking: Tracking
+) -> None:
     from mlflow.entities import Param, RunTag
 
     values = {} if directory.is_sweep else flatten(directory.read_config()) | info.choices  # which its runs don't share
     params = [Param(key, str(value)) for key, value in values.items() if not key.startswith("tracking.")]
-    more = {"mlflow.note.content": info.description, names.SWEEP_ID: info.sweep_id or ""}
+    note = [info.description, "" if directory.is_sweep else _how_to_repeat(run_id, tracking)]
+    more = {"mlflow.note.content": "\n\n".join(filter(None, note)), names.SWEEP_ID: info.sweep_id or ""}
     tags = info.tags | {key: value for key, value in more.items() if value}
     client.log_batch(run_id, params=params, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def _how_to_repeat(run_id: str, tracking: Tracking) -> str:
+    """Return a sentence with the command that runs a run again."""
+    where = [] if tracking.uri == DEFAULT_STORE else [f"tracking.uri={tracking.uri}"]
+    return f"`{shlex.join(['wavesweep', 'reproduce', run_id, *where])}` runs it again and compares every metric."
 
 
 def _log_metrics(client: "MlflowClient", run_id: str, rows: list[dict[str, Any]]) -> None:

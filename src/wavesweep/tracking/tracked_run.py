@@ -7,15 +7,17 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from wavesweep.base import names, signals
-from wavesweep.base.errors import Pruned, Refused
+from wavesweep.base.errors import Pruned, Refused, relative
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
-from wavesweep.base.files import relative
+from wavesweep.base.files import MOST_BYTES, write_atomically, write_yaml
 from wavesweep.base.signals import Interrupted
 from wavesweep.config.config import Config, digest, dump
+from wavesweep.config.replicates import config_hash
 from wavesweep.data.splits import describe
 from wavesweep.runs.description import description
-from wavesweep.runs.directory import RunDirectory, RunInfo, Status
-from wavesweep.runs.fingerprints import environment
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.fingerprints import environment, local_changes
+from wavesweep.runs.info import RunInfo, Status
 from wavesweep.runs.preparation import Prepared, prepare
 from wavesweep.tracking.courier import Courier
 from wavesweep.tracking.model import save_model
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("wavesweep")
 ENDINGS: dict[type[BaseException], Status] = {Interrupted: "killed", Pruned: "pruned"}
 RESUMED = "; resumed on "
+TOO_LARGE = b"The patch is larger than 1 MB.\n"
 SECONDS_TO_WAIT = 5.0  # of a sweep's job for its directory
 
 
@@ -163,13 +166,15 @@ def _start(prepared: Prepared, directory: RunDirectory, info: RunInfo) -> RunInf
     """Write the configuration; return what is known of the run now."""
     values = dump(prepared.config)
     common = {"name": prepared.config.dataset.kind, "source": values["dataset"]}
-    directory.write_config(values)
+    write_yaml(directory.config, values)
+    write_yaml(directory.composed, dump(prepared.composed))
+    if patch := (local_changes() or "").encode(errors="surrogateescape"):
+        write_atomically(directory.changes, patch if len(patch) <= MOST_BYTES else TOO_LARGE)
     return replace(
         info,
-        tags={names.CONFIG_HASH: prepared.config_hash, **environment()},
+        tags={names.CONFIG_HASH: config_hash(prepared.composed), **environment(), **info.tags},
         config_digest=digest(prepared.config),
         inputs=[common | part for part in describe(prepared.data)],
-        description=description(info),
     )
 
 
@@ -188,7 +193,7 @@ def _carry_out(
             directory.write_info(info)
         except BaseException as error:
             with suppress(Exception):  # what is written here fails with what failed before
-                directory.write_info(info.finished(ENDINGS.get(type(error), "failed"), description(info)))
+                directory.write_info(info.finished(ENDINGS.get(type(error), "failed"), ""))
             if isinstance(error, Pruned):
                 directory.remove_leftovers()
             raise
@@ -203,4 +208,4 @@ def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: "Resu
     weights = sha256(directory.weights.read_bytes()).hexdigest()
     tags = info.tags | {names.KEPT_EPOCH: str(result.epoch), names.WEIGHTS_DIGEST: weights}
     status: Status = "diverged" if result.diverged else "finished"
-    return replace(info, tags=tags).finished(status, description(info, config, result))
+    return replace(info, tags=tags).finished(status, description(config, result))

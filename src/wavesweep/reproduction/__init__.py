@@ -1,0 +1,1 @@
+"""A stored run, again: found on disk or in MLflow, reproduced, varied, compared, and forecast with."""

@@ -1,0 +1,165 @@
+"""A run as its directory or MLflow tells of it: plain values and tensors, never code that they name."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from wavesweep.base import names
+from wavesweep.base.errors import Refused, relative
+from wavesweep.base.files import MOST_BYTES, read_small
+from wavesweep.config.config import Config, Tracking
+from wavesweep.config.groups import groups
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.finding import find_runs, read_stored
+from wavesweep.tracking.addresses import sqlite_path
+from wavesweep.tracking.store import connect, require
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+MOST_WEIGHTS = 1 << 32  # bytes
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run that was begun.
+
+    Attributes:
+        place: Its directory, or MLflow's id of it.
+        name: Its name.
+        status: How it stands.
+        config: Its complete configuration.
+        composed: The configuration before anything was filled in; None of runs of older versions.
+        choices: The option chosen in each config group.
+        tags: What it ran on, and what it kept.
+        data: The digest of each part of its data, by the part's name.
+        records: Metrics by epoch; at 0 what is measured once. What was not finite is missing.
+        weights: The content of model.safetensors; empty where it has none.
+    """
+
+    place: str
+    name: str
+    status: str
+    config: Config
+    composed: Config | None
+    choices: dict[str, str]
+    tags: dict[str, str]
+    data: dict[str, str]
+    records: dict[int, dict[str, float]]
+    weights: bytes
+
+
+def find_run(place: str, tracking: Tracking) -> StoredRun:
+    """Return the run that a place names: a directory, MLflow's id or its unique beginning, or `latest`.
+
+    Raises:
+        Refused: If there is none, or it can't be read.
+    """
+    if place == "latest":
+        return from_directory(_latest())
+    if RunDirectory(Path(place)).info.exists():
+        return from_directory(RunDirectory(Path(place)))
+    if Path(place).exists() or not place.isalnum():
+        raise Refused(f"{place} must be a run's directory, MLflow's id of a run, or latest, got no run; name another")
+    return from_mlflow(place, tracking)
+
+
+def _latest() -> RunDirectory:
+    """Return the run that was begun last of those below outputs/."""
+    outputs = Path("outputs")
+    runs = [run for run in find_runs(outputs) if not run.is_sweep] if outputs.is_dir() else []
+    if not runs:
+        raise Refused("latest names the run begun last below outputs, but there is none; name another")
+    return max(runs, key=lambda run: run.read_info().started)
+
+
+def from_directory(directory: RunDirectory) -> StoredRun:
+    """Read a run from its directory.
+
+    Raises:
+        Refused: If it can't be read.
+    """
+    info, records = directory.read_info(), {}
+    for row in directory.read_metrics():
+        records[row.get("epoch", 0)] = {key: row[key] for key in row if "/" in key and row[key] is not None}
+    return StoredRun(
+        place=str(relative(directory.path)),
+        name=info.name,
+        status=info.status,
+        choices=info.choices,
+        tags=info.tags,
+        data={str(part["context"]): str(part["digest"]) for part in info.inputs},
+        records=records,
+        **_files(directory),
+    )
+
+
+def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
+    """Read a run from MLflow alone, by the beginning of its id.
+
+    Raises:
+        Refused: If there is not one such run, or it lacks what is needed.
+    """
+    client, run = _only(beginning, tracking)
+    run_id, records = run.info.run_id, defaultdict(dict)
+    for key in run.data.metrics:
+        for point in client.get_metric_history(run_id, key):
+            records[point.step][key] = point.value
+    with TemporaryDirectory() as folder:
+        directory = RunDirectory(Path(folder))
+        limits = {directory.config.name: MOST_BYTES, directory.composed.name: MOST_BYTES}
+        limits |= {directory.weights.name: MOST_WEIGHTS}
+        for artifact in client.list_artifacts(run_id):
+            if (artifact.file_size or 0) <= limits.get(artifact.path, -1):
+                client.download_artifacts(run_id, artifact.path, folder)
+        if not directory.config.exists():
+            raise Refused(f"run {run_id} must have a config.yaml among its artifacts, got none; name another run")
+        return StoredRun(
+            place=run_id,
+            name=run.info.run_name or "",
+            status=run.data.tags.get(names.STATUS, "running"),
+            choices={group: run.data.params[group] for group in groups() if group in run.data.params},
+            tags=run.data.tags,
+            data=_digests(run),
+            records=dict(records),
+            **_files(directory),
+        )
+
+
+def _files(directory: RunDirectory) -> dict[str, Any]:
+    """Read what stands in files of their own, of a run's directory as of its artifacts."""
+    composed, weights = directory.composed, directory.weights
+    try:
+        content = read_small(weights, MOST_WEIGHTS) if weights.exists() else b""
+    except ValueError as error:
+        raise Refused(f"{weights}: {error}; restore it") from None
+    return {
+        "config": read_stored(directory.config, {}),
+        "composed": read_stored(composed, {}) if composed.exists() else None,
+        "weights": content,
+    }
+
+
+def _only(beginning: str, tracking: Tracking) -> tuple["MlflowClient", "Run"]:
+    """Return a client of the store, and the only run there whose id begins so."""
+    path = sqlite_path(tracking.uri)
+    if path is not None and not path.exists():
+        raise Refused(f"{beginning} must be a run, but {tracking.uri} is not there; give another tracking.uri")
+    require(tracking)
+    client, _ = connect(tracking)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    runs = client.search_runs(experiments, f"attributes.run_id LIKE '{beginning}%'", max_results=2)
+    if len(runs) != 1:
+        problem = "has several; type more of it" if runs else "has none; name another, or its tracking.uri"
+        raise Refused(f"{beginning} must be the beginning of one run's id, but {tracking.uri} {problem}")
+    return client, runs[0]
+
+
+def _digests(run: "Run") -> dict[str, str]:
+    """Return the digests of the data that MLflow has of a run, by the part's name."""
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    contexts = [{tag.key: tag.value for tag in one.tags}.get("mlflow.data.context", "") for one in inputs]
+    return {context: one.dataset.digest for context, one in zip(contexts, inputs, strict=True)}
