@@ -11,6 +11,7 @@ __all__ = [
     "Interrupted",
     "Pruned",
     "Refused",
+    "Reproduction",
     "Run",
     "Sweep",
     "compose",
@@ -22,7 +23,7 @@ __all__ = [
 ]
 
 _PLACES = {
-    **dict.fromkeys(("Run", "Sweep", "open_run", "open_sweep", "run"), "wavesweep.api"),
+    **dict.fromkeys(("Reproduction", "Run", "Sweep", "open_run", "open_sweep", "run"), "wavesweep.api"),
     **dict.fromkeys(("Pruned", "Refused"), "wavesweep.base.errors"),
     "Config": "wavesweep.config.config",
     "Interrupted": "wavesweep.base.signals",
@@ -32,7 +33,7 @@ _PLACES = {
 }
 
 if TYPE_CHECKING:
-    from wavesweep.api import Run, Sweep, open_run, open_sweep, run
+    from wavesweep.api import Reproduction, Run, Sweep, open_run, open_sweep, run
     from wavesweep.base.errors import Pruned, Refused
     from wavesweep.base.signals import Interrupted
     from wavesweep.config.composing import compose

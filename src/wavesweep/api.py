@@ -3,14 +3,12 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from io import StringIO
 from operator import index
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +18,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.base.names import KEPT_EPOCH
 from wavesweep.base.schema import known
 from wavesweep.config.config import Config, dump, parse
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.directory import RunDirectory, new_directory
 from wavesweep.runs.info import RunInfo, Status
 from wavesweep.sweeps.store import SweepDirectory
 
@@ -28,8 +26,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
+    from wavesweep.base.terminal import Listener
     from wavesweep.models.scores import Metrics
     from wavesweep.runs.experiment import Result
+    from wavesweep.tracking.tracked_run import Outcome
 
 log = logging.getLogger("wavesweep")
 
@@ -123,10 +123,46 @@ class Run:
             network, scaler = load_network(config.model, config.runtime.dtype, weights.read_bytes())
             return closed_loop(network, scaler, context, start, steps)
 
+    def reproduce(self, rtol: float = 0.0) -> "Reproduction":
+        """Run the stored configuration again, as a new run below outputs/runs; compare every metric and the weights.
+
+        Args:
+            rtol: Greatest relative difference of metrics, for other machines; 0: all must be equal to the last bit.
+
+        Raises:
+            Refused: If it can't be run here, or its files can't be read.
+            KeyboardInterrupt: After Ctrl-C.
+        """
+        from wavesweep.reproduction.reproducing import conclude, prepare_again, run_again
+        from wavesweep.reproduction.stored import from_directory
+        from wavesweep.tracking.tracked_run import warm_up
+
+        warm_up()  # what libraries set as they are imported stays
+        stored, directory = from_directory(RunDirectory(self.path)), new_directory()
+        with _left_as_it_was(), signals.handing_on():
+            prepared = prepare_again(stored, stored.config, [])
+            _finish(stored.config, directory, lambda listen: run_again(stored, prepared, directory, listen))
+        return Reproduction(Run(directory.path), *conclude(stored, directory, rtol))
+
     def _lacks(self, what: str) -> Refused:
         info = RunDirectory(self.path).read_info()
         way_out = "" if info.complete else f"; wait for its end, or go on with it: wavesweep resume {self.path}"
         return Refused(f"{self.path} has no {what}, since its status is {info.status}{way_out}")
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A stored run, run again.
+
+    Attributes:
+        run: The new run.
+        equal: Whether all that was compared is equal.
+        report: How the two compare, in words.
+    """
+
+    run: Run
+    equal: bool
+    report: str
 
 
 @dataclass(frozen=True)
@@ -176,21 +212,29 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
     """
     if not isinstance(config, Config):
         raise Refused(f"run takes a configuration, as compose gives it, got {config!r:.60}")
-    from wavesweep.base.terminal import progress
     from wavesweep.config.overrides import overrides_of
     from wavesweep.tracking.tracked_run import execute, prepare_alone, refuse_taken, warm_up
 
     warm_up()  # what libraries set as they are imported stays
-    path = Path(directory or f"outputs/runs/{datetime.now():%Y-%m-%d_%H-%M-%S}_{token_hex(2)}").absolute()
+    place = RunDirectory(Path(directory).absolute()) if directory else new_directory()
     with _left_as_it_was(), signals.handing_on():
         prepared = prepare_alone(parse(dump(config)))
-        refuse_taken(RunDirectory(path))
-        path.mkdir(parents=True, exist_ok=True)
-        with progress(config.objective) as listen:
-            outcome = execute(prepared, RunDirectory(path), RunInfo(*overrides_of(config), sweep_id=None), listen)
+        refuse_taken(place)
+        place.path.mkdir(parents=True, exist_ok=True)
+        info = RunInfo(*overrides_of(config), sweep_id=None)
+        _finish(config, place, lambda listen: execute(prepared, place, info, listen))
+    return Run(place.path)
+
+
+def _finish(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener], Outcome]") -> None:
+    """Carry out a run with its progress shown; say so where MLflow lacks something."""
+    from wavesweep.base.terminal import progress
+
+    with progress(config.objective) as listen:
+        outcome = carry_out(listen)
     if not outcome.tracked:
+        path = directory.path
         log.warning("the results are complete in %s; wavesweep sync %s delivers them to MLflow", path, path)
-    return Run(path)
 
 
 def open_run(path: str | Path) -> Run:

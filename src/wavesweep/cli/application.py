@@ -32,11 +32,15 @@ if TYPE_CHECKING:
 class Task:
     """The task function that Hydra calls: `Experiments`, imported when it is called.
 
+    Args:
+        based_on: The run that is varied, if one is.
+
     Attributes:
         codes: The exit codes of what this process ran and did not end well.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, based_on: str) -> None:
+        self.based_on = based_on
         self.codes: list[int] = []
 
     @cached_property
@@ -44,23 +48,29 @@ class Task:
         """The task for our sweeper."""
         from wavesweep.cli.task import Experiments
 
-        return Experiments(self.codes)
+        return Experiments(self.codes, self.based_on)
 
     def __call__(self, composed: "DictConfig") -> float:
         """Run one job; return its objective."""
         return self.in_sweeps(composed)
 
 
-def run_hydra(arguments: list[str]) -> int:
-    """Run a Hydra command line; return its exit code."""
+def run_hydra(arguments: list[str], config_name: str = "config", based_on: str = "") -> int:
+    """Run a Hydra command line; return its exit code.
+
+    Args:
+        arguments: Of the command line.
+        config_name: What it changes: conf/config.yaml, or a configuration that is offered (see `composing.offer`).
+        based_on: The run that it varies, if it does.
+    """
     sys.argv[1:] = arguments  # where Hydra looks
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting with 1
-    task = Task()
+    task = Task(based_on)
     try:
         check_passwords(arguments)
         check_kinds(read_flags(arguments).overrides)
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(task)()
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)()
     except Refused as error:
         return refuse(str(error))
     except Exception as error:  # of composing, since jobs catch their own

@@ -2,7 +2,8 @@
 
 import re
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
+from typing import NoReturn
 
 from wavesweep.base.errors import Refused, suggestion
 from wavesweep.base.exit_codes import REFUSED
@@ -49,6 +50,21 @@ def read_place(command: str, arguments: list[str], more: tuple[str, ...] = ()) -
     if len(others) > 1:
         raise Refused(f"{command} takes one place, got {len(others)}; call it for each")
     return (others[0] if others else None), overrides
+
+
+class Flags(ArgumentParser):
+    """Reads the flags of a command; what is wrong is refused in one line.
+
+    Args:
+        command: Its name.
+    """
+
+    def __init__(self, command: str) -> None:
+        super().__init__(command, add_help=False, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse instead of printing the usage and ending the program."""
+        raise Refused(f"{message}; wavesweep {self.prog} --help shows what it takes")
 
 
 def refuse(problems: str) -> int:

@@ -41,6 +41,39 @@ def summary(arguments: list[str]) -> int:
     return 0
 
 
+def reproduce(arguments: list[str]) -> int:
+    """Runs a stored run again and compares every metric and the weights; with overrides, varies it.
+
+    usage: wavesweep reproduce RUN [--rtol X] [tracking.KEY=VALUE...] [runtime.KEY=VALUE...]
+           wavesweep reproduce RUN [-m] KEY=VALUE...
+
+      wavesweep reproduce 3f9a                      the run whose MLflow id begins so: exit code 0 if all is equal
+      wavesweep reproduce outputs/runs/RUN          the run in a directory
+      wavesweep reproduce latest --rtol 1e-6        of another machine: metrics may differ by that share
+      wavesweep reproduce 3f9a optimizer.lr=1e-3    the same with another rate; what depends on it is derived anew
+      wavesweep reproduce 3f9a -m seed=1,2,3        a sweep around it
+      wavesweep reproduce config.yaml               a bare configuration is run, and compared with nothing
+
+    A difference is shown from the first epoch on, with what else differs: code, data, versions, machine.
+    """
+    from wavesweep.cli.again import reproduce as run
+
+    return run(arguments)
+
+
+def diff(arguments: list[str]) -> int:
+    """Shows what differs between two runs: configuration, data, code, versions, machine, and final metrics.
+
+    usage: wavesweep diff RUN RUN [tracking.KEY=VALUE...]
+
+      wavesweep diff 3f9a 71c0                      two runs by the beginnings of their MLflow ids
+      wavesweep diff outputs/runs/RUN latest        a directory, and the run begun last
+    """
+    from wavesweep.cli.again import diff as run
+
+    return run(arguments)
+
+
 def sync(arguments: list[str]) -> int:
     """Delivers what the tracking server missed; what is there already stays as it is.
 
@@ -77,9 +110,12 @@ def ui(arguments: list[str]) -> int:
 
     Options go to `mlflow ui`: --host, --port, --workers and what `mlflow ui --help` lists.
     """
-    from wavesweep.cli.ui import run
+    from wavesweep.cli.arguments import read_arguments
+    from wavesweep.config.composing import compose
+    from wavesweep.tracking.ui import serve
 
-    return run(arguments)
+    options, overrides = read_arguments("ui", arguments)
+    return serve(compose(*overrides.values()), options)
 
 
-COMMANDS = {command.__name__: command for command in (resume, summary, sync, ui)}
+COMMANDS = {command.__name__: command for command in (resume, summary, reproduce, diff, sync, ui)}

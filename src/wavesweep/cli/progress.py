@@ -1,15 +1,18 @@
 """Running before the user's eyes: progress, results, and a failure in one line."""
 
-import logging
+import logging.config
 from shlex import quote
 from traceback import clear_frames
 from typing import TYPE_CHECKING
+
+from omegaconf import OmegaConf
 
 from wavesweep.base.errors import in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.signals import Interrupted
 from wavesweep.base.terminal import progress, say
 from wavesweep.config.config import Config
+from wavesweep.config.groups import conf_dir
 from wavesweep.runs.description import summary
 from wavesweep.runs.directory import RunDirectory
 
@@ -24,15 +27,24 @@ _RESERVE = bytearray(1 << 24)  # what is needed to say that memory has run out
 
 
 def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener], Outcome]") -> int:
-    """Show the progress of a run and how it ended.
+    """Show the progress of a run and how it ended; return its exit code.
+
+    See `follow`.
+    """
+    outcome = follow(config, directory, carry_out)
+    run = f"MLflow run: {outcome.run_id}   " if outcome.run_id else ""
+    ending = f"pictures: {relative(directory.plots)}\n{run}compare runs: wavesweep ui"
+    say(f"{summary(directory.read_info(), config, outcome.result)}\n{ending}")
+    return outcome.code
+
+
+def follow(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener], Outcome]") -> "Outcome":
+    """Show the progress of a run, and what is to be done where it was stopped, or is not delivered.
 
     Args:
         config: Of the run, prepared.
         directory: Of the run.
         carry_out: Runs it, telling a listener of each record.
-
-    Returns:
-        Its exit code.
 
     Raises:
         Interrupted: If a signal came; what goes on with the run has been said.
@@ -50,10 +62,14 @@ def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener
         raise
     if not outcome.tracked:
         log.warning("the results are complete in %s; wavesweep sync %s delivers them to MLflow", place, place)
-    run = f"MLflow run: {outcome.run_id}   " if outcome.run_id else ""
-    ending = f"pictures: {relative(directory.plots)}\n{run}compare runs: wavesweep ui"
-    say(f"{summary(directory.read_info(), config, outcome.result)}\n{ending}")
-    return outcome.code
+    return outcome
+
+
+def log_into(directory: RunDirectory) -> None:
+    """Log to the files to which a run started by Hydra logs."""
+    known = OmegaConf.create({"hydra": {"runtime": {"output_dir": str(directory.path)}, "job": {"name": "wavesweep"}}})
+    known.logging = OmegaConf.load(conf_dir() / "hydra" / "job_logging" / "wavesweep.yaml")
+    logging.config.dictConfig(OmegaConf.to_container(known.logging, resolve=True))  # type: ignore[arg-type]
 
 
 def fail(error: Exception, directory: RunDirectory) -> int:

@@ -1,20 +1,17 @@
 """`wavesweep resume`: finds a run or a sweep that has not ended, and goes on with it."""
 
-import logging.config
+import logging
 from collections.abc import Collection
 from pathlib import Path
-
-from omegaconf import OmegaConf
 
 from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.base.terminal import say
 from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import read_place
-from wavesweep.cli.progress import fail, show
+from wavesweep.cli.progress import fail, log_into, show
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
-from wavesweep.config.groups import conf_dir
 from wavesweep.leaderboard.finding import find_sweep
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.finding import find_runs, read_config
@@ -97,7 +94,7 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
             say(f"{relative(directory.path)} has {info.status} already")
             missing = deliver_all([directory], local, keys)[MISSING]
             return DIVERGED if info.status == "diverged" else UNTRACKED if missing else 0
-        _log_into(directory)
+        log_into(directory)
         try:
             prepared = prepare_alone(config)
             return show(prepared.config, directory, lambda listen: proceed(prepared, directory, listen))
@@ -133,10 +130,3 @@ def _quoted(value: str | bool) -> str:
         return str(value).lower()
     escaped = value.replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def _log_into(directory: RunDirectory) -> None:
-    """Log to the files to which a run started by Hydra logs."""
-    known = OmegaConf.create({"hydra": {"runtime": {"output_dir": str(directory.path)}, "job": {"name": "wavesweep"}}})
-    known.logging = OmegaConf.load(conf_dir() / "hydra" / "job_logging" / "wavesweep.yaml")
-    logging.config.dictConfig(OmegaConf.to_container(known.logging, resolve=True))  # type: ignore[arg-type]

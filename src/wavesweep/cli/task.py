@@ -13,17 +13,19 @@ from omegaconf import DictConfig
 
 from wavesweep.base.errors import Pruned, Refused, in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
+from wavesweep.base.names import BASED_ON
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.progress import fail, show
-from wavesweep.config.composing import typed
+from wavesweep.config.composing import STORED, typed
 from wavesweep.config.config import Config
 from wavesweep.config.derived import fill_in, find_device, without_effect
 from wavesweep.config.hydra_objections import explain
+from wavesweep.config.overrides import overrides_of
 from wavesweep.data.trends import trend_share
 from wavesweep.leaderboard.conclusion import announce, conclude
 from wavesweep.models.configured import Recurrent
 from wavesweep.runs import fingerprints
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import Prepared, prepare
 from wavesweep.sweeps.store import Plan, SweepDirectory
@@ -42,20 +44,22 @@ class Experiments(SweepTask):
 
     Args:
         codes: Takes the exit codes of what does not end well.
+        based_on: The run that is varied, if one is.
     """
 
     local = ("tracking",)
     wants_returns = False
 
-    def __init__(self, codes: list[int]) -> None:
+    def __init__(self, codes: list[int], based_on: str) -> None:
         self.codes = codes
+        self.tags = {BASED_ON: based_on} if based_on else {}
 
     def __call__(self, composed: DictConfig) -> float:
         """Run one job; return the objective, for sweepers: nan where the job diverged."""
         directory = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             return _run_trial(composed, directory)
-        self.codes += filter(None, [_run_alone(composed, directory)])
+        self.codes += filter(None, [_run_alone(composed, directory, self.tags)])
         return math.nan
 
     def warm_up(self) -> None:
@@ -92,7 +96,7 @@ class Experiments(SweepTask):
 
     def begin(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> None:
         """Let MLflow know the sweep, before any of its runs."""
-        announce(sweep, plan, typed(config))
+        announce(sweep, plan, typed(config), self.tags)
 
     def end(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> None:
         """Show the leaderboard, and deliver it."""
@@ -117,12 +121,12 @@ def check_alone(composed: Config, path: Path) -> None:
     refuse_taken(RunDirectory(path))
 
 
-def _run_alone(composed: DictConfig, directory: RunDirectory) -> int:
+def _run_alone(composed: DictConfig, directory: RunDirectory, tags: dict[str, str]) -> int:
     """Run a single run with its progress shown; return the exit code."""
     try:
         parsed = typed(composed)
         prepared = _checked.pop() if _checked else prepare_alone(parsed)
-        info = _describe(parsed, prepared)
+        info = _describe(parsed, prepared, tags)
         log.info("writing to %s", relative(directory.path))
         return show(prepared.config, directory, lambda listen: execute(prepared, directory, info, listen))
     except Refused as error:
@@ -145,7 +149,9 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
         def listen(epoch: int, metrics: "Metrics", epochs: int) -> None:
             report(epoch, metrics[parsed.objective], epochs)
 
-        return continue_or_execute(prepared, directory, _describe(parsed, prepared), listen)
+        tags = SweepRecord(Path(HydraConfig.get().sweep.dir)).read_info().tags
+        shared = {key: tags[key] for key in (BASED_ON,) if key in tags}
+        return continue_or_execute(prepared, directory, _describe(parsed, prepared, shared), listen)
     except (Refused, Pruned):
         raise
     except Exception as error:
@@ -154,7 +160,7 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
         raise
 
 
-def _describe(composed: Config, prepared: Prepared) -> RunInfo:
+def _describe(composed: Config, prepared: Prepared, tags: dict[str, str]) -> RunInfo:
     """Return what is known of a job of Hydra's before it starts; say what was decided, and what has no effect."""
     job, model, data = HydraConfig.get(), prepared.config.model, prepared.data
     if composed.model != model and isinstance(model, Recurrent):
@@ -164,7 +170,9 @@ def _describe(composed: Config, prepared: Prepared) -> RunInfo:
         log.warning(warning)
     choices = {group: str(option) for group, option in job.runtime.choices.items() if option and "hydra" not in group}
     sweep_id = None if job.mode != RunMode.MULTIRUN else SweepDirectory(Path(job.sweep.dir)).id
-    return RunInfo(overrides, choices, sweep_id)
+    if STORED in choices.values():  # which tells nobody anything
+        choices = {**choices, **overrides_of(composed)[1]}
+    return RunInfo(overrides, choices, sweep_id, tags=tags)
 
 
 def _differences(taken: bool | None, share: float) -> str:

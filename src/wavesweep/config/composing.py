@@ -11,12 +11,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.redaction import public_address
-from wavesweep.config.groups import conf_dir
+from wavesweep.config.groups import conf_dir, groups
 from wavesweep.config.hydra_objections import explain
 
 if TYPE_CHECKING:
     from wavesweep.config.config import Config
 
+
+STORED = "stored"
+"""The option of each group that a stored configuration is offered as."""
 
 # Runs and sweeps that start in the same second would share a directory that is named by the time alone.
 OmegaConf.register_new_resolver("unique", lambda: token_hex(2), use_cache=True, replace=True)
@@ -61,6 +64,25 @@ def compose(*overrides: str) -> "Config":
             return typed(hydra.compose("config", list(overrides)))
         except (HydraException, OmegaConfBaseException) as error:
             raise Refused(explain(error, list(overrides))) from None
+
+
+def offer(config: "Config") -> str:
+    """Offer a configuration to Hydra as options of that name, one of each group; return the name of the whole.
+
+    Overrides then change it as they change what stands in files, in processes that a launcher starts too.
+    """
+    from hydra.core.config_store import ConfigStore
+
+    from wavesweep.config.config import dump
+
+    store, values = ConfigStore.instance(), dump(config)
+    parts = {group: values.pop(group) for group in groups() if group in values}
+    del values["tracking"]  # which belongs to here and now
+    for group, part in parts.items():
+        store.store(STORED, part, group=group)
+    values["defaults"] = ["config", "_self_", *({f"override {group}": STORED} for group in parts)]
+    store.store(STORED, values)
+    return STORED
 
 
 @contextmanager

@@ -24,20 +24,21 @@ from wavesweep.tracking.sync import MISSING, deliver_all, seems_to_run
 log = logging.getLogger("wavesweep")
 
 
-def announce(sweep: SweepDirectory, plan: Plan, config: Config) -> None:
+def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, str]) -> None:
     """Record that a sweep runs, and let MLflow know; where that fails, the runs or `sync` do it later.
 
     Args:
         sweep: Its directory.
         plan: Of the sweep.
         config: Of one of its jobs.
+        tags: Of the sweep and of its runs.
     """
     record = SweepRecord(sweep.path)
     if record.info.exists():
         info = replace(record.read_info(), status="running", ended=None)
     else:
         swept = [one.text for one in plan.dimensions if one.swept]
-        info = RunInfo(swept, {}, sweep.id, tags=environment())
+        info = RunInfo(swept, {}, sweep.id, tags=environment() | tags)
     write_yaml(record.config, dump(config))
     record.write_info(info)
     _deliver(record, config.tracking)

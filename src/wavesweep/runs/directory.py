@@ -5,7 +5,9 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from wavesweep.base.errors import Refused, in_short
@@ -188,6 +190,11 @@ class RunDirectory:
     def artifacts(self) -> Iterable[Path]:
         """Return the files and folders that travel to MLflow."""
         return (path for path in self._artifacts if path.exists())
+
+
+def new_directory() -> RunDirectory:
+    """Return a directory of its own for a new run below outputs/runs; it is not made yet."""
+    return RunDirectory(Path(f"outputs/runs/{datetime.now():%Y-%m-%d_%H-%M-%S}_{token_hex(2)}").absolute())
 
 
 class SweepRecord(RunDirectory):

@@ -50,6 +50,7 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
     _chosen()
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     # MLflow also prints the server's address at the end of each run, password included.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     from filelock import FileLock

@@ -1,4 +1,4 @@
-"""`wavesweep ui`: the MLflow UI on the configured store."""
+"""The MLflow UI on the configured store."""
 
 import argparse
 import os
@@ -7,16 +7,21 @@ import sys
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.redaction import public_address
-from wavesweep.cli.arguments import read_arguments
-from wavesweep.config.composing import compose
+from wavesweep.config.config import Config
 from wavesweep.tracking.store import artifact_root, full_address, require
 from wavesweep.tracking.sync import deliver_vanished
 
 
-def run(arguments: list[str]) -> int:  # noqa: RET503  os.execv does not return
-    """Replace this process by the UI's server; return the exit code where there is none to start."""
-    options, overrides = read_arguments("ui", arguments)
-    local = compose(*overrides.values())
+def serve(local: Config, options: list[str]) -> int:  # noqa: RET503  os.execv does not return
+    """Replace this process by the UI's server; return the exit code where there is none to start.
+
+    Args:
+        local: What is configured here and now.
+        options: Of `mlflow ui`.
+
+    Raises:
+        Refused: If the store can't be used, or the place is taken.
+    """
     tracking, place = local.tracking, _place(options)
     if tracking.uri.startswith("http"):
         deliver_vanished(local)

@@ -1,0 +1,116 @@
+"""`wavesweep reproduce` and `wavesweep diff`."""
+
+import logging
+from pathlib import Path
+
+from wavesweep.base.errors import Refused, relative
+from wavesweep.base.exit_codes import FAILED, UNTRACKED
+from wavesweep.base.terminal import say
+from wavesweep.cli.application import run_hydra
+from wavesweep.cli.arguments import Flags, check_passwords
+from wavesweep.cli.progress import fail, follow, log_into, show
+from wavesweep.config.composing import compose, offer
+from wavesweep.config.config import Config
+from wavesweep.config.overrides import overrides_of
+from wavesweep.reproduction.report import diff as report_diff
+from wavesweep.reproduction.reproducing import conclude, prepare_again, run_again
+from wavesweep.reproduction.stored import StoredRun, find_run
+from wavesweep.runs.directory import new_directory
+from wavesweep.runs.finding import read_stored
+from wavesweep.runs.info import RunInfo
+from wavesweep.tracking.tracked_run import execute, prepare_alone
+
+log = logging.getLogger("wavesweep")
+HERE_AND_NOW = ("tracking.", "runtime.")
+
+
+def reproduce(arguments: list[str]) -> int:
+    """Run a stored run again and compare, or vary it; return the exit code."""
+    check_passwords(arguments)
+    flags = Flags("reproduce")
+    flags.add_argument("-m", "--multirun", action="store_true")
+    flags.add_argument("--rtol", type=float, default=0.0)
+    options, others = flags.parse_known_args(arguments)
+    [place], overrides = _split("reproduce", others, 1)
+    local = {text.partition("=")[0].lstrip("+"): text for text in overrides if text.startswith(HERE_AND_NOW)}
+    here = compose(*local.values())
+    if not 0 <= options.rtol < 1:
+        raise Refused(f"--rtol must be from 0 to 1, got {options.rtol:g}; leave it out to compare every bit")
+    if len(local) < len(overrides) or options.multirun:
+        return _vary(place, here, overrides, multirun=options.multirun)
+    if Path(place).is_file():
+        return _run_bare(Path(place), here, list(local))
+    return _reproduce(find_run(place, here.tracking), here, list(local), options.rtol)
+
+
+def diff(arguments: list[str]) -> int:
+    """Show what differs between two runs; return the exit code."""
+    check_passwords(arguments)
+    places, overrides = _split("diff", Flags("diff").parse_known_args(arguments)[1], 2)
+    if other := [text for text in overrides if not text.startswith(HERE_AND_NOW)]:
+        raise Refused(f"diff takes tracking.* and runtime.* overrides, got {other[0]}; leave it out")
+    tracking = compose(*overrides).tracking
+    say(report_diff(*(find_run(place, tracking) for place in places)))
+    return 0
+
+
+def _split(command: str, arguments: list[str], number: int) -> tuple[list[str], list[str]]:
+    """Split arguments into so many runs, and overrides.
+
+    Raises:
+        Refused: For another number of runs, or an unknown flag.
+    """
+    overrides = [text for text in arguments if ("=" in text or text.startswith("~")) and not Path(text).exists()]
+    places = [text for text in arguments if text not in overrides]
+    if unknown := [text for text in arguments if text.startswith("-")]:
+        raise Refused(f"{unknown[0]} is not a flag of {command}; wavesweep {command} --help shows what it takes")
+    if len(places) != number:
+        wanted = f"takes {'one run' if number == 1 else 'two runs'}"
+        raise Refused(f"{command} {wanted}, got {len(places)}; name MLflow ids, directories, or latest")
+    return places, overrides
+
+
+def _vary(place: str, here: Config, overrides: list[str], *, multirun: bool) -> int:
+    """Run a stored configuration with some values changed, or a sweep around it."""
+    if not [text for text in overrides if not text.startswith(("hydra.", "hydra/", "tracking."))]:
+        raise Refused(f"reproduce {place} is to vary, but nothing changes; give KEY=VALUE")
+    if Path(place).is_file():
+        composed, name = read_stored(Path(place), {}), place
+    else:
+        stored = find_run(place, here.tracking)
+        composed, name = stored.composed or stored.config, stored.place
+        if stored.composed is None:
+            log.warning(
+                "%s was begun by an older version, which did not record what was derived: nothing is derived anew", name
+            )
+    return run_hydra([*(["-m"] * multirun), *overrides], offer(composed), name)
+
+
+def _run_bare(path: Path, here: Config, keys: list[str]) -> int:
+    """Run a configuration that stands alone."""
+    values = {key: getattr(getattr(here, key.partition(".")[0]), key.partition(".")[2]) for key in keys}
+    config = read_stored(path, values).model_copy(update={"tracking": here.tracking})
+    directory = new_directory()
+    log_into(directory)
+    log.info("%s is a configuration, no run: it is run, and compared with nothing", path)
+    prepared = prepare_alone(config)
+    directory.path.mkdir(parents=True)
+    info = RunInfo(*overrides_of(config), sweep_id=None)
+    return show(prepared.config, directory, lambda listen: execute(prepared, directory, info, listen))
+
+
+def _reproduce(stored: StoredRun, here: Config, keys: list[str], rtol: float) -> int:
+    """Run a stored run again, and say how the two compare."""
+    directory = new_directory()
+    log_into(directory)
+    prepared = prepare_again(stored, here, keys)
+    log.info("writing to %s", relative(directory.path))
+    try:
+        outcome = follow(prepared.config, directory, lambda listen: run_again(stored, prepared, directory, listen))
+    except Refused:
+        raise
+    except Exception as error:
+        return fail(error, directory)
+    equal, report = conclude(stored, directory, rtol)
+    say(report)
+    return FAILED if not equal else 0 if outcome.tracked else UNTRACKED

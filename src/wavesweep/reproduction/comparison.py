@@ -1,0 +1,128 @@
+"""Comparing two runs: their metrics, their weights, and what they ran on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from wavesweep.base import names
+from wavesweep.config.config import dump, flatten
+from wavesweep.reproduction.stored import StoredRun
+from wavesweep.runs.info import COMPLETE
+from wavesweep.tracking.tracked_run import RESUMED
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value that two runs don't share; None where one lacks it."""
+
+    what: str
+    first: Any
+    second: Any
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a run compares with one that it should equal.
+
+    Attributes:
+        num_values: How many metrics were compared, over all epochs.
+        metrics: Those that differ, by epoch and name, from the first epoch that differs on; epoch 0 is measured once.
+        ending: What differs in the weights, and in how the runs ended.
+        causes: What differs beside: configuration, data, code, versions, machine, the likely cause first.
+    """
+
+    num_values: int
+    metrics: dict[tuple[int, str], Difference]
+    ending: list[Difference]
+    causes: list[Difference]
+
+    @property
+    def equal(self) -> bool:
+        """Whether all that was compared is equal."""
+        return not self.metrics and not self.ending
+
+
+def compare(stored: StoredRun, again: StoredRun, rtol: float = 0.0) -> Comparison:
+    """Compare all that a run recorded with the same of another.
+
+    Times are left out, and metrics that the first run never had. Of a run that did not end, neither its weights nor
+    its end are compared.
+
+    Args:
+        stored: The run that was there before.
+        again: The one that should equal it.
+        rtol: Greatest relative difference of metrics; above 0, weights and the epoch kept may differ.
+    """
+    there = {(epoch, key): value for epoch, row in stored.records.items() for key, value in row.items()}
+    keys = {key for _, key in there}
+    here = {(epoch, key): value for epoch, row in again.records.items() for key, value in row.items() if key in keys}
+    compared = sorted(one for one in there | here if one[0] in stored.records and not one[1].startswith("time/"))
+    differ = [one for one in compared if not _close(there.get(one), here.get(one), rtol)]
+    differ.sort(key=lambda one: (one[0] or float("inf"), one[1]))  # what is measured once stands last
+    metrics = {one: Difference(one[1], there.get(one), here.get(one)) for one in differ}
+    ending = [] if rtol or stored.status not in COMPLETE else list(_ending(stored, again))
+    return Comparison(len(compared), metrics, ending, list(differences(stored, again)))
+
+
+def _close(first: float | None, second: float | None, rtol: float) -> bool:
+    if first is None or second is None:
+        return first is second
+    return first == second or abs(first - second) <= rtol * max(abs(first), abs(second))
+
+
+def _ending(stored: StoredRun, again: StoredRun) -> Iterator[Difference]:
+    """Yield what differs in how two runs ended."""
+    pairs: list[tuple[str, Any, Any]] = [("status", stored.status, again.status)]
+    pairs.append(("kept epoch", stored.tags.get(names.KEPT_EPOCH), again.tags.get(names.KEPT_EPOCH)))
+    if stored.weights:
+        pairs.append(("weights", _digest(stored.weights), _digest(again.weights)))
+    yield from (Difference(*pair) for pair in pairs if pair[1] != pair[2])
+
+
+def is_damaged(run: StoredRun) -> bool:
+    """Say whether the weights are others than those whose digest the run recorded."""
+    return bool(run.weights) and run.tags.get(names.WEIGHTS_DIGEST, _digest(run.weights)) != _digest(run.weights)
+
+
+def _digest(weights: bytes) -> str:
+    return sha256(weights).hexdigest()
+
+
+def differences(first: StoredRun, second: StoredRun) -> Iterator[Difference]:
+    """Yield what differs in configuration, data, code, versions and machine: likely causes first."""
+    yield from _pairs(_configuration(first), _configuration(second))
+    yield from _pairs(first.data, second.data, "data: ")
+    yield from _pairs(_tags(first, source=names.SOURCE_DIGEST), _tags(second, source=names.SOURCE_DIGEST))
+    yield from _pairs(_versions(first), _versions(second))
+    machine = {"processor": names.PROCESSOR, "platform": names.PLATFORM, "commit": names.COMMIT}
+    machine["local changes"] = names.LOCAL_CHANGES
+    yield from _pairs(_tags(first, **machine), _tags(second, **machine))
+
+
+def _pairs(first: dict[str, Any], second: dict[str, Any], label: str = "") -> Iterator[Difference]:
+    for key in {**first, **second}:
+        if first.get(key) != second.get(key):
+            yield Difference(label + key, first.get(key), second.get(key))
+
+
+def _configuration(run: StoredRun) -> dict[str, Any]:
+    return {key: value for key, value in flatten(dump(run.config)).items() if not key.startswith("tracking.")}
+
+
+def _tags(run: StoredRun, **tags: str) -> dict[str, str | None]:
+    return {what: run.tags.get(tag) for what, tag in tags.items()}
+
+
+def _versions(run: StoredRun) -> dict[str, str]:
+    """Return the versions that a run ended on, by package: those that compute first."""
+    text = run.tags.get(names.VERSIONS, "").rpartition(RESUMED)[2]
+    found = {name: version for name, _, version in (one.strip().rpartition(" ") for one in text.split(","))}
+    return {name: found[name] for name in sorted(found, key=lambda name: name not in ("torch", "numpy"))}
+
+
+def final_metrics(run: StoredRun) -> dict[str, float]:
+    """Return the metrics of the kept epoch, and those measured once; times left out."""
+    kept = int(run.tags.get(names.KEPT_EPOCH, max(run.records, default=0)))
+    values = run.records.get(kept, {}) | run.records.get(0, {})
+    return {key: value for key, value in values.items() if not key.startswith("time/")}

@@ -1,0 +1,78 @@
+"""Running a stored run again."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from wavesweep.base.errors import Pruned
+from wavesweep.base.names import REPRODUCES
+from wavesweep.base.terminal import Listener
+from wavesweep.config.config import Config, Runtime
+from wavesweep.reproduction.comparison import compare
+from wavesweep.reproduction.report import verdict
+from wavesweep.reproduction.stored import StoredRun, from_directory
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.experiment import Result
+from wavesweep.runs.info import RunInfo
+from wavesweep.runs.preparation import Prepared
+from wavesweep.tracking.tracked_run import Outcome, execute, prepare_alone
+
+
+def conclude(stored: StoredRun, directory: RunDirectory, rtol: float) -> tuple[bool, str]:
+    """Say whether a run equals the stored one that it repeats, and how they compare, in words.
+
+    Args:
+        stored: The run that was there before.
+        directory: Of the new one, which has ended.
+        rtol: Greatest relative difference of metrics; 0: none.
+    """
+    again = from_directory(directory)
+    comparison = compare(stored, again, rtol)
+    return comparison.equal, verdict(stored, again, comparison, rtol)
+
+
+def prepare_again(stored: StoredRun, local: Config, keys: Collection[str]) -> Prepared:
+    """Prepare a stored configuration, tracked as configured here and now.
+
+    Args:
+        stored: The run.
+        local: What is configured here and now.
+        keys: Those of its values of `runtime` that take the place of the stored ones, by dotted key.
+
+    Raises:
+        Refused: If it can't be run here.
+    """
+    typed = {name: getattr(local.runtime, name) for name in Runtime.model_fields if f"runtime.{name}" in keys}
+    config, composed = (
+        one.model_copy(update={"tracking": local.tracking, "runtime": one.runtime.model_copy(update=typed)})
+        for one in (stored.config, stored.composed or stored.config)
+    )
+    return replace(prepare_alone(config), composed=composed)
+
+
+def run_again(stored: StoredRun, prepared: Prepared, directory: RunDirectory, listen: Listener) -> Outcome:
+    """Run a stored configuration again as a new run; where the stored one was pruned, stop at the same epoch.
+
+    Args:
+        stored: The run.
+        prepared: What `prepare_again` gave.
+        directory: Of the new run; it is made.
+        listen: Is told of each record.
+
+    Raises:
+        Refused: If the directory holds another run.
+        Interrupted: If a signal came; the new run can be resumed.
+    """
+    last = max(stored.records, default=0) if stored.status == "pruned" else 0
+
+    def listen_and_stop(epoch: int, metrics: dict[str, float], epochs: int) -> None:
+        listen(epoch, metrics, epochs)
+        if epoch == last:
+            raise Pruned
+
+    directory.path.mkdir(parents=True, exist_ok=True)
+    overrides = [stored.name] if stored.name != "defaults" else []
+    info = RunInfo(overrides, stored.choices, sweep_id=None, tags={REPRODUCES: stored.place})
+    try:
+        return execute(prepared, directory, info, listen_and_stop)
+    except Pruned:
+        return Outcome(Result(False, float("nan"), 0), None, tracked=not directory.undelivered.exists())
