@@ -129,10 +129,14 @@ class Run:
         Args:
             rtol: Greatest relative difference of metrics, for other machines; 0: all must be equal to the last bit.
 
+        Returns:
+            The new run, tracked as `compose()` says, and how it compares.
+
         Raises:
             Refused: If it can't be run here, or its files can't be read.
             KeyboardInterrupt: After Ctrl-C.
         """
+        from wavesweep.config.composing import compose
         from wavesweep.reproduction.reproducing import conclude, prepare_again, run_again
         from wavesweep.reproduction.stored import from_directory
         from wavesweep.tracking.tracked_run import warm_up
@@ -140,7 +144,7 @@ class Run:
         warm_up()  # what libraries set as they are imported stays
         stored, directory = from_directory(RunDirectory(self.path)), new_directory()
         with _left_as_it_was(), signals.handing_on():
-            prepared = prepare_again(stored, stored.config, [])
+            prepared = prepare_again(stored, compose(), [])
             _finish(stored.config, directory, lambda listen: run_again(stored, prepared, directory, listen))
         return Reproduction(Run(directory.path), *conclude(stored, directory, rtol))
 

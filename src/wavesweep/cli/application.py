@@ -69,7 +69,9 @@ def run_hydra(arguments: list[str], config_name: str = "config", based_on: str =
     task = Task(based_on)
     try:
         check_passwords(arguments)
-        check_kinds(read_flags(arguments).overrides)
+        flags = read_flags(arguments)
+        check_kinds(flags.overrides)
+        _check_folders([flags.config_dir, flags.config_path])
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)()
     except Refused as error:
         return refuse(str(error))
@@ -79,6 +81,13 @@ def run_hydra(arguments: list[str], config_name: str = "config", based_on: str =
         return refuse(explain(error, arguments))
     check()  # a signal may have ended a sweep
     return min(task.codes, key=SEVERITY.index, default=0)
+
+
+def _check_folders(places: list[str | None]) -> None:
+    """Refuse a run's directory as a folder of options: Hydra would run the defaults, or part of it."""
+    for place in filter(None, places):
+        if Path(place, "run.json").exists():
+            raise Refused(f"{place} is a run, no folder of options; wavesweep reproduce {place} runs it again")
 
 
 class Guard(Callback):

@@ -11,7 +11,7 @@ from wavesweep.base.errors import Refused, relative
 from wavesweep.base.files import MOST_BYTES, read_small
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.groups import groups
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.directory import PARENT, RunDirectory
 from wavesweep.runs.finding import find_runs, read_stored
 from wavesweep.tracking.addresses import sqlite_path
 from wavesweep.tracking.store import connect, require
@@ -62,6 +62,8 @@ def find_run(place: str, tracking: Tracking) -> StoredRun:
         return from_directory(_latest())
     if RunDirectory(Path(place)).info.exists():
         return from_directory(RunDirectory(Path(place)))
+    if (Path(place) / PARENT).exists():
+        raise Refused(f"{place} is a sweep; name one of its runs")
     if Path(place).exists() or not place.isalnum():
         raise Refused(f"{place} must be a run's directory, MLflow's id of a run, or latest, got no run; name another")
     return from_mlflow(place, tracking)
@@ -116,7 +118,7 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
             if (artifact.file_size or 0) <= limits.get(artifact.path, -1):
                 client.download_artifacts(run_id, artifact.path, folder)
         if not directory.config.exists():
-            raise Refused(f"run {run_id} must have a config.yaml among its artifacts, got none; name another run")
+            raise Refused(f"run {run_id} has no config.yaml among its artifacts, as sweeps haven't; name another run")
         return StoredRun(
             place=run_id,
             name=run.info.run_name or "",

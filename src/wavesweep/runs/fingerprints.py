@@ -68,12 +68,12 @@ def environment() -> dict[str, str]:
 @cache
 def local_changes() -> str | None:
     """Return the patch from the commit to the code that runs, new files included; None where git doesn't track it."""
-    if _git("ls-files", "--error-unmatch", __file__) is None or _head() is None:
+    if _git("ls-files", "--error-unmatch", str(SOURCE)) is None or _head() is None:
         return None
-    places = str(SOURCE), str(conf_dir())
-    new = (_git("ls-files", "--others", "--exclude-standard", *places) or "").splitlines()
-    added = [_git("diff", *PATCH, "--no-index", "--", os.devnull, path) or "" for path in new]
-    return "".join([_git("diff", *PATCH, "HEAD", "--", *places) or "", *added])
+    places, top = (str(SOURCE), str(conf_dir())), Path((_git("rev-parse", "--show-toplevel") or "").strip())
+    new = (_git("ls-files", "-z", "--others", "--exclude-standard", "--", *places, place=top) or "").split("\0")
+    added = [_git("diff", *PATCH, "--no-index", "--", os.devnull, path, place=top) or "" for path in filter(None, new)]
+    return "".join([_git("diff", *PATCH, "HEAD", "--", *places, place=top) or "", *added])
 
 
 def _versions(*packages: str) -> str:
@@ -91,9 +91,9 @@ def _head() -> str | None:
     return (_git("rev-parse", "HEAD") or "").strip() or None
 
 
-def _git(*command: str) -> str | None:
-    """Return what git says in the folder of this package; None where it fails, as in an environment."""
-    git = ["git", "-C", str(SOURCE), *command]
+def _git(*command: str, place: Path | None = None) -> str | None:
+    """Return what git says in a folder, by default this package's; None where it fails, as in an environment."""
+    git = ["git", "-C", str(place or SOURCE), *command]
     try:
         done = subprocess.run(git, capture_output=True, encoding="utf-8", errors="surrogateescape")  # noqa: S603
     except OSError:
