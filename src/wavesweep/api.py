@@ -1,10 +1,6 @@
 """What a notebook does with configurations, runs and sweeps. What is heavy is imported when it is used."""
 
 import logging
-import os
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from operator import index
@@ -23,6 +19,8 @@ from wavesweep.runs.info import RunInfo, Status
 from wavesweep.sweeps.store import SweepDirectory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     from numpy.typing import ArrayLike
 
@@ -107,6 +105,7 @@ class Run:
         from wavesweep.models.forecasting import as_series, closed_loop
         from wavesweep.models.weights import load_network
         from wavesweep.runs.preparation import load_data
+        from wavesweep.tracking.tracked_run import left_as_it_was
 
         config, weights = self.config, RunDirectory(self.path).weights
         if not weights.exists():
@@ -118,7 +117,7 @@ class Run:
             context = as_series(values, config.dataset.channels)
             start = np.zeros(len(context), dtype=np.int64)
         steps = known(config.forecast.horizon) if horizon is None else index(horizon)
-        with _left_as_it_was():
+        with left_as_it_was():
             torch.set_num_threads(config.runtime.threads)  # results depend on it
             network, scaler = load_network(config.model, config.runtime.dtype, weights.read_bytes())
             return closed_loop(network, scaler, context, start, steps)
@@ -139,11 +138,11 @@ class Run:
         from wavesweep.config.composing import compose
         from wavesweep.reproduction.reproducing import conclude, prepare_again, run_again
         from wavesweep.reproduction.stored import from_directory
-        from wavesweep.tracking.tracked_run import warm_up
+        from wavesweep.tracking.tracked_run import left_as_it_was, warm_up
 
         warm_up()  # what libraries set as they are imported stays
         stored, directory = from_directory(RunDirectory(self.path)), new_directory()
-        with _left_as_it_was(), signals.handing_on():
+        with left_as_it_was(), signals.handing_on():
             prepared = prepare_again(stored, compose(), [])
             _finish(stored.config, directory, lambda listen: run_again(stored, prepared, directory, listen))
         return Reproduction(Run(directory.path), *conclude(stored, directory, rtol))
@@ -217,11 +216,11 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
     if not isinstance(config, Config):
         raise Refused(f"run takes a configuration, as compose gives it, got {config!r:.60}")
     from wavesweep.config.overrides import overrides_of
-    from wavesweep.tracking.tracked_run import execute, prepare_alone, refuse_taken, warm_up
+    from wavesweep.tracking.tracked_run import execute, left_as_it_was, prepare_alone, refuse_taken, warm_up
 
     warm_up()  # what libraries set as they are imported stays
     place = RunDirectory(Path(directory).absolute()) if directory else new_directory()
-    with _left_as_it_was(), signals.handing_on():
+    with left_as_it_was(), signals.handing_on():
         prepared = prepare_alone(parse(dump(config)))
         refuse_taken(place)
         place.path.mkdir(parents=True, exist_ok=True)
@@ -266,20 +265,3 @@ def open_sweep(path: str | Path) -> Sweep:
 def _metrics(row: dict[str, float | None]) -> "Metrics":
     """Return the metrics of a record, without its epoch, time and cost."""
     return {key: float("nan") if value is None else value for key, value in row.items() if "/" in key}
-
-
-@contextmanager
-def _left_as_it_was() -> Iterator[None]:
-    """Put back what computing and tracking set for the whole process."""
-    import torch
-
-    threads, before = torch.get_num_threads(), dict(os.environ)
-    try:
-        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        ours = {name for name in os.environ if name.startswith("MLFLOW_")}  # which a command would take for chosen
-        for name in ours - before.keys():
-            del os.environ[name]
-        os.environ.update({name: before[name] for name in ours & before.keys()})

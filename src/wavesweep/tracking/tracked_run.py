@@ -1,7 +1,10 @@
 """One job from configuration to delivered record, as the command line and a sweep's workers run it."""
 
 import logging
-from contextlib import suppress
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -209,3 +212,20 @@ def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: "Resu
     tags = info.tags | {names.KEPT_EPOCH: str(result.epoch), names.WEIGHTS_DIGEST: weights}
     status: Status = "diverged" if result.diverged else "finished"
     return replace(info, tags=tags).finished(status, description(config, result))
+
+
+@contextmanager
+def left_as_it_was() -> Iterator[None]:
+    """Put back what computing and tracking set for the whole process."""
+    import torch
+
+    threads, before = torch.get_num_threads(), dict(os.environ)
+    try:
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        ours = {name for name in os.environ if name.startswith("MLFLOW_")}  # which a command would take for chosen
+        for name in ours - before.keys():
+            del os.environ[name]
+        os.environ.update({name: before[name] for name in ours & before.keys()})
