@@ -6,19 +6,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from io import StringIO
 from operator import index
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused
+from wavesweep.base.files import fresh_name
 from wavesweep.base.names import KEPT_EPOCH
-from wavesweep.base.schema import known
 from wavesweep.config.config import Config, dump, parse
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo, Status
@@ -86,13 +84,13 @@ class Run:
         return {path.stem: path for path in sorted(RunDirectory(self.path).plots.glob("*.png"))}
 
     def forecast(self, values: "ArrayLike | None" = None, horizon: int | None = None) -> np.ndarray:
-        """Forecast in closed loop, on the CPU, with the weights that were kept.
+        """Forecast in closed loop, on the CPU, with the weights that were kept: the numbers of `wavesweep forecast`.
 
         Args:
             values: What was observed, in the units of the data, the latest step last: (series, time, channel), or
                 (series, time) or (time,) of a single channel; the first step is at time 0. As many as
-                `config.training.washout`, for a network that has to find the phase. None: what the run's own
-                test part was forecast from, or its validation part where there is no test part.
+                `config.training.washout`, for a network that has to find the phase. None: the run's own series, all
+                of the data set, which are continued beyond their end.
             horizon: Steps to forecast, at least 1; None: as many as the run was scored on.
 
         Returns:
@@ -102,26 +100,19 @@ class Run:
             Refused: If values are missing, too few, or of other channels, the horizon is less than 1, or the run has
                 no weights yet.
         """
-        import torch
-
-        from wavesweep.models.forecasting import as_series, closed_loop
-        from wavesweep.models.weights import load_network
-        from wavesweep.runs.preparation import load_data
+        from wavesweep.data.dataset import Observed
+        from wavesweep.models.forecasting import as_series
+        from wavesweep.reproduction.forecasting import TrainedModel, own_series
 
         config, weights = self.config, RunDirectory(self.path).weights
         if not weights.exists():
             raise self._lacks("weights")
         if values is None:
-            data = load_data(config)
-            context, start = (data.test or data.val).context, (data.test or data.val).start
+            series = own_series(config)
         else:
-            context = as_series(values, config.dataset.channels)
-            start = np.zeros(len(context), dtype=np.int64)
-        steps = known(config.forecast.horizon) if horizon is None else index(horizon)
-        with _left_as_it_was():
-            torch.set_num_threads(config.runtime.threads)  # results depend on it
-            network, scaler = load_network(config.model, config.runtime.dtype, weights.read_bytes())
-            return closed_loop(network, scaler, context, start, steps)
+            series = [Observed(*one) for one in enumerate(as_series(values, config.dataset.channels))]
+        model = TrainedModel.load(config, weights.read_bytes())
+        return np.stack(model.forecast(series, None if horizon is None else index(horizon)))
 
     def _lacks(self, what: str) -> Refused:
         info = RunDirectory(self.path).read_info()
@@ -181,7 +172,7 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
     from wavesweep.tracking.tracked_run import execute, prepare_alone, refuse_taken, warm_up
 
     warm_up()  # what libraries set as they are imported stays
-    path = Path(directory or f"outputs/runs/{datetime.now():%Y-%m-%d_%H-%M-%S}_{token_hex(2)}").absolute()
+    path = Path(directory or f"outputs/runs/{fresh_name()}").absolute()
     with _left_as_it_was(), signals.handing_on():
         prepared = prepare_alone(parse(dump(config)))
         refuse_taken(RunDirectory(path))
