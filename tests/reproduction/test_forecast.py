@@ -281,6 +281,7 @@ class TestFiles:
 
 
 STAMPS = "time,value\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n"
+ENDS = "time,value\n2016-01-31,1\n2016-02-29,2\n2016-03-31,3\n2016-04-29,4\n2016-05-31,5\n"
 STEPS = "step,value\n4,1\n"
 
 
@@ -313,6 +314,7 @@ STEPS = "step,value\n4,1\n"
         (f"{STEPS}5.5,2\n", ", row 3, column step: must be a whole number, got 5.5; mend it"),
         (f"{STEPS}inf,2\n", ", row 3, column step: must be a whole number, got inf; mend it"),
         (f"{STAMPS}2024-01-05,4\n", ", row 5, column time: time stamps must be evenly spaced, got 2024-01-05 after"),
+        (ENDS, ", row 5, column time: time stamps must be evenly spaced, got 2016-04-29 after 2016-03-31"),
         (f"{STAMPS}2024-01-03,4\n", ", row 5, column time: time stamps must occur once, got 2024-01-03 after"),
         (f"{STAMPS}2024-01-01,4\n", ", row 5, column time: time stamps must come in order, got 2024-01-01 after"),
         (f"{STAMPS}tomorrow,4\n", ", row 5, column time: must be a date such as 2024-01-31 or 2024-01-31 13:00, got"),

@@ -19,7 +19,7 @@ from mlflow.entities import Run
 from mlflow.pyfunc import load_model
 from mlflow.pyfunc.scoring_server import get_cmd
 
-from tests.support.commands import SMALL, environment, free_port, small, wait_for
+from tests.support.commands import SMALL, command, environment, free_port, small, wait_for
 from tests.support.forking import Process, heavy
 from wavesweep.base.errors import Refused
 from wavesweep.base.signals import Interrupted

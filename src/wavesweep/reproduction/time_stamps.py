@@ -97,7 +97,10 @@ def _spacing(stamps: "pd.DatetimeIndex") -> "str | pd.offsets.BaseOffset | None"
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas warns that this text will be an object
-        return pd.infer_freq(stamps)
+        spacing = pd.infer_freq(stamps)
+    # Pandas takes ends of months for even of which some are the last weekday, and some the last day.
+    even = spacing is not None and stamps.equals(pd.date_range(stamps[0], periods=len(stamps), freq=spacing))
+    return spacing if even else None
 
 
 def _first_uneven(stamps: "pd.DatetimeIndex") -> int:
