@@ -331,10 +331,17 @@ def test_a_file_is_refused(file: Path, text: str, message: str) -> None:
     assert "\n" not in str(refusal.value)
 
 
+def test_stamps_that_can_t_go_on_are_refused(file: Path) -> None:
+    written(file, {"time": ["9998-01-01", "9999-01-01"], "value": WAVE[:2]})
+    [one] = read_series(file, ("value",))
+    with pytest.raises(Refused, match="horizon must end where time stamps can be written, got 5 steps after 9999-01"):
+        to_csv(("value",), [one], [np.zeros((5, 1))])
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.csv", None, "x.csv must be a CSV file, but is not there; give another"),
+        ("x.csv", None, "x.csv must be a CSV file, but it is not there; give another"),
         ("x.txt", b"value\n1\n", "x.txt must be a CSV file, called .csv or .csv.gz; give another"),
         ("x.csv", "völue\n1\n".encode("latin-1"), "x.csv can't be read as CSV in UTF-8 ('utf-8' codec can't decode"),
         ("x.csv.gz", b"value\n1\n", "x.csv.gz can't be read as CSV in UTF-8 (Not a gzipped file"),
@@ -377,7 +384,7 @@ def test_a_missing_channel_is_refused(file: Path) -> None:
         ("RUN --output there.csv", "--output must name what is not there yet, but there.csv is; move it away or name"),
         ("RUN --output drawn.csv", "--output must name what is not there yet, but drawn.png is; move it away or name"),
         ("RUN --data there.csv", "there.csv is empty; give a row of names, and a row for each step"),
-        ("RUN --data a=b/x.csv", "a=b/x.csv must be a CSV file, but is not there; give another"),
+        ("RUN --data a=b/x.csv", "a=b/x.csv must be a CSV file, but it is not there; give another"),
         ("RUN --data .", ". must be a CSV file, called .csv or .csv.gz; give another"),
         ("nowhere/x", "nowhere/x must be a run's directory, MLflow's id of a run, or latest, got no run; name another"),
         ("latest", "latest names the run begun last below outputs, but there is none; name another"),

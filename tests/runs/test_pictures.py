@@ -39,7 +39,7 @@ def test_a_forecast(tmp_path: Path, windows: int, context: int, horizon: int, ch
 )
 def test_continuations(tmp_path: Path, lengths: tuple[int, ...], horizon: int, channels: int, scale: float) -> None:
     draws = np.random.default_rng(0)
-    series = [Observed("$x_$", draws.normal(size=(length, channels)), start=4) for length in lengths]
+    series = [Observed("$x_北$", draws.normal(size=(length, channels)), start=4) for length in lengths]
     ahead = [draws.normal(size=(horizon, channels)) * scale for _ in lengths]
     plots.continuations(tmp_path / "ahead.png", series, ahead, "$_$.csv")
     check(tmp_path / "ahead.png")

@@ -46,8 +46,9 @@ def run(arguments: list[str]) -> int:
         raise Refused(f"{stored.place}: {error}") from None
     series = own_series(config) if brought is None else brought
     forecasts = model.forecast(series, horizon)
+    table = to_csv(config.dataset.channels, series, forecasts)
     output = _new_file() if flags.output is None else Path(flags.output)
-    write_atomically(output, to_csv(config.dataset.channels, series, forecasts))
+    write_atomically(output, table)
     pictures.continuations(output.with_suffix(".png"), series, forecasts, _title(stored, flags.data))
     say(_summary(stored, flags.data, len(series), len(forecasts[0]), output))
     return 0

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LAST_YEAR = 9999  # that Python can write
+
+
 class BadStamp(ValueError):
     """A time stamp that breaks a rule; `number` counts the stamps from 0."""
 
@@ -64,6 +67,8 @@ def continue_stamps(stamps: "pd.DatetimeIndex", steps: int) -> list[str]:
 
     try:
         following = pd.date_range(stamps[-1], periods=steps + 1, freq=stamps.freq)[1:]
+        if int(following.year.max()) > LAST_YEAR:
+            raise OverflowError
     except (ValueError, OverflowError):
         problem = f"horizon must end where time stamps can be written, got {steps} steps after {stamps[-1]}"
         raise Refused(f"{problem}; lower it") from None

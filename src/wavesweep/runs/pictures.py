@@ -1,6 +1,7 @@
 """The pictures of a run. Uses matplotlib's figures directly: no window, and none of pyplot's start-up."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,9 @@ def learning_curve(directory: RunDirectory, kept: int) -> None:
 def _save(figure: Figure, path: Path) -> None:
     """Write a picture, whole or not at all."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 2})  # of 9: in a third of the time
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # names may have letters that the font lacks
+        figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 2})  # of 9: in a third of the time
     write_atomically(path, buffer.getvalue())
 
 
