@@ -85,9 +85,8 @@ def _read(path: Path) -> Table:
     if not path.name.lower().endswith((".csv", ".csv.gz")):
         raise Refused(f"{path} must be a CSV file, called .csv or .csv.gz; give another")
     if not path.is_file():
-        raise Refused(
-            f"{path} must be a CSV file, but {'got none' if path.exists() else 'it is not there'}; give another"
-        )
+        problem = "it is none" if path.exists() else "it is not there"
+        raise Refused(f"{path} must be a CSV file, but {problem}; give another")
     try:
         unpacked = gzip.open if path.suffix.lower() == ".gz" else open
         with unpacked(path, "rt", encoding="utf-8-sig", newline="") as file:

@@ -67,7 +67,7 @@ def continue_stamps(stamps: "pd.DatetimeIndex", steps: int) -> list[str]:
 
     try:
         following = pd.date_range(stamps[-1], periods=steps + 1, freq=stamps.freq)[1:]
-        if int(following.year.max()) > LAST_YEAR:
+        if following.year.to_numpy().max() > LAST_YEAR:
             raise OverflowError
     except (ValueError, OverflowError):
         problem = f"horizon must end where time stamps can be written, got {steps} steps after {stamps[-1]}"
