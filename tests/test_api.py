@@ -76,7 +76,7 @@ def striking(path: Path) -> Iterator[None]:
 class TestNames:
     def test_these_are_public(self) -> None:
         assert ws.__all__ == [
-            "Config", "Interrupted", "Pruned", "Refused", "Run", "Sweep",
+            "Config", "Interrupted", "Pruned", "Refused", "Reproduction", "Run", "Sweep",
             "compose", "load_data", "open_run", "open_sweep", "report", "run",
         ]  # fmt: skip
         assert set(ws.__all__) <= set(dir(ws))
@@ -266,23 +266,22 @@ class TestRecords:
 
 
 class TestForecast:
-    def test_by_default_it_is_what_the_run_was_scored_on(self, run: ws.Run) -> None:
-        data = ws.load_data(ws.compose(*QUICK))
-        assert data.test
-        forecast = run.forecast()
-        assert forecast.shape == data.test.truth.shape
-        assert mse(forecast, data.test.truth, data.variance) == run.result.metrics["test/closed_loop_scaled_mse"]
+    def test_by_default_it_continues_all_series_beyond_their_end(self, run: ws.Run) -> None:
+        observed, ahead = run.config.dataset.load(40)
+        assert np.array_equal(run.forecast(), run.forecast(observed))
+        assert run.forecast().shape == ahead.shape == (7, 40, 1)
 
-    def test_without_a_test_part_it_is_the_validation_part(self, tmp_path: Path) -> None:
-        run = run_in(tmp_path, *QUICK, "dataset.split=[5,2,0]")
+    def test_of_series_that_were_tested_on_it_is_what_the_run_was_scored_on(self, run: ws.Run) -> None:
         data = ws.load_data(run.config)
-        assert mse(run.forecast(), data.val.truth) == run.result.metrics["val/closed_loop_mse"]
+        assert data.test
+        score = mse(run.forecast(data.test.context), data.test.truth, data.variance)
+        assert score == run.result.metrics["test/closed_loop_scaled_mse"]
 
     def test_a_shorter_one_is_the_beginning_of_a_longer_one(self, run: ws.Run) -> None:
         longest = run.forecast(horizon=60)
         for horizon in (1, 2, 7, 59):
             forecast = run.forecast(horizon=horizon)
-            assert forecast.shape == (1, horizon, 1)
+            assert forecast.shape == (7, horizon, 1)
             np.testing.assert_allclose(forecast, longest[:, :horizon], rtol=1e-4, atol=1e-5)
 
     def test_it_takes_a_channel_in_three_shapes(self, run: ws.Run) -> None:
@@ -349,7 +348,7 @@ class TestSweep:
         assert [(run.config.model.kind, run.config.seed) for run in runs] == [
             ("lstm", 1), ("lstm", 0), ("linear", 1), ("linear", 0)
         ]  # fmt: skip
-        assert all(run.forecast().shape == (1, 40, 1) for run in runs)
+        assert all(run.forecast().shape == (7, 40, 1) for run in runs)
         shutil.copytree(path, tmp_path / "copy")
         shutil.rmtree(tmp_path / "copy" / "1")
         assert [run.path.name for run in ws.open_sweep(tmp_path / "copy").runs()] == ["0", "2", "3"]

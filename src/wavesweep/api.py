@@ -12,7 +12,7 @@ import numpy as np
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused
 from wavesweep.base.names import KEPT_EPOCH
-from wavesweep.base.schema import known
+from wavesweep.base.terminal import progress
 from wavesweep.config.config import Config, dump, parse
 from wavesweep.runs.directory import RunDirectory, new_directory
 from wavesweep.runs.info import RunInfo, Status
@@ -34,11 +34,7 @@ log = logging.getLogger("wavesweep")
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its directory tells of it; each attribute reads the files anew.
-
-    Attributes:
-        path: Of its directory.
-    """
+    """A run as its directory, at `path`, tells of it; each attribute reads the files anew."""
 
     path: Path
 
@@ -80,17 +76,17 @@ class Run:
 
     @property
     def plots(self) -> dict[str, Path]:
-        """Its pictures by name, such as `forecast` and `learning_curve`."""
+        """Its pictures by name, such as `forecast`."""
         return {path.stem: path for path in sorted(RunDirectory(self.path).plots.glob("*.png"))}
 
     def forecast(self, values: "ArrayLike | None" = None, horizon: int | None = None) -> np.ndarray:
-        """Forecast in closed loop, on the CPU, with the weights that were kept.
+        """Forecast in closed loop, on the CPU, with the weights that were kept: the numbers of `wavesweep forecast`.
 
         Args:
             values: What was observed, in the units of the data, the latest step last: (series, time, channel), or
                 (series, time) or (time,) of a single channel; the first step is at time 0. As many as
-                `config.training.washout`, for a network that has to find the phase. None: what the run's own
-                test part was forecast from, or its validation part where there is no test part.
+                `config.training.washout`, for a network that has to find the phase. None: the run's own series, all
+                of the data set, which are continued beyond their end.
             horizon: Steps to forecast, at least 1; None: as many as the run was scored on.
 
         Returns:
@@ -100,27 +96,17 @@ class Run:
             Refused: If values are missing, too few, or of other channels, the horizon is less than 1, or the run has
                 no weights yet.
         """
-        import torch
-
-        from wavesweep.models.forecasting import as_series, closed_loop
-        from wavesweep.models.weights import load_network
-        from wavesweep.runs.preparation import load_data
-        from wavesweep.tracking.tracked_run import left_as_it_was
+        from wavesweep.data.dataset import Observed
+        from wavesweep.models.forecasting import as_series
+        from wavesweep.reproduction.forecasting import TrainedModel, own_series
 
         config, weights = self.config, RunDirectory(self.path).weights
         if not weights.exists():
             raise self._lacks("weights")
-        if values is None:
-            data = load_data(config)
-            context, start = (data.test or data.val).context, (data.test or data.val).start
-        else:
-            context = as_series(values, config.dataset.channels)
-            start = np.zeros(len(context), dtype=np.int64)
-        steps = known(config.forecast.horizon) if horizon is None else index(horizon)
-        with left_as_it_was():
-            torch.set_num_threads(config.runtime.threads)  # results depend on it
-            network, scaler = load_network(config.model, config.runtime.dtype, weights.read_bytes())
-            return closed_loop(network, scaler, context, start, steps)
+        given = None if values is None else as_series(values, config.dataset.channels)
+        series = own_series(config) if given is None else [Observed(*one) for one in enumerate(given)]
+        model = TrainedModel.load(config, weights.read_bytes())
+        return np.stack(model.forecast(series, None if horizon is None else index(horizon)))
 
     def reproduce(self, rtol: float = 0.0) -> "Reproduction":
         """Run the stored configuration again, as a new run below outputs/runs; compare every metric and the weights.
@@ -186,8 +172,7 @@ class Sweep:
         from wavesweep.leaderboard.table import to_csv
 
         board = rank(SweepDirectory(self.path))
-        table = StringIO(to_csv(board))
-        return pd.read_csv(table) if board.rows else pd.DataFrame()
+        return pd.read_csv(StringIO(to_csv(board))) if board.rows else pd.DataFrame()
 
     def runs(self) -> list[Run]:
         """Return the runs that have begun, in the order of the trials."""
@@ -199,15 +184,15 @@ class Sweep:
 def run(config: Config, directory: str | Path | None = None) -> Run:
     """Train, forecast, score and track, as the command does: same configuration and seed, same numbers.
 
-    It says nothing unless there is something to warn of; `logging.basicConfig(level="INFO")` lets it tell of its
-    epochs. torch's threads and its generator on the CPU, warnings and MLflow's variables are put back at the end.
+    It warns at most; `logging.basicConfig(level="INFO")` lets it tell of its epochs. torch's threads and generator,
+    warnings and MLflow's variables are put back at the end.
 
     Args:
         config: As `compose` gives it.
         directory: Of the run, made if it is not there; None: a new one below outputs/runs.
 
     Returns:
-        The run, finished or diverged. Its name, and the command in its description, tell what is not as by default.
+        The run, finished or diverged. Its name tells what is not as by default.
 
     Raises:
         Refused: If it can't be run, or the directory holds a run; nothing is written then.
@@ -231,13 +216,10 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
 
 def _finish(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener], Outcome]") -> None:
     """Carry out a run with its progress shown; say so where MLflow lacks something."""
-    from wavesweep.base.terminal import progress
-
     with progress(config.objective) as listen:
         outcome = carry_out(listen)
     if not outcome.tracked:
-        path = directory.path
-        log.warning("the results are complete in %s; wavesweep sync %s delivers them to MLflow", path, path)
+        log.warning("the results are complete; wavesweep sync %s delivers them to MLflow", directory.path)
 
 
 def open_run(path: str | Path) -> Run:

@@ -1,17 +1,20 @@
 """The pyfunc model that a run logs: MLflow stores tensors and a configuration, the code is this package.
 
-Input: one row a time step, one column a channel, the most recent row last. Output: `horizon` further rows.
+Input: one row a time step, one column a channel, the most recent row last; of several series, a column `series` tells
+which a row belongs to. Output: `horizon` further rows of each.
 """
 
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wavesweep.base.schema import known
+from wavesweep.base.errors import Refused
 from wavesweep.config.config import parse
-from wavesweep.models.forecasting import closed_loop
-from wavesweep.models.weights import load_network
+from wavesweep.data.dataset import Observed
+from wavesweep.reproduction.forecasting import TrainedModel
+from wavesweep.reproduction.series_files import SERIES
 from wavesweep.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -19,40 +22,54 @@ if TYPE_CHECKING:
 
 
 class ServedForecaster:
-    """Forecasts one series in closed loop.
+    """Forecasts series in closed loop: the numbers of `wavesweep forecast --data`.
 
     Args:
         directory: Holds a run's config.yaml and model.safetensors.
     """
 
     def __init__(self, directory: RunDirectory) -> None:
-        self.config = parse(directory.read_config())
-        self.network, self.scaler = load_network(
-            self.config.model, self.config.runtime.dtype, directory.weights.read_bytes()
-        )
+        self.model = TrainedModel.load(parse(directory.read_config()), directory.weights.read_bytes())
+        self.lock = Lock()  # a server asks from several threads at once, and networks keep what they computed last
 
     def predict(self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":
         """Forecast how the rows of `model_input` go on.
 
         Args:
-            model_input: (context, channel), in the units of the data; its first row is at time 0.
+            model_input: A row a time step, a column a channel, in the units of the data; the first row of a series is
+                at time 0. A column `series`, where there is one, holds the name of each row's series, or its number.
             params: `horizon`, the rows to forecast; by default as many as the run was scored on.
 
         Returns:
-            (horizon, channel), in the units of the data.
+            `horizon` rows of each series, with the columns of the input; series in the order of their first rows.
 
         Raises:
-            ValueError: If a value is missing, or there are fewer than the network needs.
+            ValueError: If a value is missing, or a series has fewer rows than the network needs.
         """
         import pandas as pd
 
-        channels = list(self.config.dataset.channels)
-        horizon = (params or {}).get("horizon", known(self.config.forecast.horizon))
-        values = model_input[channels].to_numpy(dtype=np.float64)[np.newaxis]
-        if not np.isfinite(values).all():
-            raise ValueError("the model forecasts from finite values alone; fill or leave out those that are missing")
-        forecast = closed_loop(self.network, self.scaler, values, np.zeros(1, dtype=np.int64), horizon)
-        return pd.DataFrame(forecast[0], columns=channels)
+        channels = list(self.model.config.dataset.channels)
+        with self.lock:
+            series = _series(model_input, channels)
+            forecasts = self.model.forecast(series, (params or {}).get("horizon"))
+        table = pd.DataFrame(np.concatenate(forecasts), columns=channels)
+        if _tells_series(model_input, channels):
+            table.insert(0, SERIES, [one.name for one in series for _ in forecasts[0]])
+        return table
+
+
+def _tells_series(table: "pd.DataFrame", channels: list[str]) -> bool:
+    return SERIES in table and SERIES not in channels
+
+
+def _series(table: "pd.DataFrame", channels: list[str]) -> list[Observed]:
+    """Return the series whose rows stand in a table."""
+    if not _tells_series(table, channels):
+        return [Observed(0, table[channels].to_numpy(dtype=np.float64))]
+    if not len(table) or bool(table[SERIES].isna().any()):
+        raise Refused("series must name the series of each row; fill in those that are missing")
+    groups = table.groupby(SERIES, sort=False)
+    return [Observed(name, rows[channels].to_numpy(dtype=np.float64)) for name, rows in groups]  # type: ignore[arg-type]
 
 
 def _load_pyfunc(path: str) -> ServedForecaster:

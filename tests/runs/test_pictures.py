@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from wavesweep.data.dataset import Observed
 from wavesweep.data.splits import Part
 from wavesweep.models.forecasting import Forecasts
 from wavesweep.runs import pictures as plots
@@ -30,6 +31,18 @@ def test_a_forecast(tmp_path: Path, windows: int, context: int, horizon: int, ch
     forecasts = Forecasts(values[:, 4:context] + 0.1, 4, values[:, context:] * scale)
     plots.forecast(tmp_path / "forecast.png", part, forecasts, "title", {"naive": values[:, context:] - 0.1})
     check(tmp_path / "forecast.png")
+
+
+@pytest.mark.parametrize(
+    ("lengths", "horizon", "channels", "scale"),
+    [((7, 30), 11, 3, 1.0), ((40,) * 5, 1, 1, 1.0), ((30,), 30, 2, 1e30), ((30,), 30, 1, np.nan), ((0,), 5, 1, 1.0)],
+)
+def test_continuations(tmp_path: Path, lengths: tuple[int, ...], horizon: int, channels: int, scale: float) -> None:
+    draws = np.random.default_rng(0)
+    series = [Observed("$x_北$", draws.normal(size=(length, channels)), start=4) for length in lengths]
+    ahead = [draws.normal(size=(horizon, channels)) * scale for _ in lengths]
+    plots.continuations(tmp_path / "ahead.png", series, ahead, "$_$.csv")
+    check(tmp_path / "ahead.png")
 
 
 @pytest.mark.parametrize("losses", [[1.0, 0.1, 0.01], [math.nan, math.inf], [0.0], [1.0]])

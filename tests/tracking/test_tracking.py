@@ -19,7 +19,7 @@ from mlflow.entities import Run
 from mlflow.pyfunc import load_model
 from mlflow.pyfunc.scoring_server import get_cmd
 
-from tests.support.commands import SMALL, environment, free_port, small, wait_for
+from tests.support.commands import SMALL, command, environment, free_port, small, wait_for
 from tests.support.forking import Process, heavy
 from wavesweep.base.errors import Refused
 from wavesweep.base.signals import Interrupted
@@ -203,22 +203,29 @@ def test_a_deleted_experiment_is_refused_where_tracking_is_required(tmp_path: Pa
         require(tracking)
 
 
-def check_served(model: Path, process: "Process | subprocess.Popen[bytes]", port: int) -> None:
-    """Make sure that a process serves a model on a port; end it."""
-    values = np.sin(np.arange(30) / 3)
+def check_served(model: Path, process: "Process | subprocess.Popen[bytes]", port: int, place: Path) -> None:
+    """Make sure that a process serves a model on a port, with the command's numbers to the last bit; end it."""
+    series = ["b"] * 30 + ["a"] * 20
+    table = pd.DataFrame({"series": series, "value": np.sin(np.arange(50) / 3)})
+    table.to_csv(place / "data.csv", index=False)
     try:
         wait_for(f"http://127.0.0.1:{port}/ping", process)
-        rows = {"columns": ["value"], "data": values[:, None].tolist()}
+        rows = {"columns": [*table], "data": [*zip(series, table["value"].tolist(), strict=True)]}
         body = {"dataframe_split": rows, "params": {"horizon": 3}}
         headers = {"Content-Type": "application/json"}
         request = Request(f"http://127.0.0.1:{port}/invocations", json.dumps(body).encode(), headers)
         with urlopen(request, timeout=30) as answer:  # noqa: S310
-            served = [row["value"] for row in json.load(answer)["predictions"]]
+            served = pd.DataFrame(json.load(answer)["predictions"])
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
-    forecast = load_model(str(model)).predict(pd.DataFrame({"value": values}), params={"horizon": 3})
-    np.testing.assert_allclose(served, forecast["value"], rtol=1e-5)
+    done = command(
+        "forecast", str(model.parent), "--data", "data.csv", "--horizon", "3", "--output", "ahead.csv", cwd=place
+    )
+    assert done.returncode == 0, done.stderr
+    written = pd.read_csv(place / "ahead.csv", converters={"value": float})
+    assert served["series"].tolist() == written["series"].tolist() == ["b"] * 3 + ["a"] * 3
+    assert np.array_equal(served["value"], written["value"])
 
 
 def test_the_model_is_served(finished: tuple[Config, RunDirectory], tmp_path: Path) -> None:
@@ -228,11 +235,11 @@ def test_the_model_is_served(finished: tuple[Config, RunDirectory], tmp_path: Pa
     program, *arguments = shlex.split(line)
     files = {"out": tmp_path / "out", "err": tmp_path / "err"}
     process = heavy().start(*arguments, module=program, cwd=tmp_path, environment=variables, **files)
-    check_served(model, process, port)
+    check_served(model, process, port, tmp_path)
 
 
 @pytest.mark.slow
-def test_mlflow_serves_the_model(finished: tuple[Config, RunDirectory]) -> None:
+def test_mlflow_serves_the_model(finished: tuple[Config, RunDirectory], tmp_path: Path) -> None:
     model, port = finished[1].model, free_port()
     arguments = ["models", "serve", "-m", str(model), "--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(
@@ -241,7 +248,7 @@ def test_mlflow_serves_the_model(finished: tuple[Config, RunDirectory]) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    check_served(model, process, port)
+    check_served(model, process, port, tmp_path)
 
 
 @pytest.mark.slow

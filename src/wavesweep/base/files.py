@@ -5,13 +5,20 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from wavesweep.base.errors import Refused, in_short
 
 MOST_BYTES = 1 << 20  # of a configuration or a record: a thousand times what is usual
+
+
+def fresh_name() -> str:
+    """Return a name that nothing else gets, not even in the same second; as `hydra.run.dir` in conf/config.yaml."""
+    return f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{token_hex(2)}"
 
 
 def read_small(path: Path, most: int = MOST_BYTES) -> bytes:

@@ -64,7 +64,9 @@ class Flags(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Refuse instead of printing the usage and ending the program."""
-        raise Refused(f"{message}; wavesweep {self.prog} --help shows what it takes")
+        raise Refused(
+            f"{self.prog}: {message.removeprefix('argument ')}; wavesweep {self.prog} --help shows what it takes"
+        )
 
 
 def refuse(problems: str) -> int:

@@ -74,6 +74,25 @@ def diff(arguments: list[str]) -> int:
     return run(arguments)
 
 
+def forecast(arguments: list[str]) -> int:
+    """Forecasts with a stored run: its own series beyond their end, or those of a file.
+
+    usage: wavesweep forecast RUN [--data FILE.csv] [--horizon N] [--output FILE.csv] [KEY=VALUE...]
+
+      wavesweep forecast latest                     all series of the run that was begun last
+      wavesweep forecast outputs/runs/RUN --horizon 50
+      wavesweep forecast 3f2a --data new.csv        with the run that MLflow knows by an id that begins so
+      wavesweep forecast latest --data new.csv --output forecast.csv
+
+    FILE.csv holds a series a column; or one series, its channels by name; or the columns series, step or time, and
+    value. Writes CSV (series, step, time, a column a channel) and a picture beside it, without --output below
+    outputs/forecasts. KEY is tracking.uri, tracking.experiment, runtime.threads or runtime.device.
+    """
+    from wavesweep.cli.forecast import run
+
+    return run(arguments)
+
+
 def sync(arguments: list[str]) -> int:
     """Delivers what the tracking server missed; what is there already stays as it is.
 
@@ -118,4 +137,4 @@ def ui(arguments: list[str]) -> int:
     return serve(compose(*overrides.values()), options)
 
 
-COMMANDS = {command.__name__: command for command in (resume, summary, reproduce, diff, sync, ui)}
+COMMANDS = {command.__name__: command for command in (reproduce, forecast, diff, resume, summary, sync, ui)}

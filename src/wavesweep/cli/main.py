@@ -1,9 +1,12 @@
 """The console script: dispatches to commands, completion, or Hydra."""
 
 import gc
+import io
 import logging
 import os
 import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from inspect import getdoc
 
 from wavesweep.base.errors import Refused, in_one_line
@@ -11,7 +14,7 @@ from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.signals import Interrupted, defer, watch
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.commands import COMMANDS
-from wavesweep.cli.completion import complete
+from wavesweep.config.groups import groups, options
 
 
 def main() -> None:
@@ -45,7 +48,7 @@ def _dispatch() -> int:
             print(f"wavesweep {version('wavesweep')}")
             return 0
         case ["-sc" | "--shell-completion", query] if query.startswith("query="):
-            complete(lambda: _run_hydra(sys.argv[1:]))
+            _complete(lambda: _run_hydra(sys.argv[1:]))
             return 0
         case arguments:
             return _run_hydra(arguments)
@@ -69,3 +72,24 @@ def _run_command(command: str, arguments: list[str]) -> int:
     except (OSError, MemoryError) as error:
         refuse(in_one_line(error))
         return FAILED
+
+
+def _complete(hydra: Callable[[], int]) -> None:
+    """Print what can follow the unfinished command line in `COMP_LINE`, a line each.
+
+    Args:
+        hydra: Prints Hydra's suggestions.
+    """
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        hydra()
+    suggestions = printed.getvalue().split()
+    words = os.environ.get("COMP_LINE", "").split(" ")
+    if len(words) == 2:
+        suggestions += COMMANDS
+    # Hydra takes a folder of options, such as experiment/article, for a group of its own.
+    for group in groups():
+        if any("/" in option for option in options(group)):
+            suggestions = [text for text in suggestions if not text.startswith(f"{group}/")] + [f"{group}="]
+            suggestions += [f"{group}={option}" for option in options(group) if words[-1].startswith(f"{group}=")]
+    print("\n".join(text for text in sorted(set(suggestions)) if text.startswith(words[-1])))

@@ -1,5 +1,6 @@
 """The base of all data sets: series of equal length, and how they go on, where that is known."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
@@ -9,6 +10,7 @@ from wavesweep.base.schema import Member, Seed
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
 
 def _one_rule(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -76,3 +78,22 @@ class Dataset(Member):
             Refused: If the data can't be used.
         """
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The last observed steps of a series that is to be forecast.
+
+    Attributes:
+        name: Of the series.
+        values: (time, channel), float64, in the units of the data.
+        start: Time index of the first value.
+        times: The time stamp of each step, evenly spaced, with their spacing as `freq`; None where there are none.
+        place: Where they come from, as a message names it; empty: by the series' name.
+    """
+
+    name: str | int
+    values: "np.ndarray"
+    start: int = 0
+    times: "pd.DatetimeIndex | None" = None
+    place: str = ""

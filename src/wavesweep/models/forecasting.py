@@ -1,5 +1,8 @@
 """One-step and closed-loop forecasts of a network, in the units of the data."""
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,6 +69,45 @@ def closed_loop(
         values = to_network(network, scaler.scale(context))
         forecast = network.closed_loop(values, to_network(network, start), horizon)
     return scaler.unscale(forecast.double().cpu().numpy())
+
+
+def closed_loops(
+    network: Forecaster, scaler: Scaler, contexts: Sequence[np.ndarray], starts: Sequence[int], horizon: int
+) -> list[np.ndarray]:
+    """Forecast series of unequal lengths in closed loop, those of one length together.
+
+    Args:
+        network: One-step forecaster, in scaled units.
+        scaler: Between those units and the data's.
+        contexts: Observed values of each series, (context, channel), in the units of the data.
+        starts: Time index of each context's first value.
+        horizon: Steps to forecast, at least 1.
+
+    Returns:
+        Of each series, (horizon, channel), float64, in the units of the data.
+
+    Raises:
+        Refused: As `closed_loop` does.
+    """
+    of_length, forecasts = defaultdict(list), dict[int, np.ndarray]()
+    for number, context in enumerate(contexts):
+        of_length[len(context)].append(number)
+    for numbers in of_length.values():
+        values = np.stack([contexts[number] for number in numbers])
+        start = np.array([starts[number] for number in numbers], dtype=np.int64)
+        forecasts |= zip(numbers, closed_loop(network, scaler, values, start, horizon), strict=True)
+    return [forecasts[number] for number in range(len(contexts))]
+
+
+@contextmanager
+def on_threads(number: int) -> Iterator[None]:
+    """Compute on so many threads, on which the last digits of results depend."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def to_network(network: Forecaster, values: np.ndarray) -> torch.Tensor:

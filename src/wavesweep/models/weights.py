@@ -24,7 +24,7 @@ def serialize(weights: Weights, scaler: Scaler) -> bytes:
 
 
 def load_network(model: Model, dtype: str, content: bytes) -> tuple[Forecaster, Scaler]:
-    """Build a network with stored weights, on the CPU.
+    """Build a network with stored weights, on the CPU; torch's generator stays as it was.
 
     Args:
         model: What is configured of it, as the run stored it.
@@ -38,6 +38,7 @@ def load_network(model: Model, dtype: str, content: bytes) -> tuple[Forecaster, 
 
     tensors = load(content)
     scaler = Scaler(*(np.asarray(tensors.pop(name)) for name in ("scaler.mean", "scaler.std")))
-    network = model.build(len(scaler.mean), dtype)
+    with torch.random.fork_rng(devices=[]):  # the weights that it is built with are drawn at random
+        network = model.build(len(scaler.mean), dtype)
     network.load_state_dict({name.removeprefix("network."): value for name, value in tensors.items()})
     return network.eval(), scaler

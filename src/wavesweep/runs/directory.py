@@ -5,13 +5,12 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import datetime
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.base.files import (
+    fresh_name,
     naming,
     read_small,
     read_yaml,
@@ -194,7 +193,7 @@ class RunDirectory:
 
 def new_directory() -> RunDirectory:
     """Return a directory of its own for a new run below outputs/runs; it is not made yet."""
-    return RunDirectory(Path(f"outputs/runs/{datetime.now():%Y-%m-%d_%H-%M-%S}_{token_hex(2)}").absolute())
+    return RunDirectory(Path("outputs", "runs", fresh_name()).absolute())
 
 
 class SweepRecord(RunDirectory):

@@ -1,6 +1,8 @@
 """The pictures of a run. Uses matplotlib's figures directly: no window, and none of pyplot's start-up."""
 
 import io
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from matplotlib.figure import Figure
 from wavesweep.base.files import write_atomically
 from wavesweep.base.names import ONE_STEP, SCALED, TRAIN_LOSS, metric
 from wavesweep.base.schema import known
-from wavesweep.data.dataset import Dataset
+from wavesweep.data.dataset import Dataset, Observed
 from wavesweep.data.splits import Part
 from wavesweep.models.forecasting import Forecasts
 from wavesweep.runs.directory import RunDirectory
@@ -41,6 +43,31 @@ def forecast(
         _draw_window(axes, part, forecasts, index, baseline or {})
     _limit(panels[0], np.concatenate([part.context, part.truth], axis=1)[: len(panels)])
     _finish(panels, title, "time step")
+    _save(figure, path)
+
+
+def continuations(path: Path, series: Sequence[Observed], forecasts: Sequence[np.ndarray], title: str) -> None:
+    """Draw how series go on beyond what was observed: up to three, one panel each, one line a channel.
+
+    Args:
+        path: Where the picture goes.
+        series: What was observed of each.
+        forecasts: How it goes on, (horizon, channel).
+        title: Of the picture.
+    """
+    figure, panels = _figure(1.7, count=min(len(series), len(COLOURS)))
+    ends = [one.values[-max(len(values), 20) :] for one, values in zip(series, forecasts, strict=True)]
+    for axes, one, end, values, colour in zip(panels, series, ends, forecasts, COLOURS, strict=False):
+        origin = one.start + len(one.values)
+        ahead = np.append(end[-1:], values, axis=0)  # begins at the last observed value, so that lines meet
+        _draw_lines(axes, np.arange(origin - len(end), origin), end, "observed", color=GREY, lw=2.4)
+        _draw_lines(axes, origin + len(values) - np.arange(len(ahead), 0, -1), ahead, "forecast", color=colour, lw=1.6)
+        axes.axvline(origin - 1, color="black", lw=0.8, alpha=0.5)
+        axes.set_ylabel(str(one.name)[:20], fontsize=8.5, parse_math=False)
+    if len(np.concatenate(ends)):
+        _limit(panels[0], np.concatenate(ends[: len(panels)]))
+    more = f" · {len(panels)} of {len(series)} series" if len(series) > len(panels) else ""
+    _finish(panels, f"{title}{more}", "time step")
     _save(figure, path)
 
 
@@ -110,7 +137,9 @@ def learning_curve(directory: RunDirectory, kept: int) -> None:
 def _save(figure: Figure, path: Path) -> None:
     """Write a picture, whole or not at all."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 2})  # of 9: in a third of the time
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # names may have letters that the font lacks
+        figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 2})  # of 9: in a third of the time
     write_atomically(path, buffer.getvalue())
 
 
@@ -144,7 +173,7 @@ def _figure(height: float, count: int = 1) -> tuple[Figure, list[Axes]]:
 
 def _finish(panels: list[Axes], title: str, steps: str) -> None:
     panels[-1].set_xlabel(steps)
-    panels[0].set_title(title, loc="left", fontsize=10)
+    panels[0].set_title(title, loc="left", fontsize=10, parse_math=False)
     style = {"frameon": False, "fontsize": 8.5, "columnspacing": 1.2, "handlelength": 1.6}
     panels[0].legend(loc="lower right", bbox_to_anchor=(1, 0.99), ncols=5, **style)
     for axes in panels:

@@ -32,6 +32,7 @@ def save_model(directory: RunDirectory, config: Config) -> None:
     from mlflow.models import Model, ModelSignature
     from mlflow.pyfunc import add_to_model
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import AnyType
 
     data = directory.model / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -42,7 +43,9 @@ def save_model(directory: RunDirectory, config: Config) -> None:
     environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
     write_atomically(directory.model / "python_env.yaml", json.dumps(environment).encode())  # JSON is YAML
 
-    columns = Schema([ColSpec("double", channel) for channel in config.dataset.channels])
+    channels = config.dataset.channels
+    names = [] if "series" in channels else [ColSpec(AnyType(), "series", required=False)]  # texts or numbers
+    columns = Schema([*names, *(ColSpec("double", channel) for channel in channels)])
     horizon = ParamSchema([ParamSpec("horizon", "long", config.forecast.horizon)])
     model = Model(signature=ModelSignature(inputs=columns, outputs=columns, params=horizon))
     add_to_model(model, loader_module="wavesweep.served_model", data="data", python_env="python_env.yaml")

@@ -1,0 +1,119 @@
+"""`wavesweep forecast`: forecasts with a stored run, into a CSV file with a picture beside it."""
+
+import os
+from argparse import Namespace
+from collections.abc import Collection
+from pathlib import Path
+
+from wavesweep.base.errors import Refused
+from wavesweep.base.files import fresh_name, write_atomically
+from wavesweep.base.terminal import say
+from wavesweep.cli.arguments import Flags, read_place
+from wavesweep.config.composing import compose
+from wavesweep.config.config import Config, Runtime
+from wavesweep.config.derived import find_device
+from wavesweep.reproduction.series_files import read_series
+from wavesweep.reproduction.stored import StoredRun, find_run
+
+MOST_DIGITS = 9
+
+
+def run(arguments: list[str]) -> int:
+    """Forecast with a stored run; return the exit code."""
+    flags = _read_flags(arguments)
+    place, overrides = read_place("forecast", flags.words)
+    if place is None:
+        raise Refused("forecast takes a run: its directory, MLflow's id, or latest; got none; name one")
+    horizon = _horizon(flags.horizon)
+    if flags.output is not None:
+        _check_output(Path(flags.output))
+    local = compose(*overrides.values())
+    stored = find_run(place, local.tracking)
+    if not stored.weights:
+        raise Refused(f"{stored.place} has no weights, since its status is {stored.status}; name another run")
+    config = _with_threads(stored.config, local.runtime, overrides)
+    device = find_device(local.runtime.device) if "runtime.device" in overrides else "cpu"
+    brought = None if flags.data is None else read_series(Path(flags.data), config.dataset.channels)
+
+    from wavesweep.reproduction.forecasting import TrainedModel, own_series, to_csv  # imports torch
+    from wavesweep.runs import pictures
+
+    try:
+        model = TrainedModel.load(config, stored.weights, device)
+    except Refused as error:
+        raise Refused(f"{stored.place}: {error}") from None
+    series = own_series(config) if brought is None else brought
+    forecasts = model.forecast(series, horizon)
+    table = to_csv(config.dataset.channels, series, forecasts)
+    output = _new_file() if flags.output is None else Path(flags.output)
+    write_atomically(output, table)
+    pictures.continuations(output.with_suffix(".png"), series, forecasts, _title(stored, flags.data))
+    say(_summary(stored, flags.data, len(series), len(forecasts[0]), output))
+    return 0
+
+
+def _read_flags(arguments: list[str]) -> Namespace:
+    """Split the arguments into words and the values of flags.
+
+    Raises:
+        Refused: For a flag that is not known, or has no value.
+    """
+    flags = Flags("forecast")
+    flags.add_argument("words", nargs="*")
+    for name in ("--data", "--horizon", "--output"):
+        flags.add_argument(name)
+    return flags.parse_intermixed_args(arguments)
+
+
+def _horizon(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal() or len(text) > MOST_DIGITS or int(text) < 1:
+        raise Refused(f"--horizon must be a whole number from 1, got {text or 'nothing'}; give another")
+    return int(text)
+
+
+def _check_output(path: Path) -> None:
+    """Refuse a file that can't be made, or a forecast that would take the place of what is there."""
+    if path.suffix != ".csv":
+        raise Refused(f"--output must be a file called .csv, got {path}; rename it")
+    if not path.parent.is_dir():
+        raise Refused(f"--output must lie in a directory that is there, got {path}; make {path.parent} first")
+    for file in (path, path.with_suffix(".png")):
+        if os.path.lexists(file):
+            raise Refused(f"--output must name what is not there yet, but {file} is; move it away or name another")
+
+
+def _new_file() -> Path:
+    """Return a file below outputs/ that is not there yet, in a directory that is."""
+    folder = Path("outputs", "forecasts")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{fresh_name()}.csv"
+
+
+def _with_threads(config: Config, local: Runtime, keys: Collection[str]) -> Config:
+    """Return a run's configuration with the threads that were typed, if they were.
+
+    Raises:
+        Refused: For another precision.
+    """
+    if "runtime.dtype" in keys and local.dtype != config.runtime.dtype:
+        text = f"runtime.dtype must stay {config.runtime.dtype}, as the weights are, got {local.dtype}; leave it out"
+        raise Refused(text)
+    if "runtime.threads" not in keys:
+        return config
+    return config.model_copy(update={"runtime": config.runtime.model_copy(update={"threads": local.threads})})
+
+
+def _title(stored: StoredRun, data: str | None) -> str:
+    what = stored.config.dataset.kind if data is None else Path(data).name
+    return f"{what} · forecast by {stored.config.model.kind}"
+
+
+def _summary(stored: StoredRun, data: str | None, count: int, steps: int, output: Path) -> str:
+    """Return what was forecast, and where it is."""
+    channels = len(stored.config.dataset.channels)
+    what = f"{count} series of {channels} channel{'s' if channels > 1 else ''}, {steps} step{'s' if steps > 1 else ''}"
+    source = "beyond the end of the run's own data" if data is None else f"beyond the end of {data}"
+    files = f"forecast: {output}\npicture: {output.with_suffix('.png')}"
+    return f"{what} {source}, by {stored.place}\n{files}"

@@ -1,0 +1,476 @@
+"""Forecasts with a stored run: the command, the notebook and the served model give the same numbers."""
+
+import gzip
+import logging
+import shlex
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from matplotlib.image import imread
+from mlflow.pyfunc import PyFuncModel, load_model
+
+import wavesweep as ws
+from tests.support.commands import SMALL, command, light_command
+from tests.support.parts import composed, given, go, leave_undrawn
+from wavesweep.base.errors import Refused
+from wavesweep.config.composing import compose
+from wavesweep.data.dataset import Observed
+from wavesweep.reproduction.forecasting import TrainedModel, own_series, to_csv
+from wavesweep.reproduction.series_files import read_series
+from wavesweep.reproduction.time_stamps import continue_stamps
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.preparation import prepare
+from wavesweep.tracking.store import connect
+
+QUICK = (*SMALL, "model=tiny", "model.hidden_sizes=[5]", "runtime.device=cpu")
+WAVE = np.sin(np.arange(60) / 3)
+CHANNELS = ("channel 0", "channel 1", "channel 2")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the command has run once, in MLflow too."""
+    place = tmp_path_factory.mktemp("forecast")
+    assert command(*QUICK, cwd=place).returncode == 0
+    return place
+
+
+@pytest.fixture(scope="module")
+def run(place: Path) -> ws.Run:
+    [path] = (place / "outputs" / "runs").iterdir()
+    return ws.open_run(path)
+
+
+@pytest.fixture(scope="module")
+def of_three(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+    """Return a model of three channels, trained on two series."""
+    values = np.random.default_rng(0).normal(size=(4, 30, 3)).cumsum(axis=1)
+    overrides = ("model=tiny", "model.hidden_sizes=[5]", "training.epochs=2", "training.refine_epochs=1")
+    prepared = prepare(given(values, *overrides, "forecast.horizon=7", split=(2, 1, 1)))
+    directory = RunDirectory(tmp_path_factory.mktemp("three") / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        leave_undrawn(patch)
+        go(prepared.config, directory)
+    return TrainedModel.load(prepared.config, directory.weights.read_bytes())
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "data.csv"
+
+
+def written(path: Path, columns: dict[str, object]) -> Path:
+    """Write a table with all digits."""
+    pd.DataFrame(columns).to_csv(path, index=False)
+    return path
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read a forecast of one channel to the last bit, as not every version of pandas does."""
+    return pd.read_csv(path, converters={"value": float})
+
+
+def forecast(run: ws.Run, *arguments: str, cwd: Path) -> pd.DataFrame:
+    """Forecast by the command; return what it has written."""
+    done = command("forecast", str(run.path), *arguments, "--output", "ahead.csv", cwd=cwd, pictures=True)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "ahead.csv" in done.stdout
+    assert "ahead.png" in done.stdout
+    return read(cwd / "ahead.csv")
+
+
+def array(table: pd.DataFrame, count: int, *channels: str) -> np.ndarray:
+    """Return a forecast that was written, (series, horizon, channel)."""
+    return table[list(channels or ["value"])].to_numpy().reshape(count, -1, len(channels) or 1)
+
+
+class TestOwnSeries:
+    def test_all_are_continued_beyond_their_end(self, run: ws.Run) -> None:
+        observed, ahead = run.config.dataset.load(25)
+        series = own_series(run.config)
+        assert [one.name for one in series] == [*range(7)]
+        assert np.array_equal([one.values for one in series], observed)
+        model = TrainedModel.load(run.config, (run.path / "model.safetensors").read_bytes())
+        assert np.array_equal(run.forecast(horizon=25), model.forecast(series, 25))
+        assert run.forecast(horizon=25).shape == ahead.shape
+
+    def test_a_context_is_their_end(self) -> None:
+        config = prepare(composed(*QUICK, "forecast.context=15")).config
+        observed, _ = config.dataset.load(1)
+        series = own_series(config)
+        assert np.array_equal([one.values for one in series], observed[:, 25:])
+        assert {one.start for one in series} == {25}
+
+    def test_the_held_back_steps_of_a_data_set_are_observed(self, of_three: TrainedModel) -> None:
+        values = of_three.config.dataset.load(0)[0]
+        series = own_series(of_three.config)
+        assert np.array_equal([one.values for one in series], values[:, 30 - len(series[0].values) :])
+        assert [one.start for one in series] == [30 - len(series[0].values)] * 4
+
+    def test_the_command_gives_the_notebook_s_numbers(self, run: ws.Run, tmp_path: Path) -> None:
+        table = forecast(run, "--horizon", "13", cwd=tmp_path)
+        assert [*table] == ["series", "step", "value"]
+        assert table.series.tolist() == np.repeat(range(7), 13).tolist()
+        assert table.step.tolist() == [*range(40, 53)] * 7
+        assert np.array_equal(array(table, 7), run.forecast(horizon=13))
+        assert imread(tmp_path / "ahead.png")[..., :3].std() > 0.01, "an empty picture"
+
+    def test_by_default_it_goes_below_outputs(self, run: ws.Run, tmp_path: Path) -> None:
+        for _ in range(2):
+            assert command("forecast", str(run.path), cwd=tmp_path).returncode == 0
+        files = sorted((tmp_path / "outputs" / "forecasts").iterdir())
+        assert [path.suffix for path in files] == [".csv", ".png"] * 2
+        assert [*tmp_path.iterdir()] == [tmp_path / "outputs"]
+        assert np.array_equal(array(read(files[0]), 7), run.forecast())
+
+    def test_a_run_that_mlflow_alone_has_gives_the_same(
+        self, place: Path, run: ws.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(place)
+        client, experiment = connect(compose().tracking)
+        [stored] = client.search_runs([experiment])
+        expected = run.forecast()
+        shutil.move(run.path, tmp_path)
+        try:
+            done = command("forecast", stored.info.run_id[:7], "--output", f"{tmp_path}/x.csv", cwd=place)
+        finally:
+            shutil.move(tmp_path / run.path.name, run.path)
+        assert done.returncode == 0, done.stderr
+        assert np.array_equal(array(read(tmp_path / "x.csv"), 7), expected)
+
+
+class TestLaws:
+    @pytest.mark.parametrize("horizon", [1, 2, 20])
+    def test_a_forecast_is_the_beginning_of_a_longer_one(self, of_three: TrainedModel, horizon: int) -> None:
+        series = own_series(of_three.config)
+        one, longer = (of_three.forecast(series, steps) for steps in (horizon, horizon + 1))
+        np.testing.assert_allclose(one, np.array(longer)[:, :horizon], rtol=1e-4, atol=1e-5)
+
+    def test_series_of_unequal_lengths_are_forecast_as_alone(self, of_three: TrainedModel) -> None:
+        series = [
+            replace(one, values=one.values[-length:])
+            for one, length in zip(own_series(of_three.config), (9, 20, 9, 5), strict=True)
+        ]
+        together = of_three.forecast(series, 4)
+        assert [values.shape for values in together] == [(4, 3)] * 4
+        for one, values in zip(series, together, strict=True):
+            np.testing.assert_allclose(of_three.forecast([one], 4)[0], values, rtol=1e-4, atol=1e-5)
+
+    def test_the_time_index_is_the_series_own(self, tmp_path: Path) -> None:
+        """A network of the time alone tells when a forecast begins."""
+        overrides = ("dataset.num_series=1", "model=pointwise", "training.refine_epochs=0", "forecast.context=10")
+        config = prepare(composed(*SMALL, *overrides)).config
+        directory = RunDirectory(tmp_path / "run")
+        with pytest.MonkeyPatch.context() as patch:
+            leave_undrawn(patch)
+            go(config, directory)
+        model = TrainedModel.load(config, directory.weights.read_bytes())
+        [ahead] = model.forecast([Observed(0, np.zeros((10, 1)), start=30)], 5)
+        assert np.array_equal(ahead, model.forecast(own_series(config), 5)[0])
+        assert not np.array_equal(ahead, model.forecast([Observed(0, np.zeros((10, 1)))], 5)[0])
+
+    def test_torch_is_left_as_it_was(self, run: ws.Run) -> None:
+        before, state = torch.get_num_threads(), torch.get_rng_state()
+        torch.set_num_threads(2)
+        try:
+            run.forecast(horizon=2)
+            assert torch.get_num_threads() == 2
+        finally:
+            torch.set_num_threads(before)
+        assert torch.equal(torch.get_rng_state(), state)
+
+    def test_what_is_written_is_read_to_the_last_bit(self) -> None:
+        values = np.random.default_rng(0).normal(size=(7, 3)) * 10.0 ** np.arange(-200, 10, 30)[:, None]
+        text = to_csv(CHANNELS, [Observed("a,b", np.zeros((2, 3)))], [values]).decode()
+        header, *rows = text.splitlines()
+        assert header == "series,step,channel 0,channel 1,channel 2"
+        assert np.array_equal([[float(cell) for cell in row.split(",")[3:]] for row in rows], values)
+
+
+class TestFiles:
+    """Of two series, 40 and 20 steps."""
+
+    def test_a_column_a_series(self, run: ws.Run, tmp_path: Path, file: Path) -> None:
+        written(file, {"north": WAVE[:40], "south": WAVE[7:47]})
+        table = forecast(run, "--data", "data.csv", "--horizon", "5", cwd=tmp_path)
+        assert table.series.tolist() == ["north"] * 5 + ["south"] * 5
+        assert np.array_equal(array(table, 2), run.forecast(np.stack([WAVE[:40], WAVE[7:47]]), 5))
+
+    @pytest.mark.parametrize("column", ["value", "load"])
+    def test_one_below_another(self, file: Path, column: str) -> None:
+        names = ["b"] * 40 + ["a"] * 20
+        written(file, {"series": names, "step": [*range(7, 47), *range(20)], column: WAVE})
+        first, second = read_series(file, ("load",))
+        assert (first.name, first.start, second.name, second.start) == ("b", 7, "a", 0)
+        assert np.array_equal(first.values[:, 0], WAVE[:40])
+        assert np.array_equal(second.values[:, 0], WAVE[40:])
+        order = np.random.default_rng(0).permutation(60)
+        shuffled = pd.read_csv(file).iloc[order].sort_values("step", kind="stable")  # series in turns
+        shuffled.to_csv(file, index=False)
+        assert {one.name: len(one.values) for one in read_series(file, ("load",))} == {"a": 20, "b": 40}
+
+    def test_channels_by_name(self, of_three: TrainedModel, file: Path) -> None:
+        values = np.random.default_rng(1).normal(size=(11, 3))
+        written(
+            file, {"t": range(3, 14), CHANNELS[2]: values[:, 2], CHANNELS[0]: values[:, 0], CHANNELS[1]: values[:, 1]}
+        )
+        [one] = read_series(file, CHANNELS)
+        assert (one.name, one.start) == (0, 3)
+        assert np.array_equal(one.values, values)
+        table = pd.DataFrame(values, columns=list(CHANNELS)).assign(series=[5] * 4 + [3] * 7)
+        table.to_csv(file, index=False)
+        first, second = read_series(file, CHANNELS)
+        assert (first.name, second.name) == ("5", "3")
+        assert np.array_equal(second.values, values[4:])
+
+    def test_packed_with_a_mark_and_blanks(self, file: Path) -> None:
+        text = "\ufeffvalue , series\r\n 1.5 ,a\r\n2,a\r\n\r\n"
+        packed = file.with_suffix(".csv.gz")
+        packed.write_bytes(gzip.compress(text.encode()))
+        [one] = read_series(packed, ("value",))
+        assert (one.name, one.values.tolist()) == ("a", [[1.5], [2.0]])
+
+    def test_a_forecast_can_be_forecast_on(self, run: ws.Run, tmp_path: Path) -> None:
+        table = forecast(run, "--horizon", "15", cwd=tmp_path)
+        series = read_series(tmp_path / "ahead.csv", ("value",))
+        assert [(one.name, one.start) for one in series] == [(str(number), 40) for number in range(7)]
+        assert np.array_equal([one.values for one in series], array(table, 7))
+
+    def test_a_short_context_is_forecast_with_a_warning(
+        self, run: ws.Run, file: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        written(file, {"a": WAVE[:3], "b": WAVE[:3]})
+        model = TrainedModel.load(run.config, (run.path / "model.safetensors").read_bytes())
+        with caplog.at_level(logging.WARNING):
+            model.forecast(read_series(file, ("value",)), 2)
+        [line] = caplog.messages
+        assert line == (
+            f"{file}, column a and 1 more: 3 time steps are few; the network takes 12 (training.washout) "
+            "to find out where it is"
+        )
+
+    @pytest.mark.parametrize(
+        ("stamps", "following"),
+        [
+            (["2024-01-01", "2024-01-02", "2024-01-03"], ["2024-01-04", "2024-01-05"]),
+            (["2024-01-31", "2024-02-29", "2024-03-31"], ["2024-04-30", "2024-05-31"]),
+            (["2024-01-04", "2024-01-05", "2024-01-08", "2024-01-09"], ["2024-01-10", "2024-01-11"]),
+            (["2024-01-01 00:00", "2024-01-01 13:00"], ["2024-01-02 02:00:00", "2024-01-02 15:00:00"]),
+            (["30.01.2024", "31.01.2024", "01.02.2024"], ["2024-02-02", "2024-02-03"]),
+            (
+                ["2024-03-31 01:00+01:00", "2024-03-31 03:00+02:00", "2024-03-31 04:00+02:00"],
+                ["2024-03-31 03:00:00+00:00", "2024-03-31 04:00:00+00:00"],
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("column", ["time", "Day"])
+    def test_time_stamps_go_on(self, file: Path, column: str, stamps: list[str], following: list[str]) -> None:
+        written(file, {column: stamps, "a": WAVE[: len(stamps)], "b": WAVE[: len(stamps)]})
+        series = read_series(file, ("value",))
+        assert [one.name for one in series] == ["a", "b"]
+        assert series[1].times is not None
+        assert continue_stamps(series[1].times, 2) == following
+        text = to_csv(("value",), series, [np.zeros((2, 1))] * 2).decode().splitlines()
+        assert text[:2] == ["series,step,time,value", f"a,{len(stamps)},{following[0]},0.0"]
+
+
+STAMPS = "time,value\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n"
+ENDS = "time,value\n2016-01-31,1\n2016-02-29,2\n2016-03-31,3\n2016-04-29,4\n2016-05-31,5\n"
+STEPS = "step,value\n4,1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", " is empty; give a row of names, and a row for each step"),
+        ("\n\n", " is empty; give a row of names, and a row for each step"),
+        ("value\n", " must have a row for each step below its row of names, got none; give some"),
+        ("0.5\n0.6\n", ", row 1: must name the columns, got numbers; put a row of names above them"),
+        ("a,,b\n1,2,3\n", ", row 1, column 2: must have a name, got none; name it or leave it out"),
+        ("a,b,a\n1,2,3\n", ", row 1, column 3: must have a name of its own, got a again"),
+        ("a;b\n1;2\n", ", row 1: its cells must be separated by commas, got semicolons; save it with commas"),
+        ("a,b\n1,2\n3\n", ", row 3: must have 2 cells, as row 1 has, got 1; mend it"),
+        ("a,b\n1,2\n\n5,6\n", ", row 3: must have 2 cells, as row 1 has, got 0; mend it"),
+        ('a,"b\n', " can't be read as CSV in UTF-8 (unexpected end of data); save it as such"),
+        ("a,b\n1,2\n3,\x1b\ty\n", ", row 3, column b: must be a finite number of at most 1e+15 in size, got ??y"),
+        ("a,b\n1,2\n3,\n", ", row 3, column b: must be a finite number of at most 1e+15 in size, got an empty cell;"),
+        ("a,b\n1,2\nnan,1\n", ", row 3, column a: must be a finite number of at most 1e+15 in size, got nan;"),
+        ("a\n1e16\n", ", row 2, column a: must be a finite number of at most 1e+15 in size, got 1e16;"),
+        ("a\n1_0\n", ", row 2, column a: must be a finite number of at most 1e+15 in size, got 1_0;"),
+        ("value,heat\n1,2\n", ", row 1: column heat is none of value, which the model forecasts, nor time, step or"),
+        ("series,step,heat\na,1,2\n", ", row 1: column heat is none of value, which the model forecasts, nor"),
+        ("series,step\na,1\n", ", row 1: must have a column value, a channel of the model, got none; add it"),
+        ("step\n1\n", ", row 1: must have a column of values, got step; add one"),
+        ("t,index,value\n1,1,1\n", ", row 1: columns t and index mean the same; leave one of them out"),
+        ("series,value\na,1\n,2\n", ", row 3, column series: must name a series, got an empty cell; name it"),
+        (f"{STEPS}6,2\n", ", row 3, column step: steps must rise by 1, got 6 where 5 comes next; sort the rows and"),
+        (f"{STEPS}4,2\n", ", row 3, column step: steps must rise by 1, got 4 where 5 comes next; sort the rows and"),
+        (f"{STEPS}5.5,2\n", ", row 3, column step: must be a whole number, got 5.5; mend it"),
+        (f"{STEPS}inf,2\n", ", row 3, column step: must be a whole number, got inf; mend it"),
+        (f"{STAMPS}2024-01-05,4\n", ", row 5, column time: time stamps must be evenly spaced, got 2024-01-05 after"),
+        (ENDS, ", row 5, column time: time stamps must be evenly spaced, got 2016-04-29 after 2016-03-31"),
+        (f"{STAMPS}2024-01-03,4\n", ", row 5, column time: time stamps must occur once, got 2024-01-03 after"),
+        (f"{STAMPS}2024-01-01,4\n", ", row 5, column time: time stamps must come in order, got 2024-01-01 after"),
+        (f"{STAMPS}tomorrow,4\n", ", row 5, column time: must be a date such as 2024-01-31 or 2024-01-31 13:00, got"),
+        ("date,value\n01/02/2024,1\n02/02/2024,1\n", ", row 2, column date: must be a date such as 2024-01-31 or"),
+        ("ds,value\n2024-01-01,1\n", ", row 2, column ds: must be two time stamps at least, which tell their"),
+        ("Day,value\n2024-01-01,1\n2024-01-02,1\nx,1\n", ", row 1: column Day is none of value, which the model"),
+    ],
+)  # fmt: skip
+def test_a_file_is_refused(file: Path, text: str, message: str) -> None:
+    file.write_text(text)
+    with pytest.raises(Refused) as refusal:
+        read_series(file, ("value",))
+    assert str(refusal.value).startswith(f"{file}{message}")
+    assert "\n" not in str(refusal.value)
+
+
+def test_stamps_that_can_t_go_on_are_refused(file: Path) -> None:
+    written(file, {"time": ["9998-01-01", "9999-01-01"], "value": WAVE[:2]})
+    [one] = read_series(file, ("value",))
+    with pytest.raises(Refused, match="horizon must end where time stamps can be written, got 5 steps after 9999-01"):
+        to_csv(("value",), [one], [np.zeros((5, 1))])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.csv", None, "x.csv must be a CSV file, but it is not there; give another"),
+        ("x.txt", b"value\n1\n", "x.txt must be a CSV file, called .csv or .csv.gz; give another"),
+        ("x.csv", "völue\n1\n".encode("latin-1"), "x.csv can't be read as CSV in UTF-8 ('utf-8' codec can't decode"),
+        ("x.csv.gz", b"value\n1\n", "x.csv.gz can't be read as CSV in UTF-8 (Not a gzipped file"),
+        (
+            "x.csv.gz",
+            gzip.compress(b"value\n1\n")[:-9],
+            "x.csv.gz can't be read as CSV in UTF-8 (Compressed",
+        ),
+    ],
+)
+def test_what_is_no_csv_is_refused(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(Refused) as refusal:
+        read_series(tmp_path / name, ("value",))
+    assert str(refusal.value).startswith(f"{tmp_path}/{message}")
+
+
+def test_a_missing_channel_is_refused(file: Path) -> None:
+    written(file, {CHANNELS[0]: WAVE, CHANNELS[2]: WAVE})
+    with pytest.raises(Refused, match="row 1: must have a column channel 1, a channel of the model, got none; add it"):
+        read_series(file, CHANNELS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "forecast takes a run: its directory, MLflow's id, or latest; got none; name one"),
+        ("RUN more", "forecast takes one place, got 2; call it for each"),
+        ("RUN --horizon 0", "--horizon must be a whole number from 1, got 0; give another"),
+        ("RUN --horizon -3", "--horizon must be a whole number from 1, got -3; give another"),
+        ("RUN --horizon 2.5", "--horizon must be a whole number from 1, got 2.5; give another"),
+        ("RUN --horizon", "forecast: --horizon: expected one argument; wavesweep forecast --help shows what it takes"),
+        ("RUN --hor 5", "forecast: unrecognized arguments: --hor 5; wavesweep forecast --help shows what it takes"),
+        ("RUN seed=1", "forecast takes tracking.* and runtime.* overrides, got seed=1; leave it out"),
+        ("RUN runtime.dtype=float64", "runtime.dtype must stay float32, as the weights are, got float64; leave it out"),
+        ("RUN runtime.threads=0", "runtime.threads must be at least 1, got 0"),
+        ("RUN --output x.txt", "--output must be a file called .csv, got x.txt; rename it"),
+        ("RUN --output no/x.csv", "--output must lie in a directory that is there, got no/x.csv; make no first"),
+        ("RUN --output there.csv", "--output must name what is not there yet, but there.csv is; move it away or name"),
+        ("RUN --output drawn.csv", "--output must name what is not there yet, but drawn.png is; move it away or name"),
+        ("RUN --data there.csv", "there.csv is empty; give a row of names, and a row for each step"),
+        ("RUN --data a=b/x.csv", "a=b/x.csv must be a CSV file, but it is not there; give another"),
+        ("RUN --data .", ". must be a CSV file, called .csv or .csv.gz; give another"),
+        ("nowhere/x", "nowhere/x must be a run's directory, MLflow's id of a run, or latest, got no run; name another"),
+        ("latest", "latest names the run begun last below outputs, but there is none; name another"),
+    ],
+)
+def test_a_command_line_is_refused(run: ws.Run, tmp_path: Path, arguments: str, message: str) -> None:
+    for name in ("there.csv", "drawn.png"):
+        (tmp_path / name).touch()
+    typed = [str(run.path) if word == "RUN" else word for word in shlex.split(arguments)]
+    done = light_command("forecast", *typed, cwd=tmp_path)
+    assert done.stderr.startswith(f"wavesweep: {message}")
+    assert (done.returncode, done.stdout, done.stderr.count("\n"), done.imported) == (2, "", 1, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["drawn.png", "there.csv"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "has no weights, since its status is finished; name another run"),
+        (b"no tensors", ": model.safetensors can't be used (SafetensorError: "),
+    ],
+)
+def test_weights_that_can_t_be_used_are_refused(run: ws.Run, tmp_path: Path, content: bytes, message: str) -> None:
+    shutil.copytree(run.path, tmp_path / "run")
+    (tmp_path / "run" / "model.safetensors").write_bytes(content)
+    done = command("forecast", "run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("series", "horizon", "message"),
+    [
+        (Observed("a", WAVE[:0, None]), 1, "series a: context must have at least 1 time steps, got 0; give more"),
+        (Observed("a", WAVE[:, None] * np.nan), 1, "series a: values must be finite and at most 1e.15 in size"),
+        (Observed("a", WAVE[:, None]), 0, "horizon must be at least 1, got 0"),
+        (
+            Observed("a", WAVE[:, None]),
+            10**8,
+            r"horizon must be at most 10000000, which makes 1e.07 values, got",
+        ),
+    ],
+)
+def test_what_can_t_be_forecast_is_refused(run: ws.Run, series: Observed, horizon: int, message: str) -> None:
+    model = TrainedModel.load(run.config, (run.path / "model.safetensors").read_bytes())
+    with pytest.raises(Refused, match=message):
+        model.forecast([series], horizon)
+
+
+class TestServed:
+    @pytest.fixture
+    def model(self, run: ws.Run) -> PyFuncModel:
+        return load_model(str(run.path / "model"))
+
+    def test_one_series_is_a_table_as_before(self, run: ws.Run, model: PyFuncModel) -> None:
+        answer = model.predict(pd.DataFrame({"value": WAVE}), params={"horizon": 9})
+        assert [*answer] == ["value"]
+        assert np.array_equal(answer["value"], run.forecast(WAVE, 9)[0, :, 0])
+
+    @pytest.mark.parametrize("names", [("b", "a"), (7, 3), (7, "a")])
+    def test_several_are_the_command_s_to_the_last_bit(
+        self, run: ws.Run, model: PyFuncModel, names: tuple[object, object], file: Path, tmp_path: Path
+    ) -> None:
+        """Of unequal lengths, their rows in turns; in the order in which they come first."""
+        order = [0] + [1, 0] * 20 + [0] * 19
+        table = pd.DataFrame({"series": [names[one] for one in order], "value": WAVE})
+        answer = model.predict(table, params={"horizon": 4})
+        assert answer["series"].tolist() == [names[0]] * 4 + [names[1]] * 4
+        table.to_csv(file, index=False)
+        commanded = forecast(run, "--data", "data.csv", "--horizon", "4", cwd=tmp_path)
+        assert commanded["series"].astype(str).tolist() == answer["series"].astype(str).tolist()
+        assert np.array_equal(commanded["value"], answer["value"])
+
+    def test_a_series_without_a_name_is_refused(self, model: PyFuncModel) -> None:
+        with pytest.raises(ValueError, match="series must name the series of each row"):
+            model.predict(pd.DataFrame({"series": ["a", None], "value": WAVE[:2]}))
+
+    def test_a_model_of_before_is_served(self, run: ws.Run, tmp_path: Path) -> None:
+        """Its signature knows no `series`."""
+        shutil.copytree(run.path / "model", tmp_path / "model")
+        described = tmp_path / "model" / "MLmodel"
+        stored = yaml.safe_load(described.read_text())
+        for side in ("inputs", "outputs"):
+            stored["signature"][side] = '[{"type": "double", "name": "value", "required": true}]'
+        described.write_text(yaml.safe_dump(stored))
+        answer = load_model(str(tmp_path / "model")).predict(pd.DataFrame({"value": WAVE}))
+        assert np.array_equal(answer["value"], run.forecast(WAVE)[0, :, 0])
