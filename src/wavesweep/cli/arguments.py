@@ -64,9 +64,8 @@ class Flags(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Refuse instead of printing the usage and ending the program."""
-        raise Refused(
-            f"{self.prog}: {message.removeprefix('argument ')}; wavesweep {self.prog} --help shows what it takes"
-        )
+        where = f"wavesweep {self.prog} --help shows what it takes"
+        raise Refused(f"{self.prog}: {message.removeprefix('argument ')}; {where}")
 
 
 def refuse(problems: str) -> int:
