@@ -2,16 +2,21 @@
 
 import errno
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from wavesweep.base.errors import Refused, in_short
+from wavesweep.base.errors import Refused, in_short, shown
 
-MOST_BYTES = 1 << 20  # of a configuration or a record: a thousand times what is usual
+MOST_BYTES = 1 << 20  # of a record: a thousand times what is usual
+MOST_YAML = 1 << 18  # bytes: a hundred times what is usual
+MOST_DEPTH = 32  # of groups and lists within each other
+MOST_DIGITS = 1000
+MOST_CHARACTERS = 255  # of a name
 
 
 def read_small(path: Path, most: int = MOST_BYTES) -> bytes:
@@ -31,6 +36,38 @@ def read_small(path: Path, most: int = MOST_BYTES) -> bytes:
         if status.st_size > most:
             raise ValueError(f"it must have at most {most} bytes, got {status.st_size}")
         return file.read()
+
+
+def check_plain(place: Path, names: Iterable[str]) -> None:
+    """Make sure that what is there to be written to is files and folders: through a link, others would be changed.
+
+    Args:
+        place: A directory; how it is reached is its owner's business.
+        names: Of files and folders below it, there or not; of folders, with all that they hold.
+
+    Raises:
+        Refused: If there is anything else.
+    """
+    for name in names:
+        for folder, below, files in [("", [], [str(place / name)]), *os.walk(place / name)]:
+            for path in (Path(folder, one) for one in below + files):
+                if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
+                    raise Refused(f"{path} must be a file or a folder, got a link or a device; remove it")
+
+
+def within(place: Path, name: str) -> Path:
+    """Return the path of what a stored file names, as seen from the directory that it must lie in.
+
+    Raises:
+        Refused: If it lies elsewhere.
+    """
+    path = place / name
+    strange = {"..", "${", "\0"} & {*Path(name).parts, *re.findall(r"\$\{|\0", name)}
+    if strange or Path(name).is_absolute() or len(name) > MOST_CHARACTERS:
+        raise Refused(f"{shown(name)} must name a place within {place}")
+    if not path.resolve().is_relative_to(place.resolve()):
+        raise Refused(f"{path} must lie within {place}, got a link to elsewhere; remove it")
+    return path
 
 
 def seal(content: bytes) -> bytes:
@@ -64,7 +101,7 @@ def write_synced(path: Path, content: bytes) -> Path:
     """Write the content that is to replace a file to a temporary one beside it; return its path."""
     temporary = path.with_name(path.name + ".part")
     try:
-        with naming(path), temporary.open("wb") as file:
+        with naming(path), open(temporary, "wb", opener=_open_no_link) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -73,6 +110,10 @@ def write_synced(path: Path, content: bytes) -> Path:
             temporary.unlink()  # on a full disk, it would take the room of what comes next
         raise
     return temporary
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
 def sync_directory(path: Path) -> None:
@@ -116,12 +157,41 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is there
     try:
-        text = read_small(path).decode()
-        if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
-            raise ValueError("it must hold plain values, got an alias (*)")
+        text = read_small(path, MOST_YAML).decode()
+        _check_events(yaml.parse(text, loader))
         values = yaml.load(text, loader)  # noqa: S506  both are safe
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        _check_values(values)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise Refused(f"{path} is no configuration ({in_short(error)}); restore it") from None
     if not isinstance(values, dict):
         raise Refused(f"{path} is no configuration (it must hold keys and values); restore it")
     return values
+
+
+def _check_events(events: Iterable[Any]) -> None:
+    """Refuse what takes more time, memory or stack to load than its length tells."""
+    import yaml
+
+    depth = 0
+    for event in events:
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it must hold plain values, got an alias (*)")
+        if getattr(event, "tag", None):
+            raise ValueError(f"it must hold plain values, got the tag {event.tag}")
+        number = isinstance(event, yaml.ScalarEvent) and event.implicit[0] and not event.value.strip("0123456789:_.+-")
+        if number and len(event.value) > MOST_DIGITS:  # to base 60, their time is quadratic
+            raise ValueError(f"a number must have at most {MOST_DIGITS} characters, got {len(event.value)}")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            raise ValueError(f"at most {MOST_DEPTH} groups and lists may stand within each other")
+
+
+def _check_values(value: Any) -> None:
+    """Refuse what YAML makes of some texts, such as dates, and whole numbers that nothing here can count with."""
+    if isinstance(value, dict | list):
+        for one in [*value.values(), *value] if isinstance(value, dict) else value:
+            _check_values(one)
+    elif not isinstance(value, str | int | float | None):
+        raise ValueError(f"it must hold plain values, got a {type(value).__name__}")
+    elif isinstance(value, int) and abs(value) >= 1 << 64:
+        raise ValueError(f"a whole number must be less than 2^64, got one of {value.bit_length()} bits")

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ValidationError
 
 from wavesweep.base.errors import shown, suggestion
 
+MOST_PROBLEMS, MOST_CHARACTERS = 20, 300  # shown of a configuration, and of each problem
+
 
 def keys_of(schema: type[BaseModel], prefix: str = "") -> list[str]:
     """Return all dotted keys that a configuration of this schema can have."""
@@ -26,12 +28,14 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
         schema: The model that it rejected the values for.
     """
     problems = [details for details in error.errors(include_url=False) if not _follows_from_another(details)]
+    problems = problems[:MOST_PROBLEMS]
     return "\n".join(dict.fromkeys(_printable(_problem(dict(details), schema)) for details in problems))
 
 
 def _printable(text: str) -> str:
     """Return a text with each character escaped that would end its line, or that a terminal would obey."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    short = text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in short)
 
 
 def _follows_from_another(details: Mapping[str, Any]) -> bool:
@@ -60,6 +64,8 @@ _RULES = {
 
 def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
     kind, value = details["type"], details["input"]
+    if kind == "invalid_key":
+        return f"a key must be text, got {shown(value)}"
     limits = details.get("ctx", {})
     context = {name: f"{limit:g}" if isinstance(limit, float) else limit for name, limit in limits.items()}
     names, around, annotation = _walk(details["loc"], schema)
