@@ -15,8 +15,8 @@ import pytest
 
 from tests.support.made import make
 from wavesweep.sweeps.space import Dimension, Interval
-from wavesweep.sweeps.store import Queue, State, SweepDirectory
-from wavesweep.sweeps.worker import _outcome
+from wavesweep.sweeps.store import State, SweepDirectory
+from wavesweep.sweeps.worker import Queue, _outcome
 
 SEEDS = Dimension("seed", tuple(map(str, range(30))))
 
@@ -75,7 +75,7 @@ WORKER = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-from wavesweep.sweeps.store import Queue
+from wavesweep.sweeps.worker import Queue
 from wavesweep.sweeps.store import SweepDirectory
 
 queue = Queue(SweepDirectory(Path(sys.argv[1])), "a", lambda number: [f"seed={number}"])
