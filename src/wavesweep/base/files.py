@@ -6,36 +6,43 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
+from hashlib import file_digest, sha256
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from wavesweep.base.errors import Refused, in_short, shown
 
 MOST_BYTES = 1 << 20  # of a record: a thousand times what is usual
-MOST_YAML = 1 << 18  # bytes: a hundred times what is usual
+MOST_YAML = 1 << 17  # bytes: fifty times what is usual
 MOST_DEPTH = 32  # of groups and lists within each other
 MOST_DIGITS = 1000
 MOST_CHARACTERS = 255  # of a name
 
 
 def read_small(path: Path, most: int = MOST_BYTES) -> bytes:
-    """Read a file that may come from anyone: a plain one of bounded size, no link to elsewhere, no device.
+    """Read a file that may come from anyone; see `open_small`."""
+    with open_small(path, most) as file:
+        return file.read(most)
+
+
+def open_small(path: Path, most: int) -> BufferedReader:
+    """Open a file that may come from anyone: a plain one of bounded size, no link to elsewhere, no device.
 
     Raises:
         OSError: If it can't be opened.
         ValueError: If it is none of that kind.
     """
-    if path.is_symlink():
-        raise ValueError("it must be a file, got a link")
+    kind = path.lstat().st_mode
+    if not stat.S_ISREG(kind):
+        raise ValueError(f"it must be a plain file, got {'a link' if stat.S_ISLNK(kind) else 'something else'}")
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("it must be a plain file, got something else")
-        if status.st_size > most:
-            raise ValueError(f"it must have at most {most} bytes, got {status.st_size}")
-        return file.read()
+    file = os.fdopen(os.open(path, flags), "rb")
+    size = os.fstat(file.fileno()).st_size
+    if size > most:
+        file.close()
+        raise ValueError(f"it must have at most {most} bytes, got {size}")
+    return file
 
 
 def check_plain(place: Path, names: Iterable[str]) -> None:
@@ -75,16 +82,19 @@ def seal(content: bytes) -> bytes:
     return sha256(content).digest() + content
 
 
-def unseal(sealed: bytes) -> bytes:
-    """Return the content that was sealed.
+def read_sealed(path: Path, most: int) -> bytes:
+    """Return the content that was sealed and written to a file.
 
     Raises:
-        ValueError: If it isn't what was sealed.
+        OSError: If it can't be opened.
+        ValueError: If it isn't what was sealed, or more than `most` bytes.
     """
-    digest, content = sealed[:32], sealed[32:]
-    if sha256(content).digest() != digest:
-        raise ValueError("the file is damaged: its SHA-256 differs from the one written with it")
-    return content
+    with open_small(path, most) as file:
+        digest = file.read(32)
+        if file_digest(file, "sha256").digest() != digest:
+            raise ValueError("the file is damaged: its SHA-256 differs from the one written with it")
+        file.seek(32)
+        return file.read()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

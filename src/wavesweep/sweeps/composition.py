@@ -31,7 +31,7 @@ FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
 
 
 _CALL = re.compile(r"\$\{\s*+([^{}:\s]*+)\s*+:")
-_NESTED, _AFTER = re.compile(r"\$\{[^}$]*+\$"), re.compile(r"\}[^{},\s]*+\s*+:")
+_NESTED, _AFTER = re.compile(r"\$\{[^}$]*+\$"), re.compile(r"\}[^{},:\s]*+\s*+:")
 Composed = tuple[DictConfig, dict[str, str | None]]
 """A configuration without Hydra's own node, and the option chosen in each group."""
 

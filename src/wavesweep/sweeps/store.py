@@ -21,7 +21,7 @@ from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid
 SWEEP = "sweep.json"  # in a sweep's directory: what it is to do
 FORMAT = 1
 MOST_TRIALS = 100_000
-MOST_BYTES = 1 << 24  # of a plan, which may list thousands of values
+MOST_BYTES = 1 << 22  # of a plan, which may list thousands of values
 SECONDS_FOR_A_LOOK = 1.0  # for which a worker may hold the sweep's lock, to see whether it is free
 State = Literal["waiting", "running", "interrupted", "finished", "diverged", "pruned", "failed"]
 ENDED = ("finished", "diverged", "pruned", "failed")
@@ -137,8 +137,7 @@ class SweepDirectory:
     """Names, locks and safe writing of a sweep's files."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.id = path.absolute().name
+        self.path, self.id = path, path.absolute().name
         self.plan = path / SWEEP
         self.configs = path / "configs"
         self.trials = path / "trials"
@@ -154,6 +153,7 @@ class SweepDirectory:
         """
         from filelock import FileLock, Timeout
 
+        check_plain(self.path, [".lock"])
         try:
             return FileLock(self.path / ".lock", timeout=patience).acquire()
         except Timeout:
@@ -234,7 +234,9 @@ class SweepDirectory:
             Refused: If something is a link or a device.
         """
         own = (self.plan, self.configs, self.trials, self.leaderboard, self.plots, self.stop)
-        check_plain(self.path, [*(path.name for path in own), ".queue.lock", "multirun.yaml", "workers", *jobs])
+        check_plain(
+            self.path, [*(path.name for path in own), ".queue.lock", ".parent.lock", "multirun.yaml", "workers", *jobs]
+        )
 
 
 _PLAN, _TRIAL = TypeAdapter(Plan), TypeAdapter(Trial)
