@@ -17,10 +17,10 @@ import numpy as np
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused
-from wavesweep.base.names import KEPT_EPOCH
 from wavesweep.base.schema import known
 from wavesweep.config.config import Config, dump, parse
 from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.finding import read_stored
 from wavesweep.runs.info import RunInfo, Status
 from wavesweep.sweeps.store import SweepDirectory
 
@@ -47,7 +47,7 @@ class Run:
     @property
     def config(self) -> Config:
         """The complete configuration: each `null` and `auto` replaced by what was used."""
-        return parse(RunDirectory(self.path).read_config())
+        return read_stored(RunDirectory(self.path).config, {})
 
     @property
     def status(self) -> Status:
@@ -74,11 +74,11 @@ class Run:
         directory = RunDirectory(self.path)
         if self.status not in ("finished", "diverged"):
             raise self._lacks("result")
-        kept = int(directory.read_info().tags[KEPT_EPOCH])
+        kept = directory.read_kept_epoch()
         if self.status == "diverged":
             return Result(diverged=True, objective=directory.read_objective(), epoch=kept)
         rows = {row.get("epoch"): _metrics(row) for row in directory.read_metrics()}
-        return Result(False, directory.read_objective(), kept, rows[kept] | rows[None])
+        return Result(False, directory.read_objective(), kept, directory.of_kept_epoch(rows) | rows.get(None, {}))
 
     @property
     def plots(self) -> dict[str, Path]:
@@ -108,8 +108,8 @@ class Run:
         from wavesweep.models.weights import load_network
         from wavesweep.runs.preparation import load_data
 
-        config, weights = self.config, RunDirectory(self.path).weights
-        if not weights.exists():
+        config, weights = self.config, RunDirectory(self.path).read_weights()
+        if not weights:
             raise self._lacks("weights")
         if values is None:
             data = load_data(config)
@@ -120,7 +120,7 @@ class Run:
         steps = known(config.forecast.horizon) if horizon is None else index(horizon)
         with _left_as_it_was():
             torch.set_num_threads(config.runtime.threads)  # results depend on it
-            network, scaler = load_network(config.model, config.runtime.dtype, weights.read_bytes())
+            network, scaler = load_network(config.model, config.runtime.dtype, weights)
             return closed_loop(network, scaler, context, start, steps)
 
     def _lacks(self, what: str) -> Refused:

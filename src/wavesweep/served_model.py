@@ -27,9 +27,7 @@ class ServedForecaster:
 
     def __init__(self, directory: RunDirectory) -> None:
         self.config = parse(directory.read_config())
-        self.network, self.scaler = load_network(
-            self.config.model, self.config.runtime.dtype, directory.weights.read_bytes()
-        )
+        self.network, self.scaler = load_network(self.config.model, self.config.runtime.dtype, directory.read_weights())
 
     def predict(self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":
         """Forecast how the rows of `model_input` go on.

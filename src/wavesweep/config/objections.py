@@ -56,7 +56,7 @@ _RULES = {
     "string_too_short": "must not be empty",
     "tuple_type": "must be a list",
     "too_short": "must not be empty",
-    "too_long": "must have {max_length} entries",
+    "too_long": "must have at most {max_length} entries",
     "model_type": "must be a group of keys",
     "model_attributes_type": "must be a group of keys",
 }
