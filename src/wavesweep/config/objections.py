@@ -64,8 +64,6 @@ _RULES = {
 
 def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
     kind, value = details["type"], details["input"]
-    if kind == "invalid_key":
-        return f"a key must be text, got {shown(value)}"
     limits = details.get("ctx", {})
     context = {name: f"{limit:g}" if isinstance(limit, float) else limit for name, limit in limits.items()}
     names, around, annotation = _walk(details["loc"], schema)
@@ -99,7 +97,7 @@ def _walk(location: tuple[int | str, ...], schema: type[BaseModel]) -> tuple[lis
     for step in location:
         parts = _parts(annotation)
         if isinstance(step, int):
-            names[-1] += f"[{step}]"
+            names[-1:] = [f"{names[-1]}[{step}]" if names else str(step)]
         elif len(parts) > 1:  # pydantic puts the kind between two names
             annotation = _kinds(annotation)[step]
         elif parts:  # else it is pydantic's name for one of the types that a value may have
