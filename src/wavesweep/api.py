@@ -11,10 +11,10 @@ import numpy as np
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused
-from wavesweep.base.names import KEPT_EPOCH
 from wavesweep.base.terminal import progress
 from wavesweep.config.config import Config, dump, parse
-from wavesweep.runs.directory import RunDirectory, new_directory
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.finding import new_directory, read_stored
 from wavesweep.runs.info import RunInfo, Status
 from wavesweep.sweeps.store import SweepDirectory
 
@@ -41,7 +41,7 @@ class Run:
     @property
     def config(self) -> Config:
         """The complete configuration: each `null` and `auto` replaced by what was used."""
-        return parse(RunDirectory(self.path).read_config())
+        return read_stored(RunDirectory(self.path).config, {})
 
     @property
     def status(self) -> Status:
@@ -68,11 +68,11 @@ class Run:
         directory = RunDirectory(self.path)
         if self.status not in ("finished", "diverged"):
             raise self._lacks("result")
-        kept = int(directory.read_info().tags[KEPT_EPOCH])
+        kept = directory.read_kept_epoch()
         if self.status == "diverged":
             return Result(diverged=True, objective=directory.read_objective(), epoch=kept)
         rows = {row.get("epoch"): _metrics(row) for row in directory.read_metrics()}
-        return Result(False, directory.read_objective(), kept, rows[kept] | rows[None])
+        return Result(False, directory.read_objective(), kept, directory.of_kept_epoch(rows) | rows.get(None, {}))
 
     @property
     def plots(self) -> dict[str, Path]:
@@ -100,12 +100,12 @@ class Run:
         from wavesweep.models.forecasting import as_series
         from wavesweep.reproduction.forecasting import TrainedModel, own_series
 
-        config, weights = self.config, RunDirectory(self.path).weights
-        if not weights.exists():
+        config, weights = self.config, RunDirectory(self.path).read_weights()
+        if not weights:
             raise self._lacks("weights")
         given = None if values is None else as_series(values, config.dataset.channels)
         series = own_series(config) if given is None else [Observed(*one) for one in enumerate(given)]
-        model = TrainedModel.load(config, weights.read_bytes())
+        model = TrainedModel.load(config, weights)
         return np.stack(model.forecast(series, None if horizon is None else index(horizon)))
 
     def reproduce(self, rtol: float = 0.0) -> "Reproduction":

@@ -29,7 +29,7 @@ class ServedForecaster:
     """
 
     def __init__(self, directory: RunDirectory) -> None:
-        self.model = TrainedModel.load(parse(directory.read_config()), directory.weights.read_bytes())
+        self.model = TrainedModel.load(parse(directory.read_config()), directory.read_weights())
         self.lock = Lock()  # a server asks from several threads at once, and networks keep what they computed last
 
     def predict(self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":

@@ -37,7 +37,8 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cwd / "run"
 
 
-@pytest.mark.parametrize("size", [100, *(pytest.param(size, marks=pytest.mark.slow) for size in range(20, 172, 24))])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [100, *range(20, 172, 24)])
 def test_a_full_disk_is_one_line_and_costs_nothing(size: int, straight: Path, tmp_path: Path) -> None:
     done = mounted(*RUN, "hydra.run.dir=small/run", cwd=tmp_path, before=FULL.format(size=size))
     if done.returncode == 0:

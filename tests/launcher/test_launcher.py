@@ -200,6 +200,7 @@ def test_what_does_not_end_after_a_signal_is_killed(program: Callable[..., Progr
     assert not any(map(lives, children))
 
 
+@pytest.mark.slow
 def test_no_job_outlives_its_parent(program: Callable[..., Program]) -> None:
     parent = program(COMPUTING)
     children = parent.children()

@@ -404,7 +404,7 @@ def test_a_command_line_is_refused(run: ws.Run, tmp_path: Path, arguments: str, 
     ("content", "message"),
     [
         (b"", "has no weights, since its status is finished; name another run"),
-        (b"no tensors", ": model.safetensors can't be used (SafetensorError: "),
+        (b"no tensors", "model.safetensors is damaged, or not of this configuration (its header must"),
     ],
 )
 def test_weights_that_can_t_be_used_are_refused(run: ws.Run, tmp_path: Path, content: bytes, message: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wavesweep.base.errors import Refused
-from wavesweep.base.files import seal, unseal, write_atomically
+from wavesweep.base.files import read_sealed, seal, write_atomically
 from wavesweep.runs.directory import InUse, RunDirectory
 from wavesweep.runs.info import RunInfo
 
@@ -44,8 +44,8 @@ def test_a_record_without_its_end_is_none(directory: RunDirectory) -> None:
 def test_the_checkpoint_before_the_last_is_kept(directory: RunDirectory) -> None:
     for content in (b"1", b"2", b"3"):
         directory.save_checkpoint(content)
-    assert unseal(directory.checkpoint.read_bytes()) == b"3"
-    assert unseal(directory.previous_checkpoint.read_bytes()) == b"2"
+    assert read_sealed(directory.checkpoint, 100) == b"3"
+    assert read_sealed(directory.previous_checkpoint, 100) == b"2"
     directory.remove_leftovers()
     assert list(directory.path.iterdir()) == []
 
@@ -66,12 +66,14 @@ def test_run_info_comes_back(directory: RunDirectory) -> None:
     assert RunInfo([], {}, None).run_key != RunInfo([], {}, None).run_key
 
 
-def test_a_damaged_file_is_noticed() -> None:
-    sealed = bytearray(seal(b"weights"))
-    assert unseal(bytes(sealed)) == b"weights"
+def test_a_damaged_file_is_noticed(tmp_path: Path) -> None:
+    file, sealed = tmp_path / "file", bytearray(seal(b"weights"))
+    file.write_bytes(sealed)
+    assert read_sealed(file, 100) == b"weights"
     sealed[-1] ^= 1
+    file.write_bytes(sealed)
     with pytest.raises(ValueError, match="damaged"):
-        unseal(bytes(sealed))
+        read_sealed(file, 100)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

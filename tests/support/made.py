@@ -16,7 +16,7 @@ from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
 from wavesweep.sweeps.composition import Composer, save
 from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid
-from wavesweep.sweeps.store import Plan, State, SweepDirectory, Trial
+from wavesweep.sweeps.store import Plan, State, Stored, SweepDirectory, Trial
 
 Outcome = float | State | None
 """The objective of a job that has finished, else its state."""
@@ -102,6 +102,6 @@ def stored(
     for number, choice in enumerate({Composer(groups, load).choice(overrides): None for overrides in jobs}):
         config, choices = load(choice)
         save(config, sweep.configs / f"{number}.yaml", ("tracking",))
-        configs[" ".join(choice)] = {"file": f"{number}.yaml", "choices": choices}
+        configs[" ".join(choice)] = Stored(f"{number}.yaml", choices)
     sweep.write_plan(replace(sweep.read_plan(), groups=sorted(groups), configs=configs))
     return sweep

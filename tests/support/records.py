@@ -58,6 +58,8 @@ def in_mlflow(client: MlflowClient, run: Run) -> Record:
     tags = dict(run.data.tags)
     [model] = json.loads(tags.pop("mlflow.log-model.history"))
     assert (model["run_id"], model["artifact_path"]) == (run.info.run_id, "model")
+    *note, again = tags.pop("mlflow.note.content").split("\n\n")
+    assert again.startswith(f"`wavesweep reproduce {run.info.run_id}")
     histories = {key: client.get_metric_history(run.info.run_id, key) for key in run.data.metrics}
     with TemporaryDirectory() as copy:
         client.download_artifacts(run.info.run_id, "", copy)
@@ -66,7 +68,7 @@ def in_mlflow(client: MlflowClient, run: Run) -> Record:
         "status": run.info.status,
         "times": (run.info.start_time, run.info.end_time),
         "params": run.data.params,
-        "tags": tags,
+        "tags": tags | {"mlflow.note.content": "\n\n".join(note)},
         "metrics": {
             key: sorted((point.step, point.value, point.timestamp) for point in points)
             for key, points in histories.items()

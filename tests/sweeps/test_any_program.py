@@ -15,8 +15,8 @@ import pytest
 from tests.support.commands import environment
 from tests.support.sweeping import num_ended, states, trials
 from wavesweep.base.errors import Pruned
-from wavesweep.sweeps.store import MOST_DEATHS
 from wavesweep.sweeps.task import REPORTS, SweepTask, heard_by, report
+from wavesweep.sweeps.worker import MOST_DEATHS
 
 PAGE = Path(__file__).parents[2] / "docs" / "sweeps.md"
 FENCE = re.compile(r"^```(python|yaml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -142,7 +142,7 @@ if __name__ == "__main__":
 """A program whose first job dies at its first starts, while the second waits for that."""
 
 
-@pytest.mark.parametrize("deaths", [MOST_DEATHS - 1, MOST_DEATHS])
+@pytest.mark.parametrize("deaths", [pytest.param(MOST_DEATHS - 1, marks=pytest.mark.slow), MOST_DEATHS])
 def test_a_worker_that_dies_at_a_job_is_replaced_while_the_other_works(deaths: int, tmp_path: Path) -> None:
     (tmp_path / "minimise.py").write_text(DYING)
     chosen = ("hydra/sweeper=wavesweep", "hydra/launcher=wavesweep", "hydra.sweeper.n_workers=2")

@@ -132,11 +132,42 @@ def test_what_depends_on_here_and_now_is_stored_as_it_was(
     assert config.training.window == 4
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seed: ${oc.env:SECRET}",
+        "seed: ${ oc.env :SECRET}",
+        "seed: '\\${oc.env:SECRET}'",
+        "name: oc.env\nseed: ${${oc.select:name}:SECRET}",
+        "name: env\nseed: ${oc.${name}:SECRET}",
+        "open: '{'\nclose: '}'\nseed: ${oc.decode:'$${open}oc.env:SECRET${close}'}",
+        "text: 'seed: \"\\x24{oc.env:SECRET}\"'\nseed: ${oc.create:${text}}",
+        "${oc.env:SECRET}: 1",
+        "seeds: [[{a: '${oc.env:SECRET}'}]]",
+        "hydra: {run: {dir: /}}",
+    ],
+)
 def test_a_stored_configuration_that_asks_for_the_environment_is_refused(
-    loader: ConfigLoaderImpl, master: DictConfig, tmp_path: Path
+    text: str, loader: ConfigLoaderImpl, master: DictConfig, tmp_path: Path
 ) -> None:
     dimensions = parse_dimensions(["seed=1,2"], loader)
     sweep = stored(tmp_path / "sweep", dimensions, set(), by_hydra(master, loader, []), [["seed=1"]])
-    (sweep.configs / "0.yaml").write_text("seed: ${oc.env:SECRET}\n")
-    with pytest.raises(Refused, match=r"must hold plain values, got .*oc\.env"):
+    (sweep.configs / "0.yaml").write_text(f"{text}\n")
+    with pytest.raises(Refused, match="must hold plain values, got "):
         from_files(sweep, sweep.read_plan(), OmegaConf.create({}), ()).compose(["seed=1"])
+
+
+@pytest.mark.parametrize("text", ["a: 'http://${host}:${port}'", "a: '${oc.select:b.c,3}'", "a: 'costs $5: ${b}'"])
+def test_a_stored_configuration_may_refer_to_itself(
+    text: str, loader: ConfigLoaderImpl, master: DictConfig, tmp_path: Path
+) -> None:
+    dimensions = parse_dimensions(["seed=1,2"], loader)
+    sweep = stored(tmp_path / "sweep", dimensions, set(), by_hydra(master, loader, []), [["seed=1"]])
+    (sweep.configs / "0.yaml").write_text(f"{text}\nseed: 1\n")
+    config, _ = from_files(sweep, sweep.read_plan(), OmegaConf.create({}), ()).compose(["seed=1"])
+    assert config.seed == 1
+
+
+def test_a_job_can_t_change_how_hydra_runs_it() -> None:
+    with pytest.raises(Refused, match="leave hydra out"):
+        Composer(set(), lambda _: (OmegaConf.create({}), {})).compose(["+hydra.job_logging=x"])

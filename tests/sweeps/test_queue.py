@@ -1,6 +1,7 @@
 """The queue that hands out trials to workers."""
 
 import itertools
+import json
 import math
 import random
 import subprocess
@@ -14,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.made import make
+from wavesweep.base.errors import Refused
 from wavesweep.sweeps.space import Dimension, Interval
-from wavesweep.sweeps.store import Queue, State, SweepDirectory
-from wavesweep.sweeps.worker import _outcome
+from wavesweep.sweeps.store import State, Stored, SweepDirectory, Trial
+from wavesweep.sweeps.worker import Queue, _outcome
 
 SEEDS = Dimension("seed", tuple(map(str, range(30))))
 
@@ -75,7 +77,7 @@ WORKER = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-from wavesweep.sweeps.store import Queue
+from wavesweep.sweeps.worker import Queue
 from wavesweep.sweeps.store import SweepDirectory
 
 queue = Queue(SweepDirectory(Path(sys.argv[1])), "a", lambda number: [f"seed={number}"])
@@ -175,3 +177,49 @@ def test_what_has_ended_is_not_handed_out_again(state: State, tmp_path: Path) ->
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_job_whose_objective_is_not_finite_has_diverged(value: float) -> None:
     assert _outcome(value) == {"state": "diverged"}
+
+
+def test_what_is_no_trial_is_passed_over(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1"))], [0.5])
+    for name in ("notes", "00", "1e3", "-1", "1234567", "²"):
+        (sweep.trials / f"{name}.json").write_text("{}")
+    assert sweep.begun() == {0}
+
+
+def test_a_sweep_comes_back_from_its_files(tmp_path: Path) -> None:
+    dimensions = [
+        Dimension("a", ("1", "x"), ordered=True),
+        Dimension("+b", interval=Interval(1, 8, integer=True, log=True)),
+        Dimension("~c", ("",)),
+    ]
+    sweep = make(tmp_path / "sweep", dimensions, [], total=3)
+    plan = replace(sweep.read_plan(), pruner="median", fingerprint={"code": "x"}, launcher=["a=b"], subdir="${now:%H}")
+    sweep.write_plan(replace(plan, configs={"": Stored("0.yaml", {"model": "tiny", "experiment": None})}))
+    assert sweep.read_plan().dimensions == dimensions
+    assert sweep.read_plan() == replace(plan, configs=sweep.read_plan().configs)
+    trial = Trial(2, ["a=x", "+b=3", "~c="], "finished", math.inf, "ü", "x/2", 0.5, "l", 1, {"rung": math.nan, "n": 3})
+    sweep.write_trial(trial)
+    assert repr(sweep.read_trials(plan)) == repr([replace(trial, marks={"rung": math.nan, "n": 3.0})])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"number": 1}, "number must be 0, got 1"),
+        ({"overrides": ["seed"]}, "its overrides are not those of the sweep"),
+        ({"overrides": ["seed=7"]}, "its overrides are not those of the sweep"),
+        ({"overrides": []}, "its overrides are not those of the sweep"),
+        ({"overrides": "seed=0"}, "overrides: Input should be a valid array"),
+        ({"state": "asleep"}, "state: Input should be"),
+        ({"more": 1}, "more: Unexpected keyword argument"),
+        ({"seconds": "1"}, "seconds: Input should be a valid number"),
+        ({"directory": "../x"}, "must name a place within"),
+    ],
+)
+def test_a_trial_that_is_damaged_is_refused(changes: dict[str, object], words: str, tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1"))], [0.5])
+    path = sweep.trials / "0.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(Refused, match=r"0\.json is damaged \(.*remove it: if the sweep is resumed") as refused:
+        sweep.read_trials(sweep.read_plan())
+    assert words in str(refused.value)

@@ -81,7 +81,7 @@ def test_an_experiment_may_choose_the_launcher(wavesweep: Command, own: Path, tm
     plan = sweep.read_plan()
     assert [trial.state for trial in sweep.read_trials(plan)] == ["finished"]
     assert "hydra/launcher=basic" in plan.launcher
-    assert plan.configs["experiment=swept"]["choices"]["hydra/launcher"] == "basic"
+    assert plan.configs["experiment=swept"].choices["hydra/launcher"] == "basic"
 
 
 def test_a_pruned_run_is_marked_so_everywhere_and_is_no_failure(wavesweep: Command, tmp_path: Path) -> None:

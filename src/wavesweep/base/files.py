@@ -2,18 +2,24 @@
 
 import errno
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from hashlib import sha256
+from hashlib import file_digest, sha256
+from io import BufferedReader
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from wavesweep.base.errors import Refused, in_short
+from wavesweep.base.errors import Refused, in_short, shown
 
-MOST_BYTES = 1 << 20  # of a configuration or a record: a thousand times what is usual
+MOST_BYTES = 1 << 20  # of a record: a thousand times what is usual
+MOST_YAML = 1 << 17  # bytes: fifty times what is usual
+MOST_DEPTH = 32  # of groups and lists within each other
+MOST_DIGITS = 1000
+MOST_CHARACTERS = 255  # of a name
 
 
 def fresh_name() -> str:
@@ -22,22 +28,60 @@ def fresh_name() -> str:
 
 
 def read_small(path: Path, most: int = MOST_BYTES) -> bytes:
-    """Read a file that may come from anyone: a plain one of bounded size, no link to elsewhere, no device.
+    """Read a file that may come from anyone; see `open_small`."""
+    with open_small(path, most) as file:
+        return file.read(most)
+
+
+def open_small(path: Path, most: int) -> BufferedReader:
+    """Open a file that may come from anyone: a plain one of bounded size, no link to elsewhere, no device.
 
     Raises:
         OSError: If it can't be opened.
         ValueError: If it is none of that kind.
     """
-    if path.is_symlink():
-        raise ValueError("it must be a file, got a link")
+    kind = path.lstat().st_mode
+    if not stat.S_ISREG(kind):
+        raise ValueError(f"it must be a plain file, got {'a link' if stat.S_ISLNK(kind) else 'something else'}")
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("it must be a plain file, got something else")
-        if status.st_size > most:
-            raise ValueError(f"it must have at most {most} bytes, got {status.st_size}")
-        return file.read()
+    file = os.fdopen(os.open(path, flags), "rb")
+    size = os.fstat(file.fileno()).st_size
+    if size > most:
+        file.close()
+        raise ValueError(f"it must have at most {most} bytes, got {size}")
+    return file
+
+
+def check_plain(place: Path, names: Iterable[str]) -> None:
+    """Make sure that what is there to be written to is files and folders: through a link, others would be changed.
+
+    Args:
+        place: A directory; how it is reached is its owner's business.
+        names: Of files and folders below it, there or not; of folders, with all that they hold.
+
+    Raises:
+        Refused: If there is anything else.
+    """
+    for name in names:
+        for folder, below, files in [("", [], [str(place / name)]), *os.walk(place / name)]:
+            for path in (Path(folder, one) for one in below + files):
+                if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
+                    raise Refused(f"{path} must be a file or a folder, got a link or a device; remove it")
+
+
+def within(place: Path, name: str) -> Path:
+    """Return the path of what a stored file names, as seen from the directory that it must lie in.
+
+    Raises:
+        Refused: If it lies elsewhere.
+    """
+    path = place / name
+    strange = {"..", "${", "\0"} & {*Path(name).parts, *re.findall(r"\$\{|\0", name)}
+    if strange or Path(name).is_absolute() or len(name) > MOST_CHARACTERS:
+        raise Refused(f"{shown(name)} must name a place within {place}")
+    if not path.resolve().is_relative_to(place.resolve()):
+        raise Refused(f"{path} must lie within {place}, got a link to elsewhere; remove it")
+    return path
 
 
 def seal(content: bytes) -> bytes:
@@ -45,16 +89,19 @@ def seal(content: bytes) -> bytes:
     return sha256(content).digest() + content
 
 
-def unseal(sealed: bytes) -> bytes:
-    """Return the content that was sealed.
+def read_sealed(path: Path, most: int) -> bytes:
+    """Return the content that was sealed and written to a file.
 
     Raises:
-        ValueError: If it isn't what was sealed.
+        OSError: If it can't be opened.
+        ValueError: If it isn't what was sealed, or more than `most` bytes.
     """
-    digest, content = sealed[:32], sealed[32:]
-    if sha256(content).digest() != digest:
-        raise ValueError("the file is damaged: its SHA-256 differs from the one written with it")
-    return content
+    with open_small(path, most) as file:
+        digest = file.read(32)
+        if file_digest(file, "sha256").digest() != digest:
+            raise ValueError("the file is damaged: its SHA-256 differs from the one written with it")
+        file.seek(32)
+        return file.read()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -71,7 +118,7 @@ def write_synced(path: Path, content: bytes) -> Path:
     """Write the content that is to replace a file to a temporary one beside it; return its path."""
     temporary = path.with_name(path.name + ".part")
     try:
-        with naming(path), temporary.open("wb") as file:
+        with naming(path), open(temporary, "wb", opener=_open_no_link) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -80,6 +127,10 @@ def write_synced(path: Path, content: bytes) -> Path:
             temporary.unlink()  # on a full disk, it would take the room of what comes next
         raise
     return temporary
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
 def sync_directory(path: Path) -> None:
@@ -123,12 +174,41 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is there
     try:
-        text = read_small(path).decode()
-        if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
-            raise ValueError("it must hold plain values, got an alias (*)")
+        text = read_small(path, MOST_YAML).decode()
+        _check_events(yaml.parse(text, loader))
         values = yaml.load(text, loader)  # noqa: S506  both are safe
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        _check_values(values)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise Refused(f"{path} is no configuration ({in_short(error)}); restore it") from None
     if not isinstance(values, dict):
         raise Refused(f"{path} is no configuration (it must hold keys and values); restore it")
     return values
+
+
+def _check_events(events: Iterable[Any]) -> None:
+    """Refuse what takes more time, memory or stack to load than its length tells."""
+    import yaml
+
+    depth = 0
+    for event in events:
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it must hold plain values, got an alias (*)")
+        if getattr(event, "tag", None):
+            raise ValueError(f"it must hold plain values, got the tag {event.tag}")
+        number = isinstance(event, yaml.ScalarEvent) and event.implicit[0] and not event.value.strip("0123456789:_.+-")
+        if number and len(event.value) > MOST_DIGITS:  # to base 60, their time is quadratic
+            raise ValueError(f"a number must have at most {MOST_DIGITS} characters, got {len(event.value)}")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            raise ValueError(f"at most {MOST_DEPTH} groups and lists may stand within each other")
+
+
+def _check_values(value: Any) -> None:
+    """Refuse what YAML makes of some texts, such as dates, and whole numbers that nothing here can count with."""
+    if isinstance(value, dict | list):
+        for one in [*value.values(), *value] if isinstance(value, dict) else value:
+            _check_values(one)
+    elif not isinstance(value, str | int | float | None):
+        raise ValueError(f"it must hold plain values, got a {type(value).__name__}")
+    elif isinstance(value, int) and abs(value) >= 1 << 64:
+        raise ValueError(f"a whole number must be less than 2^64, got one of {value.bit_length()} bits")

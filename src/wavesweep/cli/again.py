@@ -15,8 +15,7 @@ from wavesweep.config.overrides import overrides_of
 from wavesweep.reproduction.report import diff as report_diff
 from wavesweep.reproduction.reproducing import conclude, prepare_again, run_again
 from wavesweep.reproduction.stored import StoredRun, find_run
-from wavesweep.runs.directory import new_directory
-from wavesweep.runs.finding import read_stored
+from wavesweep.runs.finding import new_directory, read_stored
 from wavesweep.runs.info import RunInfo
 from wavesweep.tracking.tracked_run import execute, prepare_alone
 

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ValidationError
 
 from wavesweep.base.errors import shown, suggestion
 
+MOST_PROBLEMS, MOST_CHARACTERS = 20, 300  # shown of a configuration, and of each problem
+
 
 def keys_of(schema: type[BaseModel], prefix: str = "") -> list[str]:
     """Return all dotted keys that a configuration of this schema can have."""
@@ -26,12 +28,14 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
         schema: The model that it rejected the values for.
     """
     problems = [details for details in error.errors(include_url=False) if not _follows_from_another(details)]
+    problems = problems[:MOST_PROBLEMS]
     return "\n".join(dict.fromkeys(_printable(_problem(dict(details), schema)) for details in problems))
 
 
 def _printable(text: str) -> str:
     """Return a text with each character escaped that would end its line, or that a terminal would obey."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    short = text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in short)
 
 
 def _follows_from_another(details: Mapping[str, Any]) -> bool:
@@ -52,7 +56,7 @@ _RULES = {
     "string_too_short": "must not be empty",
     "tuple_type": "must be a list",
     "too_short": "must not be empty",
-    "too_long": "must have {max_length} entries",
+    "too_long": "must have at most {max_length} entries",
     "model_type": "must be a group of keys",
     "model_attributes_type": "must be a group of keys",
 }
@@ -93,7 +97,7 @@ def _walk(location: tuple[int | str, ...], schema: type[BaseModel]) -> tuple[lis
     for step in location:
         parts = _parts(annotation)
         if isinstance(step, int):
-            names[-1] += f"[{step}]"
+            names[-1:] = [f"{names[-1]}[{step}]" if names else str(step)]
         elif len(parts) > 1:  # pydantic puts the kind between two names
             annotation = _kinds(annotation)[step]
         elif parts:  # else it is pydantic's name for one of the types that a value may have

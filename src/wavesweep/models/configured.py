@@ -84,7 +84,7 @@ class Recurrent(Model):
         layer: Name of the layer in torch.nn.
     """
 
-    hidden_sizes: Annotated[tuple[Size, ...], Field(strict=False, min_length=1)]
+    hidden_sizes: Annotated[tuple[Size, ...], Field(strict=False, min_length=1, max_length=100)]
     head_size: Annotated[int, Field(ge=0, le=65536)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     normalization: Literal["none", "batch", "layer"]

@@ -1,13 +1,18 @@
 """A trained network on disk: tensors alone, which run no code when they are loaded."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
+from wavesweep.base.errors import Refused, in_short
 from wavesweep.data.scaling import Scaler
 from wavesweep.models.configured import Model
 from wavesweep.models.forecaster import Forecaster
 
 Weights = dict[str, torch.Tensor]
+SCALING = ("scaler.mean", "scaler.std")
+MOST_HEADER = 1 << 20  # bytes
 
 
 def copy_weights(network: Forecaster) -> Weights:
@@ -19,7 +24,7 @@ def serialize(weights: Weights, scaler: Scaler) -> bytes:
     """Return weights and scaling in the safetensors format."""
     from safetensors.torch import save
 
-    scaling = {"scaler.mean": torch.from_numpy(scaler.mean), "scaler.std": torch.from_numpy(scaler.std)}
+    scaling = dict(zip(SCALING, map(torch.from_numpy, (scaler.mean, scaler.std)), strict=True))
     return save({f"network.{name}": value.contiguous() for name, value in weights.items()} | scaling)
 
 
@@ -33,12 +38,60 @@ def load_network(model: Model, dtype: str, content: bytes) -> tuple[Forecaster, 
 
     Returns:
         The network in eval mode, and the scaling between its units and the data's.
+
+    Raises:
+        Refused: If the content is something else, or does not fit the configured network.
     """
+    try:
+        tensors = _parse(content)
+        scaler = _scaler([tensors.pop(name, None) for name in SCALING])
+        with torch.device("meta"):  # which knows shapes and holds no memory
+            network = model.build(len(scaler.mean), dtype)
+        stored = {name.removeprefix("network."): value for name, value in tensors.items()}
+        check_fit(stored, network)
+    except ValueError as error:
+        raise Refused(f"model.safetensors is damaged, or not of this configuration ({error}); restore it") from None
+    # Not the stored tensors themselves: sums may round by where in memory they begin.
+    network.load_state_dict({name: value.clone() for name, value in stored.items()}, assign=True)
+    return network.eval(), scaler
+
+
+def check_fit(stored: Mapping[str, object], network: Forecaster) -> None:
+    """Make sure that stored weights have the names, shapes and types of a network's.
+
+    Raises:
+        ValueError: If they don't.
+    """
+    expected = network.state_dict()
+    if wrong := sorted(map(str, expected.keys() ^ stored.keys())):
+        raise ValueError(f"{wrong[0]:.60} is {'missing' if wrong[0] in expected else 'no weight of the network'}")
+    for name, value in expected.items():
+        there, wanted = stored[name], (value.dtype, tuple(value.shape))
+        got = (there.dtype, tuple(there.shape)) if isinstance(there, torch.Tensor) else (type(there).__name__, ())
+        if got != wanted:
+            raise ValueError(f"{name} must be {_kind(*wanted)}, got {_kind(*got)}")
+
+
+def _kind(dtype: object, shape: tuple[int, ...]) -> str:
+    return f"{str(dtype).removeprefix('torch.')} of shape {shape}"
+
+
+def _parse(content: bytes) -> Weights:
     from safetensors.torch import load
 
-    tensors = load(content)
-    scaler = Scaler(*(np.asarray(tensors.pop(name)) for name in ("scaler.mean", "scaler.std")))
-    with torch.random.fork_rng(devices=[]):  # the weights that it is built with are drawn at random
-        network = model.build(len(scaler.mean), dtype)
-    network.load_state_dict({name.removeprefix("network."): value for name, value in tensors.items()})
-    return network.eval(), scaler
+    header = int.from_bytes(content[:8], "little")
+    if header > MOST_HEADER:
+        raise ValueError(f"its header must have at most {MOST_HEADER} bytes, got {header}")
+    try:
+        return load(content)
+    except Exception as error:  # its own, or one of torch's
+        raise ValueError(f"it is no safetensors file: {in_short(error)}") from None
+
+
+def _scaler(scaling: list[torch.Tensor | None]) -> Scaler:
+    mean, std = (np.asarray(0 if value is None else value) for value in scaling)
+    if mean.ndim != 1 or mean.shape != std.shape or {mean.dtype, std.dtype} != {np.dtype(np.float64)}:
+        raise ValueError(f"{' and '.join(SCALING)} must be a float64 for each channel")
+    if not (mean.size and np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+        raise ValueError(f"{' and '.join(SCALING)} must be finite, and the latter positive")
+    return Scaler(mean, std)

@@ -123,6 +123,6 @@ def _versions(run: StoredRun) -> dict[str, str]:
 
 def final_metrics(run: StoredRun) -> dict[str, float]:
     """Return the metrics of the kept epoch, and those measured once; times left out."""
-    kept = int(run.tags.get(names.KEPT_EPOCH, max(run.records, default=0)))
-    values = run.records.get(kept, {}) | run.records.get(0, {})
+    kept = run.tags.get(names.KEPT_EPOCH, str(max(run.records, default=0)))
+    values = next((row for epoch, row in run.records.items() if str(epoch) == kept), {}) | run.records.get(0, {})
     return {key: value for key, value in values.items() if not key.startswith("time/")}

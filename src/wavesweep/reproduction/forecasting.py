@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from wavesweep.base.errors import Refused, in_one_line
+from wavesweep.base.errors import Refused
 from wavesweep.base.schema import known
 from wavesweep.config.config import Config
 from wavesweep.config.derived import fill_in
@@ -52,12 +52,7 @@ class TrainedModel:
         Raises:
             Refused: If the weights can't be used.
         """
-        from safetensors import SafetensorError
-
-        try:
-            network, scaler = load_network(config.model, config.runtime.dtype, weights)
-        except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise Refused(f"model.safetensors can't be used ({in_one_line(error)}); restore it") from None
+        network, scaler = load_network(config.model, config.runtime.dtype, weights)
         if len(scaler.mean) != len(config.dataset.channels):
             problem = f"must be of {len(config.dataset.channels)} channels, got {len(scaler.mean)}"
             raise Refused(f"model.safetensors {problem}; restore it")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from wavesweep.base import names
 from wavesweep.base.errors import Refused, relative
-from wavesweep.base.files import MOST_BYTES, read_small
+from wavesweep.base.files import MOST_BYTES
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.groups import groups
-from wavesweep.runs.directory import PARENT, RunDirectory
+from wavesweep.runs.directory import MOST_WEIGHTS, PARENT, RunDirectory
 from wavesweep.runs.finding import find_runs, read_stored
 from wavesweep.tracking.addresses import sqlite_path
 from wavesweep.tracking.store import connect, require
@@ -19,8 +19,6 @@ from wavesweep.tracking.store import connect, require
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-MOST_WEIGHTS = 1 << 32  # bytes
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def from_directory(directory: RunDirectory) -> StoredRun:
         status=info.status,
         choices=info.choices,
         tags=info.tags,
-        data={str(part["context"]): str(part["digest"]) for part in info.inputs},
+        data={part["context"]: part["digest"] for part in info.inputs},
         records=records,
         **_files(directory),
     )
@@ -133,15 +131,11 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
 
 def _files(directory: RunDirectory) -> dict[str, Any]:
     """Read what stands in files of their own, of a run's directory as of its artifacts."""
-    composed, weights = directory.composed, directory.weights
-    try:
-        content = read_small(weights, MOST_WEIGHTS) if weights.exists() else b""
-    except ValueError as error:
-        raise Refused(f"{weights}: {error}; restore it") from None
+    composed = directory.composed
     return {
         "config": read_stored(directory.config, {}),
         "composed": read_stored(composed, {}) if composed.exists() else None,
-        "weights": content,
+        "weights": directory.read_weights(),
     }
 
 

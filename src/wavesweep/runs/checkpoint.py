@@ -2,12 +2,15 @@
 
 import io
 import logging
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from wavesweep.base.errors import Refused
-from wavesweep.base.files import unseal
+from wavesweep.base.errors import Refused, in_short
+from wavesweep.base.files import MOST_BYTES, read_sealed
+from wavesweep.models.weights import check_fit
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.training.selection import Kept
 from wavesweep.training.trainer import Trainer
@@ -15,6 +18,8 @@ from wavesweep.training.trainer import Trainer
 Checkpoint = dict[str, Any]
 log = logging.getLogger("wavesweep")
 CHECKPOINT_VERSION = 1
+MOST_CHECKPOINT = 1 << 32  # bytes
+WAY_OUT = "remove it: the run goes on from further back, or begins anew"
 
 
 def save_checkpoint(directory: RunDirectory, trainer: Trainer, kept: Kept) -> None:
@@ -28,21 +33,63 @@ def load_checkpoint(directory: RunDirectory) -> Checkpoint | None:
     """Return the directory's last checkpoint that is whole.
 
     Raises:
-        Refused: If it has another format.
+        Refused: If it has another format, or is no checkpoint.
     """
     for path in (directory.checkpoint, directory.previous_checkpoint):
         if not path.exists():
             continue
         try:
-            content = unseal(path.read_bytes())
+            content = read_sealed(path, MOST_CHECKPOINT)
         except ValueError:
             log.warning("%s is damaged, so the run goes on from further back", path)
             continue
-        state = torch.load(io.BytesIO(content), weights_only=True)
-        if state["version"] != CHECKPOINT_VERSION:
-            raise Refused(
-                f"{path} must have format {CHECKPOINT_VERSION}, got {state['version']}; resume with the version of "
-                "wavesweep that wrote it, or start a new run"
-            )
-        return state
+        return _parse(path, content)
     return None
+
+
+def _parse(path: Path, content: bytes) -> Checkpoint:
+    try:
+        _check_archive(content)
+        state = torch.load(io.BytesIO(content), weights_only=True)
+    except Exception:  # whose text may advise to run the code that it holds
+        raise Refused(f"{path} must hold tensors and plain values alone; {WAY_OUT}") from None
+    version = state.get("version") if isinstance(state, dict) else None
+    if type(version) is not int:
+        raise Refused(f"{path} is no checkpoint; {WAY_OUT}")
+    if version != CHECKPOINT_VERSION:
+        raise Refused(
+            f"{path} must have format {CHECKPOINT_VERSION}, got {version:.3g}; resume with the version of "
+            "wavesweep that wrote it, or start a new run"
+        )
+    return state
+
+
+def _check_archive(content: bytes) -> None:
+    """Refuse an archive that is larger than it looks: torch stores tensors as they are."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError("it is compressed")
+    if sum(member.file_size for member in members) > len(content):
+        raise ValueError("its members overlap")
+    if any(member.file_size > MOST_BYTES for member in members if member.filename.endswith(".pkl")):
+        raise ValueError("it holds more plain values than a checkpoint does")
+
+
+def restore(directory: RunDirectory, trainer: Trainer, checkpoint: Checkpoint) -> Kept:
+    """Let a trainer take up what a checkpoint holds; return what was kept so far.
+
+    Raises:
+        Refused: If it does not fit.
+    """
+    try:
+        training, kept = checkpoint["training"], Kept(**checkpoint["kept"])
+        for weights in (training["network"], kept.weights):
+            check_fit(weights, trainer.network)
+        if not 0 <= kept.epoch <= training["epoch"] <= trainer.epochs:
+            raise ValueError(f"its epoch must be one of {trainer.epochs}")
+        trainer.restore(training)
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        place = directory.checkpoint if directory.checkpoint.exists() else directory.previous_checkpoint
+        raise Refused(f"{place} does not fit the run ({in_short(error)}); {WAY_OUT}") from None
+    return kept

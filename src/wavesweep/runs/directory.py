@@ -2,16 +2,18 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.base.files import (
-    fresh_name,
+    check_plain,
     naming,
+    open_small,
     read_small,
     read_yaml,
     seal,
@@ -20,13 +22,15 @@ from wavesweep.base.files import (
     write_synced,
 )
 from wavesweep.base.names import KEPT_EPOCH
-from wavesweep.runs.info import INFO, RunInfo, now
+from wavesweep.runs.info import INFO, RunInfo, now, parse_records
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
 
-MOST_RECORDS = 1 << 30  # bytes
+T = TypeVar("T")
+MOST_RECORDS, MOST_WEIGHTS = 1 << 28, 1 << 32  # bytes
+LOG = "wavesweep.log"
 PARENT = "parent.json"  # in a sweep's directory: what is known of it as the parent of its runs
 
 
@@ -53,6 +57,8 @@ class RunDirectory:
         self.model = path / "model"
         self.undelivered = path / ".undelivered"  # is there while MLflow is known to lack something
         self._artifacts = (self.config, self.composed, self.changes, self.metrics, self.weights, self.plots, self.model)
+        others = (self.info, self.checkpoint, self.previous_checkpoint, self.undelivered)
+        self._own = [*(file.name for file in (*self._artifacts, *others)), ".lock", ".parent.lock", LOG]
         self._lock: FileLock | None = None
         self._recorded: set[int | None] | None = None
 
@@ -65,10 +71,13 @@ class RunDirectory:
 
         Raises:
             InUse: If another process holds it.
+            Refused: If something that is written to is a link or a device.
         """
         from filelock import FileLock, Timeout
 
-        self._lock = self._lock or FileLock(self.path / ".lock")
+        if self._lock is None:
+            check_plain(self.path, [*self._own, *(f"{name}.part" for name in self._own)])
+            self._lock = FileLock(self.path / ".lock")
         try:
             held = self._lock.acquire(timeout=patience)
         except Timeout:
@@ -85,6 +94,17 @@ class RunDirectory:
             Refused: If that can't be read.
         """
         return read_yaml(self.config)
+
+    def read_weights(self) -> bytes:
+        """Read model.safetensors; empty where there is none.
+
+        Raises:
+            Refused: If that can't be read.
+        """
+        try:
+            return read_small(self.weights, MOST_WEIGHTS) if self.weights.exists() else b""
+        except ValueError as error:
+            raise Refused(f"{self.weights}: {error}; restore it") from None
 
     def write_info(self, info: RunInfo) -> None:
         """Write run.json."""
@@ -138,28 +158,52 @@ class RunDirectory:
         if not self.metrics.exists():
             return []
         try:
-            whole, _, _ = read_small(self.metrics, MOST_RECORDS).rpartition(b"\n")
-            return [_record(line) for line in whole.splitlines()]
-        except ValueError as error:
+            with open_small(self.metrics, MOST_RECORDS) as file:
+                return list(parse_records(file))
+        except (ValueError, RecursionError) as error:
             raise Refused(f"{self.metrics} is damaged ({in_short(error)}); restore it, or start a new run") from None
 
     def read_objectives(self) -> dict[int, float]:
         """Read the objective at each recorded epoch, nan where it was not finite."""
         if not self.config.exists():
             return {}
-        name = self.read_config()["objective"]
+        name = str(self.read_config().get("objective"))
         rows = [row for row in self.read_metrics() if "epoch" in row]
+        if any(name not in row for row in rows):
+            raise Refused(f"{self.metrics} is damaged (an epoch must have the objective {name}); restore it")
         return {row["epoch"]: float("nan") if row[name] is None else row[name] for row in rows}
+
+    def read_kept_epoch(self) -> int:
+        """Read which epoch's weights a run kept that has finished or diverged.
+
+        Raises:
+            Refused: If that can't be read.
+        """
+        text = self.read_info().tags.get(KEPT_EPOCH, "")
+        if not re.fullmatch("[0-9]{1,10}", text):
+            raise Refused(f"{self.info} is damaged (the tag {KEPT_EPOCH} must be an epoch); restore it")
+        return int(text)
 
     def read_objective(self) -> float:
         """Read the objective of the epoch whose weights a complete run kept: nan where it diverged."""
-        info = self.read_info()
-        finished = info.status == "finished"
-        return self.read_objectives()[int(info.tags[KEPT_EPOCH])] if finished else float("nan")
+        if self.read_info().status != "finished":
+            return float("nan")
+        return self.of_kept_epoch(self.read_objectives())
+
+    def of_kept_epoch(self, by_epoch: dict[Any, T]) -> T:
+        """Return what belongs to the epoch whose weights a complete run kept.
+
+        Raises:
+            Refused: If there is nothing.
+        """
+        epoch = self.read_kept_epoch()
+        if epoch not in by_epoch:
+            raise Refused(f"{self.metrics} is damaged (it lacks the kept epoch {epoch}); restore it")
+        return by_epoch[epoch]
 
     def _drop_torn_line(self) -> None:
         if self.metrics.exists():
-            whole, newline, torn = self.metrics.read_bytes().rpartition(b"\n")
+            whole, newline, torn = read_small(self.metrics, MOST_RECORDS).rpartition(b"\n")
             if torn:
                 write_atomically(self.metrics, whole + newline)
 
@@ -191,11 +235,6 @@ class RunDirectory:
         return (path for path in self._artifacts if path.exists())
 
 
-def new_directory() -> RunDirectory:
-    """Return a directory of its own for a new run below outputs/runs; it is not made yet."""
-    return RunDirectory(Path("outputs", "runs", fresh_name()).absolute())
-
-
 class SweepRecord(RunDirectory):
     """A sweep's directory as MLflow sees it: the parent of its runs, with the configuration of one of its jobs."""
 
@@ -205,19 +244,7 @@ class SweepRecord(RunDirectory):
         super().__init__(path)
         self.info = path / PARENT
         self._artifacts = (path / "multirun.yaml", path / "leaderboard.csv", self.plots)
+        self._own += [self.info.name, *(file.name for file in self._artifacts)]
 
     def _remove_parts(self) -> None:
         """Leave those of its runs alone, which may have outlived it."""
-
-
-def _record(line: bytes) -> dict[str, Any]:
-    """Read a record: numbers by name, null where one was not finite.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    row = json.loads(line)
-    whole = isinstance(row, dict) and isinstance(row.get("timestamp"), int) and isinstance(row.get("epoch", 0), int)
-    if not whole or not all(value is None or isinstance(value, int | float) for value in row.values()):
-        raise ValueError(f"a line must hold a record, got {line[:40].decode(errors='replace')}")
-    return row

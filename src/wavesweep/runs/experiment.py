@@ -21,11 +21,11 @@ from wavesweep.models.forecasting import forecast_part, to_network
 from wavesweep.models.scores import Metrics, drift, mse, scores
 from wavesweep.models.weights import serialize
 from wavesweep.runs import pictures
-from wavesweep.runs.checkpoint import Checkpoint, save_checkpoint
+from wavesweep.runs.checkpoint import Checkpoint, restore, save_checkpoint
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.training.least_squares import LeastSquares
 from wavesweep.training.optimizers import LBFGS
-from wavesweep.training.selection import Kept, Selection
+from wavesweep.training.selection import Selection
 from wavesweep.training.steps import Spent
 from wavesweep.training.trainer import GradientDescent, Record, Trainer
 
@@ -64,14 +64,14 @@ def run(
     Raises:
         Interrupted: If a signal came; a checkpoint is there unless no epoch has ended.
         Pruned: If the listener gave the run up.
+        Refused: If the checkpoint does not fit.
     """
     trainer = make_trainer(config, data)
     network = trainer.network
     selection = Selection(config.training, config.objective, network)
     signals.check()
     if checkpoint:
-        trainer.restore(checkpoint["training"])
-        selection.kept = Kept(**checkpoint["kept"])
+        selection.kept = restore(directory, trainer, checkpoint)
     recorded = [epoch for epoch in range(1, trainer.epochs + 1) if trainer.is_recorded(epoch)]
     illustrated = pictures.illustrated(recorded, all_of_them=config.training.epoch_figures == "all")
 

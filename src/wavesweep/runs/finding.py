@@ -1,4 +1,4 @@
-"""Finding runs that stand on disk, and reading their configuration again."""
+"""Finding runs that stand on disk, reading their configuration again, and finding room for new ones."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wavesweep.base.errors import Refused
-from wavesweep.base.files import read_yaml
+from wavesweep.base.files import fresh_name, read_yaml
 from wavesweep.config.config import Config, dump, flatten, parse
 from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
 
@@ -21,6 +21,11 @@ def find_runs(place: Path) -> list[RunDirectory]:
         raise Refused(f"{place} must be a run's directory, or one that holds runs, but is not there; name another")
     kinds = {"run.json": RunDirectory, PARENT: SweepRecord}
     return [kind(folder) for folder, files in folders(place) for name, kind in kinds.items() if name in files]
+
+
+def new_directory() -> RunDirectory:
+    """Return a directory of its own for a new run below outputs/runs; it is not made yet."""
+    return RunDirectory(Path("outputs", "runs", fresh_name()).absolute())
 
 
 def folders(place: Path) -> Iterator[tuple[Path, list[str]]]:

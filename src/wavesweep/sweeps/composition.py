@@ -5,7 +5,7 @@ Composing takes Hydra some 40 ms, changing values 1 ms; and what has been compos
 
 import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,24 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_d
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, flag_override
-from yaml import YAMLError
+from omegaconf.errors import OmegaConfBaseException
 
-from wavesweep.base.errors import Refused
-from wavesweep.base.files import write_atomically
+from wavesweep.base.errors import Refused, in_short, shown
+from wavesweep.base.files import read_yaml, within, write_yaml
 from wavesweep.sweeps.space import Dimension
 from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 
-RESOLVERS = {"hydra", "oc.create", "oc.decode", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "oc.select"}
-"""The resolvers that stored configurations may call: none depends on the machine or the moment, or looks elsewhere."""
+RESOLVERS = {"hydra", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "oc.select"}
+"""The resolvers that stored configurations may call: none depends on the machine or the moment, looks elsewhere, or
+evaluates a text, as oc.create and oc.decode do: that could be put together from harmless pieces."""
 
 
 FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
 """The override that keeps the files of workers apart from those of jobs."""
 
 
-_CALL = re.compile(r"\$\{\s*([^{}:\s]*(?:\$\{[^}]*\}[^{}:\s]*)*)\s*:")
+_CALL = re.compile(r"\$\{\s*+([^{}:\s]*+)\s*+:")
+_NESTED, _AFTER = re.compile(r"\$\{[^}$]*+\$"), re.compile(r"\}[^{},:\s]*+\s*+:")
 Composed = tuple[DictConfig, dict[str, str | None]]
 """A configuration without Hydra's own node, and the option chosen in each group."""
 
@@ -59,6 +61,8 @@ class Composer:
         config = copy.deepcopy(composed)
         values = [text for text in overrides if text.split("=", 1)[0] not in self.groups]
         ConfigLoaderImpl._apply_overrides_to_config(parse(values), config)
+        if "hydra" in config:
+            raise Refused(f"{' '.join(overrides)}: a job can't change how Hydra runs it; leave hydra out")
         return config, choices
 
     def choice(self, overrides: list[str]) -> tuple[str, ...]:
@@ -104,8 +108,7 @@ def by_hydra(config: DictConfig, config_loader: Any, local: list[str]) -> Callab
 def save(config: DictConfig, path: Path, local: tuple[str, ...]) -> None:
     """Write a composed configuration, less its local nodes; what depends on here and now is written as it is now."""
     kept = OmegaConf.masked_copy(config, [str(key) for key in config if key not in local])
-    raw = OmegaConf.to_container(kept, resolve=False)
-    write_atomically(path, OmegaConf.to_yaml(OmegaConf.create(_settled(raw, config))).encode())
+    write_yaml(path, _settled(OmegaConf.to_container(kept, resolve=False, enum_to_str=True), config))
 
 
 def _settled(raw: Any, config: DictConfig, path: str = "") -> Any:
@@ -113,17 +116,41 @@ def _settled(raw: Any, config: DictConfig, path: str = "") -> Any:
         return {key: _settled(value, config, f"{path}[{key}]") for key, value in raw.items()}
     if isinstance(raw, list):
         return [_settled(value, config, f"{path}[{index}]") for index, value in enumerate(raw)]
+    key = path[1:-1].replace("][", ".")
+    if raw is not None and not isinstance(raw, str | int | float):
+        raise Refused(f"{key}: a sweep stores plain values alone, got a {type(raw).__name__}; write it as text")
     if not isinstance(raw, str) or not _strangers(raw):
         return raw
     if raw.count("${") > len(_CALL.findall(raw)):  # there is one that names a key
-        key = path[1:-1].replace("][", ".")
         raise Refused(f"{key}: {raw} mixes what is fixed now with what jobs may change; use a key for each")
-    return OmegaConf.select(config, path)
+    settled = OmegaConf.select(config, path)
+    return OmegaConf.to_container(settled) if OmegaConf.is_config(settled) else settled
 
 
 def _strangers(text: str) -> set[str]:
     """Return the resolvers that a text calls and a stored configuration may not."""
-    return set(_CALL.findall(text.replace("\\", ""))) - RESOLVERS
+    text = text.replace("\\", "")
+    computed = {"a name that is computed"} if _NESTED.search(text) and _AFTER.search(text) else set()
+    return set(_CALL.findall(text)) - RESOLVERS | computed
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Return all texts among nested values, keys included."""
+    if isinstance(value, dict | list):
+        for one in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(one)
+    elif isinstance(value, str):
+        yield value
+
+
+def check_subdir(plan: Plan) -> None:
+    """Make sure that the name of a job's directory can be computed wherever the sweep is resumed.
+
+    Raises:
+        Refused: If it can't.
+    """
+    if found := _strangers(plan.subdir) - {"now"}:
+        raise Refused(f"hydra.sweep.subdir must not call {shown(found.pop())}, since a sweep may be resumed elsewhere")
 
 
 def from_files(sweep: SweepDirectory, plan: Plan, config: DictConfig, local: tuple[str, ...]) -> Composer:
@@ -131,18 +158,23 @@ def from_files(sweep: SweepDirectory, plan: Plan, config: DictConfig, local: tup
     here = OmegaConf.masked_copy(config, [key for key in local if key in config])
 
     def load(choice: tuple[str, ...]) -> Composed:
-        stored = plan.configs[" ".join(choice)]
-        path = sweep.configs / stored["file"]
+        stored = plan.configs.get(" ".join(choice))
+        if stored is None:
+            raise Refused(f"{sweep.plan} is damaged (it has no configuration of {shown(' '.join(choice))}); restore it")
+        path = within(sweep.path, f"{sweep.configs.name}/{stored.file}")
         try:
-            kept: Any = OmegaConf.load(path)
-            found = _strangers(OmegaConf.to_yaml(kept)) or {"hydra"} & set(map(str, kept))
-        except (OSError, ValueError, YAMLError) as error:
-            raise Refused(f"{path} is damaged ({str(error).splitlines()[0]}); restore it") from None
-        if found or not isinstance(kept, DictConfig):
-            raise Refused(f"{path} must hold plain values, got {found.pop() if found else 'a list'}; restore it")
+            values = read_yaml(path)
+        except OSError as error:
+            raise Refused(f"{path} can't be read ({error.strerror}); restore it") from None
+        if found := {one for text in _texts(values) for one in _strangers(text)} or {"hydra"} & values.keys():
+            raise Refused(f"{path} must hold plain values, got {shown(found.pop())}; restore it")
+        try:
+            kept = OmegaConf.create(values)
+        except (OmegaConfBaseException, ValueError) as error:
+            raise Refused(f"{path} is damaged ({in_short(error)}); restore it") from None
         kept.merge_with(here)
         OmegaConf.set_struct(kept, True)
-        return kept, stored["choices"]
+        return kept, stored.choices
 
     return Composer(set(plan.groups), load)
 

@@ -13,9 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 from hydra_plugins.wavesweep.sweeper import Options
 from wavesweep.base.errors import Refused
 from wavesweep.base.terminal import say
-from wavesweep.sweeps.composition import Composer, by_hydra, from_files, group_keys, save
+from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, from_files, group_keys, save
 from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid, parse_dimensions
-from wavesweep.sweeps.store import Plan, SweepDirectory
+from wavesweep.sweeps.store import MOST_TRIALS, Plan, Stored, SweepDirectory
 from wavesweep.sweeps.task import SweepTask
 
 log = logging.getLogger("wavesweep")
@@ -91,6 +91,9 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
         groups=sorted(groups),
         configs={},
     )
+    if plan.n_trials > MOST_TRIALS:
+        raise Refused(f"a sweep must have at most {MOST_TRIALS} jobs, got {plan.n_trials}; sweep over less at a time")
+    check_subdir(plan)
     for text in typed:
         if plan.is_grid and text.startswith(("hydra.sweeper.n_trials", "hydra.sweeper.seed")):
             log.warning("%s has no effect: no dimension is an interval, so all combinations run", text)
@@ -175,7 +178,7 @@ def write(sweep: Sweep, prepared: Prepared, fingerprint: dict[str, str]) -> None
     for number, choice in enumerate(map(prepared.composer.choice, prepared.plan.typical(0))):
         config, choices = prepared.composer.load(choice)
         save(config, sweep.directory.configs / f"{number}.yaml", sweep.task.local)
-        configs[" ".join(choice)] = {"file": f"{number}.yaml", "choices": choices}
+        configs[" ".join(choice)] = Stored(f"{number}.yaml", choices)
     sweep.directory.write_plan(replace(prepared.plan, configs=configs, fingerprint=fingerprint))
 
 
@@ -186,6 +189,8 @@ def reopen(sweep: Sweep, arguments: list[str]) -> Prepared:
         Refused: If other dimensions are typed, code or data are not what it began on, or jobs can't be run here.
     """
     plan, directory = sweep.directory.read_plan(), sweep.directory
+    directory.check_plain(trial.directory for trial in directory.read_trials(plan) if trial.directory)
+    check_subdir(plan)
     dimensions, local = _dimensions(sweep, arguments)
     begun = {one.key: _sorted(one) for one in plan.dimensions}
     if others := [one.text for one in dimensions if begun.get(one.key) != _sorted(one)]:

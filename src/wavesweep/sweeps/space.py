@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,10 @@ class Dimension:
         if self.interval is None:
             return f"{self.name}={','.join(self.values)}"
         return f"{self.name}={self.interval.low:g}…{self.interval.high:g}"
+
+    def allows(self, text: str) -> bool:
+        """Say whether a text is one of its values, or for an interval a number, as written in overrides."""
+        return text in self.values if self.interval is None else bool(re.fullmatch(r"[-+.0-9e]{1,40}", text))
 
     def typical(self, number: int) -> str:
         """Return one of its values; numbers from 0 upwards give all of a list, or both bounds of an interval."""

@@ -4,25 +4,40 @@ What stands here is all that there is of a sweep: workers, the live view, `resum
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+import re
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
 from itertools import product
 from pathlib import Path
-from random import Random
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from wavesweep.base.errors import Refused
-from wavesweep.base.files import write_atomically
-from wavesweep.sweeps.space import Dimension, Interval, grid_overrides, is_grid
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from wavesweep.base.errors import Refused, in_short
+from wavesweep.base.files import check_plain, read_small, within, write_atomically
+from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid
 
 SWEEP = "sweep.json"  # in a sweep's directory: what it is to do
 FORMAT = 1
-MOST_DEATHS = 3  # of workers that held a trial; see sweeper.py
+MOST_TRIALS = 100_000
+MOST_BYTES = 1 << 22  # of a plan, which may list thousands of values
 SECONDS_FOR_A_LOOK = 1.0  # for which a worker may hold the sweep's lock, to see whether it is free
 State = Literal["waiting", "running", "interrupted", "finished", "diverged", "pruned", "failed"]
 ENDED = ("finished", "diverged", "pruned", "failed")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a choice of groups composes to.
+
+    Attributes:
+        file: The composed configuration, in the sweep's `configs`.
+        choices: The option chosen in each group, as Hydra takes it: no `${…}`, which it would evaluate.
+    """
+
+    file: str
+    choices: dict[str, Annotated[str, Field(pattern="^[^$]*$")] | None]
 
 
 @dataclass(frozen=True)
@@ -43,15 +58,32 @@ class Plan:
     """
 
     dimensions: list[Dimension]
-    n_trials: int
+    n_trials: Annotated[int, Field(ge=0, le=MOST_TRIALS)]
     pruner: str | None
     seed: int
     launcher: list[str]
     subdir: str
     fingerprint: dict[str, str]
     groups: list[str]
-    configs: dict[str, dict[str, Any]]
+    configs: dict[str, Stored]
     format: int = FORMAT
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
+
+    def check(self) -> None:
+        """Make sure that its jobs can be listed.
+
+        Raises:
+            ValueError: If they can't.
+        """
+        if self.format != FORMAT:
+            raise ValueError(f"format must be {FORMAT}, got {self.format}; use the version that wrote it")
+        if empty := [one.key for one in self.dimensions if one.interval is None and not one.values]:
+            raise ValueError(f"{empty[0]} must have at least one value, got none")
+        if self.is_grid and self.n_trials != grid_size(self.dimensions):
+            raise ValueError(
+                f"n_trials must be {grid_size(self.dimensions)}, as many as combinations, got {self.n_trials}"
+            )
 
     @property
     def is_grid(self) -> bool:
@@ -93,6 +125,8 @@ class Trial:
     deaths: int = 0
     marks: dict[str, float] = field(default_factory=dict)
 
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
+
     @property
     def ended(self) -> bool:
         """Whether no worker needs to look at it any more."""
@@ -103,8 +137,7 @@ class SweepDirectory:
     """Names, locks and safe writing of a sweep's files."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.id = path.absolute().name
+        self.path, self.id = path, path.absolute().name
         self.plan = path / SWEEP
         self.configs = path / "configs"
         self.trials = path / "trials"
@@ -120,6 +153,7 @@ class SweepDirectory:
         """
         from filelock import FileLock, Timeout
 
+        check_plain(self.path, [".lock"])
         try:
             return FileLock(self.path / ".lock", timeout=patience).acquire()
         except Timeout:
@@ -145,13 +179,10 @@ class SweepDirectory:
             Refused: If it can't be read.
         """
         try:
-            values = json.loads(self.plan.read_text("utf-8"))
-            dimensions = [_dimension(**dimension) for dimension in values.pop("dimensions")]
-            plan = Plan(dimensions=dimensions, **values)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise Refused(f"{self.plan} is damaged, or of another version ({error}); restore it") from None
-        if plan.format != FORMAT:
-            raise Refused(f"{self.plan} must have format {FORMAT}, got {plan.format}; use the version that wrote it")
+            plan = _PLAN.validate_json(read_small(self.plan, MOST_BYTES))
+            plan.check()
+        except (OSError, ValueError) as error:
+            raise Refused(f"{self.plan} is damaged, or of another version ({in_short(error)}); restore it") from None
         return plan
 
     def write_trial(self, trial: Trial) -> None:
@@ -166,81 +197,54 @@ class SweepDirectory:
         """
         path = self.trials / f"{number}.json"
         try:
-            return Trial(**json.loads(path.read_text("utf-8")))
+            trial = _TRIAL.validate_json(read_small(path))
+            if trial.number != number:
+                raise ValueError(f"number must be {number}, got {trial.number}")
+            within(self.path, trial.directory)
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError) as error:
-            raise Refused(f"{path} is damaged ({error}); remove it: if the sweep is resumed, it runs again") from None
+        except ValueError as error:
+            raise _damaged(path, error) from None
+        return trial
 
     def read_trials(self, plan: Plan) -> list[Trial]:
         """Read all trials, those of a grid that have not begun included."""
         numbers = range(plan.n_trials) if plan.is_grid else sorted(self.begun())
-        return [self.read_trial(number) or Trial(number, grid_overrides(plan.dimensions, number)) for number in numbers]
+        return [self._read_or_make(plan, number) for number in numbers]
+
+    def _read_or_make(self, plan: Plan, number: int) -> Trial:
+        trial = self.read_trial(number)
+        if trial is None:
+            return Trial(number, grid_overrides(plan.dimensions, number))
+        pairs = [text.partition("=") for text in trial.overrides]
+        keys, values = [key for key, _, _ in pairs], [value for _, _, value in pairs]
+        fits = keys == [one.key for one in plan.dimensions] and all(map(Dimension.allows, plan.dimensions, values))
+        if not fits:
+            raise _damaged(self.trials / f"{number}.json", ValueError("its overrides are not those of the sweep"))
+        return trial
 
     def begun(self) -> set[int]:
         """Return the numbers of trials that have a record."""
-        return {int(path.stem) for path in self.trials.iterdir() if path.suffix == ".json"}
+        return {int(path.stem) for path in self.trials.glob("*.json") if re.fullmatch("0|[1-9][0-9]{0,4}", path.stem)}
+
+    def check_plain(self, jobs: Iterable[str]) -> None:
+        """Make sure that all that a sweep and its jobs write to is files and folders, given the jobs' directories.
+
+        Raises:
+            Refused: If something is a link or a device.
+        """
+        own = (self.plan, self.configs, self.trials, self.leaderboard, self.plots, self.stop)
+        check_plain(
+            self.path, [*(path.name for path in own), ".queue.lock", ".parent.lock", "multirun.yaml", "workers", *jobs]
+        )
 
 
-def _dimension(key: str, values: list[str], ordered: bool, interval: dict[str, Any] | None) -> Dimension:
-    return Dimension(key, tuple(values), ordered, Interval(**interval) if interval else None)
+_PLAN, _TRIAL = TypeAdapter(Plan), TypeAdapter(Trial)
+
+
+def _damaged(path: Path, error: ValueError) -> Refused:
+    return Refused(f"{path} is damaged ({in_short(error)}); remove it: if the sweep is resumed, it runs again")
 
 
 def _json(values: dict[str, Any]) -> bytes:
     return json.dumps(values, indent=2, ensure_ascii=False).encode()
-
-
-class Queue:
-    """Hands out trials to one worker: each to one worker at a time, and none that has ended.
-
-    Args:
-        sweep: The sweep's directory.
-        launch: This start of the sweep. A worker of the same start that is gone died: the trial that it held is
-            charged with that. Of an earlier start that was killed, nothing is charged.
-        propose: Gives the overrides of a trial that isn't one of a grid; called with all others locked out.
-    """
-
-    def __init__(self, sweep: SweepDirectory, launch: str, propose: Callable[[int], list[str]]) -> None:
-        self.sweep, self.launch = sweep, launch
-        self.plan = sweep.read_plan()
-        self._propose = partial(grid_overrides, self.plan.dimensions) if self.plan.is_grid else propose
-        self._open = list(range(self.plan.n_trials))
-        if self.plan.is_grid and self.plan.pruner:  # which in a grid's order would compare neighbours alone
-            Random(self.plan.seed).shuffle(self._open)  # noqa: S311
-
-    @contextmanager
-    def take(self) -> Iterator[Trial | None]:
-        """Hold the next trial that nobody holds; None if there is none."""
-        from filelock import FileLock
-
-        with ExitStack() as held:
-            with FileLock(self.sweep.path / ".queue.lock", poll_interval=0.01):
-                trial = self._next(held)
-            yield trial
-
-    def _next(self, held: ExitStack) -> Trial | None:
-        from filelock import FileLock, Timeout
-
-        for number in list(self._open):
-            with suppress(Timeout):
-                held.enter_context(FileLock(self.sweep.trials / f"{number}.lock", timeout=0))
-                if trial := self._begin(number):
-                    return trial
-                held.close()
-        return None
-
-    def _begin(self, number: int) -> Trial | None:
-        """Mark a trial that is held as running; None if it has ended."""
-        trial = self.sweep.read_trial(number) or Trial(number, self._propose(number))
-        if trial.state == "running" and trial.launch == self.launch:
-            trial = replace(trial, deaths=trial.deaths + 1)
-            if trial.deaths >= MOST_DEATHS:
-                reason = f"its worker died {trial.deaths} times; it may need more memory than there is"
-                trial = replace(trial, state="failed", reason=reason)
-                self.sweep.write_trial(trial)
-        if trial.ended:
-            self._open.remove(number)
-            return None
-        trial = replace(trial, state="running", launch=self.launch)
-        self.sweep.write_trial(trial)
-        return trial

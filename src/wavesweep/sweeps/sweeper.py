@@ -26,7 +26,7 @@ SECONDS_TO_WAIT = 2.0  # for workers of an earlier start to end
 PATIENCE = 3
 """Starts of workers in vain, in a row, after which a sweep gives up.
 
-This and `store.MOST_DEATHS` are all that bounds it. A worker that dies while it holds a trial is charged to that, and
+This and `worker.MOST_DEATHS` are all that bounds it. A worker that dies while it holds a trial is charged to that, and
 the third such death fails it: so the deaths of workers at work come to an end, and our launcher replaces each at once.
 A worker that dies before it takes a trial is charged to none: it is started again after the end of the others, as long
 as some trial has ended, or was charged, since the start before.

@@ -4,10 +4,12 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, SupportsFloat, cast
 
 from hydra.core.hydra_config import HydraConfig
@@ -17,11 +19,13 @@ from omegaconf import DictConfig
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Pruned, in_one_line
+from wavesweep.base.files import check_plain, within
 from wavesweep.base.redaction import without_password
 from wavesweep.base.repeating import repeating
 from wavesweep.base.signals import Interrupted
 from wavesweep.sweeps.composition import from_files, with_hydra
-from wavesweep.sweeps.store import Queue, SweepDirectory, Trial
+from wavesweep.sweeps.space import grid_overrides
+from wavesweep.sweeps.store import SweepDirectory, Trial
 from wavesweep.sweeps.task import SweepTask, heard_by
 
 if TYPE_CHECKING:
@@ -29,6 +33,63 @@ if TYPE_CHECKING:
 
 
 SECONDS_BETWEEN_LOOKS = 1.0
+MOST_DEATHS = 3  # of workers that held a trial; see sweeper.py
+
+
+class Queue:
+    """Hands out trials to one worker: each to one worker at a time, and none that has ended.
+
+    Args:
+        sweep: The sweep's directory.
+        launch: This start of the sweep. A worker of the same start that is gone died: the trial that it held is
+            charged with that. Of an earlier start that was killed, nothing is charged.
+        propose: Gives the overrides of a trial that isn't one of a grid; called with all others locked out.
+    """
+
+    def __init__(self, sweep: SweepDirectory, launch: str, propose: Callable[[int], list[str]]) -> None:
+        self.sweep, self.launch = sweep, launch
+        self.plan = sweep.read_plan()
+        self._propose = partial(grid_overrides, self.plan.dimensions) if self.plan.is_grid else propose
+        self._open = list(range(self.plan.n_trials))
+        if self.plan.is_grid and self.plan.pruner:  # which in a grid's order would compare neighbours alone
+            Random(self.plan.seed).shuffle(self._open)  # noqa: S311
+
+    @contextmanager
+    def take(self) -> Iterator[Trial | None]:
+        """Hold the next trial that nobody holds; None if there is none."""
+        from filelock import FileLock
+
+        with ExitStack() as held:
+            with FileLock(self.sweep.path / ".queue.lock", poll_interval=0.01):
+                trial = self._next(held)
+            yield trial
+
+    def _next(self, held: ExitStack) -> Trial | None:
+        from filelock import FileLock, Timeout
+
+        for number in list(self._open):
+            with suppress(Timeout):
+                held.enter_context(FileLock(self.sweep.trials / f"{number}.lock", timeout=0))
+                if trial := self._begin(number):
+                    return trial
+                held.close()
+        return None
+
+    def _begin(self, number: int) -> Trial | None:
+        """Mark a trial that is held as running; None if it has ended."""
+        trial = self.sweep.read_trial(number) or Trial(number, self._propose(number))
+        if trial.state == "running" and trial.launch == self.launch:
+            trial = replace(trial, deaths=trial.deaths + 1)
+            if trial.deaths >= MOST_DEATHS:
+                reason = f"its worker died {trial.deaths} times; it may need more memory than there is"
+                trial = replace(trial, state="failed", reason=reason)
+                self.sweep.write_trial(trial)
+        if trial.ended:
+            self._open.remove(number)
+            return None
+        trial = replace(trial, state="running", launch=self.launch)
+        self.sweep.write_trial(trial)
+        return trial
 
 
 def _nobody() -> None:
@@ -121,8 +182,10 @@ class Shift:
     def _run_job(self) -> JobReturn:
         config, choices = self.composer.compose(self.trial.overrides)
         config = with_hydra(config, self.hydra, self.trial.directory or self.plan.subdir, self.trial, choices)
+        directory = str(config.hydra.sweep.subdir)
+        check_plain(within(self.sweep.path, directory), [""])
         if not self.trial.directory:
-            self._record(directory=str(config.hydra.sweep.subdir))
+            self._record(directory=directory)
         return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=self.context)
 
     def _record(self, **changes: Any) -> None:

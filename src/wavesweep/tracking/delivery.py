@@ -185,7 +185,7 @@ def _dataset_input(part: dict[str, Any]) -> "DatasetInput":
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     profile = json.dumps(dict(zip(("num_series", "num_steps", "num_channels"), part["shape"], strict=True)))
-    dataset = Dataset(part["name"], part["digest"], "wavesweep", json.dumps(part["source"]), profile=profile)
+    dataset = Dataset(part["name"], part["digest"], "wavesweep", json.dumps(part.get("source")), profile=profile)
     return DatasetInput(dataset, [InputTag("mlflow.data.context", part["context"])])
 
 

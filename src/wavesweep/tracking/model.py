@@ -5,7 +5,7 @@ import platform
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from wavesweep.base.files import write_atomically
+from wavesweep.base.files import read_yaml, write_atomically
 from wavesweep.config.config import Config
 from wavesweep.runs.directory import RunDirectory
 
@@ -18,7 +18,7 @@ def announce_model(client: "MlflowClient", run_id: str, directory: RunDirectory)
     from mlflow.models import Model
 
     if directory.model.exists():
-        model = Model.load(str(directory.model / "MLmodel"))
+        model = Model.from_dict(read_yaml(directory.model / "MLmodel"))
         model.run_id, model.artifact_path = run_id, directory.model.name
         client.set_tag(run_id, "mlflow.log-model.history", json.dumps([model.get_tags_dict()]))
 

@@ -137,9 +137,10 @@ def proceed(prepared: Prepared, directory: RunDirectory, listen: "Listener") -> 
     if then and then != now:
         raise Refused(f"{directory.path} was begun on other data ({', '.join(then)}), got {', '.join(now)}; start anew")
     tags, checkpoint = dict(info.tags), load_checkpoint(directory)
-    if (here := environment()[names.VERSIONS]) != tags[names.VERSIONS].rpartition(RESUMED)[2]:
-        log.warning("the run was begun on %s and goes on on %s", tags[names.VERSIONS], here)
-        tags[names.VERSIONS] += RESUMED + here
+    begun = tags.get(names.VERSIONS, "unknown versions")
+    if (here := environment()[names.VERSIONS]) != begun.rpartition(RESUMED)[2]:
+        log.warning("the run was begun on %s and goes on on %s", begun, here)
+        tags[names.VERSIONS] = begun + RESUMED + here
     with signals.deferred():
         info = replace(info, status="running", ended=None, tags=tags)
         return _carry_out(prepared, directory, info, listen, checkpoint)

@@ -1,0 +1,426 @@
+"""What is stored is data, not a program: whatever stands in its place is refused in a line, and does nothing else."""
+
+import io
+import json
+import os
+import pickle
+import shutil
+import socket
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load, save
+
+from tests.support import stores
+from tests.support.commands import SMALL, small
+from tests.support.forking import Forked, environment, heavy
+from wavesweep.base.files import read_sealed, seal
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.info import RunInfo
+from wavesweep.runs.preparation import prepare
+from wavesweep.tracking.tracked_run import execute
+
+TRUSTED = {*sys.stdlib_module_names, "wavesweep"}
+SECONDS, BYTES = 1.0, 200 << 20
+CANARY = "k6vJq-canary"
+STOPPED, ENDED, SWEEP, OUTSIDE = "outputs/runs/stopped", "outputs/runs/ended", "outputs/sweeps/sweep", "outside"
+QUIET = "hydra/launcher=basic"
+COMMANDS = {
+    "resume": ("resume", STOPPED),
+    "sync": ("sync", ENDED),
+    "attributes": ("attributes", ENDED),
+    "reproduce": ("reproduce", ENDED),
+    "forecast": ("forecast", ENDED),
+    "diff": ("diff", ENDED, ENDED),
+    "resume a sweep": ("resume", SWEEP, QUIET),
+    "summary": ("summary", SWEEP),
+}
+"""The commands that read what is stored, each with a directory to read."""
+OF_RUNS = ("resume", "sync", "attributes", "reproduce", "forecast", "diff")
+OF_SWEEPS = ("resume a sweep", "summary")
+
+
+class Stopped(Exception):
+    pass
+
+
+class Evil:
+    """What runs a program as it is unpickled."""
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return os.system, (f"touch {OUTSIDE}/evil",)
+
+
+@pytest.fixture(scope="module")
+def victims(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place with a run that was stopped, one that has ended, a sweep of which a job is left, and a folder outside."""
+    place = tmp_path_factory.mktemp("victims")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        prepared = prepare(small("training.epochs=4"))
+        for path, last in ((STOPPED, 2), (ENDED, None)):
+
+            def listen(epoch: int, *_: object, last: int | None = last) -> None:
+                if epoch == last:
+                    raise Stopped
+
+            Path(path).mkdir(parents=True)
+            try:
+                execute(prepared, RunDirectory(Path(path)), RunInfo([], {}, None), listen)
+            except Stopped:
+                assert last
+    line = ("-m", *SMALL, "model=tiny", "seed=0,1", f"hydra.sweep.dir={SWEEP}", QUIET)
+    done = heavy().run(*line, cwd=place, environment=environment())
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(place / SWEEP / "1")
+    change(place / SWEEP / "trials" / "1.json", state="waiting", directory="", objective=None)
+    for path in (place / "outputs").glob("ml*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (place / OUTSIDE).mkdir()
+    (place / OUTSIDE / "secret").write_text(f"secret: {CANARY}\n")
+    return place
+
+
+class Seen(NamedTuple):
+    """How a command ended, and what it did; see tests/support/guarded.py."""
+
+    ended: Forked
+    report: dict[str, Any]
+
+
+def guarded(place: Path, command: str) -> Seen:
+    """Run a command in a place, under guard; of its surroundings, the canary and all that it takes for its own."""
+    report = place.parent / "report.json"
+    variables = environment(WAVESWEEP_CANARY=CANARY, WAVESWEEP_TEMPLATE=str(stores.template))
+    line = (str(report), str(place / "outputs"), *COMMANDS[command])
+    ended = heavy().run(*line, cwd=place, environment=variables, module="tests.support.guarded")
+    return Seen(ended, json.loads(report.read_text()))
+
+
+@pytest.fixture(scope="module")
+def benign(victims: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
+    """Tell what a command reports that finds all in order: beyond its place, it only asks git what code runs."""
+
+    @cache
+    def report(command: str) -> dict[str, Any]:
+        place = shutil.copytree(victims, tmp_path_factory.mktemp("benign") / "place")
+        ended, found = guarded(place, command)
+        assert ended.returncode == 0, ended.stderr
+        assert [one for one in found["done"] if "'git'" not in one] == []
+        return found
+
+    return report
+
+
+Spoil = Callable[[Path], object]
+
+
+@dataclass
+class Case:
+    """Something hostile.
+
+    Attributes:
+        name: What it is.
+        spoil: Puts it into a directory, of a run or a sweep.
+        words: What each command says of it.
+        commands: Those that read it.
+    """
+
+    name: str
+    spoil: Spoil
+    words: str
+    commands: tuple[str, ...] = OF_RUNS
+
+
+def change(path: Path, **values: object) -> None:
+    """Change values of a JSON file; of those within each other, __ stands between the keys."""
+    content = json.loads(path.read_text())
+    for key, value in values.items():
+        *around, name = key.split("__")
+        inner = content
+        for one in around:
+            inner = inner[int(one) if one.isdigit() else one]
+        inner[name] = value
+    path.write_text(json.dumps(content))
+
+
+def changing(file: str, **values: object) -> Spoil:
+    return lambda path: change(path / file, **values)
+
+
+def writing(file: str, content: str | bytes) -> Spoil:
+    return lambda path: (path / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def adding(file: str, content: str) -> Spoil:
+    return lambda path: (path / file).write_text((path / file).read_text() + content)
+
+
+def configured(**values: object) -> Spoil:
+    """Change values of config.yaml; __ stands between keys."""
+
+    def spoil(path: Path) -> None:
+        content = yaml.safe_load((path / "config.yaml").read_text())
+        for key, value in values.items():
+            *around, name = key.split("__")
+            inner = content
+            for one in around:
+                inner = inner[one]
+            inner[name] = value
+        (path / "config.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+
+    return spoil
+
+
+def removed(path: Path) -> Path:
+    """Make way for something else."""
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+    return path
+
+
+def linking(file: str, to: str) -> Spoil:
+    return lambda path: removed(path / file).symlink_to(path.parents[2] / to)
+
+
+def fifo(file: str) -> Spoil:
+    return lambda path: os.mkfifo(removed(path / file))
+
+
+def huge(file: str) -> Spoil:
+    return lambda path: os.truncate(path / file, 8 << 30)
+
+
+def door(path: Path) -> None:
+    """Put a socket in place of config.yaml; its name is short, or it could not be bound."""
+    with pytest.MonkeyPatch.context() as patch, socket.socket(socket.AF_UNIX) as listener:
+        patch.chdir(path)
+        removed(Path("config.yaml"))
+        listener.bind("config.yaml")
+
+
+def archive(content: object, **damage: Any) -> Spoil:
+    """Seal what torch saves."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer, **damage)
+    return writing("checkpoint.pt", seal(buffer.getvalue()))
+
+
+def restored(**values: Any) -> Spoil:
+    """Change what a checkpoint holds; __ stands between keys."""
+
+    def spoil(path: Path) -> None:
+        content = torch.load(io.BytesIO(read_sealed(path / "checkpoint.pt", 1 << 30)), weights_only=True)
+        for key, value in values.items():
+            *around, name = key.split("__")
+            inner = content
+            for one in around:
+                inner = inner[one]
+            inner[name] = value
+        archive(content)(path)
+
+    return spoil
+
+
+def bomb(path: Path) -> None:
+    """Seal an archive of which a member is a thousand times as large as the file."""
+    buffer = io.BytesIO()
+    torch.save({"version": 1, "weights": torch.zeros(10)}, buffer)
+    with zipfile.ZipFile(buffer) as there, zipfile.ZipFile(path / "bomb", "w", zipfile.ZIP_DEFLATED) as made:
+        for name in there.namelist():
+            made.writestr(name, bytes(200 << 20) if "/data/" in name else there.read(name))
+    writing("checkpoint.pt", seal((path / "bomb").read_bytes()))(path)
+
+
+def weighing(**tensors: torch.Tensor) -> Spoil:
+    """Change tensors of model.safetensors."""
+
+    def spoil(path: Path) -> None:
+        there = load((path / "model.safetensors").read_bytes())
+        names = {name.replace(".", "_"): name for name in there}
+        (path / "model.safetensors").write_bytes(save(there | {names[key]: value for key, value in tensors.items()}))
+
+    return spoil
+
+
+def record(**values: object) -> Spoil:
+    return adding("metrics.jsonl", json.dumps({"timestamp": 1, "epoch": 99} | values) + "\n")
+
+
+informed, planned = partial(changing, "run.json"), partial(changing, "sweep.json")
+
+
+def stored(**values: object) -> Spoil:
+    return planned(configs={"model=tiny": {"file": "0.yaml", "choices": {}} | values})
+
+
+def composing(text: str) -> Spoil:
+    return adding("configs/0.yaml", text + "\n")
+
+
+def header(entries: object) -> bytes:
+    text = json.dumps(entries).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+LAUGHS = "a: &a [1]\n" + "".join(
+    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+BILLION = {"network.head.weight": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}}
+TENSORS = "must hold tensors and plain values alone; remove it"
+PLAIN = "must hold plain values, got"
+NO_CONFIG = "config.yaml is no configuration"
+FILE, LINK, WITHIN = "must be a plain file, got something else", "got a link", "must name a place within"
+READ, WRITTEN, RESUME = OF_RUNS, ("resume", "sync"), ("resume",)
+FIND, FORECAST, KEPT = ("reproduce", "forecast", "diff"), ("forecast", "attributes"), ("attributes",)
+ALL_SWEEPS, JOBS = OF_SWEEPS, ("resume a sweep",)
+HUNDRED = {"values": [str(n) for n in range(100)], "ordered": False, "interval": None}
+ENDLESS = [HUNDRED | {"key": str(n)} for n in range(9)]
+
+CASES = [
+    Case("a class to make", configured(_target_="os.system"), "_target_ is not a key of this configuration"),
+    Case("a class in a part", configured(dataset___target_="os.system"), "dataset._target_ is not a key"),
+    Case("a variable", configured(tracking__experiment="${oc.env:WAVESWEEP_CANARY}"), PLAIN),
+    Case("Hydra's node", configured(hydra={"run": {"dir": "/x"}}), "hydra is not a key of this configuration"),
+    Case("a call by a tag", adding("config.yaml", "x: !!python/object/apply:os.system [id]\n"), "got the tag"),
+    Case("a module by a tag", adding("config.yaml", "x: !!python/module:antigravity\n"), "got the tag", ("resume",)),
+    Case("a billion laughs", writing("config.yaml", LAUGHS), "got an alias", ("resume", "sync")),
+    Case("brackets", writing("config.yaml", "[" * 100_000), NO_CONFIG),
+    Case("nested rows", writing("config.yaml", "- " * 50_000), "at most 32 groups and lists", ("resume", *FIND)),
+    Case("a key that is a number", configured(**{"5": 6}), "is not a key", RESUME),
+    Case("a key that is none", adding("config.yaml", "5: 6\n"), "5 Keys should be strings, got 5", ("resume", "sync")),
+    Case("a date", adding("config.yaml", "x: 2020-01-01\n"), f"{PLAIN} a date", RESUME),
+    Case("bytes", configured(seed=b"abc"), f"{PLAIN} the tag", RESUME),
+    Case("a long number", adding("config.yaml", f"x: 0x{'f' * 900}\n"), "must be less than 2^64", ("sync", *FIND)),
+    Case("a number to base 60", adding("config.yaml", f"x: {':'.join('1' * 50_000)}\n"), "at most 1000 characters"),
+    Case("many keys", adding("config.yaml", "".join(f"a{n}: 1\n" for n in range(10_000))), "a0 is not a key", RESUME),
+    Case("a list", writing("config.yaml", "[1]"), "it must hold keys and values", RESUME),
+    Case("lists for a number", configured(training__epochs=[[1]]), "training.epochs must be a whole number", RESUME),
+    Case("a terminal's orders", adding("config.yaml", '"\\e]0;x\\a": 1\n'), "\\x1b]0;x\\x07 is not a key"),
+    Case("another encoding", writing("config.yaml", "a: 1".encode("utf-16")), NO_CONFIG, RESUME),
+    Case("a link for the configuration", linking("config.yaml", f"{OUTSIDE}/secret"), LINK),
+    Case("a pipe for the configuration", fifo("config.yaml"), "got", OF_RUNS),
+    Case("a socket for the configuration", door, "got", ("attributes", *FIND)),
+    Case("a huge configuration", huge("config.yaml"), "it must have at most 131072 bytes"),
+    Case("a variable in what was composed", adding("composed.yaml", "x: ${oc.env:HOME}\n"), PLAIN, FIND),
+    Case("a link for what was composed", linking("composed.yaml", f"{OUTSIDE}/secret"), LINK, FIND),
+    Case("a nested run.json", writing("run.json", "[" * 100_000), "run.json is damaged"),
+    Case("another's key", informed(run_key="' or '1' = '1"), "run.json is damaged", ("sync", *FIND)),
+    Case("a time beyond all", informed(started=10**400), "run.json is damaged", ("sync", *FIND)),
+    Case("an input without its digest", informed(inputs=[{"context": "x"}]), "it must have a context"),
+    Case("an epoch that is none", informed(tags={"wavesweep.kept_epoch": "x"}), "must be an epoch", KEPT),
+    Case("a link for run.json", linking("run.json", f"{OUTSIDE}/secret"), LINK),
+    Case("a pipe for run.json", fifo("run.json"), "got", ("resume", *FIND)),
+    Case("a huge run.json", huge("run.json"), "it must have at most 1048576 bytes"),
+    Case("a nested record", writing("metrics.jsonl", "[" * 60_000 + "\n"), "metrics.jsonl is damaged"),
+    Case("an endless record", writing("metrics.jsonl", "[" * 6_000_000), "a line must have less than 65536 bytes"),
+    Case("an epoch beyond all", record(epoch=10**400), "a line must hold a record"),
+    Case("a text for a value", record(**{"train/loss": "x"}), "a line must hold a record", ("sync", *FIND)),
+    Case("an epoch without its objective", record(), "an epoch must have the objective", KEPT),
+    Case("a link for the records", linking("metrics.jsonl", f"{OUTSIDE}/secret"), LINK),
+    Case("a pipe for the records", fifo("metrics.jsonl"), "got"),
+    Case("huge records", huge("metrics.jsonl"), "it must have at most 268435456 bytes"),
+    Case("a pickle", writing("checkpoint.pt", seal(pickle.dumps(Evil()))), TENSORS, RESUME),
+    Case("a pickle of torch's", archive({"version": 1, "x": Evil()}), TENSORS, RESUME),
+    Case("an old pickle of torch's", archive(Evil(), _use_new_zipfile_serialization=False), TENSORS, RESUME),
+    Case("a bomb", bomb, TENSORS, RESUME),
+    Case("a checkpoint that is none", archive([1]), "is no checkpoint; remove it", RESUME),
+    Case("a checkpoint of nothing", archive({"version": 1}), "does not fit the run ('training')", RESUME),
+    Case("an epoch of the future", restored(training__epoch=10**9), "its epoch must be one of", RESUME),
+    Case("no random state", restored(training__random=torch.zeros(3)), "does not fit the run", RESUME),
+    Case("other weights", restored(kept__weights={"x": torch.zeros(1)}), "does not fit the run", RESUME),
+    Case("a text for weights", restored(kept__weights="x"), "does not fit the run", RESUME),
+    Case("a billion entries", writing("model.safetensors", header(BILLION)), "it is no safetensors file", FORECAST),
+    Case("weights that are a pickle", writing("model.safetensors", pickle.dumps(Evil())), "damaged", FORECAST),
+    Case("nan for a mean", weighing(scaler_mean=torch.tensor([torch.nan]).double()), "must be finite", FORECAST),
+    Case("other shapes", weighing(network_unit=torch.zeros(5)), "unit must be float32 of shape (1,)", FORECAST),
+    Case("a link for weights", linking("model.safetensors", f"{OUTSIDE}/secret"), LINK, ("sync", *FORECAST, *FIND)),
+    Case("a pipe for weights", fifo("model.safetensors"), "got", ("sync", *FORECAST, *FIND)),
+    Case("huge weights", huge("model.safetensors"), "it must have at most", (*FORECAST, *FIND)),
+    Case("a link for pictures", linking("plots", OUTSIDE), LINK, WRITTEN),
+    Case("a link for the log", linking("wavesweep.log", f"{OUTSIDE}/log"), LINK, RESUME),
+    Case("a link for the model", linking("model", OUTSIDE), LINK, WRITTEN),
+    Case("a link for a lock", linking(".lock", f"{OUTSIDE}/secret"), LINK, WRITTEN),
+    Case("a link for what is being written", linking("model.safetensors.part", f"{OUTSIDE}/secret"), LINK, WRITTEN),
+    Case("a nested plan", writing("sweep.json", "[" * 100_000), "sweep.json is damaged", ALL_SWEEPS),
+    Case("a grid without an end", planned(dimensions=ENDLESS), "n_trials", ALL_SWEEPS),
+    Case("jobs without an end", planned(n_trials=10**12), "n_trials", ALL_SWEEPS),
+    Case("a link for the plan", linking("sweep.json", f"{OUTSIDE}/secret"), LINK, ALL_SWEEPS),
+    Case("a pipe for the plan", fifo("sweep.json"), FILE, ALL_SWEEPS),
+    Case("a huge plan", huge("sweep.json"), "it must have at most", ALL_SWEEPS),
+    Case("a trial elsewhere", changing("trials/0.json", directory="../../../outside"), WITHIN, ALL_SWEEPS),
+    Case("a trial at a place", changing("trials/0.json", directory="/tmp"), WITHIN, ALL_SWEEPS),  # noqa: S108
+    Case("a trial beyond a link", linking("0", OUTSIDE), "got a link to elsewhere", ALL_SWEEPS),
+    Case("a variable for a place", changing("trials/1.json", directory="${oc.env:HOME}"), WITHIN, ALL_SWEEPS),
+    Case("overrides of Hydra", changing("trials/1.json", overrides=["+hydra.x=1"]), "its overrides", ALL_SWEEPS),
+    Case("a huge trial", huge("trials/0.json"), "it must have at most", ALL_SWEEPS),
+    Case("a pipe for a trial", fifo("trials/0.json"), FILE, ALL_SWEEPS),
+    Case("a variable in a configuration", composing("x: ${oc.env:WAVESWEEP_CANARY}"), f"{PLAIN} oc.env", JOBS),
+    Case("a name that is computed", composing("n: env\nx: ${oc.${n}:HOME}"), f"{PLAIN} a name that is computed", JOBS),
+    Case("a text that is put together", composing("x: ${oc.decode:'$${n}oc.env'}"), f"{PLAIN} oc.decode", JOBS),
+    Case("Hydra's node in a sweep", composing("hydra: {job_logging: {x: 1}}"), f"{PLAIN} hydra", JOBS),
+    Case("a tag in a sweep", composing("x: !!python/object/apply:os.system [id]"), "got the tag", JOBS),
+    Case("a configuration elsewhere", stored(file="../../x"), WITHIN, JOBS),
+    Case("a variable for an option", stored(choices={"a": "${x}"}), "sweep.json is damaged", ALL_SWEEPS),
+    Case("a variable for a folder", planned(subdir="${oc.env:HOME}"), "must not call oc.env", JOBS),
+    Case("a link for workers", linking("workers", OUTSIDE), LINK, JOBS),
+    Case("a link for a trial's files", linking("trials/x.lock", f"{OUTSIDE}/secret"), LINK, JOBS),
+    Case("a nested parent.json", writing("parent.json", "[" * 100_000), "parent.json is damaged", JOBS),
+    Case("a link for a sweep's lock", linking(".lock", f"{OUTSIDE}/secret"), LINK, JOBS),
+    Case("a sweep's own configuration", configured(tracking__uri="${oc.env:HOME}"), PLAIN, JOBS),
+]  # fmt: skip
+
+QUICK = ("attributes", "diff", "summary")
+OFTEN = {
+    "a pickle of torch's", "a bomb", "no random state", "a link for pictures", "a variable in a configuration",
+    "a name that is computed", "Hydra's node in a sweep", "a variable for a folder",
+}  # fmt: skip
+"""Of what takes longer to be refused, that which is tried by default too."""
+
+
+def runs() -> Iterator[Any]:
+    """Return each case with each command; of most, the quickest command by default."""
+    for case in CASES:
+        for command in dict.fromkeys(case.commands):
+            often = command == case.commands[-1] and (command in QUICK or case.name in OFTEN)
+            yield pytest.param(case, command, marks=[] if often else pytest.mark.slow, id=f"{case.name}, {command}")
+
+
+@pytest.mark.parametrize(("case", "command"), list(runs()))
+def test_what_is_hostile_is_refused_and_does_nothing(
+    case: Case, command: str, victims: Path, benign: Callable[[str], dict[str, Any]], tmp_path: Path
+) -> None:
+    place = shutil.copytree(victims, tmp_path / "place")
+    usual = benign(command)
+    case.spoil(place / COMMANDS[command][1])
+    ended, report = guarded(place, command)
+    strange = {name for name in report["imported"] if name.partition(".")[0] not in TRUSTED} - {*usual["imported"]}
+    assert set(report["done"]) <= set(usual["done"])
+    assert strange == set()
+    assert sorted(path.name for path in (place / OUTSIDE).iterdir()) == ["secret"]
+    assert (place / OUTSIDE / "secret").read_text() == f"secret: {CANARY}\n"
+    assert ended.returncode == (4 if command == "sync" else 2), ended.stderr
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("" if command == "sync" else "wavesweep: ")
+    assert case.words in line
+    assert line.isprintable()
+    told = ended.stdout + ended.stderr + "".join(files(place / "outputs"))
+    assert "Traceback" not in told
+    assert CANARY not in told
+    assert "weights_only" not in told
+    assert report["seconds"] < SECONDS
+    assert report["bytes"] < BYTES
+
+
+def files(place: Path) -> list[str]:
+    """Return the text of all files that can hold one."""
+    found = (path for path in place.rglob("*") if path.suffix != ".patch")  # which holds what tests say
+    plain = [path for path in found if not path.is_symlink() and path.is_file()]
+    return [path.read_text(errors="replace") for path in plain if path.stat().st_size < 1 << 24]

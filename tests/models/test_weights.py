@@ -1,0 +1,124 @@
+"""Stored weights: what is loaded forecasts as what was stored, to the last bit; what does not fit is refused."""
+
+import json
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from tests.support.parts import composed
+from wavesweep.base.errors import Refused
+from wavesweep.data.scaling import Scaler
+from wavesweep.models.configured import Model
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.forecasting import closed_loop
+from wavesweep.models.weights import copy_weights, load_network, serialize
+
+SERIES, STEPS, CHANNELS, HORIZON = 2, 23, 3, 40
+SCALER = Scaler(np.array([0.1, -2.0, 3.0]), np.array([1.5, 0.3, 7.0]))
+VALUES = np.random.default_rng(1).normal(size=(SERIES, STEPS, CHANNELS))
+
+RECURRENT = [
+    ("model=tiny", f"model.normalization={norm}", f"model.dropout={dropout}", f"model.difference={difference}", *sizes)
+    for norm, dropout, difference, sizes in product(
+        ("none", "batch", "layer"),
+        (0.0, 0.2),
+        ("true", "false"),
+        (["model.hidden_sizes=[17]"], ["model.hidden_sizes=[7,5]", "model.head_size=3", "model.output=increment"]),
+    )
+]
+MODELS = [
+    *RECURRENT,
+    ("model=pointwise",),
+    ("model=linear", "model.order=5"),
+    ("model=medium", "model.difference=true"),
+]
+
+
+def trained(model: Model, dtype: str) -> Forecaster:
+    """Return a network that has seen data in every mode."""
+    torch.manual_seed(0)
+    network = model.build(CHANNELS, dtype)
+    series = torch.from_numpy(SCALER.scale(VALUES)).to(getattr(torch, dtype))
+    network.adapt(series)
+    if not model.has_gradient:
+        network.fit(series)
+        return network
+    network.train()
+    network.one_step(series, torch.zeros(SERIES, dtype=torch.int64))  # by which batch normalization learns
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return network
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("overrides", MODELS, ids=" ".join)
+def test_a_loaded_network_forecasts_what_the_stored_one_does(overrides: tuple[str, ...], dtype: str) -> None:
+    model = composed(*overrides).model
+    network = trained(model, dtype)
+    loaded, scaler = load_network(model, dtype, serialize(copy_weights(network), SCALER))
+    start = np.array([0, 4])
+    expected = closed_loop(network, SCALER, VALUES, start, HORIZON)
+    assert np.isfinite(expected).all()
+    np.testing.assert_array_equal(closed_loop(loaded, scaler, VALUES, start, HORIZON), expected)
+    assert not loaded.training
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in network.state_dict().items())
+    before = [parameter.requires_grad for parameter in network.parameters()]
+    assert [parameter.requires_grad for parameter in loaded.parameters()] == before
+
+
+TINY = composed("model=tiny", "model.hidden_sizes=[5]", "model.difference=false").model
+GOOD = serialize(copy_weights(TINY.build(CHANNELS, "float32")), SCALER)
+
+
+def changed(**tensors: torch.Tensor | None) -> bytes:
+    """Return the stored network with some tensors changed, added or left out; _ stands for a dot in their names."""
+    there = {name.replace(".", "_"): name for name in load(GOOD)}
+    named = load(GOOD) | {there.get(name, name): value for name, value in tensors.items()}
+    return save({name: value for name, value in named.items() if value is not None})
+
+
+def header(entries: dict[str, Any]) -> bytes:
+    """Return a safetensors file that claims to hold tensors, and holds none."""
+    text = json.dumps(entries).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+BILLIONS = {"network.head.weight": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}}
+DAMAGED = {
+    "nothing": (b"", "it is no safetensors file"),
+    "text": (b"not a network at all", "its header must have at most"),
+    "a header of a billion bytes": ((10**9).to_bytes(8, "little") + b"{}", "its header must have at most"),
+    "a billion entries": (header(BILLIONS), "it is no safetensors file"),
+    "truncated": (GOOD[:-5], "it is no safetensors file"),
+    "nested": ((5000).to_bytes(8, "little") + b"[" * 5000, "it is no safetensors file"),
+    "no scaling": (changed(scaler_mean=None), "scaler.mean and scaler.std must be a float64 for each channel"),
+    "scaling of float32": (changed(scaler_std=torch.ones(3)), "must be a float64 for each channel"),
+    "scaling of nan": (changed(scaler_mean=torch.full([3], torch.nan).double()), "must be finite"),
+    "scaling of 0": (changed(scaler_std=torch.zeros(3).double()), "the latter positive"),
+    "more channels": (
+        changed(scaler_mean=torch.ones(4).double(), scaler_std=torch.ones(4).double()),
+        "unit must be float32 of shape (4,), got float32 of shape (3,)",
+    ),
+    "another type": (changed(network_head_bias=torch.zeros(3).double()), "must be float32 of shape (3,), got float64"),
+    "a weight is missing": (changed(network_unit=None), "unit is missing"),
+    "one too many": (changed(more=torch.zeros(1)), "more is no weight of the network"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_what_is_damaged_or_does_not_fit_is_refused(name: str) -> None:
+    content, words = DAMAGED[name]
+    with pytest.raises(Refused, match=r"^model\.safetensors is damaged, or not of this configuration") as refused:
+        load_network(TINY, "float32", content)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_configuration_of_billions_of_weights_takes_no_memory() -> None:
+    huge = TINY.model_copy(update={"hidden_sizes": (65536,) * 100})
+    with pytest.raises(Refused, match=r"after|layers\.\d+\.\w+ is missing"):
+        load_network(huge, "float32", GOOD)
