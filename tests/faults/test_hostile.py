@@ -377,19 +377,14 @@ CASES = [
     Case("a sweep's own configuration", configured(tracking__uri="${oc.env:HOME}"), PLAIN, JOBS),
 ]  # fmt: skip
 
-QUICK = ("attributes", "diff", "summary")
-OFTEN = {
-    "a pickle of torch's", "a bomb", "no random state", "a link for pictures", "a variable in a configuration",
-    "a name that is computed", "Hydra's node in a sweep", "a variable for a folder",
-}  # fmt: skip
-"""Of what takes longer to be refused, that which is tried by default too."""
+QUICK = ("diff", "summary")
 
 
 def runs() -> Iterator[Any]:
-    """Return each case with each command; of most, the quickest command by default."""
+    """Return each case with each command that reads it; with the quickest by default."""
     for case in CASES:
         for command in dict.fromkeys(case.commands):
-            often = command == case.commands[-1] and (command in QUICK or case.name in OFTEN)
+            often = command in QUICK
             yield pytest.param(case, command, marks=[] if often else pytest.mark.slow, id=f"{case.name}, {command}")
 
 

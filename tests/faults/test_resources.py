@@ -57,6 +57,7 @@ def test_a_full_disk_is_one_line_and_costs_nothing(size: int, straight: Path, tm
     is_in_mlflow(client, experiment, tmp_path / "survived")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
