@@ -130,6 +130,7 @@ class Run:
         stored, directory = from_directory(RunDirectory(self.path)), new_directory()
         with left_as_it_was(), signals.handing_on():
             prepared = prepare_again(stored, compose(), [])
+            directory.path.mkdir(parents=True)
             _finish(stored.config, directory, lambda listen: run_again(stored, prepared, directory, listen))
         return Reproduction(Run(directory.path), *conclude(stored, directory, rtol))
 

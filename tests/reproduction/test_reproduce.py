@@ -339,6 +339,8 @@ class TestVariations:
         assert "mine.yaml is a configuration, no run: it is run, and compared with nothing\n" in done.stderr
         first, second = (yaml.safe_load(path.read_text()) for path in (config, again.config))
         assert first | {"tracking": None} == second | {"tracking": None}
+        config.write_text(command("--cfg", "job", *TINY, cwd=tmp_path).stdout)
+        assert "${public:" in config.read_text(), "the address, which belongs to here and now"
         _, varied = reproduce(tmp_path, "mine.yaml", "seed=9")
         assert varied.read_config()["seed"] == 9
         assert varied.read_info().tags[names.BASED_ON] == "mine.yaml"

@@ -1,6 +1,7 @@
 """`wavesweep reproduce` and `wavesweep diff`."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from wavesweep.base.errors import Refused, relative
@@ -10,11 +11,12 @@ from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import Flags, check_passwords
 from wavesweep.cli.progress import fail, follow, log_into, show
 from wavesweep.config.composing import compose, offer
-from wavesweep.config.config import Config
+from wavesweep.config.config import Config, dump, flatten
 from wavesweep.config.overrides import overrides_of
 from wavesweep.reproduction.report import diff as report_diff
 from wavesweep.reproduction.reproducing import conclude, prepare_again, run_again
 from wavesweep.reproduction.stored import StoredRun, find_run
+from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.finding import new_directory, read_stored
 from wavesweep.runs.info import RunInfo
 from wavesweep.tracking.tracked_run import execute, prepare_alone
@@ -74,7 +76,7 @@ def _vary(place: str, here: Config, overrides: list[str], *, multirun: bool) -> 
     if not [text for text in overrides if not text.startswith(("hydra.", "hydra/", "tracking."))]:
         raise Refused(f"reproduce {place} is to vary, but nothing changes; give KEY=VALUE")
     if Path(place).is_file():
-        composed, name = read_stored(Path(place), {}), place
+        composed, name = _read_bare(Path(place), here, []), place
     else:
         stored = find_run(place, here.tracking)
         composed, name = stored.composed or stored.config, stored.place
@@ -85,31 +87,46 @@ def _vary(place: str, here: Config, overrides: list[str], *, multirun: bool) -> 
     return run_hydra([*(["-m"] * multirun), *overrides], offer(composed), name)
 
 
+def _read_bare(path: Path, here: Config, keys: list[str]) -> Config:
+    """Read a configuration that stands alone; it is tracked as configured here and now."""
+    local = flatten(dump(here))
+    return read_stored(path, {key: local[key] for key in local if key in keys or key.startswith("tracking.")})
+
+
 def _run_bare(path: Path, here: Config, keys: list[str]) -> int:
     """Run a configuration that stands alone."""
-    values = {key: getattr(getattr(here, key.partition(".")[0]), key.partition(".")[2]) for key in keys}
-    config = read_stored(path, values).model_copy(update={"tracking": here.tracking})
-    directory = new_directory()
-    log_into(directory)
-    log.info("%s is a configuration, no run: it is run, and compared with nothing", path)
-    prepared = prepare_alone(config)
-    directory.path.mkdir(parents=True)
-    info = RunInfo(*overrides_of(config), sweep_id=None)
-    return show(prepared.config, directory, lambda listen: execute(prepared, directory, info, listen))
+    config = _read_bare(path, here, keys)
+    prepared, info = prepare_alone(config), RunInfo(*overrides_of(config), sweep_id=None)
+
+    def carry_out(directory: RunDirectory) -> int:
+        log.info("%s is a configuration, no run: it is run, and compared with nothing", path)
+        return show(prepared.config, directory, lambda listen: execute(prepared, directory, info, listen))
+
+    return _in_new_directory(carry_out)
 
 
 def _reproduce(stored: StoredRun, here: Config, keys: list[str], rtol: float) -> int:
     """Run a stored run again, and say how the two compare."""
-    directory = new_directory()
-    log_into(directory)
     prepared = prepare_again(stored, here, keys)
+
+    def carry_out(directory: RunDirectory) -> int:
+        outcome = follow(prepared.config, directory, lambda listen: run_again(stored, prepared, directory, listen))
+        equal, report = conclude(stored, directory, rtol)
+        say(report)
+        return FAILED if not equal else 0 if outcome.tracked else UNTRACKED
+
+    return _in_new_directory(carry_out)
+
+
+def _in_new_directory(carry_out: Callable[[RunDirectory], int]) -> int:
+    """Carry out a new run in a directory of its own, with its log there; return the exit code."""
+    directory = new_directory()
+    directory.path.mkdir(parents=True)
+    log_into(directory)
     log.info("writing to %s", relative(directory.path))
     try:
-        outcome = follow(prepared.config, directory, lambda listen: run_again(stored, prepared, directory, listen))
+        return carry_out(directory)
     except Refused:
         raise
     except Exception as error:
         return fail(error, directory)
-    equal, report = conclude(stored, directory, rtol)
-    say(report)
-    return FAILED if not equal else 0 if outcome.tracked else UNTRACKED

@@ -55,7 +55,7 @@ def run_again(stored: StoredRun, prepared: Prepared, directory: RunDirectory, li
     Args:
         stored: The run.
         prepared: What `prepare_again` gave.
-        directory: Of the new run; it is made.
+        directory: Of the new run; it exists.
         listen: Is told of each record.
 
     Raises:
@@ -69,7 +69,6 @@ def run_again(stored: StoredRun, prepared: Prepared, directory: RunDirectory, li
         if epoch == last:
             raise Pruned
 
-    directory.path.mkdir(parents=True, exist_ok=True)
     overrides = [stored.name] if stored.name != "defaults" else []
     info = RunInfo(overrides, stored.choices, sweep_id=None, tags={REPRODUCES: stored.place})
     try:
