@@ -101,7 +101,7 @@ def _remarks(board: Leaderboard, sweep: SweepDirectory) -> Iterator[tuple[str, s
         yield f"{state}: {which}{': ' * bool(reason)}{reason}", STYLES[state]
     if best := board.winner:
         overrides = without_seed(best.trials[0]) if board.has_seeds else best.trials[0].overrides
-        yield f"best: {' '.join(overrides) or 'the defaults'}", "bold green"
+        yield f"best: {' '.join(overrides) or 'as given'}", "bold green"
         skill = "" if best.skill is None else f", skill {_percent(best.skill)}"
         yield f"  objective {shown_number(best.objective, best.interval)}{skill}", ""
         yield from [(f"  {board.test}", "")] if board.test else []

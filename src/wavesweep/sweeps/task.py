@@ -123,7 +123,7 @@ class SweepTask:
         trials = sweep.read_trials(plan)
         if finished := [(trial.objective, trial.number, trial) for trial in trials if trial.objective is not None]:
             objective, number, best = min(finished)
-            what = without_password(" ".join(best.overrides)) or "the defaults"
+            what = without_password(" ".join(best.overrides)) or "as given"
             say(f"best: {objective:.6g} by job {number}: {what}, in {relative(sweep.path / best.directory)}")
         if left := plan.n_trials - sum(trial.ended for trial in trials):
             log.warning("%d of %d jobs are left; %s goes on", left, plan.n_trials, self.resuming(relative(sweep.path)))
