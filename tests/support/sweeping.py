@@ -125,11 +125,15 @@ def _command_line(pid: int) -> bytes:
 
 def held(sweep: Path, pid: int) -> int | None:
     """Return the trial that a process runs: that counts as running, and whose lock it has open; else None."""
-    with suppress(OSError):
+    opened: list[str] = []
+    with suppress(OSError):  # of a process that has ended
         for file in Path(f"/proc/{pid}/fd").iterdir():
-            match = re.fullmatch(rf"{re.escape(str(sweep / 'trials'))}/(\d+)\.lock", str(file.readlink()))
-            if match and (trial := SweepDirectory(sweep).read_trial(int(match[1]))) and trial.state == "running":
-                return trial.number
+            with suppress(OSError):  # of a file that has been closed since
+                opened.append(str(file.readlink()))
+    for name in opened:
+        match = re.fullmatch(rf"{re.escape(str(sweep / 'trials'))}/(\d+)\.lock", name)
+        if match and (trial := SweepDirectory(sweep).read_trial(int(match[1]))) and trial.state == "running":
+            return trial.number
     return None
 
 
