@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -82,9 +83,7 @@ def from_directory(directory: RunDirectory) -> StoredRun:
     Raises:
         Refused: If it can't be read.
     """
-    info, records = directory.read_info(), {}
-    for row in directory.read_metrics():
-        records[row.get("epoch", 0)] = {key: row[key] for key in row if "/" in key and row[key] is not None}
+    info, scores = directory.read_info(), directory.read_scores()
     return StoredRun(
         place=str(relative(directory.path)),
         name=info.name,
@@ -92,7 +91,7 @@ def from_directory(directory: RunDirectory) -> StoredRun:
         choices=info.choices,
         tags=info.tags,
         data={part["context"]: part["digest"] for part in info.inputs},
-        records=records,
+        records={epoch: {key: x for key, x in row.items() if not isnan(x)} for epoch, row in scores.items()},
         **_files(directory),
     )
 

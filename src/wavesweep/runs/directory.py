@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -108,7 +108,7 @@ class RunDirectory:
 
     def write_info(self, info: RunInfo) -> None:
         """Write run.json."""
-        write_atomically(self.info, json.dumps(asdict(info), indent=2, ensure_ascii=False).encode())
+        write_atomically(self.info, INFO.dump_json(info, indent=2))
 
     def read_info(self) -> RunInfo:
         """Read run.json.
@@ -163,15 +163,23 @@ class RunDirectory:
         except (ValueError, RecursionError) as error:
             raise Refused(f"{self.metrics} is damaged ({in_short(error)}); restore it, or start a new run") from None
 
+    def read_scores(self) -> dict[int, dict[str, float]]:
+        """Read the metrics of each recorded epoch, and as of epoch 0 what is measured once; nan what was not finite."""
+        nan = float("nan")
+        return {
+            row.get("epoch", 0): {key: nan if row[key] is None else row[key] for key in row if "/" in key}
+            for row in self.read_metrics()
+        }
+
     def read_objectives(self) -> dict[int, float]:
         """Read the objective at each recorded epoch, nan where it was not finite."""
         if not self.config.exists():
             return {}
         name = str(self.read_config().get("objective"))
-        rows = [row for row in self.read_metrics() if "epoch" in row]
-        if any(name not in row for row in rows):
+        scores = {epoch: row.get(name) for epoch, row in self.read_scores().items() if epoch}
+        if None in scores.values():
             raise Refused(f"{self.metrics} is damaged (an epoch must have the objective {name}); restore it")
-        return {row["epoch"]: float("nan") if row[name] is None else row[name] for row in rows}
+        return scores  # type: ignore[return-value]
 
     def read_kept_epoch(self) -> int:
         """Read which epoch's weights a run kept that has finished or diverged.

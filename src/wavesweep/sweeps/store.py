@@ -3,11 +3,10 @@
 What stands here is all that there is of a sweep: workers, the live view, `resume` and `summary` read it alone.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -170,7 +169,7 @@ class SweepDirectory:
     def write_plan(self, plan: Plan) -> None:
         """Write the plan; from then on the sweep can be resumed."""
         self.trials.mkdir(exist_ok=True)
-        write_atomically(self.plan, _json(asdict(plan)))
+        write_atomically(self.plan, _PLAN.dump_json(plan, indent=2))
 
     def read_plan(self) -> Plan:
         """Read the plan.
@@ -187,7 +186,7 @@ class SweepDirectory:
 
     def write_trial(self, trial: Trial) -> None:
         """Write the record of a trial."""
-        write_atomically(self.trials / f"{trial.number}.json", _json(asdict(trial)))
+        write_atomically(self.trials / f"{trial.number}.json", _TRIAL.dump_json(trial, indent=2))
 
     def read_trial(self, number: int) -> Trial | None:
         """Read the record of a trial; None if it has none yet.
@@ -244,7 +243,3 @@ _PLAN, _TRIAL = TypeAdapter(Plan), TypeAdapter(Trial)
 
 def _damaged(path: Path, error: ValueError) -> Refused:
     return Refused(f"{path} is damaged ({in_short(error)}); remove it: if the sweep is resumed, it runs again")
-
-
-def _json(values: dict[str, Any]) -> bytes:
-    return json.dumps(values, indent=2, ensure_ascii=False).encode()
