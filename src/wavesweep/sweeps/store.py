@@ -18,7 +18,6 @@ from wavesweep.base.files import check_plain, read_small, within, write_atomical
 from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid
 
 SWEEP = "sweep.json"  # in a sweep's directory: what it is to do
-FORMAT = 1
 MOST_TRIALS = 100_000
 MOST_BYTES = 1 << 22  # of a plan, which may list thousands of values
 SECONDS_FOR_A_LOOK = 1.0  # for which a worker may hold the sweep's lock, to see whether it is free
@@ -65,18 +64,12 @@ class Plan:
     fingerprint: dict[str, str]
     groups: list[str]
     configs: dict[str, Stored]
-    format: int = FORMAT
+    format: Literal[1] = 1
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
-    def check(self) -> None:
-        """Make sure that its jobs can be listed.
-
-        Raises:
-            ValueError: If they can't.
-        """
-        if self.format != FORMAT:
-            raise ValueError(f"format must be {FORMAT}, got {self.format}; use the version that wrote it")
+    def __post_init__(self) -> None:
+        """Make sure that its jobs can be listed."""
         if empty := [one.key for one in self.dimensions if one.interval is None and not one.values]:
             raise ValueError(f"{empty[0]} must have at least one value, got none")
         if self.is_grid and self.n_trials != grid_size(self.dimensions):
@@ -124,7 +117,7 @@ class Trial:
     deaths: int = 0
     marks: dict[str, float] = field(default_factory=dict)
 
-    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants")  # of marks
 
     @property
     def ended(self) -> bool:
@@ -178,11 +171,9 @@ class SweepDirectory:
             Refused: If it can't be read.
         """
         try:
-            plan = _PLAN.validate_json(read_small(self.plan, MOST_BYTES))
-            plan.check()
+            return _PLAN.validate_json(read_small(self.plan, MOST_BYTES))
         except (OSError, ValueError) as error:
             raise Refused(f"{self.plan} is damaged, or of another version ({in_short(error)}); restore it") from None
-        return plan
 
     def write_trial(self, trial: Trial) -> None:
         """Write the record of a trial."""
@@ -200,11 +191,11 @@ class SweepDirectory:
             if trial.number != number:
                 raise ValueError(f"number must be {number}, got {trial.number}")
             within(self.path, trial.directory)
+            return trial
         except FileNotFoundError:
             return None
         except ValueError as error:
             raise _damaged(path, error) from None
-        return trial
 
     def read_trials(self, plan: Plan) -> list[Trial]:
         """Read all trials, those of a grid that have not begun included."""
