@@ -123,7 +123,7 @@ def as_series(values: "ArrayLike", channels: tuple[str, ...]) -> np.ndarray:
         channels: Their names.
 
     Raises:
-        Refused: If they are no such array, or not finite.
+        Refused: If they are no such array.
     """
     if hasattr(values, "columns"):  # whose rows are steps, not series
         raise Refused("values must be an array, got a table; give table[channels].to_numpy()[np.newaxis]")
@@ -135,6 +135,4 @@ def as_series(values: "ArrayLike", channels: tuple[str, ...]) -> np.ndarray:
         raise Refused(f"values must be (series, time, channel){alone}, got the shape {np.shape(values)}")
     if array.shape[1] == 1 < len(array):
         raise Refused(f"values are {len(array)} series of a single step; of one series, give values.ravel()")
-    if not np.isfinite(array).all():
-        raise Refused("values must be finite; fill or leave out those that are missing")
     return array

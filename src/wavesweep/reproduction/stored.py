@@ -13,7 +13,7 @@ from wavesweep.base.files import MOST_BYTES
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.groups import groups
 from wavesweep.runs.directory import MOST_WEIGHTS, PARENT, RunDirectory
-from wavesweep.runs.finding import find_runs, read_stored
+from wavesweep.runs.finding import read_stored, runs_below_outputs
 from wavesweep.tracking.addresses import sqlite_path
 from wavesweep.tracking.store import connect, require
 
@@ -70,8 +70,7 @@ def find_run(place: str, tracking: Tracking) -> StoredRun:
 
 def _latest() -> RunDirectory:
     """Return the run that was begun last of those below outputs/."""
-    outputs = Path("outputs")
-    runs = [run for run in find_runs(outputs) if not run.is_sweep] if outputs.is_dir() else []
+    runs = [run for run in runs_below_outputs() if not run.is_sweep]
     if not runs:
         raise Refused("latest names the run begun last below outputs, but there is none; name another")
     return max(runs, key=lambda run: run.read_info().started)

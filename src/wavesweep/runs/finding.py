@@ -23,6 +23,11 @@ def find_runs(place: Path) -> list[RunDirectory]:
     return [kind(folder) for folder, files in folders(place) for name, kind in kinds.items() if name in files]
 
 
+def runs_below_outputs() -> list[RunDirectory]:
+    """Return the runs and sweeps below outputs/, none where that is not there."""
+    return find_runs(Path("outputs")) if Path("outputs").is_dir() else []
+
+
 def new_directory() -> RunDirectory:
     """Return a directory of its own for a new run below outputs/runs; it is not made yet."""
     return RunDirectory(Path("outputs", "runs", fresh_name()).absolute())
