@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from wavesweep.base.terminal import Listener
-    from wavesweep.models.scores import Metrics
     from wavesweep.runs.experiment import Result
     from wavesweep.tracking.tracked_run import Outcome
 
@@ -53,8 +52,9 @@ class Run:
         """What was recorded so far: a row an epoch, a column a metric; nan where a value was not finite."""
         import pandas as pd
 
-        rows = [row for row in RunDirectory(self.path).read_metrics() if "epoch" in row]
-        return pd.DataFrame(map(_metrics, rows), pd.Index([row["epoch"] for row in rows], dtype=int, name="epoch"))
+        rows = RunDirectory(self.path).read_scores()
+        rows.pop(0, None)
+        return pd.DataFrame(list(rows.values()), pd.Index(rows, dtype=int, name="epoch"))
 
     @property
     def result(self) -> "Result":
@@ -71,8 +71,8 @@ class Run:
         kept = directory.read_kept_epoch()
         if self.status == "diverged":
             return Result(diverged=True, objective=directory.read_objective(), epoch=kept)
-        rows = {row.get("epoch"): _metrics(row) for row in directory.read_metrics()}
-        return Result(False, directory.read_objective(), kept, directory.of_kept_epoch(rows) | rows.get(None, {}))
+        rows = directory.read_scores()
+        return Result(False, directory.read_objective(), kept, directory.of_kept_epoch(rows) | rows.get(0, {}))
 
     @property
     def plots(self) -> dict[str, Path]:
@@ -243,8 +243,3 @@ def open_sweep(path: str | Path) -> Sweep:
     from wavesweep.leaderboard.finding import open_sweep as find
 
     return Sweep(find(str(path)).path.absolute())
-
-
-def _metrics(row: dict[str, float | None]) -> "Metrics":
-    """Return the metrics of a record, without its epoch, time and cost."""
-    return {key: float("nan") if value is None else value for key, value in row.items() if "/" in key}

@@ -49,27 +49,17 @@ class ServedForecaster:
         import pandas as pd
 
         channels = list(self.model.config.dataset.channels)
+        named = SERIES in model_input and SERIES not in channels
+        if named and (model_input.empty or bool(model_input[SERIES].isna().any())):
+            raise Refused("series must name the series of each row; fill in those that are missing")
+        groups: Any = model_input.groupby(SERIES, sort=False) if named else [(0, model_input)]
+        series = [Observed(name, rows[channels].to_numpy(dtype=np.float64)) for name, rows in groups]
         with self.lock:
-            series = _series(model_input, channels)
             forecasts = self.model.forecast(series, (params or {}).get("horizon"))
         table = pd.DataFrame(np.concatenate(forecasts), columns=channels)
-        if _tells_series(model_input, channels):
+        if named:
             table.insert(0, SERIES, [one.name for one in series for _ in forecasts[0]])
         return table
-
-
-def _tells_series(table: "pd.DataFrame", channels: list[str]) -> bool:
-    return SERIES in table and SERIES not in channels
-
-
-def _series(table: "pd.DataFrame", channels: list[str]) -> list[Observed]:
-    """Return the series whose rows stand in a table."""
-    if not _tells_series(table, channels):
-        return [Observed(0, table[channels].to_numpy(dtype=np.float64))]
-    if not len(table) or bool(table[SERIES].isna().any()):
-        raise Refused("series must name the series of each row; fill in those that are missing")
-    groups = table.groupby(SERIES, sort=False)
-    return [Observed(name, rows[channels].to_numpy(dtype=np.float64)) for name, rows in groups]  # type: ignore[arg-type]
 
 
 def _load_pyfunc(path: str) -> ServedForecaster:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import pickle
 import shutil
@@ -323,6 +324,7 @@ CASES = [
     Case("an endless record", writing("metrics.jsonl", "[" * 6_000_000), "a line must have less than 65536 bytes"),
     Case("an epoch beyond all", record(epoch=10**400), "a line must hold a record"),
     Case("a text for a value", record(**{"train/loss": "x"}), "a line must hold a record", ("sync", *FIND)),
+    Case("a value of nan", record(**{"train/loss": math.nan}), "a line must hold a record", ("sync", *FIND)),
     Case("an epoch without its objective", record(), "an epoch must have the objective", KEPT),
     Case("a link for the records", linking("metrics.jsonl", f"{OUTSIDE}/secret"), LINK),
     Case("a pipe for the records", fifo("metrics.jsonl"), "got"),

@@ -360,6 +360,7 @@ REFUSED = {
     ("reproduce", "a", "b"): "reproduce takes one run, got 2",
     ("reproduce", "latest"): "latest names the run begun last below outputs, but there is none; name another",
     ("reproduce", "abcd"): "abcd must be a run, but sqlite:///outputs/mlflow.db is not there; give another tracking.",
+    ("reproduce", "abcd", f"model.hidden_sizes=[{'1,' * 200}1]"): "abcd must be a run, but sqlite:///outputs/mlflow.db",
     ("reproduce", "."): ". must be a run's directory, MLflow's id of a run, or latest, got no run; name another",
     ("reproduce", "a", "--rtol", "x"): "reproduce: --rtol: invalid float value: 'x'; wavesweep reproduce --help shows",
     ("reproduce", "a", "--rtol", "-1"): "--rtol must be from 0 to 1, got -1; leave it out to compare every bit",
@@ -380,6 +381,11 @@ def test_a_refusal_is_one_line_and_leaves_nothing(
     assert done.stderr.startswith(f"wavesweep: {REFUSED[arguments]}")
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_may_look_like_an_override(wavesweep: Command, tmp_path: Path) -> None:
+    (tmp_path / "seed=1").mkdir()
+    assert wavesweep("forecast", "seed=1").stderr.startswith("wavesweep: seed=1 must be a run's directory")
 
 
 def test_an_id_that_names_no_run_or_several(place: Path) -> None:

@@ -177,7 +177,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         text = read_small(path, MOST_YAML).decode()
         _check_events(yaml.parse(text, loader))
         values = yaml.load(text, loader)  # noqa: S506  both are safe
-        _check_values(values)
+        for value in leaves(values):
+            _check_value(value)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise Refused(f"{path} is no configuration ({in_short(error)}); restore it") from None
     if not isinstance(values, dict):
@@ -203,12 +204,18 @@ def _check_events(events: Iterable[Any]) -> None:
             raise ValueError(f"at most {MOST_DEPTH} groups and lists may stand within each other")
 
 
-def _check_values(value: Any) -> None:
+def leaves(values: Any) -> Iterator[Any]:
+    """Yield what nested groups and lists hold, keys included."""
+    if isinstance(values, dict | list):
+        for one in [*values.values(), *values] if isinstance(values, dict) else values:
+            yield from leaves(one)
+    else:
+        yield values
+
+
+def _check_value(value: Any) -> None:
     """Refuse what YAML makes of some texts, such as dates, and whole numbers that nothing here can count with."""
-    if isinstance(value, dict | list):
-        for one in [*value.values(), *value] if isinstance(value, dict) else value:
-            _check_values(one)
-    elif not isinstance(value, str | int | float | None):
+    if not isinstance(value, str | int | float | None):
         raise ValueError(f"it must hold plain values, got a {type(value).__name__}")
-    elif isinstance(value, int) and abs(value) >= 1 << 64:
+    if isinstance(value, int) and abs(value) >= 1 << 64:
         raise ValueError(f"a whole number must be less than 2^64, got one of {value.bit_length()} bits")

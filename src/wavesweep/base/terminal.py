@@ -80,8 +80,8 @@ def _say_in_colour(text: str) -> None:
 Listener = Callable[[int, dict[str, float], int], None]
 """Called at each recorded epoch, with its metrics and the number of epochs in all; may raise Pruned to end the run."""
 
-Show = Callable[[int, int, str], None]
-"""Shows an epoch, of so many in all, and its scores."""
+Show = Callable[[str, int, int, str], None]
+"""Shows what is at work, how much is done, of how much in all, and its scores."""
 
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -95,13 +95,14 @@ def progress(objective: str, best: float = math.inf) -> Iterator[Listener]:
         objective: The metric to show.
         best: Its best value so far, of a run that is resumed.
     """
-    name, shown = ("val", _bar()) if interactive() else (objective, nullcontext(_lines()))
+    name, shown = ("val", bar()) if interactive() else (objective, nullcontext(_lines()))
     with shown as show:
 
         def listen(epoch: int, metrics: dict[str, float], epochs: int) -> None:
             nonlocal best
             best = min(best, metrics[objective])
-            show(epoch, epochs, f"loss {metrics[TRAIN_LOSS]:.2e}  {name} {metrics[objective]:.2e}  best {best:.2e}")
+            scores = f"loss {metrics[TRAIN_LOSS]:.2e}  {name} {metrics[objective]:.2e}  best {best:.2e}"
+            show(f"epoch {epoch}/{epochs}", epoch, epochs, scores)
 
         yield listen
 
@@ -110,28 +111,28 @@ def _lines() -> Show:
     """Return what logs an epoch, unless it comes soon after another."""
     due = time.monotonic() + SECONDS_BETWEEN_LINES
 
-    def show(epoch: int, epochs: int, scores: str) -> None:
+    def show(what: str, done: int, total: int, scores: str) -> None:
         nonlocal due
-        if time.monotonic() >= due or epoch == epochs:
+        if time.monotonic() >= due or done == total:
             due = time.monotonic() + SECONDS_BETWEEN_LINES
-            log.info("epoch %d/%d  %s", epoch, epochs, scores)
+            log.info("%s  %s", what, scores)
 
     return show
 
 
 @contextmanager
-def _bar() -> Iterator[Show]:
-    """Show a bar with the time that is left, gone in the end."""
+def bar() -> Iterator[Show]:
+    """Show a bar with the time that is left, gone in the end; what goes to stderr meanwhile stands above it."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     what, scores, left = (TextColumn(f"{{task.{name}}}") for name in ("description", "fields[scores]", "fields[left]"))
     columns = [what, BarColumn(bar_width=None), scores, TimeRemainingColumn(compact=True), left]
-    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4, expand=True) as bar:
-        task = bar.add_task("starting", total=None, scores="", left="")
+    console = Console(stderr=True, soft_wrap=True)
+    with Progress(*columns, console=console, transient=True, refresh_per_second=4, expand=True) as shown:
+        task = shown.add_task("starting", total=None, scores="", left="")
 
-        def show(epoch: int, epochs: int, scores: str) -> None:
-            where = f"epoch {epoch}/{epochs}"
-            bar.update(task, completed=epoch, total=epochs, description=where, scores=scores, left="left")
+        def show(what: str, done: int, total: int, scores: str) -> None:
+            shown.update(task, completed=done, total=total, description=what, scores=scores, left="left")
 
         yield show

@@ -8,7 +8,7 @@ from wavesweep.base.errors import Refused, relative
 from wavesweep.base.exit_codes import FAILED, UNTRACKED
 from wavesweep.base.terminal import say
 from wavesweep.cli.application import run_hydra
-from wavesweep.cli.arguments import Flags, check_passwords
+from wavesweep.cli.arguments import LOCAL, Flags, read_places
 from wavesweep.cli.progress import fail, follow, log_into, show
 from wavesweep.config.composing import compose, offer
 from wavesweep.config.config import Config, dump, flatten
@@ -22,23 +22,21 @@ from wavesweep.runs.info import RunInfo
 from wavesweep.tracking.tracked_run import execute, prepare_alone
 
 log = logging.getLogger("wavesweep")
-HERE_AND_NOW = ("tracking.", "runtime.")
 
 
 def reproduce(arguments: list[str]) -> int:
     """Run a stored run again and compare, or vary it; return the exit code."""
-    check_passwords(arguments)
     flags = Flags("reproduce")
     flags.add_argument("-m", "--multirun", action="store_true")
     flags.add_argument("--rtol", type=float, default=0.0)
     options, others = flags.parse_known_args(arguments)
-    [place], overrides = _split("reproduce", others, 1)
-    local = {text.partition("=")[0].lstrip("+"): text for text in overrides if text.startswith(HERE_AND_NOW)}
+    [place], overrides = _read("reproduce", others, 1, ("",))
+    local = {key: text for key, text in overrides.items() if key.startswith(LOCAL)}
     here = compose(*local.values())
     if not 0 <= options.rtol < 1:
         raise Refused(f"--rtol must be from 0 to 1, got {options.rtol:g}; leave it out to compare every bit")
     if len(local) < len(overrides) or options.multirun:
-        return _vary(place, here, overrides, multirun=options.multirun)
+        return _vary(place, here, list(overrides.values()), multirun=options.multirun)
     if Path(place).is_file():
         return _run_bare(Path(place), here, list(local))
     return _reproduce(find_run(place, here.tracking), here, list(local), options.rtol)
@@ -46,25 +44,21 @@ def reproduce(arguments: list[str]) -> int:
 
 def diff(arguments: list[str]) -> int:
     """Show what differs between two runs; return the exit code."""
-    check_passwords(arguments)
-    places, overrides = _split("diff", Flags("diff").parse_known_args(arguments)[1], 2)
-    if other := [text for text in overrides if not text.startswith(HERE_AND_NOW)]:
-        raise Refused(f"diff takes tracking.* and runtime.* overrides, got {other[0]}; leave it out")
-    tracking = compose(*overrides).tracking
+    places, overrides = _read("diff", arguments, 2)
+    tracking = compose(*overrides.values()).tracking
     say(report_diff(*(find_run(place, tracking) for place in places)))
     return 0
 
 
-def _split(command: str, arguments: list[str], number: int) -> tuple[list[str], list[str]]:
-    """Split arguments into so many runs, and overrides.
+def _read(
+    command: str, arguments: list[str], number: int, more: tuple[str, ...] = ()
+) -> tuple[list[str], dict[str, str]]:
+    """Split arguments into so many runs, and overrides by their keys.
 
     Raises:
-        Refused: For another number of runs, or an unknown flag.
+        Refused: For another number of runs, an unknown flag, or an override of something else.
     """
-    overrides = [text for text in arguments if ("=" in text or text.startswith("~")) and not Path(text).exists()]
-    places = [text for text in arguments if text not in overrides]
-    if unknown := [text for text in arguments if text.startswith("-")]:
-        raise Refused(f"{unknown[0]} is not a flag of {command}; wavesweep {command} --help shows what it takes")
+    places, overrides = read_places(command, arguments, more)
     if len(places) != number:
         wanted = f"takes {'one run' if number == 1 else 'two runs'}"
         raise Refused(f"{command} {wanted}, got {len(places)}; name MLflow ids, directories, or latest")

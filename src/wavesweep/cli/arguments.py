@@ -1,5 +1,6 @@
 """Checking and splitting the arguments of the command line."""
 
+import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace
@@ -9,6 +10,9 @@ from wavesweep.base.errors import Refused, suggestion
 from wavesweep.base.exit_codes import REFUSED
 from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_password
 from wavesweep.config.groups import groups, options
+
+LOCAL = ("tracking.", "runtime.")
+"""How the keys begin of what belongs to here and now: all that a stored run leaves open."""
 
 
 def read_arguments(command: str, arguments: list[str], more: tuple[str, ...] = ()) -> tuple[list[str], dict[str, str]]:
@@ -28,14 +32,27 @@ def read_arguments(command: str, arguments: list[str], more: tuple[str, ...] = (
     check_passwords(arguments)
     others, overrides = [], {}
     for argument in arguments:
-        match = re.match(r"\+*([\w./]+)=", argument)
-        if match is None:
+        match = re.match(r"(?:\+*|~)([^-+~=][^=]*)=|~(.+)", argument)
+        if match is None or os.path.lexists(argument):
             others.append(argument)
-        elif match[1].startswith(("tracking.", "runtime.", *more)):
-            overrides[match[1]] = argument
-        else:
+            continue
+        key = match[1] or match[2]
+        if not key.startswith((*LOCAL, *more)):
             raise Refused(f"{command} takes tracking.* and runtime.* overrides, got {argument}; leave it out")
+        overrides[key] = argument
     return others, overrides
+
+
+def read_places(command: str, arguments: list[str], more: tuple[str, ...] = ()) -> tuple[list[str], dict[str, str]]:
+    """Split the arguments of a command whose flags have been taken out into places and overrides.
+
+    Raises:
+        Refused: For a flag, or an override of something else.
+    """
+    places, overrides = read_arguments(command, arguments, more)
+    if flags := [argument for argument in places if argument.startswith("-")]:
+        raise Refused(f"{flags[0]} is not a flag of {command}; wavesweep {command} --help shows what it takes")
+    return places, overrides
 
 
 def read_place(command: str, arguments: list[str], more: tuple[str, ...] = ()) -> tuple[str | None, dict[str, str]]:
@@ -44,12 +61,10 @@ def read_place(command: str, arguments: list[str], more: tuple[str, ...] = ()) -
     Raises:
         Refused: For another number of them, or an override of something else.
     """
-    others, overrides = read_arguments(command, arguments, more)
-    if flags := [argument for argument in others if argument.startswith("-")]:
-        raise Refused(f"{flags[0]} is not a flag of {command}; wavesweep {command} --help shows what it takes")
-    if len(others) > 1:
-        raise Refused(f"{command} takes one place, got {len(others)}; call it for each")
-    return (others[0] if others else None), overrides
+    places, overrides = read_places(command, arguments, more)
+    if len(places) > 1:
+        raise Refused(f"{command} takes one place, got {len(places)}; call it for each")
+    return (places[0] if places else None), overrides
 
 
 class Flags(ArgumentParser):

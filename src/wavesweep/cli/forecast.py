@@ -2,7 +2,6 @@
 
 import os
 from argparse import Namespace
-from collections.abc import Collection
 from pathlib import Path
 
 from wavesweep.base.errors import Refused
@@ -10,7 +9,7 @@ from wavesweep.base.files import fresh_name, write_atomically
 from wavesweep.base.terminal import say
 from wavesweep.cli.arguments import Flags, read_place
 from wavesweep.config.composing import compose
-from wavesweep.config.config import Config, Runtime
+from wavesweep.config.config import with_runtime
 from wavesweep.config.derived import find_device
 from wavesweep.reproduction.series_files import read_series
 from wavesweep.reproduction.stored import StoredRun, find_run
@@ -31,7 +30,10 @@ def run(arguments: list[str]) -> int:
     stored = find_run(place, local.tracking)
     if not stored.weights:
         raise Refused(f"{stored.place} has no weights, since its status is {stored.status}; name another run")
-    config = _with_threads(stored.config, local.runtime, overrides)
+    config, dtype = with_runtime(stored.config, local.runtime, overrides), stored.config.runtime.dtype
+    if config.runtime.dtype != dtype:
+        problem = f"must stay {dtype}, as the weights are, got {config.runtime.dtype}"
+        raise Refused(f"runtime.dtype {problem}; leave it out")
     device = find_device(local.runtime.device) if "runtime.device" in overrides else "cpu"
     brought = None if flags.data is None else read_series(Path(flags.data), config.dataset.channels)
 
@@ -45,9 +47,12 @@ def run(arguments: list[str]) -> int:
     series = own_series(config) if brought is None else brought
     forecasts = model.forecast(series, horizon)
     table = to_csv(config.dataset.channels, series, forecasts)
-    output = _new_file() if flags.output is None else Path(flags.output)
+    output = Path(flags.output or f"outputs/forecasts/{fresh_name()}.csv")
+    output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(output, table)
-    pictures.continuations(output.with_suffix(".png"), series, forecasts, _title(stored, flags.data))
+    what = config.dataset.kind if flags.data is None else Path(flags.data).name
+    title = f"{what} · forecast by {config.model.kind}"
+    pictures.continuations(output.with_suffix(".png"), series, forecasts, title)
     say(_summary(stored, flags.data, len(series), len(forecasts[0]), output))
     return 0
 
@@ -82,32 +87,6 @@ def _check_output(path: Path) -> None:
     for file in (path, path.with_suffix(".png")):
         if os.path.lexists(file):
             raise Refused(f"--output must name what is not there yet, but {file} is; move it away or name another")
-
-
-def _new_file() -> Path:
-    """Return a file below outputs/ that is not there yet, in a directory that is."""
-    folder = Path("outputs", "forecasts")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{fresh_name()}.csv"
-
-
-def _with_threads(config: Config, local: Runtime, keys: Collection[str]) -> Config:
-    """Return a run's configuration with the threads that were typed, if they were.
-
-    Raises:
-        Refused: For another precision.
-    """
-    if "runtime.dtype" in keys and local.dtype != config.runtime.dtype:
-        text = f"runtime.dtype must stay {config.runtime.dtype}, as the weights are, got {local.dtype}; leave it out"
-        raise Refused(text)
-    if "runtime.threads" not in keys:
-        return config
-    return config.model_copy(update={"runtime": config.runtime.model_copy(update={"threads": local.threads})})
-
-
-def _title(stored: StoredRun, data: str | None) -> str:
-    what = stored.config.dataset.kind if data is None else Path(data).name
-    return f"{what} · forecast by {stored.config.model.kind}"
 
 
 def _summary(stored: StoredRun, data: str | None, count: int, steps: int, output: Path) -> str:

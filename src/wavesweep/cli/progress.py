@@ -1,6 +1,7 @@
 """Running before the user's eyes: progress, results, and a failure in one line."""
 
 import logging.config
+from math import inf, isfinite
 from shlex import quote
 from traceback import clear_frames
 from typing import TYPE_CHECKING
@@ -50,8 +51,7 @@ def follow(config: Config, directory: RunDirectory, carry_out: "Callable[[Listen
         Interrupted: If a signal came; what goes on with the run has been said.
     """
     place = quote(str(relative(directory.path)))
-    recorded = [row.get(config.objective) for row in directory.read_metrics()]
-    best = min((value for value in recorded if value is not None), default=float("inf"))
+    best = min(filter(isfinite, directory.read_objectives().values()), default=inf)
     try:
         with progress(config.objective, best) as listen:
             outcome = carry_out(listen)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -105,6 +105,12 @@ def dump(config: Config) -> dict[str, Any]:
 
 def _has_kind(part: object) -> bool:
     return isinstance(part, dict) and "kind" in part
+
+
+def with_runtime(config: Config, runtime: Runtime, keys: Collection[str]) -> Config:
+    """Return a configuration with those values of another runtime whose dotted keys are given."""
+    values = {name: value for name, value in runtime.model_dump().items() if f"runtime.{name}" in keys}
+    return config.model_copy(update={"runtime": config.runtime.model_copy(update=values)})
 
 
 def digest(config: Config) -> str:

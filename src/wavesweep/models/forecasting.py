@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from wavesweep.base.errors import Refused
+from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.splits import Part
 from wavesweep.models.forecaster import Forecaster, evaluating
@@ -71,16 +72,13 @@ def closed_loop(
     return scaler.unscale(forecast.double().cpu().numpy())
 
 
-def closed_loops(
-    network: Forecaster, scaler: Scaler, contexts: Sequence[np.ndarray], starts: Sequence[int], horizon: int
-) -> list[np.ndarray]:
+def closed_loops(network: Forecaster, scaler: Scaler, series: Sequence[Observed], horizon: int) -> list[np.ndarray]:
     """Forecast series of unequal lengths in closed loop, those of one length together.
 
     Args:
         network: One-step forecaster, in scaled units.
         scaler: Between those units and the data's.
-        contexts: Observed values of each series, (context, channel), in the units of the data.
-        starts: Time index of each context's first value.
+        series: What was observed of each.
         horizon: Steps to forecast, at least 1.
 
     Returns:
@@ -90,13 +88,13 @@ def closed_loops(
         Refused: As `closed_loop` does.
     """
     of_length, forecasts = defaultdict(list), dict[int, np.ndarray]()
-    for number, context in enumerate(contexts):
-        of_length[len(context)].append(number)
+    for number, one in enumerate(series):
+        of_length[len(one.values)].append(number)
     for numbers in of_length.values():
-        values = np.stack([contexts[number] for number in numbers])
-        start = np.array([starts[number] for number in numbers], dtype=np.int64)
-        forecasts |= zip(numbers, closed_loop(network, scaler, values, start, horizon), strict=True)
-    return [forecasts[number] for number in range(len(contexts))]
+        contexts = np.stack([series[number].values for number in numbers])
+        starts = np.array([series[number].start for number in numbers], dtype=np.int64)
+        forecasts |= zip(numbers, closed_loop(network, scaler, contexts, starts, horizon), strict=True)
+    return [forecasts[number] for number in range(len(series))]
 
 
 @contextmanager
@@ -125,7 +123,7 @@ def as_series(values: "ArrayLike", channels: tuple[str, ...]) -> np.ndarray:
         channels: Their names.
 
     Raises:
-        Refused: If they are no such array, or not finite.
+        Refused: If they are no such array.
     """
     if hasattr(values, "columns"):  # whose rows are steps, not series
         raise Refused("values must be an array, got a table; give table[channels].to_numpy()[np.newaxis]")
@@ -137,6 +135,4 @@ def as_series(values: "ArrayLike", channels: tuple[str, ...]) -> np.ndarray:
         raise Refused(f"values must be (series, time, channel){alone}, got the shape {np.shape(values)}")
     if array.shape[1] == 1 < len(array):
         raise Refused(f"values are {len(array)} series of a single step; of one series, give values.ravel()")
-    if not np.isfinite(array).all():
-        raise Refused("values must be finite; fill or leave out those that are missing")
     return array

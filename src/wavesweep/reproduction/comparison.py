@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from wavesweep.base import names
 from wavesweep.config.config import dump, flatten
@@ -12,8 +12,7 @@ from wavesweep.runs.info import COMPLETE
 from wavesweep.tracking.tracked_run import RESUMED
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """A value that two runs don't share; None where one lacks it."""
 
     what: str
@@ -73,11 +72,11 @@ def _close(first: float | None, second: float | None, rtol: float) -> bool:
 
 def _ending(stored: StoredRun, again: StoredRun) -> Iterator[Difference]:
     """Yield what differs in how two runs ended."""
-    pairs: list[tuple[str, Any, Any]] = [("status", stored.status, again.status)]
-    pairs.append(("kept epoch", stored.tags.get(names.KEPT_EPOCH), again.tags.get(names.KEPT_EPOCH)))
+    pairs = [Difference("status", stored.status, again.status)]
+    pairs.append(Difference("kept epoch", stored.tags.get(names.KEPT_EPOCH), again.tags.get(names.KEPT_EPOCH)))
     if stored.weights:
-        pairs.append(("weights", _digest(stored.weights), _digest(again.weights)))
-    yield from (Difference(*pair) for pair in pairs if pair[1] != pair[2])
+        pairs.append(Difference("weights", _digest(stored.weights), _digest(again.weights)))
+    yield from (pair for pair in pairs if pair.first != pair.second)
 
 
 def is_damaged(run: StoredRun) -> bool:
@@ -91,34 +90,21 @@ def _digest(weights: bytes) -> str:
 
 def differences(first: StoredRun, second: StoredRun) -> Iterator[Difference]:
     """Yield what differs in configuration, data, code, versions and machine: likely causes first."""
-    yield from _pairs(_configuration(first), _configuration(second))
-    yield from _pairs(first.data, second.data, "data: ")
-    yield from _pairs(_tags(first, source=names.SOURCE_DIGEST), _tags(second, source=names.SOURCE_DIGEST))
-    yield from _pairs(_versions(first), _versions(second))
+    for one, other in zip(_facts(first), _facts(second), strict=True):
+        pairs = [Difference(key, one.get(key), other.get(key)) for key in {**one, **other}]
+        yield from (pair for pair in pairs if pair.first != pair.second)
+
+
+def _facts(run: StoredRun) -> Iterator[dict[str, Any]]:
+    """Yield what a run ran on, by name: configuration, data, code, versions and machine."""
+    yield {key: value for key, value in flatten(dump(run.config)).items() if not key.startswith("tracking.")}
+    yield {f"data: {part}": digest for part, digest in run.data.items()}
+    yield {"source": run.tags.get(names.SOURCE_DIGEST)}
+    ended_on = run.tags.get(names.VERSIONS, "").rpartition(RESUMED)[2]
+    versions = {name: version for name, _, version in (one.strip().rpartition(" ") for one in ended_on.split(","))}
+    yield {name: versions[name] for name in sorted(versions, key=lambda name: name not in ("torch", "numpy"))}
     machine = {"processor": names.PROCESSOR, "platform": names.PLATFORM, "commit": names.COMMIT}
-    machine["local changes"] = names.LOCAL_CHANGES
-    yield from _pairs(_tags(first, **machine), _tags(second, **machine))
-
-
-def _pairs(first: dict[str, Any], second: dict[str, Any], label: str = "") -> Iterator[Difference]:
-    for key in {**first, **second}:
-        if first.get(key) != second.get(key):
-            yield Difference(label + key, first.get(key), second.get(key))
-
-
-def _configuration(run: StoredRun) -> dict[str, Any]:
-    return {key: value for key, value in flatten(dump(run.config)).items() if not key.startswith("tracking.")}
-
-
-def _tags(run: StoredRun, **tags: str) -> dict[str, str | None]:
-    return {what: run.tags.get(tag) for what, tag in tags.items()}
-
-
-def _versions(run: StoredRun) -> dict[str, str]:
-    """Return the versions that a run ended on, by package: those that compute first."""
-    text = run.tags.get(names.VERSIONS, "").rpartition(RESUMED)[2]
-    found = {name: version for name, _, version in (one.strip().rpartition(" ") for one in text.split(","))}
-    return {name: found[name] for name in sorted(found, key=lambda name: name not in ("torch", "numpy"))}
+    yield {what: run.tags.get(tag) for what, tag in (machine | {"local changes": names.LOCAL_CHANGES}).items()}
 
 
 def final_metrics(run: StoredRun) -> dict[str, float]:

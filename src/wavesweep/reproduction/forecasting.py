@@ -73,13 +73,15 @@ class TrainedModel:
                 less than 1 or more than can be held.
         """
         steps = known(self.config.forecast.horizon) if horizon is None else horizon
-        _check_horizon(steps, len(series) * len(self.config.dataset.channels))
+        width = len(series) * len(self.config.dataset.channels)
+        if steps * width > MOST_VALUES:
+            limit = f"{max(MOST_VALUES // width, 1)}, which makes {MOST_VALUES:.0e} values"
+            raise Refused(f"horizon must be at most {limit}, got {steps}; lower it")
         for one in series:
             _check(one, self.network.lead)
         self._warn_of_short([one for one in series if len(one.values) < known(self.config.training.washout)])
         with on_threads(self.config.runtime.threads):
-            contexts, starts = [one.values for one in series], [one.start for one in series]
-            forecasts = closed_loops(self.network, self.scaler, contexts, starts, steps)
+            forecasts = closed_loops(self.network, self.scaler, series, steps)
         if not all(np.isfinite(values).all() for values in forecasts):
             log.warning("the forecast runs away: some of its values are not finite")
         return forecasts
@@ -137,15 +139,6 @@ def _check(series: Observed, lead: int) -> None:
     if not (np.abs(series.values) <= LARGEST).all():
         problem = f"values must be finite and at most {LARGEST:g} in size"
         raise Refused(f"{_place(series)}: {problem}; fill in or leave out those that are missing")
-
-
-def _check_horizon(steps: int, width: int) -> None:
-    """Refuse a forecast of no steps, or of more values than can be held."""
-    if steps < 1:
-        raise Refused(f"horizon must be at least 1, got {steps}")
-    if steps * width > MOST_VALUES:
-        limit = f"{max(MOST_VALUES // width, 1)}, which makes {MOST_VALUES:.0e} values"
-        raise Refused(f"horizon must be at most {limit}, got {steps}; lower it")
 
 
 def _place(series: Observed) -> str:

@@ -1,6 +1,8 @@
 """Comparisons in words and tables."""
 
-from wavesweep.reproduction.comparison import Comparison, Difference, differences, final_metrics, is_damaged
+from collections.abc import Sequence
+
+from wavesweep.reproduction.comparison import Comparison, differences, final_metrics, is_damaged
 from wavesweep.reproduction.stored import StoredRun
 
 MOST = 10  # metrics that are shown
@@ -22,14 +24,14 @@ def verdict(stored: StoredRun, again: StoredRun, comparison: Comparison, rtol: f
         how = f"equal within a relative {rtol:g}" if rtol else "equal to the last bit"
         weights = " and the weights" if stored.weights and not rtol else ""
         return f"{how}: {what}{weights}; {again.place} reproduces {stored.place}"
-    rows = [[str(epoch or "end"), one.what, *_pair(one)] for (epoch, _), one in comparison.metrics.items()]
+    rows = [(epoch or "end", *one) for (epoch, _), one in comparison.metrics.items()]
     lines = [f"{again.place} differs from {stored.place}: {len(rows)} of {what}"]
     if rows:
         lines[0] += f", from epoch {rows[0][0]} on" if rows[0][0] != "end" else ", which are measured at the end"
-        lines += _table([["epoch", "metric", "stored", "again"], *rows[:MOST]])
+        lines += _table(("epoch", "metric", "stored", "again"), *rows[:MOST])
         lines += [f"… and {len(rows) - MOST} more"] * (len(rows) > MOST)
     if comparison.ending:
-        lines += _table([["the end", "stored", "again"], *([one.what, *_pair(one)] for one in comparison.ending)])
+        lines += _table(("the end", "stored", "again"), *comparison.ending)
     return "\n".join([*lines, *_causes(stored, comparison)])
 
 
@@ -37,10 +39,8 @@ def _causes(stored: StoredRun, comparison: Comparison) -> list[str]:
     """Return lines on what may have made the difference, the likely cause first."""
     if is_damaged(stored):
         return [f"The weights of {stored.place} are not those whose digest it recorded: its file was changed."]
-    rows = [[one.what, *_pair(one)] for one in comparison.causes]
-    table = _table([["what else differs, the likely cause first", "stored", "again"], *rows]) if rows else []
-    if table:
-        return table
+    if comparison.causes:
+        return _table(("what else differs, the likely cause first", "stored", "again"), *comparison.causes)
     if stored.weights and not any(one.what == "weights" for one in comparison.ending):
         return ["The weights are equal, and nothing else differs that is known: the stored record was changed."]
     return ["Nothing else differs that is known: neither configuration, data, code, versions nor machine."]
@@ -51,19 +51,15 @@ def diff(first: StoredRun, second: StoredRun) -> str:
     scores = final_metrics(first), final_metrics(second)
     pairs = {key: (scores[0].get(key), scores[1].get(key)) for key in {**scores[0], **scores[1]}}
     metrics = [[key, *map(_rounded, pair)] for key, pair in pairs.items() if pair[0] != pair[1]]
-    rows = [[one.what, *_pair(one)] for one in differences(first, second)]
+    rows = list(differences(first, second))
     if not rows and not metrics:
         return "nothing differs: configuration, data, code, versions, machine and final metrics are the same"
-    heading = [["final metrics", "", ""]] if metrics else []
-    return "\n".join(_table([["what differs", first.place, second.place], *rows, *heading, *metrics]))
+    heading = [("final metrics", "", "")] if metrics else []
+    return "\n".join(_table(("what differs", first.place, second.place), *rows, *heading, *metrics))
 
 
 def _rounded(value: float | None) -> str:
     return MISSING if value is None else f"{value:.4g}"
-
-
-def _pair(one: Difference) -> tuple[str, str]:
-    return _shown(one.first), _shown(one.second)
 
 
 def _shown(value: object) -> str:
@@ -72,7 +68,8 @@ def _shown(value: object) -> str:
     return text[:12] if len(text) >= 40 and text.isalnum() else text
 
 
-def _table(rows: list[list[str]]) -> list[str]:
-    """Return rows with their columns aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+def _table(*rows: Sequence[object]) -> list[str]:
+    """Return rows in plain lines, with their columns aligned."""
+    cells = [list(map(_shown, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]

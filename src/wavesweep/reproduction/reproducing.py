@@ -6,7 +6,7 @@ from dataclasses import replace
 from wavesweep.base.errors import Pruned
 from wavesweep.base.names import REPRODUCES
 from wavesweep.base.terminal import Listener
-from wavesweep.config.config import Config, Runtime
+from wavesweep.config.config import Config, with_runtime
 from wavesweep.reproduction.comparison import compare
 from wavesweep.reproduction.report import verdict
 from wavesweep.reproduction.stored import StoredRun, from_directory
@@ -41,9 +41,8 @@ def prepare_again(stored: StoredRun, local: Config, keys: Collection[str]) -> Pr
     Raises:
         Refused: If it can't be run here.
     """
-    typed = {name: getattr(local.runtime, name) for name in Runtime.model_fields if f"runtime.{name}" in keys}
     config, composed = (
-        one.model_copy(update={"tracking": local.tracking, "runtime": one.runtime.model_copy(update=typed)})
+        with_runtime(one, local.runtime, keys).model_copy(update={"tracking": local.tracking})
         for one in (stored.config, stored.composed or stored.config)
     )
     return replace(prepare_alone(config), composed=composed)

@@ -4,8 +4,7 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ import numpy as np
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.data.dataset import Observed
 from wavesweep.data.splits import LARGEST
-from wavesweep.reproduction.time_stamps import BadStamp, are_stamps, read_stamps
+from wavesweep.reproduction.time_stamps import Refuse, are_stamps, read_stamps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,18 +21,6 @@ if TYPE_CHECKING:
 SERIES = "series"
 TIMES = ("time", "date", "timestamp", "ds", "datetime")
 STEPS = ("step", "t", "index")
-
-
-@dataclass(frozen=True)
-class Table:
-    """The cells of a file, by column; the first of each stands in row 2."""
-
-    path: Path
-    columns: dict[str, list[str]]
-
-    def refusal(self, row: int, column: str, problem: str) -> Refused:
-        """Return what says where a cell breaks a rule; rows are counted from the first cell below the header."""
-        return Refused(f"{self.path}, row {row + 2}, column {printable(column)}: {problem}")
 
 
 @dataclass(frozen=True)
@@ -59,18 +46,17 @@ def read_series(path: Path, channels: tuple[str, ...]) -> list[Observed]:
         Refused: If the file can't be used; with the row as a spreadsheet counts them, and the column.
     """
     table = _read(path)
-    roles = _roles(table, channels)
-    numbers = {name: _numbers(table, name) for name in roles.values}
-    count = len(next(iter(table.columns.values())))
+    roles = _roles(path, table, channels)
     if roles.series:
-        rows = _rows_by_series(table, roles.series)
-        return [_observed(table, roles, numbers, name, f"series {printable(name)}", own) for name, own in rows.items()]
+        if "" in (names := list(table[roles.series])):
+            raise _refusal(path, names.index("") + 2, roles.series, "must name a series, got an empty cell; name it")
+        groups = table.groupby(roles.series, sort=False)
+        return [_observed(path, rows, roles, str(name), f"series {printable(str(name))}") for name, rows in groups]
     if len(channels) > 1:
-        return [_observed(table, roles, numbers, 0, "", range(count))]
-    alone = [Roles(roles.time, roles.step, None, [name]) for name in roles.values]
+        return [_observed(path, table, roles, 0)]
     return [
-        _observed(table, one, numbers, one.values[0], f"column {printable(one.values[0])}", range(count))
-        for one in alone
+        _observed(path, table, replace(roles, values=[name]), name, f"column {printable(name)}")
+        for name in roles.values
     ]
 
 
@@ -80,8 +66,10 @@ def printable(text: str) -> str:
     return plain if len(plain) <= 40 else f"{plain[:37]}..."
 
 
-def _read(path: Path) -> Table:
-    """Read the cells of a file, and make sure that each row has one for each column."""
+def _read(path: Path) -> "pd.DataFrame":
+    """Read the cells of a file, indexed by row as a spreadsheet counts them; each row has one for each column."""
+    import pandas as pd
+
     if not path.name.lower().endswith((".csv", ".csv.gz")):
         raise Refused(f"{path} must be a CSV file, called .csv or .csv.gz; give another")
     if not path.is_file():
@@ -104,7 +92,7 @@ def _read(path: Path) -> Table:
     for number, row in enumerate(body, start=2):
         if len(row) != len(header):
             raise Refused(f"{path}, row {number}: must have {len(header)} cells, as row 1 has, got {len(row)}; mend it")
-    return Table(path, dict(zip(header, map(list, zip(*body, strict=True)), strict=True)))
+    return pd.DataFrame(body, range(2, len(rows) + 1), header, dtype=object)
 
 
 def _check_header(path: Path, header: list[str]) -> None:
@@ -122,15 +110,15 @@ def _check_header(path: Path, header: list[str]) -> None:
         raise Refused(f"{path}, row 1: must name the columns, got numbers; put a row of names above them")
 
 
-def _roles(table: Table, channels: tuple[str, ...]) -> Roles:
+def _roles(path: Path, table: "pd.DataFrame", channels: tuple[str, ...]) -> Roles:
     """Say what each column is; a channel's name goes before what it would mean otherwise."""
     free = [name for name in table.columns if name not in channels]
-    series = _only(table, free, (SERIES,))
-    time, step = _only(table, free, TIMES), _only(table, free, STEPS)
+    series = _only(path, free, (SERIES,))
+    time, step = _only(path, free, TIMES), _only(path, free, STEPS)
     values = [name for name in table.columns if name not in (series, time, step)]
     if time is None and series is None:
-        texts = [name for name in values if any(_number(cell) is None for cell in table.columns[name])]
-        time = texts[0] if len(texts) == 1 and are_stamps(table.columns[texts[0]]) else None
+        texts = [name for name in values if any(_number(cell) is None for cell in table[name])]
+        time = texts[0] if len(texts) == 1 and are_stamps(list(table[texts[0]])) else None
         values = [name for name in values if name != time]
     if len(channels) == 1 and series and values == ["value"]:
         return Roles(time, step, series, values)
@@ -138,79 +126,67 @@ def _roles(table: Table, channels: tuple[str, ...]) -> Roles:
     by_name = bool(named) or series or len(channels) > 1
     if by_name and (strange := [name for name in values if name not in channels]):
         raise Refused(
-            f"{table.path}, row 1: column {printable(strange[0])} is none of {', '.join(channels)}, which the model "
+            f"{path}, row 1: column {printable(strange[0])} is none of {', '.join(channels)}, which the model "
             f"forecasts, nor time, step or series; leave it out or rename it"
         )
     if by_name and (missing := [name for name in channels if name not in values]):
-        raise Refused(f"{table.path}, row 1: must have a column {missing[0]}, a channel of the model, got none; add it")
+        raise Refused(f"{path}, row 1: must have a column {missing[0]}, a channel of the model, got none; add it")
     if not values:
-        raise Refused(f"{table.path}, row 1: must have a column of values, got {', '.join(table.columns)}; add one")
+        raise Refused(f"{path}, row 1: must have a column of values, got {', '.join(table.columns)}; add one")
     return Roles(time, step, series, [*channels] if by_name else values)
 
 
-def _only(table: Table, free: list[str], names: tuple[str, ...]) -> str | None:
+def _only(path: Path, free: list[str], names: tuple[str, ...]) -> str | None:
     """Return the column that is called by one of the names."""
     found = [name for name in free if name.lower() in names]
     if len(found) > 1:
-        raise Refused(f"{table.path}, row 1: columns {' and '.join(found)} mean the same; leave one of them out")
+        raise Refused(f"{path}, row 1: columns {' and '.join(found)} mean the same; leave one of them out")
     return found[0] if found else None
 
 
-def _rows_by_series(table: Table, column: str) -> dict[str, list[int]]:
-    """Return the rows of each series, in the order in which they come first."""
-    rows: dict[str, list[int]] = {}
-    for row, name in enumerate(table.columns[column]):
-        if not name:
-            raise table.refusal(row, column, "must name a series, got an empty cell; name it")
-        rows.setdefault(name, []).append(row)
-    return rows
+def _observed(path: Path, table: "pd.DataFrame", roles: Roles, name: str | int, place: str = "") -> Observed:
+    """Return the series that stands in the rows of a table."""
 
+    def column(name: str) -> tuple[list[str], Refuse]:
+        return list(table[name]), lambda number, problem: _refusal(path, table.index[number], name, problem)
 
-def _observed(
-    table: Table, roles: Roles, numbers: dict[str, np.ndarray], name: str | int, place: str, rows: Sequence[int]
-) -> Observed:
-    """Return a series that stands in some rows of a table."""
     return Observed(
         name,
-        np.stack([numbers[column][rows] for column in roles.values], axis=1),
-        _first_step(table, roles.step, rows) if roles.step else 0,
-        _stamps(table, roles.time, rows) if roles.time else None,
-        f"{table.path}, {place}" if place else str(table.path),
+        np.stack([_numbers(*column(one)) for one in roles.values], axis=1),
+        _first_step(*column(roles.step)) if roles.step else 0,
+        read_stamps(*column(roles.time)) if roles.time else None,
+        f"{path}, {place}" if place else str(path),
     )
 
 
-def _first_step(table: Table, column: str, rows: Sequence[int]) -> int:
+def _refusal(path: Path, row: int, column: str, problem: str) -> Refused:
+    """Return what says where a cell breaks a rule."""
+    return Refused(f"{path}, row {row}, column {printable(column)}: {problem}")
+
+
+def _first_step(cells: list[str], refuse: Refuse) -> int:
     """Return the first of the steps in a column, which rise by one."""
     first = 0
-    for number, row in enumerate(rows):
-        cell = table.columns[column][row]
+    for number, cell in enumerate(cells):
         step = _number(cell)
         if step is None or not step.is_integer() or abs(step) > LARGEST:
-            raise table.refusal(row, column, f"must be a whole number, got {printable(cell) or 'nothing'}; mend it")
+            raise refuse(number, f"must be a whole number, got {printable(cell) or 'nothing'}; mend it")
         first = first if number else int(step)
         if step != first + number:
             problem = f"steps must rise by 1, got {printable(cell)} where {first + number} comes next"
-            raise table.refusal(row, column, f"{problem}; sort the rows and fill in what is missing")
+            raise refuse(number, f"{problem}; sort the rows and fill in what is missing")
     return first
 
 
-def _stamps(table: Table, column: str, rows: Sequence[int]) -> "pd.DatetimeIndex":
-    """Return the time stamps that stand in some rows of a column."""
-    try:
-        return read_stamps([table.columns[column][row] for row in rows])
-    except BadStamp as error:
-        raise table.refusal(rows[error.number], column, str(error)) from None
-
-
-def _numbers(table: Table, column: str) -> np.ndarray:
+def _numbers(cells: list[str], refuse: Refuse) -> np.ndarray:
     """Return the values of a column, (row,)."""
-    cells = table.columns[column]
-    numbers = [_number(cell) for cell in cells]
-    for row, (cell, number) in enumerate(zip(cells, numbers, strict=True)):
-        if number is None or not abs(number) <= LARGEST:
-            rule = f"must be a finite number of at most {LARGEST:g} in size, got {printable(cell) or 'an empty cell'}"
-            raise table.refusal(row, column, f"{rule}; fill it in, or leave the row or the column out")
-    return np.array(numbers, dtype=np.float64)
+    numbers = np.array([_number(cell) for cell in cells], dtype=np.float64)  # None becomes nan
+    if not (valid := np.abs(numbers) <= LARGEST).all():
+        number = int(valid.argmin())
+        rule = f"must be a finite number of at most {LARGEST:g} in size"
+        got = printable(cells[number]) or "an empty cell"
+        raise refuse(number, f"{rule}, got {got}; fill it in, or leave the row or the column out")
+    return numbers
 
 
 def _number(cell: str) -> float | None:

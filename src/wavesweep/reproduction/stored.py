@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from wavesweep.base.files import MOST_BYTES
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.groups import groups
 from wavesweep.runs.directory import MOST_WEIGHTS, PARENT, RunDirectory
-from wavesweep.runs.finding import find_runs, read_stored
+from wavesweep.runs.finding import read_stored, runs_below_outputs
 from wavesweep.tracking.addresses import sqlite_path
 from wavesweep.tracking.store import connect, require
 
@@ -69,8 +70,7 @@ def find_run(place: str, tracking: Tracking) -> StoredRun:
 
 def _latest() -> RunDirectory:
     """Return the run that was begun last of those below outputs/."""
-    outputs = Path("outputs")
-    runs = [run for run in find_runs(outputs) if not run.is_sweep] if outputs.is_dir() else []
+    runs = [run for run in runs_below_outputs() if not run.is_sweep]
     if not runs:
         raise Refused("latest names the run begun last below outputs, but there is none; name another")
     return max(runs, key=lambda run: run.read_info().started)
@@ -82,9 +82,7 @@ def from_directory(directory: RunDirectory) -> StoredRun:
     Raises:
         Refused: If it can't be read.
     """
-    info, records = directory.read_info(), {}
-    for row in directory.read_metrics():
-        records[row.get("epoch", 0)] = {key: row[key] for key in row if "/" in key and row[key] is not None}
+    info, scores = directory.read_info(), directory.read_scores()
     return StoredRun(
         place=str(relative(directory.path)),
         name=info.name,
@@ -92,7 +90,7 @@ def from_directory(directory: RunDirectory) -> StoredRun:
         choices=info.choices,
         tags=info.tags,
         data={part["context"]: part["digest"] for part in info.inputs},
-        records=records,
+        records={epoch: {key: x for key, x in row.items() if not isnan(x)} for epoch, row in scores.items()},
         **_files(directory),
     )
 

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,14 +14,8 @@ if TYPE_CHECKING:
 
 
 LAST_YEAR = 9999  # that Python can write
-
-
-class BadStamp(ValueError):
-    """A time stamp that breaks a rule; `number` counts the stamps from 0."""
-
-    def __init__(self, number: int, problem: str) -> None:
-        super().__init__(problem)
-        self.number = number
+Refuse = Callable[[int, str], Refused]
+"""Makes a refusal of the number of a cell, from 0, and the rule that it breaks."""
 
 
 def are_stamps(cells: Sequence[str]) -> bool:
@@ -29,31 +23,30 @@ def are_stamps(cells: Sequence[str]) -> bool:
     return not _parse(cells).hasnans
 
 
-def read_stamps(cells: Sequence[str]) -> "pd.DatetimeIndex":
+def read_stamps(cells: Sequence[str], refuse: Refuse) -> "pd.DatetimeIndex":
     """Read evenly spaced time stamps; `freq` of what is returned is their spacing, which may be months or weekdays.
 
     Raises:
-        BadStamp: If one is no date, does not come after the one before it, or breaks the spacing.
+        Refused: If one is no date, does not come after the one before it, or breaks the spacing.
     """
     import pandas as pd
 
     stamps = _parse(cells)
     if stamps.hasnans:
         number = int(stamps.isna().argmax())
-        raise BadStamp(number, f"must be a date such as 2024-01-31 or 2024-01-31 13:00, got {cells[number]!r:.40}")
+        raise refuse(number, f"must be a date such as 2024-01-31 or 2024-01-31 13:00, got {cells[number]!r:.40}")
     if len(stamps) < 2:
-        raise BadStamp(0, "must be two time stamps at least, which tell their distance, got one; leave the column out")
+        raise refuse(0, "must be two time stamps at least, which tell their distance, got one; leave the column out")
     distances = np.diff(stamps.asi8)
     if (distances <= 0).any():
         before = int((distances <= 0).argmax())
-        problem = "occur once" if distances[before] == 0 else "come in order"
-        text = f"time stamps must {problem}, got {cells[before + 1]} after {cells[before]}; mend it"
-        raise BadStamp(before + 1, text)
+        rule = "occur once" if distances[before] == 0 else "come in order"
+        raise refuse(before + 1, f"time stamps must {rule}, got {cells[before + 1]} after {cells[before]}; mend it")
     spacing = pd.Timedelta(stamps[1] - stamps[0]) if len(stamps) == 2 else _spacing(stamps)
     if spacing is None:
         number = _first_uneven(stamps)
         problem = f"time stamps must be evenly spaced, got {cells[number]} after {cells[number - 1]}"
-        raise BadStamp(number, f"{problem}; fill in what is missing, or leave the column out")
+        raise refuse(number, f"{problem}; fill in what is missing, or leave the column out")
     return pd.DatetimeIndex(stamps, freq=spacing)  # type: ignore[arg-type]
 
 

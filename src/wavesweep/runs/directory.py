@@ -5,22 +5,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from wavesweep.base import files
 from wavesweep.base.errors import Refused, in_short
-from wavesweep.base.files import (
-    check_plain,
-    naming,
-    open_small,
-    read_small,
-    read_yaml,
-    seal,
-    sync_directory,
-    write_atomically,
-    write_synced,
-)
 from wavesweep.base.names import KEPT_EPOCH
 from wavesweep.runs.info import INFO, RunInfo, now, parse_records
 
@@ -76,7 +66,7 @@ class RunDirectory:
         from filelock import FileLock, Timeout
 
         if self._lock is None:
-            check_plain(self.path, [*self._own, *(f"{name}.part" for name in self._own)])
+            files.check_plain(self.path, [*self._own, *(f"{name}.part" for name in self._own)])
             self._lock = FileLock(self.path / ".lock")
         try:
             held = self._lock.acquire(timeout=patience)
@@ -93,7 +83,7 @@ class RunDirectory:
         Raises:
             Refused: If that can't be read.
         """
-        return read_yaml(self.config)
+        return files.read_yaml(self.config)
 
     def read_weights(self) -> bytes:
         """Read model.safetensors; empty where there is none.
@@ -102,13 +92,13 @@ class RunDirectory:
             Refused: If that can't be read.
         """
         try:
-            return read_small(self.weights, MOST_WEIGHTS) if self.weights.exists() else b""
+            return files.read_small(self.weights, MOST_WEIGHTS) if self.weights.exists() else b""
         except ValueError as error:
             raise Refused(f"{self.weights}: {error}; restore it") from None
 
     def write_info(self, info: RunInfo) -> None:
         """Write run.json."""
-        write_atomically(self.info, json.dumps(asdict(info), indent=2, ensure_ascii=False).encode())
+        files.write_atomically(self.info, INFO.dump_json(info, indent=2))
 
     def read_info(self) -> RunInfo:
         """Read run.json.
@@ -117,7 +107,7 @@ class RunDirectory:
             Refused: If that can't be read.
         """
         try:
-            return INFO.validate_json(read_small(self.info))
+            return INFO.validate_json(files.read_small(self.info))
         except ValueError as error:
             raise Refused(f"{self.info} is damaged, or of another version ({in_short(error)}); restore it") from None
 
@@ -143,7 +133,7 @@ class RunDirectory:
         finite = {key: value if abs(value) < float("inf") else None for key, value in metrics.items()}
         when = {} if epoch is None else {"epoch": epoch}
         line = json.dumps({**when, "timestamp": now(), **finite})
-        with naming(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
+        with files.naming(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())  # or a power failure could leave a checkpoint that is ahead of the records
@@ -158,20 +148,28 @@ class RunDirectory:
         if not self.metrics.exists():
             return []
         try:
-            with open_small(self.metrics, MOST_RECORDS) as file:
+            with files.open_small(self.metrics, MOST_RECORDS) as file:
                 return list(parse_records(file))
         except (ValueError, RecursionError) as error:
             raise Refused(f"{self.metrics} is damaged ({in_short(error)}); restore it, or start a new run") from None
+
+    def read_scores(self) -> dict[int, dict[str, float]]:
+        """Read the metrics of each recorded epoch, and as of epoch 0 what is measured once; nan what was not finite."""
+        nan = float("nan")
+        return {
+            row.get("epoch", 0): {key: nan if row[key] is None else row[key] for key in row if "/" in key}
+            for row in self.read_metrics()
+        }
 
     def read_objectives(self) -> dict[int, float]:
         """Read the objective at each recorded epoch, nan where it was not finite."""
         if not self.config.exists():
             return {}
         name = str(self.read_config().get("objective"))
-        rows = [row for row in self.read_metrics() if "epoch" in row]
-        if any(name not in row for row in rows):
+        scores = {epoch: row.get(name) for epoch, row in self.read_scores().items() if epoch}
+        if None in scores.values():
             raise Refused(f"{self.metrics} is damaged (an epoch must have the objective {name}); restore it")
-        return {row["epoch"]: float("nan") if row[name] is None else row[name] for row in rows}
+        return scores  # type: ignore[return-value]
 
     def read_kept_epoch(self) -> int:
         """Read which epoch's weights a run kept that has finished or diverged.
@@ -203,17 +201,17 @@ class RunDirectory:
 
     def _drop_torn_line(self) -> None:
         if self.metrics.exists():
-            whole, newline, torn = read_small(self.metrics, MOST_RECORDS).rpartition(b"\n")
+            whole, newline, torn = files.read_small(self.metrics, MOST_RECORDS).rpartition(b"\n")
             if torn:
-                write_atomically(self.metrics, whole + newline)
+                files.write_atomically(self.metrics, whole + newline)
 
     def save_checkpoint(self, content: bytes) -> None:
         """Write a checkpoint behind its digest, and keep the one before it."""
-        temporary = write_synced(self.checkpoint, seal(content))
+        temporary = files.write_synced(self.checkpoint, files.seal(content))
         if self.checkpoint.exists():
             self.checkpoint.replace(self.previous_checkpoint)
         temporary.replace(self.checkpoint)
-        sync_directory(self.path)
+        files.sync_directory(self.path)
 
     def remove_leftovers(self) -> None:
         """Remove checkpoints and temporary files, which a run needs only until it has ended."""

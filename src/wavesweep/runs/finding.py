@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wavesweep.base.errors import Refused
-from wavesweep.base.files import fresh_name, read_yaml
+from wavesweep.base.files import fresh_name, leaves, read_yaml
 from wavesweep.config.config import Config, dump, flatten, parse
 from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
 
@@ -21,6 +21,11 @@ def find_runs(place: Path) -> list[RunDirectory]:
         raise Refused(f"{place} must be a run's directory, or one that holds runs, but is not there; name another")
     kinds = {"run.json": RunDirectory, PARENT: SweepRecord}
     return [kind(folder) for folder, files in folders(place) for name, kind in kinds.items() if name in files]
+
+
+def runs_below_outputs() -> list[RunDirectory]:
+    """Return the runs and sweeps below outputs/, none where that is not there."""
+    return find_runs(Path("outputs")) if Path("outputs").is_dir() else []
 
 
 def new_directory() -> RunDirectory:
@@ -69,10 +74,9 @@ def read_stored(path: Path, instead: Mapping[str, Any]) -> Config:
         for key, value in instead.items():
             group, _, name = key.partition(".")
             values[group][name] = value
-        plain = flatten(values)
     except (AttributeError, KeyError, TypeError) as error:
         raise Refused(f"{path} is no configuration ({error}); restore it") from None
-    if any("${" in str(value) for value in plain.values()):
+    if any("${" in str(value) for value in leaves(values)):
         raise Refused(f"{path} must hold plain values, got ${{…}}; write the value itself")
     try:
         return parse(values)

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Annotated, Any, BinaryIO, Literal
 from uuid import uuid4
 
@@ -103,4 +104,4 @@ def _is_time(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) is float or (type(value) is int and abs(value) < 1 << 53)
+    return (type(value) is float and isfinite(value)) or (type(value) is int and abs(value) < 1 << 53)

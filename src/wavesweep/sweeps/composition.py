@@ -5,7 +5,7 @@ Composing takes Hydra some 40 ms, changing values 1 ms; and what has been compos
 
 import copy
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.base.errors import Refused, in_short, shown
-from wavesweep.base.files import read_yaml, within, write_yaml
+from wavesweep.base.files import leaves, read_yaml, within, write_yaml
 from wavesweep.sweeps.space import Dimension
 from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
 
@@ -134,15 +134,6 @@ def _strangers(text: str) -> set[str]:
     return set(_CALL.findall(text)) - RESOLVERS | computed
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Return all texts among nested values, keys included."""
-    if isinstance(value, dict | list):
-        for one in [*value, *value.values()] if isinstance(value, dict) else value:
-            yield from _texts(one)
-    elif isinstance(value, str):
-        yield value
-
-
 def check_subdir(plan: Plan) -> None:
     """Make sure that the name of a job's directory can be computed wherever the sweep is resumed.
 
@@ -166,7 +157,7 @@ def from_files(sweep: SweepDirectory, plan: Plan, config: DictConfig, local: tup
             values = read_yaml(path)
         except OSError as error:
             raise Refused(f"{path} can't be read ({error.strerror}); restore it") from None
-        if found := {one for text in _texts(values) for one in _strangers(text)} or {"hydra"} & values.keys():
+        if found := {one for leaf in leaves(values) for one in _strangers(str(leaf))} or {"hydra"} & values.keys():
             raise Refused(f"{path} must hold plain values, got {shown(found.pop())}; restore it")
         try:
             kept = OmegaConf.create(values)

@@ -3,11 +3,10 @@
 What stands here is all that there is of a sweep: workers, the live view, `resume` and `summary` read it alone.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +18,6 @@ from wavesweep.base.files import check_plain, read_small, within, write_atomical
 from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid
 
 SWEEP = "sweep.json"  # in a sweep's directory: what it is to do
-FORMAT = 1
 MOST_TRIALS = 100_000
 MOST_BYTES = 1 << 22  # of a plan, which may list thousands of values
 SECONDS_FOR_A_LOOK = 1.0  # for which a worker may hold the sweep's lock, to see whether it is free
@@ -66,18 +64,12 @@ class Plan:
     fingerprint: dict[str, str]
     groups: list[str]
     configs: dict[str, Stored]
-    format: int = FORMAT
+    format: Literal[1] = 1
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
-    def check(self) -> None:
-        """Make sure that its jobs can be listed.
-
-        Raises:
-            ValueError: If they can't.
-        """
-        if self.format != FORMAT:
-            raise ValueError(f"format must be {FORMAT}, got {self.format}; use the version that wrote it")
+    def __post_init__(self) -> None:
+        """Make sure that its jobs can be listed."""
         if empty := [one.key for one in self.dimensions if one.interval is None and not one.values]:
             raise ValueError(f"{empty[0]} must have at least one value, got none")
         if self.is_grid and self.n_trials != grid_size(self.dimensions):
@@ -125,7 +117,7 @@ class Trial:
     deaths: int = 0
     marks: dict[str, float] = field(default_factory=dict)
 
-    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants")  # of marks
 
     @property
     def ended(self) -> bool:
@@ -170,7 +162,7 @@ class SweepDirectory:
     def write_plan(self, plan: Plan) -> None:
         """Write the plan; from then on the sweep can be resumed."""
         self.trials.mkdir(exist_ok=True)
-        write_atomically(self.plan, _json(asdict(plan)))
+        write_atomically(self.plan, _PLAN.dump_json(plan, indent=2))
 
     def read_plan(self) -> Plan:
         """Read the plan.
@@ -179,15 +171,13 @@ class SweepDirectory:
             Refused: If it can't be read.
         """
         try:
-            plan = _PLAN.validate_json(read_small(self.plan, MOST_BYTES))
-            plan.check()
+            return _PLAN.validate_json(read_small(self.plan, MOST_BYTES))
         except (OSError, ValueError) as error:
             raise Refused(f"{self.plan} is damaged, or of another version ({in_short(error)}); restore it") from None
-        return plan
 
     def write_trial(self, trial: Trial) -> None:
         """Write the record of a trial."""
-        write_atomically(self.trials / f"{trial.number}.json", _json(asdict(trial)))
+        write_atomically(self.trials / f"{trial.number}.json", _TRIAL.dump_json(trial, indent=2))
 
     def read_trial(self, number: int) -> Trial | None:
         """Read the record of a trial; None if it has none yet.
@@ -201,11 +191,11 @@ class SweepDirectory:
             if trial.number != number:
                 raise ValueError(f"number must be {number}, got {trial.number}")
             within(self.path, trial.directory)
+            return trial
         except FileNotFoundError:
             return None
         except ValueError as error:
             raise _damaged(path, error) from None
-        return trial
 
     def read_trials(self, plan: Plan) -> list[Trial]:
         """Read all trials, those of a grid that have not begun included."""
@@ -244,7 +234,3 @@ _PLAN, _TRIAL = TypeAdapter(Plan), TypeAdapter(Trial)
 
 def _damaged(path: Path, error: ValueError) -> Refused:
     return Refused(f"{path} is damaged ({in_short(error)}); remove it: if the sweep is resumed, it runs again")
-
-
-def _json(values: dict[str, Any]) -> bytes:
-    return json.dumps(values, indent=2, ensure_ascii=False).encode()

@@ -3,13 +3,12 @@
 import logging
 from collections import Counter
 from collections.abc import Collection
-from pathlib import Path
 
 from wavesweep.base.errors import Refused, in_one_line
 from wavesweep.base.terminal import track
 from wavesweep.config.config import Config, Tracking
 from wavesweep.runs.directory import InUse, RunDirectory
-from wavesweep.runs.finding import find_runs, read_config
+from wavesweep.runs.finding import read_config, runs_below_outputs
 from wavesweep.tracking.delivery import LeftAlone, deliver, is_delivered
 from wavesweep.tracking.store import require
 from wavesweep.tracking.store_errors import reason
@@ -50,8 +49,7 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
 
 def deliver_vanished(local: Config) -> None:
     """Mark runs and sweeps below outputs/ whose process has vanished KILLED, there and in the store that each names."""
-    outputs = Path("outputs")
-    deliver_all([run for run in find_runs(outputs) if seems_to_run(run)] if outputs.is_dir() else [], local, [])
+    deliver_all([run for run in runs_below_outputs() if seems_to_run(run)], local, [])
 
 
 def seems_to_run(directory: RunDirectory) -> bool:

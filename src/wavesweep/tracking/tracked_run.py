@@ -220,12 +220,13 @@ def left_as_it_was() -> Iterator[None]:
     """Put back what computing and tracking set for the whole process."""
     import torch
 
-    threads, before = torch.get_num_threads(), dict(os.environ)
+    from wavesweep.models.forecasting import on_threads
+
+    before = dict(os.environ)
     try:
-        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), on_threads(torch.get_num_threads()):
             yield
     finally:
-        torch.set_num_threads(threads)
         ours = {name for name in os.environ if name.startswith("MLFLOW_")}  # which a command would take for chosen
         for name in ours - before.keys():
             del os.environ[name]
