@@ -321,6 +321,14 @@ class TestVariations:
         assert again.read_config()["seed"] == 2
 
     @pytest.mark.slow
+    def test_a_sweep_may_vary_what_it_runs_on(self, place: Path, tmp_path: Path) -> None:
+        shutil.copytree(place / "outputs", tmp_path / "outputs")
+        swept = ("-m", "runtime.dtype=float32,float64", "hydra/launcher=basic", "hydra.sweep.dir=sweep")
+        assert command("reproduce", "outputs/run", *swept, cwd=tmp_path).returncode == 0
+        configs = [RunDirectory(tmp_path / "sweep" / number).read_config() for number in "01"]
+        assert [one["runtime"]["dtype"] for one in configs] == ["float32", "float64"]
+
+    @pytest.mark.slow
     def test_workers_of_their_own_know_what_is_varied(self, place: Path, tmp_path: Path) -> None:
         shutil.copytree(place / "outputs", tmp_path / "outputs")
         swept = ("-m", "model=tiny,linear", "hydra.sweeper.n_workers=2", "hydra.sweep.dir=sweep")

@@ -32,7 +32,8 @@ def reproduce(arguments: list[str]) -> int:
     options, others = flags.parse_known_args(arguments)
     [place], overrides = _read("reproduce", others, 1, ("",))
     local = {key: text for key, text in overrides.items() if key.startswith(LOCAL)}
-    here = compose(*local.values())
+    fixed = [text for key, text in local.items() if not (options.multirun and key.startswith("runtime."))]
+    here = compose(*fixed)  # a sweep may vary what it runs on
     if not 0 <= options.rtol < 1:
         raise Refused(f"--rtol must be from 0 to 1, got {options.rtol:g}; leave it out to compare every bit")
     if len(local) < len(overrides) or options.multirun:
