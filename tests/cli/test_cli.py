@@ -27,6 +27,9 @@ from tests.support.commands import (
 )
 from tests.support.forking import heavy
 from tests.support.records import on_disk
+from wavesweep.base.exit_codes import FAILED
+from wavesweep.cli.commands import COMMANDS
+from wavesweep.cli.main import _run_command
 from wavesweep.config.config import parse
 
 QUICK = (*SMALL, "model=tiny", "training.epochs=2")
@@ -251,3 +254,21 @@ def test_the_console_script_is_the_same_program(tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("wavesweep")
     done = subprocess.run([script, "--version"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"wavesweep {version('wavesweep')}\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["[enforce fail at alloc_cpu.cpp:128] DefaultCPUAllocator: can't allocate memory", "a bug"]
+)
+def test_memory_that_runs_out_within_a_library_is_one_line(
+    text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: list[str]) -> int:
+        raise RuntimeError(text)
+
+    monkeypatch.setitem(COMMANDS, "forecast", fail)
+    if text == "a bug":
+        with pytest.raises(RuntimeError, match=text):
+            _run_command("forecast", [])
+        return
+    assert _run_command("forecast", []) == FAILED
+    assert capsys.readouterr().err == "wavesweep: out of memory; take smaller sizes or end other programs\n"

@@ -196,6 +196,14 @@ def test_a_run_of_the_format_before(copied: RunDirectory, tmp_path: Path, wavesw
     assert "copy was begun by an older version, which did not record what was derived: nothing is" in done.stderr
 
 
+def test_a_run_that_recorded_nothing_equals_none(copied: RunDirectory, tmp_path: Path, wavesweep: Command) -> None:
+    copied.metrics.write_text("")
+    done = wavesweep("reproduce", "copy")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "wavesweep: copy recorded nothing to compare with; run its config.yaml, or vary it\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
 def test_neither_an_experiment_nor_a_folder_of_options_is_needed(wavesweep: Command, tmp_path: Path) -> None:
     own = tmp_path / "mine"
     (own / "experiment").mkdir(parents=True)
@@ -321,20 +329,22 @@ class TestVariations:
         assert again.read_config()["seed"] == 2
 
     @pytest.mark.slow
-    def test_a_sweep_may_vary_what_it_runs_on(self, place: Path, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("swept", "key", "values"),
+        [
+            (("runtime.dtype=float32,float64", "hydra/launcher=basic"), ("runtime", "dtype"), ["float32", "float64"]),
+            (("model=tiny,linear", "hydra.sweeper.n_workers=2"), ("model", "kind"), ["lstm", "linear"]),
+        ],
+        ids=["what it runs on", "by workers of their own"],
+    )
+    def test_a_sweep_around_it_varies(
+        self, swept: tuple[str, ...], key: tuple[str, str], values: list[str], place: Path, tmp_path: Path
+    ) -> None:
         shutil.copytree(place / "outputs", tmp_path / "outputs")
-        swept = ("-m", "runtime.dtype=float32,float64", "hydra/launcher=basic", "hydra.sweep.dir=sweep")
-        assert command("reproduce", "outputs/run", *swept, cwd=tmp_path).returncode == 0
+        done = command("reproduce", "outputs/run", "-m", *swept, "hydra.sweep.dir=sweep", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
         configs = [RunDirectory(tmp_path / "sweep" / number).read_config() for number in "01"]
-        assert [one["runtime"]["dtype"] for one in configs] == ["float32", "float64"]
-
-    @pytest.mark.slow
-    def test_workers_of_their_own_know_what_is_varied(self, place: Path, tmp_path: Path) -> None:
-        shutil.copytree(place / "outputs", tmp_path / "outputs")
-        swept = ("-m", "model=tiny,linear", "hydra.sweeper.n_workers=2", "hydra.sweep.dir=sweep")
-        assert command("reproduce", "outputs/run", *swept, cwd=tmp_path).returncode == 0
-        configs = [RunDirectory(tmp_path / "sweep" / number).read_config() for number in "01"]
-        assert [one["model"]["kind"] for one in configs] == ["lstm", "linear"]
+        assert [one[key[0]][key[1]] for one in configs] == values
         assert {one["dataset"]["length"] for one in configs} == {40}
         for number in "01":
             check_equal(tmp_path, f"sweep/{number}")

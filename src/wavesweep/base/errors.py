@@ -65,13 +65,18 @@ _WAYS_OUT = {
 }
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Say whether memory has run out: libraries such as torch raise a RuntimeError that tells it by its text alone."""
+    return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error).partition("\n")[0]))
+
+
 def in_one_line(error: Exception, then: str = "") -> str:
     """Return an error in one line: the cause, the way out if it is known, and what to do `then`."""
     if isinstance(error, Refused):
         return str(error)
     text = str(error).partition("\n")[0]
     what, way_out = f"{type(error).__name__}: {text}", ""
-    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
+    if is_out_of_memory(error):
         what, way_out = "out of memory", "take smaller sizes or end other programs"
     elif isinstance(error, OSError) and error.filename:
         what, way_out = f"{relative(Path(str(error.filename)))}: {error.strerror}", _WAYS_OUT.get(error.errno or 0, "")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from inspect import getdoc
 
-from wavesweep.base.errors import Refused, in_one_line
+from wavesweep.base.errors import Refused, in_one_line, is_out_of_memory
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.signals import Interrupted, defer, watch
 from wavesweep.cli.arguments import refuse
@@ -69,7 +69,9 @@ def _run_command(command: str, arguments: list[str]) -> int:
         return COMMANDS[command](arguments)
     except Refused as error:
         return refuse(str(error))
-    except (OSError, MemoryError) as error:
+    except (OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not is_out_of_memory(error):
+            raise
         refuse(in_one_line(error))
         return FAILED
 

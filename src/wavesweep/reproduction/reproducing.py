@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from wavesweep.base.errors import Pruned
+from wavesweep.base.errors import Pruned, Refused
 from wavesweep.base.names import REPRODUCES
 from wavesweep.base.terminal import Listener
 from wavesweep.config.config import Config, with_runtime
@@ -39,8 +39,10 @@ def prepare_again(stored: StoredRun, local: Config, keys: Collection[str]) -> Pr
         keys: Those of its values of `runtime` that take the place of the stored ones, by dotted key.
 
     Raises:
-        Refused: If it can't be run here.
+        Refused: If it can't be run here, or recorded nothing: equality would mean nothing then.
     """
+    if not stored.records:
+        raise Refused(f"{stored.place} recorded nothing to compare with; run its config.yaml, or vary it")
     config, composed = (
         with_runtime(one, local.runtime, keys).model_copy(update={"tracking": local.tracking})
         for one in (stored.config, stored.composed or stored.config)
