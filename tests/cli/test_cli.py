@@ -256,9 +256,7 @@ def test_the_console_script_is_the_same_program(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"wavesweep {version('wavesweep')}\n")
 
 
-@pytest.mark.parametrize(
-    "text", ["DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes", "a bug"]
-)
+@pytest.mark.parametrize("text", ["DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes", "a bug"])
 def test_memory_that_runs_out_within_a_library_is_one_line(
     text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
