@@ -17,7 +17,7 @@ from wavesweep.cli.commands import COMMANDS
 SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
 
 # A room may use those before it, and itself; what stands at the top of the package, the doors, may use all.
-CHAIN = ["base", "data", "models", "training", "config", "runs", "tracking", "leaderboard", "reproduction", "cli"]
+CHAIN = ["base", "data", "models", "training", "config", "runs", "tracking", "ui", "leaderboard", "reproduction", "cli"]
 MAY_USE = dict(zip(CHAIN, map(set, accumulate([room] for room in CHAIN)), strict=True))
 MAY_USE |= {"sweeps": {"base", "sweeps"}, "launcher": {"base", "launcher"}}
 for above in ("leaderboard", "cli"):

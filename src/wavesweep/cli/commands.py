@@ -131,7 +131,7 @@ def ui(arguments: list[str]) -> int:
     """
     from wavesweep.cli.arguments import read_arguments
     from wavesweep.config.composing import compose
-    from wavesweep.tracking.ui import serve
+    from wavesweep.ui.server import serve
 
     options, overrides = read_arguments("ui", arguments)
     return serve(compose(*overrides.values()), options)

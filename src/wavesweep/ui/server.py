@@ -10,6 +10,7 @@ from wavesweep.base.redaction import public_address
 from wavesweep.config.config import Config
 from wavesweep.tracking.store import artifact_root, full_address, require
 from wavesweep.tracking.sync import deliver_vanished
+from wavesweep.ui.links import RUNS, runs_page
 
 
 def serve(local: Config, options: list[str]) -> int:  # noqa: RET503  os.execv does not return
@@ -31,8 +32,7 @@ def serve(local: Config, options: list[str]) -> int:  # noqa: RET503  os.execv d
     deliver_vanished(local)
     store = ["--backend-store-uri", full_address(tracking), "--default-artifact-root", artifact_root(tracking).as_uri()]
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # spares eight processes for GenAI jobs
-    # MLflow's own start page is made for language models.
-    print(f"the runs: {place}/#/experiments/{experiment_id}/runs?workflowType=machine_learning", flush=True)
+    print(f"the runs: {runs_page(place, experiment_id, RUNS)}", flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", *store, *options]
     os.execv(sys.executable, command)  # noqa: S606  in place of this process, so that signals end the server too
 
