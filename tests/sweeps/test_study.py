@@ -123,6 +123,20 @@ def test_a_pruner_gives_up_what_is_clearly_worse_and_never_the_best(pruner: str,
         assert max(bad) < STEPS
 
 
+@pytest.mark.parametrize("pruner", ["median", "successive_halving", "hyperband"])
+def test_what_is_proposed_can_be_pruned(pruner: str, tmp_path: Path) -> None:
+    """With what the pruner remembers alone in the records: a sampler that learns leaves notes in the same place."""
+    sweep = make(tmp_path / "sweep", [RATE, SIZES], [], total=16)
+    plan = replace(sweep.read_plan(), pruner=pruner)
+    study = Study(sweep, plan, lambda _: {})
+    for number in range(16):
+        trial = Trial(number, study.propose(number), "running", directory=str(number))
+        sweep.write_trial(trial)
+        _, marks = study.give_up(trial, STEPS // 2, 1.0 + number, STEPS)
+        sweep.write_trial(replace(trial, **outcome(trial.overrides, number), marks=marks))
+    assert len(sweep.read_trials(plan)) == 16
+
+
 def test_no_pruner_gives_up_nothing(tmp_path: Path) -> None:
     assert set(prune(tmp_path / "sweep", None, [*BASES, 1e9])) == {STEPS}
 

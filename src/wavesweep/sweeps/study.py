@@ -82,7 +82,8 @@ class Study:
             self._report(trial_id, trial)
         self.storage.set_trial_intermediate_value(trial_id, step, value)
         pruned = _pruner(self.plan.pruner, steps).prune(self.study, self.storage.get_trial(trial_id))
-        return pruned, dict(self.storage.get_trial(trial_id).system_attrs)
+        attributes = self.storage.get_trial(trial_id).system_attrs.items()
+        return pruned, {key: value for key, value in attributes if isinstance(value, float)}  # the sampler's are texts
 
     def _refresh(self, numbers: set[int]) -> None:
         """Take over what the directory has of some trials, as far as it is new."""
