@@ -51,6 +51,7 @@ def test_a_run_leaves_its_files(directory: RunDirectory) -> None:
     recorded = {"train/loss", "val/one_step_mse", "val/closed_loop_mse", "val/closed_loop_scaled_mse"}
     once = {"test/one_step_mse", "test/closed_loop_mse", "test/closed_loop_scaled_mse", "test/naive_scaled_mse"}
     once |= {"test/seasonal_naive_scaled_mse", "test/linear_scaled_mse", "time/train_seconds", "cost/loss_evaluations"}
+    once |= {"objective"}
     once |= {"val/naive_scaled_mse", "val/seasonal_naive_scaled_mse", "val/linear_scaled_mse"}
     assert all(row.keys() == recorded | {"epoch", "timestamp", "seconds", "evaluations"} for row in rows[:-1])
     assert rows[-1].keys() == once | {"timestamp"}

@@ -136,3 +136,23 @@ def test_what_gives_nothing_to_go_through_is_refused_in_one_line(
 def test_of_two_with_one_key_the_later_counts(loader: ConfigLoaderImpl) -> None:
     first, second = parse_dimensions(["seed=1,2", "training.epochs=3", "seed=4"], loader)
     assert (first, second) == (Dimension("seed", ("4",)), Dimension("training.epochs", ("3",)))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (("1e-4", "1e-3", "1e-2"), "log"),
+        (("0.001", "0.01"), "values"),
+        (("0", "100"), "values"),
+        (("tiny", "small"), "values"),
+        (("1", "[1,100]"), "values"),
+    ],
+)
+def test_a_list_over_decades_is_drawn_along_a_logarithmic_axis(values: tuple[str, ...], kind: str) -> None:
+    assert Dimension("optimizer.lr", values).kind == kind
+    assert Dimension("seed", values).kind == "values"
+
+
+@pytest.mark.parametrize(("log", "kind"), [(True, "log"), (False, "interval")])
+def test_an_interval_is_drawn_along_its_axis(log: bool, kind: str) -> None:
+    assert Dimension("optimizer.lr", interval=Interval(0.1, 0.2, integer=False, log=log)).kind == kind

@@ -2,8 +2,11 @@
 
 from typing import Literal
 
+OBJECTIVE = "objective"  # of the epoch that was kept: what a run returns
+SKILL = "skill"  # of a sweep's winner, on validation data
 TRAIN_LOSS = "train/loss"
 ONE_STEP, CLOSED_LOOP, SCALED = "one_step_mse", "closed_loop_mse", "closed_loop_scaled_mse"
+DIGITS, TEST_DIGITS = "digits", "test/digits"  # in MLflow alone: -log10 of the objective, and of the scaled test error
 TRAIN_SECONDS, LOSS_EVALUATIONS = "time/train_seconds", "cost/loss_evaluations"
 Objective = Literal["val/closed_loop_scaled_mse", "val/closed_loop_mse", "val/one_step_mse"]
 """What a run can be judged by."""
@@ -20,6 +23,21 @@ REPRODUCES, BASED_ON = "wavesweep.reproduces", "wavesweep.based_on"
 def metric(part: str, score: str) -> str:
     """Return the name of a score on `train`, `val` or `test`."""
     return f"{part}/{score}"
+
+
+def is_metric(key: str) -> bool:
+    """Say whether a value of a record is a metric; the others say of which epoch it is, and at what cost."""
+    return "/" in key or key in (OBJECTIVE, DIGITS, SKILL)
+
+
+def log10(key: str) -> str:
+    """Return the name of a parameter's logarithm, which MLflow's linear axes can show."""
+    return f"log10 {key}"
+
+
+def jobs(state: str) -> str:
+    """Return the name of the number of a sweep's jobs in a state."""
+    return f"jobs/{state}"
 
 
 def baseline_score(name: str) -> str:

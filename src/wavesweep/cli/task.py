@@ -2,6 +2,8 @@
 
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 from traceback import clear_frames
@@ -94,17 +96,19 @@ class Experiments(SweepTask):
         """Return the command that goes on with a sweep."""
         return f"wavesweep resume {quote(str(relative(directory)))}{' --force' * force}"
 
-    def begin(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> None:
-        """Let MLflow know the sweep, before any of its runs."""
-        announce(sweep, plan, typed(config), self.tags)
-
-    def end(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> None:
-        """Show the leaderboard, and deliver it."""
+    @contextmanager
+    def accompany(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> Iterator[None]:
+        """Let MLflow know the sweep, and how it goes on; show the leaderboard at its end."""
+        local = typed(config)
+        courier = announce(sweep, plan, local, self.tags)
         try:
-            self.codes += conclude(sweep, plan, typed(config))
-        except Exception as error:  # such as a full disk: the jobs' results are where they are
-            log.error("the sweep's end can't be recorded: %s", in_one_line(error, self.resuming(sweep.path)))
-            self.codes.append(FAILED)
+            yield
+        finally:
+            try:
+                self.codes += conclude(sweep, plan, local, courier)
+            except Exception as error:  # such as a full disk: the jobs' results are where they are
+                log.error("the sweep's end can't be recorded: %s", in_one_line(error, self.resuming(sweep.path)))
+                self.codes.append(FAILED)
 
 
 _checked: list[Prepared] = []

@@ -19,7 +19,8 @@ from wavesweep.leaderboard.ranking import Leaderboard
 from wavesweep.sweeps.space import Dimension, Interval, Value, varied
 from wavesweep.sweeps.store import SweepDirectory
 
-SETTINGS: Any = {"figure.figsize": (10, 4.4), "figure.autolayout": True, "axes.titlelocation": "left"}
+SIZE = 6.8  # inches across, of 100 pixels: as many as MLflow's description has on a small screen
+SETTINGS: Any = {"figure.figsize": (SIZE, 4), "figure.autolayout": True, "axes.titlelocation": "left"}
 
 
 def draw(sweep: SweepDirectory, board: Leaderboard) -> None:
@@ -50,7 +51,7 @@ def heat_map(board: Leaderboard, down: str, across: str) -> Axes:
     """Draw the objective of each combination of two dimensions, mean over seeds; hatched what has not finished."""
     rows = sorted(board.rows, key=lambda row: row.numbers)
     ys, xs = (_ordered([row.varied[name] for row in rows]) for name in (down, across))
-    _, axes = pyplot.subplots(figsize=(10, 2 + 0.3 * len(ys)))
+    _, axes = pyplot.subplots(figsize=(SIZE, 2 + 0.3 * len(ys)))
     cells = np.full((len(ys), len(xs)), np.nan)
     for row in rows:
         y, x = ys.index(row.varied[down]), xs.index(row.varied[across])

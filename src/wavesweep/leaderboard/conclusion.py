@@ -3,29 +3,51 @@
 import logging
 import shlex
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 
 from wavesweep.base import signals
-from wavesweep.base.errors import in_one_line, relative
+from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.base.files import write_atomically, write_yaml
+from wavesweep.base.names import OBJECTIVE, SKILL, jobs
 from wavesweep.config.config import Config, Tracking, dump
 from wavesweep.leaderboard.ranking import Leaderboard, rank
-from wavesweep.leaderboard.table import show, text, to_csv
+from wavesweep.leaderboard.table import show, to_csv, to_markdown
+from wavesweep.runs.description import TEST_SCORE
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.fingerprints import environment
 from wavesweep.runs.info import RunInfo, Status
-from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
-from wavesweep.tracking.delivery import LeftAlone, deliver
-from wavesweep.tracking.store import require
-from wavesweep.tracking.store_errors import reason
+from wavesweep.sweeps.space import Dimension
+from wavesweep.sweeps.store import ENDED, Plan, SweepDirectory, Trial
+from wavesweep.tracking.courier import Courier
+from wavesweep.tracking.store import import_mlflow
 from wavesweep.tracking.sync import MISSING, deliver_all, seems_to_run
 
 log = logging.getLogger("wavesweep")
 
 
-def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, str]) -> None:
-    """Record that a sweep runs, and let MLflow know; where that fails, the runs or `sync` do it later.
+class SweepCourier(Courier):
+    """Delivers a sweep's record while it runs, with the best so far.
+
+    Args:
+        sweep: Its directory, whose lock is held.
+        tracking: Where to.
+    """
+
+    def __init__(self, sweep: SweepDirectory, tracking: Tracking) -> None:
+        self.sweep = sweep
+        super().__init__(SweepRecord(sweep.path), tracking)
+
+    def _send(self) -> None:
+        if not self._ended.is_set():
+            with suppress(OSError, Refused):  # of a trial that is damaged
+                _record_best(self.directory, rank(self.sweep))
+        super()._send()
+
+
+def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, str]) -> SweepCourier:
+    """Record that a sweep runs; return what lets MLflow know, now and as it goes on.
 
     Args:
         sweep: Its directory.
@@ -37,14 +59,39 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
     if record.info.exists():
         info = replace(record.read_info(), status="running", ended=None)
     else:
-        swept = [one.text for one in plan.dimensions if one.swept]
-        info = RunInfo(swept, {}, sweep.id, tags=environment() | tags)
+        info = RunInfo([one.text for one in _swept(plan)], {}, sweep.id, tags=environment() | tags)
+        info = replace(info, varied={one.name: one.kind for one in _swept(plan)}, params=_params(plan))
     write_yaml(record.config, dump(config))
     record.write_info(info)
-    _deliver(record, config.tracking)
+    import_mlflow()
+    return SweepCourier(sweep, config.tracking)
 
 
-def conclude(sweep: SweepDirectory, plan: Plan, local: Config) -> list[int]:
+def _swept(plan: Plan) -> list[Dimension]:
+    return [one for one in plan.dimensions if one.swept]
+
+
+def _params(plan: Plan) -> dict[str, str]:
+    """Return what MLflow shows as a sweep's parameters."""
+    values = {one.name: one.text.partition("=")[2] for one in _swept(plan)}
+    sampler = "grid" if plan.is_grid else "tpe"
+    return values | {"sampler": sampler, "pruner": plan.pruner or "none", "jobs": str(plan.n_trials)}
+
+
+def _record_best(record: RunDirectory, board: Leaderboard, *, ended: bool = False) -> None:
+    """Record the best of a sweep so far, and how many jobs are in each state; test scores once it has ended."""
+    num_ended = sum(board.counts[state] for state in ENDED)
+    if not num_ended:
+        return
+    values = {jobs(state): float(board.counts[state]) for state in ENDED}
+    if board.winner and board.winner.objective is not None:
+        values |= {OBJECTIVE: board.winner.objective}
+        values |= {} if board.winner.skill is None else {SKILL: board.winner.skill}
+        values |= {TEST_SCORE: board.test_score} if ended and board.test_score is not None else {}
+    record.append_metrics(num_ended, values)
+
+
+def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCourier) -> list[int]:
     """Show how a sweep ended, and deliver it; return exit codes of what is not in order."""
     trials = sweep.read_trials(plan)
     states = Counter(trial.state for trial in trials)
@@ -57,15 +104,18 @@ def conclude(sweep: SweepDirectory, plan: Plan, local: Config) -> list[int]:
     if left:
         again = shlex.join(["wavesweep", "resume", str(relative(sweep.path)), *plan.launcher])
         log.warning("%d of %d jobs are left; %s goes on with them", left, plan.n_trials, again)
+    missing = 0 if signals.pending() else _missing(sweep, trials, local)  # before the sweep, whose table leads to them
     status: Status = "killed" if left else "failed" if states["failed"] else "finished"
-    record = SweepRecord(sweep.path)
-    record.write_info(record.read_info().finished(status, f"```\n{text(board, sweep)}\n```"))
-    delivered = _deliver(record, local.tracking)
+    record = courier.directory
+    _record_best(record, board, ended=True)
+    record.write_info(record.read_info().finished(status, to_markdown(board, sweep)))
+    with courier:
+        pass
     if signals.pending():
         return []
     codes = [FAILED] if states["failed"] or left else []
     codes += [DIVERGED] if states["diverged"] else []
-    return codes if delivered and not _missing(sweep, trials, local) else [*codes, UNTRACKED]
+    return codes if courier.has_all and not missing else [*codes, UNTRACKED]
 
 
 def _draw(sweep: SweepDirectory, board: Leaderboard) -> None:
@@ -82,15 +132,3 @@ def _missing(sweep: SweepDirectory, trials: list[Trial], local: Config) -> int:
     runs = [RunDirectory(sweep.path / trial.directory) for trial in trials if trial.directory]
     late = [run for run in runs if run.undelivered.exists() or seems_to_run(run)]
     return deliver_all(late, local, ["tracking.uri"])[MISSING]
-
-
-def _deliver(record: SweepRecord, tracking: Tracking) -> bool:
-    try:
-        require(tracking)  # which doesn't wait long
-        deliver(record, tracking)
-    except LeftAlone:  # someone deleted it, and it stays so
-        return True
-    except Exception as error:
-        log.warning("MLflow has not taken the sweep yet: %s", reason(error, tracking))
-        return False
-    return True

@@ -60,13 +60,15 @@ class Leaderboard(NamedTuple):
         rows: Complete ones by objective, then those of which some seeds have finished, then all others by number.
         counts: The number of trials in each state; those not yet proposed count as waiting.
         winner: The best configuration that is complete.
-        test: How the winner does on test data, beside the best baseline; empty without a winner, or a score of it.
+        test_score: The winner's closed-loop score on test data, scaled, mean over seeds; None without one.
+        test: The same in words, beside the best baseline; empty without one.
     """
 
     has_seeds: bool
     rows: list[Row]
     counts: Counter[str]
     winner: Row | None
+    test_score: float | None
     test: str
 
 
@@ -88,7 +90,7 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
     rows = [row._replace(rank=n if row.num_finished == len(row.trials) else None) for n, row in enumerate(rows, 1)]
     counts = Counter(trial.state for trial in trials) + Counter(waiting=plan.n_trials - len(trials))
     winner = rows[0] if rows and rows[0].rank else None
-    return Leaderboard(has_seeds, rows, counts, winner, _test(sweep, winner) if winner else "")
+    return Leaderboard(has_seeds, rows, counts, winner, *(_test(sweep, winner) if winner else (None, "")))
 
 
 def _replicates(sweep: SweepDirectory, plan: Plan, trials: list[Trial]) -> list[list[Trial]]:
@@ -157,8 +159,8 @@ def _scores(run: RunDirectory) -> tuple[float, dict[str, float]]:
     return 1 - score / baseline if 0 < baseline < math.inf else math.nan, once
 
 
-def _test(sweep: SweepDirectory, winner: Row) -> str:
-    """Return the winner's closed-loop score on test data, mean over seeds, beside the best baseline's on the same."""
+def _test(sweep: SweepDirectory, winner: Row) -> tuple[float | None, str]:
+    """Return the winner's closed-loop score on test data, mean over seeds; and in words, beside the best baseline's."""
     once = [_scores(RunDirectory(sweep.path / trial.directory))[1] for trial in winner.trials]
     scores = [row.get(metric("test", SCALED), math.inf) for row in once]
     score = statistics.fmean(scores)
@@ -166,7 +168,7 @@ def _test(sweep: SweepDirectory, winner: Row) -> str:
     means = [(statistics.fmean(row.get(key, math.inf) for row in once), name) for key, name in keys.items()]
     baseline = "; best baseline: {1}, {0:.2e}".format(*min(means)) if min(means)[0] < math.inf else ""
     own = shown_number(score, _half_width(scores))
-    return f"test, closed loop, scaled MSE {own}{baseline}" if score < math.inf else ""
+    return (score, f"test, closed loop, scaled MSE {own}{baseline}") if score < math.inf else (None, "")
 
 
 def states(counts: Counter[str]) -> str:

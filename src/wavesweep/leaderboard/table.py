@@ -1,21 +1,25 @@
 """The leaderboard as a table and as CSV."""
 
 import csv
+import html
 import io
 import math
+import re
 import sys
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, TextIO
 
 from wavesweep.base import terminal
-from wavesweep.base.errors import relative
+from wavesweep.base.errors import Refused, relative
 from wavesweep.base.redaction import without_password
 from wavesweep.leaderboard.ranking import Leaderboard, Row, shown_number, states, without_seed
+from wavesweep.runs.directory import RunDirectory
 from wavesweep.sweeps.space import Value
-from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.sweeps.store import SweepDirectory, Trial
 
-MOST = 20  # rows that are shown; all are in the CSV
+MOST, MOST_LINKED = 20, 10  # rows that are shown, here and in MLflow; all are in the CSV
+PICTURES = ("heat_map", "parallel_coordinates", "history")  # of which the first that is there says most
 TITLES = {"trials": "trial", "interval_95": "± 95%"}  # in the table, where they differ from the CSV's
 STYLES = {"finished": "green", "failed": "red", "diverged": "yellow", "pruned": "magenta"}
 
@@ -63,6 +67,36 @@ def text(board: Leaderboard, sweep: SweepDirectory) -> str:
     buffer = io.StringIO()
     _print(board, sweep, buffer)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def to_markdown(board: Leaderboard, sweep: SweepDirectory) -> str:
+    """Return the best rows, whose trials lead to their runs, the lines under the table, and a picture.
+
+    `run:KEY` and `artifact:PATH` stand for the addresses of a run and of an artifact, which delivery knows.
+    """
+    rows = [[cell for cell in _cells(board, row) if cell[0] != "reason"] for row in board.rows[:MOST_LINKED]]
+    titles = [TITLES.get(title, title) for title, _, _ in rows[0]] if rows else []
+    lines = [titles, ["---"] * len(titles)]
+    for row, cells in zip(board.rows, rows, strict=False):
+        links = {"trials": " ".join(_link(sweep, trial) for trial in row.trials)}
+        lines.append([links.get(title, _plain(shown)) for title, _, shown in cells])
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    remarks = [_plain(line.strip()) for line, _ in _remarks(board, sweep)]
+    drawn = [name for name in PICTURES if (sweep.plots / f"{name}.png").exists()][:1]
+    pictures = [f"![{name.replace('_', ' ')}](artifact:{sweep.plots.name}/{name}.png)" for name in drawn]
+    return "\n\n".join([table, *remarks, *pictures])
+
+
+def _plain(text: str) -> str:
+    """Return a text such that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_\[\]#|~])", r"\\\1", html.escape(text, quote=False))
+
+
+def _link(sweep: SweepDirectory, trial: Trial) -> str:
+    try:
+        return f"[{trial.number}](run:{RunDirectory(sweep.path / trial.directory).read_info().run_key})"
+    except (OSError, Refused):  # not begun, or gone
+        return str(trial.number)
 
 
 def _print(board: Leaderboard, sweep: SweepDirectory, file: TextIO | None = None) -> None:

@@ -103,7 +103,7 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
     """
     client, run = _only(beginning, tracking)
     run_id, records = run.info.run_id, defaultdict(dict)
-    for key in run.data.metrics:
+    for key in run.data.metrics.keys() - {names.DIGITS, names.TEST_DIGITS}:
         for point in client.get_metric_history(run_id, key):
             records[point.step][key] = point.value
     with TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wavesweep.base import files
 from wavesweep.base.errors import Refused, in_short
-from wavesweep.base.names import KEPT_EPOCH
+from wavesweep.base.names import KEPT_EPOCH, is_metric
 from wavesweep.runs.info import INFO, RunInfo, now, parse_records
 
 if TYPE_CHECKING:
@@ -130,6 +130,10 @@ class RunDirectory:
             self._recorded = {row.get("epoch") for row in self.read_metrics()}
         if epoch in self._recorded:
             return
+        self._write_record(epoch, metrics)
+        self._recorded.add(epoch)
+
+    def _write_record(self, epoch: int | None, metrics: dict[str, float]) -> None:
         finite = {key: value if abs(value) < float("inf") else None for key, value in metrics.items()}
         when = {} if epoch is None else {"epoch": epoch}
         line = json.dumps({**when, "timestamp": now(), **finite})
@@ -137,7 +141,6 @@ class RunDirectory:
             file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())  # or a power failure could leave a checkpoint that is ahead of the records
-        self._recorded.add(epoch)
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Read all records, in the order in which they were written; a last one without its end is none.
@@ -157,7 +160,7 @@ class RunDirectory:
         """Read the metrics of each recorded epoch, and as of epoch 0 what is measured once; nan what was not finite."""
         nan = float("nan")
         return {
-            row.get("epoch", 0): {key: nan if row[key] is None else row[key] for key in row if "/" in key}
+            row.get("epoch", 0): {key: nan if row[key] is None else row[key] for key in filter(is_metric, row)}
             for row in self.read_metrics()
         }
 
@@ -243,6 +246,13 @@ class SweepRecord(RunDirectory):
         self.info = path / PARENT
         self._artifacts = (path / "multirun.yaml", path / "leaderboard.csv", self.plots)
         self._own += [self.info.name, *(file.name for file in self._artifacts)]
+
+    def append_metrics(self, epoch: int | None, metrics: dict[str, float]) -> None:
+        """Add a record of what is known once so many jobs have ended, unless that is what the last one says."""
+        self._drop_torn_line()
+        last = {key: value for row in self.read_metrics()[-1:] for key, value in row.items() if is_metric(key)}
+        if last != metrics:
+            self._write_record(epoch, metrics)
 
     def _remove_parts(self) -> None:
         """Leave those of its runs alone, which may have outlived it."""

@@ -10,7 +10,7 @@ import torch
 from wavesweep.base import signals
 from wavesweep.base.errors import Pruned
 from wavesweep.base.files import write_atomically
-from wavesweep.base.names import LOSS_EVALUATIONS, TRAIN_LOSS, TRAIN_SECONDS, baseline_score, metric
+from wavesweep.base.names import LOSS_EVALUATIONS, OBJECTIVE, TRAIN_LOSS, TRAIN_SECONDS, baseline_score, metric
 from wavesweep.base.terminal import Listener
 from wavesweep.config.config import Config
 from wavesweep.config.groups import REFINER, read_option
@@ -104,7 +104,7 @@ def run(
         pictures.validation(directory, config.dataset, data.val, forecasts, kept.epoch)
     once = _conclude(config, data, directory, network, kept.epoch)
     diverged = not (finite and kept.epoch and math.isfinite(kept.objective))
-    once = _totals(trainer.spent) | ({} if diverged else once)
+    once = _totals(trainer.spent) | ({} if diverged else {OBJECTIVE: kept.objective, **once})
     directory.append_metrics(None, once)
     pictures.learning_curve(directory, kept.epoch)
     if diverged:

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 
 Status = Literal["running", "finished", "diverged", "pruned", "failed", "killed"]
 COMPLETE = ("finished", "diverged", "pruned")
+Variety = Literal["values", "interval", "log"]
+"""How a key's values are best drawn: one by one, along an axis, or along a logarithmic one."""
 Time = Annotated[int, Field(ge=0, lt=1 << 53)]
 MOST_LINE = 1 << 16  # bytes of a record
 MOST_VALUES = 1 << 23  # of all records: of almost a million epochs
@@ -40,6 +42,8 @@ class RunInfo:
         config_digest: Of the configuration (see `config.digest`); empty where an older version began the run.
         inputs: Digest and shape of each part of the data.
         description: What a reader should know, in Markdown.
+        varied: Of a sweep, the keys that its jobs vary, and how.
+        params: What MLflow gets as parameters beside the configuration.
     """
 
     overrides: list[str]
@@ -53,6 +57,8 @@ class RunInfo:
     config_digest: str = ""
     inputs: list[Annotated[dict[str, Any], AfterValidator(_check_input)]] = field(default_factory=list)
     description: str = ""
+    varied: dict[str, Variety] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
 
     __pydantic_config__ = ConfigDict(strict=True)
 

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from wavesweep.base.errors import Refused
 
@@ -59,6 +59,15 @@ class Dimension:
     def name(self) -> str:
         """The key without the signs before it."""
         return self.key.lstrip("+~")
+
+    @property
+    def kind(self) -> Literal["values", "interval", "log"]:
+        """How its values are best drawn: one by one, along an axis, or along a logarithmic one."""
+        if self.interval is not None:
+            return "log" if self.interval.log else "interval"
+        numbers = [value for value in map(_plain, self.values) if not isinstance(value, str) and value > 0]
+        wide = len(numbers) == len(self.values) and max(numbers) >= 100 * min(numbers)
+        return "log" if wide and self.name != "seed" else "values"
 
     @property
     def text(self) -> str:

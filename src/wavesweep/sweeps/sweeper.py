@@ -94,12 +94,8 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
     """Run what is left of a sweep whose lock is held, while signals wait."""
     plan, config = prepared.plan, prepared.configs()[0]
     sweep.directory.stop.unlink(missing_ok=True)
-    sweep.task.begin(sweep.directory, plan, config)
-    try:
-        with watching(sweep.directory, plan):
-            returned = _launch(sweep, prepared, launcher)
-    finally:
-        sweep.task.end(sweep.directory, plan, config)
+    with sweep.task.accompany(sweep.directory, plan, config), watching(sweep.directory, plan):
+        returned = _launch(sweep, prepared, launcher)
     signals.check()
     returned.sort(key=lambda job: job.hydra_cfg.hydra.job.num)  # type: ignore[union-attr]
     for job in returned:

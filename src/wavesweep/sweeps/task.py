@@ -115,11 +115,15 @@ class SweepTask:
         how = "force" if force else "exactly"
         return f"the same command with {shlex.quote(f'hydra.sweep.dir={directory}')} hydra.sweeper.resume={how}"
 
-    def begin(self, sweep: "SweepDirectory", plan: "Plan", config: "DictConfig") -> None:
-        """Prepare what jobs need, before the first starts."""
+    @contextmanager
+    def accompany(self, sweep: "SweepDirectory", plan: "Plan", config: "DictConfig") -> Iterator[None]:
+        """Prepare what jobs need before the first starts; conclude once no worker is left: name the best job."""
+        try:
+            yield
+        finally:
+            self._conclude(sweep, plan)
 
-    def end(self, sweep: "SweepDirectory", plan: "Plan", config: "DictConfig") -> None:
-        """Conclude, once no worker is left: name the best job."""
+    def _conclude(self, sweep: "SweepDirectory", plan: "Plan") -> None:
         trials = sweep.read_trials(plan)
         if finished := [(trial.objective, trial.number, trial) for trial in trials if trial.objective is not None]:
             objective, number, best = min(finished)

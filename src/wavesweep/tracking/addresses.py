@@ -1,7 +1,8 @@
-"""Addresses of MLflow's store and of its artifacts."""
+"""Addresses of MLflow's store, of its artifacts, and of pages of its UI."""
 
 import os
 from pathlib import Path
+from urllib.parse import urlencode
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.redaction import public_address
@@ -34,3 +35,18 @@ def artifact_root(tracking: Tracking) -> Path:
     path = sqlite_path(tracking.uri)
     elsewhere = path is not None and not path.is_relative_to(Path.cwd())
     return (path.parent if path and elsewhere else Path("outputs").absolute()) / "mlartifacts"
+
+
+def runs_page(place: str, experiment_id: str, view: str, *, charts: bool = False) -> str:
+    """Return the address of a view, as a list or as charts; where MLflow does not know it, of the plain list.
+
+    MLflow's own start page is made for language models.
+    """
+    query = {"workflowType": "machine_learning", "viewStateShareKey": view}
+    query |= {"compareRunsMode": "CHART"} if charts else {}
+    return f"{place}/#/experiments/{experiment_id}/runs?{urlencode(query)}"
+
+
+def run_page(place: str, experiment_id: str, run_id: str) -> str:
+    """Return the address of a run."""
+    return f"{place}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"

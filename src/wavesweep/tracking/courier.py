@@ -34,7 +34,7 @@ class Courier(AbstractContextManager["Courier"]):
         self.run_id: str | None = None
         self.delivered, self.left_alone = False, False
         self._there: dict[str, int] = {}
-        self._complaint = ""
+        self._complaint, self._what = "", "the sweep" if directory.is_sweep else "the run"
         self._ended = Event()
         self._thread = Thread(target=self._work, name="courier", daemon=True)
         self._thread.start()
@@ -72,12 +72,12 @@ class Courier(AbstractContextManager["Courier"]):
             self.run_id = deliver(self.directory, self.tracking, self._there)
             self.delivered = True
             if self._complaint:
-                log.info("MLflow takes the run again")
+                log.info("MLflow takes %s again", self._what)
             self._complaint = ""
         except Exception as error:
             self.left_alone = isinstance(error, LeftAlone)
             complaint = reason(error, self.tracking)
             if complaint != self._complaint:
-                what = "is left alone" if self.left_alone else "has not taken the run yet"
+                what = "is left alone" if self.left_alone else f"has not taken {self._what} yet"
                 log.warning("MLflow %s: %s", what, complaint)
             self._complaint = complaint

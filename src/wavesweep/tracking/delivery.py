@@ -2,16 +2,21 @@
 
 import json
 import logging
+import math
+import re
 import shlex
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from wavesweep.base import names
 from wavesweep.config.config import Tracking, flatten
 from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
 from wavesweep.runs.info import COMPLETE, RunInfo
+from wavesweep.tracking.addresses import run_page, runs_page
 from wavesweep.tracking.model import announce_model
 from wavesweep.tracking.store import SECONDS_AT_THE_END, connect
+from wavesweep.tracking.views import View, of_sweep, publish, runs_view, sweep_view, sweeps_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,6 +24,9 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("wavesweep")
+
+IN_DIGITS = {names.OBJECTIVE: names.DIGITS, names.metric("test", names.SCALED): names.TEST_DIGITS}
+"""Errors that MLflow also gets as -log10, which its narrow columns and its linear axes can show."""
 
 DEFAULT_STORE = "sqlite:///outputs/mlflow.db"
 
@@ -65,7 +73,7 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
         raise LeftAlone(f"the run has {status} there, and this is an older copy of it; remove that")
     if status != "running":
         client.set_tag(run_id, names.STATUS, "running")
-    _log_params_and_tags(client, run_id, directory, info, tracking)
+    _log_params_and_tags(client, experiment_id, run_id, directory, info, tracking)
     if info.sweep_id and not directory.is_sweep and "mlflow.parentRunId" not in run.data.tags:
         _log_parent(client, experiment_id, run_id, directory)
     if info.ended is None and run.info.status != "RUNNING":
@@ -77,6 +85,8 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
     there[run_id] = len(rows)
     if info.inputs:
         client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
+    for view in _views(directory, info):
+        publish(client, experiment_id, view)
     if info.ended is not None:
         _log_artifacts(client, run_id, directory)
         announce_model(client, run_id, directory)
@@ -84,6 +94,13 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
     client.set_tag(run_id, names.STATUS, info.status)
     directory.undelivered.unlink(missing_ok=True)
     return run_id
+
+
+def _views(directory: RunDirectory, info: RunInfo) -> list[View]:
+    """Return the views that show a run: a single one's once it has ended; those of a sweep show its jobs too."""
+    if directory.is_sweep:
+        return [sweep_view(info), sweeps_view()]
+    return [runs_view()] if info.ended is not None and not info.sweep_id else []
 
 
 def _record(client: "MlflowClient", experiment_id: str, directory: RunDirectory) -> "Run":
@@ -147,16 +164,41 @@ def _find(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run | N
 
 
 def _log_params_and_tags(
-    client: "MlflowClient", run_id: str, directory: RunDirectory, info: RunInfo, tracking: Tracking
+    client: "MlflowClient", experiment_id: str, run_id: str, directory: RunDirectory, info: RunInfo, tracking: Tracking
 ) -> None:
     from mlflow.entities import Param, RunTag
 
-    values = {} if directory.is_sweep else flatten(directory.read_config()) | info.choices  # which its runs don't share
+    values = {} if directory.is_sweep else flatten(directory.read_config()) | info.choices
+    values |= info.params
     params = [Param(key, str(value)) for key, value in values.items() if not key.startswith("tracking.")]
-    note = [info.description, "" if directory.is_sweep else _how_to_repeat(run_id, tracking)]
+    note = [_with_addresses(client, experiment_id, run_id, info.description)]
+    if directory.is_sweep:
+        note.insert(0, _where_its_runs_are(experiment_id, of_sweep(str(info.sweep_id))))
+    else:
+        note.append(_how_to_repeat(run_id, tracking))
     more = {"mlflow.note.content": "\n\n".join(filter(None, note)), names.SWEEP_ID: info.sweep_id or ""}
     tags = info.tags | {key: value for key, value in more.items() if value}
     client.log_batch(run_id, params=params, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def _with_addresses(client: "MlflowClient", experiment_id: str, run_id: str, text: str) -> str:
+    """Put addresses in the place of `run:KEY` and `artifact:PATH` in Markdown; what isn't there loses its link."""
+
+    def link(match: re.Match[str]) -> str:
+        shown, kind, what = match.groups()
+        if kind == "artifact":
+            return f"{shown}(get-artifact?{urlencode({'path': what, 'run_uuid': run_id})})"
+        found = client.search_runs([experiment_id], f"tags.`{names.RUN_KEY}` = '{what}'", max_results=1)
+        return f"{shown}({run_page('', experiment_id, found[0].info.run_id)[1:]})" if found else shown[1:-1]
+
+    return re.sub(r"(\[[^]]*\])\((run|artifact):([\w./-]+)\)", link, text)
+
+
+def _where_its_runs_are(experiment_id: str, view: str) -> str:
+    """Return a sentence with links to a sweep's runs."""
+    as_list = runs_page("", experiment_id, view)[1:]
+    as_charts = runs_page("", experiment_id, view, charts=True)[1:]
+    return f"All runs: [list]({as_list}), [charts]({as_charts})."
 
 
 def _how_to_repeat(run_id: str, tracking: Tracking) -> str:
@@ -175,10 +217,15 @@ def _log_metrics(client: "MlflowClient", run_id: str, rows: list[dict[str, Any]]
     points = [
         Metric(key, value, row["timestamp"], row.get("epoch", 0))
         for row in rows
-        for key, value in row.items()
-        if "/" in key and value is not None  # the others say of which epoch, and at what cost
+        for key, value in (row | _in_digits(row)).items()
+        if names.is_metric(key) and value is not None
     ]
     client.log_batch(run_id, points)
+
+
+def _in_digits(row: dict[str, Any]) -> dict[str, float]:
+    """Return -log10 of the errors of a record, to two decimals, by their names."""
+    return {name: round(-math.log10(row[key]), 2) for key, name in IN_DIGITS.items() if (row.get(key) or 0) > 0}
 
 
 def _dataset_input(part: dict[str, Any]) -> "DatasetInput":

@@ -8,9 +8,10 @@ import sys
 from wavesweep.base.errors import Refused
 from wavesweep.base.redaction import public_address
 from wavesweep.config.config import Config
+from wavesweep.tracking.addresses import runs_page
 from wavesweep.tracking.store import artifact_root, full_address, require
 from wavesweep.tracking.sync import deliver_vanished
-from wavesweep.ui.links import RUNS, runs_page
+from wavesweep.tracking.views import RUNS
 
 
 def serve(local: Config, options: list[str]) -> int:  # noqa: RET503  os.execv does not return

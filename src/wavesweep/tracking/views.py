@@ -1,0 +1,152 @@
+"""Saved views of MLflow's UI: which runs a page shows, in which order, with which columns and charts.
+
+MLflow 3.16 and later keeps them as tags of the experiment and lists them under "Views". Where it is older, or changes
+their form, the plain list of runs opens instead.
+"""
+
+import base64
+import json
+import zlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wavesweep.base import names
+from wavesweep.base.names import DIGITS, OBJECTIVE, SCALED, SWEEP_ID, TEST_DIGITS, TRAIN_LOSS, TRAIN_SECONDS, metric
+from wavesweep.runs.description import BASELINES
+from wavesweep.runs.info import RunInfo
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+RUNS, SWEEPS = "wavesweep.runs", "wavesweep.sweeps"
+"""The ids of the views of single runs and of sweeps."""
+
+TAG = "mlflow.sharedViewState."
+MARK = "wavesweep"  # a key of what is written here; MLflow drops it where a user saves another view in its place
+MOST_SWEEPS, MOST_CHARACTERS, MOST_KEYS = 50, 20_000, 12
+WIDTH, WIDE = 90, 200  # pixels; the wide ones show an error's 17 digits with its exponent
+SECTION = "wavesweep"
+
+State = dict[str, Any]
+
+
+class View(NamedTuple):
+    """A saved view.
+
+    Attributes:
+        id: By which links name it.
+        name: In the menu.
+        created: Milliseconds since 1970; the same whenever it is written again.
+        state: Of the page.
+    """
+
+    id: str
+    name: str
+    created: int
+    state: State
+
+
+def of_sweep(sweep_id: str) -> str:
+    """Return the id of the view of a sweep's runs."""
+    return f"wavesweep.sweep.{sweep_id}"
+
+
+def sweep_view(sweep: RunInfo) -> View:
+    """Return the view of a sweep's runs, drawn by what varies."""
+    kinds = dict(list(sweep.varied.items())[:MOST_KEYS])
+    where = f"tags.`{SWEEP_ID}` = '{sweep.sweep_id}' AND tags.`mlflow.parentRunId` LIKE '%'"
+    axes = {key: names.log10(key) if kind == "log" else key for key, kind in kinds.items()}
+    scatters = [_scatter(axes[key]) for key, kind in kinds.items() if kind != "values" or key == "seed"]
+    charts = [_curves(metric("val", SCALED)), _parallel([*axes.values()]), *scatters]
+    charts += [_bars(TEST_DIGITS), _bars(TRAIN_SECONDS)]
+    state = _state(where, [*kinds], [DIGITS, TEST_DIGITS, OBJECTIVE, metric("test", SCALED), TRAIN_SECONDS], charts)
+    return View(of_sweep(str(sweep.sweep_id)), f"{sweep.name} · {sweep.sweep_id}", sweep.started, state)
+
+
+def runs_view() -> View:
+    """Return the view of all single runs, beside their baselines."""
+    baselines = [metric("test", names.baseline_score(name)) for name in BASELINES]
+    scores = [DIGITS, TEST_DIGITS, TRAIN_SECONDS, OBJECTIVE, metric("test", SCALED), *baselines]
+    charts = [_curves(metric("val", SCALED)), _curves(TRAIN_LOSS), _bars(TEST_DIGITS), _bars(TRAIN_SECONDS)]
+    state = _state(f"tags.`{SWEEP_ID}` IS NULL", ["dataset", "model", "optimizer", "seed"], scores, charts)
+    return View(RUNS, "single runs", 0, state)
+
+
+def sweeps_view() -> View:
+    """Return the view of all sweeps, each by its best."""
+    counts = [names.jobs(state) for state in ("finished", "pruned", "diverged", "failed")]
+    where = f"tags.`{SWEEP_ID}` LIKE '%' AND tags.`mlflow.parentRunId` IS NULL"
+    scores = [DIGITS, TEST_DIGITS, *counts, OBJECTIVE, metric("test", SCALED)]
+    charts = [_curves(OBJECTIVE), _bars(DIGITS)]
+    return View(SWEEPS, "sweeps", 0, _state(where, ["sampler", "pruner", "jobs"], scores, charts))
+
+
+def publish(client: "MlflowClient", experiment_id: str, view: View) -> None:
+    """Write a view, unless it is there, or a user has saved another in its place; of sweeps', keep the newest."""
+    packed = base64.b64encode(zlib.compress(json.dumps(view.state).encode(), 9)).decode()
+    times = {"createdAt": view.created, "updatedAt": view.created}
+    value = json.dumps({"name": view.name, **times, "state": f"deflate;{packed}", MARK: 1})
+    there = {key: text for key, text in client.get_experiment(experiment_id).tags.items() if key.startswith(TAG)}
+    before = there.get(TAG + view.id, "")
+    if before == value or (before and not _is_ours(before)) or len(value) > MOST_CHARACTERS:
+        return
+    client.set_experiment_tag(experiment_id, TAG + view.id, value)
+    ours = {key: text for key, text in there.items() if key.startswith(TAG + of_sweep("")) and _is_ours(text)}
+    sweeps = sorted(ours | {TAG + view.id: value}, key=lambda key: json.loads(ours.get(key, value))["createdAt"])
+    for key in sweeps[:-MOST_SWEEPS]:
+        client.delete_experiment_tag(experiment_id, key)
+
+
+def _is_ours(text: str) -> bool:
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and MARK in content and isinstance(content.get("createdAt"), int)
+
+
+def _state(where: str, params: list[str], scores: list[str], charts: list[State]) -> State:
+    """Return the state of a page: its runs by their objective, and charts of all of them in two columns."""
+    columns = [f"params.`{key}`" for key in params] + [f"metrics.`{key}`" for key in scores]
+    wide = [OBJECTIVE, *(key for key in scores if key.endswith("mse"))]
+    widths = {f"metrics.`{key}`": WIDE if key in wide else WIDTH for key in scores}
+    section = {"uuid": SECTION, "name": "Charts", "display": True, "isReordered": True, "columns": 2, "cardHeight": 360}
+    return {
+        "searchFilter": where,
+        "orderByKey": f"metrics.`{OBJECTIVE}`",
+        "orderByAsc": True,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": columns,
+        "columnOrder": columns,
+        "columnWidths": {f"params.`{key}`": WIDTH for key in params} | widths,
+        "runsHiddenMode": "SHOW_ALL",
+        "groupBy": None,
+        "hideEmptyCharts": True,
+        "compareRunSections": [section | {"deleted": False, "isGenerated": False}],
+        "compareRunCharts": [{"uuid": f"{SECTION}-{number}", **chart} for number, chart in enumerate(charts)],
+        "isAccordionReordered": True,
+    }
+
+
+def _chart(kind: str, **settings: Any) -> State:
+    return {"type": kind, "metricSectionId": SECTION, "deleted": False, "isGenerated": False, **settings}
+
+
+def _curves(key: str) -> State:
+    """Return a chart of a metric over epochs, on a logarithmic axis."""
+    settings = {"metricKey": key, "selectedMetricKeys": [key], "scaleType": "log", "xAxisKey": "step"}
+    return _chart("LINE", lineSmoothness=0, xAxisScaleType="linear", **settings)
+
+
+def _parallel(keys: list[str]) -> State:
+    return _chart("PARALLEL", selectedParams=keys, selectedMetrics=[DIGITS], showAllRuns=True)
+
+
+def _scatter(key: str) -> State:
+    return _chart("SCATTER", xaxis={"key": key, "type": "PARAM"}, yaxis={"key": DIGITS, "type": "METRIC"})
+
+
+def _bars(key: str) -> State:
+    return _chart("BAR", metricKey=key, dataAccessKey=key)

@@ -1,0 +1,124 @@
+"""Saved views of MLflow's UI, on a real store."""
+
+import base64
+import json
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.support.commands import small
+from wavesweep.runs.info import RunInfo
+from wavesweep.tracking.store import connect
+from wavesweep.tracking.views import (
+    MOST_CHARACTERS,
+    MOST_SWEEPS,
+    TAG,
+    View,
+    of_sweep,
+    publish,
+    runs_view,
+    sweep_view,
+    sweeps_view,
+)
+
+SWEEP = RunInfo(
+    ["model=tiny,small"],
+    {},
+    "2026-11-26_12-00-00_ab12",
+    started=1_700_000_000_000,
+    varied={"model": "values", "optimizer.lr": "log", "training.batch_size": "interval", "seed": "values"},
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> tuple[MlflowClient, str]:
+    return connect(small(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db").tracking)
+
+
+def tags(store: tuple[MlflowClient, str]) -> dict[str, str]:
+    """Return all views by their ids."""
+    client, experiment_id = store
+    found = client.get_experiment(experiment_id).tags
+    return {key.removeprefix(TAG): value for key, value in found.items() if key.startswith(TAG)}
+
+
+def state(text: str) -> dict[str, Any]:
+    """Read the state of a page as MLflow does."""
+    kind, _, packed = json.loads(text)["state"].partition(";")
+    assert kind == "deflate"
+    return json.loads(zlib.decompress(base64.b64decode(packed)))
+
+
+@pytest.mark.parametrize("view", [sweep_view(SWEEP), runs_view(), sweeps_view()], ids=lambda view: view.id)
+def test_a_view_is_what_mlflow_reads(view: View, store: tuple[MlflowClient, str]) -> None:
+    publish(*store, view)
+    [(name, text)] = tags(store).items()
+    content = json.loads(text)
+    assert name == view.id
+    assert isinstance(content["name"], str)
+    assert {type(content["createdAt"]), type(content["updatedAt"])} == {int}
+    page = state(text)
+    assert page == view.state
+    assert page["orderByKey"] == "metrics.`objective`"
+    assert page["columnWidths"].keys() == set(page["selectedColumns"]) == set(page["columnOrder"])
+    [section] = page["compareRunSections"]
+    assert {chart["metricSectionId"] for chart in page["compareRunCharts"]} == {section["uuid"]}
+    assert len({chart["uuid"] for chart in page["compareRunCharts"]}) == len(page["compareRunCharts"])
+
+
+def test_a_sweep_is_drawn_by_what_it_varies() -> None:
+    charts = sweep_view(SWEEP).state["compareRunCharts"]
+    [parallel] = [chart for chart in charts if chart["type"] == "PARALLEL"]
+    assert parallel["selectedParams"] == ["model", "log10 optimizer.lr", "training.batch_size", "seed"]
+    drawn = [chart["xaxis"]["key"] for chart in charts if chart["type"] == "SCATTER"]
+    assert drawn == ["log10 optimizer.lr", "training.batch_size", "seed"], "intervals and seeds, not lists"
+    assert {chart["scaleType"] for chart in charts if chart["type"] == "LINE"} == {"log"}
+
+
+def test_writing_again_changes_nothing(store: tuple[MlflowClient, str]) -> None:
+    for _ in range(2):
+        publish(*store, sweep_view(SWEEP))
+        publish(*store, runs_view())
+    before = tags(store)
+    publish(*store, sweep_view(SWEEP))
+    assert tags(store) == before
+    assert len(before) == 2
+
+
+def test_a_view_that_we_wrote_is_brought_up_to_date(store: tuple[MlflowClient, str]) -> None:
+    publish(*store, sweep_view(SWEEP))
+    other = replace(SWEEP, varied={"model": "values"})
+    publish(*store, sweep_view(other))
+    assert state(tags(store)[of_sweep(str(SWEEP.sweep_id))]) == sweep_view(other).state
+
+
+@pytest.mark.parametrize("theirs", ['{"name": "mine", "createdAt": 1, "updatedAt": 2, "state": "{}"}', "no JSON", "[]"])
+def test_a_view_that_a_user_saved_in_its_place_stays(theirs: str, store: tuple[MlflowClient, str]) -> None:
+    client, experiment_id = store
+    client.set_experiment_tag(experiment_id, TAG + runs_view().id, theirs)
+    publish(*store, runs_view())
+    assert tags(store) == {runs_view().id: theirs}
+
+
+def test_of_sweeps_the_newest_are_kept_and_nothing_else_is_removed(store: tuple[MlflowClient, str]) -> None:
+    client, experiment_id = store
+    others = {"mine": "{}", of_sweep("theirs"): '{"name": "x", "createdAt": 1, "state": "{}"}'}
+    for name, text in others.items():
+        client.set_experiment_tag(experiment_id, TAG + name, text)
+    publish(*store, runs_view())
+    numbers = [*range(MOST_SWEEPS), MOST_SWEEPS + 1, MOST_SWEEPS]
+    for number in numbers:
+        publish(*store, sweep_view(replace(SWEEP, sweep_id=f"{99 - number}", started=number + 1)))
+    kept = {of_sweep(f"{99 - number}") for number in range(2, MOST_SWEEPS + 2)}
+    assert tags(store).keys() == kept | others.keys() | {runs_view().id}
+
+
+def test_a_sweep_over_many_keys_still_has_a_view(store: tuple[MlflowClient, str]) -> None:
+    varied = {f"group.{'long_' * 40}{number}": "log" for number in range(100)}
+    publish(*store, sweep_view(replace(SWEEP, varied=varied)))  # type: ignore[arg-type]
+    [text] = tags(store).values()
+    assert len(text) <= MOST_CHARACTERS
