@@ -10,12 +10,12 @@ from wavesweep.base import names
 from wavesweep.config.config import Tracking, flatten
 from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
 from wavesweep.runs.info import COMPLETE, RunInfo
-from wavesweep.tracking.model import announce_model
+from wavesweep.tracking.model import log_model
 from wavesweep.tracking.store import SECONDS_AT_THE_END, connect
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, Run
+    from mlflow.entities import DatasetInput, Metric, Run
 
 
 log = logging.getLogger("wavesweep")
@@ -73,13 +73,15 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
     if info.status in ("killed", "failed"):
         client.set_terminated(run_id, STATUS[info.status], info.ended)  # at once: time may be short
     rows, there = directory.read_metrics(), {} if there is None else there
-    _log_metrics(client, run_id, rows[there.get(run_id, 0) :])
+    client.log_batch(run_id, _points(rows[there.get(run_id, 0) :]))
     there[run_id] = len(rows)
     if info.inputs:
         client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
     if info.ended is not None:
         _log_artifacts(client, run_id, directory)
-        announce_model(client, run_id, directory)
+        if info.status == "finished" and directory.model in directory.artifacts():
+            kept = directory.read_kept_epoch()
+            log_model(client, run, directory, _points([row for row in rows if row.get("epoch", kept) == kept]))
         client.set_terminated(run_id, STATUS[info.status], info.ended)
     client.set_tag(run_id, names.STATUS, info.status)
     directory.undelivered.unlink(missing_ok=True)
@@ -165,20 +167,19 @@ def _how_to_repeat(run_id: str, tracking: Tracking) -> str:
     return f"`{shlex.join(['wavesweep', 'reproduce', run_id, *where])}` runs it again and compares every metric."
 
 
-def _log_metrics(client: "MlflowClient", run_id: str, rows: list[dict[str, Any]]) -> None:
-    """Log all points, with the epoch as step; one that is not finite is left out: MLflow would rank inf first.
+def _points(rows: list[dict[str, Any]]) -> list["Metric"]:
+    """Return all points, with the epoch as step; one that is not finite is left out: MLflow would rank inf first.
 
     What is measured once has step 0: the UI then shows the values of all runs above each other.
     """
     from mlflow.entities import Metric
 
-    points = [
+    return [
         Metric(key, value, row["timestamp"], row.get("epoch", 0))
         for row in rows
         for key, value in row.items()
         if "/" in key and value is not None  # the others say of which epoch, and at what cost
     ]
-    client.log_batch(run_id, points)
 
 
 def _dataset_input(part: dict[str, Any]) -> "DatasetInput":
