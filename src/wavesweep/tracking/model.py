@@ -9,14 +9,14 @@ from wavesweep.base import names
 from wavesweep.base.files import write_atomically
 from wavesweep.base.schema import known
 from wavesweep.config.config import Config, flatten
-from wavesweep.data.splits import Split
-from wavesweep.models.weights import load_network
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Metric, Run
+
+    from wavesweep.data.splits import Split
 
 EXAMPLE, REQUEST = "input_example.json", "serving_input_example.json"
 FEWEST_ROWS = 20  # of an example, where a context has as many
@@ -96,7 +96,7 @@ def _link(client: "MlflowClient", run: "Run", model_id: str) -> None:
             raise
 
 
-def save_model(directory: RunDirectory, config: Config, data: Split) -> None:
+def save_model(directory: RunDirectory, config: Config, data: "Split") -> None:
     """Save the trained network as an MLflow pyfunc model that stores tensors and no code.
 
     `mlflow models serve --env-manager local` serves it; see served_model.py for what it takes. Not by
@@ -111,6 +111,8 @@ def save_model(directory: RunDirectory, config: Config, data: Split) -> None:
     from mlflow.pyfunc import add_to_model
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType
+
+    from wavesweep.models.weights import load_network
 
     folder = directory.model / "data"
     folder.mkdir(parents=True, exist_ok=True)
