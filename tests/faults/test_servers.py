@@ -361,4 +361,5 @@ def lasting(record: Record) -> Record:
         "tags": tags | {"mlflow.note.content": note},
         "metrics": metrics | {"time/train_seconds": len(metrics["time/train_seconds"])},
         "artifacts": record["artifacts"] | dict.fromkeys(OF_THEIR_TIME, ""),
+        "model": None,  # it has been compared with the directory
     }

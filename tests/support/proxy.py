@@ -18,7 +18,7 @@ class Proxy:
     pass           forwards
     hang           never answers; told to behave otherwise, it ends the connection
     drip           answers without an end, a byte now and then, until it is told to behave otherwise
-    500            answers that it failed
+    404, 500       answers that it knows no such thing, or failed
     nonsense       answers 200 with a web page
     drop before    ends the connection of the first and each third request without forwarding it
     drop after     forwards these, but ends the connection instead of answering
@@ -114,8 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
             while not released.wait(0.2):
                 self.wfile.write(b" ")
             self.close_connection = True
-        elif behaviour == "500":
-            self._answer(500, {}, b"the store is full")
+        elif behaviour.isdigit():
+            self._answer(int(behaviour), {}, b"the store is full")
         elif behaviour == "nonsense":
             self._answer(200, {"Content-Type": "text/html"}, b"<html>Please log in</html>")
         elif drops:

@@ -1,6 +1,6 @@
 """What a run has left, on disk and in MLflow, in a form in which two runs can be compared."""
 
-import json
+import math
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,8 +8,10 @@ from typing import Any
 
 import yaml
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.artifacts import download_artifacts
+from mlflow.entities import LoggedModelStatus, Run
 
+from wavesweep.base.names import is_metric
 from wavesweep.config.config import flatten
 from wavesweep.runs.directory import RunDirectory
 
@@ -56,8 +58,6 @@ def in_mlflow(client: MlflowClient, run: Run) -> Record:
     """Return all that MLflow has of a run."""
     assert run.inputs is not None
     tags = dict(run.data.tags)
-    [model] = json.loads(tags.pop("mlflow.log-model.history"))
-    assert (model["run_id"], model["artifact_path"]) == (run.info.run_id, "model")
     *note, again = tags.pop("mlflow.note.content").split("\n\n")
     assert again.startswith(f"`wavesweep reproduce {run.info.run_id}")
     histories = {key: client.get_metric_history(run.info.run_id, key) for key in run.data.metrics}
@@ -79,18 +79,41 @@ def in_mlflow(client: MlflowClient, run: Run) -> Record:
             for entry in run.inputs.dataset_inputs
         ),
         "artifacts": artifacts,
+        "model": model_of(client, run),
+    }
+
+
+def model_of(client: MlflowClient, run: Run) -> Record:
+    """Return all that MLflow has of a run's model: one, ready, and known to the run."""
+    [model] = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
+    assert model.status == LoggedModelStatus.READY
+    assert run.outputs is not None
+    assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
+    with TemporaryDirectory() as copy:
+        download_artifacts(model.artifact_location, dst_path=copy, tracking_uri=client.tracking_uri)
+        [folder] = Path(copy).iterdir()
+        files = digests(folder)
+    return {
+        "params": model.params,
+        "metrics": sorted((point.key, point.step, point.value, point.timestamp) for point in model.metrics or ()),
+        "files": files,
     }
 
 
 def for_mlflow(directory: RunDirectory) -> Record:
     """Return what MLflow must have of a run that has ended well."""
-    info, rows = directory.read_info(), directory.read_metrics()
+    info, rows = directory.read_info(), [row | in_digits(row) for row in directory.read_metrics()]
     values = flatten(yaml.safe_load(directory.config.read_text()))
-    keys = {key for row in rows for key in row if "/" in key}
+    keys = {key for row in rows for key in filter(is_metric, row)}
+    kept = directory.read_kept_epoch()
+    params = {key: str(value) for key, value in values.items() if not key.startswith("tracking.")} | info.choices
+    overridden = {override.partition("=")[0] for override in info.overrides}
+    main = {"seed", "forecast.context", "forecast.horizon", *info.choices, *overridden} & params.keys()
+    main |= {key for key in params if key.startswith("model.")} - {"model.kind"}
     return {
         "status": "FINISHED",
         "times": (info.started, info.ended),
-        "params": {key: str(value) for key, value in values.items() if not key.startswith("tracking.")} | info.choices,
+        "params": params,
         "tags": {
             **info.tags,
             "wavesweep.run_key": info.run_key,
@@ -103,7 +126,23 @@ def for_mlflow(directory: RunDirectory) -> Record:
         },
         "inputs": sorted((part["context"], part["name"], part["digest"]) for part in info.inputs),
         "artifacts": {name: digest for name, digest in digests(directory.path).items() if name not in NO_ARTIFACTS},
+        "model": {
+            "params": {key: params[key] for key in main},
+            "metrics": sorted(
+                (key, row.get("epoch", 0), row[key], row["timestamp"])
+                for row in rows
+                if row.get("epoch", kept) == kept
+                for key in filter(is_metric, row)
+            ),
+            "files": digests(directory.model),
+        },
     }
+
+
+def in_digits(row: dict[str, Any]) -> dict[str, float]:
+    """Return the errors of a record that MLflow shows as -log10 too."""
+    names = {"objective": "digits", "test/closed_loop_scaled_mse": "test/digits"}
+    return {names[key]: round(-math.log10(row[key]), 2) for key in names.keys() & row.keys() if row[key]}
 
 
 def digests(folder: Path) -> dict[str, str]:

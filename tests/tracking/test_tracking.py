@@ -93,8 +93,6 @@ class TestRecord:
         assert f"torch {version('torch')}" in tags["wavesweep.versions"]
         assert "baseline" in tags["mlflow.note.content"] or "does not beat" in tags["mlflow.note.content"]
         assert "| linear autoregression |" in tags["mlflow.note.content"]
-        [model] = json.loads(tags["mlflow.log-model.history"])
-        assert (model["run_id"], model["artifact_path"]) == (run.info.run_id, "model")
 
     def test_artifacts_are_the_files_of_the_run(self, finished: tuple[Config, RunDirectory]) -> None:
         config, directory = finished
@@ -239,16 +237,21 @@ def test_the_model_is_served(finished: tuple[Config, RunDirectory], tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_mlflow_serves_the_model(finished: tuple[Config, RunDirectory], tmp_path: Path) -> None:
-    model, port = finished[1].model, free_port()
-    arguments = ["models", "serve", "-m", str(model), "--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
+@pytest.mark.parametrize("address", ["{folder}", "runs:/{run}/model", "models:/{model}"])
+def test_mlflow_serves_the_model(address: str, finished: tuple[Config, RunDirectory], tmp_path: Path) -> None:
+    (config, directory), port = finished, free_port()
+    client, run = only_run(config)
+    [model] = client.search_logged_models([run.info.experiment_id])
+    address = address.format(folder=directory.model, run=run.info.run_id, model=model.model_id)
+    arguments = ["models", "serve", "-m", address, "--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # where uvicorn is
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", *arguments],
-        env=environment(PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"),  # where uvicorn is
+        env=environment(PATH=path, MLFLOW_TRACKING_URI=config.tracking.uri),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    check_served(model, process, port, tmp_path)
+    check_served(directory.model, process, port, tmp_path)
 
 
 @pytest.mark.slow

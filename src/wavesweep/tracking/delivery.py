@@ -14,13 +14,13 @@ from wavesweep.config.config import Tracking, flatten
 from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
 from wavesweep.runs.info import COMPLETE, RunInfo
 from wavesweep.tracking.addresses import run_page, runs_page
-from wavesweep.tracking.model import announce_model
+from wavesweep.tracking.model import log_model
 from wavesweep.tracking.store import SECONDS_AT_THE_END, connect
 from wavesweep.tracking.views import View, of_sweep, publish, runs_view, sweep_view, sweeps_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, Run
+    from mlflow.entities import DatasetInput, Metric, Run
 
 
 log = logging.getLogger("wavesweep")
@@ -81,7 +81,7 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
     if info.status in ("killed", "failed"):
         client.set_terminated(run_id, STATUS[info.status], info.ended)  # at once: time may be short
     rows, there = directory.read_metrics(), {} if there is None else there
-    _log_metrics(client, run_id, rows[there.get(run_id, 0) :])
+    client.log_batch(run_id, _points(rows[there.get(run_id, 0) :]))
     there[run_id] = len(rows)
     if info.inputs:
         client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
@@ -89,7 +89,9 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
         publish(client, experiment_id, view)
     if info.ended is not None:
         _log_artifacts(client, run_id, directory)
-        announce_model(client, run_id, directory)
+        if info.status == "finished" and directory.model in directory.artifacts():
+            kept = directory.read_kept_epoch()
+            log_model(client, run, directory, _points([row for row in rows if row.get("epoch", kept) == kept]))
         client.set_terminated(run_id, STATUS[info.status], info.ended)
     client.set_tag(run_id, names.STATUS, info.status)
     directory.undelivered.unlink(missing_ok=True)
@@ -207,20 +209,19 @@ def _how_to_repeat(run_id: str, tracking: Tracking) -> str:
     return f"`{shlex.join(['wavesweep', 'reproduce', run_id, *where])}` runs it again and compares every metric."
 
 
-def _log_metrics(client: "MlflowClient", run_id: str, rows: list[dict[str, Any]]) -> None:
-    """Log all points, with the epoch as step; one that is not finite is left out: MLflow would rank inf first.
+def _points(rows: list[dict[str, Any]]) -> list["Metric"]:
+    """Return all points, with the epoch as step; one that is not finite is left out: MLflow would rank inf first.
 
     What is measured once has step 0: the UI then shows the values of all runs above each other.
     """
     from mlflow.entities import Metric
 
-    points = [
+    return [
         Metric(key, value, row["timestamp"], row.get("epoch", 0))
         for row in rows
         for key, value in (row | _in_digits(row)).items()
         if names.is_metric(key) and value is not None
     ]
-    client.log_batch(run_id, points)
 
 
 def _in_digits(row: dict[str, Any]) -> dict[str, float]:

@@ -1,52 +1,147 @@
-"""The trained network as an MLflow model."""
+"""The trained network as an MLflow model: a folder of tensors, and MLflow's record of it."""
 
 import json
 import platform
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from wavesweep.base.files import read_yaml, write_atomically
-from wavesweep.config.config import Config
+from wavesweep.base import names
+from wavesweep.base.files import write_atomically
+from wavesweep.base.schema import known
+from wavesweep.config.config import Config, flatten
 from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.info import RunInfo
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel, Metric, Run
+
+    from wavesweep.data.splits import Split
+
+EXAMPLE, REQUEST = "input_example.json", "serving_input_example.json"
+FEWEST_ROWS = 20  # of an example, where a context has as many
 
 
-def announce_model(client: "MlflowClient", run_id: str, directory: RunDirectory) -> None:
-    """Let the UI show the folder `model` as a model, with its signature and how to use it."""
-    from mlflow.models import Model
+def log_model(client: "MlflowClient", run: "Run", directory: RunDirectory, points: list["Metric"]) -> None:
+    """Make MLflow's record of a run's model, which the Models tab lists and which can be registered.
 
-    if directory.model.exists():
-        model = Model.from_dict(read_yaml(directory.model / "MLmodel"))
-        model.run_id, model.artifact_path = run_id, directory.model.name
-        client.set_tag(run_id, "mlflow.log-model.history", json.dumps([model.get_tags_dict()]))
+    Harmless to repeat: there is one such record in the end, wherever this was cut short, and however often a request
+    was carried out of which the answer was lost. A server that knows no such records has the folder alone.
+
+    Args:
+        client: Of the store.
+        run: MLflow's record of a run that has finished.
+        directory: Of the run.
+        points: The scores of the weights that it kept, as MLflow has them of the run.
+    """
+    from mlflow.entities import LoggedModelStatus, Metric
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    info = directory.read_info()
+    try:
+        found = _find(client, run, info)
+    except MlflowException as error:
+        if error.error_code == "ENDPOINT_NOT_FOUND":  # a server older than MLflow 3
+            return
+        raise
+    model = found[0] if found else _create(client, run, directory, info)
+    if model.status != LoggedModelStatus.READY:
+        repository = get_artifact_repository(model.artifact_location, tracking_uri=client.tracking_uri)
+        repository.log_artifacts(str(directory.model))  # the client would ask the server where first
+        client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    of_model = [Metric(one.key, one.value, one.timestamp, one.step, model.model_id) for one in points]
+    client.log_batch(run.info.run_id, of_model)
+    oldest, *doubles = _find(client, run, info) or [model]
+    for double in doubles:
+        client.delete_logged_model(double.model_id)
+    if oldest.model_id == model.model_id:
+        _link(client, run, model.model_id)
+    else:  # the answer to its creation was lost
+        log_model(client, run, directory, points)
 
 
-def save_model(directory: RunDirectory, config: Config) -> None:
+def _find(client: "MlflowClient", run: "Run", info: RunInfo) -> list["LoggedModel"]:
+    """Return the records of the run's model, the oldest first; those that the user made are not among them."""
+    wanted = f"source_run_id = '{run.info.run_id}' AND tags.`{names.RUN_KEY}` = '{info.run_key}'"
+    found = client.search_logged_models([run.info.experiment_id], wanted)
+    return sorted(found, key=lambda model: (model.creation_timestamp, model.model_id))
+
+
+def _create(client: "MlflowClient", run: "Run", directory: RunDirectory, info: RunInfo) -> "LoggedModel":
+    """Create the record of the run's model, with the values that tell it from others."""
+    values = flatten(directory.read_config())
+    overridden = {override.lstrip("+").partition("=")[0] for override in info.overrides}
+    main = {key for key in values if key in overridden or key.startswith("model.")} - {"model.kind"}
+    main |= {"seed", "forecast.context", "forecast.horizon"}
+    params = {key: values[key] for key in sorted(main) if not key.startswith("tracking.")} | info.choices
+    name, tags = values["model.kind"], {names.RUN_KEY: info.run_key}
+    return client.create_logged_model(run.info.experiment_id, name, run.info.run_id, tags, params)
+
+
+def _link(client: "MlflowClient", run: "Run", model_id: str) -> None:
+    """Let the run's page show the model; MLflow refuses to be told so twice."""
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.exceptions import MlflowException
+
+    def is_linked(run: "Run") -> bool:
+        return run.outputs is not None and any(one.model_id == model_id for one in run.outputs.model_outputs)
+
+    if is_linked(run):
+        return
+    try:
+        client.log_outputs(run.info.run_id, [LoggedModelOutput(model_id, step=0)])
+    except MlflowException:
+        if not is_linked(client.get_run(run.info.run_id)):
+            raise
+
+
+def save_model(directory: RunDirectory, config: Config, data: "Split") -> None:
     """Save the trained network as an MLflow pyfunc model that stores tensors and no code.
 
     `mlflow models serve --env-manager local` serves it; see served_model.py for what it takes. Not by
     `mlflow.pyfunc.save_model`, which looks through all installed packages for half a second.
+
+    Args:
+        directory: Of the run, with its weights.
+        config: With derived values filled in.
+        data: The parts of its data set; the first rows of the training part become the example.
     """
     from mlflow.models import Model, ModelSignature
     from mlflow.pyfunc import add_to_model
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType
 
-    data = directory.model / "data"
-    data.mkdir(parents=True, exist_ok=True)
+    from wavesweep.models.weights import load_network
+
+    folder = directory.model / "data"
+    folder.mkdir(parents=True, exist_ok=True)
     for path in (directory.config, directory.weights):
-        write_atomically(data / path.name, path.read_bytes())
+        write_atomically(folder / path.name, path.read_bytes())
     requirements = [f"{package}=={version(package).partition('+')[0]}" for package in ("wavesweep", "mlflow", "torch")]
     write_atomically(directory.model / "requirements.txt", "\n".join([*requirements, ""]).encode())
     environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
     write_atomically(directory.model / "python_env.yaml", json.dumps(environment).encode())  # JSON is YAML
 
     channels = config.dataset.channels
-    names = [] if "series" in channels else [ColSpec(AnyType(), "series", required=False)]  # texts or numbers
-    columns = Schema([*names, *(ColSpec("double", channel) for channel in channels)])
+    network, _ = load_network(config.model, config.runtime.dtype, directory.read_weights())
+    rows = max(network.lead, known(config.training.washout), FEWEST_ROWS)
+    rows = data.train[0][: min(rows, known(config.forecast.context))]
+    example = {"columns": channels, "data": rows.tolist()}
+    write_atomically(directory.model / EXAMPLE, json.dumps(example).encode())
+    write_atomically(directory.model / REQUEST, json.dumps({"dataframe_split": example}).encode())
+
+    text = [] if "series" in channels else [ColSpec(AnyType(), "series", required=False)]  # texts or numbers
+    columns = Schema([*text, *(ColSpec("double", channel) for channel in channels)])
     horizon = ParamSchema([ParamSpec("horizon", "long", config.forecast.horizon)])
-    model = Model(signature=ModelSignature(inputs=columns, outputs=columns, params=horizon))
+    model = Model(
+        signature=ModelSignature(inputs=columns, outputs=columns, params=horizon),
+        saved_input_example_info={
+            "artifact_path": EXAMPLE,
+            "type": "dataframe",
+            "pandas_orient": "split",
+            "serving_input_path": REQUEST,
+        },
+    )
     add_to_model(model, loader_module="wavesweep.served_model", data="data", python_env="python_env.yaml")
     write_atomically(directory.model / "MLmodel", model.to_yaml().encode())

@@ -192,7 +192,7 @@ def _carry_out(
     with Courier(directory, config.tracking) as courier:
         try:
             result = run(config, prepared.data, directory, listen, checkpoint)
-            save_model(directory, config)
+            save_model(directory, config, prepared.data)
             info = _ended(config, directory, info, result)
             directory.write_info(info)
         except BaseException as error:
