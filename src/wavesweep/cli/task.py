@@ -25,6 +25,7 @@ from wavesweep.data.trends import trend_share
 from wavesweep.leaderboard.conclusion import announce, conclude
 from wavesweep.models.configured import Recurrent
 from wavesweep.runs import fingerprints
+from wavesweep.runs.description import origin_name, run_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import Prepared, prepare
@@ -149,7 +150,8 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
         def listen(epoch: int, metrics: "Metrics", epochs: int) -> None:
             report(epoch, metrics[parsed.objective], epochs)
 
-        tags = SweepRecord(Path(HydraConfig.get().sweep.dir)).read_info().tags
+        sweep = SweepRecord(Path(HydraConfig.get().sweep.dir))
+        tags = sweep.read_info().tags if sweep.info.exists() else {}  # another sweeper than ours records nothing
         shared = {key: tags[key] for key in (BASED_ON,) if key in tags}
         return continue_or_execute(prepared, directory, _describe(parsed, prepared, shared), listen)
     except (Refused, Pruned):
@@ -169,10 +171,21 @@ def _describe(composed: Config, prepared: Prepared, tags: dict[str, str]) -> Run
     for warning in _ignored(without_effect(prepared.config), overrides):
         log.warning(warning)
     choices = {group: str(option) for group, option in job.runtime.choices.items() if option and "hydra" not in group}
-    sweep_id = None if job.mode != RunMode.MULTIRUN else SweepDirectory(Path(job.sweep.dir)).id
     if STORED in choices.values():  # which tells nobody anything
         choices = {**choices, **overrides_of(composed)[1]}
-    return RunInfo(overrides, choices, sweep_id, tags=tags)
+    if job.mode != RunMode.MULTIRUN:
+        name = run_name(overrides, choices, origin_name(tags.get(BASED_ON, "")))
+        return RunInfo(overrides, choices, None, name, tags=tags)
+    sweep = SweepDirectory(Path(job.sweep.dir))
+    varied = _varied(sweep, overrides) or overrides
+    ordered = [*varied, *(text for text in overrides if text not in varied)]
+    return RunInfo(ordered, choices, sweep.id, run_name(varied, choices, job.job.num), tags=tags)
+
+
+def _varied(sweep: SweepDirectory, overrides: list[str]) -> list[str]:
+    """Return the overrides in which the jobs of a sweep differ; none if another sweeper runs it, which has no plan."""
+    dimensions = sweep.read_plan().dimensions if sweep.plan.exists() else []
+    return [text for text in overrides if text.startswith(tuple(f"{one.key}=" for one in dimensions if one.swept))]
 
 
 def _differences(taken: bool | None, share: float) -> str:

@@ -9,9 +9,11 @@ from wavesweep.base import signals
 from wavesweep.base.errors import in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.base.files import write_atomically, write_yaml
+from wavesweep.base.names import BASED_ON
 from wavesweep.config.config import Config, Tracking, dump
 from wavesweep.leaderboard.ranking import Leaderboard, rank
 from wavesweep.leaderboard.table import show, text, to_csv
+from wavesweep.runs.description import origin_name, sweep_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.fingerprints import environment
 from wavesweep.runs.info import RunInfo, Status
@@ -38,7 +40,9 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
         info = replace(record.read_info(), status="running", ended=None)
     else:
         swept = [one.text for one in plan.dimensions if one.swept]
-        info = RunInfo(swept, {}, sweep.id, tags=environment() | tags)
+        keys, origin = [one.name for one in plan.dimensions if one.swept], origin_name(tags.get(BASED_ON, ""))
+        name = config.tracking.run_name or sweep_name(keys, plan.n_trials, origin)
+        info = RunInfo(swept, {}, sweep.id, name, tags=environment() | tags)
     write_yaml(record.config, dump(config))
     record.write_info(info)
     _deliver(record, config.tracking)
