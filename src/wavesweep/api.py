@@ -193,7 +193,7 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
         directory: Of the run, made if it is not there; None: a new one below outputs/runs.
 
     Returns:
-        The run, finished or diverged. Its name tells what is not as by default.
+        The run, finished or diverged. Its name is `tracking.run_name`, or tells what is not as by default.
 
     Raises:
         Refused: If it can't be run, or the directory holds a run; nothing is written then.
@@ -202,6 +202,7 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
     if not isinstance(config, Config):
         raise Refused(f"run takes a configuration, as compose gives it, got {config!r:.60}")
     from wavesweep.config.overrides import overrides_of
+    from wavesweep.runs.description import run_name
     from wavesweep.tracking.tracked_run import execute, left_as_it_was, prepare_alone, refuse_taken, warm_up
 
     warm_up()  # what libraries set as they are imported stays
@@ -210,7 +211,8 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
         prepared = prepare_alone(parse(dump(config)))
         refuse_taken(place)
         place.path.mkdir(parents=True, exist_ok=True)
-        info = RunInfo(*overrides_of(config), sweep_id=None)
+        overrides, choices = overrides_of(config)
+        info = RunInfo(overrides, choices, sweep_id=None, name=run_name(overrides, choices))
         _finish(config, place, lambda listen: execute(prepared, place, info, listen))
     return Run(place.path)
 

@@ -69,7 +69,7 @@ def test_a_run_ends_well_and_writes_below_outputs_alone(single: tuple[Path, Done
 def test_the_run_is_in_mlflow(single: tuple[Path, Done]) -> None:
     [run] = runs(single[0])
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == " ".join((*QUICK, "seed=0"))
+    assert run.info.run_name == "tiny num_series=7 length=40 width=3 epochs=2 refine_epochs=1 batch_size=4 s=0"
     assert run.data.params["model"] == "tiny"
 
 

@@ -44,7 +44,7 @@ def test_a_dumped_config_parses_to_itself(overrides: tuple[str, ...]) -> None:
 def test_nothing_is_left_open_in_a_filled_config(overrides: tuple[str, ...]) -> None:
     assert fill_in(config(*overrides)) == config(*overrides)
     values = flatten(dump(config(*overrides)))
-    assert [key for key, value in values.items() if value is None or value == "auto"] == []
+    assert [key for key, value in values.items() if value is None or value == "auto"] == ["tracking.run_name"]
 
 
 def test_an_unfilled_config_keeps_its_nulls_and_parses_to_itself() -> None:
@@ -85,6 +85,20 @@ REFUSALS = [
     ("tracking.uri", "", "tracking.uri must not be empty"),
     ("tracking.uri", "http://me:pw@host", "tracking.uri must not hold a password or token, since it is stored; give"),
     ("tracking.required", "yes", "tracking.required must be true or false, got yes"),
+    ("tracking.run_name", 3, "tracking.run_name must be text, got 3"),
+    ("tracking.run_name", "", "tracking.run_name must be a line of 1 to 250 characters, got ''"),
+    ("tracking.run_name", "a\nb", "tracking.run_name must be a line of 1 to 250 characters, got 'a\\nb'"),
+    ("tracking.run_name", "x" * 251, "tracking.run_name must be a line of 1 to 250 characters, got 'xxx"),
+    ("tracking.run_name", "http://me:pw@host", "tracking.run_name must not hold a password or token"),
+    ("tracking.tags", {"a": None}, "tracking.tags: a must be text, a number, true or false, got null; write it as"),
+    ("tracking.tags", {"a": {"b": 1}}, "tracking.tags: a must be text, a number, true or false, got {'b': 1}"),
+    ("tracking.tags", {"a": math.nan}, "tracking.tags: a must be text, a number, true or false, got nan"),
+    ("tracking.tags", {"a": "http://me:pw@host"}, "tracking.tags: a must not hold a password or token"),
+    ("tracking.tags", {"mlflow.user": "me"}, "tracking.tags: mlflow.user must not begin with mlflow. or wavesweep."),
+    ("tracking.tags", {"wavesweep.run_key": 1}, "tracking.tags: wavesweep.run_key must not begin with mlflow. or"),
+    ("tracking.tags", {"a,b": 1}, "tracking.tags: 'a,b' must be a name of letters, digits, spaces and _ - . : /"),
+    ("tracking.tags", {str(number): 1 for number in range(51)}, "tracking.tags must have at most 50 entries, got"),
+    ("tracking.tags", ["a"], "tracking.tags must be a group of keys, got [a]"),
     ("runtime.device", "gpu", "runtime.device must be auto, cpu, mps, cuda or cuda:N, got gpu"),
     (
         "objective",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.support.commands import SMALL
 from wavesweep.config.composing import compose
 from wavesweep.config.groups import options
-from wavesweep.config.overrides import _written, overrides_of
+from wavesweep.config.overrides import overrides_of, written
 from wavesweep.runs.preparation import prepare
 
 CHOICES = [
@@ -50,5 +50,5 @@ text = st.text(st.characters(exclude_characters="$\n\r", exclude_categories=["C"
 
 
 @given(value=plain | text | st.lists(plain | text))
-def test_hydra_reads_what_is_written(value: object) -> None:
-    assert OverridesParser.create().parse_override(f"key={_written(value)}").value() == value
+def test_hydra_reads_what_iswritten(value: object) -> None:
+    assert OverridesParser.create().parse_override(f"key={written(value)}").value() == value

@@ -103,7 +103,7 @@ def test_a_run_is_reproduced_to_the_last_bit(name: str, wavesweep: Command, tmp_
     done = wavesweep(*(SYSTEMS | SLOW_SYSTEMS)[name], "hydra.run.dir=run")
     assert done.returncode == 0, done.stderr
     again = check_equal(tmp_path, "run")
-    assert again.read_info().name == RunDirectory(tmp_path / "run").read_info().name
+    assert again.read_info().name == "again run"
 
 
 def test_a_run_that_was_resumed_three_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +175,9 @@ def test_a_run_that_lives_in_a_server_alone(server: str, wavesweep: Command, tmp
     client = MlflowClient(server)
     [again] = client.search_runs([client.get_run(run_id).info.experiment_id], f"tags.`{names.REPRODUCES}` = '{run_id}'")
     assert again.info.status == "FINISHED"
-    assert again.info.run_name == client.get_run(run_id).info.run_name
+    assert again.info.run_name == f"again {run_id[:4]}"
+    text = "wavesweep.configuration"
+    assert again.data.tags[text] == client.get_run(run_id).data.tags[text]
     said = wavesweep("diff", run_id, again.info.run_id, *tracking).stdout
     assert said == "nothing differs: configuration, data, code, versions, machine and final metrics are the same\n"
     note = client.get_run(run_id).data.tags["mlflow.note.content"]
@@ -302,7 +304,7 @@ class TestVariations:
         assert (values["training"]["window"], values["training"]["washout"]) == (60, 18)
         assert (values["model"]["hidden_sizes"], values["seed"], values["training"]["batch_size"]) == ([5], 3, 4)
         info = again.read_info()
-        assert info.name == "dataset.length=60 model.dropout=0.1"
+        assert info.name == "run length=60 dropout=0.1"
         assert info.tags[names.BASED_ON] == "outputs/run"
         assert names.REPRODUCES not in info.tags
         assert info.choices["model"] == "medium", "the nearest option, since `stored` tells nothing"

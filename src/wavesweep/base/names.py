@@ -13,6 +13,7 @@ Objective = Literal["val/closed_loop_scaled_mse", "val/closed_loop_mse", "val/on
 
 RUN_KEY, STATUS = "wavesweep.run_key", "wavesweep.status"
 CONFIG_HASH, SWEEP_ID = "wavesweep.config_hash", "wavesweep.sweep_id"
+CONFIGURATION = "wavesweep.configuration"
 KEPT_EPOCH, WEIGHTS_DIGEST = "wavesweep.kept_epoch", "wavesweep.weights_digest"
 VERSIONS, PLATFORM, PROCESSOR = "wavesweep.versions", "wavesweep.platform", "wavesweep.processor"
 SOURCE_DIGEST, LOCAL_CHANGES = "wavesweep.source_digest", "wavesweep.local_changes"

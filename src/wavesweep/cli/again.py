@@ -84,14 +84,14 @@ def _vary(place: str, here: Config, overrides: list[str], *, multirun: bool) -> 
 
 def _read_bare(path: Path, here: Config, keys: list[str]) -> Config:
     """Read a configuration that stands alone; it is tracked as configured here and now."""
-    local = flatten(dump(here))
-    return read_stored(path, {key: local[key] for key in local if key in keys or key.startswith("tracking.")})
+    values = dump(here)
+    return read_stored(path, {"tracking": values["tracking"]} | {key: flatten(values)[key] for key in keys})
 
 
 def _run_bare(path: Path, here: Config, keys: list[str]) -> int:
     """Run a configuration that stands alone."""
-    config = _read_bare(path, here, keys)
-    prepared, info = prepare_alone(config), RunInfo(*overrides_of(config), sweep_id=None)
+    config = _read_bare(path, here, [key for key in keys if key.startswith("runtime.")])
+    prepared, info = prepare_alone(config), RunInfo(*overrides_of(config), sweep_id=None, name=path.name)
 
     def carry_out(directory: RunDirectory) -> int:
         log.info("%s is a configuration, no run: it is run, and compared with nothing", path)

@@ -21,7 +21,7 @@ from wavesweep.base.exit_codes import SEVERITY
 from wavesweep.base.redaction import NO_PASSWORDS, without_password
 from wavesweep.base.signals import check
 from wavesweep.cli.arguments import check_kinds, check_passwords, read_flags, refuse
-from wavesweep.config.composing import typed
+from wavesweep.config.composing import typed, with_tags
 from wavesweep.config.groups import conf_dir
 from wavesweep.config.hydra_objections import explain
 
@@ -63,7 +63,7 @@ def run_hydra(arguments: list[str], config_name: str = "config", based_on: str =
         config_name: What it changes: conf/config.yaml, or a configuration that is offered (see `composing.offer`).
         based_on: The run that it varies, if it does.
     """
-    sys.argv[1:] = arguments  # where Hydra looks
+    sys.argv[1:] = with_tags(arguments)  # where Hydra looks
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting with 1
     task = Task(based_on)

@@ -10,8 +10,9 @@ from wavesweep.base.terminal import say
 from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import read_place
 from wavesweep.cli.progress import fail, log_into, show
-from wavesweep.config.composing import compose
+from wavesweep.config.composing import compose, offer_tracking
 from wavesweep.config.config import Config
+from wavesweep.config.overrides import written
 from wavesweep.leaderboard.finding import find_sweep
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.finding import find_runs, read_config
@@ -120,13 +121,5 @@ def finish_sweep(sweep: SweepRecord, local: Config, own: dict[str, str], launchi
     if changed := [text for key, text in own.items() if key.startswith("runtime.")]:
         raise Refused(f"{changed[0]}: a sweep goes on as it began; leave it out, or start a new sweep")
     tracking = (read_config(sweep, local, own) if sweep.config.exists() else local).tracking
-    stored = [f"tracking.{key}={_quoted(value)}" for key, value in tracking.model_dump().items()]
-    place = [f"hydra.sweep.dir={_quoted(str(sweep.path))}", f"hydra.sweeper.resume={'force' if force else 'exactly'}"]
-    return run_hydra(["-m", *stored, *launching, *place])
-
-
-def _quoted(value: str | bool) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    escaped = value.replace("'", "\\'")
-    return f"'{escaped}'"
+    place = [f"hydra.sweep.dir={written(str(sweep.path))}", f"hydra.sweeper.resume={'force' if force else 'exactly'}"]
+    return run_hydra(["-m", *launching, *place], offer_tracking(tracking.model_dump()))

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from wavesweep.base.errors import Pruned, Refused, in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
-from wavesweep.base.names import BASED_ON
+from wavesweep.base.names import BASED_ON, log10
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.progress import fail, show
 from wavesweep.config.composing import STORED, typed
@@ -27,9 +27,11 @@ from wavesweep.data.trends import trend_share
 from wavesweep.leaderboard.conclusion import announce, conclude
 from wavesweep.models.configured import Recurrent
 from wavesweep.runs import fingerprints
+from wavesweep.runs.description import origin_name, run_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import Prepared, prepare
+from wavesweep.sweeps.space import Dimension, varied
 from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask, report
 from wavesweep.tracking.store import require
@@ -153,7 +155,8 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
         def listen(epoch: int, metrics: "Metrics", epochs: int) -> None:
             report(epoch, metrics[parsed.objective], epochs)
 
-        tags = SweepRecord(Path(HydraConfig.get().sweep.dir)).read_info().tags
+        sweep = SweepRecord(Path(HydraConfig.get().sweep.dir))
+        tags = sweep.read_info().tags if sweep.info.exists() else {}  # another sweeper than ours records nothing
         shared = {key: tags[key] for key in (BASED_ON,) if key in tags}
         return continue_or_execute(prepared, directory, _describe(parsed, prepared, shared), listen)
     except (Refused, Pruned):
@@ -173,10 +176,24 @@ def _describe(composed: Config, prepared: Prepared, tags: dict[str, str]) -> Run
     for warning in _ignored(without_effect(prepared.config), overrides):
         log.warning(warning)
     choices = {group: str(option) for group, option in job.runtime.choices.items() if option and "hydra" not in group}
-    sweep_id = None if job.mode != RunMode.MULTIRUN else SweepDirectory(Path(job.sweep.dir)).id
     if STORED in choices.values():  # which tells nobody anything
         choices = {**choices, **overrides_of(composed)[1]}
-    return RunInfo(overrides, choices, sweep_id, tags=tags)
+    if job.mode != RunMode.MULTIRUN:
+        name = run_name(overrides, choices, origin_name(tags.get(BASED_ON, "")))
+        return RunInfo(overrides, choices, None, name, tags=tags)
+    sweep = SweepDirectory(Path(job.sweep.dir))
+    dimensions = sweep.read_plan().dimensions if sweep.plan.exists() else []  # another sweeper than ours has no plan
+    swept = [one for one in dimensions if one.swept]
+    differing = [text for text in overrides if text.startswith(tuple(f"{one.key}=" for one in swept))] or overrides
+    ordered = [*differing, *(text for text in overrides if text not in differing)]
+    name = run_name(differing, choices, job.job.num)
+    return RunInfo(ordered, choices, sweep.id, name, tags=tags, params=_logarithms(swept, overrides))
+
+
+def _logarithms(swept: list[Dimension], overrides: list[str]) -> dict[str, str]:
+    """Return the logarithms of what is best drawn along a logarithmic axis, which MLflow does not have."""
+    values = varied([one for one in swept if one.kind == "log"], overrides)
+    return {log10(key): f"{math.log10(value):.4g}" for key, value in values.items() if not isinstance(value, str)}
 
 
 def _differences(taken: bool | None, share: float) -> str:

@@ -1,9 +1,9 @@
 """Composing a configuration by Hydra, and turning it into the typed one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -25,6 +25,7 @@ STORED = "stored"
 OmegaConf.register_new_resolver("unique", lambda: token_hex(2), use_cache=True, replace=True)
 # The one way in for a password: configurations hold the address without it (see tracking/store.py).
 OmegaConf.register_new_resolver("public", public_address, replace=True)
+OmegaConf.register_new_resolver("given", lambda *values: next(filter(None, values)), replace=True)
 
 
 def typed(composed: DictConfig) -> "Config":
@@ -41,6 +42,11 @@ def typed(composed: DictConfig) -> "Config":
     except OmegaConfBaseException as error:
         raise Refused(explain(error, [])) from None
     return parse(values)  # type: ignore[arg-type]
+
+
+def with_tags(overrides: Iterable[str]) -> list[str]:
+    """Return overrides such that Hydra takes those of `tracking.tags`, whose keys conf/ can't name."""
+    return [f"++{text}" if text.startswith(("tracking.tags.", "tracking.tags=")) else text for text in overrides]
 
 
 def compose(*overrides: str) -> "Config":
@@ -61,7 +67,7 @@ def compose(*overrides: str) -> "Config":
         raise Refused(f"compose takes overrides one by one, such as 'model=tiny', 'seed=1', got {strange[0]!r}")
     with _beside_another(), hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
-            return typed(hydra.compose("config", list(overrides)))
+            return typed(hydra.compose("config", with_tags(overrides)))
         except (HydraException, OmegaConfBaseException) as error:
             raise Refused(explain(error, list(overrides))) from None
 
@@ -82,6 +88,14 @@ def offer(config: "Config") -> str:
         store.store(STORED, part, group=group)
     values["defaults"] = ["config", "_self_", *({f"override {group}": STORED} for group in parts)]
     store.store(STORED, values)
+    return STORED
+
+
+def offer_tracking(tracking: dict[str, Any]) -> str:
+    """Offer Hydra the defaults with another `tracking`, as `offer` does; return the name of the whole."""
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(STORED, {"defaults": ["config", "_self_"], "tracking": tracking})
     return STORED
 
 

@@ -1,17 +1,19 @@
 """The typed configuration, and the one strict `parse` that every configuration passes."""
 
 import json
+import posixpath
 import re
 from collections.abc import Collection, Mapping
 from hashlib import sha256
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 import wavesweep.data.generated  # noqa: F401  whose members `one_of` finds
-from wavesweep.base.errors import Refused
+from wavesweep.base.errors import Refused, shown
 from wavesweep.base.names import Objective
-from wavesweep.base.redaction import NO_PASSWORDS, public_address
+from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_password
 from wavesweep.base.schema import ConfigPart, Seed, one_of
 from wavesweep.config.objections import explain
 from wavesweep.data.dataset import Dataset
@@ -21,6 +23,33 @@ from wavesweep.training.configured import Training
 from wavesweep.training.optimizers import Optimizer
 
 FORMAT_VERSION = 1
+MOST_TAGS, MOST_NAME, MOST_TAG = 50, 250, 8_000  # MLflow's own limits of characters; of tags, it takes 100 at once
+
+
+def _check_text(text: str, most: int) -> str:
+    if public_address(text) != text or without_password(text) != text:
+        raise ValueError(NO_PASSWORDS)
+    if len(text) > most or not text.strip() or not text.isprintable():
+        raise ValueError(f"must be a line of 1 to {most} characters, got {text!r:.40}")
+    return text
+
+
+def _check_tags(tags: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what MLflow would refuse (see its `utils/validation.py`), and the names that it and this program use."""
+    for key, value in tags.items():
+        if key.startswith(("mlflow.", "wavesweep.")):
+            raise ValueError(f"{key} must not begin with mlflow. or wavesweep., whose tags they are; choose another")
+        whole = re.fullmatch(r"[/\w.\- :]{1,250}", key) and posixpath.normpath(key) == key and key[:1] not in "./"
+        if not whole:
+            rule = "a name of letters, digits, spaces and _ - . : / between them, of at most 250 characters"
+            raise ValueError(f"{key!r:.40} must be {rule}; choose another")
+        if not isinstance(value, str | int | float) or (isinstance(value, float) and not isfinite(value)):
+            raise ValueError(f"{key} must be text, a number, true or false, got {shown(value)}; write it as text")
+        try:
+            _check_text(str(value), MOST_TAG)
+        except ValueError as error:
+            raise ValueError(f"{key} {error}") from None
+    return tags
 
 
 class Tracking(ConfigPart):
@@ -29,6 +58,9 @@ class Tracking(ConfigPart):
     uri: Annotated[str, Field(min_length=1)]
     experiment: Annotated[str, Field(min_length=1)]
     required: bool
+    # What older versions did not store.
+    run_name: Annotated[str, AfterValidator(lambda name: _check_text(name, MOST_NAME))] | None = None
+    tags: Annotated[dict[str, Any], AfterValidator(_check_tags)] = Field(default_factory=dict, max_length=MOST_TAGS)
 
     @field_validator("uri")
     @classmethod

@@ -55,6 +55,7 @@ _RULES = {
     "string_type": "must be text",
     "string_too_short": "must not be empty",
     "tuple_type": "must be a list",
+    "dict_type": "must be a group of keys",
     "too_short": "must not be empty",
     "too_long": "must have at most {max_length} entries",
     "model_type": "must be a group of keys",

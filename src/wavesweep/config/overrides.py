@@ -27,7 +27,7 @@ def overrides_of(config: Config) -> tuple[list[str], dict[str, str]]:
     base = flatten(defaults | {group: _read(group, option) for group, option in choices.items()})
     chosen = [f"{group}={option}" for group, option in choices.items() if option != preset[group]]
     own = {key: value for key, value in flatten(values).items() if not key.startswith("tracking.")}
-    changed = [f"{key}={_written(value)}" for key, value in own.items() if base.get(key) != value]
+    changed = [f"{key}={written(value)}" for key, value in own.items() if base.get(key) != value]
     return [*chosen, *changed], choices
 
 
@@ -53,10 +53,10 @@ def _read(group: str, option: str) -> dict[str, Any]:
     return values
 
 
-def _written(value: object) -> str:
+def written(value: object) -> str:
     """Write a value in Hydra's grammar, such that it is read as the same."""
     if isinstance(value, list):
-        return f"[{','.join(map(_written, value))}]"
+        return f"[{','.join(map(written, value))}]"
     if isinstance(value, str):
         plain = re.fullmatch(r"(?ai)(?!(?:null|true|false|nan|inf)$)[a-z_][\w./:-]*", value)
         return value if plain else QuotedString(value, Quote.single).with_quotes()

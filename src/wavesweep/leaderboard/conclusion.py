@@ -10,11 +10,11 @@ from wavesweep.base import signals
 from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.base.files import write_atomically, write_yaml
-from wavesweep.base.names import OBJECTIVE, SKILL, jobs
+from wavesweep.base.names import BASED_ON, OBJECTIVE, SKILL, jobs
 from wavesweep.config.config import Config, Tracking, dump
 from wavesweep.leaderboard.ranking import Leaderboard, rank
 from wavesweep.leaderboard.table import show, to_csv, to_markdown
-from wavesweep.runs.description import TEST_SCORE
+from wavesweep.runs.description import TEST_SCORE, origin_name, sweep_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.fingerprints import environment
 from wavesweep.runs.info import RunInfo, Status
@@ -59,21 +59,26 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
     if record.info.exists():
         info = replace(record.read_info(), status="running", ended=None)
     else:
-        info = RunInfo([one.text for one in _swept(plan)], {}, sweep.id, tags=environment() | tags)
-        info = replace(info, varied={one.name: one.kind for one in _swept(plan)}, params=_params(plan))
+        swept = [one for one in plan.dimensions if one.swept]
+        name = sweep_name([one.name for one in swept], plan.n_trials, origin_name(tags.get(BASED_ON, "")))
+        info = RunInfo(
+            overrides=[one.text for one in swept],
+            choices={},
+            sweep_id=sweep.id,
+            name=config.tracking.run_name or name,
+            tags=environment() | tags,
+            varied={one.name: one.kind for one in swept},
+            params=_params(plan, swept),
+        )
     write_yaml(record.config, dump(config))
     record.write_info(info)
     import_mlflow()
     return SweepCourier(sweep, config.tracking)
 
 
-def _swept(plan: Plan) -> list[Dimension]:
-    return [one for one in plan.dimensions if one.swept]
-
-
-def _params(plan: Plan) -> dict[str, str]:
+def _params(plan: Plan, swept: list[Dimension]) -> dict[str, str]:
     """Return what MLflow shows as a sweep's parameters."""
-    values = {one.name: one.text.partition("=")[2] for one in _swept(plan)}
+    values = {one.name: one.text.partition("=")[2] for one in swept}
     sampler = "grid" if plan.is_grid else "tpe"
     return values | {"sampler": sampler, "pruner": plan.pruner or "none", "jobs": str(plan.n_trials)}
 

@@ -4,12 +4,15 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from wavesweep.base.errors import Pruned, Refused
-from wavesweep.base.names import REPRODUCES
+from wavesweep.base.names import CONFIG_HASH, CONFIGURATION, REPRODUCES
 from wavesweep.base.terminal import Listener
 from wavesweep.config.config import Config, with_runtime
+from wavesweep.config.overrides import overrides_of
+from wavesweep.config.replicates import config_hash
 from wavesweep.reproduction.comparison import compare
 from wavesweep.reproduction.report import verdict
 from wavesweep.reproduction.stored import StoredRun, from_directory
+from wavesweep.runs.description import origin_name
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import Result
 from wavesweep.runs.info import RunInfo
@@ -70,8 +73,11 @@ def run_again(stored: StoredRun, prepared: Prepared, directory: RunDirectory, li
         if epoch == last:
             raise Pruned
 
-    overrides = [stored.name] if stored.name != "defaults" else []
-    info = RunInfo(overrides, stored.choices, sweep_id=None, tags={REPRODUCES: stored.place})
+    overrides, _ = overrides_of(prepared.composed)
+    name, tags = f"again {origin_name(stored.place)}", {REPRODUCES: stored.place}
+    if stored.tags.get(CONFIG_HASH) == config_hash(prepared.composed):
+        tags |= {key: stored.tags[key] for key in (CONFIGURATION,) if key in stored.tags}
+    info = RunInfo(overrides, stored.choices, sweep_id=None, name=name, tags=tags)
     try:
         return execute(prepared, directory, info, listen_and_stop)
     except Pruned:

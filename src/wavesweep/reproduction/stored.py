@@ -28,7 +28,6 @@ class StoredRun:
 
     Attributes:
         place: Its directory, or MLflow's id of it.
-        name: Its name.
         status: How it stands.
         config: Its complete configuration.
         composed: The configuration before anything was filled in; None of runs of older versions.
@@ -40,7 +39,6 @@ class StoredRun:
     """
 
     place: str
-    name: str
     status: str
     config: Config
     composed: Config | None
@@ -85,7 +83,6 @@ def from_directory(directory: RunDirectory) -> StoredRun:
     info, scores = directory.read_info(), directory.read_scores()
     return StoredRun(
         place=str(relative(directory.path)),
-        name=info.name,
         status=info.status,
         choices=info.choices,
         tags=info.tags,
@@ -117,7 +114,6 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
             raise Refused(f"run {run_id} has no config.yaml among its artifacts, as sweeps haven't; name another run")
         return StoredRun(
             place=run_id,
-            name=run.info.run_name or "",
             status=run.data.tags.get(names.STATUS, "running"),
             choices={group: run.data.params[group] for group in groups() if group in run.data.params},
             tags=run.data.tags,

@@ -1,9 +1,13 @@
 """Descriptions of a run in words, for the terminal and for MLflow."""
 
 import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from wavesweep.base.names import LOSS_EVALUATIONS, SCALED, TRAIN_SECONDS, baseline_score, metric
+from wavesweep.base.names import BASED_ON, LOSS_EVALUATIONS, SCALED, TRAIN_SECONDS, baseline_score, metric
 from wavesweep.config.config import Config
 from wavesweep.runs.info import RunInfo
 
@@ -72,3 +76,90 @@ def summary(info: RunInfo, config: Config, result: "Result") -> str:
     lines = [info.name, f"closed loop, scaled MSE over horizon {config.forecast.horizon}"]
     lines += [f"  {name:<26}{score:>10.3g}" for name, score in score_rows(config, result.metrics)]
     return "\n".join([*lines, verdict(config, result), trained(result)])
+
+
+MOST_NAME = 250  # characters, that databases of MLflow take; its list of runs shows some 20
+_NUMBER = re.compile(r"(?<![\w.:/+-])[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?(?![\w.:/-])", re.IGNORECASE)
+
+
+def run_name(overrides: Iterable[str], groups: Collection[str], begin: int | str = "") -> str:
+    """Return the name of a run that tells it from others.
+
+    Args:
+        overrides: What it does not share with them, as typed.
+        groups: The names of config groups.
+        begin: The number of a trial, or the run or file that is varied.
+    """
+    name = " ".join([*filter(None, [str(begin)]), *in_short(overrides, groups)]) or "defaults"
+    return _cut(re.sub(r" seed=(\S+)$", r" s=\1", name))
+
+
+def sweep_name(keys: Collection[str], num_jobs: int, origin: str) -> str:
+    """Return the name of a sweep, given what varies, and the run that it varies."""
+    varied = " × ".join(sorted(last_parts(keys).values(), key="seed".__eq__)) or "nothing"
+    begin = f"sweep around {origin}:" if origin else "sweep of"
+    return _cut(f"{begin} {varied}, {num_jobs} job{'s' * (num_jobs != 1)}")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= MOST_NAME else f"{name[: MOST_NAME - 1]}…"
+
+
+def origin_name(place: str) -> str:
+    """Return what tells a stored run from others in a few characters, given its directory, MLflow's id, or its file."""
+    path = PurePath(place)
+    around = f"{origin_name(str(path.parent))}/" if path.name.isdecimal() and path.parent.name else ""  # of a sweep
+    stamped = re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_(\w+)", path.name)
+    return around + (stamped[1] if stamped else path.name[:4] if re.fullmatch("[0-9a-f]{32}", place) else path.name)
+
+
+def configuration(info: RunInfo) -> str:
+    """Return in words what replicates share: what was overridden, seed aside; in a sweep, what varies stands first."""
+    typed = info.overrides if info.sweep_id else sorted(info.overrides, key=lambda text: text.partition("=")[0])
+    words = in_short((text for text in typed if not re.match(r"\+*seed=", text)), info.choices, digits=6)
+    return " ".join([*filter(None, [origin_name(info.tags.get(BASED_ON, ""))]), *words]) or "defaults"
+
+
+def in_short(overrides: Iterable[str], groups: Collection[str], digits: int = 4) -> list[str]:
+    """Return overrides in few characters: options by themselves first, then the last parts of keys, the seed last.
+
+    Args:
+        overrides: As typed.
+        groups: The names of config groups.
+        digits: How many significant ones numbers keep that are not whole.
+    """
+    pairs = [text.lstrip("+").partition("=") for text in overrides]
+    values = {key: equals + _tidy(value, digits) for key, equals, value in pairs}  # of one key, the last counts
+    keys = last_parts(values)
+    options = [value[1:] for key, value in values.items() if _is_option(key, value, groups)]
+    others = (key for key, value in values.items() if not _is_option(key, value, groups))
+    return [*options, *(f"{keys[key]}{values[key]}" for key in sorted(others, key="seed".__eq__))]
+
+
+def _is_option(key: str, value: str, groups: Collection[str]) -> bool:
+    return key in groups and value[:1] == "=" and value[1:2] not in ("", "{")
+
+
+def last_parts(keys: Collection[str]) -> dict[str, str]:
+    """Return by dotted keys as many of their last parts as tell each from the others, and from the run's seed."""
+    ends = {key: _ends(key) for key in keys}
+    counts = Counter(["seed", *(end for some in ends.values() for end in some)])
+    return {key: next((end for end in some if counts[end] == 1), key) for key, some in ends.items()}
+
+
+def _ends(key: str) -> list[str]:
+    """Return the last part of a key, the last two, … up to the whole; its sign stays before it."""
+    parts, sign = key.lstrip("~").split("."), "~" if key.startswith("~") else ""
+    return [sign + ".".join(parts[start:]) for start in reversed(range(len(parts)))]
+
+
+def _tidy(text: str, digits: int) -> str:
+    """Return a value with so many significant digits of each number, less quotes and spaces between entries."""
+    plain = re.sub(r"(?<=[,:\[{])\s+|['\"]", "", text)
+    return _NUMBER.sub(lambda found: _rounded(float(found[0]), digits), plain)
+
+
+def _rounded(number: float, digits: int) -> str:
+    if number.is_integer() and abs(number) < 1e15:
+        return str(int(number))
+    return re.sub(r"e([-+])0*", lambda found: f"e{found[1].strip('+')}", f"{number:.{digits}g}")

@@ -55,8 +55,10 @@ def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> 
     Raises:
         Refused: If it can't be used.
     """
-    configured = flatten(dump(local))
-    return read_stored(directory.config, {key: configured[key] for key in keys})
+    begin = tuple(f"{key}." for key in keys)  # of `tracking.tags`, all keys below it
+    return read_stored(
+        directory.config, {key: value for key, value in flatten(dump(local)).items() if f"{key}.".startswith(begin)}
+    )
 
 
 def read_stored(path: Path, instead: Mapping[str, Any]) -> Config:
@@ -72,8 +74,11 @@ def read_stored(path: Path, instead: Mapping[str, Any]) -> Config:
     values = read_yaml(path)
     try:
         for key, value in instead.items():
-            group, _, name = key.partition(".")
-            values[group][name] = value
+            *around, name = key.split(".", 2)
+            place = values
+            for part in around:  # tags of the user's own stand deeper, where older versions have nothing
+                place = place.setdefault(part, {})
+            place[name] = value
     except (AttributeError, KeyError, TypeError) as error:
         raise Refused(f"{path} is no configuration ({error}); restore it") from None
     if any("${" in str(value) for value in leaves(values)):

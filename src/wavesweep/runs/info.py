@@ -34,6 +34,7 @@ class RunInfo:
         overrides: What was overridden on the command line; tracking aside, whose address may hold a secret.
         choices: The option chosen in each config group.
         sweep_id: The sweep that it belongs to, if any.
+        name: Made once; of runs of older versions, which lack it, what was overridden.
         run_key: Tells the run from all others, in MLflow too.
         status: How it stands.
         started: Milliseconds since 1970.
@@ -49,6 +50,7 @@ class RunInfo:
     overrides: list[str]
     choices: dict[str, str]
     sweep_id: str | None
+    name: str = ""
     run_key: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] = field(default_factory=lambda: uuid4().hex)
     status: Status = "running"
     started: Time = field(default_factory=lambda: now())
@@ -62,10 +64,9 @@ class RunInfo:
 
     __pydantic_config__ = ConfigDict(strict=True)
 
-    @property
-    def name(self) -> str:
-        """The run's name: what was overridden."""
-        return " ".join(self.overrides) or "defaults"
+    def __post_init__(self) -> None:
+        """Name what has no name."""
+        object.__setattr__(self, "name", self.name or " ".join(self.overrides) or "defaults")
 
     @property
     def complete(self) -> bool:

@@ -179,7 +179,8 @@ def _log_params_and_tags(
     else:
         note.append(_how_to_repeat(run_id, tracking))
     more = {"mlflow.note.content": "\n\n".join(filter(None, note)), names.SWEEP_ID: info.sweep_id or ""}
-    tags = info.tags | {key: value for key, value in more.items() if value}
+    own = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in tracking.tags.items()}
+    tags = own | info.tags | {key: value for key, value in more.items() if value}
     client.log_batch(run_id, params=params, tags=[RunTag(key, value) for key, value in tags.items()])
 
 

@@ -4,7 +4,7 @@ import logging
 import os
 import sqlite3
 import warnings
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -29,6 +29,8 @@ PATIENCE = {  # by default MLflow tries for four minutes to reach a server that 
 }
 
 IMPATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+KIND, MACHINE_LEARNING = "mlflow.experimentKind", "custom_model_development"
+"""What leads links to the pages for runs that train; MLflow would guess, and offer those for language models."""
 SECONDS_AT_THE_END, SECONDS_AFTER_SIGNAL = 60.0, 1.0
 
 
@@ -55,6 +57,7 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     from filelock import FileLock
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
 
     path = sqlite_path(tracking.uri)
     for name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
@@ -72,6 +75,9 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
     if experiment.lifecycle_stage != "active":
         name = tracking.experiment
         raise ValueError(f"its experiment {name} was deleted; restore it, or choose another tracking.experiment")
+    if KIND not in experiment.tags:
+        with suppress(MlflowException):  # of who may only read
+            client.set_experiment_tag(experiment.experiment_id, KIND, MACHINE_LEARNING)
     return client, experiment.experiment_id
 
 
@@ -82,7 +88,7 @@ def _create_experiment(client: "MlflowClient", tracking: Tracking) -> "Experimen
     # The default artifact root, ./mlruns, would lie outside outputs/.
     root = None if tracking.uri.startswith("http") else artifact_root(tracking).as_uri()
     try:
-        return client.get_experiment(client.create_experiment(tracking.experiment, artifact_location=root))
+        return client.get_experiment(client.create_experiment(tracking.experiment, root, {KIND: MACHINE_LEARNING}))
     except MlflowException:
         experiment = client.get_experiment_by_name(tracking.experiment)
         if experiment is None:

@@ -31,7 +31,7 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
         How many runs there are in each state.
     """
     counts: Counter[str] = Counter()
-    reachable: dict[Tracking, bool] = {}
+    reachable: dict[tuple[str, str], bool] = {}
     for directory in track(runs, "delivering"):
         try:
             with directory.locked():
@@ -60,17 +60,18 @@ def seems_to_run(directory: RunDirectory) -> bool:
         return False
 
 
-def _deliver(directory: RunDirectory, tracking: Tracking, reachable: dict[Tracking, bool]) -> str:
+def _deliver(directory: RunDirectory, tracking: Tracking, reachable: dict[tuple[str, str], bool]) -> str:
     """Deliver one run, whose lock is held; return the state that it is in then.
 
     Raises:
         Refused: If its store can't be used, at the first try.
     """
-    if tracking not in reachable:
-        reachable[tracking] = False
+    store = tracking.uri, tracking.experiment
+    if store not in reachable:
+        reachable[store] = False
         require(tracking)  # which may say no
-        reachable[tracking] = True
-    if not reachable[tracking]:
+        reachable[store] = True
+    if not reachable[store]:
         return MISSING
     try:
         if is_delivered(directory, tracking):
@@ -82,6 +83,6 @@ def _deliver(directory: RunDirectory, tracking: Tracking, reachable: dict[Tracki
         return "left alone"
     except Exception as error:
         log.warning("%s: MLflow has not taken the run: %s", directory.path, reason(error, tracking))
-        del reachable[tracking]  # ask again before the next run
+        del reachable[store]  # ask again before the next run
         return MISSING
     return "delivered"

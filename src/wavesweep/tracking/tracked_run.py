@@ -17,7 +17,7 @@ from wavesweep.base.signals import Interrupted
 from wavesweep.config.config import Config, digest, dump
 from wavesweep.config.replicates import config_hash
 from wavesweep.data.splits import describe
-from wavesweep.runs.description import description
+from wavesweep.runs.description import configuration, description
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.fingerprints import environment, local_changes
 from wavesweep.runs.info import RunInfo, Status
@@ -168,15 +168,20 @@ def refuse_taken(directory: RunDirectory) -> None:
 
 def _start(prepared: Prepared, directory: RunDirectory, info: RunInfo) -> RunInfo:
     """Write the configuration; return what is known of the run now."""
-    values = dump(prepared.config)
-    common = {"name": prepared.config.dataset.kind, "source": values["dataset"]}
+    values, own_name = dump(prepared.config), prepared.config.tracking.run_name
+    if own_name is None:  # or the same configuration would stand in other words where it is run again
+        del values["tracking"]["run_name"]
+    # An option of the user's own may be of a kind of ours.
+    common = {"name": info.choices.get("dataset", prepared.config.dataset.kind), "source": values["dataset"]}
+    named = {names.CONFIG_HASH: config_hash(prepared.composed), names.CONFIGURATION: configuration(info)}
     write_yaml(directory.config, values)
     write_yaml(directory.composed, dump(prepared.composed))
     if patch := (local_changes() or "").encode(errors="surrogateescape"):
         write_atomically(directory.changes, patch if len(patch) <= MOST_BYTES else TOO_LARGE)
     return replace(
         info,
-        tags={names.CONFIG_HASH: config_hash(prepared.composed), **environment(), **info.tags},
+        name=(not info.sweep_id and own_name) or info.name,
+        tags={**named, **environment(), **info.tags},
         config_digest=digest(prepared.config),
         inputs=[common | part for part in describe(prepared.data)],
     )
