@@ -94,7 +94,7 @@ def test_a_forked_command_says_all_that_a_started_one_says(tmp_path: Path, argum
 def timeless(text: str) -> str:
     """Return a text less MLflow's ids, the names of runs, and what tells the time or comes as time passes."""
     text = re.sub(r"(?m)^.*epoch (\d+)/(?!\1\b).*\n", "", text)
-    return re.sub(r"\b[\d.]+ s\b|\b[0-9a-f]{32}\b|\b\d{4}-\d\d-\d\d[_ ]\S*", "", text)
+    return re.sub(r"\b[\d.]+ s\b|\b(?:[0-9a-f]{32}|[0-9a-f]{8})\b|\b\d{4}-\d\d-\d\d[_ ]\S*", "", text)
 
 
 def test_a_sweep_gives_each_job_its_directory_and_run(wavesweep: Command, tmp_path: Path) -> None:
