@@ -2,7 +2,6 @@
 
 import ctypes
 import shlex
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -312,15 +311,6 @@ def test_a_device_that_is_not_there_is_refused(wavesweep: Command, tmp_path: Pat
     assert done.stderr.endswith("); choose auto or cpu\n")
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_taken_port_is_refused(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        done = light_command("ui", "--port", str(port), cwd=tmp_path)
-    assert done.returncode == 2
-    expected = f"wavesweep: --host 127.0.0.1 --port {port} can't be served (Address already in use); give another\n"
-    assert done.stderr == expected
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_a_delivery_cut_short_at_any_request_is_made_good(
 
 def test_models_of_the_user_are_left_alone(tracking: Tracking, undelivered: Callable[[], RunDirectory]) -> None:
     directory = undelivered()
-    run_id = deliver(directory, tracking)
+    _, run_id = deliver(directory, tracking)
     client, experiment = connect(tracking)
     own = client.create_logged_model(experiment, "lstm", run_id)
     deliver(directory, tracking)
@@ -172,7 +172,7 @@ def test_a_server_that_knows_no_such_models_is_asked_once(
 ) -> None:
     tracking = Tracking(uri=proxy.uri, experiment=tmp_path.name, required=False)
     proxy.behave("404", "logged-models")
-    run_id = deliver(undelivered(), tracking)
+    _, run_id = deliver(undelivered(), tracking)
     assert [path for path in proxy.seen if "logged-models" in path] == ["POST /api/2.0/mlflow/logged-models/search"]
     client, run = the_run(tracking)
     assert (run.info.run_id, run.data.tags["wavesweep.status"]) == (run_id, "finished")
@@ -213,7 +213,7 @@ def test_it_loads_and_can_be_registered(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run_id = deliver(undelivered(), tracking)
+    _, run_id = deliver(undelivered(), tracking)
     address = address.format(model=models(tracking)[0].model_id, run=run_id)
     for name in ("_tracking_uri", "_registry_uri"):
         monkeypatch.setenv(f"MLFLOW{name.upper()}", connect(tracking)[0].tracking_uri)

@@ -85,7 +85,7 @@ def test_a_user_of_a_database_is_no_secret(tmp_path: Path) -> None:
     ("arguments", "code", "shown"),
     [
         (("--cfg", "job", "--resolve"), 0, "uri: http://user:***@127.0.0.1:9\n"),
-        (("ui",), 0, "has a UI of its own: http://user:***@127.0.0.1:9\n"),
+        (("ui",), 2, "tracking.uri=http://user:***@127.0.0.1:9 can't be used (Connection refused)"),
         (("tracking.required=true",), 2, "tracking.uri=http://user:***@127.0.0.1:9 can't be used (Connection refused)"),
     ],
     ids=["--cfg", "ui", "required"],

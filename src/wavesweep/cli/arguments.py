@@ -67,6 +67,23 @@ def read_place(command: str, arguments: list[str], more: tuple[str, ...] = ()) -
     return (places[0] if places else None), overrides
 
 
+def split_places(command: str, words: list[str]) -> tuple[str | None, list[str]]:
+    """Split words into the one place that a command takes, if it is there, and another program's options.
+
+    Those are not known here: what follows one that holds no = is its value.
+
+    Raises:
+        Refused: For several places.
+    """
+    places, options = [], []
+    for before, word in zip(["", *words], words, strict=False):
+        is_value = before.startswith("-") and "=" not in before
+        (options if word.startswith("-") or is_value else places).append(word)
+    if len(places) > 1:
+        raise Refused(f"{command} takes one place, got {len(places)}; call it for each")
+    return (places[0] if places else None), options
+
+
 class Flags(ArgumentParser):
     """Reads the flags of a command; what is wrong is refused in one line.
 

@@ -1,6 +1,11 @@
 """The commands that are no runs: their docstrings are their `--help`, and their imports come late."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wavesweep.config.config import Tracking
+    from wavesweep.runs.directory import RunDirectory
 
 
 def resume(arguments: list[str]) -> int:
@@ -119,22 +124,58 @@ def sync(arguments: list[str]) -> int:
 
 
 def ui(arguments: list[str]) -> int:
-    """Serves the MLflow UI on the configured store, until Ctrl-C.
+    """Serves the MLflow UI on the configured store, until Ctrl-C, and prints links to its pages.
 
-    usage: wavesweep ui [tracking.uri=ADDRESS] [OPTION...]
+    usage: wavesweep ui [RUN | SWEEP] [tracking.KEY=VALUE...] [--no-browser] [OPTION...]
 
       wavesweep ui                                  on sqlite:///outputs/mlflow.db, or $MLFLOW_TRACKING_URI
+      wavesweep ui 3f9a                             opened at the run whose MLflow id begins so
+      wavesweep ui latest                           at the run or sweep begun last; a directory or a sweep's id too
       wavesweep ui --port 5001                      where 5000 is taken
       wavesweep ui tracking.uri=sqlite:///my.db     on another store
 
-    Options go to `mlflow ui`: --host, --port, --workers and what `mlflow ui --help` lists.
+    A terminal with a display opens the browser, unless --no-browser says otherwise. Where the store is served already,
+    as a tracking server is, the links lead there. Options go to `mlflow ui`: --host, --port, --workers and what
+    `mlflow ui --help` lists.
     """
-    from wavesweep.cli.arguments import read_arguments
+    from wavesweep.cli.arguments import read_arguments, split_places
     from wavesweep.config.composing import compose
-    from wavesweep.ui.server import serve
+    from wavesweep.reproduction.opening import find
+    from wavesweep.runs.finding import read_config
+    from wavesweep.tracking.sync import deliver_vanished
+    from wavesweep.ui.browser import has_display
+    from wavesweep.ui.places import place as place_of
+    from wavesweep.ui.server import address_for, serve, show
 
-    options, overrides = read_arguments("ui", arguments)
-    return serve(compose(*overrides.values()), options)
+    words, overrides = read_arguments("ui", [text for text in arguments if text != "--no-browser"])
+    place, options = split_places("ui", words)
+    local = compose(*overrides.values())
+    found = find(place) if place else None
+    tracking = (read_config(found, local, overrides) if found else local).tracking
+    there = place_of(tracking)
+    address = there or address_for(options)
+    deliver_vanished(local)
+    opened = _pages(place, found, tracking)
+    browse = "--no-browser" not in arguments and has_display()
+    if there:
+        show(there, opened, browse=browse)
+        return 0
+    return serve(tracking, address, options, opened, browse=browse)
+
+
+def _pages(place: str | None, found: "RunDirectory | None", tracking: "Tracking") -> dict[str, str]:
+    """Return the pages of the UI to open: of what was typed, found on disk or not, else of all."""
+    from wavesweep.reproduction.opening import latest_sweep
+    from wavesweep.reproduction.stored import find_record
+    from wavesweep.tracking.store import require
+    from wavesweep.ui.links import pages_of_all, pages_of_run, pages_of_sweep
+
+    if found and found.is_sweep:
+        return pages_of_sweep(require(tracking), str(found.read_info().sweep_id))
+    if place:
+        info = find_record(str(found.path) if found else place, tracking)[1].info
+        return pages_of_run(info.experiment_id, info.run_id)
+    return pages_of_all(require(tracking), latest_sweep(tracking))
 
 
 COMMANDS = {command.__name__: command for command in (reproduce, forecast, diff, resume, summary, sync, ui)}

@@ -16,6 +16,7 @@ from wavesweep.config.config import Config
 from wavesweep.config.groups import conf_dir
 from wavesweep.runs.description import summary
 from wavesweep.runs.directory import RunDirectory
+from wavesweep.ui.places import run_ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +34,9 @@ def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener
     See `follow`.
     """
     outcome = follow(config, directory, carry_out)
-    run = f"MLflow run: {outcome.run_id}   " if outcome.run_id else ""
-    ending = f"pictures: {relative(directory.plots)}\n{run}compare runs: wavesweep ui"
-    say(f"{summary(directory.read_info(), config, outcome.result)}\n{ending}")
+    lines = [summary(directory.read_info(), config, outcome.result), f"pictures: {relative(directory.plots)}"]
+    lines += [run_ending(config.tracking, *outcome.ids)] if outcome.tracked and outcome.ids else []
+    say("\n".join(lines))
     return outcome.code
 
 

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from wavesweep.base.errors import Pruned, Refused, in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.names import BASED_ON, log10
+from wavesweep.base.terminal import say
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.progress import fail, show
 from wavesweep.config.composing import STORED, typed
@@ -36,6 +37,7 @@ from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask, report
 from wavesweep.tracking.store import require
 from wavesweep.tracking.tracked_run import continue_or_execute, execute, prepare_alone, refuse_taken, warm_up
+from wavesweep.ui.places import sweep_ending
 
 if TYPE_CHECKING:
     from wavesweep.models.scores import Metrics
@@ -108,6 +110,8 @@ class Experiments(SweepTask):
         finally:
             try:
                 self.codes += conclude(sweep, plan, local, courier)
+                if courier.ids:
+                    say(sweep_ending(local.tracking, courier.ids[0], sweep.id))
             except Exception as error:  # such as a full disk: the jobs' results are where they are
                 log.error("the sweep's end can't be recorded: %s", in_one_line(error, self.resuming(sweep.path)))
                 self.codes.append(FAILED)

@@ -1,5 +1,6 @@
 """A run as its directory or MLflow tells of it: plain values and tensors, never code that they name."""
 
+import shlex
 from collections import defaultdict
 from dataclasses import dataclass
 from math import isnan
@@ -98,7 +99,7 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
     Raises:
         Refused: If there is not one such run, or it lacks what is needed.
     """
-    client, run = _only(beginning, tracking)
+    client, run = find_record(beginning, tracking)
     run_id, records = run.info.run_id, defaultdict(dict)
     for key in run.data.metrics.keys() - {names.DIGITS, names.TEST_DIGITS}:
         for point in client.get_metric_history(run_id, key):
@@ -133,18 +134,27 @@ def _files(directory: RunDirectory) -> dict[str, Any]:
     }
 
 
-def _only(beginning: str, tracking: Tracking) -> tuple["MlflowClient", "Run"]:
-    """Return a client of the store, and the only run there whose id begins so."""
+def find_record(place: str, tracking: Tracking) -> tuple["MlflowClient", "Run"]:
+    """Return a client of the store, and the only run there that a place names: the beginning of its id, or a directory.
+
+    Raises:
+        Refused: If there is not one such run.
+    """
     path = sqlite_path(tracking.uri)
     if path is not None and not path.exists():
-        raise Refused(f"{beginning} must be a run, but {tracking.uri} is not there; give another tracking.uri")
+        raise Refused(f"{place} must be a run, but {tracking.uri} is not there; give another tracking.uri")
     require(tracking)
     client, _ = connect(tracking)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    runs = client.search_runs(experiments, f"attributes.run_id LIKE '{beginning}%'", max_results=2)
+    wanted = f"attributes.run_id LIKE '{place}%'"
+    if (directory := RunDirectory(Path(place))).info.exists():
+        wanted = f"tags.`{names.RUN_KEY}` = '{directory.read_info().run_key}'"
+    runs = client.search_runs(experiments, wanted, max_results=2)
+    if directory.info.exists() and not runs:
+        raise Refused(f"{place} is not in {tracking.uri}; wavesweep sync {shlex.quote(place)} delivers it")
     if len(runs) != 1:
         problem = "has several; type more of it" if runs else "has none; name another, or its tracking.uri"
-        raise Refused(f"{beginning} must be the beginning of one run's id, but {tracking.uri} {problem}")
+        raise Refused(f"{place} must be the beginning of one run's id, but {tracking.uri} {problem}")
     return client, runs[0]
 
 

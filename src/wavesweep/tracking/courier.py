@@ -22,7 +22,7 @@ class Courier(AbstractContextManager["Courier"]):
         tracking: Where to.
 
     Attributes:
-        run_id: MLflow's id of the run, once that is known.
+        ids: MLflow's ids of the experiment and of the run, once they are known.
         delivered: Whether all that there was went well the last time.
         left_alone: Whether MLflow's record is not ours to change.
     """
@@ -31,7 +31,7 @@ class Courier(AbstractContextManager["Courier"]):
 
     def __init__(self, directory: RunDirectory, tracking: Tracking) -> None:
         self.directory, self.tracking = directory, tracking
-        self.run_id: str | None = None
+        self.ids: tuple[str, str] | None = None
         self.delivered, self.left_alone = False, False
         self._there: dict[str, int] = {}
         self._complaint, self._what = "", "the sweep" if directory.is_sweep else "the run"
@@ -69,7 +69,7 @@ class Courier(AbstractContextManager["Courier"]):
     def _send(self) -> None:
         self.delivered = False
         try:
-            self.run_id = deliver(self.directory, self.tracking, self._there)
+            self.ids = deliver(self.directory, self.tracking, self._there)
             self.delivered = True
             if self._complaint:
                 log.info("MLflow takes %s again", self._what)

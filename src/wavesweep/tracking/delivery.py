@@ -44,7 +44,7 @@ class LeftAlone(Exception):
     """Raised where MLflow's record of the run is not ours to change."""
 
 
-def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] | None = None) -> str:
+def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] | None = None) -> tuple[str, str]:
     """Make MLflow's record of a run equal to the run's directory; harmless to repeat.
 
     The run is found by its key before it is created. Points that are already there merge, since they carry
@@ -58,7 +58,7 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
             again, which would cost MLflow more than the first time.
 
     Returns:
-        MLflow's id of the run.
+        MLflow's ids of the experiment and of the run.
 
     Raises:
         LeftAlone: If someone deleted the run, or the directory is an older copy of it.
@@ -95,7 +95,7 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
         client.set_terminated(run_id, STATUS[info.status], info.ended)
     client.set_tag(run_id, names.STATUS, info.status)
     directory.undelivered.unlink(missing_ok=True)
-    return run_id
+    return experiment_id, run_id
 
 
 def _views(directory: RunDirectory, info: RunInfo) -> list[View]:

@@ -44,12 +44,12 @@ class Outcome:
 
     Attributes:
         result: What it gave.
-        run_id: MLflow's id of it, if that is known.
+        ids: MLflow's ids of its experiment and of itself, if they are known.
         tracked: Whether MLflow's record is complete, or not ours to complete.
     """
 
     result: "Result"
-    run_id: str | None
+    ids: tuple[str, str] | None
     tracked: bool
 
     @property
@@ -209,7 +209,7 @@ def _carry_out(
     directory.remove_leftovers()
     if not courier.has_all:
         signals.check()
-    return Outcome(result, courier.run_id, courier.has_all)
+    return Outcome(result, courier.ids, courier.has_all)
 
 
 def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: "Result") -> RunInfo:

@@ -1,60 +1,157 @@
-"""The MLflow UI on the configured store."""
+"""MLflow's server for its UI on a store."""
 
-import argparse
+import errno
 import os
+import signal
 import socket
+import subprocess
 import sys
+import time
+from argparse import ArgumentError, ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
 from wavesweep.base.errors import Refused
-from wavesweep.base.redaction import public_address
-from wavesweep.config.config import Config
-from wavesweep.tracking.addresses import runs_page
-from wavesweep.tracking.store import artifact_root, full_address, require
-from wavesweep.tracking.sync import deliver_vanished
-from wavesweep.tracking.views import RUNS
+from wavesweep.base.exit_codes import FAILED, REFUSED
+from wavesweep.base.signals import deferred
+from wavesweep.base.terminal import say
+from wavesweep.config.config import Tracking
+from wavesweep.tracking.store import artifact_root, full_address
+from wavesweep.ui.browser import open_page
+from wavesweep.ui.child import SECONDS_TO_END
+from wavesweep.ui.places import ADDRESS, announced, as_text
+
+MOST_WORKERS = 4  # MLflow's own number; more than one a core only start later
+PORTS_TO_TRY = 100
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where a browser finds what listens everywhere
 
 
-def serve(local: Config, options: list[str]) -> int:  # noqa: RET503  os.execv does not return
-    """Replace this process by the UI's server; return the exit code where there is none to start.
+def address_for(options: list[str]) -> str:
+    """Return the address at which `mlflow ui` will serve.
 
     Args:
-        local: What is configured here and now.
         options: Of `mlflow ui`.
 
     Raises:
-        Refused: If the store can't be used, or the place is taken.
+        Refused: If they name another store, or the address can't be had.
     """
-    tracking, place = local.tracking, _place(options)
-    if tracking.uri.startswith("http"):
-        deliver_vanished(local)
-        print(f"the store is a tracking server, which has a UI of its own: {public_address(tracking.uri)}")
-        return 0
-    experiment_id = require(tracking)  # makes the store where there is none yet
-    deliver_vanished(local)
-    store = ["--backend-store-uri", full_address(tracking), "--default-artifact-root", artifact_root(tracking).as_uri()]
-    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # spares eight processes for GenAI jobs
-    print(f"the runs: {runs_page(place, experiment_id, RUNS)}", flush=True)
-    command = [sys.executable, "-m", "mlflow", "ui", *store, *options]
-    os.execv(sys.executable, command)  # noqa: S606  in place of this process, so that signals end the server too
+    parser = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--host", default=os.environ.get("MLFLOW_HOST", "127.0.0.1"))
+    parser.add_argument("-p", "--port", default=os.environ.get("MLFLOW_PORT", "5000"))
+    parser.add_argument("--static-prefix", default=os.environ.get("MLFLOW_STATIC_PREFIX", ""))
+    parser.add_argument("--backend-store-uri")
+    try:
+        given = parser.parse_known_args(options)[0]
+    except ArgumentError as error:
+        raise Refused(f"{error}; wavesweep ui --help shows what it takes") from None
+    if given.backend_store_uri:
+        raise Refused("--backend-store-uri is not for wavesweep ui, which serves tracking.uri; give that")
+    if not (given.port.isdecimal() and 0 < int(given.port) < 65536):
+        raise Refused(f"--port must be a number from 1 to 65535, got {given.port}")
+    _try(given.host, int(given.port))
+    host = EVERYWHERE.get(given.host) or str(given.host)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{given.port}{given.static_prefix}"
+    if not ADDRESS.fullmatch(address):
+        raise Refused(
+            f"--host and --static-prefix must make an address such as http://127.0.0.1:5000/mine, got {address}"
+        )
+    return address
 
 
-def _place(options: list[str]) -> str:
-    """Return the address at which `mlflow ui` will serve.
+def _try(host: str, port: int) -> None:
+    if (problem := _problem(host, port)) is None:
+        return
+    others = range(port + 1, min(port + PORTS_TO_TRY, 65536)) if problem.errno == errno.EADDRINUSE else ()
+    free = next((f"--port {other}" for other in others if _problem(host, other) is None), "another")
+    raise Refused(f"--host {host} --port {port} can't be served ({problem.strerror}); give {free}")
 
-    Raises:
-        Refused: If the port is no number, or taken.
-    """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("-p", "--port", default="5000")
-    place = parser.parse_known_args(options)[0]
-    if not (place.port.isdecimal() and 0 < int(place.port) < 65536):
-        raise Refused(f"--port must be a number from 1 to 65535, got {place.port}")
-    with socket.socket() as probe:
+
+def _problem(host: str, port: int) -> OSError | None:
+    """Return why nothing can be served at a port; None if it can."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((place.host, int(place.port)))
+            probe.bind((host, port))
         except OSError as error:
-            where = f"--host {place.host} --port {place.port}"
-            raise Refused(f"{where} can't be served ({error.strerror}); give another") from None
-    return f"http://{place.host}:{place.port}"
+            return error
+    return None
+
+
+def serve(tracking: Tracking, address: str, options: list[str], pages: dict[str, str], *, browse: bool) -> int:
+    """Serve the UI until a signal comes; show the pages once it answers.
+
+    Args:
+        tracking: The store.
+        address: Where the UI will stand, of `address_for`.
+        options: Of `mlflow ui`.
+        pages: To show, as seen from that address.
+        browse: Whether the first of them is opened in a browser too.
+
+    Returns:
+        The exit code of a server that ended by itself.
+
+    Raises:
+        Interrupted: If a signal came; the server has ended.
+    """
+    with _server(tracking, options) as process:
+        while process.poll() is None and not _answers(address):
+            time.sleep(0.1)
+        if process.poll() is None:
+            with announced(tracking, address):
+                show(address, pages, browse=browse)
+                say("Ctrl-C ends the server")
+                process.wait()
+        return process.returncode if process.returncode in (0, REFUSED) else FAILED
+
+
+def show(address: str, pages: dict[str, str], *, browse: bool) -> None:
+    """Print links to pages of the UI, and open the first in a browser if that is wanted."""
+    say(as_text(address, pages))
+    if browse:
+        open_page(f"{address}{next(iter(pages.values()))}")
+
+
+@contextmanager
+def _server(tracking: Tracking, options: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the server within the context, in a group of processes that ends with it, or with this process."""
+    quiet = {"PYTHONWARNINGS": "ignore", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # spares eight processes
+    quiet["MLFLOW_WORKERS"] = str(min(MOST_WORKERS, os.cpu_count() or 1))
+    if not any(option.startswith(("--gunicorn-opts", "--waitress-opts", "--dev")) for option in options):
+        quiet["MLFLOW_UVICORN_OPTS"] = "--log-level warning"
+    store = {  # not as options, which others see in the list of processes
+        "MLFLOW_BACKEND_STORE_URI": full_address(tracking),
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": artifact_root(tracking).as_uri(),
+    }
+    command, environment = [sys.executable, "-m", "wavesweep.ui.child", "ui", *options], quiet | os.environ | store
+    # The end of the pipe tells the server that this process has died.
+    with subprocess.Popen(  # noqa: S603  Python, without a shell
+        command, env=environment, stdin=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            with deferred():
+                _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, PermissionError):  # which macOS raises where only the dead are left
+            os.killpg(process.pid, signum)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(SECONDS_TO_END)
+
+
+def _answers(address: str) -> bool:
+    parts = urlsplit(address)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=SECONDS_TO_END)
+    try:
+        connection.request("GET", f"{parts.path}/health")
+        connection.getresponse()
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True

@@ -1,0 +1,100 @@
+"""Where the UI of a store is served: said while it is, and believed of nothing else."""
+
+import shlex
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from wavesweep.config.composing import compose
+from wavesweep.config.config import Tracking
+from wavesweep.ui.places import announced, place, run_ending, sweep_ending
+
+
+@pytest.fixture
+def tracking(tmp_path: Path) -> Tracking:
+    return compose(f"tracking.uri=sqlite:///{tmp_path}/my.db").tracking
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """Give an address at which something listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_it_is_known_while_it_is_served(tracking: Tracking, address: str, tmp_path: Path) -> None:
+    assert place(tracking) is None
+    with announced(tracking, address):
+        assert place(tracking) == address
+        with announced(tracking, "http://127.0.0.1:1"):  # by another one, which finds it taken
+            assert place(tracking) == address
+    assert place(tracking) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["my.db.ui.lock"]
+    with announced(tracking, "http://127.0.0.1:1"):  # where nothing listens
+        assert place(tracking) is None
+
+
+def test_what_a_process_left_that_died_is_not_believed(tracking: Tracking, address: str, tmp_path: Path) -> None:
+    """Another program may listen there now."""
+    (tmp_path / "my.db.ui").write_text(address)
+    assert place(tracking) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "nothing", "javascript:alert(1)", "https://127.0.0.1:PORT", "http://me:secret@127.0.0.1:PORT",
+        "http://127.0.0.1:PORT/\x1b[2J", "http://127.0.0.1:PORT\nhttp://elsewhere", "http://127.0.0.1:99999",
+        "http://127.0.0.1:PORT/?x", "http://127.0.0.1:PORT/" + "x" * 300, "http://ö:PORT", "http://[::::]:PORT",
+    ],
+)  # fmt: skip
+def test_what_is_no_plain_address_is_not_believed(tracking: Tracking, address: str, tmp_path: Path, text: str) -> None:
+    file, port = tmp_path / "my.db.ui", address.rpartition(":")[2]
+    with FileLock(f"{file}.lock"):
+        file.write_text(text.replace("PORT", port), "utf-8")
+        assert place(tracking) is None
+        file.write_text(address)
+        assert place(tracking) == address
+
+
+def test_a_link_or_a_folder_is_not_believed(tracking: Tracking, address: str, tmp_path: Path) -> None:
+    file, elsewhere = tmp_path / "my.db.ui", tmp_path / "elsewhere"
+    elsewhere.write_text(address)
+    with FileLock(f"{file}.lock"):
+        file.symlink_to(elsewhere)
+        assert place(tracking) is None
+        file.unlink()
+        file.mkdir()
+        assert place(tracking) is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("http://host:5000", "http://host:5000"),
+        ("https://host/mine/", "https://host/mine"),
+        ("https://me:***@host", "https://host"),
+        ("https://***@host?token=***", "https://host"),
+        ("postgresql://host/db", None),
+    ],
+)
+def test_a_tracking_server_is_its_own_place(uri: str, expected: str | None) -> None:
+    assert place(Tracking(uri=uri, experiment="any", required=False)) == expected
+
+
+def test_an_ending_has_links_that_work_else_commands(tracking: Tracking, address: str) -> None:
+    run_id = "3f9a" * 8
+    [first, second] = run_ending(tracking, "7", run_id).splitlines()
+    opens, compares = first.partition(" open it: ")[2], second.partition("compare runs: ")[2]
+    assert shlex.split(opens) == ["wavesweep", "ui", run_id[:8], f"tracking.uri={tracking.uri}"]
+    assert shlex.split(compares) == ["wavesweep", "ui", f"tracking.uri={tracking.uri}"]
+    assert sweep_ending(compose("tracking.experiment=mine").tracking, "7", "one") == (
+        "compare its runs: wavesweep ui one tracking.experiment=mine"
+    )
+    with announced(tracking, address):
+        for text in (run_ending(tracking, "7", run_id), sweep_ending(tracking, "7", "one")):
+            assert "wavesweep ui" not in text
+            assert text.count(f"{address}/#/experiments/7/runs") == len(text.splitlines()) == 2

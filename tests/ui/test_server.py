@@ -1,0 +1,239 @@
+"""`wavesweep ui`: links that work, to what was asked for; a server that ends with it."""
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+
+from tests.support.commands import SMALL, Command, environment, free_port, light_command
+from tests.support.forking import Process, heavy
+from tests.support.processes import Started, start
+from wavesweep.cli.arguments import split_places
+from wavesweep.ui.browser import has_display
+
+QUICK = (*SMALL, "model=linear")
+LINK = re.compile(r"http://[^ \n]+")
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for a condition."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_gone(group: int) -> bool:
+    """Say whether a group has no process."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, 0)
+        return False
+    return True
+
+
+def servers(process: Process | Started) -> list[int]:
+    """Return the groups of processes that a command has started."""
+    return [int(text) for text in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp_path: Path) -> None:
+    assert wavesweep("-m", *QUICK, "seed=1,2").returncode == 0
+    port, said = free_port(), tmp_path / "said"
+    said.touch()
+    options = ("--port", str(port), "--workers", "1")
+    process = heavy().start("ui", *options, cwd=tmp_path, environment=environment(), out=said, err=said)
+    try:
+        until(lambda: "Ctrl-C" in said.read_text())
+        *before, runs, sweeps, latest, end = said.read_text().splitlines()
+        assert end == "Ctrl-C ends the server"
+        for line, view in ((runs, "wavesweep.runs"), (sweeps, "wavesweep.sweeps"), (latest, "wavesweep.sweep.")):
+            [link] = LINK.findall(line)
+            assert link.startswith(f"http://127.0.0.1:{port}/#/experiments/1/runs?")
+            assert f"viewStateShareKey={view}" in link
+            with urlopen(link, timeout=20) as page:  # noqa: S310
+                assert page.status == 200
+        assert not [line for line in before if "Warning" in line or "INFO" in line]
+
+        again = wavesweep("ui", "latest")
+        assert (again.returncode, again.stderr) == (0, "")
+        assert [LINK.findall(latest)[0] in line for line in again.stdout.splitlines()] == [True, True]
+        assert "compareRunsMode=CHART" in again.stdout.splitlines()[1]
+
+        [page, others] = LINK.findall(wavesweep(*QUICK).stdout)
+        assert others == LINK.findall(runs)[0]
+        run_id = re.findall("/runs/([0-9a-f]{32})", page)[0]
+        assert page in wavesweep("ui", run_id[:9]).stdout
+        [group] = servers(process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(20)
+    assert code == 143
+    assert is_gone(group)
+    with pytest.raises(URLError):
+        urlopen(f"http://127.0.0.1:{port}/health", timeout=5)
+    assert f"open it: wavesweep ui {run_id[:4]}" not in wavesweep(*QUICK).stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["outputs", "said"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize(
+    ("signum", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, -signal.SIGHUP), (signal.SIGKILL, -signal.SIGKILL)],
+)
+def test_however_it_ends_nothing_is_left(tmp_path: Path, signum: signal.Signals, code: int, early: bool) -> None:
+    process = start(tmp_path, "ui", "--port", str(free_port()))
+    until(lambda: bool(servers(process)))
+    [group] = servers(process)
+    until(lambda: early or "Ctrl-C" in (tmp_path / "said").read_text())
+    process.send_signal(signum)
+    assert process.wait(20) == code
+    until(lambda: is_gone(group), 20)
+
+
+def test_a_server_that_does_not_start_says_why(wavesweep: Command) -> None:
+    done = wavesweep("ui", "--port", str(free_port()), "--wokers", "1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No such option '--wokers'" in done.stderr
+
+
+def test_a_tracking_server_is_linked_to(server: str, wavesweep: Command, tmp_path: Path) -> None:
+    tracking = (f"tracking.uri={server}", "tracking.experiment=linked")
+    [page, others] = LINK.findall(wavesweep(*QUICK, *tracking, "hydra.run.dir=one").stdout)
+    found = re.fullmatch(rf"{server}/#/experiments/(\d+)/runs/([0-9a-f]{{32}})\?workflowType=machine_learning", page)
+    assert found
+    with urlopen(f"{server}/api/2.0/mlflow/runs/get?run_id={found[2]}", timeout=20) as answer:  # noqa: S310
+        assert json.load(answer)["run"]["info"]["experiment_id"] == found[1]
+    assert wavesweep("-m", *QUICK, *tracking, "seed=1,2", "hydra.sweep.dir=many").returncode == 0
+
+    def opened(*arguments: str) -> list[str]:
+        done = wavesweep("ui", *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        return LINK.findall(done.stdout)
+
+    assert opened(*tracking)[0] == others
+    assert opened("one") == opened(found[2][:12], *tracking) == opened(f"{tmp_path}/one") == [page]
+    [runs, charts] = opened("many")
+    assert urlsplit(runs).fragment.startswith(f"/experiments/{found[1]}/runs?")
+    assert "viewStateShareKey=wavesweep.sweep.many" in runs
+    assert charts == f"{runs}&compareRunsMode=CHART"
+
+
+def test_what_mlflow_has_not_taken_has_no_link(wavesweep: Command) -> None:
+    done = wavesweep(*QUICK, f"tracking.uri=http://127.0.0.1:{free_port()}")
+    assert done.returncode == 4
+    assert not LINK.findall(done.stdout)
+    assert "MLflow run" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("7f3a",), "7f3a must be "),
+        (("latest",), "there is nothing"),
+        (("a", "b"), "ui takes one place, got 2"),
+        ((".",), ". must be a run's or a sweep's directory, "),
+        (("no/where",), "no/where must be a run's or a sweep's directory, "),
+        (("--port", "x"), "--port must be a number from 1 to 65535, got x"),
+        (("--port", "0"), "--port must be a number from 1 to 65535, got 0"),
+        (("--port",), "--port: expected one argument"),
+        (("--backend-store-uri", "sqlite:///my.db"), "give that"),
+        (("--static-prefix", "x"), "must make an address such as "),
+        (("--host", "no.invalid"), "can't be served"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
+)
+def test_what_can_t_be_opened_is_refused_in_a_line(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = light_command("ui", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert said in done.stderr
+
+
+def test_a_taken_port_is_refused_and_a_free_one_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = light_command("ui", "--port", str(port), cwd=tmp_path)
+    assert done.returncode == 2
+    found = re.fullmatch(
+        rf"wavesweep: --host 127.0.0.1 --port {port} can't be served \(Address already in use\); give --port (\d+)\n",
+        done.stderr,
+    )
+    assert found
+    socket.create_server(("127.0.0.1", int(found[1]))).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "place", "options"),
+    [
+        ([], None, []),
+        (["3f9a"], "3f9a", []),
+        (["3f9a", "--port", "5001"], "3f9a", ["--port", "5001"]),
+        (["-p", "5001", "3f9a"], "3f9a", ["-p", "5001"]),
+        (["--port=5001", "3f9a", "--workers", "2"], "3f9a", ["--port=5001", "--workers", "2"]),
+    ],
+)
+def test_a_place_is_told_from_the_values_of_options(words: list[str], place: str | None, options: list[str]) -> None:
+    assert split_places("ui", words) == (place, options)
+
+
+def test_a_browser_opens_where_a_terminal_has_a_display(server: str, tmp_path: Path) -> None:
+    """It gets the first link, and no terminal that it could take over."""
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\n{{ echo "$1"; tty; }} > {tmp_path}/new\nmv {tmp_path}/new {opened}\n')
+    browser.chmod(0o755)
+    variables = environment(DISPLAY=":99", BROWSER=str(browser), TERM="xterm")
+    ours, theirs = pty.openpty()
+    name = os.ttyname(theirs)
+    for more in (["--no-browser"], []):
+        assert not opened.exists()
+        arguments = ["ui", f"tracking.uri={server}", "tracking.experiment=browsed", *more]
+        process = heavy().start(*arguments, cwd=tmp_path, environment=variables, out=name, err=name)
+        assert process.wait() == 0
+    until(opened.exists)
+    os.close(theirs)
+    said = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    [link, terminal] = opened.read_text().splitlines()
+    assert link in said
+    assert link.endswith("viewStateShareKey=wavesweep.runs")
+    assert terminal == "not a tty"
+
+
+@pytest.mark.parametrize(
+    ("system", "variables", "expected"),
+    [
+        ("linux", {"DISPLAY": ":0"}, True),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
+        ("linux", {"DISPLAY": ""}, False),
+        ("linux", {"SSH_CONNECTION": "1.2.3.4"}, False),
+        ("darwin", {}, True),
+        ("darwin", {"SSH_CONNECTION": "1.2.3.4"}, False),
+    ],
+)
+def test_a_display_is_beside_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, system: str, variables: dict[str, str], expected: bool
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.platform", system)
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal, os.fdopen(ours, "rb"):
+        monkeypatch.setattr("sys.stdout", terminal)
+        assert has_display() is expected
+    with Path(os.devnull).open("w") as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        assert not has_display()
