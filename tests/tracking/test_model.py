@@ -94,7 +94,7 @@ def test_it_is_listed_with_what_tells_it_from_others(
     deliver(directory, tracking)
     is_in_mlflow(*connect(tracking), directory.path)
     [model] = models(tracking)
-    assert model.name == "lstm"
+    assert model.name == "small"
     assert {"model", "model.hidden_sizes", "forecast.context", "training.epochs"} <= model.params.keys()
     assert len(model.params) < 20
     [score] = [point.value for point in model.metrics or () if point.key == "val/closed_loop_scaled_mse"]

@@ -55,7 +55,7 @@ def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp
     process = heavy().start("ui", *options, cwd=tmp_path, environment=environment(), out=said, err=said)
     try:
         until(lambda: "Ctrl-C" in said.read_text())
-        *before, runs, sweeps, latest, end = said.read_text().splitlines()
+        *before, latest, runs, sweeps, end = said.read_text().splitlines()
         assert end == "Ctrl-C ends the server"
         for line, view in ((runs, "wavesweep.runs"), (sweeps, "wavesweep.sweeps"), (latest, "wavesweep.sweep.")):
             [link] = LINK.findall(line)
@@ -67,7 +67,7 @@ def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp
 
         again = wavesweep("ui", "latest")
         assert (again.returncode, again.stderr) == (0, "")
-        assert [LINK.findall(latest)[0] in line for line in again.stdout.splitlines()] == [True, True]
+        assert [LINK.findall(latest)[0] in line for line in again.stdout.splitlines()] == [True, True, False]
         assert "compareRunsMode=CHART" in again.stdout.splitlines()[1]
 
         [page, others] = LINK.findall(wavesweep(*QUICK).stdout)
@@ -122,9 +122,12 @@ def test_a_tracking_server_is_linked_to(server: str, wavesweep: Command, tmp_pat
         assert (done.returncode, done.stderr) == (0, "")
         return LINK.findall(done.stdout)
 
-    assert opened(*tracking)[0] == others
+    assert others in opened(*tracking)
     assert opened("one") == opened(found[2][:12], *tracking) == opened(f"{tmp_path}/one") == [page]
-    [runs, charts] = opened("many")
+    [runs, charts, parent] = opened("many")
+    [itself] = re.findall(r"/runs/([0-9a-f]{32})", parent)
+    with urlopen(f"{server}/api/2.0/mlflow/runs/get?run_id={itself}", timeout=20) as answer:  # noqa: S310
+        assert json.load(answer)["run"]["info"]["run_name"] == "sweep of seed, 2 jobs"
     assert urlsplit(runs).fragment.startswith(f"/experiments/{found[1]}/runs?")
     assert "viewStateShareKey=wavesweep.sweep.many" in runs
     assert charts == f"{runs}&compareRunsMode=CHART"

@@ -170,10 +170,10 @@ def _pages(place: str | None, found: "RunDirectory | None", tracking: "Tracking"
     from wavesweep.tracking.store import require
     from wavesweep.ui.links import pages_of_all, pages_of_run, pages_of_sweep
 
-    if found and found.is_sweep:
-        return pages_of_sweep(require(tracking), str(found.read_info().sweep_id))
     if place:
-        info = find_record(str(found.path) if found else place, tracking)[1].info
+        info = find_record(found or place, tracking)[1].info
+        if found and found.is_sweep:
+            return pages_of_sweep(info.experiment_id, info.run_id, str(found.read_info().sweep_id))
         return pages_of_run(info.experiment_id, info.run_id)
     return pages_of_all(require(tracking), latest_sweep(tracking))
 

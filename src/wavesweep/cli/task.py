@@ -111,7 +111,7 @@ class Experiments(SweepTask):
             try:
                 self.codes += conclude(sweep, plan, local, courier)
                 if courier.ids:
-                    say(sweep_ending(local.tracking, courier.ids[0], sweep.id))
+                    say(sweep_ending(local.tracking, *courier.ids, sweep.id))
             except Exception as error:  # such as a full disk: the jobs' results are where they are
                 log.error("the sweep's end can't be recorded: %s", in_one_line(error, self.resuming(sweep.path)))
                 self.codes.append(FAILED)
@@ -196,7 +196,7 @@ def _describe(composed: Config, prepared: Prepared, tags: dict[str, str]) -> Run
 
 def _logarithms(swept: list[Dimension], overrides: list[str]) -> dict[str, str]:
     """Return the logarithms of what is best drawn along a logarithmic axis, which MLflow does not have."""
-    values = varied([one for one in swept if one.kind == "log"], overrides)
+    values = varied([one for one in swept if one.kind == "log"], [text for text in overrides if "=" in text])
     return {log10(key): f"{math.log10(value):.4g}" for key, value in values.items() if not isinstance(value, str)}
 
 

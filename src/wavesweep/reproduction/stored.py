@@ -134,27 +134,31 @@ def _files(directory: RunDirectory) -> dict[str, Any]:
     }
 
 
-def find_record(place: str, tracking: Tracking) -> tuple["MlflowClient", "Run"]:
-    """Return a client of the store, and the only run there that a place names: the beginning of its id, or a directory.
+def find_record(place: str | RunDirectory, tracking: Tracking) -> tuple["MlflowClient", "Run"]:
+    """Return a client of the store, and MLflow's record of a run, or of a sweep.
+
+    Args:
+        place: The beginning of MLflow's id of it, or its directory.
+        tracking: The store.
 
     Raises:
-        Refused: If there is not one such run.
+        Refused: If there is not one such record.
     """
-    path = sqlite_path(tracking.uri)
+    path, text = sqlite_path(tracking.uri), str(place.path if isinstance(place, RunDirectory) else place)
     if path is not None and not path.exists():
-        raise Refused(f"{place} must be a run, but {tracking.uri} is not there; give another tracking.uri")
+        raise Refused(f"{text} must be a run, but {tracking.uri} is not there; give another tracking.uri")
     require(tracking)
     client, _ = connect(tracking)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     wanted = f"attributes.run_id LIKE '{place}%'"
-    if (directory := RunDirectory(Path(place))).info.exists():
-        wanted = f"tags.`{names.RUN_KEY}` = '{directory.read_info().run_key}'"
+    if isinstance(place, RunDirectory):
+        wanted = f"tags.`{names.RUN_KEY}` = '{place.read_info().run_key}'"
     runs = client.search_runs(experiments, wanted, max_results=2)
-    if directory.info.exists() and not runs:
-        raise Refused(f"{place} is not in {tracking.uri}; wavesweep sync {shlex.quote(place)} delivers it")
+    if isinstance(place, RunDirectory) and not runs:
+        raise Refused(f"{text} is not in {tracking.uri}; wavesweep sync {shlex.quote(text)} delivers it")
     if len(runs) != 1:
         problem = "has several; type more of it" if runs else "has none; name another, or its tracking.uri"
-        raise Refused(f"{place} must be the beginning of one run's id, but {tracking.uri} {problem}")
+        raise Refused(f"{text} must be the beginning of one run's id, but {tracking.uri} {problem}")
     return client, runs[0]
 
 

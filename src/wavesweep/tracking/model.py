@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from wavesweep.data.splits import Split
 
 EXAMPLE, REQUEST = "input_example.json", "serving_input_example.json"
+FORBIDDEN = re.compile(r"[/:.%\"']")  # in names of models
 FEWEST_ROWS = 20  # of an example, where a context has as many
 
 
@@ -75,8 +77,10 @@ def _create(client: "MlflowClient", run: "Run", directory: RunDirectory, info: R
     main = {key for key in values if key in overridden or key.startswith("model.")} - {"model.kind"}
     main |= {"seed", "forecast.context", "forecast.horizon"}
     params = {key: values[key] for key in sorted(main) if not key.startswith("tracking.")} | info.choices
-    name, tags = values["model.kind"], {names.RUN_KEY: info.run_key}
-    return client.create_logged_model(run.info.experiment_id, name, run.info.run_id, tags, params)
+    name = FORBIDDEN.sub("-", info.choices.get("model", values["model.kind"]))
+    return client.create_logged_model(
+        run.info.experiment_id, name, run.info.run_id, {names.RUN_KEY: info.run_key}, params
+    )
 
 
 def _link(client: "MlflowClient", run: "Run", model_id: str) -> None:

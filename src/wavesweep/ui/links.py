@@ -10,11 +10,12 @@ def pages_of_all(experiment_id: str, latest: str | None) -> dict[str, str]:
     return {what: runs_page("", experiment_id, view) for what, view in views.items()}
 
 
-def pages_of_sweep(experiment_id: str, sweep_id: str) -> dict[str, str]:
-    """Return the pages of a sweep's runs."""
+def pages_of_sweep(experiment_id: str, run_id: str, sweep_id: str) -> dict[str, str]:
+    """Return the pages of a sweep's runs, as a list and as charts, and of the sweep itself, the parent of its runs."""
     view = of_sweep(sweep_id)
     charts = runs_page("", experiment_id, view, charts=True)
-    return {"the sweep's runs": runs_page("", experiment_id, view), "its charts": charts}
+    sweep = run_page("", experiment_id, run_id)
+    return {"the sweep's runs": runs_page("", experiment_id, view), "as charts": charts, "the sweep": sweep}
 
 
 def pages_of_run(experiment_id: str, run_id: str) -> dict[str, str]:

@@ -68,10 +68,10 @@ def run_ending(tracking: Tracking, experiment_id: str, run_id: str) -> str:
     return f"MLflow run: {run_id}   open it: {this}\ncompare runs: {others}"
 
 
-def sweep_ending(tracking: Tracking, experiment_id: str, sweep_id: str) -> str:
+def sweep_ending(tracking: Tracking, experiment_id: str, run_id: str, sweep_id: str) -> str:
     """Return the lines that say where the runs of a sweep are compared: links where they work, else a command."""
     if there := place(tracking):
-        return as_text(there, pages_of_sweep(experiment_id, sweep_id))
+        return as_text(there, pages_of_sweep(experiment_id, run_id, sweep_id))
     return f"compare its runs: {_command(tracking, sweep_id)}"
 
 
