@@ -77,7 +77,7 @@ def _create(client: "MlflowClient", run: "Run", directory: RunDirectory, info: R
     main = {key for key in values if key in overridden or key.startswith("model.")} - {"model.kind"}
     main |= {"seed", "forecast.context", "forecast.horizon"}
     params = {key: values[key] for key in sorted(main) if not key.startswith("tracking.")} | info.choices
-    name = FORBIDDEN.sub("-", info.choices.get("model", values["model.kind"]))
+    name = FORBIDDEN.sub("-", str(params.get("model", values["model.kind"])))
     return client.create_logged_model(
         run.info.experiment_id, name, run.info.run_id, {names.RUN_KEY: info.run_key}, params
     )
