@@ -24,6 +24,7 @@ from tests.support.commands import SMALL
 from wavesweep.cli.resume import finish
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
+from wavesweep.runs import checkpoint
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import prepare
@@ -79,6 +80,7 @@ def resume(composed: Config, directory: RunDirectory) -> None:
 
 
 def main(place: Path, which: str, *overrides: str) -> None:
+    checkpoint.SPACING = 0.0  # at each epoch, however short
     composed = compose("runtime.device=cpu", "model.hidden_sizes=[5]", *SMALL, *overrides)
     straight, report = RunDirectory(place / "straight"), place / "report"
     straight.path.mkdir(parents=True)

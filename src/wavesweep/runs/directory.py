@@ -17,7 +17,6 @@ from wavesweep.runs.info import INFO, RunInfo, now, parse_records
 if TYPE_CHECKING:
     from filelock import FileLock
 
-
 T = TypeVar("T")
 MOST_RECORDS, MOST_WEIGHTS = 1 << 28, 1 << 32  # bytes
 LOG = "wavesweep.log"
@@ -97,7 +96,8 @@ class RunDirectory:
             raise Refused(f"{self.weights}: {error}; restore it") from None
 
     def write_info(self, info: RunInfo) -> None:
-        """Write run.json."""
+        """Write run.json, after the records."""
+        self.sync_metrics()
         files.write_atomically(self.info, INFO.dump_json(info, indent=2))
 
     def read_info(self) -> RunInfo:
@@ -123,7 +123,7 @@ class RunDirectory:
         """Add a record, of an epoch or (None) of what is measured once; one that is there already stays as it is.
 
         A resumed run may do an epoch again, to the same values; the first record's timestamp is the one that
-        MLflow knows. A value that is not finite is written as null, which JSON has.
+        MLflow knows. A value that is not finite is written as null.
         """
         if self._recorded is None:
             self._drop_torn_line()
@@ -131,13 +131,16 @@ class RunDirectory:
         if epoch in self._recorded:
             return
         finite = {key: value if abs(value) < float("inf") else None for key, value in metrics.items()}
-        when = {} if epoch is None else {"epoch": epoch}
-        line = json.dumps({**when, "timestamp": now(), **finite})
+        line = json.dumps(({} if epoch is None else {"epoch": epoch}) | {"timestamp": now()} | finite)
         with files.naming(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())  # or a power failure could leave a checkpoint that is ahead of the records
         self._recorded.add(epoch)
+
+    def sync_metrics(self) -> None:
+        """Make the records outlast a power failure, before a checkpoint, MLflow or run.json knows what follows them."""
+        if self.metrics.exists():
+            with files.naming(self.metrics), self.metrics.open("ab") as file:
+                os.fsync(file.fileno())
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Read all records, in the order in which they were written; a last one without its end is none.
@@ -155,9 +158,8 @@ class RunDirectory:
 
     def read_scores(self) -> dict[int, dict[str, float]]:
         """Read the metrics of each recorded epoch, and as of epoch 0 what is measured once; nan what was not finite."""
-        nan = float("nan")
         return {
-            row.get("epoch", 0): {key: nan if row[key] is None else row[key] for key in row if "/" in key}
+            row.get("epoch", 0): {key: float("nan") if row[key] is None else row[key] for key in row if "/" in key}
             for row in self.read_metrics()
         }
 

@@ -19,15 +19,15 @@ from wavesweep.models.baselines import baseline_forecasts
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.forecasting import forecast_part, to_network
 from wavesweep.models.scores import Metrics, drift, mse, scores
-from wavesweep.models.weights import serialize
+from wavesweep.models.weights import is_finite, serialize
 from wavesweep.runs import pictures
-from wavesweep.runs.checkpoint import Checkpoint, restore, save_checkpoint
+from wavesweep.runs.checkpoint import Checkpoint, Checkpoints, restore
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.training.least_squares import LeastSquares
 from wavesweep.training.optimizers import LBFGS
 from wavesweep.training.selection import Selection
 from wavesweep.training.steps import Spent
-from wavesweep.training.trainer import GradientDescent, Record, Trainer
+from wavesweep.training.trainer import GradientDescent, Trainer
 
 
 @dataclass(frozen=True)
@@ -73,27 +73,27 @@ def run(
     if checkpoint:
         selection.kept = restore(directory, trainer, checkpoint)
     recorded = [epoch for epoch in range(1, trainer.epochs + 1) if trainer.is_recorded(epoch)]
+    checkpoints = Checkpoints(directory, trainer, selection)
     illustrated = pictures.illustrated(recorded, all_of_them=config.training.epoch_figures == "all")
 
     finite = True
-    for record in trainer.records(selection.gives_up):
+    for record in trainer.records(selection.gives_up, checkpoints.save_if_due):
         forecasts = forecast_part(network, data.scaler, data.val)
         metrics = {TRAIN_LOSS: record.loss, **_named("val", scores(forecasts, data.val, data.variance))}
         directory.append_metrics(record.epoch, metrics | _costs(trainer.spent))
-        finite = _is_finite(record, network)
+        finite = math.isfinite(record.loss) and is_finite(network)
         if finite:
             selection.consider(record.epoch, metrics)
             if record.epoch in illustrated:
                 pictures.validation(directory, config.dataset, data.val, forecasts, record.epoch)
-            save_checkpoint(directory, trainer, selection.kept)
         try:
             listen(record.epoch, metrics, trainer.epochs)
         except Pruned:
             directory.append_metrics(None, _totals(trainer.spent))
             pictures.learning_curve(directory, selection.kept.epoch)
             raise
-    if signals.pending() and finite and not trainer.is_recorded(trainer.epoch):
-        save_checkpoint(directory, trainer, selection.kept)
+    if finite:
+        checkpoints.save()
     signals.check()
 
     kept = selection.kept
@@ -150,10 +150,6 @@ def _conclude(config: Config, data: Split, directory: RunDirectory, network: For
 
 def _score_baselines(forecasts: dict[str, np.ndarray], part: Part, variance: np.ndarray) -> Metrics:
     return {baseline_score(name): mse(forecast, part.truth, variance) for name, forecast in forecasts.items()}
-
-
-def _is_finite(record: Record, network: Forecaster) -> bool:
-    return math.isfinite(record.loss) and all(weight.isfinite().all() for weight in network.parameters())
 
 
 def _costs(spent: Spent) -> Metrics:
