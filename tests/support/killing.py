@@ -102,7 +102,10 @@ def main(place: Path, which: str, *overrides: str) -> None:
             Steps(report, number)
             begin(composed, directory)
 
-        assert forked(killed) == -signal.SIGKILL
+        ended = forked(killed)
+        if ended == 0 and number >= len(names) - 2:  # a delivery that begins before there are records syncs none
+            continue
+        assert ended == -signal.SIGKILL
         kills[directory.path.name] = name
         assert forked(lambda directory=directory: resume(composed, directory)) == 0
     (place / "kills.json").write_text(json.dumps(kills))
