@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.parts import go, leave_undrawn, small
+from tests.support.parts import go, leave_undrawn, save_each_epoch, small
 from tests.support.records import rows
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import read_sealed, seal
@@ -38,6 +38,7 @@ def proceed(directory: RunDirectory, last: int | None = None) -> Result:
 def undrawn() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         leave_undrawn(patch)
+        save_each_epoch(patch)
         yield
 
 
@@ -50,10 +51,10 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDirectory, Re
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    """A run that stopped after an epoch of its refinement: of its two checkpoints, the first is the main stage's."""
+    """A run that stopped in its refinement: of its two checkpoints, the first is the main stage's."""
     directory = RunDirectory(tmp_path_factory.mktemp("runs") / "stopped")
     with pytest.raises(Stopped):
-        proceed(directory, last=5)
+        proceed(directory, last=6)
     return directory
 
 

@@ -23,6 +23,7 @@ from safetensors.torch import load, save
 from tests.support import stores
 from tests.support.commands import SMALL, small
 from tests.support.forking import Forked, environment, heavy
+from tests.support.parts import save_each_epoch
 from wavesweep.base.files import read_sealed, seal
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
@@ -66,6 +67,7 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("victims")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
+        save_each_epoch(patch)
         prepared = prepare(small("training.epochs=4"))
         for path, last in ((STOPPED, 2), (ENDED, None)):
 

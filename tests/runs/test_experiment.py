@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.parts import config, given, go, leave_undrawn, losses, small, train, trainer
+from tests.support.parts import config, given, go, leave_undrawn, losses, save_each_epoch, small, train, trainer
 from tests.support.records import rows
 from wavesweep.config.derived import fill_in
 from wavesweep.data.splits import Part
@@ -24,11 +24,17 @@ from wavesweep.runs.checkpoint import load_checkpoint
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import make_trainer, run
 from wavesweep.runs.preparation import load_data
+from wavesweep.training.trainer import GradientDescent
 
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     leave_undrawn(monkeypatch)
+
+
+def names(directory: RunDirectory) -> set[str]:
+    """Return the names of a run's pictures."""
+    return {path.name for path in directory.plots.iterdir()}
 
 
 def test_a_run_leaves_its_files(directory: RunDirectory) -> None:
@@ -37,15 +43,8 @@ def test_a_run_leaves_its_files(directory: RunDirectory) -> None:
     assert sorted(path.name for path in directory.path.iterdir()) == [
         "metrics.jsonl", "model.safetensors", "plots",
     ]  # fmt: skip
-    pictures = {path.name for path in directory.plots.iterdir()}
-    assert {
-        "forecast.png",
-        "drift.png",
-        "learning_curve.png",
-        "forecast_epoch_001.png",
-        "forecast_epoch_004.png",
-    } <= pictures
-    assert f"forecast_epoch_{result.epoch:03d}.png" in pictures
+    epochs = {f"forecast_epoch_{epoch:03d}.png" for epoch in (1, result.epoch, 4)}
+    assert names(directory) == {"forecast.png", "drift.png", "learning_curve.png"} | epochs
     rows = directory.read_metrics()
     assert [row.get("epoch") for row in rows] == [1, 2, 3, 4, None]
     recorded = {"train/loss", "val/one_step_mse", "val/closed_loop_mse", "val/closed_loop_scaled_mse"}
@@ -87,7 +86,7 @@ def test_the_epoch_with_the_best_validation_is_kept_and_stored(directory: RunDir
 def test_the_article_keeps_the_last_epoch(directory: RunDirectory) -> None:
     result = go(small("training=article", "training.epochs=5", "training.refine_epochs=0", "optimizer=sgd"), directory)
     assert result.epoch == 5
-    assert {f"forecast_epoch_{epoch:03d}.png" for epoch in range(1, 6)} <= {p.name for p in directory.plots.iterdir()}
+    assert {f"forecast_epoch_{epoch:03d}.png" for epoch in range(1, 6)} <= names(directory)
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -156,9 +155,9 @@ def go_in_a_fresh_process(directory: RunDirectory, *overrides: str) -> None:
     subprocess.run(script, check=True, cwd=Path(__file__).parents[2])
 
 
-def left(directory: RunDirectory) -> tuple[bytes, str]:
-    """Return what a run has left that another must leave too: weights, and records less the time they took."""
-    return directory.weights.read_bytes(), json.dumps(rows(directory))
+def left(directory: RunDirectory) -> tuple[bytes, str, set[str]]:
+    """Return what a run has left that another must leave too: weights, records less the time they took, pictures."""
+    return directory.weights.read_bytes(), json.dumps(rows(directory)), names(directory)
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -191,18 +190,21 @@ def test_seed_0_is_a_seed() -> None:
 
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "sgd"])
-def test_a_run_goes_on_from_any_checkpoint_to_the_same_end(optimizer: str, tmp_path: Path) -> None:
+def test_a_run_goes_on_from_any_checkpoint_to_the_same_end(
+    optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_each_epoch(monkeypatch)
     # The second half of the refinement, which looks further ahead, begins within a round.
     stages = ("training.epochs=4", "training.refine_epochs=5", "training.refine_restart_every=4", "training.window=6")
     filled = small(f"optimizer={optimizer}", "dataset.length=24", *stages)
     straight = RunDirectory(tmp_path / "straight")
 
     def copy(epoch: int, *_: object) -> None:
-        shutil.copytree(straight.path, tmp_path / str(epoch))
+        shutil.copytree(straight.path, tmp_path / str(epoch - 1))
 
     expected = go(filled, straight, copy)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [*"123456789", "straight"]
-    for epoch in (3, 4, 5, 7, 8, 9) if optimizer == "adam" else (3, 5):
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*"012345678", "straight"]
+    for epoch in (3, 4, 5, 7, 8) if optimizer == "adam" else (3, 5):
         resumed = RunDirectory(tmp_path / str(epoch))
         heard = []
         torch.manual_seed(999)
@@ -210,6 +212,35 @@ def test_a_run_goes_on_from_any_checkpoint_to_the_same_end(optimizer: str, tmp_p
         assert heard == list(range(epoch + 1, 10)), "it began anew"
         assert (result.epoch, result.objective) == (expected.epoch, expected.objective)
         assert left(resumed) == left(straight)
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("record_every", [1, 7])
+def test_a_kill_costs_at_most_two_seconds_or_the_epoch_that_it_cut_short(
+    record_every: int, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock of its own, on which epochs last from an instant to five seconds; recorded or not."""
+    now, lasted, repeated = 0.0, [0.0], []
+    chance, train_epoch = np.random.default_rng(0), GradientDescent.train_epoch
+
+    def train_and_wait(self: GradientDescent) -> float:
+        nonlocal now
+        saved = load_checkpoint(directory)
+        lasted.append(float(chance.choice([0.01, 0.3, 0.9, 1.0, 5.0])))
+        now += lasted[-1]
+        repeated.append(sum(lasted[saved["training"]["epoch"] + 1 if saved else 1 :]))
+        return train_epoch(self)
+
+    monkeypatch.setattr(GradientDescent, "train_epoch", train_and_wait)
+    monkeypatch.setattr("wavesweep.runs.checkpoint.monotonic", lambda: now)
+    written: list[int] = []
+    save = RunDirectory.save_checkpoint
+    monkeypatch.setattr(RunDirectory, "save_checkpoint", lambda *to: (written.append(1), save(*to)))
+    go(small("training.epochs=60", "training.refine_epochs=0", f"training.record_every={record_every}"), directory)
+    assert len(repeated) == 60
+    for seconds, last in zip(repeated, lasted[1:], strict=True):
+        assert seconds < max(2.0, 1.0 + last) + 1e-9
+    assert 10 < len(written) <= sum(lasted)
 
 
 def test_a_diverged_run_keeps_its_best_finite_weights(directory: RunDirectory) -> None:

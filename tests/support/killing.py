@@ -24,6 +24,7 @@ from tests.support.commands import SMALL
 from wavesweep.cli.resume import finish
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
+from wavesweep.runs import checkpoint
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import prepare
@@ -79,6 +80,7 @@ def resume(composed: Config, directory: RunDirectory) -> None:
 
 
 def main(place: Path, which: str, *overrides: str) -> None:
+    checkpoint.SPACING = 0.0  # at each epoch, however short
     composed = compose("runtime.device=cpu", "model.hidden_sizes=[5]", *SMALL, *overrides)
     straight, report = RunDirectory(place / "straight"), place / "report"
     straight.path.mkdir(parents=True)
@@ -100,7 +102,10 @@ def main(place: Path, which: str, *overrides: str) -> None:
             Steps(report, number)
             begin(composed, directory)
 
-        assert forked(killed) == -signal.SIGKILL
+        ended = forked(killed)
+        if ended == 0 and number >= len(names) - 2:  # a delivery that begins before there are records syncs none
+            continue
+        assert ended == -signal.SIGKILL
         kills[directory.path.name] = name
         assert forked(lambda directory=directory: resume(composed, directory)) == 0
     (place / "kills.json").write_text(json.dumps(kills))

@@ -16,7 +16,7 @@ from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, dump, parse
 from wavesweep.config.groups import groups
 from wavesweep.data.dataset import Dataset
-from wavesweep.runs import pictures
+from wavesweep.runs import checkpoint, pictures
 from wavesweep.runs.checkpoint import Checkpoint
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import Result, make_trainer, run
@@ -93,22 +93,27 @@ def go(
     filled: Config,
     directory: RunDirectory,
     listen: Listener = lambda *_: None,
-    checkpoint: Checkpoint | None = None,
+    begin: Checkpoint | None = None,
 ) -> Result:
     """Run a filled configuration in a directory, which is made where it isn't there."""
     directory.path.mkdir(exist_ok=True)
-    return run(filled, load_data(filled), directory, listen, checkpoint)
+    return run(filled, load_data(filled), directory, listen, begin)
 
 
 def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
     """Let a run leave an empty file for each picture: drawing takes longer than training where tests train."""
 
-    def touch(path: Path, *_: object) -> None:
+    def touch(path: Path, *_: object, **__: object) -> None:
         path.touch()
 
     patch.setattr(pictures, "forecast", touch)
     patch.setattr(pictures, "drift", touch)
-    patch.setattr(pictures, "learning_curve", lambda directory, _: directory.figure("learning_curve").touch())
+    patch.setattr(pictures, "learning_curve", lambda directory, *_: directory.figure("learning_curve").touch())
+
+
+def save_each_epoch(patch: pytest.MonkeyPatch) -> None:
+    """Let a run save a checkpoint at the end of each epoch, however short."""
+    patch.setattr(checkpoint, "SPACING", 0.0)
 
 
 class Given(Dataset):

@@ -24,7 +24,7 @@ from wavesweep.tracking.store import connect
 QUICK = (*SMALL, "model=tiny")
 """A job that trains for a tenth of a second."""
 STEADY = (*SMALL, "model=tiny", "training.epochs=150", "training.refine_epochs=0")
-"""A job that trains for a second or so, with a checkpoint at each of many epochs."""
+"""A job that trains for a second or so, with many epochs."""
 START = "the network takes "
 """Written to a job's log by each start of a network."""
 
@@ -138,9 +138,9 @@ def held(sweep: Path, pid: int) -> int | None:
 
 
 def advanced(sweep: Path, pid: int) -> int | None:
-    """Return the trial that a process runs, once it has something to lose."""
+    """Return the trial that a process runs, once it has recorded something."""
     number = held(sweep, pid)
-    return number if number is not None and RunDirectory(sweep / str(number)).checkpoint.exists() else None
+    return number if number is not None and RunDirectory(sweep / str(number)).metrics.exists() else None
 
 
 def trials(sweep: Path) -> list[Trial]:

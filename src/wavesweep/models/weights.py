@@ -20,6 +20,11 @@ def copy_weights(network: Forecaster) -> Weights:
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
+def is_finite(network: Forecaster) -> bool:
+    """Say whether all weights are finite."""
+    return all(weight.isfinite().all() for weight in network.parameters())
+
+
 def serialize(weights: Weights, scaler: Scaler) -> bytes:
     """Return weights and scaling in the safetensors format."""
     from safetensors.torch import save

@@ -4,29 +4,54 @@ import io
 import logging
 import zipfile
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import torch
 
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.base.files import MOST_BYTES, read_sealed
-from wavesweep.models.weights import check_fit
+from wavesweep.models.weights import check_fit, is_finite
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.training.selection import Kept
+from wavesweep.training.selection import Kept, Selection
 from wavesweep.training.trainer import Trainer
 
 Checkpoint = dict[str, Any]
 log = logging.getLogger("wavesweep")
 CHECKPOINT_VERSION = 1
+SPACING = 1.0  # seconds: an epoch that takes no longer, and what was done since the last checkpoint, are two at most
 MOST_CHECKPOINT = 1 << 32  # bytes
 WAY_OUT = "remove it: the run goes on from further back, or begins anew"
 
 
-def save_checkpoint(directory: RunDirectory, trainer: Trainer, kept: Kept) -> None:
-    """Save the state of training, from which it goes on exactly, and what is kept so far."""
-    buffer = io.BytesIO()
-    torch.save({"version": CHECKPOINT_VERSION, "training": trainer.state(), "kept": vars(kept)}, buffer)
-    directory.save_checkpoint(buffer.getvalue())
+class Checkpoints:
+    """Saves the state of training, from which it goes on exactly, and what is kept so far, at ends of epochs.
+
+    Args:
+        directory: Of the run.
+        trainer: What trains.
+        selection: What is kept.
+    """
+
+    def __init__(self, directory: RunDirectory, trainer: Trainer, selection: Selection) -> None:
+        self.directory, self.trainer, self.selection = directory, trainer, selection
+        self.saved = monotonic()
+
+    def save_if_due(self) -> None:
+        """Save unless that was done, or work began, a moment ago."""
+        if monotonic() - self.saved >= SPACING:
+            self.save()
+
+    def save(self) -> None:
+        """Save, behind the records; but no weights that aren't finite, with which the run ends."""
+        if not is_finite(self.trainer.network):
+            return
+        state = {"training": self.trainer.state(), "kept": vars(self.selection.kept)}
+        buffer = io.BytesIO()
+        torch.save({"version": CHECKPOINT_VERSION, **state}, buffer)
+        self.directory.sync_metrics()
+        self.directory.save_checkpoint(buffer.getvalue())
+        self.saved = monotonic()
 
 
 def load_checkpoint(directory: RunDirectory) -> Checkpoint | None:

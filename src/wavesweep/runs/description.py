@@ -19,6 +19,7 @@ BASELINES = {"linear": "linear autoregression", "seasonal_naive": "seasonal naiv
 """What people call the baselines."""
 
 TEST_SCORE = metric("test", SCALED)
+EXACT = 1e-12  # a scaled error below it is of rounding
 
 
 def description(config: Config, result: "Result") -> str:
@@ -44,7 +45,23 @@ def verdict(config: Config, result: "Result") -> str:
     best, name = min((_finite_or_inf(score), name) for name, score in _baselines(result.metrics))
     if score < best:
         return f"The network beats every baseline, of which {name} is the best."
-    return f"The network does not beat {name}."
+    if best >= EXACT:
+        return f"The network does not beat {name}."
+    if score and digits(score) >= 1:
+        return (
+            f"{name.capitalize()} is exact on these series, but for rounding. The network comes within "
+            f"{digits(score):.1f} digits: its squared error is 10^-{digits(score):.1f} of the variance."
+        )
+    return f"The network does not beat {name}, which is exact on these series, but for rounding."
+
+
+def digits(score: float) -> float:
+    """Return how many digits a scaled MSE lies below the variance: −log10 of it, to two decimals.
+
+    They are digits of a squared error: a forecast with 7 of them has 3.5 right. 0 is a forecast of the mean, inf no
+    error.
+    """
+    return round(-math.log10(score), 2) if score else math.inf
 
 
 def trained(result: "Result") -> str:

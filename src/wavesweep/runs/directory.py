@@ -17,7 +17,6 @@ from wavesweep.runs.info import INFO, RunInfo, now, parse_records
 if TYPE_CHECKING:
     from filelock import FileLock
 
-
 T = TypeVar("T")
 MOST_RECORDS, MOST_WEIGHTS = 1 << 28, 1 << 32  # bytes
 LOG = "wavesweep.log"
@@ -78,34 +77,23 @@ class RunDirectory:
             yield
 
     def read_config(self) -> dict[str, Any]:
-        """Read the complete configuration.
-
-        Raises:
-            Refused: If that can't be read.
-        """
+        """Read the complete configuration, or raise Refused if that can't be read."""
         return files.read_yaml(self.config)
 
     def read_weights(self) -> bytes:
-        """Read model.safetensors; empty where there is none.
-
-        Raises:
-            Refused: If that can't be read.
-        """
+        """Read model.safetensors, empty where there is none, or raise Refused if it can't be read."""
         try:
             return files.read_small(self.weights, MOST_WEIGHTS) if self.weights.exists() else b""
         except ValueError as error:
             raise Refused(f"{self.weights}: {error}; restore it") from None
 
     def write_info(self, info: RunInfo) -> None:
-        """Write run.json."""
+        """Write run.json, after the records."""
+        self.sync_metrics()
         files.write_atomically(self.info, INFO.dump_json(info, indent=2))
 
     def read_info(self) -> RunInfo:
-        """Read run.json.
-
-        Raises:
-            Refused: If that can't be read.
-        """
+        """Read run.json, or raise Refused if that can't be read."""
         try:
             return INFO.validate_json(files.read_small(self.info))
         except ValueError as error:
@@ -123,7 +111,7 @@ class RunDirectory:
         """Add a record, of an epoch or (None) of what is measured once; one that is there already stays as it is.
 
         A resumed run may do an epoch again, to the same values; the first record's timestamp is the one that
-        MLflow knows. A value that is not finite is written as null, which JSON has.
+        MLflow knows. A value that is not finite is written as null.
         """
         if self._recorded is None:
             self._drop_torn_line()
@@ -135,12 +123,15 @@ class RunDirectory:
 
     def _write_record(self, epoch: int | None, metrics: dict[str, float]) -> None:
         finite = {key: value if abs(value) < float("inf") else None for key, value in metrics.items()}
-        when = {} if epoch is None else {"epoch": epoch}
-        line = json.dumps({**when, "timestamp": now(), **finite})
+        line = json.dumps(({} if epoch is None else {"epoch": epoch}) | {"timestamp": now()} | finite)
         with files.naming(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())  # or a power failure could leave a checkpoint that is ahead of the records
+
+    def sync_metrics(self) -> None:
+        """Make the records outlast a power failure, before a checkpoint, MLflow or run.json knows what follows them."""
+        if self.metrics.exists():
+            with files.naming(self.metrics), self.metrics.open("ab") as file:
+                os.fsync(file.fileno())
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Read all records, in the order in which they were written; a last one without its end is none.
@@ -175,11 +166,7 @@ class RunDirectory:
         return scores  # type: ignore[return-value]
 
     def read_kept_epoch(self) -> int:
-        """Read which epoch's weights a run kept that has finished or diverged.
-
-        Raises:
-            Refused: If that can't be read.
-        """
+        """Read which epoch's weights a run kept that has finished or diverged, or raise Refused."""
         text = self.read_info().tags.get(KEPT_EPOCH, "")
         if not re.fullmatch("[0-9]{1,10}", text):
             raise Refused(f"{self.info} is damaged (the tag {KEPT_EPOCH} must be an epoch); restore it")
@@ -192,11 +179,7 @@ class RunDirectory:
         return self.of_kept_epoch(self.read_objectives())
 
     def of_kept_epoch(self, by_epoch: dict[Any, T]) -> T:
-        """Return what belongs to the epoch whose weights a complete run kept.
-
-        Raises:
-            Refused: If there is nothing.
-        """
+        """Return what belongs to the epoch whose weights a complete run kept, or raise Refused if there is nothing."""
         epoch = self.read_kept_epoch()
         if epoch not in by_epoch:
             raise Refused(f"{self.metrics} is damaged (it lacks the kept epoch {epoch}); restore it")

@@ -17,17 +17,17 @@ from wavesweep.config.groups import REFINER, read_option
 from wavesweep.data.splits import Part, Split
 from wavesweep.models.baselines import baseline_forecasts
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.forecasting import forecast_part, to_network
+from wavesweep.models.forecasting import Forecasts, forecast_part, to_network
 from wavesweep.models.scores import Metrics, drift, mse, scores
-from wavesweep.models.weights import serialize
+from wavesweep.models.weights import is_finite, serialize
 from wavesweep.runs import pictures
-from wavesweep.runs.checkpoint import Checkpoint, restore, save_checkpoint
+from wavesweep.runs.checkpoint import Checkpoint, Checkpoints, restore
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.training.least_squares import LeastSquares
 from wavesweep.training.optimizers import LBFGS
 from wavesweep.training.selection import Selection
 from wavesweep.training.steps import Spent
-from wavesweep.training.trainer import GradientDescent, Record, Trainer
+from wavesweep.training.trainer import GradientDescent, Trainer
 
 
 @dataclass(frozen=True)
@@ -72,41 +72,41 @@ def run(
     signals.check()
     if checkpoint:
         selection.kept = restore(directory, trainer, checkpoint)
-    recorded = [epoch for epoch in range(1, trainer.epochs + 1) if trainer.is_recorded(epoch)]
-    illustrated = pictures.illustrated(recorded, all_of_them=config.training.epoch_figures == "all")
+    checkpoints = Checkpoints(directory, trainer, selection)
 
-    finite = True
-    for record in trainer.records(selection.gives_up):
+    finite, forecasts = True, None
+    for record in trainer.records(selection.gives_up, checkpoints.save_if_due):
         forecasts = forecast_part(network, data.scaler, data.val)
         metrics = {TRAIN_LOSS: record.loss, **_named("val", scores(forecasts, data.val, data.variance))}
         directory.append_metrics(record.epoch, metrics | _costs(trainer.spent))
-        finite = _is_finite(record, network)
+        finite = math.isfinite(record.loss) and is_finite(network)
         if finite:
             selection.consider(record.epoch, metrics)
-            if record.epoch in illustrated:
-                pictures.validation(directory, config.dataset, data.val, forecasts, record.epoch)
-            save_checkpoint(directory, trainer, selection.kept)
+            if record.epoch == 1 or config.training.epoch_figures == "all":
+                _draw_validation(config, data, directory, network, record.epoch, forecasts)
         try:
             listen(record.epoch, metrics, trainer.epochs)
         except Pruned:
             directory.append_metrics(None, _totals(trainer.spent))
-            pictures.learning_curve(directory, selection.kept.epoch)
+            pictures.learning_curve(directory, selection.kept.epoch, trainer.main_epochs)
             raise
-    if signals.pending() and finite and not trainer.is_recorded(trainer.epoch):
-        save_checkpoint(directory, trainer, selection.kept)
+    if finite:
+        checkpoints.save()
     signals.check()
 
     kept = selection.kept
+    if finite:
+        _draw_validation(config, data, directory, network, trainer.epoch, forecasts)
+        signals.check()
     network.load_state_dict(kept.weights)
     write_atomically(directory.weights, serialize(kept.weights, data.scaler))
-    if kept.epoch and kept.epoch not in illustrated:
-        forecasts = forecast_part(network, data.scaler, data.val)
-        pictures.validation(directory, config.dataset, data.val, forecasts, kept.epoch)
+    if kept.epoch:
+        _draw_validation(config, data, directory, network, kept.epoch)
     once = _conclude(config, data, directory, network, kept.epoch)
     diverged = not (finite and kept.epoch and math.isfinite(kept.objective))
     once = _totals(trainer.spent) | ({} if diverged else {OBJECTIVE: kept.objective, **once})
     directory.append_metrics(None, once)
-    pictures.learning_curve(directory, kept.epoch)
+    pictures.learning_curve(directory, kept.epoch, trainer.main_epochs)
     if diverged:
         return Result(diverged=True, objective=math.nan, epoch=kept.epoch)
     return Result(diverged=False, objective=kept.objective, epoch=kept.epoch, metrics=kept.metrics | once)
@@ -130,13 +130,33 @@ def _refiner() -> LBFGS:
     return LBFGS.model_validate(read_option(*REFINER))
 
 
+def _draw_validation(
+    config: Config,
+    data: Split,
+    directory: RunDirectory,
+    network: Forecaster,
+    epoch: int,
+    forecasts: Forecasts | None = None,
+) -> None:
+    """Draw what the network forecasts of the validation part after an epoch, unless that was done."""
+    path = directory.figure(f"forecast_epoch_{epoch:03d}")
+    if not path.exists():
+        forecasts = forecasts or forecast_part(network, data.scaler, data.val)
+        windows = 3 if config.training.epoch_figures == "all" else 1  # all: as the article draws them
+        pictures.forecast(path, data.val, forecasts, _title(config, "validation", epoch), windows=windows)
+
+
+def _title(config: Config, part: str, epoch: int) -> str:
+    return f"{config.dataset.kind} · {part} series · epoch {epoch}"
+
+
 def _conclude(config: Config, data: Split, directory: RunDirectory, network: Forecaster, epoch: int) -> Metrics:
     """Draw what the kept weights forecast; return their scores on the test part beside the baselines' on both."""
     part, name = (data.test, "test") if data.test else (data.val, "validation")
     forecasts, baselines = forecast_part(network, data.scaler, part), baseline_forecasts(data, part)
     others = _score_baselines(baselines, part, data.variance)
     best = min(baselines, key=lambda key: np.nan_to_num(others[baseline_score(key)], nan=np.inf))
-    title = pictures.title(config.dataset, name, epoch)
+    title = _title(config, name, epoch)
     signals.check()
     pictures.forecast(directory.figure("forecast"), part, forecasts, title, {best: baselines[best]})
     signals.check()
@@ -150,10 +170,6 @@ def _conclude(config: Config, data: Split, directory: RunDirectory, network: For
 
 def _score_baselines(forecasts: dict[str, np.ndarray], part: Part, variance: np.ndarray) -> Metrics:
     return {baseline_score(name): mse(forecast, part.truth, variance) for name, forecast in forecasts.items()}
-
-
-def _is_finite(record: Record, network: Forecaster) -> bool:
-    return math.isfinite(record.loss) and all(weight.isfinite().all() for weight in network.parameters())
 
 
 def _costs(spent: Spent) -> Metrics:

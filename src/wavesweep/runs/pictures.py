@@ -7,47 +7,67 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wavesweep.base.files import write_atomically
 from wavesweep.base.names import ONE_STEP, SCALED, TRAIN_LOSS, metric
-from wavesweep.base.schema import known
-from wavesweep.data.dataset import Dataset, Observed
+from wavesweep.data.dataset import Observed
 from wavesweep.data.splits import Part
 from wavesweep.models.forecasting import Forecasts
+from wavesweep.runs.description import BASELINES
 from wavesweep.runs.directory import RunDirectory
 
-COLOURS = ("#c0392b", "#2471a3", "#229954")  # one a series
-GREY = "#9a9a9a"
-DASHED = (0, (2, 1))
-POWERS = "{x:.0e}"  # matplotlib's own labels of a logarithmic scale take longer than the rest of a picture
+Named = dict[str, np.ndarray]
+COLOURS = ("#c0392b", "#2471a3", "#229954")  # one a window or series
+TRUE: Any = {"color": "#b4b4b4", "lw": 3.2}  # broad, so that it shows beneath a line that lies on it
+DOTTED: Any = {"color": "black", "lw": 1, "ls": ":"}
+EDGE: Any = {"color": "black", "lw": 0.8, "alpha": 0.5}
+WIDTH, LEFT, RIGHT, TOP = 8.0, 1.05, 0.15, 0.6  # inches: of a picture, and of its margins
+CURVES = {  # of learning_curve, by metric: what it means, and its colour
+    TRAIN_LOSS: ("{}, in the network's units: of one step; in the refinement, of the closed loop", "black"),
+    metric("val", SCALED): ("{} (1: a forecast of the mean)", COLOURS[0]),
+    metric("val", ONE_STEP): ("{}, in squared units of the data", COLOURS[1]),
+}
 
 
 def forecast(
-    path: Path, part: Part, forecasts: Forecasts, title: str, baseline: dict[str, np.ndarray] | None = None
+    path: Path, part: Part, forecasts: Forecasts, title: str, baseline: Named | None = None, windows: int = 3
 ) -> None:
     """Draw what was observed, what was predicted of it, and how the closed loop goes on beside the truth.
 
-    Up to three windows, one panel each; of a context longer than the horizon, its end. One line a channel.
+    The first windows, a panel and a colour each; of a context longer than the horizon, its end. One line a channel.
+    Beside a baseline also, below and on a scale of its own, what the closed loop differs from the truth by.
 
     Args:
         path: Where the picture goes.
         part: What was true.
         forecasts: What the network predicted.
         title: Of the picture.
-        baseline: A forecast to compare it with, (window, horizon, channel), by its name.
+        baseline: A forecast to compare it with, (window, horizon, channel), by its name. Left out where it can't be
+            told from the truth, and of the differences where it would leave the closed loop's flat.
+        windows: How many there are room for, at most three.
     """
-    figure, panels = _figure(1.7, count=min(len(part.truth), len(COLOURS)))
-    for index, axes in enumerate(panels):
-        _draw_window(axes, part, forecasts, index, baseline or {})
-    _limit(panels[0], np.concatenate([part.context, part.truth], axis=1)[: len(panels)])
-    _finish(panels, title, "time step")
+    count = min(len(part.truth), windows)
+    figure, panels = _figure(1.35, count + bool(baseline))
+    for index, axes in enumerate(panels[:count]):
+        _draw_window(axes, part, forecasts, index)
+        axes.set_ylabel(f"window {index + 1}", color=COLOURS[index])
+    bottom, top = _limit(panels[:count], np.concatenate([part.context, part.truth], axis=1)[:count])
+    for name, values in (baseline or {}).items():
+        for index, axes in enumerate(panels[:count]):
+            apart = _largest(values[index] - part.truth[index]) > 0.01 * (top - bottom)
+            if apart and np.any((bottom <= values[index]) & (values[index] <= top)):
+                _draw_lines(axes, _ahead(part, index), values[index], BASELINES.get(name, name), **DOTTED)
+    if baseline:
+        _draw_differences(panels[-1], part, forecasts.closed_loop[:count], baseline, top - bottom)
+    _finish(figure, title, "time step")
     _save(figure, path)
 
 
 def continuations(path: Path, series: Sequence[Observed], forecasts: Sequence[np.ndarray], title: str) -> None:
-    """Draw how series go on beyond what was observed: up to three, one panel each, one line a channel.
+    """Draw how series go on beyond what was observed: up to three, a panel and a colour each, one line a channel.
 
     Args:
         path: Where the picture goes.
@@ -57,161 +77,174 @@ def continuations(path: Path, series: Sequence[Observed], forecasts: Sequence[np
     """
     figure, panels = _figure(1.7, count=min(len(series), len(COLOURS)))
     ends = [one.values[-max(len(values), 20) :] for one, values in zip(series, forecasts, strict=True)]
+    shown = np.concatenate(ends[: len(panels)])
     for axes, one, end, values, colour in zip(panels, series, ends, forecasts, COLOURS, strict=False):
         origin = one.start + len(one.values)
         ahead = np.append(end[-1:], values, axis=0)  # begins at the last observed value, so that lines meet
-        _draw_lines(axes, np.arange(origin - len(end), origin), end, "observed", color=GREY, lw=2.4)
+        _draw_lines(axes, np.arange(origin - len(end), origin), end, "observed", **TRUE)
         _draw_lines(axes, origin + len(values) - np.arange(len(ahead), 0, -1), ahead, "forecast", color=colour, lw=1.6)
-        axes.axvline(origin - 1, color="black", lw=0.8, alpha=0.5)
-        axes.set_ylabel(str(one.name)[:20], fontsize=8.5, parse_math=False)
-    if len(np.concatenate(ends)):
-        _limit(panels[0], np.concatenate(ends[: len(panels)]))
+        axes.axvline(origin - 1, **EDGE)
+        axes.set_ylabel(str(one.name)[:20], color=colour, parse_math=False)
+    if len(shown):
+        _limit(panels, shown)
     more = f" · {len(panels)} of {len(series)} series" if len(series) > len(panels) else ""
-    _finish(panels, f"{title}{more}", "time step")
+    _finish(figure, f"{title}{more}", "time step")
     _save(figure, path)
 
 
-def validation(directory: RunDirectory, dataset: Dataset, part: Part, forecasts: Forecasts, epoch: int) -> None:
-    """Draw the validation part's forecasts after an epoch."""
-    path = directory.figure(f"forecast_epoch_{epoch:03d}")
-    forecast(path, part, forecasts, title(dataset, "validation", epoch))
-
-
-def title(dataset: Dataset, part: str, epoch: int) -> str:
-    """Return the title of a picture of a part's forecasts."""
-    return f"{dataset.kind} · {part} series · epoch {epoch}"
-
-
-def illustrated(recorded: list[int], *, all_of_them: bool) -> set[int]:
-    """Return the recorded epochs that get a picture: all, or the first, the last, and three between."""
-    if all_of_them:
-        return set(recorded)
-    return {recorded[round(quarter * (len(recorded) - 1) / 4)] for quarter in range(5)}
-
-
-def drift(path: Path, errors: dict[str, np.ndarray], title: str) -> None:
-    """Draw how the error grows with the steps ahead, on a logarithmic scale.
+def drift(path: Path, errors: Named, title: str) -> None:
+    """Draw how the error grows with the steps ahead.
 
     Args:
         path: Where the picture goes.
-        errors: Scaled errors at each step, (horizon,), by name: the run's own first, then up to three baselines'.
+        errors: Scaled errors at each step, (horizon,), by name: the run's own, up to three baselines'; if equal, once.
         title: Of the picture.
     """
-    figure, [axes] = _figure(3.4)
-    figure.subplots_adjust(left=0.095)  # powers are wide
-    styles = [(COLOURS[0], "-"), (GREY, ":"), (GREY, "--"), (COLOURS[1], ":")]
+    figure, [axes] = _figure(3.2)
+    styles = [(COLOURS[0], "-"), ("0.4", ":"), ("0.4", "--"), (COLOURS[1], ":")]
+    seen = {values.tobytes(): name for name, values in reversed(errors.items())}  # of equal ones, the first
     for (name, values), (colour, line) in zip(errors.items(), styles[: len(errors)], strict=True):
-        steps = np.arange(1, len(values) + 1)
-        shown = np.where((values > 0) & (values < 1e100), values, np.nan)  # beyond it, there are no ticks
-        axes.plot(steps, shown, color=colour, ls=line, lw=1.6, label=_spoken(name))
-    axes.axhline(1, color="black", lw=0.8, alpha=0.5)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(POWERS)
+        if seen[values.tobytes()] == name:
+            steps, shown = np.arange(1, len(values) + 1), np.where(values > 0, values, np.nan)[:, None]
+            _draw_lines(axes, steps, shown, BASELINES.get(name, name), color=colour, ls=line, lw=1.6)
+    axes.axhline(1, **EDGE)
+    _scale(axes)
     axes.set_ylabel("scaled MSE (1: a forecast of the mean)")
-    _finish([axes], title, "step ahead")
+    _finish(figure, title, "step ahead")
     _save(figure, path)
 
 
-def learning_curve(directory: RunDirectory, kept: int) -> None:
-    """Draw loss and validation errors over what they cost: loss evaluations and seconds, on a logarithmic scale.
+def learning_curve(directory: RunDirectory, kept: int, main_epochs: int) -> None:
+    """Draw loss and validation errors, a panel each, over what they cost: loss evaluations and seconds of training.
 
-    Marks the epoch kept, and the one at which the loss ceased to be finite.
+    Marks where the refinement begins, the epoch kept, and the one at which the loss ceased to be finite.
 
     Args:
         directory: Of the run, with its records.
         kept: The epoch whose weights were kept, 0 for none.
+        main_epochs: Epochs of the main stage; what follows is the refinement.
     """
-    figure = Figure(figsize=(10, 4.2), dpi=100)
-    panels = list(figure.subplots(1, 2, sharey=True, subplot_kw={"yscale": "log"}))
-    figure.subplots_adjust(left=0.07, right=0.975, bottom=0.13, top=0.88, wspace=0.06)
+    figure, panels = _figure(1.4, len(CURVES), gap=0.35, bottom=0.7)
     recorded = [row for row in directory.read_metrics() if "epoch" in row]
-    panels[0].yaxis.set_major_formatter(POWERS)
-    for axes, cost in zip(panels, ("evaluations", "seconds"), strict=True):
-        _draw_curves(axes, recorded, kept, cost)
-        _finish([axes], "", {"evaluations": "loss evaluations", "seconds": "seconds of training"}[cost])
-    known(panels[0].get_legend()).remove()
-    panels[0].set_title("learning curve", loc="left", fontsize=10)
+    epochs, evaluations, seconds = ([row[key] for row in recorded] for key in ("epoch", "evaluations", "seconds"))
+    marks: list[tuple[int, str, dict[str, Any]]] = []
+    if epochs and main_epochs < epochs[-1]:
+        marks.append((main_epochs, "refinement begins", {"color": COLOURS[2], "lw": 1.2, "ls": "--"}))
+    if kept in epochs:
+        marks.append((kept, f"kept: epoch {kept}", DOTTED))
+    if recorded and recorded[-1][TRAIN_LOSS] is None:
+        marks.append((epochs[-1], f"not finite: epoch {epochs[-1]}", {"color": COLOURS[0], "lw": 1.2}))
+    for axes, (key, (meaning, colour)) in zip(panels, CURVES.items(), strict=True):
+        values = np.array([[row[key] or np.nan] for row in recorded])  # null is what was not finite
+        axes.plot(evaluations, values, color=colour, lw=1.3, marker="o", ms=3 if len(values) < 80 else 0)
+        _scale(axes)
+        for epoch, label, style in marks:
+            axes.axvline(np.interp(epoch, epochs, evaluations), label=label, **style)
+        axes.text(0, 1.05, meaning.format(key), color=colour, fontsize=9, transform=axes.transAxes)
+    _finish(figure, "", "loss evaluations, seconds of training")
+    if recorded:
+        panels[-1].xaxis.set_major_formatter(lambda x, _: f"{x:.0f}\n{np.interp(x, evaluations, seconds):.1f} s")
     _save(figure, directory.figure("learning_curve"))
+
+
+def _figure(height: float, count: int = 1, gap: float = 0.15, bottom: float = 0.55) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` panels over one horizontal axis; their height, and what lies around, in inches."""
+    total = TOP + count * height + (count - 1) * gap + bottom
+    figure = Figure(figsize=(WIDTH, total), dpi=100)
+    panels = list(figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0])
+    figure.subplots_adjust(LEFT / WIDTH, bottom / total, 1 - RIGHT / WIDTH, 1 - TOP / total, hspace=gap / height)
+    panels[-1].locator_params(axis="x", integer=True, nbins=6, min_n_ticks=1)
+    for axes in panels:
+        axes.locator_params(axis="y", nbins=4)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.margins(x=0.01)
+        axes.yaxis.set_major_formatter("{x:.8g}")
+        axes.minorticks_off()
+        axes.yaxis.set_label_coords((0.4 - LEFT) / (WIDTH - LEFT - RIGHT), 0.5)
+        axes.xaxis.set_visible(axes is panels[-1])
+    return figure, panels
+
+
+def _finish(figure: Figure, title: str, steps: str) -> None:
+    """Name the picture and its time axis, and each kind of line that is drawn in a panel, once."""
+    figure.axes[-1].set_xlabel(steps)
+    figure.text(LEFT / WIDTH, 1 - 0.22 / figure.get_figheight(), title, fontsize=11, parse_math=False)
+    lines = {line.get_label(): line for axes in reversed(figure.axes) for line in reversed(axes.lines)}
+    named = {str(label): line for label, line in reversed(lines.items()) if not str(label).startswith("_")}
+    place = (LEFT / WIDTH, 1 - (0.42 if title else 0.2) / figure.get_figheight())
+    style = {"frameon": False, "fontsize": 9, "columnspacing": 1.2, "borderaxespad": 0, "borderpad": 0}
+    figure.legend(named.values(), named.keys(), ncols=6, loc="center left", bbox_to_anchor=place, **style)
 
 
 def _save(figure: Figure, path: Path) -> None:
     """Write a picture, whole or not at all."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), rc_context({"text.hinting": "none"}):  # a tenth faster
         warnings.filterwarnings("ignore", "Glyph")  # names may have letters that the font lacks
-        figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 2})  # of 9: in a third of the time
+        figure.savefig(buffer, format="png", pil_kwargs={"compress_type": 3})  # run lengths: in a third of the time
     write_atomically(path, buffer.getvalue())
 
 
-def _draw_curves(axes: Axes, recorded: list[dict[str, Any]], kept: int, cost: str) -> None:
-    spent = {row["epoch"]: row[cost] for row in recorded}
-    curves = {TRAIN_LOSS: GREY, metric("val", ONE_STEP): COLOURS[1], metric("val", SCALED): COLOURS[0]}
-    for key, colour in curves.items():
-        values = [row[key] or np.nan for row in recorded]  # 0 has no logarithm
-        dots = 3 if len(values) < 80 else 0
-        axes.plot(list(spent.values()), values, color=colour, lw=1.3, marker="o", ms=dots, label=key.rpartition("/")[2])
-    if kept in spent:
-        axes.axvline(spent[kept], color="black", lw=0.8, ls=":", label=f"kept: epoch {kept}")
-    if recorded and recorded[-1][TRAIN_LOSS] is None:
-        last = recorded[-1]["epoch"]
-        axes.axvline(spent[last], color=COLOURS[0], lw=1.2, label=f"not finite: epoch {last}")
-
-
-def _figure(height: float, count: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` panels, each of a height in inches.
-
-    Its margins are fixed: finding them automatically takes longer than drawing the picture.
-    """
-    total = height * count + 1
-    figure = Figure(figsize=(10, total), dpi=100)
-    panels = figure.subplots(count, 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    panels[0].locator_params(axis="y", nbins=4)
-    panels[0].locator_params(axis="x", integer=True)
-    figure.subplots_adjust(left=0.07, right=0.975, bottom=0.5 / total, top=1 - 0.35 / total, hspace=0.12)
-    return figure, list(panels)
-
-
-def _finish(panels: list[Axes], title: str, steps: str) -> None:
-    panels[-1].set_xlabel(steps)
-    panels[0].set_title(title, loc="left", fontsize=10, parse_math=False)
-    style = {"frameon": False, "fontsize": 8.5, "columnspacing": 1.2, "handlelength": 1.6}
-    panels[0].legend(loc="lower right", bbox_to_anchor=(1, 0.99), ncols=5, **style)
-    for axes in panels:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.margins(x=0.01)
-        axes.minorticks_off()
-
-
-def _draw_window(axes: Axes, part: Part, forecasts: Forecasts, index: int, baseline: dict[str, np.ndarray]) -> None:
-    context, horizon = part.context.shape[1], part.truth.shape[1]
-    origin = int(part.start[index]) + context
-    past = np.arange(origin - min(context, max(horizon, 20)), origin)
+def _draw_window(axes: Axes, part: Part, forecasts: Forecasts, index: int) -> None:
+    ahead = _ahead(part, index)
+    past = np.arange(ahead[0] - min(part.context.shape[1], max(len(ahead), 20)), ahead[0])
     predicted = past[past >= forecasts.lead]
-    ahead = np.arange(origin - 1, origin + horizon)  # begins at the last observed value, so that lines meet
-    observed, colour = part.context[index, -len(past) :], COLOURS[index]
+    observed = part.context[index, -len(past) :]
     one_step = forecasts.one_step[min(index, len(forecasts.one_step) - 1), predicted - forecasts.lead]
-    truth = np.append(observed[-1:], part.truth[index], axis=0)
-    closed_loop = np.append(observed[-1:], forecasts.closed_loop[index], axis=0)
-    _draw_lines(axes, past, observed, "observed", color=GREY, lw=2.4)
-    _draw_lines(axes, predicted, one_step, "one step", color=colour, lw=0.9)
-    _draw_lines(axes, ahead, truth, "truth", color="black", lw=0.9, alpha=0.55)
-    _draw_lines(axes, ahead, closed_loop, "closed loop", color=colour, lw=1.6, ls=DASHED)
+    closed_loop = np.append(observed[-1:], forecasts.closed_loop[index], axis=0)  # so that lines meet
+    _draw_lines(axes, np.append(past, ahead), np.append(observed, part.truth[index], axis=0), "truth", **TRUE)
+    _draw_lines(axes, predicted, one_step, "one step", color=COLOURS[index], lw=0.9)
+    _draw_lines(axes, np.append(past[-1:], ahead), closed_loop, "closed loop", color=COLOURS[index], lw=1.6, ls="--")
+    axes.axvline(past[-1], **EDGE)
+
+
+def _draw_differences(axes: Axes, part: Part, closed_loop: np.ndarray, baseline: Named, most: float) -> None:
+    """Draw what forecasts differ from the truth by, on a scale for the closed loop's, `most` at most."""
+    differences = closed_loop - part.truth[: len(closed_loop)]
+    scale = min(_largest(differences), most) or most
     for name, values in baseline.items():
-        _draw_lines(axes, ahead[1:], values[index], _spoken(name), color="black", lw=1, ls=":", alpha=0.6, zorder=1.5)
-    axes.axvline(origin - 1, color="black", lw=0.8, alpha=0.5)
+        others = values[: len(closed_loop)] - part.truth[: len(closed_loop)]
+        if _largest(others) <= 3 * scale:
+            scale = max(scale, _largest(others))
+            for index, one in enumerate(others):
+                _draw_lines(axes, _ahead(part, index), one, BASELINES.get(name, name), zorder=3, **DOTTED)
+    for index, one in enumerate(differences):
+        _draw_lines(axes, _ahead(part, index), one, "_", color=COLOURS[index], lw=0.7)
+    axes.set_ylabel("forecast\n− truth")
+    axes.set_ylim(-1.1 * scale, 1.1 * scale)
 
 
 def _draw_lines(axes: Axes, steps: np.ndarray, values: np.ndarray, name: str, **style: Any) -> None:
-    """Draw a line for each channel of `values`, (step, channel); the legend names the first."""
-    axes.plot(steps, values, label=[name, *[None] * (values.shape[1] - 1)], **style)
+    """Draw a line for each channel of `values`, (step, channel), where there is one; the legend names the first."""
+    shown = np.where(np.abs(values) < 1e100, values, np.nan)  # beyond it, there are no ticks
+    if np.isfinite(shown).any(axis=1).sum() > 1:  # a point is no line
+        axes.plot(steps, shown, label=[name, *[None] * (shown.shape[1] - 1)], **style)
 
 
-def _spoken(name: str) -> str:
-    return "linear autoregression" if name == "linear" else name.replace("_", " ")
+def _ahead(part: Part, index: int) -> np.ndarray:
+    """Return the time steps that a window's forecast is of, (horizon,)."""
+    return int(part.start[index]) + part.context.shape[1] + np.arange(part.truth.shape[1])
 
 
-def _limit(axes: Axes, values: np.ndarray) -> None:
-    """Keep the true `values` of all panels readable where a forecast runs away."""
-    margin = 0.6 * (values.max() - values.min()) or 1.0
-    bottom, top = axes.get_ylim()
-    axes.set_ylim(max(bottom, values.min() - margin), min(top, values.max() + margin))
+def _largest(values: np.ndarray) -> float:
+    """Return the greatest size of finite values, 0 where there are none."""
+    return float(np.abs(values, where=np.isfinite(values), out=np.zeros_like(values)).max(initial=0))
+
+
+def _limit(panels: list[Axes], true: np.ndarray) -> tuple[float, float]:
+    """Give panels the same range, in which `true` values stay readable where a forecast runs away; return it."""
+    room = 0.6 * (true.max() - true.min()) or 1.0
+    bottoms, tops = zip(*(axes.get_ylim() for axes in panels), strict=True)
+    bottom, top = max(min(bottoms), true.min() - room), min(max(tops), true.max() + room)
+    for axes in panels:
+        axes.set_ylim(bottom, top)
+    return bottom, top
+
+
+def _scale(axes: Axes) -> None:
+    """Make errors that span more than a decade logarithmic, with labels of ours: matplotlib's take it long."""
+    drawn = [value for line in axes.lines for value in np.ravel(line.get_ydata()) if value > 0]
+    if drawn and max(drawn) > 10 * min(drawn):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:.0e}")
+        axes.minorticks_off()

@@ -69,6 +69,7 @@ class Courier(AbstractContextManager["Courier"]):
     def _send(self) -> None:
         self.delivered = False
         try:
+            self.directory.sync_metrics()
             self.ids = deliver(self.directory, self.tracking, self._there)
             self.delivered = True
             if self._complaint:

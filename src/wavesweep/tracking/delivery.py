@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 import re
 import shlex
 from contextlib import nullcontext, suppress
@@ -11,6 +10,7 @@ from urllib.parse import urlencode
 
 from wavesweep.base import names
 from wavesweep.config.config import Tracking, flatten
+from wavesweep.runs.description import digits
 from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
 from wavesweep.runs.info import COMPLETE, RunInfo
 from wavesweep.tracking.addresses import run_page, runs_page
@@ -227,7 +227,7 @@ def _points(rows: list[dict[str, Any]]) -> list["Metric"]:
 
 def _in_digits(row: dict[str, Any]) -> dict[str, float]:
     """Return -log10 of the errors of a record, to two decimals, by their names."""
-    return {name: round(-math.log10(row[key]), 2) for key, name in IN_DIGITS.items() if (row.get(key) or 0) > 0}
+    return {name: digits(row[key]) for key, name in IN_DIGITS.items() if (row.get(key) or 0) > 0}
 
 
 def _dataset_input(part: dict[str, Any]) -> "DatasetInput":

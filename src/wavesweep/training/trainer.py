@@ -43,19 +43,22 @@ class Trainer:
         record_every: Epochs between records.
 
     Attributes:
+        main_epochs: Epochs of the main stage: all, unless there is a refinement.
         epoch: Epochs done so far.
         spent: What they have cost.
     """
 
     def __init__(self, network: Forecaster, epochs: int, record_every: int) -> None:
         self.network, self.epochs, self.record_every = network, epochs, record_every
-        self.epoch, self.spent = 0, Spent()
+        self.main_epochs, self.epoch, self.spent = epochs, 0, Spent()
 
-    def records(self, is_enough: Callable[[int], bool]) -> Iterator[Record]:
+    def records(
+        self, is_enough: Callable[[int], bool], after_epoch: Callable[[], None] = lambda: None
+    ) -> Iterator[Record]:
         """Train, yielding at the epochs that `is_recorded` names; after a loss that isn't finite, for the last time.
 
         Ends early after a recorded epoch that `is_enough`, and after one in which a signal comes (see
-        base/signals.py).
+        base/signals.py). Calls `after_epoch` at the end of each, recorded or not.
 
         Raises:
             Interrupted: Within an epoch that goes on for longer; it can't be gone on with then.
@@ -72,6 +75,7 @@ class Trainer:
                 yield Record(self.epoch, loss)
             if not finite:
                 return
+            after_epoch()
 
     def is_recorded(self, epoch: int) -> bool:
         """Say whether an epoch is recorded: epoch 1, the multiples of `record_every`, and the last are."""
@@ -116,6 +120,7 @@ class GradientDescent(Trainer):
     ) -> None:
         super().__init__(network, known(training.epochs) + training.refine_epochs, training.record_every)
         self.main = MainStage(network, series, training, optimizer, self.spent)
+        self.main_epochs = self.main.epochs
         self.refinement = Refinement(network, series, training, refiner, seed, self.spent)
         network.train()
 
