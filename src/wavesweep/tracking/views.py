@@ -24,7 +24,13 @@ TAG = "mlflow.sharedViewState."
 MARK = "wavesweep"  # a key of what is written here; MLflow drops it where a user saves another view in its place
 MOST_SWEEPS, MOST_CHARACTERS, MOST_KEYS = 50, 20_000, 12
 WIDTH, WIDE = 90, 200  # pixels; the wide ones show an error's 17 digits with its exponent
+COUNTED = ("finished", "pruned", "diverged", "failed")
 SECTION = "wavesweep"
+BY_EPOCH = [TRAIN_LOSS, *(metric("val", score) for score in (names.ONE_STEP, names.CLOSED_LOOP, SCALED))]
+BASELINE_SCORES = [names.baseline_score(name) for name in BASELINES]
+ONCE = [OBJECTIVE, DIGITS, TEST_DIGITS, TRAIN_SECONDS, names.LOSS_EVALUATIONS, names.SKILL, *map(names.jobs, COUNTED)]
+ONCE += [metric("test", score) for score in (names.ONE_STEP, names.CLOSED_LOOP, SCALED, *BASELINE_SCORES)]
+ONCE += [metric("val", score) for score in BASELINE_SCORES]
 
 State = dict[str, Any]
 
@@ -57,14 +63,14 @@ def sweep_view(sweep: RunInfo) -> View:
     axes = {key: names.log10(key) if kind == "log" else key for key, kind in kinds.items()}
     scatters = [_scatter(axes[key]) for key, kind in kinds.items() if kind != "values" or key == "seed"]
     charts = [_curves(metric("val", SCALED)), _parallel([*axes.values()]), *scatters]
-    charts += [_bars(TEST_DIGITS), _bars(TRAIN_SECONDS)]
+    charts += [_bars(TEST_DIGITS), _bars(TRAIN_SECONDS), _curves(TRAIN_LOSS)]
     state = _state(where, [*kinds], [DIGITS, TEST_DIGITS, OBJECTIVE, metric("test", SCALED), TRAIN_SECONDS], charts)
     return View(of_sweep(str(sweep.sweep_id)), f"{sweep.name} · {sweep.sweep_id}", sweep.started, state)
 
 
 def runs_view() -> View:
     """Return the view of all single runs, beside their baselines."""
-    baselines = [metric("test", names.baseline_score(name)) for name in BASELINES]
+    baselines = [metric("test", score) for score in BASELINE_SCORES]
     scores = [DIGITS, TEST_DIGITS, TRAIN_SECONDS, OBJECTIVE, metric("test", SCALED), *baselines]
     charts = [_curves(metric("val", SCALED)), _curves(TRAIN_LOSS), _bars(TEST_DIGITS), _bars(TRAIN_SECONDS)]
     state = _state(f"tags.`{SWEEP_ID}` IS NULL", ["dataset", "model", "optimizer", "seed"], scores, charts)
@@ -73,7 +79,7 @@ def runs_view() -> View:
 
 def sweeps_view() -> View:
     """Return the view of all sweeps, each by its best."""
-    counts = [names.jobs(state) for state in ("finished", "pruned", "diverged", "failed")]
+    counts = [names.jobs(state) for state in COUNTED]
     where = f"tags.`{SWEEP_ID}` LIKE '%' AND tags.`mlflow.parentRunId` IS NULL"
     scores = [DIGITS, TEST_DIGITS, *counts, OBJECTIVE, metric("test", SCALED)]
     charts = [_curves(OBJECTIVE), _bars(DIGITS)]
@@ -109,6 +115,9 @@ def _state(where: str, params: list[str], scores: list[str], charts: list[State]
     columns = [f"params.`{key}`" for key in params] + [f"metrics.`{key}`" for key in scores]
     wide = [OBJECTIVE, *(key for key in scores if key.endswith("mse"))]
     widths = {f"metrics.`{key}`": WIDE if key in wide else WIDTH for key in scores}
+    drawn = {chart.get("metricKey") for chart in charts}
+    charts += [_removed("LINE", key) for key in BY_EPOCH if key not in drawn]
+    charts += [_removed("BAR", key) for key in ONCE if key not in drawn]
     section = {"uuid": SECTION, "name": "Charts", "display": True, "isReordered": True, "columns": 2, "cardHeight": 360}
     return {
         "searchFilter": where,
@@ -131,7 +140,12 @@ def _state(where: str, params: list[str], scores: list[str], charts: list[State]
 
 
 def _chart(kind: str, **settings: Any) -> State:
-    return {"type": kind, "metricSectionId": SECTION, "deleted": False, "isGenerated": False, **settings}
+    return {"type": kind, "metricSectionId": SECTION, "deleted": False, "isGenerated": False} | settings
+
+
+def _removed(kind: str, key: str) -> State:
+    """Return a chart that a user has removed: MLflow adds one itself, on a linear axis, for each metric without any."""
+    return _chart(kind, metricKey=key, selectedMetricKeys=[key], isGenerated=True, deleted=True)
 
 
 def _curves(key: str) -> State:
