@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import PurePath
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from wavesweep.base.names import BASED_ON, LOSS_EVALUATIONS, SCALED, TRAIN_SECONDS, baseline_score, metric
@@ -92,9 +93,10 @@ def summary(info: RunInfo, config: Config, result: "Result") -> str:
         return f"{info.name}\n{verdict(config, result)}"
     lines = [info.name, f"closed loop, scaled MSE over horizon {config.forecast.horizon}"]
     lines += [f"  {name:<26}{score:>10.3g}" for name, score in score_rows(config, result.metrics)]
-    return "\n".join([*lines, verdict(config, result), trained(result)])
+    return "\n".join([*lines, fill(verdict(config, result), COLUMNS), trained(result)])
 
 
+COLUMNS = 100  # of a terminal
 MOST_NAME = 250  # characters, that databases of MLflow take; its list of runs shows some 20
 _NUMBER = re.compile(r"(?<![\w.:/+-])[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?(?![\w.:/-])", re.IGNORECASE)
 

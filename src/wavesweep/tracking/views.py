@@ -82,7 +82,7 @@ def sweeps_view() -> View:
     counts = [names.jobs(state) for state in COUNTED]
     where = f"tags.`{SWEEP_ID}` LIKE '%' AND tags.`mlflow.parentRunId` IS NULL"
     scores = [DIGITS, TEST_DIGITS, *counts, OBJECTIVE, metric("test", SCALED)]
-    charts = [_curves(OBJECTIVE), _bars(DIGITS)]
+    charts = [_curves(DIGITS, scale="linear"), _bars(DIGITS)]
     return View(SWEEPS, "sweeps", 0, _state(where, ["sampler", "pruner", "jobs"], scores, charts))
 
 
@@ -90,15 +90,15 @@ def publish(client: "MlflowClient", experiment_id: str, view: View) -> None:
     """Write a view, unless it is there, or a user has saved another in its place; of sweeps', keep the newest."""
     packed = base64.b64encode(zlib.compress(json.dumps(view.state).encode(), 9)).decode()
     times = {"createdAt": view.created, "updatedAt": view.created}
-    value = json.dumps({"name": view.name, **times, "state": f"deflate;{packed}", MARK: 1})
-    there = {key: text for key, text in client.get_experiment(experiment_id).tags.items() if key.startswith(TAG)}
+    text = json.dumps({"name": view.name, **times, "state": f"deflate;{packed}", MARK: 1})
+    there = client.get_experiment(experiment_id).tags
     before = there.get(TAG + view.id, "")
-    if before == value or (before and not _is_ours(before)) or len(value) > MOST_CHARACTERS:
+    if before == text or (before and not _is_ours(before)) or len(text) > MOST_CHARACTERS:
         return
-    client.set_experiment_tag(experiment_id, TAG + view.id, value)
-    ours = {key: text for key, text in there.items() if key.startswith(TAG + of_sweep("")) and _is_ours(text)}
-    sweeps = sorted(ours | {TAG + view.id: value}, key=lambda key: json.loads(ours.get(key, value))["createdAt"])
-    for key in sweeps[:-MOST_SWEEPS]:
+    client.set_experiment_tag(experiment_id, TAG + view.id, text)
+    there = there | {TAG + view.id: text}
+    sweeps = [key for key in there if key.startswith(TAG + of_sweep("")) and _is_ours(there[key])]
+    for key in sorted(sweeps, key=lambda key: json.loads(there[key])["createdAt"])[:-MOST_SWEEPS]:
         client.delete_experiment_tag(experiment_id, key)
 
 
@@ -148,9 +148,9 @@ def _removed(kind: str, key: str) -> State:
     return _chart(kind, metricKey=key, selectedMetricKeys=[key], isGenerated=True, deleted=True)
 
 
-def _curves(key: str) -> State:
-    """Return a chart of a metric over epochs, on a logarithmic axis."""
-    settings = {"metricKey": key, "selectedMetricKeys": [key], "scaleType": "log", "xAxisKey": "step"}
+def _curves(key: str, scale: str = "log") -> State:
+    """Return a chart of a metric over epochs, or of a sweep's over how many of its jobs have ended."""
+    settings = {"metricKey": key, "selectedMetricKeys": [key], "scaleType": scale, "xAxisKey": "step"}
     return _chart("LINE", lineSmoothness=0, xAxisScaleType="linear", **settings)
 
 
