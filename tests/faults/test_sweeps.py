@@ -430,6 +430,15 @@ def test_a_sweep_without_a_server_is_delivered_by_sync_the_parent_first(waveswee
     assert {"leaderboard.csv", "plots"} <= artifacts
 
 
+def test_a_sweep_that_has_finished_is_ours_when_it_is_resumed(wavesweep: Command) -> None:
+    sweep = "outputs/sweeps/sweep"
+    line = ("-m", *SMALL, "model=linear", "seed=0,1", f"hydra.sweep.dir={sweep}", "hydra/launcher=basic")
+    first, again = wavesweep(*line), wavesweep("resume", sweep, "hydra/launcher=basic")
+    assert [first.returncode, again.returncode] == [0, 0]
+    assert again.stderr == ""
+    assert "compare its runs" in again.stdout
+
+
 @pytest.mark.slow
 def test_a_server_that_hangs_does_not_keep_a_sweep_from_ending(tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
