@@ -426,6 +426,7 @@ def test_a_sweep_without_a_server_is_delivered_by_sync_the_parent_first(waveswee
     [(parent, found)] = families(tmp_path / "outputs" / "mlflow.db")
     assert parent.info.start_time <= min(run.info.start_time for run in found)
     client, _ = connect(compose(store).tracking)
+    assert all(f"/runs/{run.info.run_id}?" in parent.data.tags["mlflow.note.content"] for run in found)
     artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert {"leaderboard.csv", "plots"} <= artifacts
 
