@@ -378,6 +378,8 @@ CASES = [
     Case("a link for a trial's files", linking("trials/x.lock", f"{OUTSIDE}/secret"), LINK, JOBS),
     Case("a nested parent.json", writing("parent.json", "[" * 100_000), "parent.json is damaged", JOBS),
     Case("a link for a sweep's lock", linking(".lock", f"{OUTSIDE}/secret"), LINK, JOBS),
+    Case("a link for a sweep's records", linking("metrics.jsonl", f"{OUTSIDE}/secret"), LINK, JOBS),
+    Case("a pipe for a sweep's records", fifo("metrics.jsonl"), "got", JOBS),
     Case("a sweep's own configuration", configured(tracking__uri="${oc.env:HOME}"), PLAIN, JOBS),
 ]  # fmt: skip
 

@@ -426,8 +426,18 @@ def test_a_sweep_without_a_server_is_delivered_by_sync_the_parent_first(waveswee
     [(parent, found)] = families(tmp_path / "outputs" / "mlflow.db")
     assert parent.info.start_time <= min(run.info.start_time for run in found)
     client, _ = connect(compose(store).tracking)
+    assert all(f"/runs/{run.info.run_id}?" in parent.data.tags["mlflow.note.content"] for run in found)
     artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert {"leaderboard.csv", "plots"} <= artifacts
+
+
+def test_a_sweep_that_has_finished_is_ours_when_it_is_resumed(wavesweep: Command) -> None:
+    sweep = "outputs/sweeps/sweep"
+    line = ("-m", *SMALL, "model=linear", "seed=0,1", f"hydra.sweep.dir={sweep}", "hydra/launcher=basic")
+    first, again = wavesweep(*line), wavesweep("resume", sweep, "hydra/launcher=basic")
+    assert [first.returncode, again.returncode] == [0, 0]
+    assert again.stderr == ""
+    assert "compare its runs" in again.stdout
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from tests.support.made import Outcome, change, make, record, values
 from wavesweep.leaderboard import charts
 from wavesweep.leaderboard.ranking import rank
-from wavesweep.leaderboard.table import show, text, to_csv
+from wavesweep.leaderboard.table import show, text, to_csv, to_markdown
 from wavesweep.sweeps.space import Dimension, Interval
 from wavesweep.sweeps.store import State, SweepDirectory
 
@@ -381,3 +381,17 @@ def test_what_the_objective_depends_on_is_most_important(tmp_path: Path, monkeyp
     charts.draw(sweep, rank(sweep))
     assert labels == ["first", "third", "second"]
     assert shown["importance"][-1] == pytest.approx(0.9, abs=0.02)  # 3² of 3² + 1²
+
+
+def test_in_mlflow_many_seeds_and_failures_leave_room_for_the_best(tmp_path: Path) -> None:
+    dimensions = [Dimension("optimizer.lr", tuple(map(str, range(12)))), Dimension("seed", tuple(map(str, range(20))))]
+    failed: list[Outcome] = ["failed"] * 40
+    sweep = make(tmp_path / "sweep", dimensions, [*values(200), *failed])
+    for number in range(240):
+        record(sweep, number, 0.1)
+        change(sweep, number, reason=f"reason {number} " * 5 if number >= 200 else "")
+    note = to_markdown(rank(sweep), sweep)
+    assert note.count("](run:") == 30
+    assert "… 17 more |" in note
+    assert len(note) < 6000
+    assert note.index("best: ") < note.index("240 jobs: ") < note.index("failed: ")

@@ -3,10 +3,12 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -59,6 +61,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, RunDirec
     place = tmp_path_factory.mktemp("finished")
     config = tracked(f"sqlite:///{place}/outputs/mlflow.db")
     return config, execute_quietly(config, place / "outputs" / "run")
+
+
+@pytest.fixture
+def copied(finished: tuple[Config, RunDirectory], tmp_path: Path) -> tuple[Config, RunDirectory]:
+    """The same run, to be spoiled, and a store of its own."""
+    directory = RunDirectory(shutil.copytree(finished[1].path, tmp_path / "run"))
+    return tracked(f"sqlite:///{tmp_path}/outputs/mlflow.db"), directory
 
 
 class TestRecord:
@@ -200,6 +209,19 @@ def test_a_deleted_experiment_is_refused_where_tracking_is_required(tmp_path: Pa
     client.delete_experiment(experiment)
     with pytest.raises(Refused, match="experiment wavesweep was deleted; restore it"):
         require(tracking)
+
+
+def test_a_description_asks_for_few_runs_however_many_links_it_holds(
+    copied: tuple[Config, RunDirectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, directory = copied
+    links = [f"[{number}](run:{number:032x})" for number in range(160)] + ["[a](run:' OR '1'='1)", "[b](run:../../x)"]
+    directory.write_info(replace(directory.read_info(), description="\n\n".join([*links, *links * 9])))
+    asked, search = [], MlflowClient.search_runs
+    monkeypatch.setattr(MlflowClient, "search_runs", lambda *args, **more: asked.append(args) or search(*args, **more))
+    deliver(directory, config.tracking)
+    assert len(asked) < 200
+    assert all("OR" not in args[2] for args in asked)
 
 
 def check_served(model: Path, process: "Process | subprocess.Popen[bytes]", port: int, place: Path) -> None:

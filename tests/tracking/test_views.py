@@ -96,7 +96,9 @@ def test_a_view_that_we_wrote_is_brought_up_to_date(store: tuple[MlflowClient, s
     assert state(tags(store)[of_sweep(str(SWEEP.sweep_id))]) == sweep_view(other).state
 
 
-@pytest.mark.parametrize("theirs", ['{"name": "mine", "createdAt": 1, "updatedAt": 2, "state": "{}"}', "no JSON", "[]"])
+@pytest.mark.parametrize(
+    "theirs", ['{"name": "mine", "createdAt": 1, "updatedAt": 2, "state": "{}"}', "no JSON", "[]", "[" * 9999]
+)
 def test_a_view_that_a_user_saved_in_its_place_stays(theirs: str, store: tuple[MlflowClient, str]) -> None:
     client, experiment_id = store
     client.set_experiment_tag(experiment_id, TAG + runs_view().id, theirs)

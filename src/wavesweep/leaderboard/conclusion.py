@@ -54,10 +54,15 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
         plan: Of the sweep.
         config: Of one of its jobs.
         tags: Of the sweep and of its runs.
+
+    Raises:
+        Refused: If its record can't be read, or something that is written to is a link or a device.
     """
     record = SweepRecord(sweep.path)
+    record.check_plain()
     if record.info.exists():
-        info = replace(record.read_info(), status="running", ended=None)
+        info = record.read_info()
+        info = info if info.complete else replace(info, status="running", ended=None)
     else:
         swept = [one for one in plan.dimensions if one.swept]
         name = sweep_name([one.name for one in swept], plan.n_trials, origin_name(tags.get(BASED_ON, "")))

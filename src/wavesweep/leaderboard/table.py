@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, TextIO
 
 from wavesweep.base import terminal
@@ -18,7 +18,8 @@ from wavesweep.runs.directory import RunDirectory
 from wavesweep.sweeps.space import Value
 from wavesweep.sweeps.store import SweepDirectory, Trial
 
-MOST, MOST_LINKED = 20, 10  # rows that are shown, here and in MLflow; all are in the CSV
+MOST, MOST_IN_MLFLOW = 20, 10  # rows that are shown, here and there, whose notes are short; all are in the CSV
+MOST_LINKED = 3  # trials of a row
 PICTURES = ("heat_map", "parallel_coordinates", "history")  # of which the first that is there says most
 TITLES = {"trials": "trial", "interval_95": "± 95%"}  # in the table, where they differ from the CSV's
 STYLES = {"finished": "green", "failed": "red", "diverged": "yellow", "pruned": "magenta"}
@@ -70,21 +71,22 @@ def text(board: Leaderboard, sweep: SweepDirectory) -> str:
 
 
 def to_markdown(board: Leaderboard, sweep: SweepDirectory) -> str:
-    """Return the best rows, whose trials lead to their runs, the lines under the table, and a picture.
+    """Return the best rows, whose trials lead to their runs, a picture, and the lines under the table, the best first.
 
     `run:KEY` and `artifact:PATH` stand for the addresses of a run and of an artifact, which delivery knows.
     """
-    rows = [[cell for cell in _cells(board, row) if cell[0] != "reason"] for row in board.rows[:MOST_LINKED]]
+    rows = [[cell for cell in _cells(board, row) if cell[0] != "reason"] for row in board.rows[:MOST_IN_MLFLOW]]
     titles = [TITLES.get(title, title) for title, _, _ in rows[0]] if rows else []
     lines = [titles, ["---"] * len(titles)]
     for row, cells in zip(board.rows, rows, strict=False):
-        links = {"trials": " ".join(_link(sweep, trial) for trial in row.trials)}
+        more = [f"… {len(row.trials) - MOST_LINKED} more"] * (len(row.trials) > MOST_LINKED)
+        links = {"trials": " ".join([*(_link(sweep, trial) for trial in row.trials[:MOST_LINKED]), *more])}
         lines.append([links.get(title, _plain(shown)) for title, _, shown in cells])
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    remarks = [_plain(line.strip()) for line, _ in _remarks(board, sweep)]
+    remarks = [*_found(board), *islice(_failures(board), MOST_IN_MLFLOW)]
     drawn = [name for name in PICTURES if (sweep.plots / f"{name}.png").exists()][:1]
     pictures = [f"![{name.replace('_', ' ')}](artifact:{sweep.plots.name}/{name}.png)" for name in drawn]
-    return "\n\n".join([table, *remarks, *pictures])
+    return "\n\n".join([table, *pictures, *(_plain(line.strip()) for line, _ in remarks)])
 
 
 def _plain(text: str) -> str:
@@ -124,6 +126,12 @@ def _remarks(board: Leaderboard, sweep: SweepDirectory) -> Iterator[tuple[str, s
     """Return the lines under the table, each with its style."""
     if len(board.rows) > MOST:
         yield f"… {len(board.rows) - MOST} more in {relative(sweep.leaderboard)}", "dim"
+    yield from _failures(board)
+    yield from _found(board)
+
+
+def _failures(board: Leaderboard) -> Iterator[tuple[str, str]]:
+    """Return a line for each reason for which trials did not end well, with its style."""
     failures: dict[tuple[str, str], dict[int, str]] = {}  # those of one reason stand together
     pairs = [(row, trial) for row in board.rows for trial in row.trials if trial.state in ("failed", "diverged")]
     for row, trial in pairs:
@@ -133,6 +141,10 @@ def _remarks(board: Leaderboard, sweep: SweepDirectory) -> Iterator[tuple[str, s
     for (state, reason), trials in failures.items():
         which = f"trials {_listed(sorted(trials))}" if len(trials) > 1 else "trial {} ({})".format(*trials.popitem())
         yield f"{state}: {which}{': ' * bool(reason)}{reason}", STYLES[state]
+
+
+def _found(board: Leaderboard) -> Iterator[tuple[str, str]]:
+    """Return the lines on the best configuration and on all jobs, each with its style."""
     if best := board.winner:
         overrides = without_seed(best.trials[0]) if board.has_seeds else best.trials[0].overrides
         yield f"best: {' '.join(overrides) or 'as given'}", "bold green"

@@ -97,6 +97,18 @@ def summary(info: RunInfo, config: Config, result: "Result") -> str:
 
 
 COLUMNS = 100  # of a terminal
+MOST_NOTE = 8_000  # characters, after which MLflow would cut within a word
+
+
+def as_note(texts: Iterable[str]) -> str:
+    """Return Markdown that MLflow shows whole: texts, less those of their paragraphs that make it too long."""
+    note = ""
+    for paragraph in "\n\n".join(texts).split("\n\n"):
+        longer = f"{note}\n\n{paragraph}".strip()
+        note = longer if len(longer) <= MOST_NOTE else note
+    return note
+
+
 MOST_NAME = 250  # characters, that databases of MLflow take; its list of runs shows some 20
 _NUMBER = re.compile(r"(?<![\w.:/+-])[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?(?![\w.:/-])", re.IGNORECASE)
 

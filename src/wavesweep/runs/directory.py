@@ -65,7 +65,7 @@ class RunDirectory:
         from filelock import FileLock, Timeout
 
         if self._lock is None:
-            files.check_plain(self.path, [*self._own, *(f"{name}.part" for name in self._own)])
+            self.check_plain()
             self._lock = FileLock(self.path / ".lock")
         try:
             held = self._lock.acquire(timeout=patience)
@@ -75,6 +75,10 @@ class RunDirectory:
             ) from None
         with held:
             yield
+
+    def check_plain(self) -> None:
+        """Refuse links and devices in the place of what is written to."""
+        files.check_plain(self.path, [*self._own, *(f"{name}.part" for name in self._own)])
 
     def read_config(self) -> dict[str, Any]:
         """Read the complete configuration, or raise Refused if that can't be read."""

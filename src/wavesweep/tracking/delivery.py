@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from wavesweep.base import names
 from wavesweep.config.config import Tracking, flatten
-from wavesweep.runs.description import digits
+from wavesweep.runs.description import as_note, digits
 from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
 from wavesweep.runs.info import COMPLETE, RunInfo
 from wavesweep.tracking.addresses import run_page, runs_page
@@ -173,12 +173,12 @@ def _log_params_and_tags(
     values = {} if directory.is_sweep else flatten(directory.read_config()) | info.choices
     values |= info.params
     params = [Param(key, str(value)) for key, value in values.items() if not key.startswith("tracking.")]
-    note = [_with_addresses(client, experiment_id, run_id, info.description)]
+    note = [_with_addresses(client, experiment_id, run_id, as_note([info.description]))]
     if directory.is_sweep:
         note.insert(0, _where_its_runs_are(experiment_id, of_sweep(str(info.sweep_id))))
     else:
         note.append(_how_to_repeat(run_id, tracking))
-    more = {"mlflow.note.content": "\n\n".join(filter(None, note)), names.SWEEP_ID: info.sweep_id or ""}
+    more = {"mlflow.note.content": as_note(note), names.SWEEP_ID: info.sweep_id or ""}
     own = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in tracking.tags.items()}
     tags = own | info.tags | {key: value for key, value in more.items() if value}
     client.log_batch(run_id, params=params, tags=[RunTag(key, value) for key, value in tags.items()])
@@ -194,7 +194,7 @@ def _with_addresses(client: "MlflowClient", experiment_id: str, run_id: str, tex
         found = client.search_runs([experiment_id], f"tags.`{names.RUN_KEY}` = '{what}'", max_results=1)
         return f"{shown}({run_page('', experiment_id, found[0].info.run_id)[1:]})" if found else shown[1:-1]
 
-    return re.sub(r"(\[[^]]*\])\((run|artifact):([\w./-]+)\)", link, text)
+    return re.sub(r"(\[[^][]*\])\((run(?=:[0-9a-f]{32}\))|artifact):([\w./-]+)\)", link, text)
 
 
 def _where_its_runs_are(experiment_id: str, view: str) -> str:

@@ -18,7 +18,7 @@ MISSING = "not delivered"
 
 
 def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) -> Counter[str]:
-    """Deliver runs; mark those whose process has vanished; say what can't be delivered, and why.
+    """Deliver runs, then sweeps, which lead to theirs; mark those whose process has vanished; say what is missing.
 
     A store that can't be reached is not tried again for each further run.
 
@@ -32,7 +32,7 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
     """
     counts: Counter[str] = Counter()
     reachable: dict[tuple[str, str], bool] = {}
-    for directory in track(runs, "delivering"):
+    for directory in track(sorted(runs, key=lambda run: run.is_sweep), "delivering"):
         try:
             with directory.locked():
                 directory.mark_vanished()

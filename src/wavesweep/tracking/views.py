@@ -105,7 +105,7 @@ def publish(client: "MlflowClient", experiment_id: str, view: View) -> None:
 def _is_ours(text: str) -> bool:
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(content, dict) and MARK in content and isinstance(content.get("createdAt"), int)
 
