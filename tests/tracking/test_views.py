@@ -109,10 +109,10 @@ def test_of_sweeps_the_newest_are_kept_and_nothing_else_is_removed(store: tuple[
     others = {"mine": "{}", of_sweep("theirs"): '{"name": "x", "createdAt": 1, "state": "{}"}'}
     for name, text in others.items():
         client.set_experiment_tag(experiment_id, TAG + name, text)
-    publish(*store, runs_view())
     numbers = [*range(MOST_SWEEPS), MOST_SWEEPS + 1, MOST_SWEEPS]
     for number in numbers:
         publish(*store, sweep_view(replace(SWEEP, sweep_id=f"{99 - number}", started=number + 1)))
+    publish(*store, runs_view())
     kept = {of_sweep(f"{99 - number}") for number in range(2, MOST_SWEEPS + 2)}
     assert tags(store).keys() == kept | others.keys() | {runs_view().id}
 

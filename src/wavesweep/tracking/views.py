@@ -85,14 +85,14 @@ def publish(client: "MlflowClient", experiment_id: str, view: View) -> None:
     packed = base64.b64encode(zlib.compress(json.dumps(view.state).encode(), 9)).decode()
     times = {"createdAt": view.created, "updatedAt": view.created}
     value = json.dumps({"name": view.name, **times, "state": f"deflate;{packed}", MARK: 1})
-    there = {key: text for key, text in client.get_experiment(experiment_id).tags.items() if key.startswith(TAG)}
-    before = there.get(TAG + view.id, "")
+    tag, tags = TAG + view.id, dict(client.get_experiment(experiment_id).tags)
+    before = tags.get(tag, "")
     if before == value or (before and not _is_ours(before)) or len(value) > MOST_CHARACTERS:
         return
-    client.set_experiment_tag(experiment_id, TAG + view.id, value)
-    ours = {key: text for key, text in there.items() if key.startswith(TAG + of_sweep("")) and _is_ours(text)}
-    sweeps = sorted(ours | {TAG + view.id: value}, key=lambda key: json.loads(ours.get(key, value))["createdAt"])
-    for key in sweeps[:-MOST_SWEEPS]:
+    client.set_experiment_tag(experiment_id, tag, value)
+    tags[tag] = value
+    sweeps = [key for key, text in tags.items() if key.startswith(TAG + of_sweep("")) and _is_ours(text)]
+    for key in sorted(sweeps, key=lambda key: json.loads(tags[key])["createdAt"])[:-MOST_SWEEPS]:
         client.delete_experiment_tag(experiment_id, key)
 
 
