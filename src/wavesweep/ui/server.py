@@ -18,10 +18,11 @@ from wavesweep.base.exit_codes import FAILED, REFUSED
 from wavesweep.base.signals import deferred
 from wavesweep.base.terminal import say
 from wavesweep.config.config import Tracking
-from wavesweep.tracking.store import artifact_root, full_address
+from wavesweep.tracking.addresses import artifact_root, full_address
 from wavesweep.ui.browser import open_page
 from wavesweep.ui.child import SECONDS_TO_END
-from wavesweep.ui.places import ADDRESS, announced, as_text
+from wavesweep.ui.links import as_text
+from wavesweep.ui.places import ADDRESS, announced
 
 MOST_WORKERS = 4  # MLflow's own number; more than one a core only start later
 PORTS_TO_TRY = 100
@@ -110,7 +111,7 @@ def show(address: str, pages: dict[str, str], *, browse: bool) -> None:
     """Print links to pages of the UI, and open the first in a browser if that is wanted."""
     say(as_text(address, pages))
     if browse:
-        open_page(f"{address}{next(iter(pages.values()))}")
+        open_page(f"{address}/{next(iter(pages.values()))}")
 
 
 @contextmanager
