@@ -81,7 +81,7 @@ def to_markdown(board: Leaderboard, sweep: SweepDirectory) -> str:
         links = {"trials": " ".join(_link(sweep, trial) for trial in row.trials)}
         lines.append([links.get(title, _plain(shown)) for title, _, shown in cells])
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    remarks = [_plain(line.strip()) for line, _ in _remarks(board, sweep)]
+    remarks = [_plain(line.strip()) for line, _ in _remarks(board, sweep, MOST_LINKED)]
     drawn = [name for name in PICTURES if (sweep.plots / f"{name}.png").exists()][:1]
     pictures = [f"![{name.replace('_', ' ')}](artifact:{sweep.plots.name}/{name}.png)" for name in drawn]
     return "\n\n".join([table, *remarks, *pictures])
@@ -117,13 +117,14 @@ def _print(board: Leaderboard, sweep: SweepDirectory, file: TextIO | None = None
         *others, state = (Text(shown) for _, _, shown in cells)  # not strings, in which [64,32] would be a style
         state.stylize(STYLES.get(row.state, "cyan"))
         table.add_row(*others, state, style="bold" if row is board.winner else "")
-    console.print(Text(f"sweep {sweep.id}", "bold"), table, *(Text(*line) for line in _remarks(board, sweep)), sep="\n")
+    remarks = (Text(*line) for line in _remarks(board, sweep, MOST))
+    console.print(Text(f"sweep {sweep.id}", "bold"), table, *remarks, sep="\n")
 
 
-def _remarks(board: Leaderboard, sweep: SweepDirectory) -> Iterator[tuple[str, str]]:
-    """Return the lines under the table, each with its style."""
-    if len(board.rows) > MOST:
-        yield f"… {len(board.rows) - MOST} more in {relative(sweep.leaderboard)}", "dim"
+def _remarks(board: Leaderboard, sweep: SweepDirectory, num_shown: int) -> Iterator[tuple[str, str]]:
+    """Return the lines under a table of the first rows, each with its style."""
+    if len(board.rows) > num_shown:
+        yield f"… {len(board.rows) - num_shown} more in {relative(sweep.leaderboard)}", "dim"
     failures: dict[tuple[str, str], dict[int, str]] = {}  # those of one reason stand together
     pairs = [(row, trial) for row in board.rows for trial in row.trials if trial.state in ("failed", "diverged")]
     for row, trial in pairs:
