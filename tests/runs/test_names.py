@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wavesweep.config.config import MOST_NAME
 from wavesweep.config.groups import groups
-from wavesweep.runs.description import MOST_NAME, configuration, in_short, last_parts, origin_name, run_name, sweep_name
+from wavesweep.runs.description import configuration, in_short, last_parts, origin_name, run_name, sweep_name
 from wavesweep.runs.info import INFO, RunInfo
 from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size
 
