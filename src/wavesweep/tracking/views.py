@@ -106,10 +106,10 @@ def _is_ours(text: str) -> bool:
 
 def _state(where: str, params: list[str], scores: list[str], charts: list[State]) -> State:
     """Return the state of a page: its runs by their objective, and charts of all of them in two columns."""
-    columns = [f"params.`{key}`" for key in params] + [f"metrics.`{key}`" for key in scores]
-    wide = [OBJECTIVE, *(key for key in scores if key.endswith("mse"))]
-    widths = {f"metrics.`{key}`": WIDE if key in wide else WIDTH for key in scores}
+    widths = {f"params.`{key}`": WIDTH for key in params}
+    widths |= {f"metrics.`{key}`": WIDE if key == OBJECTIVE or key.endswith("mse") else WIDTH for key in scores}
     section = {"uuid": SECTION, "name": "Charts", "display": True, "isReordered": True, "columns": 2, "cardHeight": 360}
+    section |= {"deleted": False, "isGenerated": False}
     return {
         "searchFilter": where,
         "orderByKey": f"metrics.`{OBJECTIVE}`",
@@ -118,13 +118,13 @@ def _state(where: str, params: list[str], scores: list[str], charts: list[State]
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": columns,
-        "columnOrder": columns,
-        "columnWidths": {f"params.`{key}`": WIDTH for key in params} | widths,
+        "selectedColumns": [*widths],
+        "columnOrder": [*widths],
+        "columnWidths": widths,
         "runsHiddenMode": "SHOW_ALL",
         "groupBy": None,
         "hideEmptyCharts": True,
-        "compareRunSections": [section | {"deleted": False, "isGenerated": False}],
+        "compareRunSections": [section],
         "compareRunCharts": [{"uuid": f"{SECTION}-{number}", **chart} for number, chart in enumerate(charts)],
         "isAccordionReordered": True,
     }
