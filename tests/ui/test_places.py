@@ -10,7 +10,8 @@ from filelock import FileLock
 
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Tracking
-from wavesweep.ui.places import announced, run_ending, served_at, sweep_ending
+from wavesweep.ui.links import run_ending, sweep_ending
+from wavesweep.ui.places import announced, served_at
 
 
 @pytest.fixture

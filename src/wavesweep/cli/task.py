@@ -37,7 +37,7 @@ from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask, report
 from wavesweep.tracking.store import require
 from wavesweep.tracking.tracked_run import continue_or_execute, execute, prepare_alone, refuse_taken, warm_up
-from wavesweep.ui.places import sweep_ending
+from wavesweep.ui.links import sweep_ending
 
 if TYPE_CHECKING:
     from wavesweep.models.scores import Metrics

@@ -67,7 +67,7 @@ class Courier(AbstractContextManager["Courier"]):
                     return
 
     def refresh(self) -> None:
-        """Bring the directory up to date, before each delivery but the last; of a run, that goes on by itself."""
+        """Bring the directory up to date, before each delivery but the last; a run does so itself."""
 
     def _send(self) -> None:
         self.delivered = False

@@ -4,7 +4,6 @@ That stands in a file beside a sqlite store, and counts while the process that w
 """
 
 import re
-import shlex
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,9 +12,7 @@ from urllib.parse import urlsplit
 
 from wavesweep.base.files import read_small, write_atomically
 from wavesweep.config.config import Tracking
-from wavesweep.tracking.addresses import run_page, runs_page, sqlite_path, store_override
-from wavesweep.tracking.views import RUNS
-from wavesweep.ui.links import as_text, pages_of_sweep
+from wavesweep.tracking.addresses import sqlite_path
 
 ADDRESS = re.compile(r"http://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}(/[\w.~/-]*)?", re.ASCII)
 MOST_BYTES = 300
@@ -55,26 +52,6 @@ def announced(tracking: Tracking, address: str) -> Iterator[None]:
             with suppress(OSError):
                 file.unlink()
             lock.release()
-
-
-def run_ending(tracking: Tracking, experiment_id: str, run_id: str) -> str:
-    """Return the lines that say where a run is seen beside others: links where they work, else commands."""
-    address = served_at(tracking)
-    this = f"{address}/{run_page(experiment_id, run_id)}" if address else _command(tracking, run_id[:8])
-    others = f"{address}/{runs_page(experiment_id, RUNS)}" if address else _command(tracking)
-    return f"MLflow run: {run_id}   open it: {this}\ncompare runs: {others}"
-
-
-def sweep_ending(tracking: Tracking, experiment_id: str, run_id: str, sweep_id: str) -> str:
-    """Return the lines that say where the runs of a sweep are compared: links where they work, else a command."""
-    if address := served_at(tracking):
-        return as_text(address, pages_of_sweep(experiment_id, run_id, sweep_id))
-    return f"compare its runs: {_command(tracking, sweep_id)}"
-
-
-def _command(tracking: Tracking, *opened: str) -> str:
-    experiment = [] if tracking.experiment == "wavesweep" else [f"tracking.experiment={tracking.experiment}"]
-    return shlex.join(["wavesweep", "ui", *opened, *store_override(tracking), *experiment])
 
 
 def _file(tracking: Tracking) -> Path | None:

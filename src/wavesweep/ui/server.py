@@ -26,6 +26,7 @@ from wavesweep.ui.places import ADDRESS, announced
 
 MOST_WORKERS = 4  # MLflow's own number; more than one a core only start later
 PORTS_TO_TRY = 100
+SECONDS_TO_ANSWER = 5.0
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where a browser finds what listens everywhere
 
 
@@ -147,7 +148,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _answers(address: str) -> bool:
     parts = urlsplit(address)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=SECONDS_TO_END)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=SECONDS_TO_ANSWER)
     try:
         connection.request("GET", f"{parts.path}/health")
         connection.getresponse()
