@@ -231,6 +231,9 @@ def test_long_tables_are_cut_and_failures_are_not(tmp_path: Path) -> None:
     lines = text(rank(sweep), sweep).split("\n")
     assert sum(line.endswith("finished") for line in lines) == 20
     assert f"… 40 more in {sweep.leaderboard}" in lines
+    in_mlflow = to_markdown(rank(sweep), sweep).split("\n")
+    assert sum(line.endswith("| finished |") for line in in_mlflow) == 10
+    assert f"… 50 more in {sweep.leaderboard}".replace("_", r"\_") in in_mlflow
     for number in range(50, 60):
         start = f"failed: trial {number} (training.epochs={number}): reason {number}: long"
         assert [len(line) > 1000 for line in lines if line.startswith(start)] == [True], "neither cut nor broken"

@@ -111,7 +111,6 @@ def test_of_sweeps_the_newest_are_kept_and_nothing_else_is_removed(store: tuple[
     others = {"mine": "{}", of_sweep("theirs"): '{"name": "x", "createdAt": 1, "state": "{}"}'}
     for name, text in others.items():
         client.set_experiment_tag(experiment_id, TAG + name, text)
-    publish(*store, runs_view())
     numbers = [*range(MOST_SWEEPS), MOST_SWEEPS + 1, MOST_SWEEPS]
     for number in numbers:
         publish(*store, sweep_view(replace(SWEEP, sweep_id=f"{99 - number}", started=number + 1)))

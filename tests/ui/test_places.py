@@ -10,7 +10,8 @@ from filelock import FileLock
 
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Tracking
-from wavesweep.ui.places import announced, place, run_ending, sweep_ending
+from wavesweep.ui.links import run_ending, sweep_ending
+from wavesweep.ui.places import announced, served_at
 
 
 @pytest.fixture
@@ -26,21 +27,21 @@ def address() -> Iterator[str]:
 
 
 def test_it_is_known_while_it_is_served(tracking: Tracking, address: str, tmp_path: Path) -> None:
-    assert place(tracking) is None
+    assert served_at(tracking) is None
     with announced(tracking, address):
-        assert place(tracking) == address
+        assert served_at(tracking) == address
         with announced(tracking, "http://127.0.0.1:1"):  # by another one, which finds it taken
-            assert place(tracking) == address
-    assert place(tracking) is None
+            assert served_at(tracking) == address
+    assert served_at(tracking) is None
     assert [path.name for path in tmp_path.iterdir()] == ["my.db.ui.lock"]
     with announced(tracking, "http://127.0.0.1:1"):  # where nothing listens
-        assert place(tracking) is None
+        assert served_at(tracking) is None
 
 
 def test_what_a_process_left_that_died_is_not_believed(tracking: Tracking, address: str, tmp_path: Path) -> None:
     """Another program may listen there now."""
     (tmp_path / "my.db.ui").write_text(address)
-    assert place(tracking) is None
+    assert served_at(tracking) is None
 
 
 @pytest.mark.parametrize(
@@ -55,9 +56,9 @@ def test_what_is_no_plain_address_is_not_believed(tracking: Tracking, address: s
     file, port = tmp_path / "my.db.ui", address.rpartition(":")[2]
     with FileLock(f"{file}.lock"):
         file.write_text(text.replace("PORT", port), "utf-8")
-        assert place(tracking) is None
+        assert served_at(tracking) is None
         file.write_text(address)
-        assert place(tracking) == address
+        assert served_at(tracking) == address
 
 
 def test_a_link_or_a_folder_is_not_believed(tracking: Tracking, address: str, tmp_path: Path) -> None:
@@ -65,10 +66,10 @@ def test_a_link_or_a_folder_is_not_believed(tracking: Tracking, address: str, tm
     elsewhere.write_text(address)
     with FileLock(f"{file}.lock"):
         file.symlink_to(elsewhere)
-        assert place(tracking) is None
+        assert served_at(tracking) is None
         file.unlink()
         file.mkdir()
-        assert place(tracking) is None
+        assert served_at(tracking) is None
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_a_link_or_a_folder_is_not_believed(tracking: Tracking, address: str, tm
     ],
 )
 def test_a_tracking_server_is_its_own_place(uri: str, expected: str | None) -> None:
-    assert place(Tracking(uri=uri, experiment="any", required=False)) == expected
+    assert served_at(Tracking(uri=uri, experiment="any", required=False)) == expected
 
 
 def test_an_ending_has_links_that_work_else_commands(tracking: Tracking, address: str) -> None:

@@ -1,11 +1,6 @@
 """The commands that are no runs: their docstrings are their `--help`, and their imports come late."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from wavesweep.config.config import Tracking
-    from wavesweep.runs.directory import RunDirectory
 
 
 def resume(arguments: list[str]) -> int:
@@ -140,11 +135,11 @@ def ui(arguments: list[str]) -> int:
     """
     from wavesweep.cli.arguments import read_arguments, split_places
     from wavesweep.config.composing import compose
-    from wavesweep.reproduction.opening import find
     from wavesweep.runs.finding import read_config
     from wavesweep.tracking.sync import deliver_vanished
     from wavesweep.ui.browser import has_display
-    from wavesweep.ui.places import place as place_of
+    from wavesweep.ui.opening import find, pages_of
+    from wavesweep.ui.places import served_at
     from wavesweep.ui.server import address_for, serve, show
 
     words, overrides = read_arguments("ui", [text for text in arguments if text != "--no-browser"])
@@ -152,30 +147,15 @@ def ui(arguments: list[str]) -> int:
     local = compose(*overrides.values())
     found = find(place) if place else None
     tracking = (read_config(found, local, overrides) if found else local).tracking
-    there = place_of(tracking)
-    address = there or address_for(options)
+    served = served_at(tracking)
+    address = served or address_for(options)
     deliver_vanished(local)
-    opened = _pages(place, found, tracking)
+    pages = pages_of(found or place, tracking)
     browse = "--no-browser" not in arguments and has_display()
-    if there:
-        show(there, opened, browse=browse)
+    if served:
+        show(served, pages, browse=browse)
         return 0
-    return serve(tracking, address, options, opened, browse=browse)
-
-
-def _pages(place: str | None, found: "RunDirectory | None", tracking: "Tracking") -> dict[str, str]:
-    """Return the pages of the UI to open: of what was typed, found on disk or not, else of all."""
-    from wavesweep.reproduction.opening import latest_sweep
-    from wavesweep.reproduction.stored import find_record
-    from wavesweep.tracking.store import require
-    from wavesweep.ui.links import pages_of_all, pages_of_run, pages_of_sweep
-
-    if place:
-        info = find_record(found or place, tracking)[1].info
-        if found and found.is_sweep:
-            return pages_of_sweep(info.experiment_id, info.run_id, str(found.read_info().sweep_id))
-        return pages_of_run(info.experiment_id, info.run_id)
-    return pages_of_all(require(tracking), latest_sweep(tracking))
+    return serve(tracking, address, options, pages, browse=browse)
 
 
 COMMANDS = {command.__name__: command for command in (reproduce, forecast, diff, resume, summary, sync, ui)}

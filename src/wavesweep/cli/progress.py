@@ -16,7 +16,7 @@ from wavesweep.config.config import Config
 from wavesweep.config.groups import conf_dir
 from wavesweep.runs.description import summary
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.ui.places import run_ending
+from wavesweep.ui.links import run_ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable

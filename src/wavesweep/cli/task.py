@@ -37,7 +37,7 @@ from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask, report
 from wavesweep.tracking.store import require
 from wavesweep.tracking.tracked_run import continue_or_execute, execute, prepare_alone, refuse_taken, warm_up
-from wavesweep.ui.places import sweep_ending
+from wavesweep.ui.links import sweep_ending
 
 if TYPE_CHECKING:
     from wavesweep.models.scores import Metrics
@@ -161,7 +161,7 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
 
         sweep = SweepRecord(Path(HydraConfig.get().sweep.dir))
         tags = sweep.read_info().tags if sweep.info.exists() else {}  # another sweeper than ours records nothing
-        shared = {key: tags[key] for key in (BASED_ON,) if key in tags}
+        shared = {BASED_ON: tags[BASED_ON]} if BASED_ON in tags else {}
         return continue_or_execute(prepared, directory, _describe(parsed, prepared, shared), listen)
     except (Refused, Pruned):
         raise
@@ -189,7 +189,7 @@ def _describe(composed: Config, prepared: Prepared, tags: dict[str, str]) -> Run
     dimensions = sweep.read_plan().dimensions if sweep.plan.exists() else []  # another sweeper than ours has no plan
     swept = [one for one in dimensions if one.swept]
     differing = [text for text in overrides if text.startswith(tuple(f"{one.key}=" for one in swept))] or overrides
-    ordered = [*differing, *(text for text in overrides if text not in differing)]
+    ordered = sorted(overrides, key=lambda text: text not in differing)
     name = run_name(differing, choices, job.job.num)
     return RunInfo(ordered, choices, sweep.id, name, tags=tags, params=_logarithms(swept, overrides))
 

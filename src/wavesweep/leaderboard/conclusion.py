@@ -39,11 +39,10 @@ class SweepCourier(Courier):
         self.sweep = sweep
         super().__init__(SweepRecord(sweep.path), tracking)
 
-    def _send(self) -> None:
-        if not self._ended.is_set():
-            with suppress(OSError, Refused):  # of a trial that is damaged
-                _record_best(self.directory, rank(self.sweep))
-        super()._send()
+    def refresh(self) -> None:
+        """Record the best so far."""
+        with suppress(OSError, Refused):  # of a trial that is damaged
+            _record_best(self.directory, rank(self.sweep))
 
 
 def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, str]) -> SweepCourier:
@@ -94,10 +93,9 @@ def _record_best(record: RunDirectory, board: Leaderboard, *, ended: bool = Fals
     if not num_ended:
         return
     values = {jobs(state): float(board.counts[state]) for state in ENDED}
-    if board.winner and board.winner.objective is not None:
-        values |= {OBJECTIVE: board.winner.objective}
-        values |= {} if board.winner.skill is None else {SKILL: board.winner.skill}
-        values |= {TEST_SCORE: board.test_score} if ended and board.test_score is not None else {}
+    if (best := board.winner) and best.objective is not None:
+        scores = {OBJECTIVE: best.objective, SKILL: best.skill, TEST_SCORE: board.test_score if ended else None}
+        values |= {key: score for key, score in scores.items() if score is not None}
     record.append_metrics(num_ended, values)
 
 

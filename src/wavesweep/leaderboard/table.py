@@ -83,7 +83,8 @@ def to_markdown(board: Leaderboard, sweep: SweepDirectory) -> str:
         links = {"trials": " ".join([*(_link(sweep, trial) for trial in row.trials[:MOST_LINKED]), *more])}
         lines.append([links.get(title, _plain(shown)) for title, _, shown in cells])
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    remarks = [*_found(board), *islice(_failures(board), MOST_IN_MLFLOW)]
+    failures = islice(_failures(board), MOST_LINKED)
+    remarks = [*_left_out(board, sweep, MOST_LINKED), *_found(board), *failures]
     drawn = [name for name in PICTURES if (sweep.plots / f"{name}.png").exists()][:1]
     pictures = [f"![{name.replace('_', ' ')}](artifact:{sweep.plots.name}/{name}.png)" for name in drawn]
     return "\n\n".join([table, *pictures, *(_plain(line.strip()) for line, _ in remarks)])
@@ -119,15 +120,14 @@ def _print(board: Leaderboard, sweep: SweepDirectory, file: TextIO | None = None
         *others, state = (Text(shown) for _, _, shown in cells)  # not strings, in which [64,32] would be a style
         state.stylize(STYLES.get(row.state, "cyan"))
         table.add_row(*others, state, style="bold" if row is board.winner else "")
-    console.print(Text(f"sweep {sweep.id}", "bold"), table, *(Text(*line) for line in _remarks(board, sweep)), sep="\n")
+    remarks = [*_left_out(board, sweep, MOST), *_failures(board), *_found(board)]
+    console.print(Text(f"sweep {sweep.id}", "bold"), table, *(Text(*line) for line in remarks), sep="\n")
 
 
-def _remarks(board: Leaderboard, sweep: SweepDirectory) -> Iterator[tuple[str, str]]:
-    """Return the lines under the table, each with its style."""
-    if len(board.rows) > MOST:
-        yield f"… {len(board.rows) - MOST} more in {relative(sweep.leaderboard)}", "dim"
-    yield from _failures(board)
-    yield from _found(board)
+def _left_out(board: Leaderboard, sweep: SweepDirectory, num_shown: int) -> Iterator[tuple[str, str]]:
+    """Return the line that says how many rows are not shown, if any, with its style."""
+    if len(board.rows) > num_shown:
+        yield f"… {len(board.rows) - num_shown} more in {relative(sweep.leaderboard)}", "dim"
 
 
 def _failures(board: Leaderboard) -> Iterator[tuple[str, str]]:

@@ -75,8 +75,8 @@ def run_again(stored: StoredRun, prepared: Prepared, directory: RunDirectory, li
 
     overrides, _ = overrides_of(prepared.composed)
     name, tags = f"again {origin_name(stored.place)}", {REPRODUCES: stored.place}
-    if stored.tags.get(CONFIG_HASH) == config_hash(prepared.composed):
-        tags |= {key: stored.tags[key] for key in (CONFIGURATION,) if key in stored.tags}
+    if CONFIGURATION in stored.tags and stored.tags.get(CONFIG_HASH) == config_hash(prepared.composed):
+        tags[CONFIGURATION] = stored.tags[CONFIGURATION]
     info = RunInfo(overrides, stored.choices, sweep_id=None, name=name, tags=tags)
     try:
         return execute(prepared, directory, info, listen_and_stop)

@@ -1,6 +1,5 @@
 """A run as its directory or MLflow tells of it: plain values and tensors, never code that they name."""
 
-import shlex
 from collections import defaultdict
 from dataclasses import dataclass
 from math import isnan
@@ -15,11 +14,9 @@ from wavesweep.config.config import Config, Tracking
 from wavesweep.config.groups import groups
 from wavesweep.runs.directory import MOST_WEIGHTS, PARENT, RunDirectory
 from wavesweep.runs.finding import read_stored, runs_below_outputs
-from wavesweep.tracking.addresses import sqlite_path
-from wavesweep.tracking.store import connect, require
+from wavesweep.tracking.store import find_record
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 
@@ -132,34 +129,6 @@ def _files(directory: RunDirectory) -> dict[str, Any]:
         "composed": read_stored(composed, {}) if composed.exists() else None,
         "weights": directory.read_weights(),
     }
-
-
-def find_record(place: str | RunDirectory, tracking: Tracking) -> tuple["MlflowClient", "Run"]:
-    """Return a client of the store, and MLflow's record of a run, or of a sweep.
-
-    Args:
-        place: The beginning of MLflow's id of it, or its directory.
-        tracking: The store.
-
-    Raises:
-        Refused: If there is not one such record.
-    """
-    path, text = sqlite_path(tracking.uri), str(place.path if isinstance(place, RunDirectory) else place)
-    if path is not None and not path.exists():
-        raise Refused(f"{text} must be a run, but {tracking.uri} is not there; give another tracking.uri")
-    require(tracking)
-    client, _ = connect(tracking)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    wanted = f"attributes.run_id LIKE '{place}%'"
-    if isinstance(place, RunDirectory):
-        wanted = f"tags.`{names.RUN_KEY}` = '{place.read_info().run_key}'"
-    runs = client.search_runs(experiments, wanted, max_results=2)
-    if isinstance(place, RunDirectory) and not runs:
-        raise Refused(f"{text} is not in {tracking.uri}; wavesweep sync {shlex.quote(text)} delivers it")
-    if len(runs) != 1:
-        problem = "has several; type more of it" if runs else "has none; name another, or its tracking.uri"
-        raise Refused(f"{text} must be the beginning of one run's id, but {tracking.uri} {problem}")
-    return client, runs[0]
 
 
 def _digests(run: "Run") -> dict[str, str]:

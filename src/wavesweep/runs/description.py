@@ -9,7 +9,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from wavesweep.base.names import BASED_ON, LOSS_EVALUATIONS, SCALED, TRAIN_SECONDS, baseline_score, metric
-from wavesweep.config.config import Config
+from wavesweep.config.config import MOST_NAME, Config
 from wavesweep.runs.info import RunInfo
 
 if TYPE_CHECKING:
@@ -109,7 +109,6 @@ def as_note(texts: Iterable[str]) -> str:
     return note
 
 
-MOST_NAME = 250  # characters, that databases of MLflow take; its list of runs shows some 20
 _NUMBER = re.compile(r"(?<![\w.:/+-])[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?(?![\w.:/-])", re.IGNORECASE)
 
 
@@ -147,28 +146,24 @@ def origin_name(place: str) -> str:
 def configuration(info: RunInfo) -> str:
     """Return in words what replicates share: what was overridden, seed aside; in a sweep, what varies stands first."""
     typed = info.overrides if info.sweep_id else sorted(info.overrides, key=lambda text: text.partition("=")[0])
-    words = in_short((text for text in typed if not re.match(r"\+*seed=", text)), info.choices, digits=6)
+    words = in_short((text for text in typed if not re.match(r"\+*seed=", text)), info.choices, num_digits=6)
     return " ".join([*filter(None, [origin_name(info.tags.get(BASED_ON, ""))]), *words]) or "defaults"
 
 
-def in_short(overrides: Iterable[str], groups: Collection[str], digits: int = 4) -> list[str]:
+def in_short(overrides: Iterable[str], groups: Collection[str], num_digits: int = 4) -> list[str]:
     """Return overrides in few characters: options by themselves first, then the last parts of keys, the seed last.
 
     Args:
         overrides: As typed.
         groups: The names of config groups.
-        digits: How many significant ones numbers keep that are not whole.
+        num_digits: How many significant ones numbers keep that are not whole.
     """
     pairs = [text.lstrip("+").partition("=") for text in overrides]
-    values = {key: equals + _tidy(value, digits) for key, equals, value in pairs}  # of one key, the last counts
+    values = {key: equals + _tidy(value, num_digits) for key, equals, value in pairs}  # of one key, the last counts
     keys = last_parts(values)
-    options = [value[1:] for key, value in values.items() if _is_option(key, value, groups)]
-    others = (key for key, value in values.items() if not _is_option(key, value, groups))
-    return [*options, *(f"{keys[key]}{values[key]}" for key in sorted(others, key="seed".__eq__))]
-
-
-def _is_option(key: str, value: str, groups: Collection[str]) -> bool:
-    return key in groups and value[:1] == "=" and value[1:2] not in ("", "{")
+    options = {key for key in keys if key in groups and re.match("=[^{]", values[key])}
+    ordered = sorted(keys, key=lambda key: (key not in options, key == "seed"))
+    return [values[key][1:] if key in options else keys[key] + values[key] for key in ordered]
 
 
 def last_parts(keys: Collection[str]) -> dict[str, str]:
@@ -184,13 +179,13 @@ def _ends(key: str) -> list[str]:
     return [sign + ".".join(parts[start:]) for start in reversed(range(len(parts)))]
 
 
-def _tidy(text: str, digits: int) -> str:
+def _tidy(text: str, num_digits: int) -> str:
     """Return a value with so many significant digits of each number, less quotes and spaces between entries."""
     plain = re.sub(r"(?<=[,:\[{])\s+|['\"]", "", text)
-    return _NUMBER.sub(lambda found: _rounded(float(found[0]), digits), plain)
+    return _NUMBER.sub(lambda found: _rounded(float(found[0]), num_digits), plain)
 
 
-def _rounded(number: float, digits: int) -> str:
+def _rounded(number: float, num_digits: int) -> str:
     if number.is_integer() and abs(number) < 1e15:
         return str(int(number))
-    return re.sub(r"e([-+])0*", lambda found: f"e{found[1].strip('+')}", f"{number:.{digits}g}")
+    return re.sub(r"e\+?(-?)0*", r"e\1", f"{number:.{num_digits}g}")

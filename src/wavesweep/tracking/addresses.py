@@ -1,4 +1,4 @@
-"""Addresses of MLflow's store, of its artifacts, and of pages of its UI."""
+"""Addresses of MLflow's store, of its artifacts, and of pages of its UI, as seen from where that is served."""
 
 import os
 from pathlib import Path
@@ -9,6 +9,7 @@ from wavesweep.base.redaction import public_address
 from wavesweep.config.config import Tracking
 
 SQLITE = "sqlite:///"
+DEFAULT_STORE = f"{SQLITE}outputs/mlflow.db"
 
 
 def full_address(tracking: Tracking) -> str:
@@ -37,16 +38,21 @@ def artifact_root(tracking: Tracking) -> Path:
     return (path.parent if path and elsewhere else Path("outputs").absolute()) / "mlartifacts"
 
 
-def runs_page(place: str, experiment_id: str, view: str, *, charts: bool = False) -> str:
+def store_override(tracking: Tracking) -> list[str]:
+    """Return what has to be typed for a command to find a store; nothing for the default."""
+    return [] if tracking.uri == DEFAULT_STORE else [f"tracking.uri={tracking.uri}"]
+
+
+def runs_page(experiment_id: str, view: str, *, charts: bool = False) -> str:
     """Return the address of a view, as a list or as charts; where MLflow does not know it, of the plain list.
 
     MLflow's own start page is made for language models.
     """
     query = {"workflowType": "machine_learning", "viewStateShareKey": view}
     query |= {"compareRunsMode": "CHART"} if charts else {}
-    return f"{place}/#/experiments/{experiment_id}/runs?{urlencode(query)}"
+    return f"#/experiments/{experiment_id}/runs?{urlencode(query)}"
 
 
-def run_page(place: str, experiment_id: str, run_id: str) -> str:
+def run_page(experiment_id: str, run_id: str) -> str:
     """Return the address of a run."""
-    return f"{place}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+    return f"#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"

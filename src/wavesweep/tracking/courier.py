@@ -66,8 +66,13 @@ class Courier(AbstractContextManager["Courier"]):
                 if last or (self._ended.is_set() and not self.delivered):
                     return
 
+    def refresh(self) -> None:
+        """Bring the directory up to date, before each delivery but the last; a run does so itself."""
+
     def _send(self) -> None:
         self.delivered = False
+        if not self._ended.is_set():
+            self.refresh()
         try:
             self.directory.sync_metrics()
             self.ids = deliver(self.directory, self.tracking, self._there)

@@ -13,7 +13,7 @@ from wavesweep.config.config import Tracking, flatten
 from wavesweep.runs.description import as_note, digits
 from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
 from wavesweep.runs.info import COMPLETE, RunInfo
-from wavesweep.tracking.addresses import run_page, runs_page
+from wavesweep.tracking.addresses import run_page, runs_page, store_override
 from wavesweep.tracking.model import log_model
 from wavesweep.tracking.store import SECONDS_AT_THE_END, connect
 from wavesweep.tracking.views import View, of_sweep, publish, runs_view, sweep_view, sweeps_view
@@ -27,8 +27,6 @@ log = logging.getLogger("wavesweep")
 
 IN_DIGITS = {names.OBJECTIVE: names.DIGITS, names.metric("test", names.SCALED): names.TEST_DIGITS}
 """Errors that MLflow also gets as -log10, which its narrow columns and its linear axes can show."""
-
-DEFAULT_STORE = "sqlite:///outputs/mlflow.db"
 
 STATUS = {
     "running": "RUNNING",
@@ -192,22 +190,21 @@ def _with_addresses(client: "MlflowClient", experiment_id: str, run_id: str, tex
         if kind == "artifact":
             return f"{shown}(get-artifact?{urlencode({'path': what, 'run_uuid': run_id})})"
         found = client.search_runs([experiment_id], f"tags.`{names.RUN_KEY}` = '{what}'", max_results=1)
-        return f"{shown}({run_page('', experiment_id, found[0].info.run_id)[1:]})" if found else shown[1:-1]
+        return f"{shown}({run_page(experiment_id, found[0].info.run_id)})" if found else shown[1:-1]
 
     return re.sub(r"(\[[^][]*\])\((run(?=:[0-9a-f]{32}\))|artifact):([\w./-]+)\)", link, text)
 
 
 def _where_its_runs_are(experiment_id: str, view: str) -> str:
     """Return a sentence with links to a sweep's runs."""
-    as_list = runs_page("", experiment_id, view)[1:]
-    as_charts = runs_page("", experiment_id, view, charts=True)[1:]
-    return f"All runs: [list]({as_list}), [charts]({as_charts})."
+    charts = runs_page(experiment_id, view, charts=True)
+    return f"All runs: [list]({runs_page(experiment_id, view)}), [charts]({charts})."
 
 
 def _how_to_repeat(run_id: str, tracking: Tracking) -> str:
     """Return a sentence with the command that runs a run again."""
-    where = [] if tracking.uri == DEFAULT_STORE else [f"tracking.uri={tracking.uri}"]
-    return f"`{shlex.join(['wavesweep', 'reproduce', run_id, *where])}` runs it again and compares every metric."
+    command = shlex.join(["wavesweep", "reproduce", run_id, *store_override(tracking)])
+    return f"`{command}` runs it again and compares every metric."
 
 
 def _points(rows: list[dict[str, Any]]) -> list["Metric"]:

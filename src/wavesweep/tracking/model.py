@@ -40,34 +40,42 @@ def log_model(client: "MlflowClient", run: "Run", directory: RunDirectory, point
     from mlflow.exceptions import MlflowException
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    info = directory.read_info()
     try:
-        found = _find(client, run, info)
+        model = _record(client, run, directory)
     except MlflowException as error:
         if error.error_code == "ENDPOINT_NOT_FOUND":  # a server older than MLflow 3
             return
         raise
-    model = found[0] if found else _create(client, run, directory, info)
     if model.status != LoggedModelStatus.READY:
         repository = get_artifact_repository(model.artifact_location, tracking_uri=client.tracking_uri)
         repository.log_artifacts(str(directory.model))  # the client would ask the server where first
         client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     of_model = [Metric(one.key, one.value, one.timestamp, one.step, model.model_id) for one in points]
     client.log_batch(run.info.run_id, of_model)
-    oldest, *doubles = _find(client, run, info) or [model]
-    for double in doubles:
-        client.delete_logged_model(double.model_id)
-    if oldest.model_id == model.model_id:
-        _link(client, run, model.model_id)
-    else:  # the answer to its creation was lost
-        log_model(client, run, directory, points)
+    _link(client, run, model.model_id)
 
 
-def _find(client: "MlflowClient", run: "Run", info: RunInfo) -> list["LoggedModel"]:
-    """Return the records of the run's model, the oldest first; those that the user made are not among them."""
+def _record(client: "MlflowClient", run: "Run", directory: RunDirectory) -> "LoggedModel":
+    """Return MLflow's record of the run's model, created if it wasn't there."""
+    info = directory.read_info()
+    if there := _find(client, run, info):
+        return there
+    created = _create(client, run, directory, info)
+    return _find(client, run, info) or created
+
+
+def _find(client: "MlflowClient", run: "Run", info: RunInfo) -> "LoggedModel | None":
+    """Return MLflow's record of the run's model, if it has one; of several, delete all but the oldest.
+
+    There may be more where a request to create it was carried out, but its answer lost. Those that the user made are
+    not looked at.
+    """
     wanted = f"source_run_id = '{run.info.run_id}' AND tags.`{names.RUN_KEY}` = '{info.run_key}'"
     found = client.search_logged_models([run.info.experiment_id], wanted)
-    return sorted(found, key=lambda model: (model.creation_timestamp, model.model_id))
+    found = sorted(found, key=lambda model: (model.creation_timestamp, model.model_id))
+    for double in found[1:]:
+        client.delete_logged_model(double.model_id)
+    return found[0] if found else None
 
 
 def _create(client: "MlflowClient", run: "Run", directory: RunDirectory, info: RunInfo) -> "LoggedModel":

@@ -1,7 +1,8 @@
-"""Connecting to MLflow's store, and making it where there is none."""
+"""Connecting to MLflow's store, made where there is none, and finding a run in it."""
 
 import logging
 import os
+import shlex
 import sqlite3
 import warnings
 from contextlib import closing, nullcontext, suppress
@@ -11,13 +12,15 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from wavesweep.base.errors import Refused
+from wavesweep.base.names import RUN_KEY
 from wavesweep.config.config import Tracking
+from wavesweep.runs.directory import RunDirectory
 from wavesweep.tracking.addresses import SQLITE, artifact_root, full_address, sqlite_path
 from wavesweep.tracking.store_errors import reason
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment
+    from mlflow.entities import Experiment, Run
 
 
 PATIENCE = {  # by default MLflow tries for four minutes to reach a server that isn't there
@@ -143,6 +146,34 @@ def require(tracking: Tracking) -> str:
         ) from None
     finally:
         os.environ.update({name: PATIENCE[name] for name in names})
+
+
+def find_record(place: str | RunDirectory, tracking: Tracking) -> tuple["MlflowClient", "Run"]:
+    """Return a client of the store, and MLflow's record of a run, or of a sweep.
+
+    Args:
+        place: The beginning of MLflow's id of it, or its directory.
+        tracking: The store.
+
+    Raises:
+        Refused: If there is not one such record.
+    """
+    path, text = sqlite_path(tracking.uri), str(place.path if isinstance(place, RunDirectory) else place)
+    if path is not None and not path.exists():
+        raise Refused(f"{text} must be a run, but {tracking.uri} is not there; give another tracking.uri")
+    require(tracking)
+    client, _ = connect(tracking)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    wanted = f"attributes.run_id LIKE '{place}%'"
+    if isinstance(place, RunDirectory):
+        wanted = f"tags.`{RUN_KEY}` = '{place.read_info().run_key}'"
+    runs = client.search_runs(experiments, wanted, max_results=2)
+    if isinstance(place, RunDirectory) and not runs:
+        raise Refused(f"{text} is not in {tracking.uri}; wavesweep sync {shlex.quote(text)} delivers it")
+    if len(runs) != 1:
+        problem = "has several; type more of it" if runs else "has none; name another, or its tracking.uri"
+        raise Refused(f"{text} must be the beginning of one run's id, but {tracking.uri} {problem}")
+    return client, runs[0]
 
 
 def import_mlflow() -> None:

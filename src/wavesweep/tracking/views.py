@@ -90,15 +90,15 @@ def publish(client: "MlflowClient", experiment_id: str, view: View) -> None:
     """Write a view, unless it is there, or a user has saved another in its place; of sweeps', keep the newest."""
     packed = base64.b64encode(zlib.compress(json.dumps(view.state).encode(), 9)).decode()
     times = {"createdAt": view.created, "updatedAt": view.created}
-    text = json.dumps({"name": view.name, **times, "state": f"deflate;{packed}", MARK: 1})
-    there = client.get_experiment(experiment_id).tags
-    before = there.get(TAG + view.id, "")
-    if before == text or (before and not _is_ours(before)) or len(text) > MOST_CHARACTERS:
+    value = json.dumps({"name": view.name, **times, "state": f"deflate;{packed}", MARK: 1})
+    tag, tags = TAG + view.id, dict(client.get_experiment(experiment_id).tags)
+    before = tags.get(tag, "")
+    if before == value or (before and not _is_ours(before)) or len(value) > MOST_CHARACTERS:
         return
-    client.set_experiment_tag(experiment_id, TAG + view.id, text)
-    there = there | {TAG + view.id: text}
-    sweeps = [key for key in there if key.startswith(TAG + of_sweep("")) and _is_ours(there[key])]
-    for key in sorted(sweeps, key=lambda key: json.loads(there[key])["createdAt"])[:-MOST_SWEEPS]:
+    client.set_experiment_tag(experiment_id, tag, value)
+    tags[tag] = value
+    sweeps = [key for key, text in tags.items() if key.startswith(TAG + of_sweep("")) and _is_ours(text)]
+    for key in sorted(sweeps, key=lambda key: json.loads(tags[key])["createdAt"])[:-MOST_SWEEPS]:
         client.delete_experiment_tag(experiment_id, key)
 
 
@@ -112,13 +112,13 @@ def _is_ours(text: str) -> bool:
 
 def _state(where: str, params: list[str], scores: list[str], charts: list[State]) -> State:
     """Return the state of a page: its runs by their objective, and charts of all of them in two columns."""
-    columns = [f"params.`{key}`" for key in params] + [f"metrics.`{key}`" for key in scores]
-    wide = [OBJECTIVE, *(key for key in scores if key.endswith("mse"))]
-    widths = {f"metrics.`{key}`": WIDE if key in wide else WIDTH for key in scores}
+    widths = {f"params.`{key}`": WIDTH for key in params}
+    widths |= {f"metrics.`{key}`": WIDE if key == OBJECTIVE or key.endswith("mse") else WIDTH for key in scores}
     drawn = {chart.get("metricKey") for chart in charts}
     charts += [_removed("LINE", key) for key in BY_EPOCH if key not in drawn]
     charts += [_removed("BAR", key) for key in ONCE if key not in drawn]
     section = {"uuid": SECTION, "name": "Charts", "display": True, "isReordered": True, "columns": 2, "cardHeight": 360}
+    section |= {"deleted": False, "isGenerated": False}
     return {
         "searchFilter": where,
         "orderByKey": f"metrics.`{OBJECTIVE}`",
@@ -127,13 +127,13 @@ def _state(where: str, params: list[str], scores: list[str], charts: list[State]
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": columns,
-        "columnOrder": columns,
-        "columnWidths": {f"params.`{key}`": WIDTH for key in params} | widths,
+        "selectedColumns": [*widths],
+        "columnOrder": [*widths],
+        "columnWidths": widths,
         "runsHiddenMode": "SHOW_ALL",
         "groupBy": None,
         "hideEmptyCharts": True,
-        "compareRunSections": [section | {"deleted": False, "isGenerated": False}],
+        "compareRunSections": [section],
         "compareRunCharts": [{"uuid": f"{SECTION}-{number}", **chart} for number, chart in enumerate(charts)],
         "isAccordionReordered": True,
     }

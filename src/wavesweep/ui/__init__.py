@@ -1,1 +1,1 @@
-"""MLflow's UI: its server, links into it, and the views of runs that it opens at."""
+"""MLflow's UI: its server, links into it, and what it is opened at."""

@@ -1,23 +1,54 @@
-"""Links into MLflow's UI, as seen from its place, by what they show."""
+"""Links to pages of MLflow's UI, by what they show; where none would work, the command that opens them."""
 
-from wavesweep.tracking.addresses import run_page, runs_page
+import shlex
+
+from wavesweep.config.config import Tracking
+from wavesweep.tracking.addresses import run_page, runs_page, store_override
 from wavesweep.tracking.views import RUNS, SWEEPS, of_sweep
+from wavesweep.ui.places import served_at
+
+
+def run_ending(tracking: Tracking, experiment_id: str, run_id: str) -> str:
+    """Return the lines that say where a run is seen beside others: links where they work, else commands."""
+    address = served_at(tracking)
+    this = f"{address}/{run_page(experiment_id, run_id)}" if address else _command(tracking, run_id[:8])
+    others = f"{address}/{runs_page(experiment_id, RUNS)}" if address else _command(tracking)
+    return f"MLflow run: {run_id}   open it: {this}\ncompare runs: {others}"
+
+
+def sweep_ending(tracking: Tracking, experiment_id: str, run_id: str, sweep_id: str) -> str:
+    """Return the lines that say where the runs of a sweep are compared: links where they work, else a command."""
+    if address := served_at(tracking):
+        return as_text(address, pages_of_sweep(experiment_id, run_id, sweep_id))
+    return f"compare its runs: {_command(tracking, sweep_id)}"
 
 
 def pages_of_all(experiment_id: str, latest: str | None) -> dict[str, str]:
     """Return the pages of the latest sweep, if there is one, of single runs, and of all sweeps."""
     views = ({"the latest sweep": of_sweep(latest)} if latest else {}) | {"single runs": RUNS, "sweeps": SWEEPS}
-    return {what: runs_page("", experiment_id, view) for what, view in views.items()}
+    return {what: runs_page(experiment_id, view) for what, view in views.items()}
 
 
 def pages_of_sweep(experiment_id: str, run_id: str, sweep_id: str) -> dict[str, str]:
     """Return the pages of a sweep's runs, as a list and as charts, and of the sweep itself, the parent of its runs."""
     view = of_sweep(sweep_id)
-    charts = runs_page("", experiment_id, view, charts=True)
-    sweep = run_page("", experiment_id, run_id)
-    return {"the sweep's runs": runs_page("", experiment_id, view), "as charts": charts, "the sweep": sweep}
+    return {
+        "the sweep's runs": runs_page(experiment_id, view),
+        "as charts": runs_page(experiment_id, view, charts=True),
+        "the sweep": run_page(experiment_id, run_id),
+    }
 
 
 def pages_of_run(experiment_id: str, run_id: str) -> dict[str, str]:
     """Return the page of a run."""
-    return {"the run": run_page("", experiment_id, run_id)}
+    return {"the run": run_page(experiment_id, run_id)}
+
+
+def as_text(address: str, pages: dict[str, str]) -> str:
+    """Return links to pages, one a line, given the address at which the UI is served."""
+    return "\n".join(f"{what}: {address}/{page}" for what, page in pages.items())
+
+
+def _command(tracking: Tracking, *opened: str) -> str:
+    experiment = [] if tracking.experiment == "wavesweep" else [f"tracking.experiment={tracking.experiment}"]
+    return shlex.join(["wavesweep", "ui", *opened, *store_override(tracking), *experiment])

@@ -4,7 +4,6 @@ That stands in a file beside a sqlite store, and counts while the process that w
 """
 
 import re
-import shlex
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,28 +12,23 @@ from urllib.parse import urlsplit
 
 from wavesweep.base.files import read_small, write_atomically
 from wavesweep.config.config import Tracking
-from wavesweep.tracking.addresses import run_page, runs_page, sqlite_path
-from wavesweep.tracking.delivery import DEFAULT_STORE
-from wavesweep.tracking.views import RUNS
-from wavesweep.ui.links import pages_of_sweep
+from wavesweep.tracking.addresses import sqlite_path
 
 ADDRESS = re.compile(r"http://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}(/[\w.~/-]*)?", re.ASCII)
 MOST_BYTES = 300
 SECONDS_TO_CONNECT, SECONDS_TO_LOCK = 0.2, 1.0
 
 
-def place(tracking: Tracking) -> str | None:
+def served_at(tracking: Tracking) -> str | None:
     """Return the address at which the UI of a store is served, without user and password; None if none is known."""
     if tracking.uri.startswith("http"):
         scheme, _, rest = tracking.uri.partition("://")
         return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0].rstrip('/')}"
-    file = _file(tracking)
-    if file is None or not file.exists():
-        return None
-    with suppress(OSError, ValueError):
-        address = read_small(file, MOST_BYTES).decode("ascii").strip()
-        if ADDRESS.fullmatch(address) and _is_held(file) and _listens(address):
-            return address
+    if file := _file(tracking):
+        with suppress(OSError, ValueError):
+            address = read_small(file, MOST_BYTES).decode("ascii").strip()
+            if ADDRESS.fullmatch(address) and _is_held(file) and _listens(address):
+                return address
     return None
 
 
@@ -58,37 +52,6 @@ def announced(tracking: Tracking, address: str) -> Iterator[None]:
             with suppress(OSError):
                 file.unlink()
             lock.release()
-
-
-def run_ending(tracking: Tracking, experiment_id: str, run_id: str) -> str:
-    """Return the lines that say where a run is seen beside others: links where they work, else commands."""
-    there = place(tracking)
-    this = run_page(there, experiment_id, run_id) if there else _command(tracking, run_id[:8])
-    others = runs_page(there, experiment_id, RUNS) if there else _command(tracking)
-    return f"MLflow run: {run_id}   open it: {this}\ncompare runs: {others}"
-
-
-def sweep_ending(tracking: Tracking, experiment_id: str, run_id: str, sweep_id: str) -> str:
-    """Return the lines that say where the runs of a sweep are compared: links where they work, else a command."""
-    if there := place(tracking):
-        return as_text(there, pages_of_sweep(experiment_id, run_id, sweep_id))
-    return f"compare its runs: {_command(tracking, sweep_id)}"
-
-
-def as_text(there: str, pages: dict[str, str]) -> str:
-    """Return links to pages, one a line.
-
-    Args:
-        there: Where the UI is served.
-        pages: Their addresses within it, by what they show.
-    """
-    return "\n".join(f"{what}: {there}{page}" for what, page in pages.items())
-
-
-def _command(tracking: Tracking, *opened: str) -> str:
-    where = [] if tracking.uri == DEFAULT_STORE else [f"tracking.uri={tracking.uri}"]
-    where += [] if tracking.experiment == "wavesweep" else [f"tracking.experiment={tracking.experiment}"]
-    return shlex.join(["wavesweep", "ui", *opened, *where])
 
 
 def _file(tracking: Tracking) -> Path | None:

@@ -18,13 +18,15 @@ from wavesweep.base.exit_codes import FAILED, REFUSED
 from wavesweep.base.signals import deferred
 from wavesweep.base.terminal import say
 from wavesweep.config.config import Tracking
-from wavesweep.tracking.store import artifact_root, full_address
+from wavesweep.tracking.addresses import artifact_root, full_address
 from wavesweep.ui.browser import open_page
 from wavesweep.ui.child import SECONDS_TO_END
-from wavesweep.ui.places import ADDRESS, announced, as_text
+from wavesweep.ui.links import as_text
+from wavesweep.ui.places import ADDRESS, announced
 
 MOST_WORKERS = 4  # MLflow's own number; more than one a core only start later
 PORTS_TO_TRY = 100
+SECONDS_TO_ANSWER = 5.0
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where a browser finds what listens everywhere
 
 
@@ -110,7 +112,7 @@ def show(address: str, pages: dict[str, str], *, browse: bool) -> None:
     """Print links to pages of the UI, and open the first in a browser if that is wanted."""
     say(as_text(address, pages))
     if browse:
-        open_page(f"{address}{next(iter(pages.values()))}")
+        open_page(f"{address}/{next(iter(pages.values()))}")
 
 
 @contextmanager
@@ -146,7 +148,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _answers(address: str) -> bool:
     parts = urlsplit(address)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=SECONDS_TO_END)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=SECONDS_TO_ANSWER)
     try:
         connection.request("GET", f"{parts.path}/health")
         connection.getresponse()

@@ -1,4 +1,4 @@
-"""Finding on disk what MLflow's UI is to be opened at."""
+"""Finding what MLflow's UI is to be opened at: on disk, else in MLflow."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,6 +8,8 @@ from wavesweep.base.errors import Refused
 from wavesweep.config.config import Tracking
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.finding import read_stored, runs_below_outputs
+from wavesweep.tracking.store import find_record, require
+from wavesweep.ui.links import pages_of_all, pages_of_run, pages_of_sweep
 
 
 def find(place: str) -> RunDirectory | None:
@@ -33,7 +35,25 @@ def find(place: str) -> RunDirectory | None:
     return None
 
 
-def latest_sweep(tracking: Tracking) -> str | None:
+def pages_of(place: str | RunDirectory | None, tracking: Tracking) -> dict[str, str]:
+    """Return pages of the UI, by what they show, the one to open first.
+
+    Args:
+        place: A run or a sweep on disk, or the beginning of MLflow's id of a run; None: all.
+        tracking: The store.
+
+    Raises:
+        Refused: If MLflow does not know it, or the store can't be used.
+    """
+    if place is None:
+        return pages_of_all(require(tracking), _latest_sweep(tracking))
+    info = find_record(place, tracking)[1].info
+    if isinstance(place, RunDirectory) and place.is_sweep:
+        return pages_of_sweep(info.experiment_id, info.run_id, str(place.read_info().sweep_id))
+    return pages_of_run(info.experiment_id, info.run_id)
+
+
+def _latest_sweep(tracking: Tracking) -> str | None:
     """Return the id of the sweep below outputs/ that was begun last of those meant for a store and its experiment."""
     sweeps = [begun for begun in _begun() if begun[-1].is_sweep and _is_in(begun[-1], tracking)]
     return max(sweeps)[-1].read_info().sweep_id if sweeps else None

@@ -1,0 +1,32 @@
+"""A sweep's own record in MLflow."""
+
+import re
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.support.commands import SMALL, Command
+
+
+def test_it_tells_what_varied_and_leads_to_the_best(wavesweep: Command, tmp_path: Path) -> None:
+    done = wavesweep("-m", *SMALL, "model=linear,tiny", "seed=3", "training.epochs=1", "hydra/launcher=basic")
+    assert done.returncode == 0, done.stderr
+    client = MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
+    sweep, best, other = sorted(
+        client.search_runs(["1"]),
+        key=lambda run: ("mlflow.parentRunId" in run.data.tags, run.data.metrics["objective"]),
+    )
+    assert sweep.data.params == {"model": "linear,tiny", "sampler": "grid", "pruner": "none", "jobs": "2"}
+    of_best = {
+        key: best.data.metrics[key] for key in ("objective", "digits", "test/digits", "test/closed_loop_scaled_mse")
+    }
+    counts = {"jobs/finished": 2, "jobs/pruned": 0, "jobs/diverged": 0, "jobs/failed": 0}
+    assert sweep.data.metrics.items() >= (of_best | counts).items()
+    assert sweep.data.metrics["skill"] == pytest.approx(0), "the best is a baseline itself"
+    note = sweep.data.tags["mlflow.note.content"]
+    linked = re.findall(r"\| \[\d\]\(#/experiments/1/runs/([0-9a-f]{32})\?", note)
+    assert linked == [best.info.run_id, other.info.run_id]
+    [(picture, of)] = re.findall(r"!\[.*\]\(get-artifact\?path=plots%2F(\w+\.png)&run_uuid=(\w+)\)", note)
+    assert of == sweep.info.run_id
+    assert f"plots/{picture}" in {artifact.path for artifact in client.list_artifacts(of, "plots")}
