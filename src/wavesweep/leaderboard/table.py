@@ -83,8 +83,8 @@ def to_markdown(board: Leaderboard, sweep: SweepDirectory) -> str:
         links = {"trials": " ".join([*(_link(sweep, trial) for trial in row.trials[:MOST_LINKED]), *more])}
         lines.append([links.get(title, _plain(shown)) for title, _, shown in cells])
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    failures = islice(_failures(board), MOST_LINKED)
-    remarks = [*_left_out(board, sweep, MOST_LINKED), *_found(board), *failures]
+    failures = islice(_failures(board), MOST_IN_MLFLOW)
+    remarks = [*_left_out(board, sweep, MOST_IN_MLFLOW), *_found(board), *failures]
     drawn = [name for name in PICTURES if (sweep.plots / f"{name}.png").exists()][:1]
     pictures = [f"![{name.replace('_', ' ')}](artifact:{sweep.plots.name}/{name}.png)" for name in drawn]
     return "\n\n".join([table, *pictures, *(_plain(line.strip()) for line, _ in remarks)])
