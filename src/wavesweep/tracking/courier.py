@@ -62,7 +62,7 @@ class Courier(AbstractContextManager["Courier"]):
                 last = self._ended.wait(pause)
                 began = time.thread_time()
                 self._send()
-                pause = max(2.0, 50 * (time.thread_time() - began))
+                pause = max(2.0, 50 * (time.thread_time() - began) * bool(pause))  # the first connects, once
                 if last or (self._ended.is_set() and not self.delivered):
                     return
 
