@@ -7,6 +7,7 @@ their form, the plain list of runs opens instead.
 import base64
 import json
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wavesweep.base import names
@@ -82,6 +83,8 @@ def sweeps_view() -> View:
 
 def publish(client: "MlflowClient", experiment_id: str, view: View) -> None:
     """Write a view, unless it is there, or a user has saved another in its place; of sweeps', keep the newest."""
+    from mlflow.exceptions import MlflowException
+
     packed = base64.b64encode(zlib.compress(json.dumps(view.state).encode(), 9)).decode()
     times = {"createdAt": view.created, "updatedAt": view.created}
     value = json.dumps({"name": view.name, **times, "state": f"deflate;{packed}", MARK: 1})
@@ -93,7 +96,8 @@ def publish(client: "MlflowClient", experiment_id: str, view: View) -> None:
     ours = {key: text for key, text in there.items() if key.startswith(TAG + of_sweep("")) and _is_ours(text)}
     sweeps = sorted(ours | {TAG + view.id: value}, key=lambda key: json.loads(ours.get(key, value))["createdAt"])
     for key in sweeps[:-MOST_SWEEPS]:
-        client.delete_experiment_tag(experiment_id, key)
+        with suppress(MlflowException):  # where another process was faster
+            client.delete_experiment_tag(experiment_id, key)
 
 
 def _is_ours(text: str) -> bool:
