@@ -7,7 +7,7 @@ import pytest
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import read_sealed, seal, write_atomically
-from wavesweep.runs.directory import InUse, RunDirectory
+from wavesweep.runs.directory import InUse, RunDirectory, SweepRecord
 from wavesweep.runs.info import RunInfo
 
 
@@ -28,6 +28,15 @@ def test_a_record_is_written_once(directory: RunDirectory) -> None:
     for epoch in (2, None):
         resumed.append_metrics(epoch, {"a": 2.0})
     assert directory.metrics.read_bytes() == before
+
+
+def test_of_a_sweep_the_latest_record_comes_last_though_fewer_have_ended(tmp_path: Path) -> None:
+    sweep = SweepRecord(tmp_path)
+    failed, resumed, better = {"jobs/failed": 2.0}, {"jobs/failed": 0.0}, {"jobs/failed": 0.0, "objective": 1.0}
+    for num_ended, metrics in ((4, failed), (4, failed), (2, resumed), (3, resumed), (5, better)):
+        sweep.append_metrics(num_ended, metrics)
+    found = [(row.pop("epoch"), row.pop("timestamp") and row) for row in sweep.read_metrics()]
+    assert found == [(4, failed), (4, resumed), (5, better)]
 
 
 def test_a_record_without_its_end_is_none(directory: RunDirectory) -> None:

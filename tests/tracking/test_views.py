@@ -120,6 +120,16 @@ def test_of_sweeps_the_newest_are_kept_and_nothing_else_is_removed(store: tuple[
     assert tags(store).keys() == kept | others.keys() | {runs_view().id, sweeps_view().id}
 
 
+def test_a_view_that_another_process_has_just_removed_is_gone(
+    store: tuple[MlflowClient, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = MlflowClient.delete_experiment_tag
+    monkeypatch.setattr(MlflowClient, "delete_experiment_tag", lambda *args: remove(*args) or remove(*args))
+    for number in range(MOST_SWEEPS + 1):
+        publish(*store, sweep_view(replace(SWEEP, sweep_id=str(number), started=number)))
+    assert tags(store).keys() == {of_sweep(str(number)) for number in range(1, MOST_SWEEPS + 1)}
+
+
 def test_a_sweep_over_many_keys_still_has_a_view(store: tuple[MlflowClient, str]) -> None:
     varied = {f"group.{'long_' * 40}{number}": "log" for number in range(100)}
     publish(*store, sweep_view(replace(SWEEP, varied=varied)))  # type: ignore[arg-type]

@@ -235,11 +235,14 @@ class SweepRecord(RunDirectory):
         self._own += [self.info.name, *(file.name for file in self._artifacts)]
 
     def append_metrics(self, epoch: int | None, metrics: dict[str, float]) -> None:
-        """Add a record of what is known once so many jobs have ended, unless that is what the last one says."""
+        """Add a record of what is known once so many jobs have ended, unless that is what the last one says.
+
+        Where fewer have, since failed ones run again, it still comes last: MLflow shows that of the highest step.
+        """
         self._drop_torn_line()
-        last = {key: value for row in self.read_metrics()[-1:] for key, value in row.items() if is_metric(key)}
-        if last != metrics:
-            self._write_record(epoch, metrics)
+        last = (self.read_metrics() or [{}])[-1]
+        if {key: value for key, value in last.items() if is_metric(key)} != metrics:
+            self._write_record(max(epoch or 0, last.get("epoch", 0)), metrics)
 
     def _remove_parts(self) -> None:
         """Leave those of its runs alone, which may have outlived it."""

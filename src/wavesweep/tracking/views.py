@@ -7,6 +7,7 @@ their form, the plain list of runs opens instead.
 import base64
 import json
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wavesweep.base import names
@@ -88,6 +89,8 @@ def sweeps_view() -> View:
 
 def publish(client: "MlflowClient", experiment_id: str, view: View) -> None:
     """Write a view, unless it is there, or a user has saved another in its place; of sweeps', keep the newest."""
+    from mlflow.exceptions import MlflowException
+
     packed = base64.b64encode(zlib.compress(json.dumps(view.state).encode(), 9)).decode()
     times = {"createdAt": view.created, "updatedAt": view.created}
     value = json.dumps({"name": view.name, **times, "state": f"deflate;{packed}", MARK: 1})
@@ -99,7 +102,8 @@ def publish(client: "MlflowClient", experiment_id: str, view: View) -> None:
     tags[tag] = value
     sweeps = [key for key, text in tags.items() if key.startswith(TAG + of_sweep("")) and _is_ours(text)]
     for key in sorted(sweeps, key=lambda key: json.loads(tags[key])["createdAt"])[:-MOST_SWEEPS]:
-        client.delete_experiment_tag(experiment_id, key)
+        with suppress(MlflowException):  # where another process was faster
+            client.delete_experiment_tag(experiment_id, key)
 
 
 def _is_ours(text: str) -> bool:
