@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import socket
 import time
@@ -48,7 +49,8 @@ def servers(process: Process | Started) -> list[int]:
 
 
 def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp_path: Path) -> None:
-    assert wavesweep("-m", *QUICK, "seed=1,2").returncode == 0
+    swept = wavesweep("-m", *QUICK, "seed=1,2")
+    [command] = re.findall("compare its runs: wavesweep (.*)", swept.stdout)
     port, said = free_port(), tmp_path / "said"
     said.touch()
     options = ("--port", str(port), "--workers", "1")
@@ -66,6 +68,7 @@ def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp
         assert not [line for line in before if "Warning" in line or "INFO" in line]
 
         again = wavesweep("ui", "latest")
+        assert again.stdout == wavesweep(*shlex.split(command)).stdout
         assert (again.returncode, again.stderr) == (0, "")
         assert [LINK.findall(latest)[0] in line for line in again.stdout.splitlines()] == [True, True, False]
         assert "compareRunsMode=CHART" in again.stdout.splitlines()[1]
