@@ -20,7 +20,7 @@ import pytest
 from tests.support.commands import SMALL, Command, environment, free_port, light_command
 from tests.support.forking import Process, heavy
 from tests.support.processes import Started, start
-from wavesweep.cli.arguments import split_places
+from wavesweep.cli.arguments import split_place
 from wavesweep.ui.browser import has_display
 
 QUICK = (*SMALL, "model=linear")
@@ -191,7 +191,7 @@ def test_a_taken_port_is_refused_and_a_free_one_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_place_is_told_from_the_values_of_options(words: list[str], place: str | None, options: list[str]) -> None:
-    assert split_places("ui", words) == (place, options)
+    assert split_place("ui", words) == (place, options)
 
 
 def test_a_browser_opens_where_a_terminal_has_a_display(server: str, tmp_path: Path) -> None:
