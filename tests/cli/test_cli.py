@@ -125,7 +125,7 @@ def test_a_failed_job_does_not_stop_the_others(wavesweep: Command, tmp_path: Pat
     assert "Traceback" not in done.stderr
     assert "Traceback" in (tmp_path / "sweep" / "0" / "wavesweep.log").read_text()
     states = {run.data.params.get("training.window"): run.info.status for run in runs(tmp_path)}
-    assert states == {"10": "FAILED", "20": "FINISHED", "10,20": "FAILED"}
+    assert states == {"10": "FAILED", "20": "FINISHED", "10,20": "FAILED"}, "the sweep tells what it varies"
 
 
 def test_one_wrong_value_stops_a_sweep_before_it_begins(wavesweep: Command, tmp_path: Path) -> None:

@@ -45,6 +45,13 @@ def older(directory: Path) -> None:
             file.write_text(yaml.safe_dump(values))
 
 
+def half_done(wavesweep: Command, place: Path, *more: str) -> None:
+    """Leave a sweep of two jobs, of which one has failed and would not again."""
+    (place / "sweep" / "1" / "checkpoint.pt").mkdir(parents=True)  # a folder where a file belongs
+    assert wavesweep("-m", *QUICK, "seed=0,1", "hydra.sweep.dir=sweep", BASIC, *more).returncode == 1
+    (place / "sweep" / "1" / "checkpoint.previous.pt").rmdir()
+
+
 @pytest.mark.parametrize("typed", ["tracking.tags.team=a +tracking.tags.phase=2", "tracking.tags={team:a,phase:2}"])
 def test_tags_are_typed_as_people_expect(typed: str) -> None:
     assert compose(*typed.split()).tracking.tags == {"team": "a", "phase": 2}
@@ -93,10 +100,7 @@ def test_a_sweep_gives_name_and_tags_to_its_parent_and_tags_to_its_jobs(waveswee
 
 
 def test_a_sweep_of_an_older_version_goes_on_with_tags_given_now(wavesweep: Command, tmp_path: Path) -> None:
-    (tmp_path / "sweep" / "1" / "checkpoint.pt").mkdir(parents=True)  # a folder where a file belongs: the job fails
-    done = wavesweep("-m", *QUICK, "seed=0,1", "hydra.sweep.dir=sweep", BASIC)
-    assert done.returncode == 1
-    (tmp_path / "sweep" / "1" / "checkpoint.previous.pt").rmdir()
+    half_done(wavesweep, tmp_path)
     older(tmp_path / "sweep")
     done = wavesweep("resume", "sweep", "tracking.tags.team=a", BASIC)
     assert done.returncode == 0, done.stderr
@@ -107,10 +111,7 @@ def test_a_sweep_of_an_older_version_goes_on_with_tags_given_now(wavesweep: Comm
 
 
 def test_a_sweep_keeps_its_tags_when_it_goes_on(wavesweep: Command, tmp_path: Path) -> None:
-    (tmp_path / "sweep" / "1" / "checkpoint.pt").mkdir(parents=True)  # a folder where a file belongs: the job fails
-    begin = ("-m", *QUICK, "seed=0,1", "hydra.sweep.dir=sweep", BASIC)
-    assert wavesweep(*begin, TYPED, "tracking.run_name=it").returncode == 1
-    (tmp_path / "sweep" / "1" / "checkpoint.previous.pt").rmdir()
+    half_done(wavesweep, tmp_path, TYPED, "tracking.run_name=it")
     assert wavesweep("resume", "sweep", BASIC).returncode == 0
     by_name = {run.info.run_name: (run.info.status, own_tags(run)) for run in runs(tmp_path)}
     assert by_name == dict.fromkeys(("it", "0 s=0", "1 s=1"), ("FINISHED", OWN))

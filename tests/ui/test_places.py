@@ -92,10 +92,11 @@ def test_an_ending_has_links_that_work_else_commands(tracking: Tracking, address
     opens, compares = first.partition(" open it: ")[2], second.partition("compare runs: ")[2]
     assert shlex.split(opens) == ["wavesweep", "ui", run_id[:8], f"tracking.uri={tracking.uri}"]
     assert shlex.split(compares) == ["wavesweep", "ui", f"tracking.uri={tracking.uri}"]
-    assert sweep_ending(compose("tracking.experiment=mine").tracking, "7", run_id, "one") == (
-        "compare its runs: wavesweep ui one tracking.experiment=mine"
+    assert sweep_ending(compose("tracking.experiment=mine").tracking, "7", run_id, "one", Path("my/one")) == (
+        "compare its runs: wavesweep ui my/one tracking.experiment=mine"
     )
     with announced(tracking, address):
-        for text, links in ((run_ending(tracking, "7", run_id), 2), (sweep_ending(tracking, "7", run_id, "one"), 3)):
+        of_sweep = sweep_ending(tracking, "7", run_id, "one", Path("my/one"))
+        for text, links in ((run_ending(tracking, "7", run_id), 2), (of_sweep, 3)):
             assert "wavesweep ui" not in text
             assert text.count(f"{address}/#/experiments/7/runs") == len(text.splitlines()) == links

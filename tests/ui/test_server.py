@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import socket
 import time
@@ -19,7 +20,7 @@ import pytest
 from tests.support.commands import SMALL, Command, environment, free_port, light_command
 from tests.support.forking import Process, heavy
 from tests.support.processes import Started, start
-from wavesweep.cli.arguments import split_places
+from wavesweep.cli.arguments import split_place
 from wavesweep.ui.browser import has_display
 
 QUICK = (*SMALL, "model=linear")
@@ -48,7 +49,8 @@ def servers(process: Process | Started) -> list[int]:
 
 
 def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp_path: Path) -> None:
-    assert wavesweep("-m", *QUICK, "seed=1,2").returncode == 0
+    swept = wavesweep("-m", *QUICK, "seed=1,2")
+    [command] = re.findall("compare its runs: wavesweep (.*)", swept.stdout)
     port, said = free_port(), tmp_path / "said"
     said.touch()
     options = ("--port", str(port), "--workers", "1")
@@ -66,6 +68,7 @@ def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp
         assert not [line for line in before if "Warning" in line or "INFO" in line]
 
         again = wavesweep("ui", "latest")
+        assert again.stdout == wavesweep(*shlex.split(command)).stdout
         assert (again.returncode, again.stderr) == (0, "")
         assert [LINK.findall(latest)[0] in line for line in again.stdout.splitlines()] == [True, True, False]
         assert "compareRunsMode=CHART" in again.stdout.splitlines()[1]
@@ -188,7 +191,7 @@ def test_a_taken_port_is_refused_and_a_free_one_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_place_is_told_from_the_values_of_options(words: list[str], place: str | None, options: list[str]) -> None:
-    assert split_places("ui", words) == (place, options)
+    assert split_place("ui", words) == (place, options)
 
 
 def test_a_browser_opens_where_a_terminal_has_a_display(server: str, tmp_path: Path) -> None:

@@ -62,12 +62,10 @@ def read_place(command: str, arguments: list[str], more: tuple[str, ...] = ()) -
         Refused: For another number of them, or an override of something else.
     """
     places, overrides = read_places(command, arguments, more)
-    if len(places) > 1:
-        raise Refused(f"{command} takes one place, got {len(places)}; call it for each")
-    return (places[0] if places else None), overrides
+    return _only(command, places), overrides
 
 
-def split_places(command: str, words: list[str]) -> tuple[str | None, list[str]]:
+def split_place(command: str, words: list[str]) -> tuple[str | None, list[str]]:
     """Split words into the one place that a command takes, if it is there, and another program's options.
 
     Those are not known here: what follows one that holds no = is its value.
@@ -79,9 +77,13 @@ def split_places(command: str, words: list[str]) -> tuple[str | None, list[str]]
     for before, word in zip(["", *words], words, strict=False):
         is_value = before.startswith("-") and "=" not in before
         (options if word.startswith("-") or is_value else places).append(word)
+    return _only(command, places), options
+
+
+def _only(command: str, places: list[str]) -> str | None:
     if len(places) > 1:
         raise Refused(f"{command} takes one place, got {len(places)}; call it for each")
-    return (places[0] if places else None), options
+    return places[0] if places else None
 
 
 class Flags(ArgumentParser):

@@ -133,7 +133,7 @@ def ui(arguments: list[str]) -> int:
     as a tracking server is, the links lead there. Options go to `mlflow ui`: --host, --port, --workers and what
     `mlflow ui --help` lists.
     """
-    from wavesweep.cli.arguments import read_arguments, split_places
+    from wavesweep.cli.arguments import read_arguments, split_place
     from wavesweep.config.composing import compose
     from wavesweep.runs.finding import read_config
     from wavesweep.tracking.sync import deliver_vanished
@@ -143,7 +143,7 @@ def ui(arguments: list[str]) -> int:
     from wavesweep.ui.server import address_for, serve, show
 
     words, overrides = read_arguments("ui", [text for text in arguments if text != "--no-browser"])
-    place, options = split_places("ui", words)
+    place, options = split_place("ui", words)
     local = compose(*overrides.values())
     found = find(place) if place else None
     tracking = (read_config(found, local, overrides) if found else local).tracking

@@ -111,7 +111,7 @@ class Experiments(SweepTask):
             try:
                 self.codes += conclude(sweep, plan, local, courier)
                 if courier.ids:
-                    say(sweep_ending(local.tracking, *courier.ids, sweep.id))
+                    say(sweep_ending(local.tracking, *courier.ids, sweep.id, relative(sweep.path)))
             except Exception as error:  # such as a full disk: the jobs' results are where they are
                 log.error("the sweep's end can't be recorded: %s", in_one_line(error, self.resuming(sweep.path)))
                 self.codes.append(FAILED)

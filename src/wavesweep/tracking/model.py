@@ -124,8 +124,6 @@ def save_model(directory: RunDirectory, config: Config, data: "Split") -> None:
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType
 
-    from wavesweep.models.weights import load_network
-
     folder = directory.model / "data"
     folder.mkdir(parents=True, exist_ok=True)
     for path in (directory.config, directory.weights):
@@ -136,24 +134,22 @@ def save_model(directory: RunDirectory, config: Config, data: "Split") -> None:
     write_atomically(directory.model / "python_env.yaml", json.dumps(environment).encode())  # JSON is YAML
 
     channels = config.dataset.channels
-    network, _ = load_network(config.model, config.runtime.dtype, directory.read_weights())
-    rows = max(network.lead, known(config.training.washout), FEWEST_ROWS)
-    rows = data.train[0][: min(rows, known(config.forecast.context))]
-    example = {"columns": channels, "data": rows.tolist()}
-    write_atomically(directory.model / EXAMPLE, json.dumps(example).encode())
-    write_atomically(directory.model / REQUEST, json.dumps({"dataframe_split": example}).encode())
-
     text = [] if "series" in channels else [ColSpec(AnyType(), "series", required=False)]  # texts or numbers
     columns = Schema([*text, *(ColSpec("double", channel) for channel in channels)])
     horizon = ParamSchema([ParamSpec("horizon", "long", config.forecast.horizon)])
-    model = Model(
-        signature=ModelSignature(inputs=columns, outputs=columns, params=horizon),
-        saved_input_example_info={
-            "artifact_path": EXAMPLE,
-            "type": "dataframe",
-            "pandas_orient": "split",
-            "serving_input_path": REQUEST,
-        },
-    )
+    signature = ModelSignature(inputs=columns, outputs=columns, params=horizon)
+    model = Model(signature=signature, saved_input_example_info=_save_example(directory, config, data))
     add_to_model(model, loader_module="wavesweep.served_model", data="data", python_env="python_env.yaml")
     write_atomically(directory.model / "MLmodel", model.to_yaml().encode())
+
+
+def _save_example(directory: RunDirectory, config: Config, data: "Split") -> dict[str, str]:
+    """Save an example of the input, rows that suffice for a forecast; return what leads MLflow to it."""
+    from wavesweep.models.weights import load_network
+
+    network, _ = load_network(config.model, config.runtime.dtype, directory.read_weights())
+    num_rows = min(max(network.lead, known(config.training.washout), FEWEST_ROWS), known(config.forecast.context))
+    example = {"columns": config.dataset.channels, "data": data.train[0][:num_rows].tolist()}
+    write_atomically(directory.model / EXAMPLE, json.dumps(example).encode())
+    write_atomically(directory.model / REQUEST, json.dumps({"dataframe_split": example}).encode())
+    return {"artifact_path": EXAMPLE, "type": "dataframe", "pandas_orient": "split", "serving_input_path": REQUEST}

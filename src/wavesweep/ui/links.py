@@ -1,6 +1,7 @@
 """Links to pages of MLflow's UI, by what they show; where none would work, the command that opens them."""
 
 import shlex
+from pathlib import Path
 
 from wavesweep.config.config import Tracking
 from wavesweep.tracking.addresses import run_page, runs_page, store_override
@@ -16,11 +17,11 @@ def run_ending(tracking: Tracking, experiment_id: str, run_id: str) -> str:
     return f"MLflow run: {run_id}   open it: {this}\ncompare runs: {others}"
 
 
-def sweep_ending(tracking: Tracking, experiment_id: str, run_id: str, sweep_id: str) -> str:
+def sweep_ending(tracking: Tracking, experiment_id: str, run_id: str, sweep_id: str, directory: Path) -> str:
     """Return the lines that say where the runs of a sweep are compared: links where they work, else a command."""
     if address := served_at(tracking):
         return as_text(address, pages_of_sweep(experiment_id, run_id, sweep_id))
-    return f"compare its runs: {_command(tracking, sweep_id)}"
+    return f"compare its runs: {_command(tracking, str(directory))}"
 
 
 def pages_of_all(experiment_id: str, latest: str | None) -> dict[str, str]:
