@@ -11,6 +11,8 @@ from wavesweep.tracking.delivery import LeftAlone, deliver, log
 from wavesweep.tracking.store import SECONDS_AFTER_SIGNAL, SECONDS_AT_THE_END
 from wavesweep.tracking.store_errors import reason
 
+SECONDS_OF_A_SWEEP = 0.5  # to let MLflow know that it was killed, though its workers took their time to end
+
 
 class Courier(AbstractContextManager["Courier"]):
     """Delivers a run in the background while it trains, spaced such that this costs a fiftieth of the time at most.
@@ -48,9 +50,9 @@ class Courier(AbstractContextManager["Courier"]):
         """Deliver for the last time, since the run has ended; wait for it, after a signal only for a moment."""
         self.directory.undelivered.touch()
         self._ended.set()
-        began = time.monotonic()
+        began, least = time.monotonic(), SECONDS_OF_A_SWEEP * self.directory.is_sweep
         while self._thread.is_alive() and time.monotonic() - began < Courier.patience:
-            if signals.waited() > SECONDS_AFTER_SIGNAL:
+            if signals.waited() > SECONDS_AFTER_SIGNAL and time.monotonic() - began > least:
                 return
             self._thread.join(0.05)
         Courier.patience = SECONDS_AT_THE_END if self.has_all else SECONDS_AFTER_SIGNAL
