@@ -108,6 +108,7 @@ def test_compose_works_beside_another_hydra() -> None:
 
 
 class TestRun:
+    @pytest.mark.slow
     def test_it_is_the_command_s_to_the_last_bit(self, tmp_path: Path) -> None:
         """The second run of a process too, whatever was computed before it."""
         overrides = (*QUICK, "seed=3", "model.dropout=0.1", "dataset=cos_sin_squared")

@@ -72,6 +72,7 @@ def test_it_sweeps(installed: Path, place: Path) -> None:
     assert [path.name for path in place.iterdir()] == ["outputs"]
 
 
+@pytest.mark.slow
 def test_it_takes_its_users_options(installed: Path, place: Path) -> None:
     stores.ready(place / "outputs" / "mlflow.db")
     own = place / "meine Optionen"

@@ -39,12 +39,13 @@ def states(cwd: Path) -> list[str]:
     return sorted(run.info.status for run in client.search_runs([experiment]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("begin", "stages", "signals"),
     [
         (fork, STAGES, (signal.SIGINT, signal.SIGINT, signal.SIGTERM)),
         # MLflow knows it later, since it is imported first.
-        pytest.param(start, (*STAGES, "training.epochs=400"), (signal.SIGTERM,), marks=pytest.mark.slow),
+        (start, (*STAGES, "training.epochs=400"), (signal.SIGTERM,)),
     ],
     ids=["several", "one"],
 )

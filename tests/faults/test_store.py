@@ -53,7 +53,8 @@ def store(path: Path) -> Tracking:
     return compose(f"tracking.uri=sqlite:///{path}").tracking
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 10])
 def test_processes_that_race_to_make_the_store_all_get_it(times: int, tmp_path: Path) -> None:
     """Beside what is left of one whose making was cut short."""
     script = [sys.executable, "-c", RACE, str(tmp_path), str(times)]

@@ -65,6 +65,7 @@ def commands(shown: list[tuple[str, str]]) -> list[tuple[list[str], str]]:
     return [(shlex.split(line.removeprefix("$ python minimise.py ")), output) for line, _, output in found]
 
 
+@pytest.mark.slow
 def test_the_page_s_sweeps_find_what_it_shows(shown: list[tuple[str, str]], place: Path) -> None:
     """A grid and an interval run all, a pruner spares some; the best is the same as without it."""
     grid, drawn, pruned, _ = commands(shown)

@@ -99,6 +99,7 @@ def test_a_sweep_gives_name_and_tags_to_its_parent_and_tags_to_its_jobs(waveswee
     assert len(texts) == len({hashed for hashed, _ in texts}) == 2
 
 
+@pytest.mark.slow
 def test_a_sweep_of_an_older_version_goes_on_with_tags_given_now(wavesweep: Command, tmp_path: Path) -> None:
     half_done(wavesweep, tmp_path)
     older(tmp_path / "sweep")
@@ -110,6 +111,7 @@ def test_a_sweep_of_an_older_version_goes_on_with_tags_given_now(wavesweep: Comm
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_sweep_keeps_its_tags_when_it_goes_on(wavesweep: Command, tmp_path: Path) -> None:
     half_done(wavesweep, tmp_path, TYPED, "tracking.run_name=it")
     assert wavesweep("resume", "sweep", BASIC).returncode == 0
@@ -123,6 +125,7 @@ def test_another_sweeper_names_its_jobs_too(wavesweep: Command, tmp_path: Path) 
     assert {str(run.info.run_name).split()[0] for run in runs(tmp_path)} >= {"0", "1"}
 
 
+@pytest.mark.slow
 def test_stored_runs_of_older_versions_are_understood(wavesweep: Command, tmp_path: Path) -> None:
     assert wavesweep(*QUICK, "hydra.run.dir=run").returncode == 0
     older(tmp_path / "run")
@@ -204,6 +207,7 @@ def test_an_experiment_leads_to_the_pages_for_training(tmp_path: Path) -> None:
     check_kinds(f"sqlite:///{tmp_path}/mlflow.db", "kinds")
 
 
+@pytest.mark.slow
 def test_a_server_gets_names_tags_and_kind(server: str, wavesweep: Command, tmp_path: Path) -> None:
     check_kinds(server, "kinds")
     place = (f"tracking.uri={server}", "tracking.experiment=tagged")

@@ -48,6 +48,7 @@ def servers(process: Process | Started) -> list[int]:
     return [int(text) for text in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
+@pytest.mark.slow
 def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp_path: Path) -> None:
     swept = wavesweep("-m", *QUICK, "seed=1,2")
     [command] = re.findall("compare its runs: wavesweep (.*)", swept.stdout)
@@ -105,12 +106,14 @@ def test_however_it_ends_nothing_is_left(tmp_path: Path, signum: signal.Signals,
     until(lambda: is_gone(group), 20)
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_start_says_why(wavesweep: Command) -> None:
     done = wavesweep("ui", "--port", str(free_port()), "--wokers", "1")
     assert (done.returncode, done.stdout) == (2, "")
     assert "No such option '--wokers'" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_tracking_server_is_linked_to(server: str, wavesweep: Command, tmp_path: Path) -> None:
     tracking = (f"tracking.uri={server}", "tracking.experiment=linked")
     [page, others] = LINK.findall(wavesweep(*QUICK, *tracking, "hydra.run.dir=one").stdout)
