@@ -1,5 +1,6 @@
 """The fixtures that all tests share."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,13 @@ def server(common: Path) -> Iterator[str]:
     """Give the address of a real MLflow server; its runs are told apart by their experiments."""
     with shared(common / "server") as uri:
         yield uri
+
+
+@pytest.fixture(autouse=True)
+def heard() -> None:
+    """Let our logger be heard, whatever a configuration of Hydra's has made of it in an earlier test."""
+    logging.getLogger("wavesweep").disabled = False
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture

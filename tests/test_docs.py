@@ -39,6 +39,7 @@ def is_as_shown(printed: str, shown: str) -> bool:
     return same_words and all(float(one) == pytest.approx(float(other), rel=0.1) for one, other in pairs)
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_prints_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     matplotlib.use("agg")  # no window

@@ -166,6 +166,7 @@ def test_a_diverged_run_is_reproduced(wavesweep: Command, tmp_path: Path) -> Non
     assert again.read_info().status == "diverged"
 
 
+@pytest.mark.slow
 def test_a_run_that_lives_in_a_server_alone(server: str, wavesweep: Command, tmp_path: Path) -> None:
     tracking = (f"tracking.uri={server}", "tracking.experiment=alone")
     done = wavesweep(*TINY, *tracking, "seed=4", pictures=True)

@@ -85,6 +85,7 @@ def test_the_page_s_sweeps_find_what_it_shows(shown: list[tuple[str, str]], plac
     assert states(place / "drawn") == ["finished"] * 8
 
 
+@pytest.mark.slow
 def test_it_goes_on_after_a_kill_by_the_same_command(shown: list[tuple[str, str]], place: Path) -> None:
     [*_, (arguments, output)] = commands(shown)
     *first, _ = arguments
