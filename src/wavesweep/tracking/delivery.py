@@ -71,13 +71,13 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
         raise LeftAlone(f"the run has {status} there, and this is an older copy of it; remove that")
     if status != "running":
         client.set_tag(run_id, names.STATUS, "running")
+    if info.status in ("killed", "failed"):
+        client.set_terminated(run_id, STATUS[info.status], info.ended)  # at once: time may be short
     _log_params_and_tags(client, experiment_id, run_id, directory, info, tracking)
     if info.sweep_id and not directory.is_sweep and "mlflow.parentRunId" not in run.data.tags:
         _log_parent(client, experiment_id, run_id, directory)
     if info.ended is None and run.info.status != "RUNNING":
         client.update_run(run_id, "RUNNING")  # resumed
-    if info.status in ("killed", "failed"):
-        client.set_terminated(run_id, STATUS[info.status], info.ended)  # at once: time may be short
     rows, there = directory.read_metrics(), {} if there is None else there
     client.log_batch(run_id, _points(rows[there.get(run_id, 0) :]))
     there[run_id] = len(rows)
