@@ -23,7 +23,7 @@ from tests.support.records import Record, for_mlflow, in_mlflow
 from tests.support.servers import Server
 from wavesweep.runs.directory import RunDirectory
 
-SHORT, LONG = 260, 1200
+SHORT, LONG = 260, 2400
 """Epochs of trainings that last for seconds, with more points than one request takes."""
 TEN_SECONDS = (
     "dataset.num_series=20", "dataset.length=200", "model=small",

@@ -106,7 +106,11 @@ def for_mlflow(directory: RunDirectory) -> Record:
     values = flatten(yaml.safe_load(directory.config.read_text()))
     keys = {key for row in rows for key in filter(is_metric, row)}
     kept = directory.read_kept_epoch()
-    params = {key: str(value) for key, value in values.items() if not key.startswith("tracking.")} | info.choices
+    params = (
+        {key: str(value) for key, value in values.items() if not key.startswith("tracking.")}
+        | info.choices
+        | info.params
+    )
     overridden = {override.partition("=")[0] for override in info.overrides}
     main = {"seed", "forecast.context", "forecast.horizon", *info.choices, *overridden} & params.keys()
     main |= {key for key in params if key.startswith("model.")} - {"model.kind"}

@@ -135,3 +135,16 @@ def test_a_sweep_over_many_keys_still_has_a_view(store: tuple[MlflowClient, str]
     publish(*store, sweep_view(replace(SWEEP, varied=varied)))  # type: ignore[arg-type]
     [text] = tags(store).values()
     assert len(text) <= MOST_CHARACTERS
+
+
+@pytest.mark.parametrize("sweep_id", ["my 'own' sweep", "Ünïcode & co", "x" * 250])
+def test_a_sweep_of_any_name_has_a_view_of_its_runs(sweep_id: str, store: tuple[MlflowClient, str]) -> None:
+    client, experiment_id = store
+    view = sweep_view(replace(SWEEP, sweep_id=sweep_id))
+    publish(*store, view)
+    assert [*tags(store)] == [view.id]
+    ours = {"wavesweep.sweep_id": sweep_id, "mlflow.parentRunId": "any"}
+    run = client.create_run(experiment_id, tags=ours)
+    client.create_run(experiment_id, tags=ours | {"wavesweep.sweep_id": "another"})
+    [found] = client.search_runs([experiment_id], view.state["searchFilter"])
+    assert found.info.run_id == run.info.run_id

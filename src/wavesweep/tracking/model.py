@@ -53,6 +53,9 @@ def log_model(client: "MlflowClient", run: "Run", directory: RunDirectory, point
     of_model = [Metric(one.key, one.value, one.timestamp, one.step, model.model_id) for one in points]
     client.log_batch(run.info.run_id, of_model)
     _link(client, run, model.model_id)
+    oldest = _find(client, run, directory.read_info())  # a request may have been carried out late
+    if oldest and oldest.model_id != model.model_id:
+        log_model(client, run, directory, points)
 
 
 def _record(client: "MlflowClient", run: "Run", directory: RunDirectory) -> "LoggedModel":

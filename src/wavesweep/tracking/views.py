@@ -6,6 +6,7 @@ their form, the plain list of runs opens instead.
 
 import base64
 import json
+import re
 import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +24,7 @@ RUNS, SWEEPS = "wavesweep.runs", "wavesweep.sweeps"
 
 TAG = "mlflow.sharedViewState."
 MARK = "wavesweep"  # a key of what is written here; MLflow drops it where a user saves another view in its place
-MOST_SWEEPS, MOST_CHARACTERS, MOST_KEYS = 50, 20_000, 12
+MOST_SWEEPS, MOST_CHARACTERS, MOST_KEYS, MOST_NAME = 50, 20_000, 12, 200
 WIDTH, WIDE = 90, 200  # pixels; the wide ones show an error's 17 digits with its exponent
 COUNTED = ("finished", "pruned", "diverged", "failed")
 SECTION = "wavesweep"
@@ -53,14 +54,15 @@ class View(NamedTuple):
 
 
 def of_sweep(sweep_id: str) -> str:
-    """Return the id of the view of a sweep's runs."""
-    return f"wavesweep.sweep.{sweep_id}"
+    """Return the id of the view of a sweep's runs, of characters that a tag's name may have."""
+    return "wavesweep.sweep." + re.sub(r"[^A-Za-z0-9_.-]", "_", sweep_id)[:MOST_NAME]
 
 
 def sweep_view(sweep: RunInfo) -> View:
     """Return the view of a sweep's runs, drawn by what varies."""
     kinds = dict(list(sweep.varied.items())[:MOST_KEYS])
-    where = f"tags.`{SWEEP_ID}` = '{sweep.sweep_id}' AND tags.`mlflow.parentRunId` LIKE '%'"
+    quote = '"' if "'" in str(sweep.sweep_id) else "'"
+    where = f"tags.`{SWEEP_ID}` = {quote}{sweep.sweep_id}{quote} AND tags.`mlflow.parentRunId` LIKE '%'"
     axes = {key: names.log10(key) if kind == "log" else key for key, kind in kinds.items()}
     scatters = [_scatter(axes[key]) for key, kind in kinds.items() if kind != "values" or key == "seed"]
     charts = [_curves(metric("val", SCALED)), _parallel([*axes.values()]), *scatters]
