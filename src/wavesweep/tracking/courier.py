@@ -64,7 +64,8 @@ class Courier(AbstractContextManager["Courier"]):
                 last = self._ended.wait(pause)
                 began = time.thread_time()
                 self._send()
-                pause = max(2.0, 50 * (time.thread_time() - began) * bool(pause))  # the first connects, once
+                counts = bool(pause) or not self.directory.is_sweep  # a sweep's process has time to connect
+                pause = max(2.0, 50 * (time.thread_time() - began) * counts)
                 if last or (self._ended.is_set() and not self.delivered):
                     return
 
