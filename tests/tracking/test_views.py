@@ -55,7 +55,7 @@ def state(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("view", [sweep_view(SWEEP), runs_view(), sweeps_view()], ids=lambda view: view.id)
 def test_a_view_is_what_mlflow_reads(view: View, store: tuple[MlflowClient, str]) -> None:
-    publish(*store, view)
+    publish(*store, [view])
     [(name, text)] = tags(store).items()
     content = json.loads(text)
     assert name == view.id
@@ -81,18 +81,18 @@ def test_a_sweep_is_drawn_by_what_it_varies() -> None:
 
 def test_writing_again_changes_nothing(store: tuple[MlflowClient, str]) -> None:
     for _ in range(2):
-        publish(*store, sweep_view(SWEEP))
-        publish(*store, runs_view())
+        publish(*store, [sweep_view(SWEEP)])
+        publish(*store, [runs_view()])
     before = tags(store)
-    publish(*store, sweep_view(SWEEP))
+    publish(*store, [sweep_view(SWEEP)])
     assert tags(store) == before
     assert len(before) == 2
 
 
 def test_a_view_that_we_wrote_is_brought_up_to_date(store: tuple[MlflowClient, str]) -> None:
-    publish(*store, sweep_view(SWEEP))
+    publish(*store, [sweep_view(SWEEP)])
     other = replace(SWEEP, varied={"model": "values"})
-    publish(*store, sweep_view(other))
+    publish(*store, [sweep_view(other)])
     assert state(tags(store)[of_sweep(str(SWEEP.sweep_id))]) == sweep_view(other).state
 
 
@@ -102,7 +102,7 @@ def test_a_view_that_we_wrote_is_brought_up_to_date(store: tuple[MlflowClient, s
 def test_a_view_that_a_user_saved_in_its_place_stays(theirs: str, store: tuple[MlflowClient, str]) -> None:
     client, experiment_id = store
     client.set_experiment_tag(experiment_id, TAG + runs_view().id, theirs)
-    publish(*store, runs_view())
+    publish(*store, [runs_view()])
     assert tags(store) == {runs_view().id: theirs}
 
 
@@ -113,9 +113,8 @@ def test_of_sweeps_the_newest_are_kept_and_nothing_else_is_removed(store: tuple[
         client.set_experiment_tag(experiment_id, TAG + name, text)
     numbers = [*range(MOST_SWEEPS), MOST_SWEEPS + 1, MOST_SWEEPS]
     for number in numbers:
-        publish(*store, sweep_view(replace(SWEEP, sweep_id=f"{99 - number}", started=number + 1)))
-    for view in (runs_view(), sweeps_view()):
-        publish(*store, view)
+        publish(*store, [sweep_view(replace(SWEEP, sweep_id=f"{99 - number}", started=number + 1))])
+    publish(*store, [runs_view(), sweeps_view()])
     kept = {of_sweep(f"{99 - number}") for number in range(2, MOST_SWEEPS + 2)}
     assert tags(store).keys() == kept | others.keys() | {runs_view().id, sweeps_view().id}
 
@@ -126,13 +125,13 @@ def test_a_view_that_another_process_has_just_removed_is_gone(
     remove = MlflowClient.delete_experiment_tag
     monkeypatch.setattr(MlflowClient, "delete_experiment_tag", lambda *args: remove(*args) or remove(*args))
     for number in range(MOST_SWEEPS + 1):
-        publish(*store, sweep_view(replace(SWEEP, sweep_id=str(number), started=number)))
+        publish(*store, [sweep_view(replace(SWEEP, sweep_id=str(number), started=number))])
     assert tags(store).keys() == {of_sweep(str(number)) for number in range(1, MOST_SWEEPS + 1)}
 
 
 def test_a_sweep_over_many_keys_still_has_a_view(store: tuple[MlflowClient, str]) -> None:
     varied = {f"group.{'long_' * 40}{number}": "log" for number in range(100)}
-    publish(*store, sweep_view(replace(SWEEP, varied=varied)))  # type: ignore[arg-type]
+    publish(*store, [sweep_view(replace(SWEEP, varied=varied))])  # type: ignore[arg-type]
     [text] = tags(store).values()
     assert len(text) <= MOST_CHARACTERS
 
@@ -141,7 +140,7 @@ def test_a_sweep_over_many_keys_still_has_a_view(store: tuple[MlflowClient, str]
 def test_a_sweep_of_any_name_has_a_view_of_its_runs(sweep_id: str, store: tuple[MlflowClient, str]) -> None:
     client, experiment_id = store
     view = sweep_view(replace(SWEEP, sweep_id=sweep_id))
-    publish(*store, view)
+    publish(*store, [view])
     assert [*tags(store)] == [view.id]
     ours = {"wavesweep.sweep_id": sweep_id, "mlflow.parentRunId": "any"}
     run = client.create_run(experiment_id, tags=ours)

@@ -7,8 +7,6 @@ import re
 import shlex
 import signal
 import socket
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from urllib.error import URLError
@@ -18,21 +16,14 @@ from urllib.request import urlopen
 import pytest
 
 from tests.support.commands import SMALL, Command, environment, free_port, light_command
-from tests.support.forking import Process, heavy
-from tests.support.processes import Started, start
+from tests.support.forking import heavy
+from tests.support.processes import start
+from tests.support.trees import children, wait_until
 from wavesweep.cli.arguments import split_place
 from wavesweep.ui.browser import has_display
 
 QUICK = (*SMALL, "model=linear")
 LINK = re.compile(r"http://[^ \n]+")
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def is_gone(group: int) -> bool:
@@ -41,11 +32,6 @@ def is_gone(group: int) -> bool:
         os.killpg(group, 0)
         return False
     return True
-
-
-def servers(process: Process | Started) -> list[int]:
-    """Return the groups of processes that a command has started."""
-    return [int(text) for text in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
 @pytest.mark.slow
@@ -57,7 +43,7 @@ def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp
     options = ("--port", str(port), "--workers", "1")
     process = heavy().start("ui", *options, cwd=tmp_path, environment=environment(), out=said, err=said)
     try:
-        until(lambda: "Ctrl-C" in said.read_text())
+        wait_until(lambda: "Ctrl-C" in said.read_text(), 60)
         *before, latest, runs, sweeps, end = said.read_text().splitlines()
         assert end == "Ctrl-C ends the server"
         for line, view in ((runs, "wavesweep.runs"), (sweeps, "wavesweep.sweeps"), (latest, "wavesweep.sweep.")):
@@ -78,7 +64,7 @@ def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp
         assert others == LINK.findall(runs)[0]
         run_id = re.findall("/runs/([0-9a-f]{32})", page)[0]
         assert page in wavesweep("ui", run_id[:9]).stdout
-        [group] = servers(process)
+        [group] = children(process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         code = process.wait(20)
@@ -98,12 +84,12 @@ def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp
 )
 def test_however_it_ends_nothing_is_left(tmp_path: Path, signum: signal.Signals, code: int, early: bool) -> None:
     process = start(tmp_path, "ui", "--port", str(free_port()))
-    until(lambda: bool(servers(process)))
-    [group] = servers(process)
-    until(lambda: early or "Ctrl-C" in (tmp_path / "said").read_text())
+    wait_until(lambda: bool(children(process.pid)))
+    [group] = children(process.pid)
+    wait_until(lambda: early or "Ctrl-C" in (tmp_path / "said").read_text(), 60)
     process.send_signal(signum)
     assert process.wait(20) == code
-    until(lambda: is_gone(group), 20)
+    wait_until(lambda: is_gone(group), 20)
 
 
 @pytest.mark.slow
@@ -210,7 +196,7 @@ def test_a_browser_opens_where_a_terminal_has_a_display(server: str, tmp_path: P
         arguments = ["ui", f"tracking.uri={server}", "tracking.experiment=browsed", *more]
         process = heavy().start(*arguments, cwd=tmp_path, environment=variables, out=name, err=name)
         assert process.wait() == 0
-    until(opened.exists)
+    wait_until(opened.exists)
     os.close(theirs)
     said = os.read(ours, 1 << 16).decode()
     os.close(ours)

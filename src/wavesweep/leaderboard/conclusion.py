@@ -35,6 +35,9 @@ class SweepCourier(Courier):
         tracking: Where to.
     """
 
+    share = 0.1  # its process waits for workers else
+    moment = 0.5  # since those may have taken all the time that a signal leaves
+
     def __init__(self, sweep: SweepDirectory, tracking: Tracking) -> None:
         self.sweep = sweep
         super().__init__(SweepRecord(sweep.path), tracking)

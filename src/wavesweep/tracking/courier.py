@@ -11,11 +11,9 @@ from wavesweep.tracking.delivery import LeftAlone, deliver, log
 from wavesweep.tracking.store import SECONDS_AFTER_SIGNAL, SECONDS_AT_THE_END
 from wavesweep.tracking.store_errors import reason
 
-SECONDS_OF_A_SWEEP = 0.5  # to let MLflow know that it was killed, though its workers took their time to end
-
 
 class Courier(AbstractContextManager["Courier"]):
-    """Delivers a run in the background while it trains, spaced such that this costs a fiftieth of the time at most.
+    """Delivers a run in the background while it trains, spaced such that this costs a small share of the time.
 
     What fails is tried again later: training goes on, and the run's directory holds all.
 
@@ -29,6 +27,8 @@ class Courier(AbstractContextManager["Courier"]):
         left_alone: Whether MLflow's record is not ours to change.
     """
 
+    share = 0.02  # of the time, that this may cost
+    moment = 0.0  # seconds for the end of a run, however long ago a signal came
     patience = SECONDS_AT_THE_END  # with the end of a run; of a sweep's runs, only the first waits for a silent server
 
     def __init__(self, directory: RunDirectory, tracking: Tracking) -> None:
@@ -50,9 +50,9 @@ class Courier(AbstractContextManager["Courier"]):
         """Deliver for the last time, since the run has ended; wait for it, after a signal only for a moment."""
         self.directory.undelivered.touch()
         self._ended.set()
-        began, least = time.monotonic(), SECONDS_OF_A_SWEEP * self.directory.is_sweep
+        began = time.monotonic()
         while self._thread.is_alive() and time.monotonic() - began < Courier.patience:
-            if signals.waited() > SECONDS_AFTER_SIGNAL and time.monotonic() - began > least:
+            if signals.waited() > SECONDS_AFTER_SIGNAL and time.monotonic() - began > self.moment:
                 return
             self._thread.join(0.05)
         Courier.patience = SECONDS_AT_THE_END if self.has_all else SECONDS_AFTER_SIGNAL
@@ -64,8 +64,7 @@ class Courier(AbstractContextManager["Courier"]):
                 last = self._ended.wait(pause)
                 began = time.thread_time()
                 self._send()
-                counts = bool(pause) or not self.directory.is_sweep  # a sweep's process has time to connect
-                pause = max(2.0, 50 * (time.thread_time() - began) * counts)
+                pause = max(2.0, (time.thread_time() - began) / self.share)
                 if last or (self._ended.is_set() and not self.delivered):
                     return
 

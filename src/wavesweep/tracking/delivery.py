@@ -83,8 +83,8 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
     there[run_id] = len(rows)
     if info.inputs:
         client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
-    for view in _views(directory, info):
-        publish(client, experiment_id, view)
+    if views := _views(directory, info):
+        publish(client, experiment_id, views)
     if info.ended is not None:
         _log_artifacts(client, run_id, directory)
         if info.status == "finished" and directory.model in directory.artifacts():

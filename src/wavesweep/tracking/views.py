@@ -8,6 +8,7 @@ import base64
 import json
 import re
 import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -89,23 +90,27 @@ def sweeps_view() -> View:
     return View(SWEEPS, "sweeps", 0, _state(where, ["sampler", "pruner", "jobs"], scores, charts))
 
 
-def publish(client: "MlflowClient", experiment_id: str, view: View) -> None:
-    """Write a view, unless it is there, or a user has saved another in its place; of sweeps', keep the newest."""
+def publish(client: "MlflowClient", experiment_id: str, views: Iterable[View]) -> None:
+    """Write views, but those that are there, or that a user has replaced by another; of sweeps', keep the newest."""
     from mlflow.exceptions import MlflowException
 
-    packed = base64.b64encode(zlib.compress(json.dumps(view.state).encode(), 9)).decode()
-    times = {"createdAt": view.created, "updatedAt": view.created}
-    value = json.dumps({"name": view.name, **times, "state": f"deflate;{packed}", MARK: 1})
-    tag, tags = TAG + view.id, dict(client.get_experiment(experiment_id).tags)
-    before = tags.get(tag, "")
-    if before == value or (before and not _is_ours(before)) or len(value) > MOST_CHARACTERS:
-        return
-    client.set_experiment_tag(experiment_id, tag, value)
-    tags[tag] = value
+    tags = dict(client.get_experiment(experiment_id).tags)
+    for view in views:
+        tag, value, before = TAG + view.id, _pack(view), tags.get(TAG + view.id, "")
+        if before != value and (not before or _is_ours(before)) and len(value) <= MOST_CHARACTERS:
+            client.set_experiment_tag(experiment_id, tag, value)
+            tags[tag] = value
     sweeps = [key for key, text in tags.items() if key.startswith(TAG + of_sweep("")) and _is_ours(text)]
     for key in sorted(sweeps, key=lambda key: json.loads(tags[key])["createdAt"])[:-MOST_SWEEPS]:
         with suppress(MlflowException):  # where another process was faster
             client.delete_experiment_tag(experiment_id, key)
+
+
+def _pack(view: View) -> str:
+    """Return a view as MLflow keeps it."""
+    packed = base64.b64encode(zlib.compress(json.dumps(view.state).encode(), 9)).decode()
+    times = {"createdAt": view.created, "updatedAt": view.created}
+    return json.dumps({"name": view.name, **times, "state": f"deflate;{packed}", MARK: 1})
 
 
 def _is_ours(text: str) -> bool:
