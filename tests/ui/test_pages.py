@@ -100,8 +100,9 @@ def test_the_sweep_leads_to_its_best_run_and_shows_its_picture(place: Path, link
         expect(picture).to_be_visible(timeout=20_000)
         assert picture.evaluate("image => image.naturalWidth") > 100
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        page.get_by_role("link", name=best, exact=True).first.click()
-        expect(page.get_by_text(re.compile(f"^{best} ")).first).to_be_visible(timeout=20_000)
+        with page.expect_popup() as opening:
+            page.get_by_role("link", name=best, exact=True).first.click()
+        expect(opening.value.get_by_role("heading", name=re.compile(f"^{best} "))).to_be_visible(timeout=20_000)
     assert not errors
 
 
