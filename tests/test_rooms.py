@@ -19,16 +19,16 @@ SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
 # A room may use those before it, and itself; what stands at the top of the package, the doors, may use all.
 CHAIN = ["base", "data", "models", "training", "config", "runs", "tracking", "ui", "leaderboard", "reproduction", "cli"]
 MAY_USE = dict(zip(CHAIN, map(set, accumulate([room] for room in CHAIN)), strict=True))
-MAY_USE |= {"sweeps": {"base", "sweeps"}, "launcher": {"base", "launcher"}}
+MAY_USE |= {"search": {"base", "search"}, "sweeps": {"base", "search", "sweeps"}, "launcher": {"base", "launcher"}}
 for above in ("leaderboard", "cli"):
-    MAY_USE[above].add("sweeps")
+    MAY_USE[above] |= {"search", "sweeps"}
 
 MOST_FILES, MOST_LINES, MOST_FLOORS = 9, 250, 10
 LIBRARIES = {
     "mlflow": {"tracking", "reproduction"},
-    "optuna": {"sweeps", "leaderboard"},
+    "optuna": {"search", "sweeps", "leaderboard"},
     "torch": {"models", "training", "config", "runs", "tracking"},
-    "hydra": {"config", "sweeps", "launcher", "leaderboard", "cli"},
+    "hydra": {"config", "search", "sweeps", "launcher", "leaderboard", "cli"},
     "omegaconf": {"config", "sweeps", "launcher", "leaderboard", "cli"},
 }
 """The rooms that may use a library; all may use the others."""

@@ -17,8 +17,9 @@ from tests.support.made import Outcome, change, make, record, values
 from wavesweep.leaderboard import charts
 from wavesweep.leaderboard.ranking import rank
 from wavesweep.leaderboard.table import show, text, to_csv, to_markdown
-from wavesweep.sweeps.space import Dimension, Interval
-from wavesweep.sweeps.store import State, SweepDirectory
+from wavesweep.search.space import Dimension, Interval
+from wavesweep.search.trials import State
+from wavesweep.sweeps.store import SweepDirectory
 
 DATA = Dimension("dataset", ("sine",))
 MODEL = Dimension("model", ("tiny", "small", "medium"))

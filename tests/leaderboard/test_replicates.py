@@ -9,9 +9,10 @@ from hydra.types import RunMode
 from tests.support.made import conf_loader, make, stored
 from wavesweep.leaderboard.ranking import rank
 from wavesweep.leaderboard.table import text
+from wavesweep.search.space import Dimension, grid_overrides, grid_size, parse_dimensions
+from wavesweep.search.trials import Trial
 from wavesweep.sweeps.composition import by_hydra, group_keys
-from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, parse_dimensions
-from wavesweep.sweeps.store import SweepDirectory, Trial
+from wavesweep.sweeps.store import SweepDirectory
 
 Swept = Callable[..., SweepDirectory]
 

@@ -11,7 +11,7 @@ from wavesweep.config.config import MOST_NAME
 from wavesweep.config.groups import groups
 from wavesweep.runs.description import configuration, in_short, last_parts, origin_name, run_name, sweep_name
 from wavesweep.runs.info import INFO, RunInfo
-from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size
+from wavesweep.search.space import Dimension, grid_overrides, grid_size
 
 GROUPS = groups()
 SHOWN = 20

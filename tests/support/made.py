@@ -14,9 +14,10 @@ from hydra.core.utils import setup_globals
 from wavesweep.config.groups import conf_dir
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
+from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid
+from wavesweep.search.trials import State, Trial
 from wavesweep.sweeps.composition import Composer, save
-from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid
-from wavesweep.sweeps.store import Plan, State, Stored, SweepDirectory, Trial
+from wavesweep.sweeps.store import Plan, Stored, SweepDirectory
 
 Outcome = float | State | None
 """The objective of a job that has finished, else its state."""

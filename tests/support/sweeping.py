@@ -18,7 +18,8 @@ from tests.support.commands import SMALL
 from tests.support.trees import children
 from wavesweep.config.composing import compose
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.sweeps.store import SweepDirectory, Trial
+from wavesweep.search.trials import Trial
+from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.tracking.store import connect
 
 QUICK = (*SMALL, "model=tiny")

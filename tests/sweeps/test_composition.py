@@ -16,6 +16,8 @@ from omegaconf.errors import OmegaConfBaseException
 from tests.support.made import stored
 from tests.support.options import POOL
 from wavesweep.base.errors import Refused
+from wavesweep.search.space import grid_overrides, grid_size, parse_dimensions
+from wavesweep.search.trials import Trial
 from wavesweep.sweeps.composition import (
     FOR_WORKERS,
     Composer,
@@ -24,8 +26,6 @@ from wavesweep.sweeps.composition import (
     group_keys,
     with_hydra,
 )
-from wavesweep.sweeps.space import grid_overrides, grid_size, parse_dimensions
-from wavesweep.sweeps.store import Trial
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 
 from tests.support.options import POOL
 from wavesweep.base.errors import Refused
-from wavesweep.sweeps.space import Dimension, Interval, grid_overrides, grid_size, parse_dimensions
+from wavesweep.search.space import Dimension, Interval, grid_overrides, grid_size, parse_dimensions
 
 
 @pytest.mark.parametrize("seed", range(20))

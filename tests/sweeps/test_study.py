@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wavesweep.sweeps.study import Study
 
 from tests.support.made import make
+from wavesweep.search.space import Dimension, Interval, grid_overrides
+from wavesweep.search.trials import State, Trial
 from wavesweep.sweeps.composition import parse
-from wavesweep.sweeps.space import Dimension, Interval, grid_overrides
-from wavesweep.sweeps.store import State, SweepDirectory, Trial
-from wavesweep.sweeps.study import Study
+from wavesweep.sweeps.store import SweepDirectory
 
 RATE = Dimension("optimizer.lr", interval=Interval(1e-5, 1e-1, integer=False, log=True))
 ORDER = Dimension("+model.order", interval=Interval(2, 90, integer=True, log=True))

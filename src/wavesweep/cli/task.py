@@ -32,7 +32,7 @@ from wavesweep.runs.description import origin_name, run_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import Prepared, prepare
-from wavesweep.sweeps.space import Dimension, varied
+from wavesweep.search.space import Dimension, varied
 from wavesweep.sweeps.store import Plan, SweepDirectory
 from wavesweep.sweeps.task import SweepTask, report
 from wavesweep.tracking.store import require

@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.visualization import matplotlib as optunas
 
 from wavesweep.leaderboard.ranking import Leaderboard
-from wavesweep.sweeps.space import Dimension, Interval, Value, varied
+from wavesweep.search.space import Dimension, Interval, Value, varied
 from wavesweep.sweeps.store import SweepDirectory
 
 SIZE = 6.8  # inches across, of 100 pixels: as many as MLflow's description has on a small screen

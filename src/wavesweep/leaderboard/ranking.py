@@ -11,8 +11,9 @@ from typing import NamedTuple
 from wavesweep.base.names import KEPT_EPOCH, SCALED, baseline_score, metric
 from wavesweep.runs.description import BASELINES
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.sweeps.space import Dimension, Value, varied
-from wavesweep.sweeps.store import ENDED, Plan, SweepDirectory, Trial
+from wavesweep.search.space import Dimension, Value, varied
+from wavesweep.search.trials import ENDED, Trial
+from wavesweep.sweeps.store import Plan, SweepDirectory
 
 STATES = (*ENDED, "interrupted", "running", "waiting")
 

@@ -15,8 +15,9 @@ from wavesweep.base.errors import Refused, relative
 from wavesweep.base.redaction import without_password
 from wavesweep.leaderboard.ranking import Leaderboard, Row, shown_number, states, without_seed
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.sweeps.space import Value
-from wavesweep.sweeps.store import SweepDirectory, Trial
+from wavesweep.search.space import Value
+from wavesweep.search.trials import Trial
+from wavesweep.sweeps.store import SweepDirectory
 
 MOST, MOST_IN_MLFLOW = 20, 10  # rows that are shown, here and there, whose notes are short; all are in the CSV
 MOST_LINKED = 3  # trials of a row

@@ -10,8 +10,9 @@ from wavesweep.base.errors import Refused
 from wavesweep.base.redaction import without_password
 from wavesweep.base.repeating import repeating
 from wavesweep.base.terminal import bar, interactive
-from wavesweep.sweeps.space import varied
-from wavesweep.sweeps.store import ENDED, Plan, SweepDirectory, Trial
+from wavesweep.search.space import varied
+from wavesweep.search.trials import ENDED, Trial
+from wavesweep.sweeps.store import Plan, SweepDirectory
 
 SECONDS_BETWEEN_LOOKS = 0.3
 

@@ -6,7 +6,7 @@ What stands here is all that there is of a sweep: workers, the live view, `resum
 import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,14 +15,13 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.base.files import check_plain, read_small, within, write_atomically
-from wavesweep.sweeps.space import Dimension, grid_overrides, grid_size, is_grid
+from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid
+from wavesweep.search.trials import Trial
 
 SWEEP = "sweep.json"  # in a sweep's directory: what it is to do
 MOST_TRIALS = 100_000
 MOST_BYTES = 1 << 22  # of a plan, which may list thousands of values
 SECONDS_FOR_A_LOOK = 1.0  # for which a worker may hold the sweep's lock, to see whether it is free
-State = Literal["waiting", "running", "interrupted", "finished", "diverged", "pruned", "failed"]
-ENDED = ("finished", "diverged", "pruned", "failed")
 
 
 @dataclass(frozen=True)
@@ -87,42 +86,6 @@ class Plan:
         values = [one.values if one.key in self.groups else (one.typical(number),) for one in self.dimensions]
         keys = [one.key for one in self.dimensions]
         return [[f"{key}={value}" for key, value in zip(keys, chosen, strict=True)] for chosen in product(*values)]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One job of a sweep, however often it is interrupted or tried again.
-
-    Attributes:
-        number: From 0.
-        overrides: That make its configuration.
-        state: How it stands; one whose worker is gone counts as running until another worker looks.
-        objective: What the job returned, lower is better; None unless it has finished.
-        reason: Why it failed, in one line.
-        directory: Of its run, as seen from the sweep's; empty before it began.
-        seconds: Spent on it, interrupted attempts included.
-        launch: The start of the sweep that ran it last.
-        deaths: How many workers died while they held it.
-        marks: What the pruner remembers of it.
-    """
-
-    number: int
-    overrides: list[str]
-    state: State = "waiting"
-    objective: float | None = None
-    reason: str = ""
-    directory: str = ""
-    seconds: float = 0.0
-    launch: str = ""
-    deaths: int = 0
-    marks: dict[str, float] = field(default_factory=dict)
-
-    __pydantic_config__ = ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants")  # of marks
-
-    @property
-    def ended(self) -> bool:
-        """Whether no worker needs to look at it any more."""
-        return self.state in ENDED
 
 
 class SweepDirectory:

@@ -16,8 +16,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.trial import TrialState
 
-from wavesweep.sweeps.space import Dimension
-from wavesweep.sweeps.store import Plan, SweepDirectory, Trial
+from wavesweep.search.space import Dimension
+from wavesweep.search.trials import Trial
+from wavesweep.sweeps.store import Plan, SweepDirectory
 
 Reports = Callable[[Path], dict[int, float]]
 """Reads from a run's directory the objective at each recorded epoch."""

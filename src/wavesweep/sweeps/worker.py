@@ -23,9 +23,10 @@ from wavesweep.base.files import check_plain, within
 from wavesweep.base.redaction import without_password
 from wavesweep.base.repeating import repeating
 from wavesweep.base.signals import Interrupted
+from wavesweep.search.space import grid_overrides
+from wavesweep.search.trials import Trial
 from wavesweep.sweeps.composition import from_files, with_hydra
-from wavesweep.sweeps.space import grid_overrides
-from wavesweep.sweeps.store import SweepDirectory, Trial
+from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.task import SweepTask, heard_by
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Queue:
         if trial.ended:
             self._open.remove(number)
             return None
-        trial = replace(trial, state="running", launch=self.launch)
+        trial = replace(trial, state="running", launch=self.launch, began=time.time())
         self.sweep.write_trial(trial)
         return trial
 
@@ -169,7 +170,7 @@ class Shift:
         began, returned = time.monotonic(), None
         self.trial = trial
         try:
-            with heard_by(self._hear if self.plan.pruner else None):
+            with heard_by(self._hear):
                 returned = self._run_job()
             outcome = _outcome(returned._return_value)  # an error, if the job raised one
             if outcome["state"] == "pruned":  # for whom the sweep works, that is no error
@@ -195,7 +196,9 @@ class Shift:
     def _hear(self, step: int, objective: float, steps: int) -> None:
         """Keep what the job reports; end it if the pruner gives it up, else record what that wants to remember."""
         self.task.keep_report(self.sweep.path / self.trial.directory, step, objective)
-        if step >= steps:  # what is done is not given up
+        if steps != self.trial.steps:
+            self._record(steps=steps)
+        if not self.plan.pruner or step >= steps:  # what is done is not given up
             return
         pruned, marks = self.study.give_up(self.trial, step, objective, steps)
         if pruned:  # its marks aren't recorded, or a job whose end isn't recorded would count as asked

@@ -1,0 +1,85 @@
+"""What replicates show together: means, and how sure they are.
+
+Errors span decades: where all are positive, they are compared as logarithms, their mean is the geometric one, and what
+tells two configurations apart is a ratio. Else means are arithmetic, and differences tell.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+LEVEL = 0.95
+
+
+class Estimate(NamedTuple):
+    """A mean, and the interval that covers the true one in 95 of 100 cases.
+
+    Attributes:
+        value: The mean.
+        low: Where the interval begins; None where the values are too few to tell.
+        high: Where it ends.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def all_positive(values: list[float]) -> bool:
+    """Say whether values are to be compared as logarithms."""
+    return all(value > 0 for value in values)
+
+
+def mean(values: list[float], *, logarithmic: bool) -> float:
+    """Return the mean, the same whatever the order, and of a single value that value to the last bit."""
+    if len(values) == 1:
+        return values[0]
+    return math.exp(statistics.fmean(map(math.log, values))) if logarithmic else statistics.fmean(values)
+
+
+def estimate(values: list[float], *, logarithmic: bool) -> Estimate:
+    """Return the mean with its interval.
+
+    Args:
+        values: At least one, finite; positive where they are logarithmic.
+        logarithmic: Whether to average logarithms.
+
+    Source:
+        Student (1908): t on the values or on their logarithms, taken as drawn from one normal distribution.
+    """
+    value = mean(values, logarithmic=logarithmic)
+    if len(values) < 2:
+        return Estimate(value)
+    from scipy.special import stdtrit
+
+    to, back = _scale(logarithmic)
+    scaled = list(map(to, values))
+    half = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2)) * statistics.stdev(scaled) / math.sqrt(len(values))
+    centre = statistics.fmean(scaled)
+    return Estimate(value, back(centre - half), back(centre + half))
+
+
+def paired(values: Mapping[str, float], others: Mapping[str, float], *, logarithmic: bool) -> Estimate | None:
+    """Return by how much one configuration's objective is above another's, on the seeds that both ran on.
+
+    They share data and first weights seed by seed: most of what differs between seeds cancels.
+
+    Args:
+        values: The objective by seed.
+        others: Likewise, of the configuration that it is compared with.
+        logarithmic: Whether to return a ratio; else a difference.
+
+    Returns:
+        None without a common seed.
+    """
+    common = values.keys() & others.keys()
+    if not common:
+        return None
+    if logarithmic:
+        return estimate([values[seed] / others[seed] for seed in sorted(common)], logarithmic=True)
+    return estimate([values[seed] - others[seed] for seed in sorted(common)], logarithmic=False)
+
+
+def _scale(logarithmic: bool) -> tuple[Callable[[float], float], Callable[[float], float]]:
+    return (math.log, math.exp) if logarithmic else (float, float)

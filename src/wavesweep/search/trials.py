@@ -1,0 +1,74 @@
+"""The trials of a sweep, and the configurations that they replicate: trials that differ in their seed alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import ConfigDict
+
+State = Literal["waiting", "running", "interrupted", "finished", "diverged", "pruned", "failed"]
+ENDED = ("finished", "diverged", "pruned", "failed")
+SEED = "seed"  # the key whose values make replicates
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One job of a sweep, however often it is interrupted or tried again.
+
+    Attributes:
+        number: From 0.
+        overrides: That make its configuration.
+        state: How it stands; one whose worker is gone counts as running until another worker looks.
+        objective: What the job returned, lower is better; None unless it has finished.
+        reason: Why it failed, or was pruned before it began, in one line.
+        directory: Of its run, as seen from the sweep's; empty before it began.
+        steps: How many it does in all, as it has reported; 0 before.
+        began: When it was last taken up, in seconds since 1970; 0 before.
+        seconds: Spent on it, interrupted attempts included.
+        launch: The start of the sweep that ran it last.
+        deaths: How many workers died while they held it.
+        marks: What the pruner remembers of it.
+    """
+
+    number: int
+    overrides: list[str]
+    state: State = "waiting"
+    objective: float | None = None
+    reason: str = ""
+    directory: str = ""
+    steps: int = 0
+    began: float = 0.0
+    seconds: float = 0.0
+    launch: str = ""
+    deaths: int = 0
+    marks: dict[str, float] = field(default_factory=dict)
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants")  # of marks
+
+    @property
+    def ended(self) -> bool:
+        """Whether no worker needs to look at it any more."""
+        return self.state in ENDED
+
+    @property
+    def configuration(self) -> tuple[str, ...]:
+        """Its overrides but that of the seed, which its replicates share."""
+        return tuple(text for text in self.overrides if not is_seed(text))
+
+    @property
+    def seed(self) -> str:
+        """Its seed as it is written in overrides; empty where that is not overridden."""
+        return next((text.partition("=")[2] for text in self.overrides if is_seed(text)), "")
+
+
+def is_seed(override: str) -> bool:
+    """Say whether an override is that of the seed."""
+    return override.partition("=")[0].lstrip("+~") == SEED
+
+
+def replicates(trials: Iterable[Trial]) -> list[list[Trial]]:
+    """Return trials in groups that share their configuration, in the order of their first."""
+    groups: dict[tuple[str, ...], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(trial.configuration, []).append(trial)
+    return list(groups.values())
