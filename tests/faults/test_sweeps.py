@@ -34,7 +34,7 @@ from tests.support.sweeping import (
 from tests.support.trees import gone
 from wavesweep.config.composing import compose
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.sweeps.worker import MOST_DEATHS
+from wavesweep.sweeps.queue import MOST_DEATHS
 from wavesweep.tracking.store import connect
 
 HERE = "hydra.sweep.dir=sweep"

@@ -14,10 +14,11 @@ from hydra.core.utils import setup_globals
 from wavesweep.config.groups import conf_dir
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
+from wavesweep.search.plan import Plan, Stored
 from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid
 from wavesweep.search.trials import State, Trial
 from wavesweep.sweeps.composition import Composer, save
-from wavesweep.sweeps.store import Plan, Stored, SweepDirectory
+from wavesweep.sweeps.store import SweepDirectory
 
 Outcome = float | State | None
 """The objective of a job that has finished, else its state."""

@@ -15,8 +15,8 @@ import pytest
 from tests.support.commands import environment
 from tests.support.sweeping import num_ended, states, trials
 from wavesweep.base.errors import Pruned
+from wavesweep.sweeps.queue import MOST_DEATHS
 from wavesweep.sweeps.task import REPORTS, SweepTask, heard_by, report
-from wavesweep.sweeps.worker import MOST_DEATHS
 
 PAGE = Path(__file__).parents[2] / "docs" / "sweeps.md"
 FENCE = re.compile(r"^```(python|yaml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

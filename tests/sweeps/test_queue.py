@@ -16,10 +16,12 @@ import pytest
 
 from tests.support.made import make
 from wavesweep.base.errors import Refused
+from wavesweep.search.plan import Stored
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.trials import State, Trial
-from wavesweep.sweeps.store import Stored, SweepDirectory
-from wavesweep.sweeps.worker import Queue, _outcome
+from wavesweep.sweeps.queue import Queue
+from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.sweeps.worker import _outcome
 
 SEEDS = Dimension("seed", tuple(map(str, range(30))))
 
@@ -78,7 +80,7 @@ WORKER = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-from wavesweep.sweeps.worker import Queue
+from wavesweep.sweeps.queue import Queue
 from wavesweep.sweeps.store import SweepDirectory
 
 queue = Queue(SweepDirectory(Path(sys.argv[1])), "a", lambda number: [f"seed={number}"])
@@ -148,10 +150,10 @@ def test_what_was_interrupted_is_there_again_and_costs_nothing(tmp_path: Path) -
         with queue.take() as trial:
             assert trial
             assert (trial.number, trial.deaths) == (0, 0)
-            sweep.write_trial(replace(trial, state="interrupted", marks={"a": 1.0}, directory="d", seconds=3.0))
+            sweep.write_trial(replace(trial, state="interrupted", directory="d", seconds=3.0))
     with queue.take() as trial:
         assert trial
-        assert (trial.marks, trial.directory, trial.seconds) == ({"a": 1.0}, "d", 3.0)
+        assert (trial.directory, trial.seconds) == ("d", 3.0)
 
 
 def test_deaths_are_charged_to_the_trial_that_was_held_within_one_start(tmp_path: Path) -> None:
@@ -198,7 +200,7 @@ def test_a_sweep_comes_back_from_its_files(tmp_path: Path) -> None:
     sweep.write_plan(replace(plan, configs={"": Stored("0.yaml", {"model": "tiny", "experiment": None})}))
     assert sweep.read_plan().dimensions == dimensions
     assert sweep.read_plan() == replace(plan, configs=sweep.read_plan().configs)
-    ended = ("finished", math.inf, "ü", "x/2", 9, 7.5, 0.5, "l", 1, {"rung": math.nan, "n": 3.0})
+    ended = ("finished", 0.25, "ü", "x/2", 9, 7.5, 0.5, "l", 1)
     trial = Trial(2, ["a=x", "+b=3", "~c="], *ended)
     sweep.write_trial(trial)
     assert repr(sweep.read_trials(plan)) == repr([trial])
@@ -213,7 +215,6 @@ def test_a_sweep_comes_back_from_its_files(tmp_path: Path) -> None:
         ({"overrides": []}, "its overrides are not those of the sweep"),
         ({"overrides": "seed=0"}, "overrides: Input should be a valid array"),
         ({"state": "asleep"}, "state: Input should be"),
-        ({"more": 1}, "more: Unexpected keyword argument"),
         ({"seconds": "1"}, "seconds: Input should be a valid number"),
         ({"directory": "../x"}, "must name a place within"),
     ],

@@ -32,8 +32,9 @@ from wavesweep.runs.description import origin_name, run_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import Prepared, prepare
+from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension, varied
-from wavesweep.sweeps.store import Plan, SweepDirectory
+from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.task import SweepTask, report
 from wavesweep.tracking.store import require
 from wavesweep.tracking.tracked_run import continue_or_execute, execute, prepare_alone, refuse_taken, warm_up

@@ -18,9 +18,10 @@ from wavesweep.runs.description import TEST_SCORE, origin_name, sweep_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.fingerprints import environment
 from wavesweep.runs.info import RunInfo, Status
+from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension
 from wavesweep.search.trials import ENDED, Trial
-from wavesweep.sweeps.store import Plan, SweepDirectory
+from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.tracking.courier import Courier
 from wavesweep.tracking.store import import_mlflow
 from wavesweep.tracking.sync import MISSING, deliver_all, seems_to_run

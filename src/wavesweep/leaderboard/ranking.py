@@ -11,9 +11,10 @@ from typing import NamedTuple
 from wavesweep.base.names import KEPT_EPOCH, SCALED, baseline_score, metric
 from wavesweep.runs.description import BASELINES
 from wavesweep.runs.directory import RunDirectory
+from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension, Value, varied
 from wavesweep.search.trials import ENDED, Trial
-from wavesweep.sweeps.store import Plan, SweepDirectory
+from wavesweep.sweeps.store import SweepDirectory
 
 STATES = (*ENDED, "interrupted", "running", "waiting")
 

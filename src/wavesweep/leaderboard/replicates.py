@@ -10,8 +10,9 @@ from omegaconf.errors import OmegaConfBaseException
 from wavesweep.base.errors import Refused
 from wavesweep.config.config import Tracking, parse
 from wavesweep.config.replicates import config_hash
+from wavesweep.search.plan import Plan
 from wavesweep.sweeps.composition import from_files
-from wavesweep.sweeps.store import Plan, SweepDirectory
+from wavesweep.sweeps.store import SweepDirectory
 
 NOWHERE = Tracking(uri="sqlite:///nowhere", experiment="none", required=False)  # the hash leaves it out
 

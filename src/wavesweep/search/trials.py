@@ -1,13 +1,14 @@
 """The trials of a sweep, and the configurations that they replicate: trials that differ in their seed alone."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import ConfigDict
 
 State = Literal["waiting", "running", "interrupted", "finished", "diverged", "pruned", "failed"]
 ENDED = ("finished", "diverged", "pruned", "failed")
+GIVEN_UP = ("pruned", "diverged")  # with the configuration, where a pruner is at work
 SEED = "seed"  # the key whose values make replicates
 
 
@@ -27,7 +28,6 @@ class Trial:
         seconds: Spent on it, interrupted attempts included.
         launch: The start of the sweep that ran it last.
         deaths: How many workers died while they held it.
-        marks: What the pruner remembers of it.
     """
 
     number: int
@@ -41,9 +41,8 @@ class Trial:
     seconds: float = 0.0
     launch: str = ""
     deaths: int = 0
-    marks: dict[str, float] = field(default_factory=dict)
 
-    __pydantic_config__ = ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants")  # of marks
+    __pydantic_config__ = ConfigDict(strict=True)  # what older versions kept besides is passed over
 
     @property
     def ended(self) -> bool:

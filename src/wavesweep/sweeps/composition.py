@@ -18,9 +18,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.base.errors import Refused, in_short, shown
 from wavesweep.base.files import leaves, read_yaml, within, write_yaml
+from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension
 from wavesweep.search.trials import Trial
-from wavesweep.sweeps.store import Plan, SweepDirectory
+from wavesweep.sweeps.store import SweepDirectory
 
 RESOLVERS = {"hydra", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "oc.select"}
 """The resolvers that stored configurations may call: none depends on the machine or the moment, looks elsewhere, or

@@ -10,9 +10,10 @@ from wavesweep.base.errors import Refused
 from wavesweep.base.redaction import without_password
 from wavesweep.base.repeating import repeating
 from wavesweep.base.terminal import bar, interactive
+from wavesweep.search.plan import Plan
 from wavesweep.search.space import varied
 from wavesweep.search.trials import ENDED, Trial
-from wavesweep.sweeps.store import Plan, SweepDirectory
+from wavesweep.sweeps.store import SweepDirectory
 
 SECONDS_BETWEEN_LOOKS = 0.3
 

@@ -13,9 +13,10 @@ from omegaconf.errors import OmegaConfBaseException
 from hydra_plugins.wavesweep.sweeper import Options
 from wavesweep.base.errors import Refused
 from wavesweep.base.terminal import say
+from wavesweep.search.plan import MOST_TRIALS, Plan, Stored
 from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, parse_dimensions
 from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, from_files, group_keys, save
-from wavesweep.sweeps.store import MOST_TRIALS, Plan, Stored, SweepDirectory
+from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.task import SweepTask
 
 log = logging.getLogger("wavesweep")

@@ -6,86 +6,20 @@ What stands here is all that there is of a sweep: workers, the live view, `resum
 import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.base.files import check_plain, read_small, within, write_atomically
-from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid
-from wavesweep.search.trials import Trial
+from wavesweep.search.plan import Plan
+from wavesweep.search.space import Dimension
+from wavesweep.search.trials import Trial, is_seed
 
 SWEEP = "sweep.json"  # in a sweep's directory: what it is to do
-MOST_TRIALS = 100_000
-MOST_BYTES = 1 << 22  # of a plan, which may list thousands of values
+MOST_BYTES = 1 << 24  # of a plan, which may list thousands of jobs
 SECONDS_FOR_A_LOOK = 1.0  # for which a worker may hold the sweep's lock, to see whether it is free
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What a choice of groups composes to.
-
-    Attributes:
-        file: The composed configuration, in the sweep's `configs`.
-        choices: The option chosen in each group, as Hydra takes it: no `${…}`, which it would evaluate.
-    """
-
-    file: str
-    choices: dict[str, Annotated[str, Field(pattern="^[^$]*$")] | None]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The plan of a sweep; written once.
-
-    Attributes:
-        dimensions: In the order of the command line, those that aren't swept included.
-        n_trials: How many jobs in all.
-        pruner: What ends poor jobs early, if anything.
-        seed: Of the sampler.
-        launcher: The overrides that chose the launcher, and how many workers it starts.
-        subdir: The directory of a job within the sweep's, as configured.
-        fingerprint: Code and data that it began on.
-        groups: The keys that choose options of groups.
-        configs: For each choice of groups, as overrides in one line, the options chosen and the composed file.
-        format: Of these files.
-    """
-
-    dimensions: list[Dimension]
-    n_trials: Annotated[int, Field(ge=0, le=MOST_TRIALS)]
-    pruner: str | None
-    seed: int
-    launcher: list[str]
-    subdir: str
-    fingerprint: dict[str, str]
-    groups: list[str]
-    configs: dict[str, Stored]
-    format: Literal[1] = 1
-
-    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
-
-    def __post_init__(self) -> None:
-        """Make sure that its jobs can be listed."""
-        if empty := [one.key for one in self.dimensions if one.interval is None and not one.values]:
-            raise ValueError(f"{empty[0]} must have at least one value, got none")
-        if self.is_grid and self.n_trials != grid_size(self.dimensions):
-            raise ValueError(
-                f"n_trials must be {grid_size(self.dimensions)}, as many as combinations, got {self.n_trials}"
-            )
-
-    @property
-    def is_grid(self) -> bool:
-        """Whether all jobs are known beforehand."""
-        return is_grid(self.dimensions)
-
-    def typical(self, number: int) -> list[list[str]]:
-        """Return the overrides of a job with each choice of groups; numbers from 0 upwards give all other values."""
-        values = [one.values if one.key in self.groups else (one.typical(number),) for one in self.dimensions]
-        keys = [one.key for one in self.dimensions]
-        return [[f"{key}={value}" for key, value in zip(keys, chosen, strict=True)] for chosen in product(*values)]
 
 
 class SweepDirectory:
@@ -99,6 +33,7 @@ class SweepDirectory:
         self.leaderboard = path / "leaderboard.csv"
         self.plots = path / "plots"
         self.stop = path / ".stop"  # is there once the sweep has got a signal
+        self.enough = path / ".enough"  # is there once no further job is to begin
 
     def locked(self, patience: float = SECONDS_FOR_A_LOOK) -> AbstractContextManager[Any]:
         """Take the sweep's lock, which may take some seconds to get; it is held until the context ends.
@@ -161,20 +96,8 @@ class SweepDirectory:
             raise _damaged(path, error) from None
 
     def read_trials(self, plan: Plan) -> list[Trial]:
-        """Read all trials, those of a grid that have not begun included."""
-        numbers = range(plan.n_trials) if plan.is_grid else sorted(self.begun())
-        return [self._read_or_make(plan, number) for number in numbers]
-
-    def _read_or_make(self, plan: Plan, number: int) -> Trial:
-        trial = self.read_trial(number)
-        if trial is None:
-            return Trial(number, grid_overrides(plan.dimensions, number))
-        pairs = [text.partition("=") for text in trial.overrides]
-        keys, values = [key for key, _, _ in pairs], [value for _, _, value in pairs]
-        fits = keys == [one.key for one in plan.dimensions] and all(map(Dimension.allows, plan.dimensions, values))
-        if not fits:
-            raise _damaged(self.trials / f"{number}.json", ValueError("its overrides are not those of the sweep"))
-        return trial
+        """Read all trials whose overrides are known, those that have not begun included."""
+        return Records(self, plan).read()
 
     def begun(self) -> set[int]:
         """Return the numbers of trials that have a record."""
@@ -186,10 +109,53 @@ class SweepDirectory:
         Raises:
             Refused: If something is a link or a device.
         """
-        own = (self.plan, self.configs, self.trials, self.leaderboard, self.plots, self.stop)
+        own = (self.plan, self.configs, self.trials, self.leaderboard, self.plots, self.stop, self.enough)
         check_plain(
             self.path, [*(path.name for path in own), ".queue.lock", ".parent.lock", "multirun.yaml", "workers", *jobs]
         )
+
+
+class Records:
+    """The records of a sweep's trials, each read once after it has ended.
+
+    Args:
+        sweep: Its directory.
+        plan: Of the sweep.
+    """
+
+    def __init__(self, sweep: SweepDirectory, plan: Plan) -> None:
+        self.sweep, self.plan = sweep, plan
+        self._ended: dict[int, Trial] = {}
+
+    def read(self) -> list[Trial]:
+        """Return all trials whose overrides are known, those that have not begun included.
+
+        Raises:
+            Refused: If a record can't be read, or is none of the sweep's.
+        """
+        begun = dict(self._ended)
+        for number in self.sweep.begun() - begun.keys():
+            if number < self.plan.n_trials and (trial := self.sweep.read_trial(number)):
+                self._check(trial)
+                begun[number] = trial
+                if trial.ended:
+                    self._ended[number] = trial
+        return self.plan.trials(begun)
+
+    def _check(self, trial: Trial) -> None:
+        known = self.plan.waiting.get(trial.number)
+        fits = trial.overrides == known.overrides if known else self._fits(trial)
+        if not fits:
+            path = self.sweep.trials / f"{trial.number}.json"
+            raise _damaged(path, ValueError("its overrides are not those of the sweep"))
+
+    def _fits(self, trial: Trial) -> bool:
+        """Say whether a trial that was proposed has each key of the sweep; seeds may have come later."""
+        pairs = [text.partition("=") for text in trial.overrides]
+        keys = [key for key, _, _ in pairs]
+        dimensions = [one for one in self.plan.dimensions if one.key in keys or not is_seed(one.key)]
+        values = [value for _, _, value in pairs]
+        return keys == [one.key for one in dimensions] and all(map(Dimension.allows, dimensions, values))
 
 
 _PLAN, _TRIAL = TypeAdapter(Plan), TypeAdapter(Trial)

@@ -14,10 +14,11 @@ from hydra.plugins.launcher import Launcher
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused, in_one_line
+from wavesweep.search.plan import Plan
 from wavesweep.sweeps.composition import FOR_WORKERS
 from wavesweep.sweeps.live_view import watching
 from wavesweep.sweeps.planning import Prepared, Sweep, check, list_jobs, prepare, refuse_taken, reopen, write
-from wavesweep.sweeps.store import Plan, SweepDirectory
+from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.worker import Worker
 
 log = logging.getLogger("wavesweep")
@@ -26,7 +27,7 @@ SECONDS_TO_WAIT = 2.0  # for workers of an earlier start to end
 PATIENCE = 3
 """Starts of workers in vain, in a row, after which a sweep gives up.
 
-This and `worker.MOST_DEATHS` are all that bounds it. A worker that dies while it holds a trial is charged to that, and
+This and `queue.MOST_DEATHS` are all that bounds it. A worker that dies while it holds a trial is charged to that, and
 the third such death fails it: so the deaths of workers at work come to an end, and our launcher replaces each at once.
 A worker that dies before it takes a trial is charged to none: it is started again after the end of the others, as long
 as some trial has ended, or was charged, since the start before.

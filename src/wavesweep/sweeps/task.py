@@ -16,7 +16,8 @@ from wavesweep.base.terminal import say
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from wavesweep.sweeps.store import Plan, SweepDirectory
+    from wavesweep.search.plan import Plan
+    from wavesweep.sweeps.store import SweepDirectory
 
 Hear = Callable[[int, float, int], None]
 """Takes a job's objective at a step of so many; raises `Pruned` to end the job."""

@@ -4,12 +4,10 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Any, SupportsFloat, cast
 
 from hydra.core.hydra_config import HydraConfig
@@ -23,74 +21,18 @@ from wavesweep.base.files import check_plain, within
 from wavesweep.base.redaction import without_password
 from wavesweep.base.repeating import repeating
 from wavesweep.base.signals import Interrupted
-from wavesweep.search.space import grid_overrides
+from wavesweep.search.estimates import all_positive, mean
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.composition import from_files, with_hydra
+from wavesweep.sweeps.queue import Queue
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.task import SweepTask, heard_by
 
 if TYPE_CHECKING:
-    from wavesweep.sweeps.study import Study
+    from wavesweep.search.study import Study
 
 
 SECONDS_BETWEEN_LOOKS = 1.0
-MOST_DEATHS = 3  # of workers that held a trial; see sweeper.py
-
-
-class Queue:
-    """Hands out trials to one worker: each to one worker at a time, and none that has ended.
-
-    Args:
-        sweep: The sweep's directory.
-        launch: This start of the sweep. A worker of the same start that is gone died: the trial that it held is
-            charged with that. Of an earlier start that was killed, nothing is charged.
-        propose: Gives the overrides of a trial that isn't one of a grid; called with all others locked out.
-    """
-
-    def __init__(self, sweep: SweepDirectory, launch: str, propose: Callable[[int], list[str]]) -> None:
-        self.sweep, self.launch = sweep, launch
-        self.plan = sweep.read_plan()
-        self._propose = partial(grid_overrides, self.plan.dimensions) if self.plan.is_grid else propose
-        self._open = list(range(self.plan.n_trials))
-        if self.plan.is_grid and self.plan.pruner:  # which in a grid's order would compare neighbours alone
-            Random(self.plan.seed).shuffle(self._open)  # noqa: S311
-
-    @contextmanager
-    def take(self) -> Iterator[Trial | None]:
-        """Hold the next trial that nobody holds; None if there is none."""
-        from filelock import FileLock
-
-        with ExitStack() as held:
-            with FileLock(self.sweep.path / ".queue.lock", poll_interval=0.01):
-                trial = self._next(held)
-            yield trial
-
-    def _next(self, held: ExitStack) -> Trial | None:
-        from filelock import FileLock, Timeout
-
-        for number in list(self._open):
-            with suppress(Timeout):
-                held.enter_context(FileLock(self.sweep.trials / f"{number}.lock", timeout=0))
-                if trial := self._begin(number):
-                    return trial
-                held.close()
-        return None
-
-    def _begin(self, number: int) -> Trial | None:
-        """Mark a trial that is held as running; None if it has ended."""
-        trial = self.sweep.read_trial(number) or Trial(number, self._propose(number))
-        if trial.state == "running" and trial.launch == self.launch:
-            trial = replace(trial, deaths=trial.deaths + 1)
-            if trial.deaths >= MOST_DEATHS:
-                reason = f"its worker died {trial.deaths} times; it may need more memory than there is"
-                trial = replace(trial, state="failed", reason=reason)
-                self.sweep.write_trial(trial)
-        if trial.ended:
-            self._open.remove(number)
-            return None
-        trial = replace(trial, state="running", launch=self.launch, began=time.time())
-        self.sweep.write_trial(trial)
-        return trial
 
 
 def _nobody() -> None:
@@ -120,7 +62,7 @@ class Worker:
             self.task.warm_up()
             shift = Shift(self, composed)
             if shift.plan.pruner or not shift.plan.is_grid:
-                import wavesweep.sweeps.study  # noqa: F401  before others wait for this worker's proposal
+                import wavesweep.search.study  # noqa: F401  before others wait for this worker's proposal
             with signals.deferred(), repeating(shift.follow, SECONDS_BETWEEN_LOOKS):
                 returned = shift.work()
         if not shift.sweep.is_run():
@@ -178,7 +120,15 @@ class Shift:
         except (Exception, SystemExit, Interrupted) as error:  # of composing, or of a task that exits, or of a signal
             outcome = _outcome(error)
         self._record(seconds=trial.seconds + time.monotonic() - began, **outcome)
+        if self.plan.target is not None and self._has_found_enough(self.plan.target):
+            self.sweep.enough.touch()
         return returned
+
+    def _has_found_enough(self, target: float) -> bool:
+        """Say whether the configuration of the trial that has ended has reached the target, on all its seeds."""
+        mine = [one for one in self.queue.records.read() if one.configuration == self.trial.configuration]
+        values = [one.objective for one in mine if one.objective is not None]
+        return len(values) == len(mine) and mean(values, logarithmic=all_positive(values)) <= target
 
     def _run_job(self) -> JobReturn:
         config, choices = self.composer.compose(self.trial.overrides)
@@ -194,24 +144,24 @@ class Shift:
         self.sweep.write_trial(self.trial)
 
     def _hear(self, step: int, objective: float, steps: int) -> None:
-        """Keep what the job reports; end it if the pruner gives it up, else record what that wants to remember."""
+        """Keep what the job reports; end it if the pruner gives it up."""
         self.task.keep_report(self.sweep.path / self.trial.directory, step, objective)
         if steps != self.trial.steps:
             self._record(steps=steps)
         if not self.plan.pruner or step >= steps:  # what is done is not given up
             return
-        pruned, marks = self.study.give_up(self.trial, step, objective, steps)
-        if pruned:  # its marks aren't recorded, or a job whose end isn't recorded would count as asked
+        if self.study.give_up(self.trial, step, objective, steps):
             raise Pruned
-        if marks != self.trial.marks:
-            self._record(marks=marks)
 
     @cached_property
     def study(self) -> "Study":
         """The study that proposes and prunes."""
-        from wavesweep.sweeps.study import Study
+        from wavesweep.search.study import Study
 
-        return Study(self.sweep, self.plan, self.task.reports)
+        return Study(self.plan, self.queue.records.read, self._reports)
+
+    def _reports(self, trial: Trial) -> dict[int, float]:
+        return self.task.reports(self.sweep.path / trial.directory)
 
 
 def _outcome(value: object) -> dict[str, Any]:
