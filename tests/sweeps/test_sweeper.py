@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def test_workers_are_given_up_after_three_idle_starts_in_a_row(
     idle: tuple[int, ...],
     given_up: bool,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -32,11 +33,8 @@ def test_workers_are_given_up_after_three_idle_starts_in_a_row(
     monkeypatch.setattr(sweeper, "_launch_once", lambda *_: [])
     monkeypatch.setattr(sweeper, "SECONDS_TO_WAIT", 0.0)
     caplog.set_level("ERROR")
-    given: Any = None
-    assert (
-        sweeper._launch(cast("Any", SimpleNamespace(directory=given)), cast("Any", SimpleNamespace(plan=given)), given)
-        == []
-    )
+    given = cast("Any", SimpleNamespace(directory=SweepDirectory(tmp_path), plan=None))
+    assert sweeper._launch(given, given, cast("Any", None)) == []
     assert ("workers end before they get anywhere" in caplog.text) == given_up
 
 

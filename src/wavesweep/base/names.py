@@ -12,6 +12,7 @@ Objective = Literal["val/closed_loop_scaled_mse", "val/closed_loop_mse", "val/on
 """What a run can be judged by."""
 
 RUN_KEY, STATUS = "wavesweep.run_key", "wavesweep.status"
+REOPENED = "wavesweep.reopened"  # how often a sweep that had ended went on
 CONFIG_HASH, SWEEP_ID = "wavesweep.config_hash", "wavesweep.sweep_id"
 CONFIGURATION = "wavesweep.configuration"
 KEPT_EPOCH, WEIGHTS_DIGEST = "wavesweep.kept_epoch", "wavesweep.weights_digest"

@@ -7,13 +7,18 @@ def resume(arguments: list[str]) -> int:
     """Finishes a run or a sweep that was interrupted or failed: to the last bit as if nothing had happened.
 
     usage: wavesweep resume [RUN_DIR | SWEEP_ID | latest] [--force] [tracking.KEY=VALUE...]
+           wavesweep resume SWEEP [KEY=VALUE,...] [--top N]
 
       wavesweep resume                              what was begun last below outputs/ and has not ended
       wavesweep resume outputs/runs/RUN             this run
       wavesweep resume SWEEP                        this sweep: what has finished stays, what has failed runs again
+      wavesweep resume SWEEP optimizer.lr=3e-3      the same, grown by a further value of a list
+      wavesweep resume SWEEP seed=1,2,3 --top 3     by further seeds of the three best; without --top: of all
+      wavesweep resume SWEEP hydra.sweeper.n_trials=60      by further proposals
 
-    --force goes on with a sweep although code or data have changed. A sweep takes hydra.sweeper.n_workers,
-    hydra/launcher and hydra.launcher.* too. A run that has ended well is delivered to MLflow, if it is not there yet.
+    --force goes on with a sweep although code or data have changed. A sweep takes hydra.sweeper.n_workers, .timeout,
+    .target, .dry_run, hydra/launcher and hydra.launcher.* too. A run that has ended well is delivered to MLflow, if it
+    is not there yet.
     """
     from wavesweep.cli.resume import run
 

@@ -1,6 +1,7 @@
 """`wavesweep resume`: finds a run or a sweep that has not ended, and goes on with it."""
 
 import logging
+from argparse import Namespace
 from collections.abc import Collection
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.base.terminal import say
 from wavesweep.cli.application import run_hydra
-from wavesweep.cli.arguments import read_place
+from wavesweep.cli.arguments import LOCAL, Flags, read_place
 from wavesweep.cli.progress import fail, log_into, show
 from wavesweep.config.composing import compose, offer_tracking
 from wavesweep.config.config import Config
@@ -20,22 +21,34 @@ from wavesweep.tracking.sync import MISSING, deliver_all, deliver_vanished
 from wavesweep.tracking.tracked_run import prepare_alone, proceed
 
 log = logging.getLogger("wavesweep")
-FORCE = "--force"
-LAUNCHING = ("hydra/launcher", "hydra.launcher.", "hydra.sweeper.n_workers")
+LAUNCHING = ("hydra/launcher", "hydra.launcher.")
+OPTIONS = ("n_workers", "n_trials", "timeout", "target", "dry_run")
+"""The keys of hydra.sweeper that a sweep may go on with."""
 
 
 def run(arguments: list[str]) -> int:
     """Go on with a run or a sweep; return the exit code."""
-    place, overrides = read_place("resume", [text for text in arguments if text != FORCE], LAUNCHING)
-    launching = [text for key, text in overrides.items() if key.startswith("hydra")]
-    own = {key: text for key, text in overrides.items() if not key.startswith("hydra")}
+    flags, words = _read_flags(arguments)
+    place, overrides = read_place("resume", words, more=("",))
+    own = {key: text for key, text in overrides.items() if key.startswith(LOCAL)}
+    more = {key: text for key, text in overrides.items() if key not in own}
     local = compose(*own.values())
     found = find(place or "latest", local)
     if found is None:
         return 0
     if isinstance(found, SweepRecord):
-        return finish_sweep(found, local, own, launching, force=FORCE in arguments)
+        return finish_sweep(found, local, own, more, force=flags.force, top=flags.top)
+    if more or flags.top:
+        what = next(iter(more.values()), f"--top {flags.top}")
+        raise Refused(f"{what}: a run goes on as it began; leave it out, or vary it by wavesweep reproduce {place}")
     return finish(found, local, own)
+
+
+def _read_flags(arguments: list[str]) -> tuple[Namespace, list[str]]:
+    flags = Flags("resume")
+    flags.add_argument("--force", action="store_true")
+    flags.add_argument("--top", type=int)
+    return flags.parse_known_args(arguments)
 
 
 def find(place: str, local: Config) -> RunDirectory | None:
@@ -105,21 +118,28 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
             return fail(error, directory)
 
 
-def finish_sweep(sweep: SweepRecord, local: Config, own: dict[str, str], launching: list[str], *, force: bool) -> int:
+def finish_sweep(
+    sweep: SweepRecord, local: Config, own: dict[str, str], more: dict[str, str], *, force: bool, top: int | None
+) -> int:
     """Go on with a sweep by the command line that began it, with nothing taken from there that could run code.
 
     Args:
         sweep: Which.
         local: What is configured here and now.
         own: The overrides of `tracking` that were typed, by their keys.
-        launching: The overrides that choose the launcher.
+        more: Those that choose the launcher, and what the sweep is to grow by.
         force: Whether code and data may have changed.
+        top: How many of the best configurations get further seeds; None: all.
 
     Raises:
         Refused: If that can't be done.
     """
+    known = (*LAUNCHING, *(f"hydra.sweeper.{key}" for key in OPTIONS))
+    if strangers := [text for key, text in more.items() if key.startswith("hydra") and not key.startswith(known)]:
+        raise Refused(f"{strangers[0]}: a sweep goes on as it began; leave it out, or start a new sweep")
     if changed := [text for key, text in own.items() if key.startswith("runtime.")]:
         raise Refused(f"{changed[0]}: a sweep goes on as it began; leave it out, or start a new sweep")
     tracking = (read_config(sweep, local, own) if sweep.config.exists() else local).tracking
     place = [f"hydra.sweep.dir={written(str(sweep.path))}", f"hydra.sweeper.resume={'force' if force else 'exactly'}"]
-    return run_hydra(["-m", *launching, *place], offer_tracking(tracking.model_dump()))
+    place += [] if top is None else [f"hydra.sweeper.top={top}"]
+    return run_hydra(["-m", *more.values(), *place], offer_tracking(tracking.model_dump()))

@@ -25,7 +25,7 @@ from wavesweep.config.derived import fill_in, find_device, without_effect
 from wavesweep.config.hydra_objections import explain
 from wavesweep.config.overrides import overrides_of
 from wavesweep.data.trends import trend_share
-from wavesweep.leaderboard.conclusion import announce, conclude
+from wavesweep.leaderboard.conclusion import announce, conclude, has_ended, show_again
 from wavesweep.models.configured import Recurrent
 from wavesweep.runs import fingerprints
 from wavesweep.runs.description import origin_name, run_name
@@ -34,6 +34,7 @@ from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import Prepared, prepare
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension, varied
+from wavesweep.search.trials import is_seed
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.task import SweepTask, report
 from wavesweep.tracking.store import require
@@ -105,6 +106,10 @@ class Experiments(SweepTask):
     def accompany(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> Iterator[None]:
         """Let MLflow know the sweep, and how it goes on; show the leaderboard at its end."""
         local = typed(config)
+        if has_ended(sweep, plan):
+            yield
+            self.codes += show_again(sweep, plan, local)
+            return
         courier = announce(sweep, plan, local, self.tags)
         try:
             yield
@@ -189,7 +194,8 @@ def _describe(composed: Config, prepared: Prepared, tags: dict[str, str]) -> Run
     sweep = SweepDirectory(Path(job.sweep.dir))
     dimensions = sweep.read_plan().dimensions if sweep.plan.exists() else []  # another sweeper than ours has no plan
     swept = [one for one in dimensions if one.swept]
-    differing = [text for text in overrides if text.startswith(tuple(f"{one.key}=" for one in swept))] or overrides
+    keys = tuple(f"{one.key}=" for one in swept)
+    differing = [text for text in overrides if text.startswith(keys) or is_seed(text)] or overrides
     ordered = sorted(overrides, key=lambda text: text not in differing)
     name = run_name(differing, choices, job.job.num)
     return RunInfo(ordered, choices, sweep.id, name, tags=tags, params=_logarithms(swept, overrides))

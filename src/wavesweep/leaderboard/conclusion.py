@@ -10,7 +10,8 @@ from wavesweep.base import signals
 from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.base.files import write_atomically, write_yaml
-from wavesweep.base.names import BASED_ON, OBJECTIVE, SKILL, jobs
+from wavesweep.base.names import BASED_ON, OBJECTIVE, REOPENED, SKILL, jobs
+from wavesweep.base.terminal import say
 from wavesweep.config.config import Config, Tracking, dump
 from wavesweep.leaderboard.ranking import Leaderboard, rank
 from wavesweep.leaderboard.table import show, to_csv, to_markdown
@@ -64,21 +65,20 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
     """
     record = SweepRecord(sweep.path)
     record.check_plain()
+    swept = [one for one in plan.dimensions if one.swept]
     if record.info.exists():
         info = record.read_info()
-        info = info if info.complete else replace(info, status="running", ended=None)
+        reopened = {REOPENED: str(int(info.tags.get(REOPENED, "0")) + 1)} if info.complete else {}
+        info = replace(info, status="running", ended=None, tags=info.tags | reopened)
     else:
-        swept = [one for one in plan.dimensions if one.swept]
-        name = sweep_name([one.name for one in swept], plan.n_trials, origin_name(tags.get(BASED_ON, "")))
-        info = RunInfo(
-            overrides=[one.text for one in swept],
-            choices={},
-            sweep_id=sweep.id,
-            name=config.tracking.run_name or name,
-            tags=environment() | tags,
-            varied={one.name: one.kind for one in swept},
-            params=_params(plan, swept),
-        )
+        name = config.tracking.run_name or sweep_name([one.name for one in swept], origin_name(tags.get(BASED_ON, "")))
+        info = RunInfo(overrides=[], choices={}, sweep_id=sweep.id, name=name, tags=environment() | tags)
+    info = replace(
+        info,
+        overrides=[one.text for one in swept],
+        varied={one.name: one.kind for one in swept},
+        params=_params(plan, swept),
+    )
     write_yaml(record.config, dump(config))
     record.write_info(info)
     import_mlflow()
@@ -86,9 +86,9 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
 
 
 def _params(plan: Plan, swept: list[Dimension]) -> dict[str, str]:
-    """Return what MLflow shows as a sweep's parameters."""
+    """Return what MLflow shows beside a sweep's name."""
     values = {one.name: one.text.partition("=")[2] for one in swept}
-    sampler = "grid" if plan.is_grid else "tpe"
+    sampler = "grid" if plan.is_grid else plan.sampler
     return values | {"sampler": sampler, "pruner": plan.pruner or "none", "jobs": str(plan.n_trials)}
 
 
@@ -114,11 +114,14 @@ def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCou
     if not signals.pending():
         _draw(sweep, board)
     show(board, sweep)
+    enough = sweep.enough.exists()
     if left:
         again = shlex.join(["wavesweep", "resume", str(relative(sweep.path)), *plan.launcher])
-        log.warning("%d of %d jobs are left; %s goes on with them", left, plan.n_trials, again)
+        why = ", since the target is reached or the time is up" if enough else ""
+        log.warning("%d of %d jobs are left%s; %s goes on with them", left, plan.n_trials, why, again)
     missing = 0 if signals.pending() else _missing(sweep, trials, local)  # before the sweep, whose table leads to them
-    status: Status = "killed" if left else "failed" if states["failed"] else "finished"
+    stopped = left and not enough
+    status: Status = "killed" if stopped else "failed" if states["failed"] else "finished"
     record = courier.directory
     _record_best(record, board, ended=True)
     record.write_info(record.read_info().finished(status, to_markdown(board, sweep)))
@@ -126,9 +129,29 @@ def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCou
         pass
     if signals.pending():
         return []
-    codes = [FAILED] if states["failed"] or left else []
-    codes += [DIVERGED] if states["diverged"] else []
-    return codes if courier.has_all and not missing else [*codes, UNTRACKED]
+    codes = [FAILED] if stopped else []
+    return [*codes, *_codes(states), *([] if courier.has_all and not missing else [UNTRACKED])]
+
+
+def _codes(states: Counter[str]) -> list[int]:
+    """Return the exit codes of jobs that did not end well."""
+    return [code for state, code in (("failed", FAILED), ("diverged", DIVERGED)) if states[state]]
+
+
+def has_ended(sweep: SweepDirectory, plan: Plan) -> bool:
+    """Say whether a sweep has nothing left to do, and its end is recorded."""
+    trials, record = sweep.read_trials(plan), SweepRecord(sweep.path)
+    left = plan.n_trials - sum(trial.ended for trial in trials)
+    return (not left or plan.reached(trials)) and record.info.exists() and record.read_info().complete
+
+
+def show_again(sweep: SweepDirectory, plan: Plan, local: Config) -> list[int]:
+    """Show a sweep that has ended before, and deliver what MLflow lacks of it; return exit codes as its end did."""
+    say(f"{relative(sweep.path)} has ended already")
+    show(rank(sweep), sweep)
+    trials = sweep.read_trials(plan)
+    lacking = deliver_all([SweepRecord(sweep.path)], local, ["tracking.uri"])[MISSING] + _missing(sweep, trials, local)
+    return [*_codes(Counter(trial.state for trial in trials)), *([UNTRACKED] if lacking else [])]
 
 
 def _draw(sweep: SweepDirectory, board: Leaderboard) -> None:

@@ -124,11 +124,11 @@ def run_name(overrides: Iterable[str], groups: Collection[str], begin: int | str
     return _cut(re.sub(r" seed=(\S+)$", r" s=\1", name))
 
 
-def sweep_name(keys: Collection[str], num_jobs: int, origin: str) -> str:
-    """Return the name of a sweep, given what varies, and the run that it varies."""
+def sweep_name(keys: Collection[str], origin: str) -> str:
+    """Return the name of a sweep, given what varies, and the run that it varies; a sweep may grow, its name stays."""
     varied = " × ".join(sorted(last_parts(keys).values(), key="seed".__eq__)) or "nothing"
     begin = f"sweep around {origin}:" if origin else "sweep of"
-    return _cut(f"{begin} {varied}, {num_jobs} job{'s' * (num_jobs != 1)}")
+    return _cut(f"{begin} {varied}")
 
 
 def _cut(name: str) -> str:

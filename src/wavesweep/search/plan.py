@@ -4,7 +4,7 @@ Jobs stand in parts, each added at one time: a grid, jobs that are listed one by
 that grows gets further parts; numbers of jobs that are there stay.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product, zip_longest
@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from wavesweep.search.estimates import all_positive, mean
 from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid
 from wavesweep.search.trials import Trial, is_seed, replicates
 
@@ -198,6 +199,13 @@ class Plan:
                 order += numbers
             start += part.size
         return order
+
+    def reached(self, trials: Iterable[Trial]) -> bool:
+        """Say whether the mean of some configuration's seeds, all finished, has reached the target."""
+        groups = replicates(trials) if self.target is not None else []
+        values = [[one.objective for one in group if one.objective is not None] for group in groups]
+        whole = [some for some, group in zip(values, groups, strict=True) if len(some) == len(group)]
+        return any(mean(some, logarithmic=all_positive(some)) <= (self.target or 0) for some in whole)
 
     def typical(self, number: int) -> list[list[str]]:
         """Return the overrides of a job with each choice of groups; numbers from 0 upwards give all other values."""

@@ -65,7 +65,7 @@ class Dimension:
         """How its values are best drawn: one by one, along an axis, or along a logarithmic one."""
         if self.interval is not None:
             return "log" if self.interval.log else "interval"
-        numbers = [value for value in map(_plain, self.values) if not isinstance(value, str) and value > 0]
+        numbers = [value for value in map(plain, self.values) if not isinstance(value, str) and value > 0]
         wide = len(numbers) == len(self.values) and max(numbers) >= 100 * min(numbers)
         return "log" if wide and self.name != "seed" else "values"
 
@@ -169,10 +169,11 @@ def grid_overrides(dimensions: list[Dimension], number: int) -> list[str]:
 def varied(dimensions: list[Dimension], overrides: list[str]) -> dict[str, Value]:
     """Return what a job has in the dimensions that are swept; numbers as such."""
     texts = dict(override.split("=", 1) for override in overrides)
-    return {dimension.name: _plain(texts[dimension.key]) for dimension in dimensions if dimension.swept}
+    return {dimension.name: plain(texts[dimension.key]) for dimension in dimensions if dimension.swept}
 
 
-def _plain(text: str) -> Value:
+def plain(text: str) -> Value:
+    """Return a value that is written in an override; numbers as such."""
     try:
         value = json.loads(text)
     except ValueError:

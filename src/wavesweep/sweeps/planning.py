@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import HydraException
@@ -11,12 +12,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.wavesweep.sweeper import Options
-from wavesweep.base.errors import Refused
+from wavesweep.base.errors import Refused, in_short
+from wavesweep.base.files import read_small
 from wavesweep.base.terminal import say
-from wavesweep.search.plan import MOST_TRIALS, Plan, Stored
-from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, parse_dimensions
-from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, from_files, group_keys, save
-from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.search.growth import Configuration, begin, parse_given
+from wavesweep.search.plan import MOST_TRIALS, Plan, Stored, seeds_of
+from wavesweep.search.space import Dimension, grid_size, is_grid, parse_dimensions
+from wavesweep.search.trials import is_seed
+from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, group_keys, save
+from wavesweep.sweeps.store import MOST_BYTES, SweepDirectory
 from wavesweep.sweeps.task import SweepTask
 
 log = logging.getLogger("wavesweep")
@@ -50,11 +54,13 @@ class Prepared:
         plan: What is to be done.
         composer: Composes jobs.
         worker: The overrides of the workers' own configuration.
+        new: The choices of groups that have not been composed yet; from files comes what has.
     """
 
     plan: Plan
     composer: Composer
     worker: list[str]
+    new: list[tuple[str, ...]]
 
     def configs(self) -> list[DictConfig]:
         """Return the configuration of a job with each choice of groups."""
@@ -72,14 +78,21 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
     typed, subdir = hydra["overrides"]["hydra"], hydra["sweep"]["subdir"]
     params = options.params.items()
     configured = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in params]
-    dimensions, local = _dimensions(sweep, [*configured, *arguments])
+    dimensions, local = split(sweep, [*configured, *arguments])
     groups = group_keys(dimensions, loader.repository)  # type: ignore[attr-defined]
     if "$" not in str(subdir) and any(one.swept for one in dimensions):
         raise Refused(f"hydra.sweep.subdir must differ between jobs, got {subdir}; leave it out: ${{hydra.job.num}}")
     launcher = hydra["runtime"]["choices"]["hydra/launcher"]
+    if intervals := [one.text for one in dimensions if one.interval and is_seed(one.key)]:
+        raise Refused(f"{intervals[0]}: each configuration runs on all seeds, so list them, such as seed=0,1,2")
+    grid = is_grid(dimensions)
+    total = grid_size(dimensions) if grid else options.n_trials * max(1, len(seeds_of(dimensions)))
+    if total > MOST_TRIALS:
+        raise Refused(f"a sweep must have at most {MOST_TRIALS} jobs, got {total}; sweep over less at a time")
+    given = _given(Path(options.enqueue), dimensions) if options.enqueue else []
     plan = Plan(
         dimensions=dimensions,
-        n_trials=grid_size(dimensions) if is_grid(dimensions) else options.n_trials,
+        n_trials=total,
         pruner=options.pruner,
         seed=options.seed,
         launcher=[
@@ -91,18 +104,35 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
         fingerprint={},
         groups=sorted(groups),
         configs={},
+        sampler=options.sampler,
+        target=options.target,
+        config_name=hydra["job"]["config_name"],
+        parts=begin(dimensions, options.n_trials, given),
     )
-    if plan.n_trials > MOST_TRIALS:
-        raise Refused(f"a sweep must have at most {MOST_TRIALS} jobs, got {plan.n_trials}; sweep over less at a time")
     check_subdir(plan)
+    without_effect = ("n_trials", "sampler", *(["seed"] if not plan.pruner else []))
     for text in typed:
-        if plan.is_grid and text.startswith(("hydra.sweeper.n_trials", "hydra.sweeper.seed")):
+        if grid and text.startswith(tuple(f"hydra.sweeper.{key}=" for key in without_effect)):
             log.warning("%s has no effect: no dimension is an interval, so all combinations run", text)
     composer = Composer(groups, by_hydra(sweep.config, loader, local))
-    return Prepared(plan, composer, _of_workers(dimensions, local))
+    return Prepared(plan, composer, of_workers(dimensions, local), choices(plan, composer))
 
 
-def _dimensions(sweep: Sweep, arguments: list[str]) -> tuple[list[Dimension], list[str]]:
+def _given(path: Path, dimensions: list[Dimension]) -> list[Configuration]:
+    """Read the configurations that come first from a CSV file."""
+    try:
+        text = read_small(path, MOST_BYTES).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise Refused(f"hydra.sweeper.enqueue={path} can't be read ({in_short(error)}); name a CSV file") from None
+    return parse_given(text, path, dimensions)
+
+
+def choices(plan: Plan, composer: Composer) -> list[tuple[str, ...]]:
+    """Return the choices of groups of a sweep's jobs that have no file yet."""
+    return [choice for choice in map(composer.choice, plan.typical(0)) if " ".join(choice) not in plan.configs]
+
+
+def split(sweep: Sweep, arguments: list[str]) -> tuple[list[Dimension], list[str]]:
     """Return the dimensions that arguments give, and the overrides of local nodes."""
     dimensions, local = [], []
     for one in parse_dimensions(arguments, sweep.context.config_loader):
@@ -115,22 +145,26 @@ def _dimensions(sweep: Sweep, arguments: list[str]) -> tuple[list[Dimension], li
     return dimensions, local
 
 
-def _of_workers(dimensions: list[Dimension], local: list[str]) -> list[str]:
+def of_workers(dimensions: list[Dimension], local: list[str]) -> list[str]:
     """Return the overrides of the workers' own configuration: of dimensions, the first values."""
     return [*(f"{one.key}={one.typical(0)}" for one in dimensions), *local]
 
 
-def check(sweep: Sweep, plan: Plan, composer: Composer) -> list[list[str]]:
-    """Return the overrides of all jobs of a grid, or of jobs that have every value and both bounds of intervals.
+def to_check(plan: Plan) -> list[list[str]]:
+    """Return the overrides of all jobs that are known, and of jobs with every value and both bounds of intervals."""
+    jobs = [trial.overrides for trial in plan.waiting.values()]
+    if plan.is_grid:
+        return jobs
+    most = max(2, *(len(one.values) for one in plan.dimensions))
+    return jobs + [overrides for number in range(most) for overrides in plan.typical(number)]
+
+
+def check(sweep: Sweep, composer: Composer, jobs: list[list[str]]) -> None:
+    """Make sure that jobs can be run, given their overrides.
 
     Raises:
-        Refused: If some can't be run, each with its overrides.
+        Refused: If some can't, each with its overrides.
     """
-    if plan.is_grid:
-        jobs = [grid_overrides(plan.dimensions, number) for number in range(plan.n_trials)]
-    else:
-        most = max(2, *(len(one.values) for one in plan.dimensions))
-        jobs = [overrides for number in range(most) for overrides in plan.typical(number)]
     problems: dict[str, list[str]] = {}
     for overrides in jobs:
         try:
@@ -144,7 +178,6 @@ def check(sweep: Sweep, plan: Plan, composer: Composer) -> list[list[str]]:
     if problems:
         lines = [_where(where, len(jobs)) + text for text, where in problems.items()]
         raise Refused("\n".join(lines[:MOST_PROBLEMS]))
-    return jobs
 
 
 def _where(jobs: list[str], total: int) -> str:
@@ -154,14 +187,16 @@ def _where(jobs: list[str], total: int) -> str:
     return f"{jobs[0]} (and {len(jobs) - 1} more): " if len(jobs) > 1 else f"{jobs[0]}: "
 
 
-def list_jobs(plan: Plan, jobs: list[list[str]]) -> None:
-    """Print the jobs that would run."""
-    if plan.is_grid:
-        lines = [f"{number:>{len(str(len(jobs)))}}  {' '.join(overrides)}" for number, overrides in enumerate(jobs)]
-        say("\n".join([*lines, f"{plan.n_trials} jobs; nothing was run"]))
-        return
-    ranges = [f"  {one.text}" for one in plan.dimensions]
-    say("\n".join([f"{plan.n_trials} jobs, each chosen after those before it, from", *ranges, "nothing was run"]))
+def list_jobs(plan: Plan, before: Plan | None = None) -> None:
+    """Print the jobs that would run; where a sweep grows, those that are added."""
+    there = before.waiting if before else {}
+    new = [trial for number, trial in plan.waiting.items() if number not in there]
+    lines = [f"{trial.number:>{len(str(plan.n_trials))}}  {' '.join(trial.overrides)}" for trial in new]
+    count = plan.n_trials - (before.n_trials if before else 0)
+    if count > len(new):
+        lines += [f"{count - len(new)} jobs, each configuration chosen after those before it, from"]
+        lines += [f"  {one.text}" for one in plan.dimensions]
+    say("\n".join([*lines, f"{count} {'more ' * bool(before)}jobs; nothing was run"]))
 
 
 def refuse_taken(sweep: Sweep) -> None:
@@ -172,47 +207,14 @@ def refuse_taken(sweep: Sweep) -> None:
 
 
 def write(sweep: Sweep, prepared: Prepared, fingerprint: dict[str, str]) -> None:
-    """Write all that the sweep needs from here on."""
+    """Write all that the sweep needs from here on; what has grown, beside what it has."""
     sweep.directory.configs.mkdir(exist_ok=True)
-    OmegaConf.save(sweep.config, sweep.directory.path / "multirun.yaml")
-    configs = {}
-    for number, choice in enumerate(map(prepared.composer.choice, prepared.plan.typical(0))):
+    configs = dict(prepared.plan.configs)
+    if not configs:
+        OmegaConf.save(sweep.config, sweep.directory.path / "multirun.yaml")
+    for choice in prepared.new:
         config, choices = prepared.composer.load(choice)
-        save(config, sweep.directory.configs / f"{number}.yaml", sweep.task.local)
-        configs[" ".join(choice)] = Stored(f"{number}.yaml", choices)
+        name = f"{len(configs)}.yaml"
+        save(config, sweep.directory.configs / name, sweep.task.local)
+        configs[" ".join(choice)] = Stored(name, choices)
     sweep.directory.write_plan(replace(prepared.plan, configs=configs, fingerprint=fingerprint))
-
-
-def reopen(sweep: Sweep, arguments: list[str]) -> Prepared:
-    """Return a sweep to go on with, whose dimensions need not be typed again; what failed waits again.
-
-    Raises:
-        Refused: If other dimensions are typed, code or data are not what it began on, or jobs can't be run here.
-    """
-    plan, directory = sweep.directory.read_plan(), sweep.directory
-    directory.check_plain(trial.directory for trial in directory.read_trials(plan) if trial.directory)
-    check_subdir(plan)
-    dimensions, local = _dimensions(sweep, arguments)
-    begun = {one.key: _sorted(one) for one in plan.dimensions}
-    if others := [one.text for one in dimensions if begun.get(one.key) != _sorted(one)]:
-        raise Refused(f"{directory.path} did not begin with {' '.join(others)}; leave it out, or start a new sweep")
-    composer = from_files(directory, plan, sweep.config, sweep.task.local)
-    prepared = Prepared(plan, composer, _of_workers(dimensions, local))
-    configs = prepared.configs()
-    sweep.task.check(configs[0])
-    now = sweep.task.fingerprint(configs)
-    changed = [f"{key} was {then}, is {now.get(key)}" for key, then in plan.fingerprint.items() if now.get(key) != then]
-    if changed and sweep.options.resume != "force":
-        raise Refused(
-            f"{directory.path} was begun otherwise: {'; '.join(changed)}; undo that, or start a new sweep "
-            f"({sweep.task.resuming(directory.path, force=True)} goes on all the same)"
-        )
-    for trial in directory.read_trials(plan):
-        if trial.state == "failed":
-            directory.write_trial(replace(trial, state="waiting", reason="", deaths=0))
-    return prepared
-
-
-def _sorted(dimension: Dimension) -> Dimension:
-    """Return a dimension without the order of its values, which `shuffle` changes."""
-    return replace(dimension, values=tuple(sorted(dimension.values)))

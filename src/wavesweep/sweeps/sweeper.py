@@ -4,7 +4,9 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 from uuid import uuid4
 
 from hydra.core.plugins import Plugins
@@ -17,7 +19,8 @@ from wavesweep.base.errors import Refused, in_one_line
 from wavesweep.search.plan import Plan
 from wavesweep.sweeps.composition import FOR_WORKERS
 from wavesweep.sweeps.live_view import watching
-from wavesweep.sweeps.planning import Prepared, Sweep, check, list_jobs, prepare, refuse_taken, reopen, write
+from wavesweep.sweeps.planning import Prepared, Sweep, check, list_jobs, prepare, refuse_taken, to_check, write
+from wavesweep.sweeps.reopening import refuse_changed, reopen
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.worker import Worker
 
@@ -66,14 +69,11 @@ def _as_others_expect() -> Iterator[None]:
 def _start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     sweep.options.check()
     if sweep.options.resume:
-        if not sweep.directory.plan.exists():
-            raise Refused(f"{sweep.directory.path} must hold a sweep to go on with, but has none; name its directory")
-        with sweep.directory.locked(), signals.deferred():
-            return _run(sweep, reopen(sweep, arguments), _launcher(sweep))
+        return _go_on(sweep, arguments)
     prepared = prepare(sweep, arguments)
-    jobs = check(sweep, prepared.plan, prepared.composer)
+    check(sweep, prepared.composer, to_check(prepared.plan))
     if sweep.options.dry_run:
-        list_jobs(prepared.plan, jobs)
+        list_jobs(prepared.plan)
         return []
     fingerprint, launcher = sweep.task.fingerprint(prepared.configs()), _launcher(sweep)
     refuse_taken(sweep)
@@ -82,6 +82,30 @@ def _start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
         refuse_taken(sweep)
         write(sweep, prepared, fingerprint)
         return _run(sweep, prepared, launcher)
+
+
+def _go_on(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
+    """Go on with a sweep, grown by what is typed; what failed waits again."""
+    directory = sweep.directory
+    if not directory.plan.exists():
+        raise Refused(f"{directory.path} must hold a sweep to go on with, but has none; name its directory")
+    with directory.locked(), signals.deferred():
+        plan = directory.read_plan()
+        prepared = reopen(sweep, plan, arguments)
+        stored = replace(prepared, plan=plan)
+        refuse_changed(sweep, plan, sweep.task.fingerprint(stored.configs()))
+        if prepared.plan != plan:
+            known = [trial.overrides for trial in plan.waiting.values()]
+            check(sweep, prepared.composer, [job for job in to_check(prepared.plan) if job not in known])
+        if sweep.options.dry_run:
+            list_jobs(prepared.plan, plan)
+            return []
+        if prepared.plan != plan:
+            write(sweep, prepared, sweep.task.fingerprint(prepared.configs()))
+        for trial in directory.read_trials(prepared.plan):
+            if trial.state == "failed":
+                directory.write_trial(replace(trial, state="waiting", reason="", deaths=0))
+        return _run(sweep, prepared, _launcher(sweep))
 
 
 def _launcher(sweep: Sweep) -> Launcher:
@@ -95,7 +119,11 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
     """Run what is left of a sweep whose lock is held, while signals wait."""
     plan, config = prepared.plan, prepared.configs()[0]
     sweep.directory.stop.unlink(missing_ok=True)
-    with sweep.task.accompany(sweep.directory, plan, config), watching(sweep.directory, plan):
+    with (
+        sweep.task.accompany(sweep.directory, plan, config),
+        _until_enough(sweep, plan),
+        watching(sweep.directory, plan),
+    ):
         returned = _launch(sweep, prepared, launcher)
     signals.check()
     returned.sort(key=lambda job: job.hydra_cfg.hydra.job.num)  # type: ignore[union-attr]
@@ -107,6 +135,23 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
     return [returned]
 
 
+@contextmanager
+def _until_enough(sweep: Sweep, plan: Plan) -> Iterator[None]:
+    """Let no further job begin once the time is up, or the target reached: workers see that as jobs end."""
+    enough, seconds = sweep.directory.enough, sweep.options.timeout
+    enough.unlink(missing_ok=True)
+    if plan.reached(sweep.directory.read_trials(plan)):
+        enough.touch()
+    timer = Timer(seconds, enough.touch) if seconds is not None else None
+    try:
+        if timer:
+            timer.start()
+        yield
+    finally:
+        if timer:
+            timer.cancel()
+
+
 def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobReturn]:
     """Start workers until nothing is left for them, or they get nowhere; return what trials returned.
 
@@ -114,7 +159,7 @@ def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobRet
         Exception: What ends workers, where the task is another application's.
     """
     returned, ended, patience, left = [], [], PATIENCE, _left(sweep.directory, prepared.plan)
-    while left and patience and not signals.pending():
+    while left and patience and not signals.pending() and not sweep.directory.enough.exists():
         ended = _launch_once(sweep, prepared, launcher, len(left))
         returned += [one for job in ended if job.status == JobStatus.COMPLETED for one in job._return_value]
         before, left = left, _left(sweep.directory, prepared.plan)

@@ -21,7 +21,6 @@ from wavesweep.base.files import check_plain, within
 from wavesweep.base.redaction import without_password
 from wavesweep.base.repeating import repeating
 from wavesweep.base.signals import Interrupted
-from wavesweep.search.estimates import all_positive, mean
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.composition import from_files, with_hydra
 from wavesweep.sweeps.queue import Queue
@@ -120,15 +119,11 @@ class Shift:
         except (Exception, SystemExit, Interrupted) as error:  # of composing, or of a task that exits, or of a signal
             outcome = _outcome(error)
         self._record(seconds=trial.seconds + time.monotonic() - began, **outcome)
-        if self.plan.target is not None and self._has_found_enough(self.plan.target):
-            self.sweep.enough.touch()
+        if self.plan.target is not None:
+            mine = [one for one in self.queue.records.read() if one.configuration == self.trial.configuration]
+            if self.plan.reached(mine):
+                self.sweep.enough.touch()
         return returned
-
-    def _has_found_enough(self, target: float) -> bool:
-        """Say whether the configuration of the trial that has ended has reached the target, on all its seeds."""
-        mine = [one for one in self.queue.records.read() if one.configuration == self.trial.configuration]
-        values = [one.objective for one in mine if one.objective is not None]
-        return len(values) == len(mine) and mean(values, logarithmic=all_positive(values)) <= target
 
     def _run_job(self) -> JobReturn:
         config, choices = self.composer.compose(self.trial.overrides)

@@ -67,7 +67,7 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
     client, experiment_id = connect(tracking)
     run = _record(client, experiment_id, directory)
     run_id, status = run.info.run_id, run.data.tags.get(names.STATUS)
-    if status in COMPLETE and not info.complete:
+    if status in COMPLETE and not info.complete and _times_reopened(info.tags) <= _times_reopened(run.data.tags):
         raise LeftAlone(f"the run has {status} there, and this is an older copy of it; remove that")
     if status != "running":
         client.set_tag(run_id, names.STATUS, "running")
@@ -94,6 +94,11 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
     client.set_tag(run_id, names.STATUS, info.status)
     directory.undelivered.unlink(missing_ok=True)
     return experiment_id, run_id
+
+
+def _times_reopened(tags: dict[str, str]) -> int:
+    text = tags.get(names.REOPENED, "")
+    return int(text) if text.isdecimal() else 0
 
 
 def _views(directory: RunDirectory, info: RunInfo) -> list[View]:
@@ -168,8 +173,7 @@ def _log_params_and_tags(
 ) -> None:
     from mlflow.entities import Param, RunTag
 
-    values = {} if directory.is_sweep else flatten(directory.read_config()) | info.choices
-    values |= info.params
+    values = {} if directory.is_sweep else flatten(directory.read_config()) | info.choices | info.params
     params = [Param(key, str(value)) for key, value in values.items() if not key.startswith("tracking.")]
     note = [_with_addresses(client, experiment_id, run_id, as_note([info.description]))]
     if directory.is_sweep:
@@ -178,7 +182,8 @@ def _log_params_and_tags(
         note.append(_how_to_repeat(run_id, tracking))
     more = {"mlflow.note.content": as_note(note), names.SWEEP_ID: info.sweep_id or ""}
     own = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in tracking.tags.items()}
-    tags = own | info.tags | {key: value for key, value in more.items() if value}
+    grows = info.params if directory.is_sweep else {}  # which parameters could not
+    tags = own | info.tags | grows | {key: value for key, value in more.items() if value}
     client.log_batch(run_id, params=params, tags=[RunTag(key, value) for key, value in tags.items()])
 
 

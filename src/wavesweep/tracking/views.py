@@ -87,7 +87,7 @@ def sweeps_view() -> View:
     where = f"tags.`{SWEEP_ID}` LIKE '%' AND tags.`mlflow.parentRunId` IS NULL"
     scores = [DIGITS, TEST_DIGITS, *counts, OBJECTIVE, metric("test", SCALED)]
     charts = [_curves(DIGITS, scale="linear"), _bars(DIGITS)]
-    return View(SWEEPS, "sweeps", 0, _state(where, ["sampler", "pruner", "jobs"], scores, charts))
+    return View(SWEEPS, "sweeps", 0, _state(where, [], scores, charts, tags=["sampler", "pruner", "jobs"]))
 
 
 def publish(client: "MlflowClient", experiment_id: str, views: Iterable[View]) -> None:
@@ -121,9 +121,9 @@ def _is_ours(text: str) -> bool:
     return isinstance(content, dict) and MARK in content and isinstance(content.get("createdAt"), int)
 
 
-def _state(where: str, params: list[str], scores: list[str], charts: list[State]) -> State:
+def _state(where: str, params: list[str], scores: list[str], charts: list[State], tags: Iterable[str] = ()) -> State:
     """Return the state of a page: its runs by their objective, and charts of all of them in two columns."""
-    widths = {f"params.`{key}`": WIDTH for key in params}
+    widths = {f"params.`{key}`": WIDTH for key in params} | {f"tags.`{key}`": WIDTH for key in tags}
     widths |= {f"metrics.`{key}`": WIDE if key == OBJECTIVE or key.endswith("mse") else WIDTH for key in scores}
     drawn = {chart.get("metricKey") for chart in charts}
     charts += [_removed("LINE", key) for key in BY_EPOCH if key not in drawn]

@@ -1,0 +1,65 @@
+"""Going on with a sweep that stands on disk, and growing it."""
+
+from dataclasses import replace
+
+from omegaconf import OmegaConf
+
+from wavesweep.base.errors import Refused
+from wavesweep.search.growth import grow
+from wavesweep.search.plan import Plan
+from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, from_files
+from wavesweep.sweeps.planning import Prepared, Sweep, choices, of_workers, split
+
+
+def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
+    """Return a sweep to go on with, grown by what is typed; what it has need not be typed again. Nothing is written.
+
+    Args:
+        sweep: Which.
+        plan: Its own.
+        arguments: The overrides of the command line, less Hydra's own.
+
+    Raises:
+        Refused: If it can't grow by what is typed, code or data are not what it began on, or it can't be run here.
+    """
+    directory, trials = sweep.directory, sweep.directory.read_trials(plan)
+    directory.check_plain(trial.directory for trial in trials if trial.directory)
+    check_subdir(plan)
+    dimensions, local = split(sweep, arguments)
+    stored = from_files(directory, plan, sweep.config, sweep.task.local)
+    config = Prepared(plan, stored, [], []).configs()[0]
+    sweep.task.check(config)
+    options, typed = sweep.options, _typed(sweep)
+    for key in ("pruner", "sampler", "seed"):
+        if key in typed and getattr(options, key) != getattr(plan, key):
+            raise Refused(
+                f"hydra.sweeper.{key} must stay {getattr(plan, key)}, got {getattr(options, key)}; leave it out"
+            )
+    own_seed, n_trials = OmegaConf.select(config, "seed"), options.n_trials if "n_trials" in typed else None
+    own_seed = "" if own_seed is None else str(own_seed)
+    grown = grow(plan, trials, dimensions, own_seed, n_trials=n_trials, top=options.top)
+    if "target" in typed:
+        grown = replace(grown, target=options.target)
+    composer, new = stored, choices(grown, stored)
+    if new:
+        if sweep.config.hydra.job.config_name != plan.config_name:
+            raise Refused(f"{' '.join(new[0])}: a sweep around a stored run takes no further options; start a new one")
+        fresh = by_hydra(sweep.config, sweep.context.config_loader, local)
+        composer = Composer(set(plan.groups), lambda choice: (fresh if choice in new else stored.load)(choice))
+    return Prepared(grown, composer, of_workers(dimensions, local), new)
+
+
+def _typed(sweep: Sweep) -> set[str]:
+    """Return the keys of the sweeper that were typed."""
+    texts = sweep.config.hydra.overrides.hydra
+    return {text.partition("=")[0].rpartition(".")[2] for text in texts if text.startswith("hydra.sweeper.")}
+
+
+def refuse_changed(sweep: Sweep, plan: Plan, now: dict[str, str]) -> None:
+    """Refuse to go on with a sweep on other code or data than it began on, unless that is forced."""
+    changed = [f"{key} was {then}, is {now.get(key)}" for key, then in plan.fingerprint.items() if now.get(key) != then]
+    if changed and sweep.options.resume != "force":
+        raise Refused(
+            f"{sweep.directory.path} was begun otherwise: {'; '.join(changed)}; undo that, or start a new sweep "
+            f"({sweep.task.resuming(sweep.directory.path, force=True)} goes on all the same)"
+        )
