@@ -38,8 +38,8 @@ class Tried(NamedTuple):
 def propose(dimensions: list[Dimension], tried: list[Tried], sampler: str, seed: int) -> list[str]:
     """Return the overrides of the next configuration; of dimensions that aren't swept, their values.
 
-    The study is made anew each time: each configuration that was tried is asked for and told again, in order, so that
-    samplers that count or learn step by step stand where they would had they been asked by one process all along.
+    The study is made anew each time. Samplers that count or learn step by step are asked again for each configuration
+    that was tried, so that they stand where they would had one process asked them all along.
 
     Args:
         dimensions: Of the sweep; seeds are none of them.
@@ -57,16 +57,36 @@ def propose(dimensions: list[Dimension], tried: list[Tried], sampler: str, seed:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         for number, one in enumerate(tried):
-            study.sampler = SAMPLERS[sampler](seed, number)
-            study.enqueue_trial({each.key: _value(each, one.overrides[each.key]) for each in swept})
-            asked = study.ask(space)
-            for step, value in one.reports.items():
-                asked.report(value, step)
-            if one.state != TrialState.RUNNING:
-                study.tell(asked, one.value, one.state)
+            params = {each.key: _value(each, one.overrides[each.key]) for each in swept}
+            _tell(study, one, params, space, SAMPLERS[sampler](seed, number) if sampler in ("qmc", "cmaes") else None)
         study.sampler = SAMPLERS[sampler](seed, len(tried))
         params = study.ask(space).params
     return [f"{one.key}={_text(one, params[one.key]) if one.swept else one.values[0]}" for one in dimensions]
+
+
+def _tell(
+    study: optuna.Study,
+    one: Tried,
+    params: dict[str, float],
+    space: dict[str, BaseDistribution],
+    asked: BaseSampler | None,
+) -> None:
+    """Add a configuration that was tried to a study, having asked the sampler that proposed it, if that is given."""
+    storage = study._storage
+    if asked:
+        study.sampler = asked
+        trial = study.ask()
+        _ = trial.relative_params  # which asks the sampler
+        trial_id = trial._trial_id
+        for key, distribution in space.items():
+            storage.set_trial_param(trial_id, key, distribution.to_internal_repr(params[key]), distribution)
+    else:
+        begun = optuna.trial.create_trial(state=TrialState.RUNNING, params=params, distributions=space)
+        trial_id = storage.create_new_trial(study._study_id, begun)
+    for step, value in one.reports.items():
+        storage.set_trial_intermediate_value(trial_id, step, value)
+    if one.state != TrialState.RUNNING:
+        storage.set_trial_state_values(trial_id, one.state, None if one.value is None else [one.value])
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:

@@ -1,0 +1,74 @@
+"""What is proposed equals what plain Optuna proposes on the same history."""
+
+from dataclasses import replace
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState
+
+from tests.support.made import make
+from wavesweep.search.estimates import mean
+from wavesweep.search.proposals import SAMPLERS, Tried, propose
+from wavesweep.search.space import Dimension, Interval
+from wavesweep.search.study import Study
+from wavesweep.search.trials import Trial
+
+RATE = Dimension("lr", interval=Interval(1e-4, 1e-1, integer=False, log=True))
+SHARE = Dimension("dropout", interval=Interval(0, 1, integer=False, log=False))
+MODEL = Dimension("model", ("tiny", "small", "large"))
+SEEDS = Dimension("seed", ("3", "5", "8"))
+SPACE = {
+    "lr": FloatDistribution(1e-4, 1e-1, log=True),
+    "dropout": FloatDistribution(0, 1),
+    "model": CategoricalDistribution(range(3)),
+}
+COUNT = 30
+
+
+def errors(lr: float, dropout: float, model: int) -> list[float]:
+    """Return a configuration's error by seed."""
+    return [(1 + dropout) * (lr / 1e-2 + 1e-2 / lr) * (1 + model) * factor for factor in (1, 7, 0.2)]
+
+
+def by_optuna(sampler: str) -> list[dict[str, float]]:
+    """Return what a study proposes that is told means over seeds; some diverge, which Optuna knows as pruned."""
+    study, proposed = optuna.create_study(), []
+    for number in range(COUNT):
+        if sampler != "qmc" or not number:  # which counts
+            study.sampler = SAMPLERS[sampler](4, number)
+        trial = study.ask(SPACE)
+        proposed.append(trial.params)
+        if number % 7 == 3:
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, mean(errors(**trial.params), logarithmic=True))
+    return proposed
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_each_proposal_is_that_of_plain_optuna(sampler: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each by another process, each configuration run on all seeds."""
+    sweep = make(tmp_path_factory.mktemp(sampler) / "sweep", [RATE, SHARE, SEEDS, MODEL], [], total=3 * COUNT)
+    plan = replace(sweep.read_plan(), seed=4, sampler=sampler)
+    found = []
+    for number in range(0, 3 * COUNT, 3):
+        overrides = Study(plan, lambda: sweep.read_trials(plan), lambda _: {}).propose(number)
+        lr, dropout, seed, model = (text.partition("=")[2] for text in overrides)
+        params = {"lr": float(lr), "dropout": float(dropout), "model": MODEL.values.index(model)}
+        assert seed == "3"
+        found.append(params)
+        for replicate, error in enumerate(errors(**params)):
+            trial = plan.replicate(Trial(number, overrides), number + replicate)
+            diverged = (number // 3) % 7 == 3 and replicate == 1
+            end = {"state": "diverged"} if diverged else {"state": "finished", "objective": error}
+            sweep.write_trial(replace(trial, **end))
+    assert found == by_optuna(sampler)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_another_seed_proposes_otherwise(sampler: str) -> None:
+    tried = [Tried({"lr": "1e-3", "dropout": "0.5", "model": "tiny"}, TrialState.COMPLETE, 1.0)]
+    first, second = (propose([RATE, SHARE, MODEL], tried, sampler, seed) for seed in (0, 1))
+    assert first[0] != second[0]
