@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.wavesweep.sweeper import Options
 from wavesweep.base.errors import Refused
-from wavesweep.base.terminal import say
+from wavesweep.base.terminal import say, track
 from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, parse_dimensions
 from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, from_files, group_keys, save
 from wavesweep.sweeps.store import MOST_TRIALS, Plan, Stored, SweepDirectory
@@ -20,6 +21,7 @@ from wavesweep.sweeps.task import SweepTask
 
 log = logging.getLogger("wavesweep")
 MOST_PROBLEMS = 10
+MANY_JOBS = 1000  # whose checking takes seconds
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def check(sweep: Sweep, plan: Plan, composer: Composer) -> list[list[str]]:
         most = max(2, *(len(one.values) for one in plan.dimensions))
         jobs = [overrides for number in range(most) for overrides in plan.typical(number)]
     problems: dict[str, list[str]] = {}
-    for overrides in jobs:
+    for overrides in _tracked(jobs):
         try:
             sweep.task.check(composer.compose(overrides)[0])
         except Refused as error:
@@ -144,6 +146,14 @@ def check(sweep: Sweep, plan: Plan, composer: Composer) -> list[list[str]]:
         lines = [_where(where, len(jobs)) + text for text, where in problems.items()]
         raise Refused("\n".join(lines[:MOST_PROBLEMS]))
     return jobs
+
+
+def _tracked(jobs: list[list[str]]) -> Iterable[list[str]]:
+    """Iterate over jobs; show how it goes, where there is something to wait for."""
+    if len(jobs) < MANY_JOBS:
+        return jobs
+    log.info("checking %d jobs", len(jobs))
+    return track(jobs, "checking")
 
 
 def _where(jobs: list[str], total: int) -> str:
