@@ -29,11 +29,11 @@ def read(terminal: int) -> bytes:
     return written
 
 
-def on_terminal(place: Path, **variables: str) -> bytes:
+def on_terminal(place: Path, *arguments: str, **variables: str) -> bytes:
     """Run the command on a pseudo-terminal; return all that it writes there."""
     ours, theirs = pty.openpty()
     name = os.ttyname(theirs)
-    process = heavy().start(*RUN, cwd=place, environment=environment(**variables), out=name, err=name)
+    process = heavy().start(*arguments, cwd=place, environment=environment(**variables), out=name, err=name)
     while process.poll() is None and Path(f"/proc/{process.pid}/fd/2").readlink() != Path(name):
         time.sleep(0.01)  # until it has opened it too
     os.close(theirs)
@@ -43,7 +43,7 @@ def on_terminal(place: Path, **variables: str) -> bytes:
 
 
 def test_a_terminal_shows_a_bar_and_the_result(tmp_path: Path) -> None:
-    written = on_terminal(tmp_path, TERM="xterm-256color", COLUMNS="100")
+    written = on_terminal(tmp_path, *RUN, TERM="xterm-256color", COLUMNS="100")
     assert re.search(rb"epoch \d+/21 .*loss .*val .*best", written)
     assert COLOUR.search(written)
     assert b"\x1b[?25h" in written.rpartition(b"\x1b[?25l")[2], "the cursor is shown again"
@@ -53,14 +53,25 @@ def test_a_terminal_shows_a_bar_and_the_result(tmp_path: Path) -> None:
 
 
 def test_a_terminal_without_colours_gets_none(tmp_path: Path) -> None:
-    written = on_terminal(tmp_path, TERM="xterm-256color", COLUMNS="100", NO_COLOR="1")
+    written = on_terminal(tmp_path, *RUN, TERM="xterm-256color", COLUMNS="100", NO_COLOR="1")
     assert b"epoch" in written
     assert b"\x1b[?25h" in written.rpartition(b"\x1b[?25l")[2], "a bar was there"
     assert not COLOUR.search(written)
 
 
+def test_a_bar_goes_along_with_the_checking_of_many_jobs(tmp_path: Path) -> None:
+    many = ("-m", "seed=range(1000)", "hydra.sweeper.dry_run=true")
+    written = on_terminal(tmp_path, *many, TERM="xterm-256color", COLUMNS="100", NO_COLOR="1")
+    assert written.startswith(b"checking 1000 jobs\r\n")
+    before, _, after = written.rpartition(b"\x1b[?25h")
+    assert re.search(rb"checking .* [1-9]\d%", before)
+    assert b"%" not in after, "the bar is gone"
+    assert after.endswith(b"1000 jobs; nothing was run\r\n")
+    assert not COLOUR.search(written)
+
+
 def test_a_dumb_terminal_gets_lines(tmp_path: Path) -> None:
-    written = on_terminal(tmp_path, TERM="dumb")
+    written = on_terminal(tmp_path, *RUN, TERM="dumb")
     assert b"epoch 21/21" in written
     assert b"\x1b" not in written
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from cProfile import Profile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tests.support.made import stored
 from tests.support.options import POOL
 from wavesweep.base.errors import Refused
+from wavesweep.cli.task import Experiments
 from wavesweep.search.space import grid_overrides, grid_size, parse_dimensions
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.composition import (
@@ -171,3 +173,21 @@ def test_a_stored_configuration_may_refer_to_itself(
 def test_a_job_can_t_change_how_hydra_runs_it() -> None:
     with pytest.raises(Refused, match="leave hydra out"):
         Composer(set(), lambda _: (OmegaConf.create({}), {})).compose(["+hydra.job_logging=x"])
+
+
+def calls(work: Callable[[], object]) -> int:
+    """Return how many functions are called, which a busy machine does not change."""
+    profile = Profile()
+    profile.runcall(work)
+    return sum(entry.callcount for entry in profile.getstats())
+
+
+def test_a_further_job_costs_a_small_part_of_composing(loader: ConfigLoaderImpl, master: DictConfig) -> None:
+    """Thousands are composed and checked before a sweep begins."""
+    dimensions = parse_dimensions(["model=tiny,small", "optimizer.lr=1e-3,1e-2", "seed=0,1"], loader)
+    composer = Composer(group_keys(dimensions, loader.repository), by_hydra(master, loader, []))
+    jobs = [grid_overrides(dimensions, number) for number in range(8)]
+    configs = [composer.compose(overrides)[0] for overrides in jobs]
+    once = calls(lambda: loader.load_sweep_config(master, jobs[0]))
+    assert calls(lambda: [composer.compose(overrides) for overrides in jobs]) < 8 * once / 100
+    assert calls(lambda: [Experiments([], "").check(config) for config in configs]) < 8 * once / 25

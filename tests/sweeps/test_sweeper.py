@@ -55,6 +55,7 @@ DRY = ("hydra.sweeper.dry_run=true",)
 def listed(done: "subprocess.CompletedProcess[str]") -> list[str]:
     """Return the jobs that a dry run lists."""
     assert done.returncode == 0, done.stderr
+    assert "checking" not in done.stderr, "which takes a moment"
     *jobs, last = done.stdout.splitlines()
     assert last == f"{len(jobs)} jobs; nothing was run"
     return [line.split(maxsplit=1)[1] for line in jobs]

@@ -36,7 +36,9 @@ def typed(composed: DictConfig) -> "Config":
     """
     from wavesweep.config.config import parse
 
-    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    own = composed
+    if "hydra" in composed:
+        own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     try:
         values = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:

@@ -4,6 +4,7 @@ The study lives in memory and is made from the trials' records, in each process 
 contradict them.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -121,13 +122,21 @@ class Study:
             self._comparisons.clear()
 
     def _show(self, comparison: Comparison, number: int, group: list[Trial], seeds: frozenset[str], steps: int) -> bool:
-        """Show a configuration to the pruner, as far as it has run on all of some seeds; return what that says."""
+        """Show a configuration to the pruner, as far as it has run on all of some seeds; return what that says.
+
+        One that was given up before it came to all of them counts as worse than any other, wherever it came to: or each
+        further seed would halve the rest again.
+        """
         chosen = {one.seed: one for one in group if one.seed in seeds}
+        reports = [self._reports.get(one.number, {}) for one in chosen.values()]
+        num_steps = max(one.steps for one in group) or steps
+        if any(one.state in GIVEN_UP for one in group) and not all(reports):
+            reached = max((self._reports.get(one.number, {}) for one in group), key=len)
+            return comparison.show(number, dict.fromkeys(reached, math.inf), num_steps)
         if chosen.keys() != seeds:
             return False
-        reports = [self._reports.get(one.number, {}) for one in chosen.values()]
         shown = means(reports, logarithmic=self._logarithmic)
-        given_up = comparison.show(number, shown, max(one.steps for one in group) or steps)
+        given_up = comparison.show(number, shown, num_steps)
         values = [one.objective for one in chosen.values() if one.objective is not None]
         if len(values) == len(seeds):
             comparison.complete(number, mean(values, logarithmic=self._logarithmic and all_positive(values)))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from hydra_plugins.wavesweep.sweeper import Options
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.base.files import read_small
-from wavesweep.base.terminal import say
+from wavesweep.base.terminal import say, track
 from wavesweep.search.growth import Configuration, begin, parse_given
 from wavesweep.search.plan import MOST_TRIALS, Plan, Stored, seeds_of
 from wavesweep.search.space import Dimension, grid_size, is_grid, parse_dimensions
@@ -25,6 +26,7 @@ from wavesweep.sweeps.task import SweepTask
 
 log = logging.getLogger("wavesweep")
 MOST_PROBLEMS = 10
+MANY_JOBS = 1000  # whose checking takes seconds
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def check(sweep: Sweep, composer: Composer, jobs: list[list[str]]) -> None:
         Refused: If some can't, each with its overrides.
     """
     problems: dict[str, list[str]] = {}
-    for overrides in jobs:
+    for overrides in _tracked(jobs):
         try:
             sweep.task.check(composer.compose(overrides)[0])
         except Refused as error:
@@ -178,6 +180,14 @@ def check(sweep: Sweep, composer: Composer, jobs: list[list[str]]) -> None:
     if problems:
         lines = [_where(where, len(jobs)) + text for text, where in problems.items()]
         raise Refused("\n".join(lines[:MOST_PROBLEMS]))
+
+
+def _tracked(jobs: list[list[str]]) -> Iterable[list[str]]:
+    """Iterate over jobs; show how it goes, where there is something to wait for."""
+    if len(jobs) < MANY_JOBS:
+        return jobs
+    log.info("checking %d jobs", len(jobs))
+    return track(jobs, "checking")
 
 
 def _where(jobs: list[str], total: int) -> str:

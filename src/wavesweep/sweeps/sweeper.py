@@ -95,8 +95,8 @@ def _go_on(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
         stored = replace(prepared, plan=plan)
         refuse_changed(sweep, plan, sweep.task.fingerprint(stored.configs()))
         if prepared.plan != plan:
-            known = [trial.overrides for trial in plan.waiting.values()]
-            check(sweep, prepared.composer, [job for job in to_check(prepared.plan) if job not in known])
+            known = {tuple(trial.overrides) for trial in plan.waiting.values()}
+            check(sweep, prepared.composer, [job for job in to_check(prepared.plan) if tuple(job) not in known])
         if sweep.options.dry_run:
             list_jobs(prepared.plan, plan)
             return []
