@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
 from mlflow import MlflowClient
 
 from tests.support.commands import SMALL, Command
@@ -17,13 +16,14 @@ def test_it_tells_what_varied_and_leads_to_the_best(wavesweep: Command, tmp_path
         client.search_runs(["1"]),
         key=lambda run: ("mlflow.parentRunId" in run.data.tags, run.data.metrics["objective"]),
     )
-    assert sweep.data.params == {"model": "linear,tiny", "sampler": "grid", "pruner": "none", "jobs": "2"}
+    shown = {"model": "linear,tiny", "sampler": "grid", "pruner": "none", "jobs": "2"}
+    assert sweep.data.tags.items() >= shown.items()
     of_best = {
         key: best.data.metrics[key] for key in ("objective", "digits", "test/digits", "test/closed_loop_scaled_mse")
     }
     counts = {"jobs/finished": 2, "jobs/pruned": 0, "jobs/diverged": 0, "jobs/failed": 0}
     assert sweep.data.metrics.items() >= (of_best | counts).items()
-    assert sweep.data.metrics["skill"] == pytest.approx(0), "the best is a baseline itself"
+    assert "skill" not in sweep.data.metrics, "a baseline is exact on sines"
     note = sweep.data.tags["mlflow.note.content"]
     linked = re.findall(r"\| \[\d\]\(#/experiments/1/runs/([0-9a-f]{32})\?", note)
     assert linked == [best.info.run_id, other.info.run_id]

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 
 from tests.support.made import Outcome, change, make, record, values
-from wavesweep.leaderboard import charts
+from wavesweep.leaderboard import charts, words
 from wavesweep.leaderboard.ranking import rank
 from wavesweep.leaderboard.table import show, text, to_csv, to_markdown
 from wavesweep.search.space import Dimension, Interval
@@ -28,8 +29,8 @@ SEED = Dimension("seed", ("0", "1", "2"))
 DRAWN = Dimension("optimizer.lr", interval=Interval(1e-5, 1e-1, integer=False, log=True))
 WHOLE = Dimension("+model.order", interval=Interval(2, 90, integer=True, log=False))
 
-QUANTILE = {1: 12.706204736432095, 2: 4.302652729911275}
-"""Of Student's distribution at 0.975, by degrees of freedom; from a table."""
+QUANTILE_OF_THREE = 4.302652729911275
+"""Of Student's distribution of 2 degrees of freedom at 0.975; from a table."""
 
 HEADER = ["rank", "trials", "model", "optimizer.lr", "objective", "skill", "seconds", "state", "reason"]
 BASELINES = {"val_naive_scaled_mse": 2.0, "val_seasonal_naive_scaled_mse": 0.5, "val_linear_scaled_mse": math.nan}
@@ -42,18 +43,6 @@ def test_the_best_comes_first_and_of_equals_the_first_trial(tmp_path: Path) -> N
     assert board.winner
     assert board.winner.varied == {"model": "medium", "optimizer.lr": 0.1}, "what isn't swept is left out"
     assert board.winner.interval is None
-
-
-def test_seeds_are_merged_into_mean_and_interval(tmp_path: Path) -> None:
-    board = rank(make(tmp_path / "sweep", [SEED, MODEL], [1.0, 0.2, 3.0, 2.0, 0.4, 3.0, 6.0, 0.9, 3.0]))
-    assert [row.varied for row in board.rows] == [{"model": "small"}, {"model": "tiny"}, {"model": "medium"}]
-    for row, scores in zip(board.rows, ([0.2, 0.4, 0.9], [1.0, 2.0, 6.0], [3.0, 3.0, 3.0]), strict=True):
-        mean = sum(scores) / 3
-        deviation = math.sqrt(sum((score - mean) ** 2 for score in scores) / 2)
-        assert row.objective == pytest.approx(mean, rel=1e-15)
-        assert row.interval == pytest.approx(QUANTILE[2] * deviation / math.sqrt(3), rel=1e-9)
-        assert (row.state, row.num_finished) == ("finished", 3)
-    assert board.rows[0].numbers == [1, 4, 7]
 
 
 def test_what_lacks_a_seed_is_never_best(tmp_path: Path) -> None:
@@ -69,7 +58,6 @@ def test_what_lacks_a_seed_is_never_best(tmp_path: Path) -> None:
 def test_nothing_is_best_where_nothing_is_complete(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [MODEL, SEED], [1.0, "failed", 1.0, 2.0, 1.0])
     assert rank(sweep).winner is None
-    assert rank(sweep).test == ""
     assert "best" not in text(rank(sweep), sweep)
 
 
@@ -111,43 +99,75 @@ def test_the_skill_is_a_mean_over_seeds_all_of_which_are_known(tmp_path: Path) -
     sweep = make(tmp_path / "sweep", [RATE, SEED], [0.1] * 6)
     for number, score in enumerate((0.1, 0.2, 0.3, 0.1, 0.2)):
         record(sweep, number, score, **BASELINES)
-    assert [row.skill for row in rank(sweep).rows] == [pytest.approx(0.6), None]
+    assert [row.skill for row in rank(sweep).rows] == [pytest.approx(1 - 0.006 ** (1 / 3) / 0.5), None]
+
+
+def test_beside_a_baseline_that_is_exact_there_is_no_skill(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL], [0.1, 0.2, 0.3])
+    for number, baseline in enumerate((1e-13, 0.0, 1e-13)):
+        record(sweep, number, 0.1, **BASELINES | {"val_linear_scaled_mse": baseline})
+    board = rank(sweep)
+    assert [row.skill for row in board.rows] == [None] * 3
+    shown = text(board, sweep)
+    assert "skill" not in shown.split("\n")[2].split(), "a column in which nothing stands is left out"
+    assert shown.count("no skill: linear autoregression is exact on these series, but for rounding") == 1
+
+
+@pytest.mark.parametrize(("score", "words"), [(0.05, "90.0%"), (1.0, "-100.0%"), (6.0, "12x worse"), (5e8, "1e+09x")])
+def test_a_poor_skill_is_told_in_words(tmp_path: Path, score: float, words: str) -> None:
+    sweep = make(tmp_path / "sweep", [RATE], [0.1])
+    record(sweep, 0, score, **BASELINES)
+    shown = text(rank(sweep), sweep)
+    assert words in shown
+    assert "no skill" not in shown
 
 
 def test_test_scores_are_those_of_the_winner_alone(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [RATE, SEED], [0.1, 0.1, 0.1, 0.2, 0.2, 0.2])
-    for number, score in enumerate((1.0, 2.0, 6.0)):
-        tests = {"test_naive_scaled_mse": 8.0 + number, "test_linear_scaled_mse": 9.0 - 2 * number}
+    for number, score in enumerate((1.0, 2.0, 4.0)):
+        tests = {"test_naive_scaled_mse": 8.0 + number, "test_linear_scaled_mse": 3.0 * 2**number}
         record(sweep, number, 0.1, test_closed_loop_scaled_mse=score, **tests, **BASELINES)
-    before = rank(sweep)
+    before = text(rank(sweep), sweep)
     for number in range(3, 6):
         record(sweep, number, 0.1, test_closed_loop_scaled_mse=1e-9, test_naive_scaled_mse=1e-9)
-    assert rank(sweep).test == before.test
-    half_width = QUANTILE[2] * math.sqrt(7) / math.sqrt(3)
-    baseline = "best baseline: linear autoregression, 7.00e+00"
-    assert before.test == f"test, closed loop, scaled MSE 3.00e+00 ± {half_width:.2e}; {baseline}"
-    assert f"  {before.test}" in text(before, sweep).splitlines()
+    assert text(rank(sweep), sweep) == before
+    assert [row.test is None for row in rank(sweep).rows] == [False, True]
+    low, high = (2 * 2 ** (sign * QUANTILE_OF_THREE / math.sqrt(3)) for sign in (-1, 1))
+    words = f"closed loop, scaled MSE 2.000e+00 ({low:.1e}–{high:.1e}); best baseline: linear autoregression, 6.000e+00"
+    assert f"  test, {words}" in before.split("\n")
+    assert f" On test data: {words}." in before
 
 
 def test_all_test_scores_are_shown_on_request_and_order_nothing(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [MODEL], [1.0, 2.0, "failed"])
     for number, score in enumerate([0.5, 0.25]):
         record(sweep, number, 1.0, test_closed_loop_scaled_mse=score, **BASELINES)
-    assert "5.00e-01" not in text(rank(sweep), sweep).splitlines()[2]
+    assert "5.000e-01" not in text(rank(sweep), sweep).splitlines()[3]
     board = rank(sweep, tests=True)
-    assert [row.test for row in board.rows] == [0.5, 0.25, None]
+    assert [row.test and row.test.own.value for row in board.rows] == [0.5, 0.25, None]
     lines = text(board, sweep).splitlines()
-    assert "test" in lines[1].split()
-    assert ["5.00e-01" in lines[2], "2.50e-01" in lines[3]] == [True, True]
+    assert "test" in lines[2].split()
+    assert ["5.000e-01" in lines[3], "2.500e-01" in lines[4]] == [True, True]
+
+
+def test_test_scores_of_seeds_have_intervals(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [RATE, SEED], [0.1, 0.1, 0.1, 0.2, 0.2, 0.2])
+    for number in range(6):
+        record(sweep, number, 0.1, test_closed_loop_scaled_mse=2.0 ** (number % 3), **BASELINES)
+    _, header, *lines = text(rank(sweep, tests=True), sweep).splitlines()[1:]
+    assert "test" in header.split()
+    for line in lines[:2]:
+        assert "2.000e+00 (3.6e-01–1.1e+01)" in line
 
 
 def test_a_winner_without_test_part_has_no_test_score(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [RATE], [0.1, 0.2])
     record(sweep, 0, 0.1, **BASELINES)
     board = rank(sweep)
-    assert board.test == ""
+    assert board.winner
+    assert board.winner.test is None
     assert "skill 80.0%" in text(board, sweep)
-    assert "test" not in text(board, sweep)
+    assert "test" not in text(board, sweep).replace(str(sweep.path), "")
 
 
 def test_the_csv_holds_all_numbers_to_the_last_bit(tmp_path: Path) -> None:
@@ -172,9 +192,10 @@ def test_the_csv_of_seeds_has_interval_and_number(tmp_path: Path) -> None:
     board = rank(sweep)
     sweep.leaderboard.write_text(to_csv(board), "utf-8")
     first, second = csv.DictReader(sweep.leaderboard.read_text("utf-8").splitlines())
-    assert float(first["interval_95"]) == board.rows[0].interval
-    assert (first["seeds"], first["trials"]) == ("3", "0 1 2")
-    assert (second["rank"], second["interval_95"], second["seeds"]) == ("", "", "1")
+    assert (float(first["low_95"]), float(first["high_95"])) == board.rows[0].interval
+    assert (first["seeds"], first["trials"], first["ratio"]) == ("3", "0 1 2", "")
+    assert (second["rank"], second["low_95"], second["high_95"], second["seeds"]) == ("", "", "", "1")
+    assert (float(second["ratio"]), second["ratio_low"], second["ratio_high"]) == (10.0, "", "")
     assert second["state"] == "1 finished, 1 failed, 1 waiting"
 
 
@@ -212,16 +233,18 @@ def test_failures_of_one_reason_stand_together(tmp_path: Path) -> None:
 
 def test_plain_lines_are_aligned_and_say_which_is_best(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [DATA, MODEL, SEED], [0.01, 0.02, 0.03, 0.1, 0.2, "pruned"])
-    title, header, *lines = text(rank(sweep), sweep).split("\n")
+    title, what, header, *lines = text(rank(sweep), sweep).split("\n")
     assert title == "sweep sweep"
-    assert " ".join(header.split()) == "rank trial model objective ± 95% seeds skill seconds state"
-    assert " ".join(lines[0].split()) == "1 0-2 tiny 2.00e-02 2.48e-02 3/3 4.5 finished"
+    assert what == "objective: lower is better; geometric mean of 3 seeds, 95% interval"
+    assert " ".join(header.split()) == "rank trial model objective 95% interval vs best seeds seconds state"
+    assert " ".join(lines[0].split()) == "1 0-2 tiny 1.817e-02 4.6e-03–7.2e-02 3/3 4.5 finished"
     for line in lines[:3]:
         assert line[header.index("model") - 1] == " "
         assert line[header.index("objective") + len("objective")] == " "
     assert "best: dataset=sine model=tiny" in lines
-    assert "  objective 2.00e-02 ± 2.48e-02" in lines
-    assert lines[-1] == "9 jobs: 5 finished, 1 pruned, 3 waiting"
+    assert "  objective 1.817e-02 (4.6e-03–7.2e-02)" in lines
+    cost = "3.0 s a job (median), 18.0 s in all"
+    assert lines[-1] == f"3 configurations × 3 seeds = 9 jobs: 5 finished, 1 pruned, 3 waiting; {cost}"
 
 
 def test_long_tables_are_cut_and_failures_are_not(tmp_path: Path) -> None:
@@ -273,18 +296,45 @@ def test_a_terminal_gets_a_table_in_colour(tmp_path: Path, monkeypatch: pytest.M
     assert "[64,32]" in plain
 
 
-def test_a_narrow_terminal_shows_whole_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sweep = make(tmp_path / "sweep", [MODEL, RATE, SEED], [*values(16), "diverged", "failed"])
+LONG = Dimension("dataset.path", ("a/long/path/to/measurements/of/the/first.csv", "of/the/second.csv"))
+MANY = [LONG, *(Dimension(f"training.{name}", ("1", "0.125")) for name in ("clip_norm", "noise_start", "washout"))]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("dimensions", [[MODEL, RATE, SEED], [*MANY[:2], RATE, SEED], [*MANY, RATE, SEED], MANY])
+def test_a_terminal_shows_whole_words_within_its_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dimensions: list[Dimension], width: int
+) -> None:
+    sweep = make(tmp_path / "sweep", dimensions, [*values(14), "diverged", "failed"])
+    for number in range(16):
+        record(sweep, number, 9e3, test_closed_loop_scaled_mse=0.5 + number, **BASELINES)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "dumb")
+    for tests in (False, True):
+        monkeypatch.setattr(sys, "stdout", Terminal())
+        board = rank(sweep, tests=tests)
+        show(board, sweep)
+        lines = sys.stdout.getvalue().split("\n")  # type: ignore[attr-defined]
+        assert max(map(len, lines)) <= width
+        for row in board.rows[:4]:
+            whole = {words.number(row.objective), *(str(one) for key, one in row.varied.items() if key != LONG.name)}
+            assert any(whole <= {*line.split()} for line in lines), whole
+
+
+def test_a_wide_terminal_shows_what_a_narrow_one_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL, RATE, SEED], values(18))
     for number in range(18):
         record(sweep, number, 9e3, **BASELINES)
-    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    show(rank(sweep), sweep)
-    lines = sys.stdout.getvalue().split("\n")  # type: ignore[attr-defined]
-    assert max(map(len, lines)) <= 80
-    for words in (["small", "0.001", "3/3", "< -999%", "finished"], ["medium", "0.001", "1/3", "1 finished"]):
-        assert any(all(word in line for word in words) for line in lines), words
+    titles = []
+    for width in ("80", "120"):
+        monkeypatch.setenv("COLUMNS", width)
+        monkeypatch.setattr(sys, "stdout", Terminal())
+        show(rank(sweep), sweep)
+        lines = sys.stdout.getvalue().split("\n")  # type: ignore[attr-defined]
+        titles += [re.split("  +", line.strip()) for line in lines if line.startswith("rank")]
+    narrow = ["rank", "model", "lr", "objective", "95% interval", "vs best", "seeds"]
+    assert titles == [narrow, ["rank", "trial", *narrow[1:], "skill", "seconds", "state"]]
 
 
 def test_a_pipe_gets_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

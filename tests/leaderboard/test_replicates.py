@@ -8,6 +8,7 @@ from hydra.types import RunMode
 
 from tests.support.made import conf_loader, make, stored
 from wavesweep.leaderboard.ranking import rank
+from wavesweep.leaderboard.replicates import identities
 from wavesweep.leaderboard.table import text
 from wavesweep.search.space import Dimension, grid_overrides, grid_size, parse_dimensions
 from wavesweep.search.trials import Trial
@@ -53,8 +54,17 @@ def test_one_value_is_one_configuration_however_it_is_written(swept: Swept) -> N
     assert trials(sweep) == [[0, 1, 2, 3], [4, 5]]
     best = rank(sweep).winner
     assert best
-    assert best.objective == 2.5
-    assert best.interval == pytest.approx(12.706204736432095 / 2)
+    assert best.objective == 0.5
+    assert best.interval == pytest.approx((0.5 - 12.706204736432095 / 2, 0.5 + 12.706204736432095 / 2))
+    assert best.num_seeds == 2
+
+
+def test_a_trial_without_a_seed_has_that_of_its_configuration(swept: Swept) -> None:
+    sweep = swept("model=tiny,small", "seed=0,1")
+    jobs = [["model=tiny"], ["model=tiny", "seed=1"], ["model=tiny", "seed=0"], ["model=small"]]
+    found = identities(sweep, sweep.read_plan(), [Trial(number, job) for number, job in enumerate(jobs)])
+    assert [seed for _, seed in found] == ["0", "1", "0", "0"]
+    assert [shared == found[0][0] for shared, _ in found] == [True, True, True, False]
 
 
 def test_a_seed_of_the_data_tells_configurations_apart(swept: Swept) -> None:

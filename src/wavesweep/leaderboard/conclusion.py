@@ -99,7 +99,8 @@ def _record_best(record: RunDirectory, board: Leaderboard, *, ended: bool = Fals
         return
     values = {jobs(state): float(board.counts[state]) for state in ENDED}
     if (best := board.winner) and best.objective is not None:
-        scores = {OBJECTIVE: best.objective, SKILL: best.skill, TEST_SCORE: board.test_score if ended else None}
+        scores = {OBJECTIVE: best.objective, SKILL: best.skill}
+        scores |= {TEST_SCORE: best.test.own.value} if ended and best.test else {}
         values |= {key: score for key, score in scores.items() if score is not None}
     record.append_metrics(num_ended, values)
 

@@ -4,48 +4,79 @@ Reads the sweep's directory alone. Test scores are those of the winner: the othe
 """
 
 import math
-import statistics
 from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
-from wavesweep.base.names import KEPT_EPOCH, SCALED, baseline_score, metric
-from wavesweep.runs.description import BASELINES
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.base.names import OBJECTIVE
+from wavesweep.leaderboard.scores import Scores, scores
+from wavesweep.runs.directory import RunDirectory, SweepRecord
+from wavesweep.search.estimates import Estimate, all_positive, estimate, paired
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension, Value, varied
-from wavesweep.search.trials import ENDED, Trial
+from wavesweep.search.trials import ENDED, GIVEN_UP, SEED, Trial
 from wavesweep.sweeps.store import SweepDirectory
 
 STATES = (*ENDED, "interrupted", "running", "waiting")
+Position = Callable[[Trial], list[float]]
+"""Tells where a trial's values stand in the lists of their dimensions; of an interval, the value."""
 
 
 class Row(NamedTuple):
-    """One configuration, and the trials that ran it: one a seed where `seed` was swept, else a single one.
+    """One configuration, and the trials that ran it: one a seed where there are several seeds, else a single one.
 
     Attributes:
         varied: What it has in the dimensions that are swept, `seed` aside.
-        trials: By number.
-        num_finished: How many of these have finished.
-        objective: Mean over trials that have finished; None if none has.
-        interval: Half the width of the mean's 95% interval; None for less than two values.
-        skill: 1 - score / score of the best baseline, on validation data, mean over seeds; None if unknown.
-        test: Closed-loop score on test data, scaled, mean over seeds; None unless asked for.
+        trials: By what they override, then by number.
+        num_seeds: How many seeds these have.
+        finished: Those that have finished, by seed; of a seed that ran twice, one.
+        objective: The mean of theirs, geometric where the sweep's are logarithmic; None if none has finished.
+        interval: The mean's 95% interval; None for less than two seeds.
+        validation: Closed-loop errors on validation data; None if unknown.
+        test: Likewise on test data; None but of the winner, unless asked for.
+        ratio: The objective over the winner's, or where objectives are not logarithmic their difference, paired on
+            seeds that both ran on; None of the winner itself, and without such seeds.
         rank: From 1; None unless all seeds have finished, since a mean over the lucky ones is no result.
+        alike: Whether it has a rank, but can't be told from the winner: since the ratio's interval holds 1 (that of a
+            difference 0), or since both ran on less than two seeds.
     """
 
     varied: dict[str, Value]
     trials: list[Trial]
-    num_finished: int
-    objective: float | None
-    interval: float | None
-    skill: float | None
-    test: float | None
+    num_seeds: int
+    finished: dict[str, Trial]
+    objective: float | None = None
+    interval: tuple[float, float] | None = None
+    validation: Scores | None = None
+    test: Scores | None = None
+    ratio: Estimate | None = None
     rank: int | None = None
+    alike: bool = False
+
+    @property
+    def objectives(self) -> dict[str, float]:
+        """The objective of each seed that has finished."""
+        return {seed: score for seed, trial in self.finished.items() if (score := _objective(trial)) is not None}
+
+    @property
+    def skill(self) -> float | None:
+        """1 - error / error of the best baseline, on validation data; None if unknown, or if the baseline is exact."""
+        return self.validation.skill if self.validation else None
 
     @property
     def numbers(self) -> list[int]:
-        """The numbers of its trials."""
-        return [trial.number for trial in self.trials]
+        """The numbers of its trials, ascending."""
+        return sorted(trial.number for trial in self.trials)
+
+    @property
+    def seconds(self) -> float:
+        """Spent on its trials."""
+        return math.fsum(trial.seconds for trial in self.trials)
+
+    @property
+    def num_finished(self) -> int:
+        """How many of its trials have finished."""
+        return sum(trial.state == "finished" for trial in self.trials)
 
     @property
     def state(self) -> str:
@@ -58,24 +89,28 @@ class Leaderboard(NamedTuple):
     """All configurations of a sweep, the best first.
 
     Attributes:
-        has_seeds: Whether `seed` was swept.
-        rows: Complete ones by objective, then those of which some seeds have finished, then all others by number.
+        has_seeds: Whether a configuration has several seeds, or `seed` was swept.
+        rows: In the order that `rank` tells.
         counts: The number of trials in each state; those not yet proposed count as waiting.
-        winner: The best configuration that is complete.
-        test_score: The winner's closed-loop score on test data, scaled, mean over seeds; None without one.
-        test: The same in words, beside the best baseline; empty without one.
+        winner: The best configuration that is complete; None while others are to run on more seeds than that.
+        logarithmic: Whether objectives, all positive, are compared by ratios; else by differences.
+        metric: What the objective is; "objective" where the sweep's record does not tell.
     """
 
     has_seeds: bool
     rows: list[Row]
     counts: Counter[str]
     winner: Row | None
-    test_score: float | None
-    test: str
+    logarithmic: bool
+    metric: str
 
 
 def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
-    """Order a sweep's configurations by objective, mean over seeds; ties by trial number.
+    """Order a sweep's configurations: complete ones first, then by how many seeds have finished, then by objective.
+
+    A sweep may have been grown by further seeds of its best configurations alone. The best of many single seeds is
+    mostly lucky, so that it must not stand above a mean over six. Ties are broken by where values stand in the lists
+    of their dimensions, not by number: a sweep that was grown numbers its trials otherwise than one made at once.
 
     Args:
         sweep: Its directory.
@@ -85,97 +120,119 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
         Refused: If plan or trials can't be read.
     """
     plan = sweep.read_plan()
-    has_seeds = any(one.swept and one.name == "seed" for one in plan.dimensions)
     trials = sweep.read_trials(plan)
-    groups = _replicates(sweep, plan, trials) if has_seeds else [[trial] for trial in trials]
-    rows = sorted((_row(sweep, plan.dimensions, group, tests) for group in groups), key=_order)
-    rows = [row._replace(rank=n if row.num_finished == len(row.trials) else None) for n, row in enumerate(rows, 1)]
-    counts = Counter(trial.state for trial in trials) + Counter(waiting=plan.n_trials - len(trials))
-    winner = rows[0] if rows and rows[0].rank else None
-    return Leaderboard(has_seeds, rows, counts, winner, *(_test(sweep, winner) if winner else (None, "")))
+    logarithmic = all_positive([score for trial in trials if (score := _objective(trial)) is not None])
+    position = _positions(plan.dimensions)
+    rows = [_row(sweep, plan.dimensions, group, position, logarithmic) for group in _groups(sweep, plan, trials)]
+    rows.sort(key=lambda row: _order(row, position))
+    winner = rows[0] if rows and _is_complete(rows[0]) and not any(_is_ahead(row, rows[0]) for row in rows) else None
+    rows = [_ranked(row, number, winner, logarithmic) for number, row in enumerate(rows, start=1)]
+    rows = [
+        row._replace(test=_scores(sweep, row, "test")) if tests or (winner and row.rank == 1) else row for row in rows
+    ]
+    return Leaderboard(
+        has_seeds=_sweeps_seeds(plan) or any(row.num_seeds > 1 for row in rows),
+        rows=rows,
+        counts=Counter(trial.state for trial in trials) + Counter(waiting=plan.n_trials - len(trials)),
+        winner=rows[0] if winner else None,
+        logarithmic=logarithmic,
+        metric=_metric(sweep),
+    )
 
 
-def _replicates(sweep: SweepDirectory, plan: Plan, trials: list[Trial]) -> list[list[Trial]]:
-    """Return trials in groups: those that differ in their seed alone."""
-    from wavesweep.leaderboard.replicates import config_hashes  # imports Hydra
+def _groups(sweep: SweepDirectory, plan: Plan, trials: list[Trial]) -> list[list[tuple[str, Trial]]]:
+    """Return trials with their seeds, in groups that differ in their seed alone."""
+    if not _sweeps_seeds(plan) and len({trial.seed for trial in trials}) < 2:
+        return [[(trial.seed, trial)] for trial in trials]
+    from wavesweep.leaderboard.replicates import identities  # imports Hydra
 
-    groups: dict[str, list[Trial]] = {}
-    for trial, shared in zip(trials, config_hashes(sweep, plan, list(map(without_seed, trials))), strict=True):
-        groups.setdefault(shared, []).append(trial)
+    groups: dict[str, list[tuple[str, Trial]]] = {}
+    for trial, (shared, seed) in zip(trials, identities(sweep, plan, trials), strict=True):
+        groups.setdefault(shared, []).append((seed, trial))
     return list(groups.values())
 
 
-def without_seed(trial: Trial) -> list[str]:
-    """Return the overrides of a trial but that of its seed."""
-    return [one for one in trial.overrides if one.partition("=")[0].lstrip("+~") != "seed"]
+def _sweeps_seeds(plan: Plan) -> bool:
+    return any(one.swept and one.name == SEED for one in plan.dimensions)
 
 
-def _row(sweep: SweepDirectory, dimensions: list[Dimension], trials: list[Trial], tests: bool) -> Row:
-    """Return the row of trials that differ in their seed alone."""
-    chosen = varied([one for one in dimensions if one.name != "seed"], trials[0].overrides)
-    finished = [trial for trial in trials if trial.state == "finished"]
-    by_seed = {frozenset({*trial.overrides} - {*without_seed(trial)}): trial.objective for trial in finished}
-    scores = [score for score in by_seed.values() if score is not None]  # a sampler may have proposed a seed twice
-    measured = [_scores(RunDirectory(sweep.path / trial.directory)) for trial in finished]
-    skill = _mean([skill for skill, _ in measured])
-    test = _mean([once.get(metric("test", SCALED), math.inf) for _, once in measured]) if tests else None
-    return Row(chosen, trials, len(finished), _mean(scores), _half_width(scores), skill, test)
+def _positions(dimensions: list[Dimension]) -> Position:
+    """Return what tells a trial's position."""
+    places = {one.key: {value: place for place, value in enumerate(one.values)} for one in dimensions}
+
+    def position(trial: Trial) -> list[float]:
+        pairs = (text.partition("=") for text in trial.configuration)
+        return [places[key][value] if places[key] else float(value) for key, _, value in pairs]
+
+    return position
 
 
-def _order(row: Row) -> tuple[bool, float, list[int]]:
-    """Return what sorts complete rows first, the best before others; what has no objective comes last."""
-    return row.num_finished < len(row.trials), math.inf if row.objective is None else row.objective, row.numbers
+def _row(
+    sweep: SweepDirectory,
+    dimensions: list[Dimension],
+    group: list[tuple[str, Trial]],
+    position: Position,
+    logarithmic: bool,
+) -> Row:
+    """Return the row of trials that differ in their seed alone, without its place."""
+    group = sorted(group, key=lambda pair: (position(pair[1]), pair[1].number))
+    trials = [trial for _, trial in group]
+    chosen = varied([one for one in dimensions if one.name != SEED], trials[0].overrides)
+    finished = {seed: trial for seed, trial in reversed(group) if _objective(trial) is not None}
+    row = Row(chosen, trials, len({seed for seed, _ in group}), finished)
+    if not finished:
+        return row
+    value, low, high = estimate([*row.objectives.values()], logarithmic=logarithmic)
+    interval = None if low is None or high is None else (low, high)
+    return row._replace(objective=value, interval=interval, validation=_scores(sweep, row, "val"))
 
 
-def _mean(values: list[float]) -> float | None:
-    """Return the mean, the same whatever the order; None if there are no values, or not all are finite."""
-    return float(statistics.mean(values)) if values and all(map(math.isfinite, values)) else None
+def _objective(trial: Trial) -> float | None:
+    """Return the objective of a trial that has finished."""
+    known = trial.state == "finished" and trial.objective is not None and math.isfinite(trial.objective)
+    return trial.objective if known else None
 
 
-def _half_width(values: list[float]) -> float | None:
-    """Return half the width of the mean's 95% interval; None for less than two values, or one that is not finite.
-
-    Source:
-        Student (1908); it takes the values as drawn from one normal distribution.
-    """
-    from scipy.special import stdtrit
-
-    n = len(values)
-    if n < 2 or not all(map(math.isfinite, values)):
-        return None
-    return float(stdtrit(n - 1, 0.975)) * statistics.stdev(values) / math.sqrt(n)
+def _scores(sweep: SweepDirectory, row: Row, part: str) -> Scores | None:
+    return scores(part, [RunDirectory(sweep.path / trial.directory) for trial in row.finished.values()])
 
 
-def _scores(run: RunDirectory) -> tuple[float, dict[str, float]]:
-    """Return a run's skill on validation data, and what was measured once; nan and nothing if its files don't tell.
+def _is_complete(row: Row) -> bool:
+    return row.num_finished == len(row.trials)
 
-    What is missing counts as inf, since older runs lack some; null stands for nan and inf.
-    """
+
+def _is_ahead(row: Row, best: Row) -> bool:
+    """Say whether a configuration is to run on more seeds than the best that is complete: those of a sweep that grows
+    by seeds of its best, which had won against it before."""
+    states = {trial.state for trial in row.trials}
+    return row.num_seeds > best.num_seeds and not states & {*GIVEN_UP} and not _is_complete(row)
+
+
+def _order(row: Row, position: Position) -> tuple[bool, int, float, list[float]]:
+    """Return what sorts complete rows first, those of more seeds before others, and then the best before others."""
+    objective = math.inf if row.objective is None else row.objective
+    return not _is_complete(row), -len(row.finished), objective, position(row.trials[0])
+
+
+def _ranked(row: Row, number: int, winner: Row | None, logarithmic: bool) -> Row:
+    """Return a row with its rank, and beside the winner."""
+    rank = number if _is_complete(row) else None
+    if winner is None or row is winner:
+        return row._replace(rank=rank)
+    ratio = paired(row.objectives, winner.objectives, logarithmic=logarithmic)
+    same = 1 if logarithmic else 0
+    alike = ratio is None or ratio.low is None or ratio.high is None or ratio.low <= same <= ratio.high
+    return row._replace(rank=rank, ratio=ratio, alike=alike and rank is not None)
+
+
+def _metric(sweep: SweepDirectory) -> str:
+    """Return what a sweep's objective is, as its record tells."""
     try:
-        rows = {row.get("epoch"): {key: x for key, x in row.items() if x is not None} for row in run.read_metrics()}
-        kept, once = rows[int(run.read_info().tags[KEPT_EPOCH])], rows[None]
-    except (OSError, KeyError, ValueError):  # a run that is damaged or gone does not take the table with it
-        return math.nan, {}
-    baseline = min(once.get(metric("val", baseline_score(key)), math.inf) for key in BASELINES)
-    score = kept.get(metric("val", SCALED), math.inf)
-    return 1 - score / baseline if 0 < baseline < math.inf else math.nan, once
-
-
-def _test(sweep: SweepDirectory, winner: Row) -> tuple[float | None, str]:
-    """Return the winner's closed-loop score on test data, mean over seeds; and in words, beside the best baseline's."""
-    once = [_scores(RunDirectory(sweep.path / trial.directory))[1] for trial in winner.trials]
-    scores = [row.get(metric("test", SCALED), math.inf) for row in once]
-    score = statistics.fmean(scores)
-    keys = {metric("test", baseline_score(key)): name for key, name in BASELINES.items()}
-    means = [(statistics.fmean(row.get(key, math.inf) for row in once), name) for key, name in keys.items()]
-    baseline = "; best baseline: {1}, {0:.2e}".format(*min(means)) if min(means)[0] < math.inf else ""
-    own = shown_number(score, _half_width(scores))
-    return (score, f"test, closed loop, scaled MSE {own}{baseline}") if score < math.inf else (None, "")
+        return str(SweepRecord(sweep.path).read_config().get(OBJECTIVE, OBJECTIVE))
+    except (OSError, ValueError):  # as of a sweep that has just begun
+        return OBJECTIVE
 
 
 def states(counts: Counter[str]) -> str:
+    """Return in words how many trials are in each state."""
     return ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-
-
-def shown_number(value: float | None, interval: float | None = None) -> str:
-    return "" if value is None else f"{value:.2e}" + ("" if interval is None else f" ± {interval:.2e}")

@@ -1,4 +1,4 @@
-"""The hash of each trial's configuration, which those that differ in their seed alone share."""
+"""What tells each trial's configuration from others as it was composed, and the seed that it ran on."""
 
 from functools import cache
 from typing import Any
@@ -11,25 +11,28 @@ from wavesweep.base.errors import Refused
 from wavesweep.config.config import Tracking, parse
 from wavesweep.config.replicates import config_hash
 from wavesweep.search.plan import Plan
+from wavesweep.search.trials import Trial
 from wavesweep.sweeps.composition import from_files
 from wavesweep.sweeps.store import SweepDirectory
 
 NOWHERE = Tracking(uri="sqlite:///nowhere", experiment="none", required=False)  # the hash leaves it out
 
 
-def config_hashes(sweep: SweepDirectory, plan: Plan, overrides: list[list[str]]) -> list[str]:
-    """Return the hash of the configuration that each list of overrides makes.
+def identities(sweep: SweepDirectory, plan: Plan, trials: list[Trial]) -> list[tuple[str, str]]:
+    """Return of each trial the hash of its configuration, and its seed: the configuration's own if it overrides none.
 
     Where the sweep's files don't tell the configuration, the overrides themselves take its place.
     """
     composer = from_files(sweep, plan, OmegaConf.create({"tracking": NOWHERE.model_dump()}), ("tracking",))
 
     @cache
-    def hash_of(*texts: str) -> str:
+    def identity(*texts: str) -> tuple[str, str]:
         try:
             values: Any = OmegaConf.to_container(composer.compose(list(texts))[0], resolve=True)
-            return config_hash(parse(values))
+            config = parse(values)
+            return config_hash(config), str(config.seed)
         except (Refused, KeyError, HydraException, OmegaConfBaseException):
-            return " ".join(texts)
+            return " ".join(texts), ""
 
-    return [hash_of(*texts) for texts in overrides]
+    found = [identity(*trial.configuration) for trial in trials]
+    return [(shared, trial.seed or seed) for trial, (shared, seed) in zip(trials, found, strict=True)]

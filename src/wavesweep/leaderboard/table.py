@@ -1,55 +1,92 @@
-"""The leaderboard as a table and as CSV."""
+"""The leaderboard as a table: for the terminal, a pipe, MLflow, and as CSV."""
 
 import csv
 import html
 import io
-import math
 import re
 import sys
-from collections.abc import Iterator
-from itertools import groupby, islice
-from typing import Any, TextIO
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from wavesweep.base import terminal
-from wavesweep.base.errors import Refused, relative
-from wavesweep.base.redaction import without_password
-from wavesweep.leaderboard.ranking import Leaderboard, Row, shown_number, states, without_seed
+from wavesweep.base.errors import Refused
+from wavesweep.leaderboard import words
+from wavesweep.leaderboard.ranking import Leaderboard, Row
+from wavesweep.runs.description import last_parts
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.search.space import Value
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.store import SweepDirectory
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 MOST, MOST_IN_MLFLOW = 20, 10  # rows that are shown, here and there, whose notes are short; all are in the CSV
 MOST_LINKED = 3  # trials of a row
 PICTURES = ("heat_map", "parallel_coordinates", "history")  # of which the first that is there says most
-TITLES = {"trials": "trial", "interval_95": "± 95%"}  # in the table, where they differ from the CSV's
-STYLES = {"finished": "green", "failed": "red", "diverged": "yellow", "pruned": "magenta"}
+FOLDED = (24, 12)  # characters to which values and states are folded where a terminal is narrow
 
 
-def _cells(board: Leaderboard, row: Row) -> list[tuple[str, Any, str]]:
-    """Return a row's titles, values for the CSV, and how the table shows them; the last is for the CSV alone."""
-    done, seconds = row.num_finished, math.fsum(trial.seconds for trial in row.trials)
-    reason = "; ".join(dict.fromkeys(_one_line(trial.reason) for trial in row.trials if trial.reason))
-    # Spreadsheets take a range for a date.
-    first = [("rank", row.rank, str(row.rank or "")), ("trials", " ".join(map(str, row.numbers)), _listed(row.numbers))]
-    scores = [("objective", row.objective, shown_number(row.objective)), ("skill", row.skill, _percent(row.skill))]
-    if any(other.test is not None for other in board.rows):
-        scores.append(("test", row.test, shown_number(row.test)))
-    if board.has_seeds:
-        scores[1:1] = [
-            ("interval_95", row.interval, shown_number(row.interval)),
-            ("seeds", done, f"{done}/{len(row.trials)}"),
-        ]
-    last = [("seconds", seconds, f"{seconds:.1f}"), ("state", row.state, row.state), ("reason", reason, "")]
-    return [*first, *((key, value, _short(value)) for key, value in row.varied.items()), *scores, *last]
+class Column(NamedTuple):
+    """A column of the table that people see.
+
+    Attributes:
+        title: Above it.
+        cells: From the top.
+        is_key: Whether it holds the values of a dimension.
+    """
+
+    title: str
+    cells: list[str]
+    is_key: bool = False
 
 
 def to_csv(board: Leaderboard) -> str:
     """Return all rows as CSV, numbers in full: what is read again is the same to the last bit."""
-    buffer, rows = io.StringIO(), [_cells(board, row) for row in board.rows]
-    titles = [title for title, _, _ in rows[0]] if rows else []
-    csv.writer(buffer, lineterminator="\n").writerows([titles, *([value for _, value, _ in row] for row in rows)])
+    buffer, rows = io.StringIO(), [_record(board, row) for row in board.rows]
+    titles = [title for title, _ in rows[0]] if rows else []
+    csv.writer(buffer, lineterminator="\n").writerows([titles, *([value for _, value in row] for row in rows)])
     return buffer.getvalue()
+
+
+def _record(board: Leaderboard, row: Row) -> list[tuple[str, Any]]:
+    """Return titles and values of a row of the CSV."""
+    numbers = " ".join(map(str, row.numbers))  # spreadsheets take a range for a date
+    scores = [("objective", row.objective)]
+    if board.has_seeds:
+        name = "ratio" if board.logarithmic else "difference"
+        scores += zip(("low_95", "high_95"), row.interval or (None, None), strict=True)
+        scores += zip((name, f"{name}_low", f"{name}_high"), row.ratio or (None, None, None), strict=True)
+        scores.append(("seeds", len(row.finished)))
+    scores.append(("skill", row.skill))
+    if _has_tests(board):
+        scores.append(("test", row.test and row.test.own.value))
+    reason = "; ".join(dict.fromkeys(words.one_line(trial.reason) for trial in row.trials if trial.reason))
+    last = [("seconds", row.seconds), ("state", row.state), ("reason", reason)]
+    return [("rank", row.rank), ("trials", numbers), *row.varied.items(), *scores, *last]
+
+
+def _has_tests(board: Leaderboard) -> bool:
+    return any(row.test for row in board.rows[1:])
+
+
+def _columns(board: Leaderboard, rows: list[Row]) -> list[Column]:
+    """Return the columns that people see of some rows; one in which nothing stands is left out."""
+    tests = [row.test.own if row.test and _has_tests(board) else None for row in rows]
+    marks = ["≈ " * (row.alike and words.compares(board)) for row in rows]
+    columns = [
+        Column("rank", [f"{mark}{row.rank or ''}" for mark, row in zip(marks, rows, strict=True)]),
+        Column("trial", [words.listed(row.numbers) for row in rows]),
+        *(Column(key, [words.short(row.varied[key]) for row in rows], is_key=True) for key in rows[0].varied),
+        Column("objective", [words.number(row.objective) for row in rows]),
+        Column("95% interval", [words.interval(*row.interval or (None, None)) for row in rows]),
+        Column("vs best", [words.compared(board, row.ratio) * board.has_seeds for row in rows]),
+        Column("seeds", [f"{len(row.finished)}/{row.num_seeds}" * board.has_seeds for row in rows]),
+        Column("skill", [words.percent(row.skill) for row in rows]),
+        Column("test", list(map(words.estimated, tests))),
+        Column("seconds", [f"{row.seconds:.1f}" for row in rows]),
+        Column("state", [row.state for row in rows]),
+    ]
+    return [column for column in columns if any(column.cells)]
 
 
 def show(board: Leaderboard, sweep: SweepDirectory) -> None:
@@ -76,24 +113,28 @@ def to_markdown(board: Leaderboard, sweep: SweepDirectory) -> str:
 
     `run:KEY` and `artifact:PATH` stand for the addresses of a run and of an artifact, which delivery knows.
     """
-    rows = [[cell for cell in _cells(board, row) if cell[0] != "reason"] for row in board.rows[:MOST_IN_MLFLOW]]
-    titles = [TITLES.get(title, title) for title, _, _ in rows[0]] if rows else []
-    lines = [titles, ["---"] * len(titles)]
-    for row, cells in zip(board.rows, rows, strict=False):
-        more = [f"… {len(row.trials) - MOST_LINKED} more"] * (len(row.trials) > MOST_LINKED)
-        links = {"trials": " ".join([*(_link(sweep, trial) for trial in row.trials[:MOST_LINKED]), *more])}
-        lines.append([links.get(title, _plain(shown)) for title, _, shown in cells])
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    failures = islice(_failures(board), MOST_IN_MLFLOW)
-    remarks = [*_left_out(board, sweep, MOST_IN_MLFLOW), *_found(board), *failures]
+    rows = board.rows[:MOST_IN_MLFLOW]
+    columns = _columns(board, rows) if rows else []
+    links = [_links(sweep, row.trials) for row in rows]
+    cells = [links if one.title == "trial" else list(map(_plain, one.cells)) for one in columns]
+    lines = [[_plain(one.title) for one in columns], ["---"] * len(columns), *zip(*cells, strict=True)]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    remarks = [*words.left_out(board, sweep, MOST_IN_MLFLOW), *words.marks(board), *words.found(board, sweep)]
+    remarks += islice(words.failures(board), MOST_IN_MLFLOW)
     drawn = [name for name in PICTURES if (sweep.plots / f"{name}.png").exists()][:1]
     pictures = [f"![{name.replace('_', ' ')}](artifact:{sweep.plots.name}/{name}.png)" for name in drawn]
-    return "\n\n".join([table, *pictures, *(_plain(line.strip()) for line, _ in remarks)])
+    return "\n\n".join([_plain(words.heading(board)), table, *pictures, *(_plain(line.strip()) for line, _ in remarks)])
 
 
 def _plain(text: str) -> str:
     """Return a text such that Markdown shows it as it is."""
     return re.sub(r"([\\`*_\[\]#|~])", r"\\\1", html.escape(text, quote=False))
+
+
+def _links(sweep: SweepDirectory, trials: list[Trial]) -> str:
+    """Return links to the first of a row's trials."""
+    more = [f"… {len(trials) - MOST_LINKED} more"] * (len(trials) > MOST_LINKED)
+    return " ".join([*(_link(sweep, trial) for trial in trials[:MOST_LINKED]), *more])
 
 
 def _link(sweep: SweepDirectory, trial: Trial) -> str:
@@ -104,72 +145,49 @@ def _link(sweep: SweepDirectory, trial: Trial) -> str:
 
 
 def _print(board: Leaderboard, sweep: SweepDirectory, file: TextIO | None = None) -> None:
-    """Print title, table, and the lines under it: to a terminal, or plainly to a file."""
-    from rich.box import SIMPLE_HEAD
+    """Print title, table, and the lines around it: to a terminal, or plainly to a file."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = Console(file=file, width=10_000 if file else None, color_system=None if file else "auto", highlight=False)
-    table = Table(box=None if file else SIMPLE_HEAD, pad_edge=False, padding=(0, 2 if file else 1, 0, 0))
-    hidden = ("reason",) if file or console.width >= 100 else ("reason", "trials", "seconds")
-    rows = [[cell for cell in _cells(board, row) if cell[0] not in hidden] for row in board.rows[:MOST]]
-    for title, _, _ in rows[0] if rows else []:
-        left = title == "state" or title in board.rows[0].varied
-        table.add_column(Text(TITLES.get(title, title)), justify="left" if left else "right", overflow="fold")
-    for row, cells in zip(board.rows, rows, strict=False):
-        *others, state = (Text(shown) for _, _, shown in cells)  # not strings, in which [64,32] would be a style
-        state.stylize(STYLES.get(row.state, "cyan"))
-        table.add_row(*others, state, style="bold" if row is board.winner else "")
-    remarks = [*_left_out(board, sweep, MOST), *_failures(board), *_found(board)]
-    console.print(Text(f"sweep {sweep.id}", "bold"), table, *(Text(*line) for line in remarks), sep="\n")
+    rows = board.rows[:MOST]
+    columns = _columns(board, rows) if rows else []
+    table = _drawn(board, columns, None, plain=True) if file else _fitted(board, columns, console.width)
+    begin = [Text(f"sweep {sweep.id}", "bold"), Text(words.heading(board))]
+    remarks = [*words.left_out(board, sweep, MOST), *words.marks(board), *words.failures(board)]
+    remarks += [*words.found(board, sweep), *words.files(sweep)]
+    console.print(*begin, table, *(Text(*line) for line in remarks), sep="\n")
 
 
-def _left_out(board: Leaderboard, sweep: SweepDirectory, num_shown: int) -> Iterator[tuple[str, str]]:
-    """Return the line that says how many rows are not shown, if any, with its style."""
-    if len(board.rows) > num_shown:
-        yield f"… {len(board.rows) - num_shown} more in {relative(sweep.leaderboard)}", "dim"
+def _fitted(board: Leaderboard, columns: list[Column], width: int) -> "Table":
+    """Return the table for a terminal: where that is narrow, with short keys, and without what is least needed."""
+    from rich.console import Console
+
+    keys = last_parts([one.title for one in columns if one.is_key])
+    brief = [one._replace(title=keys[one.title]) if one.is_key else one for one in columns]
+    told = ["state"] * all(row.state == "finished" for row in board.rows)
+    dropped = ["seconds", "trial", *told, "skill", "seeds", "95% interval", "vs best", "test"]
+    fewer = [[one for one in brief if one.is_key or one.title not in dropped[:n]] for n in range(len(dropped) + 1)]
+    attempts = [(columns, None), (brief, None), *((some, FOLDED[0]) for some in fewer), (fewer[-1], FOLDED[1])]
+    tables = (_drawn(board, some, folded) for some, folded in attempts)
+    wide = Console(width=10_000)
+    return next((table for table in tables if wide.measure(table).maximum <= width), _drawn(board, *attempts[-1]))
 
 
-def _failures(board: Leaderboard) -> Iterator[tuple[str, str]]:
-    """Return a line for each reason for which trials did not end well, with its style."""
-    failures: dict[tuple[str, str], dict[int, str]] = {}  # those of one reason stand together
-    pairs = [(row, trial) for row in board.rows for trial in row.trials if trial.state in ("failed", "diverged")]
-    for row, trial in pairs:
-        seed = {*trial.overrides} - {*without_seed(trial)}
-        what = " ".join([*(f"{key}={one}" for key, one in row.varied.items()), *seed]) or "nothing varied"
-        failures.setdefault((trial.state, _one_line(trial.reason)), {})[trial.number] = what
-    for (state, reason), trials in failures.items():
-        which = f"trials {_listed(sorted(trials))}" if len(trials) > 1 else "trial {} ({})".format(*trials.popitem())
-        yield f"{state}: {which}{': ' * bool(reason)}{reason}", STYLES[state]
+def _drawn(board: Leaderboard, columns: list[Column], folded: int | None, *, plain: bool = False) -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
 
-
-def _found(board: Leaderboard) -> Iterator[tuple[str, str]]:
-    """Return the lines on the best configuration and on all jobs, each with its style."""
-    if best := board.winner:
-        overrides = without_seed(best.trials[0]) if board.has_seeds else best.trials[0].overrides
-        yield f"best: {' '.join(overrides) or 'as given'}", "bold green"
-        skill = "" if best.skill is None else f", skill {_percent(best.skill)}"
-        yield f"  objective {shown_number(best.objective, best.interval)}{skill}", ""
-        yield from [(f"  {board.test}", "")] if board.test else []
-    yield f"{board.counts.total()} job{'s' * (board.counts.total() != 1)}: {states(board.counts)}", ""
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}" if value > -10 else "< -999%"  # a baseline is exact on pure waves
-
-
-def _short(value: Value) -> str:
-    """Write a value that a person typed as it is, and what a sampler drew with four digits."""
-    return f"{value:.4g}" if isinstance(value, float) and len(repr(value)) > 8 else str(value)
-
-
-def _listed(numbers: list[int]) -> str:
-    """Write ascending numbers, those in a row as a range: 0-3, 7."""
-    runs = [[number for _, number in run] for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-
-
-def _one_line(reason: str) -> str:
-    """Return a reason without secrets, line ends and escape codes; these would break a table."""
-    return " ".join(without_password("".join(one if one.isprintable() else " " for one in reason)).split())
+    box, gap = (None, 2) if plain else (SIMPLE_HEAD, 1)
+    table = Table(box=box, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0))
+    for title, _, is_key in columns:
+        left = is_key or title == "state"
+        most = max(folded, len(title)) if folded and left else None
+        justify = "left" if left else "right"
+        table.add_column(Text(title), justify=justify, overflow="fold", max_width=most, no_wrap=not most)
+    for row, *cells in zip(board.rows, *(one.cells for one in columns), strict=False):
+        styles = [words.STYLES.get(row.state, "cyan") * (one.title == "state") for one in columns]
+        shown = map(Text, cells, styles)  # not strings, in which [64,32] would be a style
+        table.add_row(*shown, style="bold" if row is board.winner else "")
+    return table

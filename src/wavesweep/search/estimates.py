@@ -82,4 +82,9 @@ def paired(values: Mapping[str, float], others: Mapping[str, float], *, logarith
 
 
 def _scale(logarithmic: bool) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    return (math.log, math.exp) if logarithmic else (float, float)
+    return (math.log, _exp) if logarithmic else (float, float)
+
+
+def _exp(value: float) -> float:
+    """Return e to a power; inf where no number is as large, as where an interval of two values spans 300 decades."""
+    return math.exp(value) if value < 709 else math.inf

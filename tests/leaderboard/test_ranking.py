@@ -1,0 +1,202 @@
+"""Laws of the ranking: order, intervals, and what can be told from the best by common seeds."""
+
+import math
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.made import make
+from wavesweep.leaderboard.ranking import Leaderboard, rank
+from wavesweep.leaderboard.table import text
+from wavesweep.search.estimates import Estimate
+from wavesweep.search.plan import Listed
+from wavesweep.search.space import Dimension, Interval
+from wavesweep.search.trials import Trial
+from wavesweep.sweeps.store import SweepDirectory
+
+MODEL = Dimension("model", ("tiny", "small", "medium"))
+RATE = Dimension("optimizer.lr", interval=Interval(1e-5, 1e-1, integer=False, log=True))
+SEED = Dimension("seed", tuple("012345"))
+
+QUANTILE = {1: 12.706204736432095, 2: 4.302652729911275, 5: 2.5705818366147395}
+"""Of Student's distribution at 0.975, by degrees of freedom; from a table."""
+
+Scores = dict[tuple[str, str], list[float | None]]
+"""The objectives of each model and rate, by seed; None of a job that failed."""
+
+
+def swept(path: Path, scores: Scores, shuffled: int | None = None) -> SweepDirectory:
+    """Make a sweep of these jobs, numbered in this order or in another."""
+    jobs = [
+        ([f"model={model}", f"optimizer.lr={rate}", f"seed={seed}"], score)
+        for (model, rate), some in scores.items()
+        for seed, score in enumerate(some)
+    ]
+    if shuffled is not None:
+        random.Random(shuffled).shuffle(jobs)
+    sweep = make(path, [MODEL, RATE, SEED], [], total=len(jobs))
+    listed = Listed([overrides for overrides, _ in jobs])
+    sweep.write_plan(replace(sweep.read_plan(), parts=[listed], n_trials=len(jobs)))
+    for number, (overrides, score) in enumerate(jobs):
+        sweep.write_trial(Trial(number, overrides, "failed" if score is None else "finished", score))
+    return sweep
+
+
+def drawn(seed: int, num_seeds: int = 3) -> Scores:
+    """Return what configurations might show, whose errors span decades and share what is due to the seed."""
+    rng = random.Random(seed)
+    shared = [rng.gauss(0, 2) for _ in range(num_seeds)]
+    pairs = [(model, rate) for model in MODEL.values for rate in ("0.001", "0.01", "1e-4")]
+    levels = {pair: rng.gauss(-9, 1) for pair in pairs}
+    return {pair: [math.exp(level + one + rng.gauss(0, 0.3)) for one in shared] for pair, level in levels.items()}
+
+
+def shown(board: Leaderboard) -> list[object]:
+    """Return all that rows show but the numbers of their trials."""
+    return [row._replace(trials=[], finished={}) for row in board.rows]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_is_the_same_whatever_the_numbers_of_trials(tmp_path: Path, seed: int) -> None:
+    ties: Scores = {("medium", "0.01"): [2.0, 3.0], ("small", "0.01"): [3.0, 2.0], ("small", "0.001"): [2.0, 3.0]}
+    fewer: Scores = {("tiny", "0.01"): [1.0], ("tiny", "1e-4"): [None, 1.0], ("medium", "1e-3"): [None]}
+    scores = ties | fewer | {("tiny", "1e-3"): [None], ("small", "1e-2"): [1.0]}
+    board = rank(swept(tmp_path / "sweep", scores))
+    assert [(row.varied["model"], row.varied["optimizer.lr"]) for row in board.rows] == [
+        ("small", 0.001), ("small", 0.01), ("medium", 0.01),  # of equals, by the places of their values
+        ("tiny", 0.01), ("small", 0.01), ("tiny", 0.0001), ("tiny", 0.001), ("medium", 0.001),
+    ]  # fmt: skip
+    assert shown(rank(swept(tmp_path / "other", scores, shuffled=seed))) == shown(board)
+
+
+def test_a_lucky_seed_does_not_stand_above_a_mean_over_six(tmp_path: Path) -> None:
+    usual = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    sweep = swept(tmp_path / "sweep", {("tiny", "0.1"): [1e-9], ("small", "0.1"): [*usual], ("medium", "0.1"): [0.5]})
+    board = rank(sweep)
+    assert [row.varied["model"] for row in board.rows] == ["small", "tiny", "medium"]
+    assert [row.rank for row in board.rows] == [1, 2, 3]
+    assert [row.alike for row in board.rows] == [False, True, True], "both ran on one seed alone"
+    lines = text(board, sweep).split("\n")
+    assert "2 configurations ran on fewer seeds than the best, which puts them below" in lines
+    [sentence] = [line for line in lines if line.startswith("in words: ")]
+    assert "Of 3 configurations (1 to 6 seeds each), model=small optimizer.lr=0.1 is the best: " in sentence
+    assert sentence.endswith("; 2 ran on too few of its seeds to tell.")
+    assert lines[-1] == "3 configurations, 8 jobs: 8 finished; 0.0 s a job (median), 0.0 s in all"
+
+
+@pytest.mark.parametrize("num_seeds", [2, 3, 6])
+def test_intervals_of_positive_errors_hold_their_geometric_mean_and_are_positive(
+    tmp_path: Path, num_seeds: int
+) -> None:
+    scores = drawn(num_seeds, num_seeds)
+    board = rank(swept(tmp_path / "sweep", scores))
+    assert board.logarithmic
+    assert len(board.rows) == len(scores)
+    for row in board.rows:
+        assert row.objective
+        assert row.interval
+        logs = [math.log(score) for score in row.objectives.values()]
+        mean = sum(logs) / num_seeds
+        deviation = math.sqrt(sum((one - mean) ** 2 for one in logs) / (num_seeds - 1))
+        half = QUANTILE[num_seeds - 1] * deviation / math.sqrt(num_seeds)
+        assert 0 < row.interval[0] <= row.objective <= row.interval[1]
+        assert (row.objective, *row.interval) == pytest.approx(tuple(map(math.exp, (mean, mean - half, mean + half))))
+
+
+def test_a_sweep_with_an_error_of_0_is_compared_by_differences(tmp_path: Path) -> None:
+    sweep = swept(tmp_path / "sweep", {("tiny", "0.1"): [0.0, 1.0], ("small", "0.1"): [2.0, 3.0]})
+    board = rank(sweep)
+    assert not board.logarithmic
+    assert [row.objective for row in board.rows] == [0.5, 2.5]
+    assert [row.ratio for row in board.rows] == [None, Estimate(2.0, 2.0, 2.0)]
+    assert [row.alike for row in board.rows] == [False, False]
+    assert "+2.00e+00 (+2.00e+00–+2.00e+00)" in text(board, sweep)
+
+
+@pytest.mark.parametrize("factor", [1.07, 3.0, 1e6])
+def test_what_is_so_many_times_the_best_on_each_seed_is_told_from_it(tmp_path: Path, factor: float) -> None:
+    best = [1e-7, 3e-3, 2e-5]
+    scores: Scores = {("small", "0.1"): [factor * score for score in best], ("tiny", "0.1"): [*best]}
+    sweep = swept(tmp_path / "sweep", scores)
+    _, other = rank(sweep).rows
+    assert other.ratio == pytest.approx((factor, factor, factor))
+    assert not other.alike
+    assert "≈" not in text(rank(sweep), sweep)
+
+
+def test_a_row_is_marked_where_the_interval_of_its_ratio_holds_1(tmp_path: Path) -> None:
+    marked = []
+    for seed in range(6):
+        sweep = swept(tmp_path / str(seed), drawn(seed))
+        board = rank(sweep)
+        lines = text(board, sweep).split("\n")
+        for row, line in zip(board.rows, lines[3:], strict=False):
+            alike = row.ratio is not None and (row.ratio.low or 0) <= 1 <= (row.ratio.high or 0)
+            assert (row.alike, line.strip().startswith(f"≈ {row.rank} ")) == (alike, alike)
+            marked.append(alike)
+        count = sum(row.alike for row in board.rows)
+        assert (lines.count("≈: can't be told from the best by the seeds that both ran on (95%)") == 1) == (count > 0)
+    assert {*marked} == {True, False}
+
+
+def test_an_interval_wider_than_all_numbers_ends_nothing(tmp_path: Path) -> None:
+    sweep = swept(tmp_path / "sweep", {("tiny", "0.1"): [1e-10, 1e-9], ("small", "0.1"): [1e-12, 1e100]})
+    board = rank(sweep)
+    assert board.rows[1].interval
+    assert board.rows[1].interval[1] == math.inf
+    assert "inf" in text(board, sweep)
+
+
+def test_a_person_may_write_it_into_a_report(tmp_path: Path) -> None:
+    scores: Scores = {("tiny", "0.1"): [1.0, 2.0], ("small", "0.1"): [3.0, 6.0], ("medium", "0.1"): [1.0, None]}
+    scores |= {("tiny", "0.2"): [3.0, 7.0], ("small", "0.2"): [9.0, 5.0]}
+    sweep = swept(tmp_path / "sweep", scores)
+    sweep.path.joinpath("config.yaml").write_text("objective: val/one_step_mse\n")
+    lines = text(rank(sweep), sweep).split("\n")
+    assert lines[1] == (
+        "objective: val/one_step_mse of the kept epoch, lower is better; geometric mean of 2 seeds, 95% interval"
+    )
+    assert (
+        "in words: Of 5 configurations (2 seeds each; 1 not finished), model=tiny optimizer.lr=0.1 is the best: "
+        "val/one_step_mse 1.414e+00 (geometric mean, 95% interval 1.7e-02 to 1.2e+02); "
+        "the next is 3.00 times as high (paired by seed, 95% interval 3.00 to 3.00); 1 other can't be told from it."
+    ) in lines
+
+
+def test_single_seeds_are_said_to_tell_little_and_how_to_tell_more(tmp_path: Path) -> None:
+    dimensions = [MODEL, Dimension("seed", ("7",))]
+    sweep = make(tmp_path / "sweep", dimensions, [1.0, 1.5, 2.0])
+    lines = text(rank(sweep), sweep).split("\n")
+    assert "in words: Of 3 configurations (1 seed each), model=tiny is the best: objective 1.000e+00; " in "".join(
+        lines
+    )
+    assert f"  wavesweep resume {sweep.path} seed=8,9,10,11 --top 3" in lines
+    unended = make(tmp_path / "other", dimensions, [1.0, 1.5, "running"])
+    assert "--top" not in text(rank(unended), unended)
+    assert "is the best so far" in text(rank(unended), unended)
+
+
+def test_nothing_is_best_while_what_was_better_is_to_run_on_more_seeds(tmp_path: Path) -> None:
+    sweep = swept(tmp_path / "sweep", {("tiny", "0.1"): [1.0, 2.0], ("small", "0.1"): [9.0], ("medium", "0.1"): [8.0]})
+    assert rank(sweep).winner is not None
+    sweep.write_trial(replace(sweep.read_trials(sweep.read_plan())[1], state="running", objective=None))
+    board = rank(sweep)
+    assert board.winner is None
+    assert "no best yet: others, which were better before, are to run on more seeds" in text(board, sweep)
+    sweep.write_trial(replace(sweep.read_trials(sweep.read_plan())[1], state="diverged"))
+    best = rank(sweep).winner
+    assert best is not None
+    assert best.varied["model"] == "medium", "what diverged is not waited for"
+
+
+def test_trials_without_a_seed_of_their_own_are_replicates_of_those_that_have_one(tmp_path: Path) -> None:
+    jobs = [["model=tiny"], ["model=small"], ["model=tiny", "seed=4"], ["model=tiny", "seed=5"]]
+    sweep = make(tmp_path / "sweep", [MODEL], [], total=3)
+    sweep.write_plan(replace(sweep.read_plan(), parts=[Listed(jobs)], n_trials=4))
+    for number, overrides in enumerate(jobs):
+        sweep.write_trial(Trial(number, overrides, "finished", 1.0 + number))
+    board = rank(sweep)
+    assert [row.numbers for row in board.rows] == [[0, 2, 3], [1]]
+    assert board.has_seeds
