@@ -94,7 +94,7 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
     """Run what is left of a sweep whose lock is held, while signals wait."""
     plan, config = prepared.plan, prepared.configs()[0]
     sweep.directory.stop.unlink(missing_ok=True)
-    with sweep.task.accompany(sweep.directory, plan, config), watching(sweep.directory, plan):
+    with sweep.task.accompany(sweep.directory, plan, config), watching(sweep.directory, plan, sweep.task):
         returned = _launch(sweep, prepared, launcher)
     signals.check()
     returned.sort(key=lambda job: job.hydra_cfg.hydra.job.num)  # type: ignore[union-attr]
