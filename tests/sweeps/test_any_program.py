@@ -110,7 +110,7 @@ def test_it_goes_on_after_a_kill_by_the_same_command(shown: list[tuple[str, str]
     other = start(place, "-m", "rate=1e-5", *arguments[3:])
     assert "long did not begin with rate=1e-05; leave it out, or start a new sweep" in other.communicate()[1]
     printed, lines = run(place, *arguments)
-    assert len(lines.splitlines()) == 6 - len(before)
+    assert len(lines.splitlines()) == 1 + 6 - len(before), "one tells of the start"
     assert printed.splitlines() == SHOWN.findall(output)
     assert states(sweep) == ["finished"] * 6
     assert {trial.number: trial for trial in trials(sweep) if trial.number in before} == before

@@ -1,5 +1,7 @@
 """The names of metrics and of tags, each once: they are written to files and to MLflow, and looked up there."""
 
+from collections import Counter
+from collections.abc import Collection
 from typing import Literal
 
 OBJECTIVE = "objective"  # of the epoch that was kept: what a run returns
@@ -45,3 +47,16 @@ def jobs(state: str) -> str:
 def baseline_score(name: str) -> str:
     """Return the name of a baseline's closed-loop score, without its part."""
     return f"{name}_scaled_mse"
+
+
+def last_parts(keys: Collection[str]) -> dict[str, str]:
+    """Return by dotted keys as many of their last parts as tell each from the others, and from the run's seed."""
+    ends = {key: _ends(key) for key in keys}
+    counts = Counter(["seed", *(end for some in ends.values() for end in some)])
+    return {key: next((end for end in some if counts[end] == 1), key) for key, some in ends.items()}
+
+
+def _ends(key: str) -> list[str]:
+    """Return the last part of a key, the last two, … up to the whole; its sign stays before it."""
+    parts, sign = key.lstrip("~").split("."), "~" if key.startswith("~") else ""
+    return [sign + ".".join(parts[start:]) for start in reversed(range(len(parts)))]

@@ -5,11 +5,14 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from wavesweep.base.names import TRAIN_LOSS
+
+if TYPE_CHECKING:
+    from rich.console import Group
 
 log = logging.getLogger("wavesweep")
 T = TypeVar("T")
@@ -80,10 +83,6 @@ def _say_in_colour(text: str) -> None:
 Listener = Callable[[int, dict[str, float], int], None]
 """Called at each recorded epoch, with its metrics and the number of epochs in all; may raise Pruned to end the run."""
 
-Show = Callable[[str, int, int, str], None]
-"""Shows what is at work, how much is done, of how much in all, and its scores."""
-
-
 SECONDS_BETWEEN_LINES = 5.0
 
 
@@ -95,44 +94,91 @@ def progress(objective: str, best: float = math.inf) -> Iterator[Listener]:
         objective: The metric to show.
         best: Its best value so far, of a run that is resumed.
     """
-    name, shown = ("val", bar()) if interactive() else (objective, nullcontext(_lines()))
-    with shown as show:
+    name, shown = ("val", Bar(timed=True)) if interactive() else (objective, nullcontext(_Lines()))
+    with shown as view:
 
         def listen(epoch: int, metrics: dict[str, float], epochs: int) -> None:
             nonlocal best
             best = min(best, metrics[objective])
             scores = f"loss {metrics[TRAIN_LOSS]:.2e}  {name} {metrics[objective]:.2e}  best {best:.2e}"
-            show(f"epoch {epoch}/{epochs}", epoch, epochs, scores)
+            view.show(f"epoch {epoch}/{epochs}", epoch, epochs, scores)
 
         yield listen
 
 
-def _lines() -> Show:
-    """Return what logs an epoch, unless it comes soon after another."""
-    due = time.monotonic() + SECONDS_BETWEEN_LINES
+class _Lines:
+    """Logs an epoch, unless it comes soon after another."""
 
-    def show(what: str, done: int, total: int, scores: str) -> None:
-        nonlocal due
-        if time.monotonic() >= due or done == total:
-            due = time.monotonic() + SECONDS_BETWEEN_LINES
+    def __init__(self) -> None:
+        self._due = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def show(self, what: str, done: int, total: int, scores: str) -> None:
+        if time.monotonic() >= self._due or done == total:
+            self._due = time.monotonic() + SECONDS_BETWEEN_LINES
             log.info("%s  %s", what, scores)
 
-    return show
 
+class Bar:
+    """A bar on a terminal with lines below it, gone in the end; what goes to stderr meanwhile stands above it.
 
-@contextmanager
-def bar() -> Iterator[Show]:
-    """Show a bar with the time that is left, gone in the end; what goes to stderr meanwhile stands above it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    Args:
+        timed: Whether to show the time left as far as the latest steps tell it.
+    """
 
-    what, scores, left = (TextColumn(f"{{task.{name}}}") for name in ("description", "fields[scores]", "fields[left]"))
-    columns = [what, BarColumn(bar_width=None), scores, TimeRemainingColumn(compact=True), left]
-    console = Console(stderr=True, soft_wrap=True)
-    with Progress(*columns, console=console, transient=True, refresh_per_second=4, expand=True) as shown:
-        task = shown.add_task("starting", total=None, scores="", left="")
+    def __init__(self, *, timed: bool) -> None:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        def show(what: str, done: int, total: int, scores: str) -> None:
-            shown.update(task, completed=done, total=total, description=what, scores=scores, left="left")
+        what, scores, left = (
+            TextColumn(f"{{task.{one}}}") for one in ("description", "fields[scores]", "fields[left]")
+        )
+        time_left = [TimeRemainingColumn(compact=True), left] if timed else []
+        self._console = Console(stderr=True, soft_wrap=True)
+        self._bar = Progress(what, BarColumn(bar_width=None), scores, *time_left, console=self._console, expand=True)
+        self._task = self._bar.add_task("starting", total=None, scores="", left="")
+        self._status, self._rows = "", []
+        self._live = Live(get_renderable=self._render, console=self._console, transient=True)
 
-        yield show
+    def __enter__(self) -> Self:
+        """Begin to show it."""
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove it."""
+        self._live.stop()
+
+    @property
+    def width(self) -> int:
+        """The columns of the terminal."""
+        return self._console.width
+
+    def show(
+        self, what: str, done: int, total: int, scores: str, status: str = "", rows: Sequence[Sequence[str]] = ()
+    ) -> None:
+        """Show what is at work, how much is done, of how much in all, and its scores.
+
+        Args:
+            what: Stands before the bar.
+            done: Of `total`.
+            total: In all.
+            scores: Stands behind the bar.
+            status: A line below it.
+            rows: Of a table below that, whose second column gives way where the terminal is narrow.
+        """
+        self._status, self._rows = status, rows
+        self._bar.update(self._task, completed=done, total=total, description=what, scores=scores, left="left")
+
+    def _render(self) -> "Group":
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for index in range(max(map(len, self._rows), default=0)):
+            table.add_column(justify="right" if index > 1 else "left", no_wrap=index != 1)
+        for row in self._rows:
+            table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
+        status = [Text(self._status, no_wrap=True, overflow="ellipsis")] if self._status else []
+        return Group(self._bar, *status, *([table] if self._rows else []))

@@ -57,6 +57,8 @@ class Experiments(SweepTask):
 
     local = ("tracking",)
     wants_returns = False
+    beginning = "starting workers: they import torch and MLflow"
+    step = "epoch"
 
     def __init__(self, codes: list[int], based_on: str) -> None:
         self.codes = codes

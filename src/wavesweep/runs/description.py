@@ -2,13 +2,20 @@
 
 import math
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import PurePath
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from wavesweep.base.names import BASED_ON, LOSS_EVALUATIONS, SCALED, TRAIN_SECONDS, baseline_score, metric
+from wavesweep.base.names import (
+    BASED_ON,
+    LOSS_EVALUATIONS,
+    SCALED,
+    TRAIN_SECONDS,
+    baseline_score,
+    last_parts,
+    metric,
+)
 from wavesweep.config.config import MOST_NAME, Config
 from wavesweep.runs.info import RunInfo
 
@@ -164,19 +171,6 @@ def in_short(overrides: Iterable[str], groups: Collection[str], num_digits: int 
     options = {key for key in keys if key in groups and re.match("=[^{]", values[key])}
     ordered = sorted(keys, key=lambda key: (key not in options, key == "seed"))
     return [values[key][1:] if key in options else keys[key] + values[key] for key in ordered]
-
-
-def last_parts(keys: Collection[str]) -> dict[str, str]:
-    """Return by dotted keys as many of their last parts as tell each from the others, and from the run's seed."""
-    ends = {key: _ends(key) for key in keys}
-    counts = Counter(["seed", *(end for some in ends.values() for end in some)])
-    return {key: next((end for end in some if counts[end] == 1), key) for key, some in ends.items()}
-
-
-def _ends(key: str) -> list[str]:
-    """Return the last part of a key, the last two, … up to the whole; its sign stays before it."""
-    parts, sign = key.lstrip("~").split("."), "~" if key.startswith("~") else ""
-    return [sign + ".".join(parts[start:]) for start in reversed(range(len(parts)))]
 
 
 def _tidy(text: str, num_digits: int) -> str:

@@ -167,9 +167,9 @@ def grid_overrides(dimensions: list[Dimension], number: int) -> list[str]:
 
 
 def varied(dimensions: list[Dimension], overrides: list[str]) -> dict[str, Value]:
-    """Return what a job has in the dimensions that are swept; numbers as such."""
+    """Return what a job has in the dimensions that are swept; numbers as such. A seed may have come later."""
     texts = dict(override.split("=", 1) for override in overrides)
-    return {dimension.name: plain(texts[dimension.key]) for dimension in dimensions if dimension.swept}
+    return {one.name: plain(texts[one.key]) for one in dimensions if one.swept and one.key in texts}
 
 
 def plain(text: str) -> Value:

@@ -3,6 +3,7 @@
 What stands here is all that there is of a sweep: workers, the live view, `resume` and `summary` read it alone.
 """
 
+import os
 import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -101,7 +102,8 @@ class SweepDirectory:
 
     def begun(self) -> set[int]:
         """Return the numbers of trials that have a record."""
-        return {int(path.stem) for path in self.trials.glob("*.json") if re.fullmatch("0|[1-9][0-9]{0,4}", path.stem)}
+        found = map(re.compile(r"(0|[1-9][0-9]{0,4})\.json").fullmatch, os.listdir(self.trials))  # noqa: PTH208  which takes four times as long
+        return {int(match[1]) for match in found if match}
 
     def check_plain(self, jobs: Iterable[str]) -> None:
         """Make sure that all that a sweep and its jobs write to is files and folders, given the jobs' directories.

@@ -122,7 +122,7 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
     with (
         sweep.task.accompany(sweep.directory, plan, config),
         _until_enough(sweep, plan),
-        watching(sweep.directory, plan),
+        watching(sweep.directory, plan, sweep.task),
     ):
         returned = _launch(sweep, prepared, launcher)
     signals.check()

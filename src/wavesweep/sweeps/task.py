@@ -64,10 +64,14 @@ class SweepTask:
     Attributes:
         local: Nodes of the configuration that belong to here and now: not stored, not swept.
         wants_returns: Whether the sweep collects what jobs return; else their directories say all.
+        beginning: What is being waited for until the first job begins.
+        step: What jobs count in their reports.
     """
 
     local: tuple[str, ...] = ()
     wants_returns = True
+    beginning = "starting workers"
+    step = "step"
 
     def __init__(self, function: "Callable[[DictConfig], Any]") -> None:
         self.function = function
