@@ -17,7 +17,7 @@ def test_it_tells_what_varied_and_leads_to_the_best(wavesweep: Command, tmp_path
         key=lambda run: ("mlflow.parentRunId" in run.data.tags, run.data.metrics["objective"]),
     )
     shown = {"model": "linear,tiny", "sampler": "grid", "pruner": "none", "jobs": "2"}
-    assert sweep.data.tags.items() >= shown.items()
+    assert sweep.data.tags.items() >= {f"wavesweep.{key}": text for key, text in shown.items()}.items()
     of_best = {
         key: best.data.metrics[key] for key in ("objective", "digits", "test/digits", "test/closed_loop_scaled_mse")
     }

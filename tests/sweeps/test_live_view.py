@@ -265,12 +265,12 @@ def test_where_width_lacks_keys_are_cut_and_passwords_stay_hidden(tmp_path: Path
 @pytest.mark.usefixtures("clock")
 def test_of_a_sampled_sweep_the_mean_is_expected(tmp_path: Path) -> None:
     rate = Dimension("lr", interval=Interval(1e-4, 1e-1, integer=False, log=True))
-    directory, task = make(tmp_path / "drawn", [rate, Dimension("seed", ("0", "1"))], [0.3, 0.2], total=9), Task()
+    directory, task = make(tmp_path / "drawn", [rate, Dimension("seed", ("0", "1"))], [0.3, 0.2], total=10), Task()
     shown = Shown()
     view = _View(directory, directory.read_plan(), task, shown)
     trial = directory.read_trial(0)
     assert trial
     directory.write_trial(replace(trial, number=2, state="running", objective=None, began=time.time()))
     view.look()
-    assert shown.last[:2] == ("2/9", 2)
-    assert shown.last[3] == "best 2.000e-01 (job 1)  time left 0:07", "seven jobs, the mean of 0.5 and 1.5 s"
+    assert shown.last[:2] == (" 2/10", 2)
+    assert shown.last[3] == "best 2.000e-01 (job 1)  time left 0:08", "eight jobs, the mean of 0.5 and 1.5 s"

@@ -13,6 +13,7 @@ TRAIN_SECONDS, LOSS_EVALUATIONS = "time/train_seconds", "cost/loss_evaluations"
 Objective = Literal["val/closed_loop_scaled_mse", "val/closed_loop_mse", "val/one_step_mse"]
 """What a run can be judged by."""
 
+OWN = "wavesweep."  # how tags begin, also of what a sweep varies
 RUN_KEY, STATUS = "wavesweep.run_key", "wavesweep.status"
 REOPENED = "wavesweep.reopened"  # how often a sweep that had ended went on
 CONFIG_HASH, SWEEP_ID = "wavesweep.config_hash", "wavesweep.sweep_id"

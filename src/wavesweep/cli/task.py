@@ -108,16 +108,16 @@ class Experiments(SweepTask):
     def accompany(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> Iterator[None]:
         """Let MLflow know the sweep, and how it goes on; show the leaderboard at its end."""
         local = typed(config)
-        if has_ended(sweep, plan):
-            yield
-            self.codes += show_again(sweep, plan, local)
-            return
-        courier = announce(sweep, plan, local, self.tags)
+        courier = None if has_ended(sweep, plan) else announce(sweep, plan, local, self.tags)
         try:
             yield
         finally:
             try:
-                self.codes += conclude(sweep, plan, local, courier)
+                if courier is None:
+                    codes, courier = show_again(sweep, plan, local)
+                else:
+                    codes = conclude(sweep, plan, local, courier)
+                self.codes += codes
                 if courier.ids:
                     say(sweep_ending(local.tracking, *courier.ids, sweep.id, relative(sweep.path)))
             except Exception as error:  # such as a full disk: the jobs' results are where they are

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 import wavesweep.data.generated  # noqa: F401  whose members `one_of` finds
 from wavesweep.base.errors import Refused, shown
-from wavesweep.base.names import Objective
+from wavesweep.base.names import OWN, Objective
 from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_password
 from wavesweep.base.schema import ConfigPart, Seed, one_of
 from wavesweep.config.objections import explain
@@ -37,7 +37,7 @@ def _check_text(text: str, most: int) -> str:
 def _check_tags(tags: dict[str, Any]) -> dict[str, Any]:
     """Refuse what MLflow would refuse (see its `utils/validation.py`), and the names that it and this program use."""
     for key, value in tags.items():
-        if key.startswith(("mlflow.", "wavesweep.")):
+        if key.startswith(("mlflow.", OWN)):
             raise ValueError(f"{key} must not begin with mlflow. or wavesweep., whose tags they are; choose another")
         whole = re.fullmatch(r"[/\w.\- :]{1,250}", key) and posixpath.normpath(key) == key and key[:1] not in "./"
         if not whole:

@@ -146,13 +146,17 @@ def has_ended(sweep: SweepDirectory, plan: Plan) -> bool:
     return (not left or plan.reached(trials)) and record.info.exists() and record.read_info().complete
 
 
-def show_again(sweep: SweepDirectory, plan: Plan, local: Config) -> list[int]:
+def show_again(sweep: SweepDirectory, plan: Plan, local: Config) -> tuple[list[int], Courier]:
     """Show a sweep that has ended before, and deliver what MLflow lacks of it; return exit codes as its end did."""
     say(f"{relative(sweep.path)} has ended already")
     show(rank(sweep), sweep)
     trials = sweep.read_trials(plan)
-    lacking = deliver_all([SweepRecord(sweep.path)], local, ["tracking.uri"])[MISSING] + _missing(sweep, trials, local)
-    return [*_codes(Counter(trial.state for trial in trials)), *([UNTRACKED] if lacking else [])]
+    missing = _missing(sweep, trials, local)
+    import_mlflow()
+    with Courier(SweepRecord(sweep.path), local.tracking) as courier:
+        pass
+    codes = _codes(Counter(trial.state for trial in trials))
+    return codes if courier.has_all and not missing else [*codes, UNTRACKED], courier
 
 
 def _draw(sweep: SweepDirectory, board: Leaderboard) -> None:

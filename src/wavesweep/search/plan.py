@@ -4,10 +4,10 @@ Jobs stand in parts, each added at one time: a grid, jobs that are listed one by
 that grows gets further parts; numbers of jobs that are there stay.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product, zip_longest
+from itertools import chain, product, zip_longest
 from random import Random
 from typing import Annotated, Literal
 
@@ -37,6 +37,10 @@ class Grid:
         """The number of jobs."""
         return grid_size(self.dimensions)
 
+    def values(self) -> Iterator[str]:
+        """Return all values, as overrides."""
+        return (f"{one.key}={value}" for one in self.dimensions for value in one.values)
+
     def overrides(self, index: int) -> list[str]:
         """Return those of a job, by its place within the part."""
         return grid_overrides(self.dimensions, index)
@@ -53,6 +57,10 @@ class Listed:
     def size(self) -> int:
         """The number of jobs."""
         return len(self.jobs)
+
+    def values(self) -> Iterator[str]:
+        """Return all values, as overrides."""
+        return chain.from_iterable(self.jobs)
 
     def overrides(self, index: int) -> list[str]:
         """Return those of a job, by its place within the part."""
@@ -76,6 +84,10 @@ class Proposed:
     def size(self) -> int:
         """The number of jobs."""
         return self.count * self.num_seeds
+
+    def values(self) -> Iterator[str]:
+        """Return nothing: they are not known before they are proposed."""
+        return iter(())
 
     def overrides(self, index: int) -> None:
         """Return None: they are not known before they are proposed."""
@@ -139,12 +151,16 @@ class Plan:
         """Make sure that its jobs can be listed."""
         if empty := [one.key for one in self.dimensions if one.interval is None and not one.values]:
             raise ValueError(f"{empty[0]} must have at least one value, got none")
-        parts = self.parts or [first_part(self.dimensions, self.n_trials)]
-        object.__setattr__(self, "parts", parts)
-        total = sum(part.size for part in parts)
-        if self.is_grid and self.n_trials != total:
-            raise ValueError(f"n_trials must be {total}, as many as combinations, got {self.n_trials}")
+        older = not self.parts
+        if older:
+            object.__setattr__(self, "parts", [first_part(self.dimensions, self.n_trials)])
+        total = sum(part.size for part in self.parts)
+        if self.n_trials != total and (self.is_grid or not older):
+            raise ValueError(f"n_trials must be {total}, as many as jobs, got {self.n_trials}")
         object.__setattr__(self, "n_trials", total)
+        known = {one.key: one for one in self.dimensions}
+        if strangers := [text for part in self.parts for text in part.values() if not _is_of(known, text)]:
+            raise ValueError(f"{strangers[0]} is none of its dimensions")
 
     @property
     def is_grid(self) -> bool:
@@ -214,9 +230,10 @@ class Plan:
         return [[f"{key}={value}" for key, value in zip(keys, chosen, strict=True)] for chosen in product(*values)]
 
 
-def with_seed(override: str, seed: str) -> str:
-    """Return an override, that of the seed with another one."""
-    return f"{override.partition('=')[0]}={seed}" if is_seed(override) else override
+def _is_of(known: dict[str, Dimension], override: str) -> bool:
+    """Say whether an override is one of some dimensions by their keys; a seed may be of the best alone."""
+    key, _, value = override.partition("=")
+    return is_seed(override) or (key in known and known[key].allows(value))
 
 
 def seeds_of(dimensions: list[Dimension]) -> list[str]:

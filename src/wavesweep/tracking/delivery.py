@@ -182,8 +182,8 @@ def _log_params_and_tags(
         note.append(_how_to_repeat(run_id, tracking))
     more = {"mlflow.note.content": as_note(note), names.SWEEP_ID: info.sweep_id or ""}
     own = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in tracking.tags.items()}
-    grows = info.params if directory.is_sweep else {}  # which parameters could not
-    tags = own | info.tags | grows | {key: value for key, value in more.items() if value}
+    varied = {f"{names.OWN}{key}": text for key, text in info.params.items()} if directory.is_sweep else {}  # may grow
+    tags = own | info.tags | varied | {key: value for key, value in more.items() if value}
     client.log_batch(run_id, params=params, tags=[RunTag(key, value) for key, value in tags.items()])
 
 

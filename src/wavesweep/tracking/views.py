@@ -87,7 +87,8 @@ def sweeps_view() -> View:
     where = f"tags.`{SWEEP_ID}` LIKE '%' AND tags.`mlflow.parentRunId` IS NULL"
     scores = [DIGITS, TEST_DIGITS, *counts, OBJECTIVE, metric("test", SCALED)]
     charts = [_curves(DIGITS, scale="linear"), _bars(DIGITS)]
-    return View(SWEEPS, "sweeps", 0, _state(where, [], scores, charts, tags=["sampler", "pruner", "jobs"]))
+    tags = [f"{names.OWN}{key}" for key in ("sampler", "pruner", "jobs")]
+    return View(SWEEPS, "sweeps", 0, _state(where, [], scores, charts, tags))
 
 
 def publish(client: "MlflowClient", experiment_id: str, views: Iterable[View]) -> None:
