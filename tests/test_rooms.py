@@ -20,12 +20,14 @@ SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
 CHAIN = ["base", "data", "models", "training", "config", "runs", "tracking", "ui", "leaderboard", "reproduction", "cli"]
 MAY_USE = dict(zip(CHAIN, map(set, accumulate([room] for room in CHAIN)), strict=True))
 MAY_USE |= {"search": {"base", "search"}, "sweeps": {"base", "search", "sweeps"}, "launcher": {"base", "launcher"}}
-for above in ("leaderboard", "cli"):
-    MAY_USE[above] |= {"search", "sweeps"}
+MAY_USE["drawing"] = {"base", "drawing"}
+for above, beside in (("runs", "drawing"), ("leaderboard", "drawing search sweeps"), ("cli", "search sweeps")):
+    MAY_USE[above] |= {*beside.split()}
 
 MOST_FILES, MOST_LINES, MOST_FLOORS = 9, 250, 10
 LIBRARIES = {
     "mlflow": {"tracking", "reproduction"},
+    "matplotlib": {"drawing", "runs", "leaderboard"},
     "optuna": {"search", "sweeps", "leaderboard"},
     "torch": {"models", "training", "config", "runs", "tracking"},
     "hydra": {"config", "search", "sweeps", "launcher", "leaderboard", "cli"},
