@@ -1,119 +1,115 @@
-"""The pictures of a sweep: heat map, parallel coordinates, history, importances; all but the first are Optuna's.
+"""The pictures of a sweep: which there are, and what stands above them."""
 
-Optuna draws with pyplot, whose settings and figures are global: here, they are left as they were, but for the
-backend, which stays Agg.
-"""
-
+import math
+import re
 import textwrap
-import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import optuna
-from matplotlib import pyplot
-from matplotlib.axes import Axes
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.visualization import matplotlib as optunas
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from wavesweep.leaderboard.ranking import Leaderboard
-from wavesweep.search.space import Dimension, Interval, Value, varied
+from wavesweep.drawing.style import COLOURS, both_ends, decades, head, in_short, name_values, save, spans_decades, tidy
+from wavesweep.leaderboard.configurations import Findings, find, heat_map, outcome, slices, visible
+from wavesweep.leaderboard.curves import curves, history, timeline
+from wavesweep.leaderboard.importance import importances
+from wavesweep.leaderboard.ranking import Leaderboard, Row
+from wavesweep.search.space import Value
 from wavesweep.sweeps.store import SweepDirectory
 
-SIZE = 6.8  # inches across, of 100 pixels: as many as MLflow's description has on a small screen
-SETTINGS: Any = {"figure.figsize": (SIZE, 4), "figure.autolayout": True, "axes.titlelocation": "left"}
+WIDTH, LEFT = 6.8, 0.1  # inches across, of 100 pixels: as many as MLflow's description has on a small screen
 
 
 def draw(sweep: SweepDirectory, board: Leaderboard) -> None:
     """Draw all that a sweep gives enough for, anew where there is a picture already."""
-    swept = [one for one in sweep.read_plan().dimensions if one.swept]
-    shown = [one for one in swept if one.name != "seed"]
+    found = find(sweep, board)
     sweep.plots.mkdir(exist_ok=True)
-    with pyplot.rc_context(SETTINGS), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Optuna's of what is experimental, a font's of a script that it lacks
-        pyplot.switch_backend("Agg")
-        if len(shown) == 2 and all(one.values for one in shown) and any(row.num_finished for row in board.rows):
-            _save(heat_map(board, *(one.name for one in shown)), sweep, "heat_map")
-        study, name = _study(board, swept)
-        scores = [trial.value for trial in study.trials if trial.value is not None]
-        if len(scores) > 1:
-            _save(parallel_coordinates(study, name), sweep, "parallel_coordinates")
-            axes = optunas.plot_optimization_history(study, target_name=name)  # which sets a style for what follows
-            others = [trial.number for trial in study.trials if trial.value is None]
-            axes.plot(others, [0.03] * len(others), "|k", transform=axes.get_xaxis_transform(), label="not finished")
-            _save(axes, sweep, "history")
-        if len(swept) > 1 and len(set(scores)) > 1:
-            # Trees of full depth take noise for what a dimension explains; fANOVA takes minutes for long lists.
-            evaluator = optuna.importance.MeanDecreaseImpurityImportanceEvaluator(max_depth=7, seed=0)
-            _save(optunas.plot_param_importances(study, evaluator, target_name=name), sweep, "importance")
+    for name, picture in PICTURES.items():
+        figure = Figure(figsize=(WIDTH, 3.8), dpi=100, layout="constrained")
+        if picture(figure, found):
+            title = f"{found.metric} · sweep {both_ends(sweep.id, 44)}"
+            top = 1 - head(figure, title, LEFT) / figure.get_figheight()
+            figure.set_layout_engine("constrained", rect=(0, 0, 1, top), w_pad=0.08, h_pad=0.06)
+            save(figure, sweep.plots / f"{name}.png")
 
 
-def heat_map(board: Leaderboard, down: str, across: str) -> Axes:
-    """Draw the objective of each combination of two dimensions, mean over seeds; hatched what has not finished."""
-    rows = sorted(board.rows, key=lambda row: row.numbers)
-    ys, xs = (_ordered([row.varied[name] for row in rows]) for name in (down, across))
-    _, axes = pyplot.subplots(figsize=(SIZE, 2 + 0.3 * len(ys)))
-    cells = np.full((len(ys), len(xs)), np.nan)
-    for row in rows:
-        y, x = ys.index(row.varied[down]), xs.index(row.varied[across])
-        cells[y, x] = np.nan if row.objective is None else row.objective
-        if row.rank is None:
-            axes.bar(x, 1, 1, y - 0.5, hatch="///", fill=False, edgecolor="0.6", lw=0)
-        if len(rows) <= 200:  # of more numbers, none can be read
-            text = row.state if row.objective is None else f"{row.objective:.2e}"
-            axes.text(x, y, text, ha="center", va="center", fontsize=8, weight="bold" if row.rank == 1 else None)
-    image = axes.imshow(cells, norm="log" if np.nanmin(cells) > 0 else "linear", aspect="auto", alpha=0.6)
-    pyplot.colorbar(image, ax=axes, label=f"objective{', mean over seeds' * board.has_seeds}")
-    axes.set_yticks(range(len(ys)), [str(_label(value)) for value in ys])
-    axes.set_xticks(range(len(xs)), [str(_label(value)) for value in xs], rotation=90 if len(xs) > 12 else 0)
-    axes.set(xlabel=f"{across} (hatched: not finished)", ylabel=down)
-    return axes
+def parallel_coordinates(figure: Figure, found: Findings) -> bool:
+    """Draw a line a configuration through its values and its objective, the best ones last."""
+    rows = found.ranked[::-1]
+    if len(rows) < 2 or not found.dimensions:
+        return False
+    tracks = [_track(one.kind, [row.varied[one.name] for row in rows], found.values(one)) for one in found.dimensions]
+    tracks.append(_track("log" if found.logarithmic else "interval", [visible(row.objective) for row in rows], []))
+    figure.set_figheight(min(max(4.4, 1.2 + 0.17 * max(len(ticks) for _, ticks in tracks)), 9))
+    axes = figure.subplots()
+    axes.set_axis_off()
+    lines = [list(enumerate(heights)) for heights in zip(*(heights for heights, _ in tracks), strict=True)]
+    style: Any = {"cmap": "viridis", "array": np.array(tracks[-1][0]), "lw": 1.2 if len(rows) <= 100 else 0.6}
+    axes.add_collection(LineCollection(lines, **style))
+    for x, (_, ticks) in enumerate(tracks):
+        name = found.metric if x == len(found.dimensions) else found.dimensions[x].name
+        axes.axvline(x, 0.02, 0.98, color="0.4", lw=0.8)
+        words = textwrap.wrap(re.sub("([._/])", r"\1 ", name), int(75 / len(tracks)))  # as wide as an axis has room
+        label = "\n".join(words).replace(" ", "")
+        axes.text(x, 1.05, label, ha="center", va="bottom", parse_math=False)
+        for height, label in ticks:
+            box = {"fc": "white", "lw": 0, "pad": 0.5, "alpha": 0.8}
+            axes.text(x + 0.02, height, label, va="center", fontsize=8, bbox=box)
+    axes.set(xlim=(-0.1, len(tracks) - 0.8), ylim=(-0.03, 1.03))
+    return True
 
 
-def parallel_coordinates(study: optuna.Study, name: str) -> Axes:
-    """Draw a line a trial through its values and its objective, the best ones last; high enough for all labels."""
-    axes = optunas.plot_parallel_coordinate(study, target_name=name)
-    lines: Any = axes.collections[0]
-    order = np.argsort(-lines.get_array())
-    lines.set(segments=np.array(lines.get_segments())[order], array=lines.get_array()[order], cmap="viridis")
-    pyplot.gcf().set_figheight(max(4.4, 1 + 0.15 * max(len(one.get_yticks()) for one in pyplot.gcf().axes)))
-    pyplot.setp([x for ax in pyplot.gcf().axes[2:] for x in ax.get_yticklabels()], bbox={"fc": "w", "lw": 0, "pad": 0})
-    return axes
+def _track(kind: str, values: list[Any], known: list[Value]) -> tuple[list[float], list[tuple[float, str]]]:
+    """Return where values stand along an axis from 0 to 1, and its ticks: where, and what they say."""
+    if kind == "values":
+        heights = {value: (place + 0.5) / len(known) for place, value in enumerate(known)}
+        step = math.ceil(len(known) / 40)
+        return [heights[value] for value in values], [(heights[one], in_short(one)) for one in known[::step]]
+    low, high, log = min(values), max(values), kind == "log" and spans_decades(values)
+    scaled: Any = np.log if log else np.asarray
+    marks = np.array((decades(low, high) if log else MaxNLocator(6)).tick_values(low, high))
+    shown = [mark for mark in marks.tolist() if low <= mark <= high]
+    heights = (scaled([*values, *shown]) - scaled(low)) / ((scaled(high) - scaled(low)) or 1)
+    labels = [f"{mark:.0e}" if log else f"{mark:.8g}" for mark in shown]
+    return heights[: len(values)].tolist(), list(zip(heights[len(values) :].tolist(), labels, strict=True))
 
 
-def _study(board: Leaderboard, swept: list[Dimension]) -> tuple[optuna.Study, str]:
-    """Return the trials as Optuna's, and what their values are: logarithms, where all objectives are positive."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    pairs = sorted(((trial, row) for row in board.rows for trial in row.trials), key=lambda pair: pair[0].number)
-    values = [varied(swept, trial.overrides) | row.varied for trial, row in pairs]
-    chosen = [{key: _label(value) for key, value in one.items()} for one in values]
-    spaces = {one.name: _space(one.interval, _ordered([params[one.name] for params in chosen])) for one in swept}
-    scores = [trial.objective if trial.state == "finished" else None for trial, _ in pairs]
-    log = all(score is None or score > 0 for score in scores)
-    study = optuna.create_study()
-    for params, score in zip(chosen, scores, strict=True):
-        state = optuna.trial.TrialState.FAIL if score is None else optuna.trial.TrialState.COMPLETE
-        value = float(np.log10(score)) if log and score else score
-        study.add_trial(optuna.trial.create_trial(state=state, value=value, params=params, distributions=spaces))
-    return study, "log10 of the objective" if log else "objective"
+def importance(figure: Figure, found: Findings) -> bool:
+    """Draw a bar a dimension: the share of the objective's variance that it explains by itself."""
+    pairs = judged(found)
+    values = [[row.varied[one.name] for one in found.dimensions] for row, _ in pairs]
+    scores = np.array([score for _, score in pairs])
+    shares = importances(found.dimensions, values, np.log10(scores) if found.logarithmic else scores)
+    if len(shares) < 2 or not any(shares.values()):
+        return False
+    bars = {"interactions and chance": max(0.0, 1 - sum(shares.values()))}
+    bars |= dict(sorted(shares.items(), key=lambda one: one[1]))
+    figure.set_figheight(1.2 + 0.3 * len(bars))
+    axes = figure.subplots()
+    tidy(axes)
+    drawn = axes.barh(range(len(bars)), list(bars.values()), color=["0.7", *[COLOURS[1]] * len(shares)])
+    axes.bar_label(drawn, [f"{share:.0%}" for share in bars.values()], padding=3, fontsize=9)
+    name_values(axes.yaxis, list(bars), 0.3 * len(bars))
+    axes.set(xlim=(0, 1.08), xlabel=f"share of the variance of {'log10 ' * found.logarithmic}{found.metric}")
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    return True
 
 
-def _space(one: Interval | None, values: list[Value]) -> BaseDistribution:
-    return FloatDistribution(one.low, one.high, one.log) if one else CategoricalDistribution(values)
+def judged(found: Findings) -> list[tuple[Row, float]]:
+    """Return configurations and their objectives: those of which all has finished, and those that diverged.
+
+    What diverged counts as bad as the worst that finished: it is no better, and by how much it is worse, nobody can
+    say. Left out, a value with which all jobs diverge would seem to matter the least. Of what was pruned or failed, it
+    isn't known how good it would be.
+    """
+    scores = [(row, row.objective) for row in found.ranked if row.objective is not None]
+    diverged = [row for row in found.board.rows if row.rank is None and outcome(row) == "diverged"]
+    return scores + [(row, max(score for _, score in scores)) for row in diverged if scores]
 
 
-def _ordered(values: list[Value]) -> list[Value]:
-    """Return each value once: numbers ascending, texts as they came."""
-    return sorted(dict.fromkeys(values), key=lambda value: 0 if isinstance(value, str) else value)
-
-
-def _label(value: Value) -> Value:
-    """Return a value as it stands in pictures: a number as such, a text in short lines, its $ not that of a formula."""
-    return textwrap.fill(value, 24).replace("$", r"\$") if isinstance(value, str) else value
-
-
-def _save(axes: Axes, sweep: SweepDirectory, name: str) -> None:
-    """Write pyplot's last figure, its name as the title, and close it."""
-    axes.set_title(name.replace("_", " "))
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
-    pyplot.savefig(sweep.plots / f"{name}.png")
-    pyplot.close()
+PICTURES: dict[str, Callable[[Figure, Findings], bool]] = {
+    picture.__name__: picture
+    for picture in (heat_map, slices, parallel_coordinates, importance, curves, history, timeline)
+}
