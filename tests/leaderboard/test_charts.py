@@ -211,6 +211,16 @@ def test_curves_end_where_jobs_were_given_up(drawn: dict[str, Figure], tmp_path:
     assert points(drawn["curves"], "finished") == [(1, 3.0), (2, 2.0), (3, 1.5)]
 
 
+def test_a_single_epoch_is_a_dot_and_none_is_nothing(drawn: dict[str, Figure], tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [RATE], [0.5, "diverged"])
+    run(sweep, 0, 1e9, 1, [0.5])
+    run(sweep, 1, 1e9, 1, [math.nan])
+    draw(sweep)
+    assert named(drawn["curves"]) == ["best"]
+    dots = [line.get_xydata().tolist() for line in drawn["curves"].axes[0].lines if line.get_marker() == "."]  # type: ignore[union-attr]
+    assert [one for one in dots if one] == [[[1, 0.5]]]
+
+
 def test_a_diverging_curve_hides_no_other(drawn: dict[str, Figure], tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [MODEL], [0.5, "diverged", 1.5])
     for number, last in enumerate((0.5, 1e60, 1.5)):

@@ -67,7 +67,7 @@ def scale(axes: Axes, which: Literal["x", "y"] = "y") -> None:
     if spans_decades(drawn):
         axes.set(**{f"{which}scale": "log"})
         axis = getattr(axes, f"{which}axis")
-        axis.set_major_locator(decades(min(drawn), max(drawn)))
+        axis.set_major_locator(decades(min(drawn), max(drawn), 4 if which == "x" else 9))
         axis.set_major_formatter("{x:.0e}")
         axes.minorticks_off()
 
@@ -77,9 +77,9 @@ def spans_decades(values: Sequence[float]) -> bool:
     return len(values) > 0 and max(values) > 10 * min(values)
 
 
-def decades(low: float, high: float) -> LogLocator:
+def decades(low: float, high: float, most: int = 9) -> LogLocator:
     """Return what finds ticks of a logarithmic axis: of little more than one decade, at 1 and 3."""
-    return LogLocator(subs=(1, 3) if high <= 30 * low else (1,))
+    return LogLocator(subs=(1, 3) if high <= 30 * low else (1,), numticks=most)
 
 
 def name_values(axis: XAxis | YAxis, values: Sequence[str | float], inches: float) -> None:

@@ -16,7 +16,6 @@ from wavesweep.leaderboard.configurations import Findings, find, heat_map, outco
 from wavesweep.leaderboard.curves import curves, history, timeline
 from wavesweep.leaderboard.importance import importances
 from wavesweep.leaderboard.ranking import Leaderboard, Row
-from wavesweep.search.space import Value
 from wavesweep.sweeps.store import SweepDirectory
 
 WIDTH, LEFT = 6.8, 0.1  # inches across, of 100 pixels: as many as MLflow's description has on a small screen
@@ -40,7 +39,10 @@ def parallel_coordinates(figure: Figure, found: Findings) -> bool:
     rows = found.ranked[::-1]
     if len(rows) < 2 or not found.dimensions:
         return False
-    tracks = [_track(one.kind, [row.varied[one.name] for row in rows], found.values(one)) for one in found.dimensions]
+    tracks = [
+        _track(one.kind, [row.varied[one.name] for row in rows], found.values(one) if one.values else [])
+        for one in found.dimensions
+    ]
     tracks.append(_track("log" if found.logarithmic else "interval", [visible(row.objective) for row in rows], []))
     figure.set_figheight(min(max(4.4, 1.2 + 0.17 * max(len(ticks) for _, ticks in tracks)), 9))
     axes = figure.subplots()
@@ -61,18 +63,21 @@ def parallel_coordinates(figure: Figure, found: Findings) -> bool:
     return True
 
 
-def _track(kind: str, values: list[Any], known: list[Value]) -> tuple[list[float], list[tuple[float, str]]]:
-    """Return where values stand along an axis from 0 to 1, and its ticks: where, and what they say."""
+def _track(kind: str, values: list[Any], known: list[Any]) -> tuple[list[float], list[tuple[float, str]]]:
+    """Return where values stand along an axis from 0 to 1, and its ticks: where, and what they say.
+
+    A list's ticks are its values.
+    """
+    step = math.ceil(len(known) / 40) or 1
     if kind == "values":
         heights = {value: (place + 0.5) / len(known) for place, value in enumerate(known)}
-        step = math.ceil(len(known) / 40)
         return [heights[value] for value in values], [(heights[one], in_short(one)) for one in known[::step]]
-    low, high, log = min(values), max(values), kind == "log" and spans_decades(values)
+    low, high, log = min(known or values), max(known or values), kind == "log" and spans_decades(known or values)
     scaled: Any = np.log if log else np.asarray
-    marks = np.array((decades(low, high) if log else MaxNLocator(6)).tick_values(low, high))
-    shown = [mark for mark in marks.tolist() if low <= mark <= high]
+    marks = np.array(known[::step] or (decades(low, high) if log else MaxNLocator(6)).tick_values(low, high)).tolist()
+    shown = [mark for mark in marks if low <= mark <= high]
     heights = (scaled([*values, *shown]) - scaled(low)) / ((scaled(high) - scaled(low)) or 1)
-    labels = [f"{mark:.0e}" if log else f"{mark:.8g}" for mark in shown]
+    labels = [f"{mark:.0e}" if log and not known else f"{mark:.8g}" for mark in shown]
     return heights[: len(values)].tolist(), list(zip(heights[len(values) :].tolist(), labels, strict=True))
 
 

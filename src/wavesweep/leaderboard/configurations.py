@@ -151,6 +151,7 @@ def slices(figure: Figure, found: Findings) -> bool:
     panels = figure.subplots(lines, columns, sharey=True, squeeze=False)
     for axes in panels.flat:
         tidy(axes)  # all before one is logarithmic, since they share an axis
+        axes.tick_params(axis="x", labelsize=8)
     for axes, one in zip(panels.flat, found.dimensions, strict=False):
         _draw_slice(axes, one, found, 6 / columns)
     for axes in panels.flat[len(found.dimensions) :]:

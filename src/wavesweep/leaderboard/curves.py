@@ -60,22 +60,23 @@ def curves(figure: Figure, found: Findings) -> bool:
             {"color": STATES[state][0], "lw": 0.8, "alpha": 0.6} if state in STATES else {"color": "black", "lw": 1.6}
         )
         _draw_curves(axes, points, label=state, **style)
-        ends = [one[-1] for one in points if one and state not in ("finished", "best")]
+        ends = [one[-1] for one in points if len(one) == 1 or (one and state not in ("finished", "best"))]
         axes.plot(*np.reshape(ends, (-1, 2)).T, ".", ms=5, color=style["color"])
     if found.logarithmic:
         scale(axes)
-        _keep_in_sight(axes, [y for state in ("finished", "pruned", "best") for one in drawn[state] for _, y in one])
+        _keep_in_sight(axes, {state: [y for one in points for _, y in one] for state, points in drawn.items()})
     axes.locator_params(axis="x", integer=True)
     few = f" ({len(some) + len(best)} of {len(others) + len(best)} jobs)" * (len(some) < len(others))
     axes.set(xlabel=f"epoch{few}", ylabel=found.metric)
     return any(points for one in drawn.values() for points in one)
 
 
-def _keep_in_sight(axes: Axes, objectives: list[float]) -> None:
-    """Cut off the top of a logarithmic axis, where it leaves some objectives flat at the bottom."""
-    positive = [one for one in objectives if one > 0]
-    if positive and axes.get_ylim()[1] > OUT_OF_SIGHT * max(positive):
-        axes.set_ylim(min(positive) / 2, OUT_OF_SIGHT * max(positive))
+def _keep_in_sight(axes: Axes, drawn: dict[str, list[float]]) -> None:
+    """Cut off the top of a logarithmic axis, where what diverged or failed leaves the others flat at the bottom."""
+    tame = [y for state in ("finished", "pruned", "best") for y in drawn[state] if y > 0]
+    wild = drawn["diverged"] + drawn["failed"]
+    if tame and wild and max(wild) > OUT_OF_SIGHT * max(tame):
+        axes.set_ylim(min(tame) / 2, OUT_OF_SIGHT * max(tame))
 
 
 def _sample(found: Findings, trials: list[Trial]) -> list[Trial]:
@@ -86,9 +87,10 @@ def _sample(found: Findings, trials: list[Trial]) -> list[Trial]:
 
 
 def _curve(found: Findings, trial: Trial) -> Points:
-    """Return epochs and objectives; nothing of a run that is damaged or gone."""
+    """Return epochs and objectives, as far as these are finite; nothing of a run that is damaged or gone."""
     with suppress(OSError, Refused):
-        return [(epoch, visible(value)) for epoch, value in found.run(trial).read_objectives().items()]
+        scores = found.run(trial).read_objectives()
+        return [(epoch, visible(score)) for epoch, score in scores.items() if math.isfinite(score)]
     return []
 
 
