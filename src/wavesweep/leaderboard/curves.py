@@ -75,8 +75,8 @@ def _keep_in_sight(axes: Axes, drawn: dict[str, list[float]]) -> None:
     """Cut off the top of a logarithmic axis, where what diverged or failed leaves the others flat at the bottom."""
     tame = [y for state in ("finished", "pruned", "best") for y in drawn[state] if y > 0]
     wild = drawn["diverged"] + drawn["failed"]
-    if tame and wild and max(wild) > OUT_OF_SIGHT * max(tame):
-        axes.set_ylim(min(tame) / 2, OUT_OF_SIGHT * max(tame))
+    if tame and wild and max(wild) > (top := OUT_OF_SIGHT * max(tame)):
+        axes.set_ylim(min(tame) * (min(tame) / top) ** 0.05, top)
 
 
 def _sample(found: Findings, trials: list[Trial]) -> list[Trial]:
