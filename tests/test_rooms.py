@@ -20,13 +20,17 @@ SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
 CHAIN = ["base", "data", "models", "training", "config", "runs", "tracking", "ui", "leaderboard", "reproduction", "cli"]
 MAY_USE = dict(zip(CHAIN, map(set, accumulate([room] for room in CHAIN)), strict=True))
 MAY_USE |= {"search": {"base", "search"}, "sweeps": {"base", "search", "sweeps"}, "launcher": {"base", "launcher"}}
-for above in ("leaderboard", "cli"):
-    MAY_USE[above] |= {"search", "sweeps"}
+MAY_USE["drawing"] = {"base", "drawing"}
+MAY_USE["runs"] |= {"drawing"}
+MAY_USE["charts"] = {"charts", "drawing", "search", "sweeps", *MAY_USE["runs"]}
+MAY_USE["leaderboard"] |= {"charts", "search", "sweeps"}
+MAY_USE["cli"] |= {"search", "sweeps"}
 
 MOST_FILES, MOST_LINES, MOST_FLOORS = 9, 250, 10
 LIBRARIES = {
     "mlflow": {"tracking", "reproduction"},
-    "optuna": {"search", "sweeps", "leaderboard"},
+    "matplotlib": {"drawing", "runs", "charts"},
+    "optuna": {"search", "charts"},
     "torch": {"models", "training", "config", "runs", "tracking"},
     "hydra": {"config", "search", "sweeps", "launcher", "leaderboard", "cli"},
     "omegaconf": {"config", "sweeps", "launcher", "leaderboard", "cli"},

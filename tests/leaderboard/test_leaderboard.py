@@ -9,18 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from matplotlib import pyplot
-from matplotlib.axes import Axes
-from matplotlib.image import imread
-from matplotlib.patches import Rectangle
 
 from tests.support.made import Outcome, change, make, record, values
-from wavesweep.leaderboard import charts, words
+from wavesweep.leaderboard import words
 from wavesweep.leaderboard.ranking import rank
 from wavesweep.leaderboard.table import show, text, to_csv, to_markdown
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.trials import State
-from wavesweep.sweeps.store import SweepDirectory
 
 DATA = Dimension("dataset", ("sine",))
 MODEL = Dimension("model", ("tiny", "small", "medium"))
@@ -267,7 +262,6 @@ def test_jobs_not_yet_proposed_wait(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [DRAWN], [], total=50)
     board = rank(sweep)
     assert text(board, sweep).split("\n")[-1] == "50 jobs: 50 waiting"
-    charts.draw(sweep, board)
 
 
 class Terminal(io.StringIO):
@@ -359,82 +353,6 @@ def test_the_leaderboard_imports_nothing_that_takes_long() -> None:
     heavy = "{'torch', 'hydra', 'mlflow', 'matplotlib', 'optuna', 'rich', 'scipy', 'numpy'}"
     code = f"import sys, wavesweep.leaderboard.ranking; print({heavy} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
-
-
-ALL = {"heat_map", "history", "importance", "parallel_coordinates"}
-
-
-def are_drawn(sweep: SweepDirectory, pictures: set[str]) -> None:
-    """Assert that a sweep has these pictures, and that none is empty."""
-    assert {path.stem for path in sweep.plots.iterdir()} == pictures
-    for path in sweep.plots.iterdir():
-        assert imread(path).std() > 0.01, f"{path.stem} is empty"
-
-
-@pytest.mark.parametrize(
-    ("dimensions", "outcomes", "pictures"),
-    [
-        ([MODEL], [-1.0, 0.0, 1.0], {"history", "parallel_coordinates"}),
-        ([RATE, SEED], [2.0] * 6, {"history", "parallel_coordinates"}),
-        ([MODEL, RATE], [1.0, "failed", "failed"], {"heat_map"}),
-        ([MODEL, RATE], [], set()),
-        ([DRAWN, WHOLE], [*values(9), "pruned"], ALL - {"heat_map"}),
-        ([DRAWN, MODEL], ["diverged"] * 3, set()),
-    ],
-)
-def test_pictures(tmp_path: Path, dimensions: list[Dimension], outcomes: list[Outcome], pictures: set[str]) -> None:
-    sweep = make(tmp_path / "sweep", dimensions, outcomes)
-    charts.draw(sweep, rank(sweep))
-    are_drawn(sweep, pictures)
-
-
-def test_pictures_are_the_same_again_and_leave_nothing_behind(tmp_path: Path) -> None:
-    sweep = make(tmp_path / "sweep", [MODEL, RATE, SEED], [*values(13), "diverged", "failed", "pruned", "failed"])
-    before = {key: value for key, value in pyplot.rcParams.items() if key != "backend"}
-    drawn = []
-    for _ in range(2):
-        charts.draw(sweep, rank(sweep))
-        drawn.append({path.name: path.read_bytes() for path in sweep.plots.iterdir()})
-    assert drawn[0] == drawn[1]
-    are_drawn(sweep, ALL)
-    assert {key: value for key, value in pyplot.rcParams.items() if key != "backend"} == before
-    assert pyplot.get_fignums() == []
-
-
-def test_pictures_of_odd_names_and_many_values(tmp_path: Path) -> None:
-    odd = Dimension("dataset.path", ("a$b$c.csv", "日本.csv", "a/very/long/path/to/some/file/of/measurements.csv"))
-    many = Dimension("objective", tuple(map(str, range(25))))
-    sweep = make(tmp_path / "sweep", [odd, many], values(75))
-    charts.draw(sweep, rank(sweep))
-    assert {path.stem for path in sweep.plots.iterdir()} == ALL
-
-
-def test_numbers_have_their_order_in_pictures(tmp_path: Path) -> None:
-    sizes = Dimension("model.hidden", ("16", "4", "128", "8"))
-    board = rank(make(tmp_path / "sweep", [sizes, MODEL], values(12)))
-    with pyplot.rc_context():
-        pyplot.switch_backend("Agg")
-        axes = charts.heat_map(board, "model.hidden", "model")
-        assert [label.get_text() for label in axes.get_yticklabels()] == ["4", "8", "16", "128"]
-        assert [label.get_text() for label in axes.get_xticklabels()] == ["tiny", "small", "medium"]
-        pyplot.close()
-
-
-def test_what_the_objective_depends_on_is_most_important(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    dimensions = [Dimension(name, tuple("0123")) for name in ("first", "second", "third")]
-    sweep = make(tmp_path / "sweep", dimensions, [math.exp(3 * (i // 4 % 4) + i % 4) for i in range(64)])
-    shown: dict[str, list[float]] = {}
-
-    def keep(axes: Axes, _: SweepDirectory, name: str) -> None:
-        shown[name] = [bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle)]
-        labels.extend(label.get_text() for label in axes.get_yticklabels() if name == "importance")
-        pyplot.close()
-
-    labels: list[str] = []
-    monkeypatch.setattr(charts, "_save", keep)
-    charts.draw(sweep, rank(sweep))
-    assert labels == ["first", "third", "second"]
-    assert shown["importance"][-1] == pytest.approx(0.9, abs=0.02)  # 3² of 3² + 1²
 
 
 def test_in_mlflow_many_seeds_and_failures_leave_room_for_the_best(tmp_path: Path) -> None:

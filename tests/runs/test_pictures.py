@@ -51,7 +51,7 @@ def test_continuations(tmp_path: Path, lengths: tuple[int, ...], horizon: int, c
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that are drawn instead of written."""
     figures: list[Figure] = []
-    monkeypatch.setattr(plots, "_save", lambda figure, _: figures.append(figure))
+    monkeypatch.setattr(plots, "save", lambda figure, _: figures.append(figure))
     return figures
 
 

@@ -160,7 +160,7 @@ def show_again(sweep: SweepDirectory, plan: Plan, local: Config) -> tuple[list[i
 
 
 def _draw(sweep: SweepDirectory, board: Leaderboard) -> None:
-    from wavesweep.leaderboard.charts import draw
+    from wavesweep.charts.pictures import draw
 
     try:
         draw(sweep, board)

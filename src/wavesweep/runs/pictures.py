@@ -1,26 +1,24 @@
-"""The pictures of a run. Uses matplotlib's figures directly: no window, and none of pyplot's start-up."""
+"""The pictures of a run."""
 
-import io
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wavesweep.base.files import write_atomically
 from wavesweep.base.names import ONE_STEP, SCALED, TRAIN_LOSS, metric
 from wavesweep.data.dataset import Observed
 from wavesweep.data.splits import Part
-from wavesweep.models.forecasting import Forecasts
+from wavesweep.drawing.style import COLOURS, head, save, scale, tidy
 from wavesweep.runs.description import BASELINES
 from wavesweep.runs.directory import RunDirectory
 
+if TYPE_CHECKING:  # it imports torch, which the pictures of a sweep do without
+    from wavesweep.models.forecasting import Forecasts
+
 Named = dict[str, np.ndarray]
-COLOURS = ("#c0392b", "#2471a3", "#229954")  # one a window or series
 TRUE: Any = {"color": "#b4b4b4", "lw": 3.2}  # broad, so that it shows beneath a line that lies on it
 DOTTED: Any = {"color": "black", "lw": 1, "ls": ":"}
 EDGE: Any = {"color": "black", "lw": 0.8, "alpha": 0.5}
@@ -33,7 +31,7 @@ CURVES = {  # of learning_curve, by metric: what it means, and its colour
 
 
 def forecast(
-    path: Path, part: Part, forecasts: Forecasts, title: str, baseline: Named | None = None, windows: int = 3
+    path: Path, part: Part, forecasts: "Forecasts", title: str, baseline: Named | None = None, windows: int = 3
 ) -> None:
     """Draw what was observed, what was predicted of it, and how the closed loop goes on beside the truth.
 
@@ -50,7 +48,7 @@ def forecast(
         windows: How many there are room for, at most three.
     """
     count = min(len(part.truth), windows)
-    figure, panels = _figure(1.35, count + bool(baseline))
+    figure, panels = _figure(1.35, "time step", count + bool(baseline))
     for index, axes in enumerate(panels[:count]):
         _draw_window(axes, part, forecasts, index)
         axes.set_ylabel(f"window {index + 1}", color=COLOURS[index])
@@ -62,8 +60,8 @@ def forecast(
                 _draw_lines(axes, _ahead(part, index), values[index], BASELINES.get(name, name), **DOTTED)
     if baseline:
         _draw_differences(panels[-1], part, forecasts.closed_loop[:count], baseline, top - bottom)
-    _finish(figure, title, "time step")
-    _save(figure, path)
+    head(figure, title, LEFT)
+    save(figure, path)
 
 
 def continuations(path: Path, series: Sequence[Observed], forecasts: Sequence[np.ndarray], title: str) -> None:
@@ -75,7 +73,7 @@ def continuations(path: Path, series: Sequence[Observed], forecasts: Sequence[np
         forecasts: How it goes on, (horizon, channel).
         title: Of the picture.
     """
-    figure, panels = _figure(1.7, count=min(len(series), len(COLOURS)))
+    figure, panels = _figure(1.7, "time step", min(len(series), 3))
     ends = [one.values[-max(len(values), 20) :] for one, values in zip(series, forecasts, strict=True)]
     shown = np.concatenate(ends[: len(panels)])
     for axes, one, end, values, colour in zip(panels, series, ends, forecasts, COLOURS, strict=False):
@@ -88,8 +86,8 @@ def continuations(path: Path, series: Sequence[Observed], forecasts: Sequence[np
     if len(shown):
         _limit(panels, shown)
     more = f" · {len(panels)} of {len(series)} series" if len(series) > len(panels) else ""
-    _finish(figure, f"{title}{more}", "time step")
-    _save(figure, path)
+    head(figure, f"{title}{more}", LEFT)
+    save(figure, path)
 
 
 def drift(path: Path, errors: Named, title: str) -> None:
@@ -100,7 +98,7 @@ def drift(path: Path, errors: Named, title: str) -> None:
         errors: Scaled errors at each step, (horizon,), by name: the run's own, up to three baselines'; if equal, once.
         title: Of the picture.
     """
-    figure, [axes] = _figure(3.2)
+    figure, [axes] = _figure(3.2, "step ahead")
     styles = [(COLOURS[0], "-"), ("0.4", ":"), ("0.4", "--"), (COLOURS[1], ":")]
     seen = {values.tobytes(): name for name, values in reversed(errors.items())}  # of equal ones, the first
     for (name, values), (colour, line) in zip(errors.items(), styles[: len(errors)], strict=True):
@@ -108,10 +106,10 @@ def drift(path: Path, errors: Named, title: str) -> None:
             steps, shown = np.arange(1, len(values) + 1), np.where(values > 0, values, np.nan)[:, None]
             _draw_lines(axes, steps, shown, BASELINES.get(name, name), color=colour, ls=line, lw=1.6)
     axes.axhline(1, **EDGE)
-    _scale(axes)
+    scale(axes)
     axes.set_ylabel("scaled MSE (1: a forecast of the mean)")
-    _finish(figure, title, "step ahead")
-    _save(figure, path)
+    head(figure, title, LEFT)
+    save(figure, path)
 
 
 def learning_curve(directory: RunDirectory, kept: int, main_epochs: int) -> None:
@@ -124,7 +122,7 @@ def learning_curve(directory: RunDirectory, kept: int, main_epochs: int) -> None
         kept: The epoch whose weights were kept, 0 for none.
         main_epochs: Epochs of the main stage; what follows is the refinement.
     """
-    figure, panels = _figure(1.4, len(CURVES), gap=0.35, bottom=0.7)
+    figure, panels = _figure(1.4, "loss evaluations, seconds of training", len(CURVES), gap=0.35, bottom=0.7)
     recorded = [row for row in directory.read_metrics() if "epoch" in row]
     epochs, evaluations, seconds = ([row[key] for row in recorded] for key in ("epoch", "evaluations", "seconds"))
     marks: list[tuple[int, str, dict[str, Any]]] = []
@@ -137,55 +135,35 @@ def learning_curve(directory: RunDirectory, kept: int, main_epochs: int) -> None
     for axes, (key, (meaning, colour)) in zip(panels, CURVES.items(), strict=True):
         values = np.array([[row[key] or np.nan] for row in recorded])  # null is what was not finite
         axes.plot(evaluations, values, color=colour, lw=1.3, marker="o", ms=3 if len(values) < 80 else 0)
-        _scale(axes)
+        scale(axes)
         for epoch, label, style in marks:
             axes.axvline(np.interp(epoch, epochs, evaluations), label=label, **style)
         axes.text(0, 1.05, meaning.format(key), color=colour, fontsize=9, transform=axes.transAxes)
-    _finish(figure, "", "loss evaluations, seconds of training")
+    head(figure, "", LEFT)
     if recorded:
         panels[-1].xaxis.set_major_formatter(lambda x, _: f"{x:.0f}\n{np.interp(x, evaluations, seconds):.1f} s")
-    _save(figure, directory.figure("learning_curve"))
+    save(figure, directory.figure("learning_curve"))
 
 
-def _figure(height: float, count: int = 1, gap: float = 0.15, bottom: float = 0.55) -> tuple[Figure, list[Axes]]:
+def _figure(
+    height: float, label: str, count: int = 1, gap: float = 0.15, bottom: float = 0.55
+) -> tuple[Figure, list[Axes]]:
     """Return a figure of `count` panels over one horizontal axis; their height, and what lies around, in inches."""
     total = TOP + count * height + (count - 1) * gap + bottom
     figure = Figure(figsize=(WIDTH, total), dpi=100)
     panels = list(figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0])
     figure.subplots_adjust(LEFT / WIDTH, bottom / total, 1 - RIGHT / WIDTH, 1 - TOP / total, hspace=gap / height)
     panels[-1].locator_params(axis="x", integer=True, nbins=6, min_n_ticks=1)
+    panels[-1].set_xlabel(label)
     for axes in panels:
-        axes.locator_params(axis="y", nbins=4)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
         axes.margins(x=0.01)
-        axes.yaxis.set_major_formatter("{x:.8g}")
-        axes.minorticks_off()
         axes.yaxis.set_label_coords((0.4 - LEFT) / (WIDTH - LEFT - RIGHT), 0.5)
         axes.xaxis.set_visible(axes is panels[-1])
     return figure, panels
 
 
-def _finish(figure: Figure, title: str, steps: str) -> None:
-    """Name the picture and its time axis, and each kind of line that is drawn in a panel, once."""
-    figure.axes[-1].set_xlabel(steps)
-    figure.text(LEFT / WIDTH, 1 - 0.22 / figure.get_figheight(), title, fontsize=11, parse_math=False)
-    lines = {line.get_label(): line for axes in reversed(figure.axes) for line in reversed(axes.lines)}
-    named = {str(label): line for label, line in reversed(lines.items()) if not str(label).startswith("_")}
-    place = (LEFT / WIDTH, 1 - (0.42 if title else 0.2) / figure.get_figheight())
-    style = {"frameon": False, "fontsize": 9, "columnspacing": 1.2, "borderaxespad": 0, "borderpad": 0}
-    figure.legend(named.values(), named.keys(), ncols=6, loc="center left", bbox_to_anchor=place, **style)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    """Write a picture, whole or not at all."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings(), rc_context({"text.hinting": "none"}):  # a tenth faster
-        warnings.filterwarnings("ignore", "Glyph")  # names may have letters that the font lacks
-        figure.savefig(buffer, format="png", pil_kwargs={"compress_type": 3})  # run lengths: in a third of the time
-    write_atomically(path, buffer.getvalue())
-
-
-def _draw_window(axes: Axes, part: Part, forecasts: Forecasts, index: int) -> None:
+def _draw_window(axes: Axes, part: Part, forecasts: "Forecasts", index: int) -> None:
     ahead = _ahead(part, index)
     past = np.arange(ahead[0] - min(part.context.shape[1], max(len(ahead), 20)), ahead[0])
     predicted = past[past >= forecasts.lead]
@@ -239,12 +217,3 @@ def _limit(panels: list[Axes], true: np.ndarray) -> tuple[float, float]:
     for axes in panels:
         axes.set_ylim(bottom, top)
     return bottom, top
-
-
-def _scale(axes: Axes) -> None:
-    """Make errors that span more than a decade logarithmic, with labels of ours: matplotlib's take it long."""
-    drawn = [value for line in axes.lines for value in np.ravel(line.get_ydata()) if value > 0]
-    if drawn and max(drawn) > 10 * min(drawn):
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:.0e}")
-        axes.minorticks_off()

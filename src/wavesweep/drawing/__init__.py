@@ -1,0 +1,1 @@
+"""What pictures of runs and of sweeps share; imports matplotlib."""
