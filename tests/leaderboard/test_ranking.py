@@ -159,7 +159,7 @@ def test_a_person_may_write_it_into_a_report(tmp_path: Path) -> None:
         "objective: val/one_step_mse of the kept epoch, lower is better; geometric mean of 2 seeds, 95% interval"
     )
     assert (
-        "in words: Of 5 configurations (2 seeds each; 1 not finished), model=tiny optimizer.lr=0.1 is the best: "
+        "in words: Of 5 configurations (2 seeds each; 1 did not finish), model=tiny optimizer.lr=0.1 is the best: "
         "val/one_step_mse 1.414e+00 (geometric mean, 95% interval 1.7e-02 to 1.2e+02); "
         "the next is 3.00 times as high (paired by seed, 95% interval 3.00 to 3.00); 1 other can't be told from it."
     ) in lines

@@ -78,7 +78,8 @@ def _sentence(board: Leaderboard, best: Row) -> str:
     ranked, so_far = _ranked(board), "" if _has_ended(board) else " so far"
     numbers = sorted({len(row.finished) for row in ranked})
     each = f"{_many(numbers[0], 'seed')} each" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]} seeds each"
-    left = f"; {len(board.rows) - len(ranked)} not finished" * (len(ranked) < len(board.rows))
+    rest = len(board.rows) - len(ranked)
+    left = f"; {rest} {'did not finish' if _has_ended(board) else 'not finished yet'}" * (rest > 0)
     what = " ".join(f"{key}={short(value)}" for key, value in best.varied.items()) or "the configuration as given"
     of = f"Of {len(board.rows)} configurations ({each}{left}), {what} is the best{so_far}"
     begin = of if len(board.rows) > 1 else f"{what} ran on {_many(numbers[0], 'seed')}"
