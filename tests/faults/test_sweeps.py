@@ -179,7 +179,7 @@ def test_one_job_fails_and_one_diverges_and_the_others_finish(wavesweep: Command
     assert f"failed: trial 0 (optimizer.lr=0.0001): {reason}" in done.stdout.splitlines()
     assert "diverged: trial 1 (optimizer.lr=1e+30)" in done.stdout
     assert "4 jobs: 2 finished, 1 diverged, 1 failed" in done.stdout
-    assert re.search(rf"failed +optimizer\.lr=0\.0001 .*: {reason}\n", done.stderr), "not said at once"
+    assert re.search(rf"failed +job 0 +lr=0\.0001 .*  {reason}\n", done.stderr), "not said at once"
     assert re.search(r"diverged +optimizer\.lr=1e\+30 ", done.stderr)
     assert "Traceback" not in done.stderr + done.stdout
     logs = {trial.number: (sweep / trial.directory / "wavesweep.log").read_text() for trial in trials(sweep)}
