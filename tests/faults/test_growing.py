@@ -1,5 +1,6 @@
 """Sweeps that grow, are killed meanwhile, and end at a time or a target."""
 
+import json
 import signal
 from collections import Counter
 from pathlib import Path
@@ -80,6 +81,7 @@ def test_further_seeds_of_the_best_crown_by_means(wavesweep: Command, tmp_path: 
     [(parent, children)] = families(tmp_path / "outputs" / "mlflow.db")
     assert (parent.data.tags["wavesweep.jobs"], parent.data.tags["wavesweep.reopened"]) == ("7", "1")
     assert {run.info.run_name for run in children} >= {"0 lr=0.001"}
+    assert json.loads((sweep / "parent.json").read_text())["varied"] == {"optimizer.lr": "values", "seed": "values"}
     assert sum(str(run.info.run_name).endswith(("s=4", "s=5")) for run in children) == 4
 
 

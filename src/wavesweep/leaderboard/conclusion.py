@@ -18,10 +18,10 @@ from wavesweep.leaderboard.table import show, to_csv, to_markdown
 from wavesweep.runs.description import TEST_SCORE, origin_name, sweep_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.fingerprints import environment
-from wavesweep.runs.info import RunInfo, Status
+from wavesweep.runs.info import RunInfo, Status, Variety
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension
-from wavesweep.search.trials import ENDED, Trial
+from wavesweep.search.trials import ENDED, SEED, Trial
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.tracking.courier import Courier
 from wavesweep.tracking.store import import_mlflow
@@ -73,10 +73,11 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
     else:
         name = config.tracking.run_name or sweep_name([one.name for one in swept], origin_name(tags.get(BASED_ON, "")))
         info = RunInfo(overrides=[], choices={}, sweep_id=sweep.id, name=name, tags=environment() | tags)
+    seeds: dict[str, Variety] = {SEED: "values"} if len({one.seed for one in plan.waiting.values()}) > 1 else {}
     info = replace(
         info,
         overrides=[one.text for one in swept],
-        varied={one.name: one.kind for one in swept},
+        varied={one.name: one.kind for one in swept} | seeds,  # which may be of the best alone
         params=_params(plan, swept),
     )
     write_yaml(record.config, dump(config))

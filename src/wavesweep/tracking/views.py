@@ -124,7 +124,7 @@ def _is_ours(text: str) -> bool:
 
 def _state(where: str, params: list[str], scores: list[str], charts: list[State], tags: Iterable[str] = ()) -> State:
     """Return the state of a page: its runs by their objective, and charts of all of them in two columns."""
-    widths = {f"params.`{key}`": WIDTH for key in params} | {f"tags.`{key}`": WIDTH for key in tags}
+    widths = {f"params.`{key}`": WIDTH for key in params} | {f"tags.`{key}`": 2 * WIDTH for key in tags}
     widths |= {f"metrics.`{key}`": WIDE if key == OBJECTIVE or key.endswith("mse") else WIDTH for key in scores}
     drawn = {chart.get("metricKey") for chart in charts}
     charts += [_removed("LINE", key) for key in BY_EPOCH if key not in drawn]
