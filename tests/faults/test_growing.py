@@ -162,6 +162,13 @@ def test_what_a_sweep_can_t_grow_by_is_refused_and_changes_nothing(
     assert (tmp_path / "sweep" / "sweep.json").read_bytes() == plan
 
 
+def test_what_has_no_effect_on_a_sweep_that_goes_on_is_told(wavesweep: Command) -> None:
+    assert wavesweep("-m", *QUICK, "optimizer.lr=1e-3", HERE, BASIC).returncode == 0
+    done = wavesweep("resume", "sweep", "hydra.sweeper.n_trials=9", BASIC)
+    assert done.returncode == 0
+    assert "hydra.sweeper.n_trials has no effect: no dimension is an interval" in done.stderr
+
+
 def test_a_dry_run_lists_what_a_sweep_would_grow_by(wavesweep: Command, tmp_path: Path) -> None:
     assert wavesweep("-m", *QUICK, "optimizer.lr=1e-3,1e-2", HERE, BASIC).returncode == 0
     done = wavesweep("resume", "sweep", "optimizer.lr=3e-3", "hydra.sweeper.dry_run=true", BASIC)

@@ -237,6 +237,7 @@ def test_a_leaderboard_gives_configurations() -> None:
         (TABLE.replace("0.003", "nan"), "line 2: optimizer.lr must be of .*, got nan"),
         (TABLE.replace("0.003", "x"), "line 2: optimizer.lr must be of .*, got x"),
         (TABLE.replace(",7,", ",7.5,"), "line 2: model.order must be of .*, got 7.5"),
+        ("x" * 200_000, "a.csv can't be read .field larger than"),
         ("model,optimizer.lr,model.order\ntiny\n", "line 2: optimizer.lr must be of .*, got None"),
     ],
 )

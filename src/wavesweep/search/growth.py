@@ -26,7 +26,10 @@ def parse_given(text: str, source: Path, dimensions: list[Dimension]) -> list[Co
     Raises:
         Refused: If a column is missing, or a value is none of the dimension's.
     """
-    rows = list(csv.DictReader(io.StringIO(text)))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text)))
+    except csv.Error as error:
+        raise Refused(f"{source} can't be read ({error}); name a CSV file") from None
     wanted = [one for one in dimensions if not is_seed(one.key)]
     if missing := [one.name for one in wanted if one.swept and one.name not in (rows[0] if rows else {})]:
         raise Refused(f"{source} must have a row, and a column for each key that is swept, but has no {missing[0]}")
