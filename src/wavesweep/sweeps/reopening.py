@@ -49,7 +49,7 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
         grown = replace(grown, target=options.target)
     composer, new = stored, choices(grown, stored)
     if new:
-        if sweep.config.hydra.job.config_name != plan.config_name:
+        if not sweep.task.composes(plan, sweep.config.hydra.job.config_name):
             raise Refused(f"{' '.join(new[0])}: a sweep around a stored run takes no further options; start a new one")
         fresh = by_hydra(sweep.config, sweep.context.config_loader, local)
         composer = Composer(set(plan.groups), lambda choice: (fresh if choice in new else stored.load)(choice))
