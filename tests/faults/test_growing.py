@@ -164,6 +164,32 @@ def test_what_a_sweep_can_t_grow_by_is_refused_and_changes_nothing(
     assert (tmp_path / "sweep" / "sweep.json").read_bytes() == plan
 
 
+def test_a_sweep_grows_by_options_of_a_group_but_not_around_a_stored_run(wavesweep: Command, tmp_path: Path) -> None:
+    """Its other options are those of the defaults, where a stored run has its own values."""
+    assert wavesweep("-m", *QUICK, "model=tiny", HERE, BASIC).returncode == 0
+    grown = wavesweep("resume", "sweep", "model=linear", BASIC)
+    assert grown.returncode == 0, grown.stderr
+    at_once = wavesweep("-m", *QUICK, "model=tiny,linear", "hydra.sweep.dir=at_once", BASIC)
+    assert at_once.returncode == 0
+    columns = ("model", "objective")
+    found, wanted = (
+        [[row[column] for column in columns] for row in rows(tmp_path / name)] for name in ("sweep", "at_once")
+    )
+    assert found == wanted
+    around = ("reproduce", str(tmp_path / "sweep" / "0"), "-m", "model=tiny", "seed=3", "hydra.sweep.dir=around", BASIC)
+    assert wavesweep(*around).returncode == 0
+    refused = wavesweep("resume", "around", "model=linear", BASIC)
+    assert refused.returncode == 2
+    assert "model=linear: a sweep around a stored run takes no further options" in refused.stderr
+
+
+def test_what_has_no_effect_on_a_sweep_that_goes_on_is_told(wavesweep: Command) -> None:
+    assert wavesweep("-m", *QUICK, "optimizer.lr=1e-3", HERE, BASIC).returncode == 0
+    done = wavesweep("resume", "sweep", "hydra.sweeper.n_trials=9", BASIC)
+    assert done.returncode == 0
+    assert "hydra.sweeper.n_trials has no effect: no dimension is an interval" in done.stderr
+
+
 def test_a_dry_run_lists_what_a_sweep_would_grow_by(wavesweep: Command, tmp_path: Path) -> None:
     assert wavesweep("-m", *QUICK, "optimizer.lr=1e-3,1e-2", HERE, BASIC).returncode == 0
     done = wavesweep("resume", "sweep", "optimizer.lr=3e-3", "hydra.sweeper.dry_run=true", BASIC)

@@ -172,6 +172,27 @@ def test_a_sampled_sweep_grows_by_seeds_of_what_was_and_of_what_will_be_proposed
     assert best.n_trials == 17
 
 
+def test_what_was_proposed_twice_counts_twice_and_is_no_further_seed() -> None:
+    plan = plan_of(ORDER, n_trials=4)
+    trials = [Trial(number, [f"model.order={n}"], "finished", 1.0 + n) for number, n in enumerate((7, 7, 2, 7))]
+    assert grown(plan, n_trials=6, trials=trials).n_trials == 6
+    best = grown(plan, Dimension("seed", ("1",)), trials=trials, top=1)
+    assert [trial.overrides for trial in best.waiting.values()] == [["model.order=2", "seed=1"]]
+
+
+def test_a_failed_job_that_waits_again_keeps_its_number() -> None:
+    plan = plan_of(MODEL, DRAWN, n_trials=4)
+    trials = proposed(plan, 4)
+    trials[3] = replace(trials[3], state="waiting")
+    assert grown(plan, n_trials=6, trials=trials).n_trials == 6
+    assert min(grown(plan, Dimension("seed", ("1",)), trials=trials).waiting) == 4
+
+
+def test_a_record_that_was_removed_is_one_of_those_that_have_begun() -> None:
+    plan = plan_of(MODEL, DRAWN, n_trials=4)
+    assert grown(plan, n_trials=6, trials=proposed(plan, 4)[::2] + proposed(plan, 4)[3:]).n_trials == 6
+
+
 def test_a_proposal_has_all_its_jobs_one_after_the_other() -> None:
     plan = plan_of(MODEL, DRAWN, SEEDS, n_trials=3)
     assert [(*plan.proposal(number)[0], plan.proposal(number)[1]) for number in range(4)] == [
@@ -216,6 +237,7 @@ def test_a_leaderboard_gives_configurations() -> None:
         (TABLE.replace("0.003", "nan"), "line 2: optimizer.lr must be of .*, got nan"),
         (TABLE.replace("0.003", "x"), "line 2: optimizer.lr must be of .*, got x"),
         (TABLE.replace(",7,", ",7.5,"), "line 2: model.order must be of .*, got 7.5"),
+        ("x" * 200_000, "a.csv can't be read .field larger than"),
         ("model,optimizer.lr,model.order\ntiny\n", "line 2: optimizer.lr must be of .*, got None"),
     ],
 )

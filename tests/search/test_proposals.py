@@ -1,10 +1,11 @@
 """What is proposed equals what plain Optuna proposes on the same history."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from tests.support.made import make
@@ -72,3 +73,26 @@ def test_another_seed_proposes_otherwise(sampler: str) -> None:
     tried = [Tried({"lr": "1e-3", "dropout": "0.5", "model": "tiny"}, TrialState.COMPLETE, 1.0)]
     first, second = (propose([RATE, SHARE, MODEL], tried, sampler, seed) for seed in (0, 1))
     assert first[0] != second[0]
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
+def test_what_was_proposed_before_counts_again(sampler: str, tmp_path: Path) -> None:
+    """A sweep of three values proposes each of them, as plain Optuna does, rather than one for ever."""
+    size = Dimension("size", interval=Interval(2, 4, integer=True, log=False))
+    sweep = make(tmp_path / "sweep", [size, SEEDS], [], total=3 * 12)
+    plan = replace(sweep.read_plan(), seed=4, sampler=sampler)
+    study, found, expected = optuna.create_study(), [], []
+    for number in range(12):
+        [text, _] = Study(plan, lambda: sweep.read_trials(plan), lambda _: {}).propose(3 * number)
+        value = int(text.partition("=")[2])
+        found.append(value)
+        for place, seed in enumerate(SEEDS.values):
+            sweep.write_trial(Trial(3 * number + place, [text, f"seed={seed}"], "finished", float(value)))
+        if sampler != "qmc" or not number:  # which counts
+            study.sampler = SAMPLERS[sampler](4, number)
+        trial = study.ask({"size": IntDistribution(2, 4)})
+        expected.append(trial.params["size"])
+        study.tell(trial, float(trial.params["size"]))
+    assert found == expected
+    assert set(found) == {2, 3, 4}

@@ -1,5 +1,6 @@
 """A sweep as its user starts it: which jobs run, by which workers, and what is said of them."""
 
+import math
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,9 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from omegaconf import OmegaConf
 
-from hydra_plugins.wavesweep.sweeper import WavesweepSweeper
+from hydra_plugins.wavesweep.sweeper import Options, WavesweepSweeper
 from tests.support.commands import SMALL, Command, real_command
 from tests.support.sweeping import families, rows
+from wavesweep.base.errors import Refused
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.sweeps import sweeper
 from wavesweep.sweeps.store import SweepDirectory
@@ -47,6 +49,22 @@ def test_an_error_within_our_own_task_makes_it_no_other_applications() -> None:
     config = OmegaConf.create({"hydra": {"sweep": {"dir": "sweep"}}})
     with pytest.raises(AttributeError, match="lacks"):
         WavesweepSweeper().setup(hydra_context=cast("Any", None), task_function=cast("Any", Task()), config=config)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (Options(timeout=math.nan), "timeout must be at least 0, got nan"),
+        (Options(timeout=math.inf), "timeout must be at most .*, got inf; leave it out"),
+        (Options(target=math.nan), "target must be a number, got nan"),
+        (Options(resume="yes"), "resume must be exactly or force, got yes"),
+        (Options(top=2), "top=2 is for a sweep that goes on; leave it out"),
+    ],
+)
+def test_what_options_can_t_mean_is_refused(options: Options, words: str) -> None:
+    Options(timeout=1e6, resume="force", top=2).check()
+    with pytest.raises(Refused, match=rf"hydra\.sweeper\.{words}"):
+        options.check()
 
 
 DRY = ("hydra.sweeper.dry_run=true",)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from math import isnan
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -54,8 +56,16 @@ class Options:
         least = {"n_workers": 1, "n_trials": 1, "seed": 0, "timeout": 0, "top": 1}
         for name, bound in least.items():
             value = getattr(self, name)
-            if value is not None and value < bound:
+            if value is not None and not value >= bound:  # nan, too
                 raise Refused(f"hydra.sweeper.{name} must be at least {bound}, got {value}")
+        if self.timeout is not None and self.timeout > TIMEOUT_MAX:
+            raise Refused(f"hydra.sweeper.timeout must be at most {TIMEOUT_MAX:g}, got {self.timeout:g}; leave it out")
+        if self.target is not None and isnan(self.target):
+            raise Refused("hydra.sweeper.target must be a number, got nan")
+        if self.resume not in ("", "exactly", "force"):
+            raise Refused(f"hydra.sweeper.resume must be exactly or force, got {self.resume}")
+        if self.top is not None and not self.resume:
+            raise Refused(f"hydra.sweeper.top={self.top} is for a sweep that goes on; leave it out")
         if self.pruner is not None and self.pruner not in PRUNERS:
             raise Refused(f"hydra.sweeper.pruner={self.pruner} is not there; {suggestion(self.pruner, PRUNERS)}")
         if self.sampler not in SAMPLERS:

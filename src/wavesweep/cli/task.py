@@ -93,6 +93,10 @@ class Experiments(SweepTask):
             require(parsed[0].tracking)
         return {"code": fingerprints.code(), "data": fingerprints.data(parsed)}
 
+    def composes(self, plan: Plan, config_name: str | None) -> bool:
+        """Say whether a sweep began with the defaults: what is offered here are these, beside the sweep's tracking."""
+        return plan.config_name == "config" and all(STORED not in one.choices.values() for one in plan.configs.values())
+
     def keep_report(self, directory: Path, step: int, objective: float) -> None:
         """Do nothing: a run's records hold what it reports."""
 

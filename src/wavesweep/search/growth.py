@@ -26,7 +26,10 @@ def parse_given(text: str, source: Path, dimensions: list[Dimension]) -> list[Co
     Raises:
         Refused: If a column is missing, or a value is none of the dimension's.
     """
-    rows = list(csv.DictReader(io.StringIO(text)))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text)))
+    except csv.Error as error:
+        raise Refused(f"{source} can't be read ({error}); name a CSV file") from None
     wanted = [one for one in dimensions if not is_seed(one.key)]
     if missing := [one.name for one in wanted if one.swept and one.name not in (rows[0] if rows else {})]:
         raise Refused(f"{source} must have a row, and a column for each key that is swept, but has no {missing[0]}")
@@ -101,9 +104,9 @@ def grow(
     else:
         added = _missing(dimensions, _best(trials, top), trials, own_seed)
         dimensions = plan.dimensions
-    parts, pending = _cut(plan.parts, {trial.number for trial in trials if trial.state != "waiting"})
+    parts, pending = _cut(plan.parts, {trial.number for trial in trials})
     if not is_grid(dimensions):
-        begun = len({trial.configuration for trial in trials})
+        begun = sum(part.count for part in parts if isinstance(part, Proposed)) + len(_given_first(parts))
         if n_trials is not None and n_trials < begun:
             raise Refused(f"hydra.sweeper.n_trials must be at least {begun}, as many as have begun, got {n_trials}")
         pending = pending if n_trials is None else n_trials - begun
@@ -140,10 +143,10 @@ def _best(trials: list[Trial], count: int) -> list[Configuration]:
     groups = [group for group in replicates(trials) if all(one.objective is not None for one in group)]
     if not groups:
         raise Refused("no configuration has finished on all its seeds yet; resume the sweep without --top first")
-    values = [[one.objective for one in group if one.objective is not None] for group in groups]
+    values = [[*{one.seed: one.objective for one in group if one.objective is not None}.values()] for group in groups]
     logarithmic = all_positive([value for some in values for value in some])
     means = [mean(some, logarithmic=logarithmic) for some in values]
-    order = sorted(range(len(groups)), key=lambda number: (-len(groups[number]), means[number], number))
+    order = sorted(range(len(groups)), key=lambda number: (-len(values[number]), means[number], number))
     return [groups[number][0].configuration for number in order[:count]]
 
 
@@ -176,6 +179,12 @@ def _cut(parts: list[Part], begun: set[int]) -> tuple[list[Part], int]:
     start = sum(part.size for part in before)
     made = 1 + max(((number - start) // last.num_seeds for number in begun if number >= start), default=-1)
     return [*before, replace(last, count=made)], last.count - made
+
+
+def _given_first(parts: list[Part]) -> set[Configuration]:
+    """Return the configurations that a sampled sweep was given; what is listed later are further seeds."""
+    jobs = parts[0].jobs if isinstance(parts[0], Listed) else []
+    return {tuple(text for text in job if not is_seed(text)) for job in jobs}
 
 
 def _fused(parts: list[Part]) -> list[Part]:

@@ -44,11 +44,11 @@ class Study:
 
     def propose(self, number: int) -> list[str]:
         """Return the overrides of a trial that begins a proposal, all earlier ones having been made."""
-        groups = replicates(trial for trial in self._read() if trial.number < number)
-        values = [trial.objective for group in groups for trial in group if trial.objective is not None]
-        logarithmic = all_positive(values)
+        trials = [trial for trial in self._read() if trial.number < number]
+        groups = {group[0].configuration: group for group in replicates(trials)}
+        logarithmic = all_positive([trial.objective for trial in trials if trial.objective is not None])
         dimensions = [one for one in self.plan.dimensions if not is_seed(one.key)]
-        tried = [self._tried(group, logarithmic) for group in groups]
+        tried = [self._tried(groups[trial.configuration], logarithmic) for trial in _chosen(self.plan, trials)]
         proposed = iter(propose(dimensions, tried, self.plan.sampler, self.plan.seed))
         _, seed = self.plan.proposal(number)
         return [f"{one.key}={seed}" if is_seed(one.key) else next(proposed) for one in self.plan.dimensions]
@@ -141,6 +141,20 @@ class Study:
         if len(values) == len(seeds):
             comparison.complete(number, mean(values, logarithmic=self._logarithmic and all_positive(values)))
         return given_up
+
+
+def _chosen(plan: Plan, trials: list[Trial]) -> list[Trial]:
+    """Return the first trial of each configuration that was given, and of each that was proposed.
+
+    A sampler may propose what it has proposed before; that counts again.
+    """
+    known, chosen = set[tuple[str, ...]](), list[Trial]()
+    for trial in trials:
+        begins = trial.number not in plan.waiting and plan.proposal(trial.number)[0].start == trial.number
+        if begins or trial.configuration not in known:
+            chosen.append(trial)
+        known.add(trial.configuration)
+    return chosen
 
 
 def means(reports: list[Reports], *, logarithmic: bool) -> Reports:

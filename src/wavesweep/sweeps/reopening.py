@@ -1,5 +1,6 @@
 """Going on with a sweep that stands on disk, and growing it."""
 
+import logging
 from dataclasses import replace
 
 from omegaconf import OmegaConf
@@ -7,8 +8,11 @@ from omegaconf import OmegaConf
 from wavesweep.base.errors import Refused
 from wavesweep.search.growth import grow
 from wavesweep.search.plan import Plan
+from wavesweep.search.space import is_grid
 from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, from_files
 from wavesweep.sweeps.planning import Prepared, Sweep, choices, of_workers, split
+
+log = logging.getLogger("wavesweep")
 
 
 def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
@@ -32,9 +36,12 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
     options, typed = sweep.options, _typed(sweep)
     for key in ("pruner", "sampler", "seed"):
         if key in typed and getattr(options, key) != getattr(plan, key):
-            raise Refused(
-                f"hydra.sweeper.{key} must stay {getattr(plan, key)}, got {getattr(options, key)}; leave it out"
-            )
+            before, now = ("null" if value is None else value for value in (getattr(plan, key), getattr(options, key)))
+            raise Refused(f"hydra.sweeper.{key} must stay {before}, got {now}; leave it out")
+    if "n_trials" in typed and is_grid(plan.dimensions):
+        log.warning("hydra.sweeper.n_trials has no effect: no dimension is an interval, so all combinations run")
+    if "enqueue" in typed:
+        log.warning("hydra.sweeper.enqueue has no effect: only a new sweep begins with given configurations")
     own_seed, n_trials = OmegaConf.select(config, "seed"), options.n_trials if "n_trials" in typed else None
     own_seed = "" if own_seed is None else str(own_seed)
     grown = grow(plan, trials, dimensions, own_seed, n_trials=n_trials, top=options.top)
@@ -42,7 +49,7 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
         grown = replace(grown, target=options.target)
     composer, new = stored, choices(grown, stored)
     if new:
-        if sweep.config.hydra.job.config_name != plan.config_name:
+        if not sweep.task.composes(plan, sweep.config.hydra.job.config_name):
             raise Refused(f"{' '.join(new[0])}: a sweep around a stored run takes no further options; start a new one")
         fresh = by_hydra(sweep.config, sweep.context.config_loader, local)
         composer = Composer(set(plan.groups), lambda choice: (fresh if choice in new else stored.load)(choice))

@@ -98,6 +98,10 @@ class SweepTask:
         """Return what results depend on beside the configuration, given one of each choice of groups."""
         return {}
 
+    def composes(self, plan: "Plan", config_name: str | None) -> bool:
+        """Say whether further options of groups mean here what they would have meant as a sweep began."""
+        return plan.config_name == config_name
+
     def keep_report(self, directory: Path, step: int, objective: float) -> None:
         """Write what a job reports into its directory, each record behind a line end: one may be torn before it."""
         with (directory / REPORTS).open("a") as file:
