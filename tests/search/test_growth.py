@@ -120,13 +120,16 @@ def test_the_best_must_be_known_and_get_seeds_alone(states: list[State], words: 
         grown(plan, *typed, trials=trials, top=2)
 
 
-def test_what_was_given_up_gets_no_further_seeds() -> None:
+@pytest.mark.parametrize("state", ["pruned", "diverged"])
+def test_what_was_given_up_gets_no_further_seeds(state: State) -> None:
     plan = replace(plan_of(MODEL, RATE, SEEDS), pruner="median")
-    trials = [replace(trial, state="pruned" if trial.number == 3 else "finished") for trial in plan.trials({})]
+    trials = [replace(trial, state=state if trial.number == 3 else "finished") for trial in plan.trials({})]
     more = grown(plan, Dimension("seed", ("2",)), trials=trials)
     new = [trial for trial in more.waiting.values() if trial.number >= plan.n_trials]
     assert len(new) == 3
     assert trials[3].configuration not in {trial.configuration for trial in new}
+    if state == "diverged":  # which says something of one seed alone, where nothing is pruned
+        assert len(grown(replace(plan, pruner=None), Dimension("seed", ("2",)), trials=trials).waiting) == 8 + 4
 
 
 @pytest.mark.parametrize(
@@ -150,6 +153,10 @@ def test_a_sampled_sweep_grows_by_proposals(seeds: list[Dimension]) -> None:
     assert plan.n_trials == 4 * replicated
     assert grown(plan, n_trials=7, trials=proposed(plan, 2)).n_trials == 7 * replicated
     assert grown(plan, n_trials=2, trials=proposed(plan, 2)).n_trials == 2 * replicated, "what has not begun can go"
+    last = [
+        replace(trial, state="waiting") if trial.number == plan.n_trials - 1 else trial for trial in proposed(plan, 4)
+    ]
+    assert grown(plan, n_trials=7, trials=last).n_trials == 7 * replicated, "what waits to be tried again is there"
     with pytest.raises(Refused, match="must be at least 3, as many as have begun, got 2"):
         grown(plan, n_trials=2, trials=proposed(plan, 3))
     with pytest.raises(Refused, match=r"all proposals have been made; add hydra\.sweeper\.n_trials"):

@@ -9,7 +9,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.search.estimates import all_positive, mean
 from wavesweep.search.plan import MOST_TRIALS, Listed, Part, Plan, Proposed, first_part, seeds_of
 from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, plain
-from wavesweep.search.trials import Trial, is_seed, replicates
+from wavesweep.search.trials import GIVEN_UP, Trial, is_seed, replicates
 
 Configuration = tuple[str, ...]
 """Overrides, less that of the seed."""
@@ -92,7 +92,7 @@ def grow(
     more = [one for one in dimensions if one not in plan.dimensions]
     others = [one for one in more if not is_seed(one.key)]
     if top is None:
-        given_up = {trial.configuration for trial in trials if trial.state == "pruned"}
+        given_up = {trial.configuration for trial in trials if plan.pruner and trial.state in GIVEN_UP}
         known = dict.fromkeys(trial.configuration for trial in trials)
         every = _combinations(dimensions) if is_grid(dimensions) else [*known]
         added = _missing(dimensions, [one for one in every if one not in given_up], trials, own_seed)
@@ -101,7 +101,7 @@ def grow(
     else:
         added = _missing(dimensions, _best(trials, top), trials, own_seed)
         dimensions = plan.dimensions
-    parts, pending = _cut(plan.parts, {trial.number for trial in trials if trial.state != "waiting"})
+    parts, pending = _cut(plan.parts, [trial.number for trial in trials])
     if not is_grid(dimensions):
         begun = len({trial.configuration for trial in trials})
         if n_trials is not None and n_trials < begun:
@@ -168,13 +168,13 @@ def _job(dimensions: list[Dimension], configuration: Configuration, seed: str) -
     return [f"{one.key}={seed}" if is_seed(one.key) else next(shared) for one in dimensions]
 
 
-def _cut(parts: list[Part], begun: set[int]) -> tuple[list[Part], int]:
-    """Return parts with those proposals alone that have begun, and how many have not."""
+def _cut(parts: list[Part], known: list[int]) -> tuple[list[Part], int]:
+    """Return parts with those proposals alone that have been made, given their jobs, and how many have not."""
     *before, last = parts
     if not isinstance(last, Proposed):
         return parts, 0
     start = sum(part.size for part in before)
-    made = 1 + max(((number - start) // last.num_seeds for number in begun if number >= start), default=-1)
+    made = 1 + max(((number - start) // last.num_seeds for number in known if number >= start), default=-1)
     return [*before, replace(last, count=made)], last.count - made
 
 
