@@ -99,11 +99,15 @@ def test_a_target_ends_a_sweep_as_soon_as_a_configuration_has_reached_it(waveswe
         "-m", *QUICK, DRAWN, "seed=0,1", "hydra.sweeper.n_trials=4", "hydra.sweeper.target=1e9", HERE, BASIC
     )
     assert done.returncode == 0, done.stderr
-    assert "6 of 8 jobs are left, since the target is reached or the time is up; wavesweep resume sweep" in done.stderr
+    how = "wavesweep resume sweep hydra/launcher=basic hydra.sweeper.target=null"
+    assert f"6 of 8 jobs are left, since the target is reached; {how} goes on with them" in done.stderr
     assert len(keys(sweep)) == 2, "both seeds of the first"
     again = wavesweep("resume", "sweep", BASIC)
     assert (again.returncode, len(keys(sweep))) == (0, 2)
     assert "sweep has ended already" in again.stdout
+    more = wavesweep("resume", "sweep", "hydra.sweeper.n_trials=5", BASIC)
+    assert (more.returncode, len(trials(sweep))) == (2, 2), "it grew by what would never run"
+    assert "hydra.sweeper.target=1000000000.0 is reached" in more.stderr
     on = wavesweep("resume", "sweep", "hydra.sweeper.target=null", BASIC)
     assert on.returncode == 0, on.stderr
     assert states(sweep) == ["finished"] * 8
@@ -113,7 +117,7 @@ def test_a_target_ends_a_sweep_as_soon_as_a_configuration_has_reached_it(waveswe
 def test_no_job_begins_once_the_time_is_up(wavesweep: Command, tmp_path: Path) -> None:
     done = wavesweep("-m", *QUICK, "seed=range(50)", "hydra.sweeper.timeout=1", HERE, BASIC)
     assert done.returncode == 0, done.stderr
-    assert "jobs are left, since the target is reached or the time is up" in done.stderr
+    assert "jobs are left, since the time is up; wavesweep resume sweep" in done.stderr
     begun = len(keys(tmp_path / "sweep"))
     assert begun < 50
     on = wavesweep("resume", "sweep", "hydra.sweeper.timeout=0", BASIC)

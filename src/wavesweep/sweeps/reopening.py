@@ -40,6 +40,8 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
     grown = grow(plan, trials, dimensions, own_seed, n_trials=n_trials, top=options.top)
     if "target" in typed:
         grown = replace(grown, target=options.target)
+    if grown.parts != plan.parts and grown.reached(trials):
+        raise Refused(f"hydra.sweeper.target={grown.target} is reached; add a lower one, or hydra.sweeper.target=null")
     composer, new = stored, choices(grown, stored)
     if new:
         if sweep.config.hydra.job.config_name != plan.config_name:
