@@ -1,6 +1,7 @@
 """What is proposed equals what plain Optuna proposes on the same history."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pytest
@@ -12,7 +13,7 @@ from wavesweep.search.estimates import mean
 from wavesweep.search.proposals import SAMPLERS, Tried, propose
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.study import Study
-from wavesweep.search.trials import Trial
+from wavesweep.search.trials import State, Trial
 
 RATE = Dimension("lr", interval=Interval(1e-4, 1e-1, integer=False, log=True))
 SHARE = Dimension("dropout", interval=Interval(0, 1, integer=False, log=False))
@@ -72,3 +73,44 @@ def test_another_seed_proposes_otherwise(sampler: str) -> None:
     tried = [Tried({"lr": "1e-3", "dropout": "0.5", "model": "tiny"}, TrialState.COMPLETE, 1.0)]
     first, second = (propose([RATE, SHARE, MODEL], tried, sampler, seed) for seed in (0, 1))
     assert first[0] != second[0]
+
+
+OVERRIDES = {"lr": "0.05"}
+ENDS: list[tuple[list[State], Tried]] = [
+    (["finished", "finished", "finished"], Tried(OVERRIDES, TrialState.COMPLETE, 4.0)),
+    (["finished", "running", "waiting"], Tried(OVERRIDES, TrialState.RUNNING)),
+    (["finished", "failed", "finished"], Tried(OVERRIDES, TrialState.FAIL)),
+    (["finished", "diverged", "pruned"], Tried(OVERRIDES, TrialState.PRUNED)),
+    (["finished", "pruned", "pruned"], Tried(OVERRIDES, TrialState.PRUNED, reports={1: 4.0, 2: 8.0})),
+]
+"""How the seeds of a configuration stand, and what a sampler learns: of errors, geometric means."""
+
+
+@pytest.mark.parametrize(("states", "learnt"), ENDS)
+def test_a_configuration_counts_by_what_all_its_seeds_show(states: list[State], learnt: Tried, tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [RATE, SEEDS], [], total=3)
+    plan = sweep.read_plan()
+    for number, state in enumerate(states):
+        trial = plan.replicate(Trial(0, ["lr=0.05", "seed=3"]), number)
+        objective = 2.0 ** (number + 1) if state == "finished" else None
+        directory = trial.seed if number < 2 else ""  # the last of what was given up never began
+        sweep.write_trial(replace(trial, state=state, objective=objective, directory=directory))
+    reported = {"3": {1: 2.0, 2: 16.0, 3: 1.0}, "5": {1: 8.0, 2: 4.0}}
+    study = Study(plan, lambda: sweep.read_trials(plan), lambda trial: reported[trial.directory])
+    found = study._tried(sweep.read_trials(plan), logarithmic=True)
+    assert found._replace(value=None, reports={}) == learnt._replace(value=None, reports={})
+    assert found.value == pytest.approx(learnt.value)
+    assert found.reports == pytest.approx(learnt.reports)
+
+
+def test_a_proposal_whose_record_was_removed_is_made_again(tmp_path: Path) -> None:
+    """From what came before it, as the message on a record that is damaged says."""
+    sweep = make(tmp_path / "sweep", [RATE, SHARE], [], total=20)
+    plan = sweep.read_plan()
+    study = Study(plan, lambda: sweep.read_trials(plan), lambda _: {})
+    for number in range(20):
+        sweep.write_trial(Trial(number, study.propose(number), "finished", 1.0 + (7 * number) % 20))
+    before = sweep.read_trial(14)
+    (sweep.trials / "14.json").unlink()
+    assert before is not None
+    assert study.propose(14) == before.overrides
