@@ -8,7 +8,7 @@ from pathlib import Path
 from wavesweep.base.errors import Refused
 from wavesweep.search.estimates import all_positive, mean
 from wavesweep.search.plan import MOST_TRIALS, Listed, Part, Plan, Proposed, first_part, seeds_of
-from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, plain
+from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, job, plain
 from wavesweep.search.trials import GIVEN_UP, Trial, is_seed, replicates
 
 Configuration = tuple[str, ...]
@@ -64,12 +64,12 @@ def begin(dimensions: list[Dimension], n_trials: int, given: list[Configuration]
         raise Refused(f"hydra.sweeper.n_trials must be at least {len(given)}, as many as are given, got {n_trials}")
     if not given:
         return [first_part(dimensions, n_trials * max(1, len(seeds)))]
-    first = Listed([_job(dimensions, one, seed) for one in given for seed in seeds or [""]])
+    first = Listed([job(dimensions, one, seed) for one in given for seed in seeds or [""]])
     if not is_grid(dimensions):
         return _fused([first, Proposed(n_trials - len(given), seeds)])
     done = {*map(tuple, first.jobs)}
     every = (grid_overrides(dimensions, number) for number in range(grid_size(dimensions)))
-    return _fused([first, Listed([job for job in every if tuple(job) not in done])])
+    return _fused([first, Listed([one for one in every if tuple(one) not in done])])
 
 
 def grow(
@@ -109,10 +109,7 @@ def grow(
         pending = pending if n_trials is None else n_trials - begun
         if others and not pending:
             raise Refused(f"{others[0].text}: all proposals have been made; add hydra.sweeper.n_trials={begun + 20}")
-        parts = [*parts, Listed(added), Proposed(pending, seeds_of(dimensions))]
-    else:
-        parts = [*parts, Listed(added)]
-    parts = _fused(parts)
+    parts = _fused([*parts, Listed(added), Proposed(pending, seeds_of(dimensions))])
     total = sum(part.size for part in parts)
     if total > MOST_TRIALS:
         raise Refused(f"a sweep must have at most {MOST_TRIALS} jobs, got {total}; add less")
@@ -159,13 +156,7 @@ def _missing(
     """Return the jobs of configurations with all seeds, less those that the sweep has."""
     there = {(trial.configuration, trial.seed or own_seed) for trial in trials}
     seeds = seeds_of(dimensions) or [own_seed]
-    return [_job(dimensions, one, seed) for one in configurations for seed in seeds if (one, seed) not in there]
-
-
-def _job(dimensions: list[Dimension], configuration: Configuration, seed: str) -> list[str]:
-    """Return the overrides of a job, in the order of the dimensions."""
-    shared = iter(configuration)
-    return [f"{one.key}={seed}" if is_seed(one.key) else next(shared) for one in dimensions]
+    return [job(dimensions, one, seed) for one in configurations for seed in seeds if (one, seed) not in there]
 
 
 def _cut(parts: list[Part], known: list[int]) -> tuple[list[Part], int]:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from wavesweep.search.estimates import all_positive, mean
-from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid
+from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, job
 from wavesweep.search.trials import Trial, is_seed, replicates
 
 MOST_TRIALS = 100_000
@@ -193,10 +193,7 @@ class Plan:
 
     def replicate(self, trial: Trial, number: int) -> Trial:
         """Return another trial of the same proposal, before it begins."""
-        _, seed = self.proposal(number)
-        return Trial(
-            number, [f"{text.partition('=')[0]}={seed}" if is_seed(text) else text for text in trial.overrides]
-        )
+        return Trial(number, job(self.dimensions, trial.configuration, self.proposal(number)[1]))
 
     def order(self) -> list[int]:
         """Return the numbers of all jobs in the order in which they begin.

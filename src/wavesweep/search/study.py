@@ -14,6 +14,7 @@ from wavesweep.search.estimates import all_positive, mean
 from wavesweep.search.plan import Plan
 from wavesweep.search.proposals import Tried, propose
 from wavesweep.search.pruning import Comparison
+from wavesweep.search.space import job
 from wavesweep.search.trials import GIVEN_UP, Trial, is_seed, replicates
 
 Reports = dict[int, float]
@@ -49,9 +50,8 @@ class Study:
         logarithmic = all_positive(values)
         dimensions = [one for one in self.plan.dimensions if not is_seed(one.key)]
         tried = [self._tried(group, logarithmic) for group in groups]
-        proposed = iter(propose(dimensions, tried, self.plan.sampler, self.plan.seed))
-        _, seed = self.plan.proposal(number)
-        return [f"{one.key}={seed}" if is_seed(one.key) else next(proposed) for one in self.plan.dimensions]
+        proposed = propose(dimensions, tried, self.plan.sampler, self.plan.seed)
+        return job(self.plan.dimensions, proposed, self.plan.proposal(number)[1])
 
     def _tried(self, group: list[Trial], logarithmic: bool) -> Tried:
         """Return what a sampler learns from a configuration."""

@@ -65,11 +65,6 @@ def is_seed(override: str) -> bool:
     return override.partition("=")[0].lstrip("+~") == SEED
 
 
-def with_seed(override: str, seed: str) -> str:
-    """Return an override, that of the seed with another one."""
-    return f"{override.partition('=')[0]}={seed}" if is_seed(override) else override
-
-
 def replicates(trials: Iterable[Trial]) -> list[list[Trial]]:
     """Return trials in groups that share their configuration, in the order of their first."""
     groups: dict[tuple[str, ...], list[Trial]] = {}
