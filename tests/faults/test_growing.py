@@ -86,8 +86,9 @@ def test_further_seeds_of_the_best_crown_by_means(wavesweep: Command, tmp_path: 
 def test_a_sweep_that_has_ended_is_shown_and_stays_as_it_is(wavesweep: Command, tmp_path: Path) -> None:
     assert wavesweep("-m", *QUICK, "seed=0,1", HERE, BASIC).returncode == 0
     before = {path: path.read_bytes() for path in (tmp_path / "sweep").rglob("*") if path.is_file()}
-    done = wavesweep("resume", "sweep", "seed=1", BASIC)
+    done = wavesweep("resume", "sweep", "seed=1", "hydra.sweeper.n_trials=5", BASIC)
     assert done.returncode == 0, done.stderr
+    assert "hydra.sweeper.n_trials=5 has no effect" in done.stderr
     assert "sweep has ended already" in done.stdout
     assert "best: " in done.stdout
     assert {path: path.read_bytes() for path in (tmp_path / "sweep").rglob("*") if path.is_file()} == before

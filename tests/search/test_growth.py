@@ -262,4 +262,6 @@ def test_a_target_is_reached_by_a_mean_over_all_seeds() -> None:
     assert not reached(1e-9, None, 1.0, 1.0)
     assert not reached(1e-3, 0.2, 1.0, 1.0)
     assert reached(1.0, 1.0, 1e-3, 0.09)
+    single = replace(plan_of(MODEL), target=1e-2)
+    assert single.reached([replace(trial, objective=1e-2) for trial in single.trials({})])
     assert not replace(plan, target=None).reached(plan.trials({}))

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import environment
+from tests.support.made import make
 from tests.support.sweeping import num_ended, states, trials
 from wavesweep.base.errors import Pruned
+from wavesweep.search.space import Dimension
 from wavesweep.sweeps.queue import MOST_DEATHS
 from wavesweep.sweeps.task import REPORTS, SweepTask, heard_by, report
 
@@ -193,3 +195,10 @@ def test_reports_that_are_torn_are_none_and_those_of_a_new_start_count(tmp_path:
         assert task.reports(tmp_path) == {1: 3.0, 2: 0.1, 4: 9.0}
     task.keep_report(tmp_path, 2, 5.0)
     assert task.reports(tmp_path) == {1: 3.0, 2: 5.0}, "what a start anew has not reached yet counts"
+
+
+def test_what_ran_on_several_seeds_is_judged_by_their_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dimensions = [Dimension("rate", ("0.1", "0.2")), Dimension("seed", ("0", "1"))]
+    sweep = make(tmp_path / "sweep", dimensions, [0.1, 1000.0, 5.0, 5.0])
+    SweepTask(print)._conclude(sweep, sweep.read_plan())
+    assert capsys.readouterr().out == f"best: 5 by jobs 2, 3 (their mean): rate=0.2, in {sweep.path}\n"

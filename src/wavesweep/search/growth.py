@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from wavesweep.base.errors import Refused
-from wavesweep.search.estimates import all_positive, mean
+from wavesweep.search.estimates import ranked
 from wavesweep.search.plan import MOST_TRIALS, Listed, Part, Plan, Proposed, first_part, seeds_of
 from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, job, plain
-from wavesweep.search.trials import GIVEN_UP, Trial, is_seed, replicates
+from wavesweep.search.trials import GIVEN_UP, Trial, is_seed
 
 Configuration = tuple[str, ...]
 """Overrides, less that of the seed."""
@@ -99,7 +99,10 @@ def grow(
     elif others or not more:
         raise Refused(f"--top {top} gives further seeds to the best: name these alone, such as seed=1,2,3")
     else:
-        added = _missing(dimensions, _best(trials, top), trials, own_seed)
+        best = [group[0].configuration for _, group in ranked(trials)[:top]]
+        if not best:
+            raise Refused("no configuration has finished on all its seeds yet; resume the sweep without --top first")
+        added = _missing(dimensions, best, trials, own_seed)
         dimensions = plan.dimensions
     parts, pending = _cut(plan.parts, [trial.number for trial in trials])
     if not is_grid(dimensions):
@@ -130,18 +133,6 @@ def _merged(plan: Plan, typed: list[Dimension], own_seed: str) -> list[Dimension
             before = replace(before, values=before.values + new, ordered=False)
         merged[one.name] = before
     return list(merged.values())
-
-
-def _best(trials: list[Trial], count: int) -> list[Configuration]:
-    """Return the best configurations that are complete; those with most seeds are compared first."""
-    groups = [group for group in replicates(trials) if all(one.objective is not None for one in group)]
-    if not groups:
-        raise Refused("no configuration has finished on all its seeds yet; resume the sweep without --top first")
-    values = [[one.objective for one in group if one.objective is not None] for group in groups]
-    logarithmic = all_positive([value for some in values for value in some])
-    means = [mean(some, logarithmic=logarithmic) for some in values]
-    order = sorted(range(len(groups)), key=lambda number: (-len(groups[number]), means[number], number))
-    return [groups[number][0].configuration for number in order[:count]]
 
 
 def _combinations(dimensions: list[Dimension]) -> list[Configuration]:

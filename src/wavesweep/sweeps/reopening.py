@@ -8,7 +8,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.search.growth import grow
 from wavesweep.search.plan import Plan
 from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, from_files
-from wavesweep.sweeps.planning import Prepared, Sweep, choices, of_workers, split
+from wavesweep.sweeps.planning import Prepared, Sweep, choices, of_workers, split, warn_of_ignored
 
 
 def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
@@ -42,6 +42,7 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
         grown = replace(grown, target=options.target)
     if grown.parts != plan.parts and grown.reached(trials):
         raise Refused(f"hydra.sweeper.target={grown.target} is reached; add a lower one, or hydra.sweeper.target=null")
+    warn_of_ignored(plan, list(sweep.config.hydra.overrides.hydra))
     composer, new = stored, choices(grown, stored)
     if new:
         if sweep.config.hydra.job.config_name != plan.config_name:
