@@ -5,11 +5,12 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from tests.support.made import make
 from wavesweep.search.estimates import mean
+from wavesweep.search.growth import grow
 from wavesweep.search.proposals import SAMPLERS, Tried, propose
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.study import Study
@@ -24,6 +25,7 @@ SPACE = {
     "dropout": FloatDistribution(0, 1),
     "model": CategoricalDistribution(range(3)),
 }
+FEW = Dimension("n", interval=Interval(1, 6, integer=True, log=False))
 COUNT = 30
 
 
@@ -66,6 +68,31 @@ def test_each_proposal_is_that_of_plain_optuna(sampler: str, tmp_path_factory: p
             end = {"state": "diverged"} if diverged else {"state": "finished", "objective": error}
             sweep.write_trial(replace(trial, **end))
     assert found == by_optuna(sampler)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_of_few_values_some_are_proposed_again_as_by_plain_optuna(sampler: str, tmp_path: Path) -> None:
+    """And a sweep that asks for no more does not grow by those."""
+    sweep = make(tmp_path / "sweep", [FEW, Dimension("seed", ("0", "1"))], [], total=2 * COUNT)
+    plan = replace(sweep.read_plan(), sampler=sampler)
+    study, found, expected = optuna.create_study(), [], []
+    ours = Study(plan, lambda: sweep.read_trials(plan), lambda _: {})
+    for number in range(COUNT):
+        study.sampler = SAMPLERS[sampler](0, number)
+        trial = study.ask({"n": IntDistribution(1, 6)})
+        expected.append(trial.params["n"])
+        study.tell(trial, abs(expected[-1] - 3) + 1.0)
+        overrides = ours.propose(2 * number)
+        found.append(int(overrides[0].removeprefix("n=")))
+        for replicate in (2 * number, 2 * number + 1):
+            one = plan.replicate(Trial(2 * number, overrides), replicate)
+            sweep.write_trial(replace(one, state="finished", objective=abs(found[-1] - 3) + 1.0))
+    assert found == expected
+    assert len(set(found)) > 3
+    trials = sweep.read_trials(plan)
+    assert grow(plan, trials, [FEW], "", n_trials=COUNT, top=None) == plan
+    best = grow(plan, trials, [Dimension("seed", ("2",))], "", n_trials=None, top=2)
+    assert best.n_trials == plan.n_trials + 2, "two configurations, though the best ran more than once"
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

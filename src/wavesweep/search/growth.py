@@ -9,7 +9,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.search.estimates import ranked
 from wavesweep.search.plan import MOST_TRIALS, Listed, Part, Plan, Proposed, first_part, seeds_of
 from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, job, plain
-from wavesweep.search.trials import GIVEN_UP, Trial, is_seed
+from wavesweep.search.trials import GIVEN_UP, Trial, is_seed, replicates
 
 Configuration = tuple[str, ...]
 """Overrides, less that of the seed."""
@@ -99,14 +99,14 @@ def grow(
     elif others or not more:
         raise Refused(f"--top {top} gives further seeds to the best: name these alone, such as seed=1,2,3")
     else:
-        best = [group[0].configuration for _, group in ranked(trials)[:top]]
+        best = list(dict.fromkeys(group[0].configuration for _, group in ranked(trials)))[:top]
         if not best:
             raise Refused("no configuration has finished on all its seeds yet; resume the sweep without --top first")
         added = _missing(dimensions, best, trials, own_seed)
         dimensions = plan.dimensions
     parts, pending = _cut(plan.parts, [trial.number for trial in trials])
     if not is_grid(dimensions):
-        begun = len({trial.configuration for trial in trials})
+        begun = len(replicates(trials))
         if n_trials is not None and n_trials < begun:
             raise Refused(f"hydra.sweeper.n_trials must be at least {begun}, as many as have begun, got {n_trials}")
         pending = pending if n_trials is None else n_trials - begun

@@ -38,7 +38,7 @@ class Study:
         self._own: tuple[int, Reports] = (-1, {})  # of the trial that runs here
         self._looked = -SECONDS_BETWEEN_LOOKS
         self._groups: list[list[Trial]] = []
-        self._numbers: dict[tuple[str, ...], int] = {}  # of groups, by configuration
+        self._numbers: dict[int, int] = {}  # of groups, by those of trials
         self._reports: Mapping[int, Reports] = {}
         self._logarithmic = True
         self._comparisons: dict[frozenset[str], Comparison] = {}
@@ -86,7 +86,7 @@ class Study:
         if looks:
             self._look(trial, step)
         self._own[1][step] = objective
-        place = self._numbers[trial.configuration]
+        place = self._numbers[trial.number]
         mine = self._groups[place]
         if any(one.state in GIVEN_UP for one in mine):
             return True
@@ -107,7 +107,7 @@ class Study:
         self._looked = time.monotonic()
         trials = self._read()
         self._groups = replicates(trials)
-        self._numbers = {group[0].configuration: number for number, group in enumerate(self._groups)}
+        self._numbers = {one.number: number for number, group in enumerate(self._groups) for one in group}
         if trial.number != self._own[0]:
             self._own = trial.number, {then: value for then, value in self._reports_of(trial).items() if then < step}
         reports = {trial.number: self._own[1]}
