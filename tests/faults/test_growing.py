@@ -1,5 +1,6 @@
 """Sweeps that grow, are killed meanwhile, and end at a time or a target."""
 
+import os
 import signal
 from collections import Counter
 from pathlib import Path
@@ -10,6 +11,7 @@ from tests.faults.test_sweeps import HERE, TWO, is_whole, proposals
 from tests.support.commands import Command
 from tests.support.sweeping import QUICK, families, keys, num_ended, rows, started, states, trials
 from wavesweep.leaderboard.ranking import rank
+from wavesweep.runs.directory import SweepRecord
 from wavesweep.sweeps.store import SweepDirectory
 
 BASIC = "hydra/launcher=basic"
@@ -124,6 +126,17 @@ def test_no_job_begins_once_the_time_is_up(wavesweep: Command, tmp_path: Path) -
     on = wavesweep("resume", "sweep", "hydra.sweeper.timeout=0", BASIC)
     assert on.returncode == 0, on.stderr
     assert len(keys(tmp_path / "sweep")) == begun
+
+
+def test_a_sweep_that_is_interrupted_once_it_has_found_enough_can_be_resumed(tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
+    with started(tmp_path, "-m", *QUICK, "training.epochs=1000000", "seed=0,1", HERE, BASIC) as command:
+        command.wait_until(lambda: sweep.exists() and list(sweep.glob("*/metrics.jsonl")))
+        (sweep / ".enough").touch()
+        os.kill(command.process.pid, signal.SIGINT)
+        assert command.end(60) == 130
+    assert states(sweep) == ["interrupted", "waiting"]
+    assert SweepRecord(sweep).read_info().status == "killed"
 
 
 def test_given_configurations_run_first(wavesweep: Command, tmp_path: Path) -> None:

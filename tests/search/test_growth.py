@@ -164,6 +164,12 @@ def test_a_sampled_sweep_grows_by_proposals(seeds: list[Dimension]) -> None:
     assert grown(plan, Dimension("model", ("large",)), n_trials=5, trials=proposed(plan, 4)).n_trials == 5 * replicated
 
 
+def test_a_range_to_which_a_value_is_added_has_no_order() -> None:
+    plan = plan_of(Dimension("model.order", ("2", "4", "6"), ordered=True), DRAWN)
+    assert grown(plan, Dimension("model.order", ("4", "2"))).dimensions[0].ordered
+    assert not grown(plan, Dimension("model.order", ("3",))).dimensions[0].ordered
+
+
 def test_a_sampled_sweep_grows_by_seeds_of_what_was_and_of_what_will_be_proposed() -> None:
     plan = plan_of(MODEL, DRAWN, SEEDS, n_trials=5)
     before = proposed(plan, 2)
