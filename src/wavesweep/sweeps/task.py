@@ -29,7 +29,7 @@ _hear: Hear | None = None
 
 
 def report(step: int, objective: float, steps: int) -> None:
-    """Report the objective of the running job to its sweep; without a sweep that prunes, do nothing.
+    """Report the objective of the running job to its sweep; without one of ours, do nothing.
 
     What is not finite is left out, and a job that reports its last step is never given up.
 
