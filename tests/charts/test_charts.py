@@ -1,6 +1,7 @@
 """The pictures of a sweep: which there are, what they show, and that nothing is named that is absent."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from wavesweep.charts.importance import fanova, importances, main_effects
 from wavesweep.leaderboard.ranking import rank
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.info import RunInfo
+from wavesweep.search.plan import Listed
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.sweeps.store import SweepDirectory
 
@@ -166,6 +168,18 @@ def test_numbers_have_their_order_in_a_heat_map(drawn: dict[str, Figure], tmp_pa
     axes = drawn["heat_map"].axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["4", "8", "16", "128"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["tiny", "small", "medium"]
+
+
+def test_without_a_best_none_is_shown(drawn: dict[str, Figure], tmp_path: Path) -> None:
+    sweep = with_runs(tmp_path / "sweep", [MODEL, RATE], values(6))
+    draw(sweep)
+    assert "best" in named(drawn["curves"])
+    plan, best = sweep.read_plan(), rank(sweep).rows[0].trials[0].overrides
+    more = Listed([[*best, "seed=1"]])
+    sweep.write_plan(replace(plan, parts=[*plan.parts, more], n_trials=7))
+    assert rank(sweep).winner is None
+    draw(sweep)
+    assert not any("best" in named(figure) for figure in drawn.values())
 
 
 @pytest.mark.parametrize(

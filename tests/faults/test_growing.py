@@ -1,6 +1,7 @@
 """Sweeps that grow, are killed meanwhile, and end at a time or a target."""
 
 import json
+import os
 import signal
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.faults.test_sweeps import HERE, TWO, is_whole, proposals
 from tests.support.commands import Command
 from tests.support.sweeping import QUICK, families, keys, num_ended, rows, started, states, trials
 from wavesweep.leaderboard.ranking import rank
+from wavesweep.runs.directory import SweepRecord
 from wavesweep.sweeps.store import SweepDirectory
 
 BASIC = "hydra/launcher=basic"
@@ -88,8 +90,9 @@ def test_further_seeds_of_the_best_crown_by_means(wavesweep: Command, tmp_path: 
 def test_a_sweep_that_has_ended_is_shown_and_stays_as_it_is(wavesweep: Command, tmp_path: Path) -> None:
     assert wavesweep("-m", *QUICK, "seed=0,1", HERE, BASIC).returncode == 0
     before = {path: path.read_bytes() for path in (tmp_path / "sweep").rglob("*") if path.is_file()}
-    done = wavesweep("resume", "sweep", "seed=1", BASIC)
+    done = wavesweep("resume", "sweep", "seed=1", "hydra.sweeper.n_trials=5", BASIC)
     assert done.returncode == 0, done.stderr
+    assert "hydra.sweeper.n_trials=5 has no effect" in done.stderr
     assert "sweep has ended already" in done.stdout
     assert "best: " in done.stdout
     assert {path: path.read_bytes() for path in (tmp_path / "sweep").rglob("*") if path.is_file()} == before
@@ -101,11 +104,15 @@ def test_a_target_ends_a_sweep_as_soon_as_a_configuration_has_reached_it(waveswe
         "-m", *QUICK, DRAWN, "seed=0,1", "hydra.sweeper.n_trials=4", "hydra.sweeper.target=1e9", HERE, BASIC
     )
     assert done.returncode == 0, done.stderr
-    assert "6 of 8 jobs are left, since the target is reached or the time is up; wavesweep resume sweep" in done.stderr
+    how = "wavesweep resume sweep hydra/launcher=basic hydra.sweeper.target=null"
+    assert f"6 of 8 jobs are left, since the target is reached; {how} goes on with them" in done.stderr
     assert len(keys(sweep)) == 2, "both seeds of the first"
     again = wavesweep("resume", "sweep", BASIC)
     assert (again.returncode, len(keys(sweep))) == (0, 2)
     assert "sweep has ended already" in again.stdout
+    more = wavesweep("resume", "sweep", "hydra.sweeper.n_trials=5", BASIC)
+    assert (more.returncode, len(trials(sweep))) == (2, 2), "it grew by what would never run"
+    assert "hydra.sweeper.target=1000000000.0 is reached" in more.stderr
     on = wavesweep("resume", "sweep", "hydra.sweeper.target=null", BASIC)
     assert on.returncode == 0, on.stderr
     assert states(sweep) == ["finished"] * 8
@@ -115,12 +122,23 @@ def test_a_target_ends_a_sweep_as_soon_as_a_configuration_has_reached_it(waveswe
 def test_no_job_begins_once_the_time_is_up(wavesweep: Command, tmp_path: Path) -> None:
     done = wavesweep("-m", *QUICK, "seed=range(50)", "hydra.sweeper.timeout=1", HERE, BASIC)
     assert done.returncode == 0, done.stderr
-    assert "jobs are left, since the target is reached or the time is up" in done.stderr
+    assert "jobs are left, since the time is up; wavesweep resume sweep" in done.stderr
     begun = len(keys(tmp_path / "sweep"))
     assert begun < 50
     on = wavesweep("resume", "sweep", "hydra.sweeper.timeout=0", BASIC)
     assert on.returncode == 0, on.stderr
     assert len(keys(tmp_path / "sweep")) == begun
+
+
+def test_a_sweep_that_is_interrupted_once_it_has_found_enough_can_be_resumed(tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
+    with started(tmp_path, "-m", *QUICK, "training.epochs=1000000", "seed=0,1", HERE, BASIC) as command:
+        command.wait_until(lambda: sweep.exists() and list(sweep.glob("*/metrics.jsonl")))
+        (sweep / ".enough").touch()
+        os.kill(command.process.pid, signal.SIGINT)
+        assert command.end(60) == 130
+    assert states(sweep) == ["interrupted", "waiting"]
+    assert SweepRecord(sweep).read_info().status == "killed"
 
 
 def test_given_configurations_run_first(wavesweep: Command, tmp_path: Path) -> None:

@@ -173,6 +173,8 @@ def test_single_seeds_are_said_to_tell_little_and_how_to_tell_more(tmp_path: Pat
         lines
     )
     assert f"  wavesweep resume {sweep.path} seed=8,9,10,11 --top 3" in lines
+    referring = make(tmp_path / "third", [MODEL, Dimension("seed", ("${training.epochs}",))], [1.0, 1.5, 2.0])
+    assert f"  wavesweep resume {referring.path} seed=1,2,3,4 --top 3" in text(rank(referring), referring)
     unended = make(tmp_path / "other", dimensions, [1.0, 1.5, "running"])
     assert "--top" not in text(rank(unended), unended)
     assert "is the best so far" in text(rank(unended), unended)

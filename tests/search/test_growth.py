@@ -120,13 +120,16 @@ def test_the_best_must_be_known_and_get_seeds_alone(states: list[State], words: 
         grown(plan, *typed, trials=trials, top=2)
 
 
-def test_what_was_given_up_gets_no_further_seeds() -> None:
+@pytest.mark.parametrize("state", ["pruned", "diverged"])
+def test_what_was_given_up_gets_no_further_seeds(state: State) -> None:
     plan = replace(plan_of(MODEL, RATE, SEEDS), pruner="median")
-    trials = [replace(trial, state="pruned" if trial.number == 3 else "finished") for trial in plan.trials({})]
+    trials = [replace(trial, state=state if trial.number == 3 else "finished") for trial in plan.trials({})]
     more = grown(plan, Dimension("seed", ("2",)), trials=trials)
     new = [trial for trial in more.waiting.values() if trial.number >= plan.n_trials]
     assert len(new) == 3
     assert trials[3].configuration not in {trial.configuration for trial in new}
+    if state == "diverged":  # which says something of one seed alone, where nothing is pruned
+        assert len(grown(replace(plan, pruner=None), Dimension("seed", ("2",)), trials=trials).waiting) == 8 + 4
 
 
 @pytest.mark.parametrize(
@@ -150,11 +153,21 @@ def test_a_sampled_sweep_grows_by_proposals(seeds: list[Dimension]) -> None:
     assert plan.n_trials == 4 * replicated
     assert grown(plan, n_trials=7, trials=proposed(plan, 2)).n_trials == 7 * replicated
     assert grown(plan, n_trials=2, trials=proposed(plan, 2)).n_trials == 2 * replicated, "what has not begun can go"
+    last = [
+        replace(trial, state="waiting") if trial.number == plan.n_trials - 1 else trial for trial in proposed(plan, 4)
+    ]
+    assert grown(plan, n_trials=7, trials=last).n_trials == 7 * replicated, "what waits to be tried again is there"
     with pytest.raises(Refused, match="must be at least 3, as many as have begun, got 2"):
         grown(plan, n_trials=2, trials=proposed(plan, 3))
     with pytest.raises(Refused, match=r"all proposals have been made; add hydra\.sweeper\.n_trials"):
         grown(plan, Dimension("model", ("large",)), trials=proposed(plan, 4))
     assert grown(plan, Dimension("model", ("large",)), n_trials=5, trials=proposed(plan, 4)).n_trials == 5 * replicated
+
+
+def test_a_range_to_which_a_value_is_added_has_no_order() -> None:
+    plan = plan_of(Dimension("model.order", ("2", "4", "6"), ordered=True), DRAWN)
+    assert grown(plan, Dimension("model.order", ("4", "2"))).dimensions[0].ordered
+    assert not grown(plan, Dimension("model.order", ("3",))).dimensions[0].ordered
 
 
 def test_a_sampled_sweep_grows_by_seeds_of_what_was_and_of_what_will_be_proposed() -> None:
@@ -277,4 +290,6 @@ def test_a_target_is_reached_by_a_mean_over_all_seeds() -> None:
     assert not reached(1e-9, None, 1.0, 1.0)
     assert not reached(1e-3, 0.2, 1.0, 1.0)
     assert reached(1.0, 1.0, 1e-3, 0.09)
+    single = replace(plan_of(MODEL), target=1e-2)
+    assert single.reached([replace(trial, objective=1e-2) for trial in single.trials({})])
     assert not replace(plan, target=None).reached(plan.trials({}))

@@ -10,10 +10,11 @@ from optuna.trial import TrialState
 
 from tests.support.made import make
 from wavesweep.search.estimates import mean
+from wavesweep.search.growth import grow
 from wavesweep.search.proposals import SAMPLERS, Tried, propose
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.study import Study
-from wavesweep.search.trials import Trial
+from wavesweep.search.trials import State, Trial
 
 RATE = Dimension("lr", interval=Interval(1e-4, 1e-1, integer=False, log=True))
 SHARE = Dimension("dropout", interval=Interval(0, 1, integer=False, log=False))
@@ -24,6 +25,7 @@ SPACE = {
     "dropout": FloatDistribution(0, 1),
     "model": CategoricalDistribution(range(3)),
 }
+FEW = Dimension("n", interval=Interval(1, 6, integer=True, log=False))
 COUNT = 30
 
 
@@ -68,6 +70,31 @@ def test_each_proposal_is_that_of_plain_optuna(sampler: str, tmp_path_factory: p
     assert found == by_optuna(sampler)
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_of_few_values_some_are_proposed_again_as_by_plain_optuna(sampler: str, tmp_path: Path) -> None:
+    """And a sweep that asks for no more does not grow by those."""
+    sweep = make(tmp_path / "sweep", [FEW, Dimension("seed", ("0", "1"))], [], total=2 * COUNT)
+    plan = replace(sweep.read_plan(), sampler=sampler)
+    study, found, expected = optuna.create_study(), [], []
+    ours = Study(plan, lambda: sweep.read_trials(plan), lambda _: {})
+    for number in range(COUNT):
+        study.sampler = SAMPLERS[sampler](0, number)
+        trial = study.ask({"n": IntDistribution(1, 6)})
+        expected.append(trial.params["n"])
+        study.tell(trial, abs(expected[-1] - 3) + 1.0)
+        overrides = ours.propose(2 * number)
+        found.append(int(overrides[0].removeprefix("n=")))
+        for replicate in (2 * number, 2 * number + 1):
+            one = plan.replicate(Trial(2 * number, overrides), replicate)
+            sweep.write_trial(replace(one, state="finished", objective=abs(found[-1] - 3) + 1.0))
+    assert found == expected
+    assert len(set(found)) > 3
+    trials = sweep.read_trials(plan)
+    assert grow(plan, trials, [FEW], "", n_trials=COUNT, top=None) == plan
+    best = grow(plan, trials, [Dimension("seed", ("2",))], "", n_trials=None, top=2)
+    assert best.n_trials == plan.n_trials + 2, "two configurations, though the best ran more than once"
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_another_seed_proposes_otherwise(sampler: str) -> None:
     tried = [Tried({"lr": "1e-3", "dropout": "0.5", "model": "tiny"}, TrialState.COMPLETE, 1.0)]
@@ -96,3 +123,44 @@ def test_what_was_proposed_before_counts_again(sampler: str, tmp_path: Path) -> 
         study.tell(trial, float(trial.params["size"]))
     assert found == expected
     assert set(found) == {2, 3, 4}
+
+
+OVERRIDES = {"lr": "0.05"}
+ENDS: list[tuple[list[State], Tried]] = [
+    (["finished", "finished", "finished"], Tried(OVERRIDES, TrialState.COMPLETE, 4.0)),
+    (["finished", "running", "waiting"], Tried(OVERRIDES, TrialState.RUNNING)),
+    (["finished", "failed", "finished"], Tried(OVERRIDES, TrialState.FAIL)),
+    (["finished", "diverged", "pruned"], Tried(OVERRIDES, TrialState.PRUNED)),
+    (["finished", "pruned", "pruned"], Tried(OVERRIDES, TrialState.PRUNED, reports={1: 4.0, 2: 8.0})),
+]
+"""How the seeds of a configuration stand, and what a sampler learns: of errors, geometric means."""
+
+
+@pytest.mark.parametrize(("states", "learnt"), ENDS)
+def test_a_configuration_counts_by_what_all_its_seeds_show(states: list[State], learnt: Tried, tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [RATE, SEEDS], [], total=3)
+    plan = sweep.read_plan()
+    for number, state in enumerate(states):
+        trial = plan.replicate(Trial(0, ["lr=0.05", "seed=3"]), number)
+        objective = 2.0 ** (number + 1) if state == "finished" else None
+        directory = trial.seed if number < 2 else ""  # the last of what was given up never began
+        sweep.write_trial(replace(trial, state=state, objective=objective, directory=directory))
+    reported = {"3": {1: 2.0, 2: 16.0, 3: 1.0}, "5": {1: 8.0, 2: 4.0}}
+    study = Study(plan, lambda: sweep.read_trials(plan), lambda trial: reported[trial.directory])
+    found = study._tried(sweep.read_trials(plan), logarithmic=True)
+    assert found._replace(value=None, reports={}) == learnt._replace(value=None, reports={})
+    assert found.value == pytest.approx(learnt.value)
+    assert found.reports == pytest.approx(learnt.reports)
+
+
+def test_a_proposal_whose_record_was_removed_is_made_again(tmp_path: Path) -> None:
+    """From what came before it, as the message on a record that is damaged says."""
+    sweep = make(tmp_path / "sweep", [RATE, SHARE], [], total=20)
+    plan = sweep.read_plan()
+    study = Study(plan, lambda: sweep.read_trials(plan), lambda _: {})
+    for number in range(20):
+        sweep.write_trial(Trial(number, study.propose(number), "finished", 1.0 + (7 * number) % 20))
+    before = sweep.read_trial(14)
+    (sweep.trials / "14.json").unlink()
+    assert before is not None
+    assert study.propose(14) == before.overrides

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import environment
+from tests.support.made import make
 from tests.support.sweeping import num_ended, states, trials
 from wavesweep.base.errors import Pruned
+from wavesweep.search.space import Dimension
 from wavesweep.sweeps.queue import MOST_DEATHS
 from wavesweep.sweeps.task import REPORTS, SweepTask, heard_by, report
 
@@ -78,7 +80,7 @@ def test_the_page_s_sweeps_find_what_it_shows(shown: list[tuple[str, str]], plac
     assert set(ended) == {"finished", "pruned"}
     for trial in trials(place / "pruned"):
         assert (len(SweepTask(print).reports(place / "pruned" / trial.directory)) == 300) == (trial.state == "finished")
-    assert not list((place / "grid").rglob(REPORTS))
+    assert len(list((place / "grid").rglob(REPORTS))) == 6, "the live view tells from these how far jobs are"
 
     printed, _ = run(place, *drawn[0])
     assert re.match(r"best: \S+ by job \d: rate=0\.0\d+ momentum=(0|0\.9), in drawn/\d$", printed.strip())
@@ -107,8 +109,8 @@ def test_it_goes_on_after_a_kill_by_the_same_command(shown: list[tuple[str, str]
         in (refused.communicate()[1])
     )
     assert refused.returncode == 1
-    other = start(place, "-m", "rate=1e-5", *arguments[3:])
-    assert "long did not begin with rate=1e-05; leave it out, or start a new sweep" in other.communicate()[1]
+    other = start(place, "-m", "rate=interval(1,2)", *arguments[3:])
+    assert "the sweep did not begin with rate=1…2; leave it out, or start a new sweep" in other.communicate()[1]
     printed, lines = run(place, *arguments)
     assert len(lines.splitlines()) == 1 + 6 - len(before), "one tells of the start"
     assert printed.splitlines() == SHOWN.findall(output)
@@ -193,3 +195,10 @@ def test_reports_that_are_torn_are_none_and_those_of_a_new_start_count(tmp_path:
         assert task.reports(tmp_path) == {1: 3.0, 2: 0.1, 4: 9.0}
     task.keep_report(tmp_path, 2, 5.0)
     assert task.reports(tmp_path) == {1: 3.0, 2: 5.0}, "what a start anew has not reached yet counts"
+
+
+def test_what_ran_on_several_seeds_is_judged_by_their_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dimensions = [Dimension("rate", ("0.1", "0.2")), Dimension("seed", ("0", "1"))]
+    sweep = make(tmp_path / "sweep", dimensions, [0.1, 1000.0, 5.0, 5.0])
+    SweepTask(print)._conclude(sweep, sweep.read_plan())
+    assert capsys.readouterr().out == f"best: 5 by jobs 2, 3 (their mean): rate=0.2, in {sweep.path}\n"

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 
 from wavesweep.charts.importance import ordered
 from wavesweep.drawing.style import COLOURS, decades, in_short, name_values, scale, spans_decades, tidy
-from wavesweep.runs.directory import RunDirectory, SweepRecord
-from wavesweep.search.estimates import all_positive
+from wavesweep.runs.directory import RunDirectory
 from wavesweep.search.space import Dimension, Value
 from wavesweep.search.trials import SEED, Trial
 from wavesweep.sweeps.store import SweepDirectory
@@ -37,13 +36,21 @@ class Findings(NamedTuple):
         sweep: Its directory.
         board: Its configurations.
         dimensions: What is swept, `seed` aside.
-        metric: The name of the objective.
     """
 
     sweep: SweepDirectory
     board: "Leaderboard"
     dimensions: list[Dimension]
-    metric: str
+
+    @property
+    def metric(self) -> str:
+        """The name of the objective."""
+        return self.board.metric
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether objectives are compared as logarithms."""
+        return self.board.logarithmic
 
     @property
     def trials(self) -> list[Trial]:
@@ -54,11 +61,6 @@ class Findings(NamedTuple):
     def ranked(self) -> "list[Row]":
         """The configurations that are complete and have an objective, the best first."""
         return [row for row in self.board.rows if row.rank is not None and row.objective is not None]
-
-    @property
-    def logarithmic(self) -> bool:
-        """Whether objectives are compared as logarithms."""
-        return all_positive([row.objective for row in self.board.rows if row.objective is not None])
 
     def values(self, one: Dimension) -> list[Value]:
         """Return the values that there are of a dimension, in order."""
@@ -71,10 +73,7 @@ class Findings(NamedTuple):
 
 def find(sweep: SweepDirectory, board: "Leaderboard") -> Findings:
     """Return what is to be shown of a sweep."""
-    record = SweepRecord(sweep.path)
-    known = record.read_config() if record.config.exists() else {}
-    dimensions = [one for one in sweep.read_plan().dimensions if one.swept and one.name != SEED]
-    return Findings(sweep, board, dimensions, str(known.get("objective", "objective")))
+    return Findings(sweep, board, [one for one in sweep.read_plan().dimensions if one.swept and one.name != SEED])
 
 
 def visible(objective: float | None) -> float:
@@ -100,7 +99,7 @@ def heat_map(figure: Figure, found: Findings) -> bool:
     for row in rows:
         y, x = ys.index(row.varied[down]), xs.index(row.varied[across])
         cells[y, x] = visible(row.objective)
-        _draw_cell(axes, row, x, y, size)
+        _draw_cell(axes, row, x, y, size, best=row is found.board.winner)
     _draw_colours(figure, axes, cells, found)
     name_values(axes.yaxis, ys, figure.get_figheight() - 1.4)
     name_values(axes.xaxis, xs, 4)
@@ -109,15 +108,15 @@ def heat_map(figure: Figure, found: Findings) -> bool:
     return True
 
 
-def _draw_cell(axes: Axes, row: "Row", x: int, y: int, size: int) -> None:
+def _draw_cell(axes: Axes, row: "Row", x: int, y: int, size: int, *, best: bool) -> None:
     """Hatch a cell, or frame it; write what it holds, where there is room for letters of some size."""
     if row.rank is None:
         axes.bar(x, 1, 1, y - 0.5, hatch="///", fill=False, edgecolor="0.6", lw=0)
-    if row.rank == 1:
+    if best:
         axes.bar(x, 1, 1, y - 0.5, fill=False, edgecolor="black", lw=2 if size else 0.8, zorder=3)
     if size:
         text = outcome(row) if row.objective is None else f"{row.objective:.2e}"
-        axes.text(x, y, text, ha="center", va="center", fontsize=size, weight="bold" if row.rank == 1 else None)
+        axes.text(x, y, text, ha="center", va="center", fontsize=size, weight="bold" if best else None)
 
 
 def _draw_colours(figure: Figure, axes: Axes, cells: np.ndarray, found: Findings) -> None:
@@ -172,8 +171,8 @@ def _draw_slice(axes: Axes, one: Dimension, found: Findings, inches: float) -> N
         axes.plot(xs, ys, color=colour, label=label, **style)
     if found.logarithmic:
         scale(axes)
-    best = found.ranked[0]
-    axes.plot(places[best.varied[one.name]], visible(best.objective), **RING)
+    if best := found.board.winner:
+        axes.plot(places[best.varied[one.name]], visible(best.objective), **RING)
     others = [(places[row.varied[one.name]], outcome(row)) for row in found.board.rows if row.rank is None]
     mark_others(axes, others)
     if one.kind == "values":

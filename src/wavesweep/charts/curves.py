@@ -48,7 +48,7 @@ def history(figure: Figure, found: Findings) -> bool:
 
 def curves(figure: Figure, found: Findings) -> bool:
     """Draw the objective by epoch of all jobs, of many: of some; and of the best configuration's."""
-    best = [trial for row in found.ranked[:1] for trial in row.trials]
+    best = found.board.winner.trials if found.board.winner else []
     others = [trial for trial in found.trials if trial.ended and trial not in best]
     some = _sample(found, others)
     drawn = {state: [_curve(found, one) for one in some if one.state == state] for state in reversed(STATES)}

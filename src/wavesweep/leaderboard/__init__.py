@@ -1,1 +1,1 @@
-"""What a sweep found: ranking, table, charts, and how it is concluded."""
+"""What a sweep found: ranking, table, what it says in words, and how it is concluded."""

@@ -116,10 +116,11 @@ def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCou
     if not signals.pending():
         _draw(sweep, board)
     show(board, sweep)
-    enough = sweep.enough.exists()
+    enough = sweep.enough.exists() and not signals.pending()
     if left:
-        again = shlex.join(["wavesweep", "resume", str(relative(sweep.path)), *plan.launcher])
-        why = ", since the target is reached or the time is up" if enough else ""
+        further = ["hydra.sweeper.target=null"] if plan.reached(trials) else []
+        again = shlex.join(["wavesweep", "resume", str(relative(sweep.path)), *plan.launcher, *further])
+        why = f", since {'the target is reached' if further else 'the time is up'}" if enough else ""
         log.warning("%d of %d jobs are left%s; %s goes on with them", left, plan.n_trials, why, again)
     missing = 0 if signals.pending() else _missing(sweep, trials, local)  # before the sweep, whose table leads to them
     stopped = left and not enough

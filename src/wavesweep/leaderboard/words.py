@@ -98,8 +98,8 @@ def _sentence(board: Leaderboard, best: Row) -> str:
 
 def _more_seeds(best: Row, sweep: SweepDirectory) -> str:
     """Return the command that runs the best configurations on four further seeds."""
-    seed = int(best.trials[0].seed or 0)
-    seeds = ",".join(str(seed + more) for more in range(1, 5))
+    seed = best.trials[0].seed  # which may be ${…}
+    seeds = ",".join(str(int(seed if seed.isdecimal() else 0) + more) for more in range(1, 5))
     return shlex.join(["wavesweep", "resume", str(relative(sweep.path)), f"seed={seeds}", "--top", "3"])
 
 

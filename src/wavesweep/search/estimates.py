@@ -6,8 +6,10 @@ tells two configurations apart is a ratio. Else means are arithmetic, and differ
 
 import math
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
+
+from wavesweep.search.trials import Trial, replicates
 
 LEVEL = 0.95
 
@@ -79,6 +81,15 @@ def paired(values: Mapping[str, float], others: Mapping[str, float], *, logarith
     if logarithmic:
         return estimate([values[seed] / others[seed] for seed in sorted(common)], logarithmic=True)
     return estimate([values[seed] - others[seed] for seed in sorted(common)], logarithmic=False)
+
+
+def ranked(trials: Iterable[Trial]) -> list[tuple[float, list[Trial]]]:
+    """Return configurations all of whose seeds have finished, each by its mean objective; those of most seeds first."""
+    groups = [(group, [one.objective for one in group if one.objective is not None]) for group in replicates(trials)]
+    whole = [(group, values) for group, values in groups if len(values) == len(group)]
+    logarithmic = all_positive([value for _, values in whole for value in values])
+    found = [(mean(values, logarithmic=logarithmic), group) for group, values in whole]
+    return sorted(found, key=lambda one: (-len(one[1]), one[0]))
 
 
 def _scale(logarithmic: bool) -> tuple[Callable[[float], float], Callable[[float], float]]:

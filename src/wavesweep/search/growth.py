@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from wavesweep.base.errors import Refused
-from wavesweep.search.estimates import all_positive, mean
+from wavesweep.search.estimates import ranked
 from wavesweep.search.plan import MOST_TRIALS, Listed, Part, Plan, Proposed, first_part, seeds_of
-from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, plain
-from wavesweep.search.trials import Trial, is_seed, replicates
+from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, job, plain
+from wavesweep.search.trials import GIVEN_UP, Trial, is_seed
 
 Configuration = tuple[str, ...]
 """Overrides, less that of the seed."""
@@ -67,12 +67,12 @@ def begin(dimensions: list[Dimension], n_trials: int, given: list[Configuration]
         raise Refused(f"hydra.sweeper.n_trials must be at least {len(given)}, as many as are given, got {n_trials}")
     if not given:
         return [first_part(dimensions, n_trials * max(1, len(seeds)))]
-    first = Listed([_job(dimensions, one, seed) for one in given for seed in seeds or [""]])
+    first = Listed([job(dimensions, one, seed) for one in given for seed in seeds or [""]])
     if not is_grid(dimensions):
         return _fused([first, Proposed(n_trials - len(given), seeds)])
     done = {*map(tuple, first.jobs)}
     every = (grid_overrides(dimensions, number) for number in range(grid_size(dimensions)))
-    return _fused([first, Listed([job for job in every if tuple(job) not in done])])
+    return _fused([first, Listed([one for one in every if tuple(one) not in done])])
 
 
 def grow(
@@ -95,27 +95,27 @@ def grow(
     more = [one for one in dimensions if one not in plan.dimensions]
     others = [one for one in more if not is_seed(one.key)]
     if top is None:
-        given_up = {trial.configuration for trial in trials if trial.state == "pruned"}
+        given_up = {trial.configuration for trial in trials if plan.pruner and trial.state in GIVEN_UP}
         known = dict.fromkeys(trial.configuration for trial in trials)
         every = _combinations(dimensions) if is_grid(dimensions) else [*known]
         added = _missing(dimensions, [one for one in every if one not in given_up], trials, own_seed)
     elif others or not more:
         raise Refused(f"--top {top} gives further seeds to the best: name these alone, such as seed=1,2,3")
     else:
-        added = _missing(dimensions, _best(trials, top), trials, own_seed)
+        best = list(dict.fromkeys(group[0].configuration for _, group in ranked(trials)))[:top]
+        if not best:
+            raise Refused("no configuration has finished on all its seeds yet; resume the sweep without --top first")
+        added = _missing(dimensions, best, trials, own_seed)
         dimensions = plan.dimensions
-    parts, pending = _cut(plan.parts, {trial.number for trial in trials})
+    parts, pending = _cut(plan.parts, [trial.number for trial in trials])
     if not is_grid(dimensions):
-        begun = sum(part.count for part in parts if isinstance(part, Proposed)) + len(_given_first(parts))
+        begun = sum(part.count for part in parts if isinstance(part, Proposed)) + _num_given(parts[0])
         if n_trials is not None and n_trials < begun:
             raise Refused(f"hydra.sweeper.n_trials must be at least {begun}, as many as have begun, got {n_trials}")
         pending = pending if n_trials is None else n_trials - begun
         if others and not pending:
             raise Refused(f"{others[0].text}: all proposals have been made; add hydra.sweeper.n_trials={begun + 20}")
-        parts = [*parts, Listed(added), Proposed(pending, seeds_of(dimensions))]
-    else:
-        parts = [*parts, Listed(added)]
-    parts = _fused(parts)
+    parts = _fused([*parts, Listed(added), Proposed(pending, seeds_of(dimensions))])
     total = sum(part.size for part in parts)
     if total > MOST_TRIALS:
         raise Refused(f"a sweep must have at most {MOST_TRIALS} jobs, got {total}; add less")
@@ -138,18 +138,6 @@ def _merged(plan: Plan, typed: list[Dimension], own_seed: str) -> list[Dimension
     return list(merged.values())
 
 
-def _best(trials: list[Trial], count: int) -> list[Configuration]:
-    """Return the best configurations that are complete; those with most seeds are compared first."""
-    groups = [group for group in replicates(trials) if all(one.objective is not None for one in group)]
-    if not groups:
-        raise Refused("no configuration has finished on all its seeds yet; resume the sweep without --top first")
-    values = [[*{one.seed: one.objective for one in group if one.objective is not None}.values()] for group in groups]
-    logarithmic = all_positive([value for some in values for value in some])
-    means = [mean(some, logarithmic=logarithmic) for some in values]
-    order = sorted(range(len(groups)), key=lambda number: (-len(values[number]), means[number], number))
-    return [groups[number][0].configuration for number in order[:count]]
-
-
 def _combinations(dimensions: list[Dimension]) -> list[Configuration]:
     """Return all configurations of a grid."""
     shared = [one for one in dimensions if not is_seed(one.key)]
@@ -162,29 +150,23 @@ def _missing(
     """Return the jobs of configurations with all seeds, less those that the sweep has."""
     there = {(trial.configuration, trial.seed or own_seed) for trial in trials}
     seeds = seeds_of(dimensions) or [own_seed]
-    return [_job(dimensions, one, seed) for one in configurations for seed in seeds if (one, seed) not in there]
+    return [job(dimensions, one, seed) for one in configurations for seed in seeds if (one, seed) not in there]
 
 
-def _job(dimensions: list[Dimension], configuration: Configuration, seed: str) -> list[str]:
-    """Return the overrides of a job, in the order of the dimensions."""
-    shared = iter(configuration)
-    return [f"{one.key}={seed}" if is_seed(one.key) else next(shared) for one in dimensions]
-
-
-def _cut(parts: list[Part], begun: set[int]) -> tuple[list[Part], int]:
-    """Return parts with those proposals alone that have begun, and how many have not."""
+def _cut(parts: list[Part], known: list[int]) -> tuple[list[Part], int]:
+    """Return parts with those proposals alone that have been made, given their jobs, and how many have not."""
     *before, last = parts
     if not isinstance(last, Proposed):
         return parts, 0
     start = sum(part.size for part in before)
-    made = 1 + max(((number - start) // last.num_seeds for number in begun if number >= start), default=-1)
+    made = 1 + max(((number - start) // last.num_seeds for number in known if number >= start), default=-1)
     return [*before, replace(last, count=made)], last.count - made
 
 
-def _given_first(parts: list[Part]) -> set[Configuration]:
-    """Return the configurations that a sampled sweep was given; what is listed later are further seeds."""
-    jobs = parts[0].jobs if isinstance(parts[0], Listed) else []
-    return {tuple(text for text in job if not is_seed(text)) for job in jobs}
+def _num_given(first: Part) -> int:
+    """Return how many configurations a sampled sweep was given; what is listed in later parts are further seeds."""
+    jobs = first.jobs if isinstance(first, Listed) else []
+    return len({tuple(text for text in one if not is_seed(text)) for one in jobs})
 
 
 def _fused(parts: list[Part]) -> list[Part]:

@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from wavesweep.search.estimates import all_positive, mean
-from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid
+from wavesweep.search.estimates import ranked
+from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, job
 from wavesweep.search.trials import Trial, is_seed, replicates
 
 MOST_TRIALS = 100_000
@@ -193,10 +193,7 @@ class Plan:
 
     def replicate(self, trial: Trial, number: int) -> Trial:
         """Return another trial of the same proposal, before it begins."""
-        _, seed = self.proposal(number)
-        return Trial(
-            number, [f"{text.partition('=')[0]}={seed}" if is_seed(text) else text for text in trial.overrides]
-        )
+        return Trial(number, job(self.dimensions, trial.configuration, self.proposal(number)[1]))
 
     def order(self) -> list[int]:
         """Return the numbers of all jobs in the order in which they begin.
@@ -218,10 +215,7 @@ class Plan:
 
     def reached(self, trials: Iterable[Trial]) -> bool:
         """Say whether the mean of some configuration's seeds, all finished, has reached the target."""
-        groups = replicates(trials) if self.target is not None else []
-        values = [[one.objective for one in group if one.objective is not None] for group in groups]
-        whole = [some for some, group in zip(values, groups, strict=True) if len(some) == len(group)]
-        return any(mean(some, logarithmic=all_positive(some)) <= (self.target or 0) for some in whole)
+        return self.target is not None and any(value <= self.target for value, _ in ranked(trials))
 
     def typical(self, number: int) -> list[list[str]]:
         """Return the overrides of a job with each choice of groups; numbers from 0 upwards give all other values."""

@@ -3,11 +3,12 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from wavesweep.base.errors import Refused
+from wavesweep.search.trials import is_seed
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
@@ -164,6 +165,12 @@ def grid_overrides(dimensions: list[Dimension], number: int) -> list[str]:
         number, index = divmod(number, len(dimension.values))
         chosen.append(f"{dimension.key}={dimension.values[index]}")
     return chosen[::-1]
+
+
+def job(dimensions: list[Dimension], configuration: Iterable[str], seed: str) -> list[str]:
+    """Return the overrides of a job, in the order of the dimensions; the seed's own are no part of a configuration."""
+    shared = iter(configuration)
+    return [f"{one.key}={seed}" if is_seed(one.key) else next(shared) for one in dimensions]
 
 
 def varied(dimensions: list[Dimension], overrides: list[str]) -> dict[str, Value]:

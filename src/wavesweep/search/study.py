@@ -14,6 +14,7 @@ from wavesweep.search.estimates import all_positive, mean
 from wavesweep.search.plan import Plan
 from wavesweep.search.proposals import Tried, propose
 from wavesweep.search.pruning import Comparison
+from wavesweep.search.space import job
 from wavesweep.search.trials import GIVEN_UP, Trial, is_seed, replicates
 
 Reports = dict[int, float]
@@ -37,7 +38,7 @@ class Study:
         self._own: tuple[int, Reports] = (-1, {})  # of the trial that runs here
         self._looked = -SECONDS_BETWEEN_LOOKS
         self._groups: list[list[Trial]] = []
-        self._numbers: dict[tuple[str, ...], int] = {}  # of groups, by configuration
+        self._numbers: dict[int, int] = {}  # of groups, by those of trials
         self._reports: Mapping[int, Reports] = {}
         self._logarithmic = True
         self._comparisons: dict[frozenset[str], Comparison] = {}
@@ -45,13 +46,11 @@ class Study:
     def propose(self, number: int) -> list[str]:
         """Return the overrides of a trial that begins a proposal, all earlier ones having been made."""
         trials = [trial for trial in self._read() if trial.number < number]
-        groups = {group[0].configuration: group for group in replicates(trials)}
         logarithmic = all_positive([trial.objective for trial in trials if trial.objective is not None])
         dimensions = [one for one in self.plan.dimensions if not is_seed(one.key)]
-        tried = [self._tried(groups[trial.configuration], logarithmic) for trial in _chosen(self.plan, trials)]
-        proposed = iter(propose(dimensions, tried, self.plan.sampler, self.plan.seed))
-        _, seed = self.plan.proposal(number)
-        return [f"{one.key}={seed}" if is_seed(one.key) else next(proposed) for one in self.plan.dimensions]
+        tried = [self._tried(group, logarithmic) for group in replicates(trials)]
+        proposed = propose(dimensions, tried, self.plan.sampler, self.plan.seed)
+        return job(self.plan.dimensions, proposed, self.plan.proposal(number)[1])
 
     def _tried(self, group: list[Trial], logarithmic: bool) -> Tried:
         """Return what a sampler learns from a configuration."""
@@ -86,7 +85,7 @@ class Study:
         if looks:
             self._look(trial, step)
         self._own[1][step] = objective
-        place = self._numbers[trial.configuration]
+        place = self._numbers[trial.number]
         mine = self._groups[place]
         if any(one.state in GIVEN_UP for one in mine):
             return True
@@ -107,7 +106,7 @@ class Study:
         self._looked = time.monotonic()
         trials = self._read()
         self._groups = replicates(trials)
-        self._numbers = {group[0].configuration: number for number, group in enumerate(self._groups)}
+        self._numbers = {one.number: number for number, group in enumerate(self._groups) for one in group}
         if trial.number != self._own[0]:
             self._own = trial.number, {then: value for then, value in self._reports_of(trial).items() if then < step}
         reports = {trial.number: self._own[1]}
@@ -141,20 +140,6 @@ class Study:
         if len(values) == len(seeds):
             comparison.complete(number, mean(values, logarithmic=self._logarithmic and all_positive(values)))
         return given_up
-
-
-def _chosen(plan: Plan, trials: list[Trial]) -> list[Trial]:
-    """Return the first trial of each configuration that was given, and of each that was proposed.
-
-    A sampler may propose what it has proposed before; that counts again.
-    """
-    known, chosen = set[tuple[str, ...]](), list[Trial]()
-    for trial in trials:
-        begins = trial.number not in plan.waiting and plan.proposal(trial.number)[0].start == trial.number
-        if begins or trial.configuration not in known:
-            chosen.append(trial)
-        known.add(trial.configuration)
-    return chosen
 
 
 def means(reports: list[Reports], *, logarithmic: bool) -> Reports:

@@ -1,5 +1,6 @@
 """The trials of a sweep, and the configurations that they replicate: trials that differ in their seed alone."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -65,14 +66,16 @@ def is_seed(override: str) -> bool:
     return override.partition("=")[0].lstrip("+~") == SEED
 
 
-def with_seed(override: str, seed: str) -> str:
-    """Return an override, that of the seed with another one."""
-    return f"{override.partition('=')[0]}={seed}" if is_seed(override) else override
-
-
 def replicates(trials: Iterable[Trial]) -> list[list[Trial]]:
-    """Return trials in groups that share their configuration, in the order of their first."""
-    groups: dict[tuple[str, ...], list[Trial]] = {}
+    """Return trials in groups that share their configuration, in the order of their first; of each seed one.
+
+    What was proposed twice makes two groups, each a trial of Optuna's: a sampler that were told of one alone would
+    stand where it stood, and propose the same for ever.
+    """
+    groups: dict[tuple[tuple[str, ...], int], list[Trial]] = {}
+    times: Counter[tuple[tuple[str, ...], str]] = Counter()
     for trial in trials:
-        groups.setdefault(trial.configuration, []).append(trial)
+        shared, seed = trial.configuration, trial.seed
+        groups.setdefault((shared, times[shared, seed]), []).append(trial)
+        times[shared, seed] += 1
     return list(groups.values())

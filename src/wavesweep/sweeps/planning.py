@@ -112,12 +112,17 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
         parts=begin(dimensions, options.n_trials, given),
     )
     check_subdir(plan)
-    without_effect = ("n_trials", "sampler", *(["seed"] if not plan.pruner else []))
-    for text in typed:
-        if grid and text.startswith(tuple(f"hydra.sweeper.{key}=" for key in without_effect)):
-            log.warning("%s has no effect: no dimension is an interval, so all combinations run", text)
+    warn_of_ignored(plan, typed)
     composer = Composer(groups, by_hydra(sweep.config, loader, local))
     return Prepared(plan, composer, of_workers(dimensions, local), choices(plan, composer))
+
+
+def warn_of_ignored(plan: Plan, typed: list[str]) -> None:
+    """Warn of what was typed for a sampler, where all combinations run."""
+    without_effect = ("n_trials", "sampler", *(["seed"] if not plan.pruner else []))
+    for text in typed:
+        if is_grid(plan.dimensions) and text.startswith(tuple(f"hydra.sweeper.{key}=" for key in without_effect)):
+            log.warning("%s has no effect: no dimension is an interval, so all combinations run", text)
 
 
 def _given(path: Path, dimensions: list[Dimension]) -> list[Configuration]:

@@ -10,7 +10,7 @@ from wavesweep.search.growth import grow
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import is_grid
 from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, from_files
-from wavesweep.sweeps.planning import Prepared, Sweep, choices, of_workers, split
+from wavesweep.sweeps.planning import Prepared, Sweep, choices, of_workers, split, warn_of_ignored
 
 log = logging.getLogger("wavesweep")
 
@@ -47,6 +47,9 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
     grown = grow(plan, trials, dimensions, own_seed, n_trials=n_trials, top=options.top)
     if "target" in typed:
         grown = replace(grown, target=options.target)
+    if grown.parts != plan.parts and grown.reached(trials):
+        raise Refused(f"hydra.sweeper.target={grown.target} is reached; add a lower one, or hydra.sweeper.target=null")
+    warn_of_ignored(plan, list(sweep.config.hydra.overrides.hydra))
     composer, new = stored, choices(grown, stored)
     if new:
         if not sweep.task.composes(plan, sweep.config.hydra.job.config_name):

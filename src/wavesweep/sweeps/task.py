@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wavesweep.base.errors import relative
 from wavesweep.base.redaction import without_password
 from wavesweep.base.terminal import say
+from wavesweep.search.estimates import ranked
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -134,9 +135,11 @@ class SweepTask:
 
     def _conclude(self, sweep: "SweepDirectory", plan: "Plan") -> None:
         trials = sweep.read_trials(plan)
-        if finished := [(trial.objective, trial.number, trial) for trial in trials if trial.objective is not None]:
-            objective, number, best = min(finished)
-            what = without_password(" ".join(best.overrides)) or "as given"
-            say(f"best: {objective:.6g} by job {number}: {what}, in {relative(sweep.path / best.directory)}")
+        for objective, group in ranked(trials)[:1]:
+            numbers, (best, *others) = ", ".join(str(one.number) for one in group), group
+            jobs = f"jobs {numbers} (their mean)" if others else f"job {numbers}"
+            what = without_password(" ".join(best.configuration if others else best.overrides)) or "as given"
+            place = relative(sweep.path if others else sweep.path / best.directory)
+            say(f"best: {objective:.6g} by {jobs}: {what}, in {place}")
         if left := plan.n_trials - sum(trial.ended for trial in trials):
             log.warning("%d of %d jobs are left; %s goes on", left, plan.n_trials, self.resuming(relative(sweep.path)))

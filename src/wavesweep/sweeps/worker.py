@@ -119,10 +119,8 @@ class Shift:
         except (Exception, SystemExit, Interrupted) as error:  # of composing, or of a task that exits, or of a signal
             outcome = _outcome(error)
         self._record(seconds=trial.seconds + time.monotonic() - began, **outcome)
-        if self.plan.target is not None:
-            mine = [one for one in self.queue.records.read() if one.configuration == self.trial.configuration]
-            if self.plan.reached(mine):
-                self.sweep.enough.touch()
+        if self.plan.target is not None and self.plan.reached(self.queue.records.read()):
+            self.sweep.enough.touch()
         return returned
 
     def _run_job(self) -> JobReturn:
