@@ -216,5 +216,5 @@ def test_a_dry_run_lists_what_a_sweep_would_grow_by(wavesweep: Command, tmp_path
     assert len(shown) == 2
     assert shown[0].startswith("2  ")
     assert shown[0].endswith("optimizer.lr=0.003")
-    assert shown[1] == "1 more jobs; nothing was run"
+    assert shown[1] == "1 more job; nothing was run"
     assert len(trials(tmp_path / "sweep")) == 2

@@ -186,7 +186,7 @@ def test_nothing_is_best_while_what_was_better_is_to_run_on_more_seeds(tmp_path:
     sweep.write_trial(replace(sweep.read_trials(sweep.read_plan())[1], state="running", objective=None))
     board = rank(sweep)
     assert board.winner is None
-    assert "no best yet: others, which were better before, are to run on more seeds" in text(board, sweep)
+    assert "no best yet: others that were better are still to run on further seeds" in text(board, sweep)
     sweep.write_trial(replace(sweep.read_trials(sweep.read_plan())[1], state="diverged"))
     best = rank(sweep).winner
     assert best is not None
@@ -202,3 +202,16 @@ def test_trials_without_a_seed_of_their_own_are_replicates_of_those_that_have_on
     board = rank(sweep)
     assert [row.numbers for row in board.rows] == [[0, 2, 3], [1]]
     assert board.has_seeds
+
+
+def test_nothing_is_best_that_is_worse_on_common_seeds_than_what_is_still_to_run(tmp_path: Path) -> None:
+    scores: Scores = {("tiny", "0.1"): [1.0, 2.0, 3.0, 4.0], ("small", "0.1"): [0.1, 0.21, 0.29, None]}
+    sweep = swept(tmp_path / "sweep", scores)
+    assert rank(sweep).winner is not None, "what has failed is not waited for"
+    sweep.write_trial(replace(sweep.read_trials(sweep.read_plan())[7], state="interrupted"))
+    assert rank(sweep).winner is None
+    sweep.write_trial(replace(sweep.read_trials(sweep.read_plan())[7], state="pruned"))
+    assert rank(sweep).winner is not None, "what was given up is not waited for"
+    sweep.write_trial(replace(sweep.read_trials(sweep.read_plan())[7], state="waiting"))
+    sweep.write_trial(replace(sweep.read_trials(sweep.read_plan())[4], objective=50.0))
+    assert rank(sweep).winner is not None, "it can't be told from the best"

@@ -9,7 +9,7 @@ import pytest
 from tests.support.made import make
 from wavesweep.base.errors import Refused
 from wavesweep.search.growth import begin, grow, parse_given
-from wavesweep.search.plan import Plan
+from wavesweep.search.plan import Listed, Part, Plan, Proposed
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.trials import State, Trial, replicates
 
@@ -293,3 +293,12 @@ def test_a_target_is_reached_by_a_mean_over_all_seeds() -> None:
     single = replace(plan_of(MODEL), target=1e-2)
     assert single.reached([replace(trial, objective=1e-2) for trial in single.trials({})])
     assert not replace(plan, target=None).reached(plan.trials({}))
+
+
+@pytest.mark.parametrize(
+    "part", [Listed([["model=tiny"]]), Listed([["model=huge", "optimizer.lr=0.01"]]), Proposed(1, [])]
+)
+def test_a_plan_has_no_jobs_but_its_own(part: Part) -> None:
+    plan = plan_of(MODEL, RATE)
+    with pytest.raises(ValueError, match="is none of its jobs"):
+        replace(plan, parts=[*plan.parts, part], n_trials=plan.n_trials + 1)

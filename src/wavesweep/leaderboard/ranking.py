@@ -125,7 +125,8 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
     position = _positions(plan.dimensions)
     rows = [_row(sweep, plan.dimensions, group, position, logarithmic) for group in _groups(sweep, plan, trials)]
     rows.sort(key=lambda row: _order(row, position))
-    winner = rows[0] if rows and _is_complete(rows[0]) and not any(_is_ahead(row, rows[0]) for row in rows) else None
+    first = rows[0] if rows and _is_complete(rows[0]) else None
+    winner = None if first and any(_is_ahead(row, first, logarithmic=logarithmic) for row in rows) else first
     rows = [_ranked(row, number, winner, logarithmic) for number, row in enumerate(rows, start=1)]
     rows = [
         row._replace(test=_scores(sweep, row, "test")) if tests or (winner and row.rank == 1) else row for row in rows
@@ -201,11 +202,17 @@ def _is_complete(row: Row) -> bool:
     return row.num_finished == len(row.trials)
 
 
-def _is_ahead(row: Row, best: Row) -> bool:
-    """Say whether a configuration is to run on more seeds than the best that is complete: those of a sweep that grows
-    by seeds of its best, which had won against it before."""
+def _is_ahead(row: Row, best: Row, *, logarithmic: bool) -> bool:
+    """Say whether a configuration that is still to run stands before the best that is complete.
+
+    It does where a sweep grows by seeds of its best, which had won before, and where it is better on common seeds.
+    """
     states = {trial.state for trial in row.trials}
-    return row.num_seeds > best.num_seeds and not states & {*GIVEN_UP} and not _is_complete(row)
+    if _is_complete(row) or states & {*GIVEN_UP}:
+        return False
+    ratio = paired(row.objectives, best.objectives, logarithmic=logarithmic)
+    is_better = ratio is not None and ratio.high is not None and ratio.high < (1 if logarithmic else 0)
+    return row.num_seeds > best.num_seeds or (is_better and not states <= {*ENDED})
 
 
 def _order(row: Row, position: Position) -> tuple[bool, int, float, list[float]]:

@@ -61,7 +61,7 @@ def found(board: Leaderboard, sweep: SweepDirectory) -> Iterator[Line]:
             yield "one seed each: whether the best differs from the next is not known; what tells is", ""
             yield f"  {_more_seeds(best, sweep)}", ""
     elif _ranked(board):
-        yield "no best yet: others, which were better before, are to run on more seeds", "yellow"
+        yield "no best yet: others that were better are still to run on further seeds", "yellow"
     yield _jobs(board), ""
 
 

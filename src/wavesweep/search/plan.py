@@ -159,8 +159,11 @@ class Plan:
             raise ValueError(f"n_trials must be {total}, as many as jobs, got {self.n_trials}")
         object.__setattr__(self, "n_trials", total)
         known = {one.key: one for one in self.dimensions}
-        if strangers := [text for part in self.parts for text in part.values() if not _is_of(known, text)]:
-            raise ValueError(f"{strangers[0]} is none of its dimensions")
+        listed = [one for part in self.parts if isinstance(part, Listed) for one in part.jobs]
+        wrong = [text for part in self.parts for text in part.values() if not _is_of(known, text)]
+        wrong += [" ".join(one) for one in listed if _keys(one) != _keys([*known])]
+        if wrong or (is_grid(self.dimensions) and not self.is_grid):
+            raise ValueError(f"{(*wrong, 'a proposal')[0]} is none of its jobs")
 
     @property
     def is_grid(self) -> bool:
@@ -222,6 +225,10 @@ class Plan:
         values = [one.values if one.key in self.groups else (one.typical(number),) for one in self.dimensions]
         keys = [one.key for one in self.dimensions]
         return [[f"{key}={value}" for key, value in zip(keys, chosen, strict=True)] for chosen in product(*values)]
+
+
+def _keys(overrides: list[str]) -> list[str]:
+    return [text.partition("=")[0] for text in overrides if not is_seed(text)]
 
 
 def _is_of(known: dict[str, Dimension], override: str) -> bool:

@@ -211,7 +211,7 @@ def list_jobs(plan: Plan, before: Plan | None = None) -> None:
     if count > len(new):
         lines += [f"{count - len(new)} jobs, each configuration chosen after those before it, from"]
         lines += [f"  {one.text}" for one in plan.dimensions]
-    say("\n".join([*lines, f"{count} {'more ' * bool(before)}jobs; nothing was run"]))
+    say("\n".join([*lines, f"{count} {'more ' * bool(before)}job{'s' * (count != 1)}; nothing was run"]))
 
 
 def refuse_taken(sweep: Sweep) -> None:
