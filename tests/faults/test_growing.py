@@ -73,7 +73,9 @@ def test_a_sampled_sweep_that_grows_has_exactly_as_many_jobs_as_asked(tmp_path: 
 def test_further_seeds_of_the_best_crown_by_means(wavesweep: Command, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     assert wavesweep("-m", *QUICK, "optimizer.lr=1e-3,1e-2,3e-2", HERE, BASIC).returncode == 0
-    done = wavesweep("resume", "sweep", "seed=4,5", "--top", "2", BASIC)
+    (tmp_path / "sweep").rename(tmp_path / "outputs" / "sweep")
+    sweep = tmp_path / "outputs" / "sweep"
+    done = wavesweep("resume", "seed=4,5", "--top", "2", BASIC)
     assert done.returncode == 0, done.stderr
     board = rank(SweepDirectory(sweep))
     assert [len(row.finished) for row in board.rows] == [3, 3, 1]

@@ -12,7 +12,7 @@ def resume(arguments: list[str]) -> int:
       wavesweep resume                              what was begun last below outputs/ and has not ended
       wavesweep resume outputs/runs/RUN             this run
       wavesweep resume SWEEP                        this sweep: what has finished stays, what has failed runs again
-      wavesweep resume SWEEP optimizer.lr=3e-3      the same, grown by a further value of a list
+      wavesweep resume SWEEP optimizer.lr=3e-3      the same, or the latest, grown by a further value of a list
       wavesweep resume SWEEP seed=1,2,3 --top 3     by further seeds of the three best; without --top: of all
       wavesweep resume SWEEP hydra.sweeper.n_trials=60      by further proposals
 

@@ -24,6 +24,7 @@ log = logging.getLogger("wavesweep")
 LAUNCHING = ("hydra/launcher", "hydra.launcher.")
 OPTIONS = ("n_workers", "n_trials", "timeout", "target", "dry_run")
 """The keys of hydra.sweeper that a sweep may go on with."""
+GROWING = (".n_trials", ".target")
 
 
 def run(arguments: list[str]) -> int:
@@ -33,7 +34,9 @@ def run(arguments: list[str]) -> int:
     own = {key: text for key, text in overrides.items() if key.startswith(LOCAL)}
     more = {key: text for key, text in overrides.items() if key not in own}
     local = compose(*own.values())
-    found = find(place or "latest", local)
+    grows = flags.top or any(not key.startswith("hydra") or key.endswith(GROWING) for key in more)
+    latest = find_sweep("latest") if grows and place in (None, "latest") else None  # which may have ended
+    found = SweepRecord(latest.path) if latest else find(place or "latest", local)
     if found is None:
         return 0
     if isinstance(found, SweepRecord):
