@@ -52,6 +52,7 @@ def test_a_terminal_shows_a_bar_and_the_result(tmp_path: Path) -> None:
     assert "compare runs: wavesweep ui" in text
 
 
+@pytest.mark.slow
 def test_a_terminal_without_colours_gets_none(tmp_path: Path) -> None:
     written = on_terminal(tmp_path, *RUN, TERM="xterm-256color", COLUMNS="100", NO_COLOR="1")
     assert b"epoch" in written

@@ -126,6 +126,7 @@ def test_runs_that_are_gone_or_damaged_cost_no_picture(tmp_path: Path) -> None:
     are_whole(sweep, ALL)
 
 
+@pytest.mark.slow
 def test_pictures_are_the_same_again_and_leave_nothing_behind(tmp_path: Path) -> None:
     sweep = with_runs(tmp_path / "sweep", [MODEL, DRAWN], [*values(13), "diverged", "failed", "pruned", "failed"])
     before, written = dict(mpl.rcParams), []

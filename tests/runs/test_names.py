@@ -4,7 +4,7 @@ import json
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wavesweep.base.names import last_parts
@@ -129,6 +129,7 @@ def test_the_name_of_a_sweep_tells_what_varies() -> None:
     assert sweep_name(["seed"], "ce98") == "sweep around ce98: seed"
 
 
+@example((Dimension("dataset.seed", ("9223365000000000513", "9223365000000000514")),))
 @given(GRIDS)
 def test_replicates_share_the_text_to_group_by_and_others_do_not(grid: tuple[Dimension, ...]) -> None:
     by_text: dict[str, set[str]] = {}

@@ -176,10 +176,13 @@ def in_short(overrides: Iterable[str], groups: Collection[str], num_digits: int 
 def _tidy(text: str, num_digits: int) -> str:
     """Return a value with so many significant digits of each number, less quotes and spaces between entries."""
     plain = re.sub(r"(?<=[,:\[{])\s+|['\"]", "", text)
-    return _NUMBER.sub(lambda found: _rounded(float(found[0]), num_digits), plain)
+    return _NUMBER.sub(lambda found: _rounded(found[0], num_digits), plain)
 
 
-def _rounded(number: float, num_digits: int) -> str:
+def _rounded(text: str, num_digits: int) -> str:
+    if text.lstrip("+-").isdecimal():  # of whole numbers, however large, each digit may tell two apart
+        return str(int(text))
+    number = float(text)
     if number.is_integer() and abs(number) < 1e15:
         return str(int(number))
     return re.sub(r"e\+?(-?)0*", r"e\1", f"{number:.{num_digits}g}")
