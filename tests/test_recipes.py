@@ -35,6 +35,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
+@pytest.mark.slow
 def call(copy: Path, *arguments: str) -> str:
     """Run the copy's command in the copy; return what it prints."""
     done = subprocess.run(

@@ -29,6 +29,7 @@ def read(terminal: int) -> bytes:
     return written
 
 
+@pytest.mark.slow
 def on_terminal(place: Path, *arguments: str, **variables: str) -> bytes:
     """Run the command on a pseudo-terminal; return all that it writes there."""
     ours, theirs = pty.openpty()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST, MOST_IN_MLFLOW = 20, 10  # rows that are shown, here and there, whose notes are short; all are in the CSV
 MOST_LINKED = 3  # trials of a row
-PICTURES = ("heat_map", "parallel_coordinates", "history")  # of which the first that is there says most
+PICTURES = ("heat_map", "slices", "history")  # of which the first that is there says most
 FOLDED = (24, 12)  # characters to which values and states are folded where a terminal is narrow
 
 
