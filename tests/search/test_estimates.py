@@ -56,3 +56,11 @@ def test_pairs_are_of_common_seeds() -> None:
     assert ratio is not None
     assert ratio.value == pytest.approx(4)
     assert paired({"0": 1.0}, {"1": 1.0}, logarithmic=True) is None
+
+
+def test_ratios_beyond_all_numbers_end_nothing() -> None:
+    tiny, huge = {"0": 1e-300, "1": 1e-290}, {"0": 1e300, "1": 1e290}
+    low, high = paired(tiny, huge, logarithmic=True), paired(huge, tiny, logarithmic=True)
+    assert low is not None
+    assert high is not None
+    assert (low.value, high.value) == (0, math.inf)

@@ -50,16 +50,21 @@ def estimate(values: list[float], *, logarithmic: bool) -> Estimate:
     Source:
         Student (1908): t on the values or on their logarithms, taken as drawn from one normal distribution.
     """
-    value = mean(values, logarithmic=logarithmic)
     if len(values) < 2:
-        return Estimate(value)
+        return Estimate(values[0])
+    to, back = _scale(logarithmic)
+    return _students(list(map(to, values)), back)
+
+
+def _students(scaled: list[float], back: Callable[[float], float]) -> Estimate:
+    """Return the mean of values on the scale on which they are compared, and its interval, as they are shown."""
+    centre = statistics.fmean(scaled)
+    if len(scaled) < 2:
+        return Estimate(back(centre))
     from scipy.special import stdtrit
 
-    to, back = _scale(logarithmic)
-    scaled = list(map(to, values))
-    half = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2)) * statistics.stdev(scaled) / math.sqrt(len(values))
-    centre = statistics.fmean(scaled)
-    return Estimate(value, back(centre - half), back(centre + half))
+    half = float(stdtrit(len(scaled) - 1, (1 + LEVEL) / 2)) * statistics.stdev(scaled) / math.sqrt(len(scaled))
+    return Estimate(back(centre), back(centre - half), back(centre + half))
 
 
 def paired(values: Mapping[str, float], others: Mapping[str, float], *, logarithmic: bool) -> Estimate | None:
@@ -75,12 +80,11 @@ def paired(values: Mapping[str, float], others: Mapping[str, float], *, logarith
     Returns:
         None without a common seed.
     """
-    common = values.keys() & others.keys()
+    common = sorted(values.keys() & others.keys())
     if not common:
         return None
-    if logarithmic:
-        return estimate([values[seed] / others[seed] for seed in sorted(common)], logarithmic=True)
-    return estimate([values[seed] - others[seed] for seed in sorted(common)], logarithmic=False)
+    to, back = _scale(logarithmic)
+    return _students([to(values[seed]) - to(others[seed]) for seed in common], back)
 
 
 def ranked(trials: Iterable[Trial]) -> list[tuple[float, list[Trial]]]:
