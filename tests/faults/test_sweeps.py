@@ -296,7 +296,8 @@ def test_four_sweeps_that_start_at_once_share_nothing_but_the_store(tmp_path: Pa
 
 # ---------------------------------------------------------------------------------------------------- proposed
 
-DRAWN = ("optimizer.lr=tag(log,interval(1e-4,1e-1))", "model.hidden_sizes=[3],[5],[8]", "seed=int(interval(0,9))")
+SIZES = "model.hidden_sizes=[3],[5],[8]"
+DRAWN = ("optimizer.lr=tag(log,interval(1e-4,1e-1))", SIZES, "dataset.seed=int(interval(0,9))")
 FEW = ("training.epochs=2", "training.refine_epochs=0")
 
 

@@ -119,7 +119,7 @@ def test_a_tracking_server_is_linked_to(server: str, wavesweep: Command, tmp_pat
     [runs, charts, parent] = opened("many")
     [itself] = re.findall(r"/runs/([0-9a-f]{32})", parent)
     with urlopen(f"{server}/api/2.0/mlflow/runs/get?run_id={itself}", timeout=20) as answer:  # noqa: S310
-        assert json.load(answer)["run"]["info"]["run_name"] == "sweep of seed, 2 jobs"
+        assert json.load(answer)["run"]["info"]["run_name"] == "sweep of seed"
     assert urlsplit(runs).fragment.startswith(f"/experiments/{found[1]}/runs?")
     assert "viewStateShareKey=wavesweep.sweep.many" in runs
     assert charts == f"{runs}&compareRunsMode=CHART"
