@@ -12,7 +12,7 @@ import yaml
 from tests.support.commands import small
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import write_yaml
-from wavesweep.cli.resume import find, finish
+from wavesweep.cli.resume import find, finish, run
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
 from wavesweep.runs.directory import RunDirectory, SweepRecord
@@ -132,3 +132,11 @@ def test_what_is_required_says_how_long_it_waited(monkeypatch: pytest.MonkeyPatc
         for _ in range(2):  # of which the first sets what holds for the rest of the process
             with pytest.raises(Refused, match="no answer within 1 s"):
                 require(tracking)
+
+
+@pytest.mark.parametrize("more", [("seed=1",), ("--top", "3"), ("hydra.sweeper.n_trials=9",)], ids=" ".join)
+def test_a_run_does_not_grow(more: tuple[str, ...], ended: RunDirectory) -> None:
+    with pytest.raises(
+        Refused, match=f"{' '.join(more)}: a run goes on as it began; .* wavesweep reproduce {ended.path}"
+    ):
+        run([str(ended.path), *more])

@@ -8,6 +8,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
+from hydra_plugins.wavesweep import sweeper
 from tests.support.made import make
 from wavesweep.search.estimates import mean
 from wavesweep.search.growth import grow
@@ -50,7 +51,7 @@ def by_optuna(sampler: str) -> list[dict[str, float]]:
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", sweeper.SAMPLERS)
 def test_each_proposal_is_that_of_plain_optuna(sampler: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Each by another process, each configuration run on all seeds."""
     sweep = make(tmp_path_factory.mktemp(sampler) / "sweep", [RATE, SHARE, SEEDS, MODEL], [], total=3 * COUNT)
@@ -164,3 +165,7 @@ def test_a_proposal_whose_record_was_removed_is_made_again(tmp_path: Path) -> No
     (sweep.trials / "14.json").unlink()
     assert before is not None
     assert study.propose(14) == before.overrides
+
+
+def test_the_samplers_that_can_be_chosen_are_those_that_there_are() -> None:
+    assert {*sweeper.SAMPLERS} == SAMPLERS.keys()

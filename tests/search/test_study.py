@@ -11,9 +11,10 @@ import numpy as np
 import optuna
 import pytest
 
+from hydra_plugins.wavesweep.sweeper import PRUNERS
 from tests.support.made import make
 from wavesweep.search.estimates import mean
-from wavesweep.search.pruning import _pruner
+from wavesweep.search.pruning import Comparison, _pruner
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.study import Study
 from wavesweep.search.trials import State, Trial, replicates
@@ -98,7 +99,6 @@ STEPS = 40
 BASES = (1.0, 3.0, 2.0, 1.5, 2.5, 1.2, 4.0, 2.2, 0.5, 3.5, 1.1, 2.7)
 """Of as many configurations, lower is better; the ninth is the best."""
 
-PRUNERS = ("median", "successive_halving", "hyperband")
 Value = Callable[[int, str, int], float]
 """The objective of a configuration with a seed at a step."""
 
@@ -258,3 +258,15 @@ def test_a_trial_is_compared_with_all_that_ended_before_it_began(
     bases = [*BASES, *[100.0] * 3]
     sweep = prune(tmp_path / "sweep", "median", len(bases), steady(bases))
     assert len(finished(sweep)) < len(bases)
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
+def test_nothing_is_given_up_at_its_last_step(pruner: str) -> None:
+    """Where pruners would else ask: of four steps, two of them do at each."""
+    comparison = Comparison(pruner, 0)
+    for number in range(30):
+        comparison.show(number, {1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0}, 4)
+        comparison.complete(number, 1.0)
+    worse = [{4: 9.0}, {1: 9.0, 2: 9.0}]
+    asked = [[comparison.show(30 + 10 * late + n, reports, 4) for n in range(10)] for late, reports in enumerate(worse)]
+    assert [any(one) for one in asked] == [False, True]

@@ -30,13 +30,14 @@ GROWING = (".n_trials", ".target")
 def run(arguments: list[str]) -> int:
     """Go on with a run or a sweep; return the exit code."""
     flags, words = _read_flags(arguments)
-    place, overrides = read_place("resume", words, more=("",))
+    typed, overrides = read_place("resume", words, more=("",))
+    place = typed or "latest"
     own = {key: text for key, text in overrides.items() if key.startswith(LOCAL)}
     more = {key: text for key, text in overrides.items() if key not in own}
     local = compose(*own.values())
     grows = flags.top or any(not key.startswith("hydra") or key.endswith(GROWING) for key in more)
-    latest = find_sweep("latest") if grows and place in (None, "latest") else None  # which may have ended
-    found = SweepRecord(latest.path) if latest else find(place or "latest", local)
+    latest = find_sweep("latest") if grows and place == "latest" else None  # which may have ended
+    found = SweepRecord(latest.path) if latest else find(place, local)
     if found is None:
         return 0
     if isinstance(found, SweepRecord):

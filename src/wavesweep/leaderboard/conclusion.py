@@ -39,7 +39,6 @@ class SweepCourier(Courier):
     """
 
     share = 0.1  # its process waits for workers else
-    moment = 0.5  # since those may have taken all the time that a signal leaves
 
     def __init__(self, sweep: SweepDirectory, tracking: Tracking) -> None:
         self.sweep = sweep

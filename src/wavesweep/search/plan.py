@@ -162,13 +162,13 @@ class Plan:
         listed = [one for part in self.parts if isinstance(part, Listed) for one in part.jobs]
         wrong = [text for part in self.parts for text in part.values() if not _is_of(known, text)]
         wrong += [" ".join(one) for one in listed if _keys(one) != _keys([*known])]
-        if wrong or (is_grid(self.dimensions) and not self.is_grid):
+        if wrong or (self.is_grid and any(isinstance(part, Proposed) for part in self.parts)):
             raise ValueError(f"{(*wrong, 'a proposal')[0]} is none of its jobs")
 
     @property
     def is_grid(self) -> bool:
-        """Whether all jobs are known beforehand."""
-        return not any(isinstance(part, Proposed) for part in self.parts)
+        """Whether all combinations run; else a sampler chooses."""
+        return is_grid(self.dimensions)
 
     @cached_property
     def waiting(self) -> dict[int, Trial]:

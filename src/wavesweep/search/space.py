@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from wavesweep.base.errors import Refused
-from wavesweep.search.trials import is_seed
+from wavesweep.search.trials import SEED, is_seed
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
@@ -68,7 +68,7 @@ class Dimension:
             return "log" if self.interval.log else "interval"
         numbers = [value for value in map(plain, self.values) if not isinstance(value, str) and value > 0]
         wide = len(numbers) == len(self.values) and max(numbers) >= 100 * min(numbers)
-        return "log" if wide and self.name != "seed" else "values"
+        return "log" if wide and self.name != SEED else "values"
 
     @property
     def text(self) -> str:

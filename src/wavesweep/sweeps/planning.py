@@ -121,7 +121,7 @@ def warn_of_ignored(plan: Plan, typed: list[str]) -> None:
     """Warn of what was typed for a sampler, where all combinations run."""
     without_effect = ("n_trials", "sampler", *(["seed"] if not plan.pruner else []))
     for text in typed:
-        if is_grid(plan.dimensions) and text.startswith(tuple(f"hydra.sweeper.{key}=" for key in without_effect)):
+        if plan.is_grid and text.startswith(tuple(f"hydra.sweeper.{key}=" for key in without_effect)):
             log.warning("%s has no effect: no dimension is an interval, so all combinations run", text)
 
 

@@ -8,7 +8,6 @@ from omegaconf import OmegaConf
 from wavesweep.base.errors import Refused
 from wavesweep.search.growth import grow
 from wavesweep.search.plan import Plan
-from wavesweep.search.space import is_grid
 from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, from_files
 from wavesweep.sweeps.planning import Prepared, Sweep, choices, of_workers, split, warn_of_ignored
 
@@ -38,8 +37,6 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
         if key in typed and getattr(options, key) != getattr(plan, key):
             before, now = ("null" if value is None else value for value in (getattr(plan, key), getattr(options, key)))
             raise Refused(f"hydra.sweeper.{key} must stay {before}, got {now}; leave it out")
-    if "n_trials" in typed and is_grid(plan.dimensions):
-        log.warning("hydra.sweeper.n_trials has no effect: no dimension is an interval, so all combinations run")
     if "enqueue" in typed:
         log.warning("hydra.sweeper.enqueue has no effect: only a new sweep begins with given configurations")
     own_seed, n_trials = OmegaConf.select(config, "seed"), options.n_trials if "n_trials" in typed else None

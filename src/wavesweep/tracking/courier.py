@@ -28,7 +28,7 @@ class Courier(AbstractContextManager["Courier"]):
     """
 
     share = 0.02  # of the time, that this may cost
-    moment = 0.0  # seconds for the end of a run, however long ago a signal came
+    moment = 0.5  # seconds for the end, however long ago a signal came: a step, or workers, may have taken all its time
     patience = SECONDS_AT_THE_END  # with the end of a run; of a sweep's runs, only the first waits for a silent server
 
     def __init__(self, directory: RunDirectory, tracking: Tracking) -> None:
