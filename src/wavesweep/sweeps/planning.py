@@ -130,7 +130,8 @@ def _given(path: Path, dimensions: list[Dimension]) -> list[Configuration]:
     try:
         text = read_small(path, MOST_BYTES).decode("utf-8-sig")
     except (OSError, ValueError) as error:
-        raise Refused(f"hydra.sweeper.enqueue={path} can't be read ({in_short(error)}); name a CSV file") from None
+        reason = getattr(error, "strerror", None) or in_short(error)
+        raise Refused(f"hydra.sweeper.enqueue={path} can't be read ({reason}); name a CSV file") from None
     return parse_given(text, path, dimensions)
 
 
