@@ -9,7 +9,9 @@ from tests.support.commands import SMALL, Command
 
 
 def test_it_tells_what_varied_and_leads_to_the_best(wavesweep: Command, tmp_path: Path) -> None:
-    done = wavesweep("-m", *SMALL, "model=linear,tiny", "seed=3", "training.epochs=1", "hydra/launcher=basic")
+    done = wavesweep(
+        "-m", *SMALL, "model=linear,tiny", "seed=3", "training.epochs=1", "hydra/launcher=basic", pictures=True
+    )
     assert done.returncode == 0, done.stderr
     client = MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
     sweep, best, other = sorted(

@@ -44,7 +44,7 @@ def command(*arguments: str, cwd: Path, pictures: bool = False, **variables: str
     Args:
         arguments: Of the command line.
         cwd: Where.
-        pictures: Whether runs draw theirs; else each gets a file that is empty.
+        pictures: Whether runs and sweeps draw theirs; else each gets a file that is empty.
         variables: Of its environment.
     """
     assert not any(name.startswith(READ_AT_THE_START) for name in variables), "only a process that is started reads it"

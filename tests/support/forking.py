@@ -240,7 +240,7 @@ def _become(
         out: The file to which it writes its results.
         err: The file to which it writes all else.
         template: The store that those it makes are copies of.
-        pictures: Whether runs draw theirs; else each gets a file that is empty.
+        pictures: Whether runs and sweeps draw theirs; else each gets a file that is empty.
         before: A script that a shell runs there before.
         module: What to run.
         imported: The file to which it writes in the end what it has imported of `HEAVY`.
@@ -259,7 +259,7 @@ def _become(
     if template != "None":
         stores.copy_instead(Path(template))
     if not pictures and (drawing := sys.modules.get("wavesweep.runs.pictures")):
-        _draw_nothing(drawing)
+        _draw_nothing(drawing, import_module("wavesweep.charts.pictures"))
     code = _run(module)
     Path(imported).write_text(" ".join(name for name in HEAVY if name in sys.modules))
     return code
@@ -285,7 +285,13 @@ def _run(module: str) -> int:
     return code
 
 
-def _draw_nothing(drawing: Any) -> None:
-    """Let runs write empty pictures."""
+def _draw_nothing(drawing: Any, charts: Any) -> None:
+    """Let runs and sweeps write empty pictures."""
+
+    def draw(sweep: Any, _: Any) -> None:
+        sweep.plots.mkdir(exist_ok=True)
+        (sweep.plots / "history.png").write_bytes(b"")
+
+    charts.draw = draw
     drawing.forecast = drawing.drift = lambda path, *_, **__: path.write_bytes(b"")
     drawing.learning_curve = lambda directory, *_: drawing.forecast(directory.figure("learning_curve"))
