@@ -65,8 +65,6 @@ class Fault:
 
 FAULTS = {
     "drops after carrying out": Fault(("drop after",), 0, drops=CREATION),
-}
-SLOW_FAULTS = {
     "hangs from mid-run": Fault(("pass", "hang"), 4),
     "dies": Fault(("pass", "dead"), 4),
     "does nothing": Fault(("pass",), 0),
@@ -137,11 +135,12 @@ def proxy(server: str) -> Iterator[Proxy]:
     proxy.behave("dead")
 
 
-@pytest.mark.parametrize("name", [*FAULTS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_FAULTS)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAULTS)
 def test_the_record_is_whole_in_the_end(
     name: str, server: str, proxy: Proxy, undisturbed: Callable[[int], Record], tmp_path: Path
 ) -> None:
-    fault = {**FAULTS, **SLOW_FAULTS}[name]
+    fault = FAULTS[name]
     proxy.behave(fault.behaviours[0], fault.where)
     turns = (lambda: has_delivered(proxy), lambda: COMPLAINT in run.errors())
     tracking = f"tracking.uri={proxy.uri}", f"tracking.experiment={name}"
