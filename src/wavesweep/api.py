@@ -11,6 +11,7 @@ import numpy as np
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused
+from wavesweep.base.files import check_free
 from wavesweep.base.terminal import progress
 from wavesweep.config.config import Config, dump, parse
 from wavesweep.runs.directory import RunDirectory
@@ -196,20 +197,20 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
         The run, finished or diverged. Its name is `tracking.run_name`, or tells what is not as by default.
 
     Raises:
-        Refused: If it can't be run, or the directory holds a run; nothing is written then.
+        Refused: If it can't be run, or the directory is not new or empty; nothing is written then.
         KeyboardInterrupt: After Ctrl-C; `wavesweep resume DIRECTORY` goes on with the run.
     """
     if not isinstance(config, Config):
         raise Refused(f"run takes a configuration, as compose gives it, got {config!r:.60}")
     from wavesweep.config.overrides import overrides_of
     from wavesweep.runs.description import run_name
-    from wavesweep.tracking.tracked_run import execute, left_as_it_was, prepare_alone, refuse_taken, warm_up
+    from wavesweep.tracking.tracked_run import execute, left_as_it_was, prepare_alone, warm_up
 
     warm_up()  # what libraries set as they are imported stays
     place = RunDirectory(Path(directory).absolute()) if directory else new_directory()
     with left_as_it_was(), signals.handing_on():
         prepared = prepare_alone(parse(dump(config)))
-        refuse_taken(place)
+        check_free(place.path)
         place.path.mkdir(parents=True, exist_ok=True)
         overrides, choices = overrides_of(config)
         info = RunInfo(overrides, choices, sweep_id=None, name=run_name(overrides, choices))

@@ -5,8 +5,18 @@ from pathlib import Path
 import pytest
 import yaml
 
+from wavesweep.base import files
 from wavesweep.base.errors import Refused
-from wavesweep.base.files import MOST_DEPTH, MOST_YAML, check_plain, read_yaml, within, write_atomically, write_yaml
+from wavesweep.base.files import (
+    MOST_DEPTH,
+    MOST_YAML,
+    check_plain,
+    read_yaml,
+    remove_parts,
+    within,
+    write_atomically,
+    write_yaml,
+)
 
 
 @pytest.fixture(params=["libyaml", "Python"], autouse=True)
@@ -55,10 +65,27 @@ def test_a_place_that_is_itself_reached_through_a_link(tmp_path: Path) -> None:
 
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("precious")
-    (tmp_path / "file.part").symlink_to(tmp_path / "precious")
-    with pytest.raises(OSError, match="file"):
-        write_atomically(tmp_path / "file", b"other")
     (tmp_path / "file").symlink_to(tmp_path / "precious")
-    write_atomically(tmp_path / "file", b"other")  # what is replaced is the link, once nobody stands in its way
+    write_atomically(tmp_path / "file", b"other")  # what is replaced is the link
     assert (tmp_path / "file").read_bytes() == b"other"
     assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_what_is_half_written_takes_no_name_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "token_hex", lambda _: "01234567")
+    there = tmp_path / ".file.01234567.part"
+    (tmp_path / "precious").write_text("precious")
+    there.symlink_to(tmp_path / "precious")
+    with pytest.raises(FileExistsError, match="file"):
+        write_atomically(tmp_path / "file", b"other")
+    assert there.is_symlink()
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_only_our_own_temporary_files_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    theirs = ["thesis.part", ".part", ".a.part", ".a.0123456.part", ".a.0123456x.part", "a.01234567.part"]
+    for name in (*theirs, ".run.json.01234567.part", "below/.x.png.89abcdef.part"):
+        (tmp_path / name).touch()
+    remove_parts(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == sorted(theirs)

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -114,10 +115,11 @@ def test_a_sweep_gives_each_job_its_directory_and_run(wavesweep: Command, tmp_pa
 
 
 def test_a_failed_job_does_not_stop_the_others(wavesweep: Command, tmp_path: Path) -> None:
-    (tmp_path / "sweep" / "0").mkdir(parents=True)
-    (tmp_path / "sweep" / "0" / "plots").write_text("a file where a folder belongs")
     overrides = ["model=tiny", "training.epochs=1", "training.window=10,20", "hydra.sweep.dir=sweep", BASIC]
-    done = wavesweep("-m", *SMALL, *overrides)
+    assert wavesweep("-m", *SMALL, *overrides, "hydra.sweeper.timeout=0").returncode == 0
+    (tmp_path / "sweep" / "0").mkdir()
+    (tmp_path / "sweep" / "0" / "plots").write_text("a file where a folder belongs")
+    done = wavesweep("resume", "sweep", BASIC)
     assert done.returncode == 1
     reason = "sweep/0/plots: File exists"
     assert re.search(rf"failed    job 0  window=10 +[.\d]+ s  {reason}", done.stderr)
@@ -159,9 +161,12 @@ def test_untracked_results_are_complete_and_exit_with_4(wavesweep: Command, tmp_
 
 
 def test_an_error_of_ours_is_one_line_and_its_traceback_is_in_the_log(wavesweep: Command, tmp_path: Path) -> None:
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "plots").write_text("a file where a folder belongs")
-    done = wavesweep(*QUICK, "hydra.run.dir=taken")
+    assert wavesweep(*QUICK, "hydra.run.dir=taken").returncode == 0
+    info, plots = tmp_path / "taken" / "run.json", tmp_path / "taken" / "plots"
+    info.write_text(info.read_text().replace('"finished"', '"killed"'))
+    shutil.rmtree(plots)
+    plots.write_text("a file where a folder belongs")
+    done = wavesweep("resume", "taken")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "failed: taken/plots: File exists; wavesweep resume taken" in done.stderr
@@ -173,7 +178,7 @@ def test_a_directory_takes_one_run(wavesweep: Command) -> None:
     again = wavesweep(*QUICK, "hydra.run.dir=here")
     assert again.returncode == 2
     assert again.stderr.count("\n") == 1
-    assert "here holds a run already" in again.stderr
+    assert "here holds a run or a sweep already" in again.stderr
 
 
 def test_what_is_ignored_is_said(wavesweep: Command) -> None:

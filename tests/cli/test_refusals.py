@@ -50,9 +50,9 @@ NAMES = [
         "model.dropout is not a key of the model chosen here; leave it out, or choose another",
     ),
     Case("model.kind=linear", "model.kind=linear: a kind comes with its option, model=…; did you mean linear?"),
-    Case("hydra.sweeper.n_job=3", "hydra.sweeper.n_job is not a key of Hydra's; wavesweep --cfg hydra shows them"),
+    Case("-m hydra.sweeper.n_job=3", "hydra.sweeper.n_job is not a key of Hydra's; wavesweep --cfg hydra shows them"),
     Case(
-        "hydra/launcher=foo",
+        "-m hydra/launcher=foo",
         "hydra/launcher=foo is not an option; choose from basic, joblib, submitit_local, submitit_slurm, wavesweep",
     ),
 ]
@@ -151,7 +151,7 @@ SHAPES = [
 COMMAND_LINES = [
     Case("dataset=[", "dataset=[ can't be read as an override; quote values with special characters"),
     Case("=3", "=3 can't be read as an override; put a key before the ="),
-    Case("finish", "finish is neither KEY=VALUE nor a command, such as ui"),
+    Case("seed=1 finish", "finish is neither KEY=VALUE nor a command, such as ui"),
     Case("''", "an empty argument is neither KEY=VALUE nor a command, such as ui"),
     Case("+seed=5", "seed has a value already; leave out the +"),
     Case("seed=1,2", "seed=1,2 gives one run several values; add -m to sweep over them, or brackets for a list"),
@@ -275,6 +275,11 @@ def content(place: Path) -> dict[str, bytes | None]:
     "case", NAMES + VALUES + SHAPES + COMMAND_LINES + FILES + SURROUNDINGS, ids=lambda case: case.typed
 )
 def test_a_refusal_is_one_message_and_leaves_nothing(tmp_path: Path, case: Case) -> None:
+    check(case, tmp_path)
+
+
+def check(case: Case, tmp_path: Path) -> None:
+    """Make sure that a wrong input is refused in its words, and changes nothing."""
     for name, text in case.files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).write_text(text)

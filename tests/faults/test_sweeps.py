@@ -170,9 +170,11 @@ def test_a_trial_that_costs_three_workers_fails_alone_and_runs_again_when_resume
 
 def test_one_job_fails_and_one_diverges_and_the_others_finish(wavesweep: Command, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
-    (sweep / "0").mkdir(parents=True)
+    line = ("-m", *QUICK, *DIVERGING, "optimizer.lr=0.0001,1e+30,0.001,0.01", HERE, ONE, NOBODY)
+    assert wavesweep(*line, "hydra.sweeper.timeout=0").returncode == 4
+    (sweep / "0").mkdir()
     (sweep / "0" / "plots").write_text("a file where a folder belongs")
-    done = wavesweep("-m", *QUICK, *DIVERGING, "optimizer.lr=0.0001,1e+30,0.001,0.01", HERE, ONE, NOBODY)
+    done = wavesweep("resume", "sweep", ONE, NOBODY)
     assert done.returncode == 1
     assert states(sweep) == ["failed", "diverged", "finished", "finished"]
     reason = "sweep/0/plots: File exists"

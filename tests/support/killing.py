@@ -9,6 +9,7 @@ fork of this process: the imports, which take longer than the job, are made once
 
 import json
 import os
+import re
 import signal
 import sys
 import traceback
@@ -31,6 +32,7 @@ from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.tracked_run import execute
 
 STEPS = ((os, "fsync"), (Path, "replace"), (Path, "unlink"))
+TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part")
 
 
 class Steps:
@@ -46,7 +48,7 @@ class Steps:
             if len(self.names) == self.last:
                 os.kill(os.getpid(), signal.SIGKILL)
             file = Path(f"/proc/self/fd/{target}").readlink() if isinstance(target, int) else target
-            self.names.append(f"{name} {file.name}")
+            self.names.append(f"{name} " + TEMPORARY.sub(r"\1.part", file.name))
             self.report.write_text(json.dumps(self.names))
             return step(target, *arguments, **options)
 

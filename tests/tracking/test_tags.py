@@ -47,8 +47,10 @@ def older(directory: Path) -> None:
 
 def half_done(wavesweep: Command, place: Path, *more: str) -> None:
     """Leave a sweep of two jobs, of which one has failed and would not again."""
+    waiting = ("-m", *QUICK, "seed=0,1", "hydra.sweep.dir=sweep", "hydra.sweeper.timeout=0", BASIC, *more)
+    assert wavesweep(*waiting).returncode == 0
     (place / "sweep" / "1" / "checkpoint.pt").mkdir(parents=True)  # a folder where a file belongs
-    assert wavesweep("-m", *QUICK, "seed=0,1", "hydra.sweep.dir=sweep", BASIC, *more).returncode == 1
+    assert wavesweep("resume", "sweep", BASIC).returncode == 1
     (place / "sweep" / "1" / "checkpoint.previous.pt").rmdir()
 
 

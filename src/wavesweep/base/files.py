@@ -20,6 +20,10 @@ MOST_YAML = 1 << 17  # bytes: fifty times what is usual
 MOST_DEPTH = 32  # of groups and lists within each other
 MOST_DIGITS = 1000
 MOST_CHARACTERS = 255  # of a name
+LOG = "wavesweep.log"
+RECORDS = ("run.json", "parent.json", "sweep.json")
+"""The files by which a directory is known as a run's or a sweep's."""
+_PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 
 
 def fresh_name() -> str:
@@ -69,6 +73,24 @@ def check_plain(place: Path, names: Iterable[str]) -> None:
                     raise Refused(f"{path} must be a file or a folder, got a link or a device; remove it")
 
 
+def check_free(place: Path) -> None:
+    """Make sure that a new run or sweep takes no directory that holds something, and none where it would be in the way.
+
+    Raises:
+        Refused: If it does.
+    """
+    real, outputs = place.resolve(), Path("outputs").resolve()
+    if outputs.is_relative_to(real):
+        raise Refused(f"{place} can't be a run's or sweep's own directory: all others lie below it; name a new one")
+    if any((real / name).exists() for name in RECORDS):
+        raise Refused(f"{place} holds a run or a sweep already; choose another directory")
+    for around in real.parents:
+        if around.name == "mlartifacts" or any((around / name).exists() for name in RECORDS):
+            raise Refused(f"{place} must not lie within another run, sweep or MLflow's files ({around}); name another")
+    if strange := sorted(set(os.listdir(real)) - {LOG, ".lock"}) if real.exists() else []:  # noqa: PTH208
+        raise Refused(f"{place} must be new or empty, got {len(strange)} entries such as {strange[0]}; name another")
+
+
 def within(place: Path, name: str) -> Path:
     """Return the path of what a stored file names, as seen from the directory that it must lie in.
 
@@ -116,21 +138,24 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def write_synced(path: Path, content: bytes) -> Path:
     """Write the content that is to replace a file to a temporary one beside it; return its path."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with naming(path), open(temporary, "wb", opener=_open_no_link) as file:
+    temporary = path.with_name(f".{path.name}.{token_hex(4)}.part")
+    with naming(path), temporary.open("xb") as file:
+        try:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()  # on a full disk, it would take the room of what comes next
-        raise
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink()  # on a full disk, it would take the room of what comes next
+            raise
     return temporary
 
 
-def _open_no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+def remove_parts(place: Path) -> None:
+    """Remove the temporary files that a process left which was killed as it wrote to a directory, or below."""
+    for path in place.rglob(".*.part"):
+        if _PART.fullmatch(path.name):
+            path.unlink()
 
 
 def sync_directory(path: Path) -> None:

@@ -18,11 +18,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.exit_codes import SEVERITY
+from wavesweep.base.files import check_free, within
 from wavesweep.base.redaction import NO_PASSWORDS, without_password
 from wavesweep.base.signals import check
-from wavesweep.cli.arguments import check_kinds, check_passwords, read_flags, refuse
+from wavesweep.cli.arguments import check_kinds, check_mode, check_passwords, read_flags, refuse
 from wavesweep.config.composing import typed, with_tags
-from wavesweep.config.groups import conf_dir
+from wavesweep.config.groups import check_names, conf_dir
 from wavesweep.config.hydra_objections import explain
 
 if TYPE_CHECKING:
@@ -71,7 +72,12 @@ def run_hydra(arguments: list[str], config_name: str = "config", based_on: str =
         check_passwords(arguments)
         flags = read_flags(arguments)
         check_kinds(flags.overrides)
+        if not (flags.cfg or flags.info or flags.help or flags.hydra_help):
+            multirun = flags.multirun or any(text.startswith("hydra.mode=") for text in flags.overrides)
+            check_mode(flags.overrides, multirun=multirun)
         _check_folders([flags.config_dir, flags.config_path])
+        if flags.config_dir:
+            check_names(Path(flags.config_dir))
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)()
     except Refused as error:
         return refuse(str(error))
@@ -98,14 +104,17 @@ class Guard(Callback):
         with _refusing():
             parsed = typed(config)
             _check_place(config, "hydra.run.dir")
+            check_free(Path(config.hydra.run.dir))
             from wavesweep.cli.task import check_alone  # imports numpy, which a wrong key need not wait for
 
-            check_alone(parsed, Path(config.hydra.run.dir))
+            check_alone(parsed)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Exit with code 2 where a sweep can't be written, or its configuration would store a password."""
         with _refusing():
             _check_place(config, "hydra.sweep.dir")
+            if config.hydra.runtime.choices["hydra/sweeper"] != "wavesweep":  # which looks by itself
+                check_free(Path(config.hydra.sweep.dir))
             text = OmegaConf.to_yaml(config)
             if without_password(text) != text:
                 raise Refused(f"the configuration of a sweep {NO_PASSWORDS}")
@@ -131,6 +140,13 @@ def _check_place(config: DictConfig, key: str) -> None:
     place = OmegaConf.select(config, key)
     if not place:
         raise Refused(f"{key} must not be empty, got nothing; leave it out, or name a directory")
+    sources = config.hydra.runtime.config_sources
+    for source in sources if conf_dir() in {Path(one.path) for one in sources} else []:  # of hydra.searchpath, too
+        if source.schema == "file":
+            check_names(Path(source.path))
+    node = OmegaConf.to_container(config.hydra, resolve=False)
+    for name in (node["output_subdir"] or "", f"{node['job']['name']}.log"):  # type: ignore[index, call-overload]
+        within(Path(place), name)
     there = next(path for path in (Path(place), *Path(place).absolute().parents) if path.exists())
     if not there.is_dir():
         raise Refused(f"{place} can't be made: {there} is a file; move it away, or choose another {key}")

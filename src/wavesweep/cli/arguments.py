@@ -130,6 +130,17 @@ def read_flags(arguments: list[str]) -> Namespace:
     return parser.parse_args(arguments)
 
 
+def check_mode(overrides: list[str], *, multirun: bool) -> None:
+    """Refuse overrides that would be ignored: of sweeps, where one run begins, and the other way round."""
+    sweeps = ("hydra.sweep.", "hydra.sweeper.", "hydra/sweeper", "hydra.launcher.", "hydra/launcher")
+    for text in overrides:
+        key = text.lstrip("+~")
+        if not multirun and key.startswith(sweeps):
+            raise Refused(f"{text} is for a sweep; add -m, or leave it out")
+        if multirun and key.startswith("hydra.run."):
+            raise Refused(f"{text} is for a single run; hydra.sweep.dir names the directory of a sweep")
+
+
 def check_kinds(overrides: list[str]) -> None:
     """Refuse an override that makes a part another kind, but not its other keys."""
     for override in overrides:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from inspect import getdoc
 
-from wavesweep.base.errors import Refused, in_one_line, is_out_of_memory
+from wavesweep.base.errors import Refused, in_one_line, is_out_of_memory, suggestion
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.signals import Interrupted, defer, watch
 from wavesweep.cli.arguments import refuse
@@ -50,6 +50,8 @@ def _dispatch() -> int:
         case ["-sc" | "--shell-completion", query] if query.startswith("query="):
             _complete(lambda: _run_hydra(sys.argv[1:]))
             return 0
+        case [word, *_] if word.isidentifier():
+            return refuse(f"{word} is neither KEY=VALUE nor a command; {suggestion(word, COMMANDS)}")
         case arguments:
             return _run_hydra(arguments)
 

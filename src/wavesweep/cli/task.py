@@ -38,7 +38,7 @@ from wavesweep.search.trials import is_seed
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.task import SweepTask, report
 from wavesweep.tracking.store import require
-from wavesweep.tracking.tracked_run import continue_or_execute, execute, prepare_alone, refuse_taken, warm_up
+from wavesweep.tracking.tracked_run import continue_or_execute, execute, prepare_alone, warm_up
 from wavesweep.ui.links import sweep_ending
 
 if TYPE_CHECKING:
@@ -133,14 +133,13 @@ _checked: list[Prepared] = []
 """What `check_alone` has prepared for the run that follows it."""
 
 
-def check_alone(composed: Config, path: Path) -> None:
+def check_alone(composed: Config) -> None:
     """Prepare a single run before its directory is made.
 
     Raises:
-        Refused: If it can't be run, or not there.
+        Refused: If it can't be run.
     """
     _checked[:] = [prepare_alone(composed)]
-    refuse_taken(RunDirectory(path))
 
 
 def _run_alone(composed: DictConfig, directory: RunDirectory, tags: dict[str, str]) -> int:

@@ -38,7 +38,7 @@ def typed(composed: DictConfig) -> "Config":
 
     own = composed
     if "hydra" in composed:
-        own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        own = OmegaConf.masked_copy(composed, [key for key in composed if key != "hydra"])  # type: ignore[misc]
     try:
         values = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
@@ -69,6 +70,9 @@ class Tracking(ConfigPart):
             raise ValueError(NO_PASSWORDS)
         if not re.match(r"https?://.|(postgresql|mysql|mssql)(\+\w+)?://.|sqlite:///(?!:memory:).", uri):
             raise ValueError(f"must be http://HOST, sqlite:///FILE or the address of another database, got {uri}")
+        path = Path(uri.removeprefix("sqlite:///")).absolute()
+        if uri.startswith("sqlite:") and re.search("[?%]", str(path)):
+            raise ValueError(f"must be a path without ? and %, which MLflow reads as something else, got {path}")
         return uri
 
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, cast
 
+from wavesweep.base.errors import Refused
+
 REFINER = ("optimizer", "lbfgs")
 """The group and the option whose values drive the refinement."""
 
@@ -23,6 +25,20 @@ def options(group: str) -> list[str]:
     """Return the options of a group; one in a folder of its own is named with it, such as `article/sine`."""
     folder = conf_dir() / group
     return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.yaml"))
+
+
+def check_names(folder: Path) -> None:
+    """Refuse a folder of the user's with an option that has the name of one of ours: Hydra would take ours.
+
+    Raises:
+        Refused: With the first one.
+    """
+    if folder.resolve() == conf_dir().resolve():
+        return
+    for group in groups():
+        for option in options(group):
+            if (own := folder / group / f"{option}.yaml").exists():
+                raise Refused(f"{own} has the name of an option of this package, which would be taken; rename it")
 
 
 def read_option(group: str, option: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from wavesweep.base.errors import suggestion
+from wavesweep.base.errors import in_one_line, suggestion
 from wavesweep.config.groups import groups, options
 
 _SAYINGS = {
@@ -17,6 +17,8 @@ _SAYINGS = {
     r"Sweep parameters '(.+)' requires --multirun": "{0} is a sweep, which needs -m",
     r"Additional config directory '(.+)' not found": "--config-dir must be a directory, got {0}",
     r"Cannot find primary config '(.+?)'": "--config-name={0} is no file of conf/ or --config-dir; leave it out",
+    r"Primary config (?:module|directory) '?(.+?)'? ?not found": "--config-path={0} is not there; "
+    "--config-dir adds a folder of options",
     r"The --resolve flag": "--resolve needs --cfg or --help",
     r"Only one of --run, (.+) can be specified": "--run, {0} exclude each other; choose one",
     r"Missing mandatory value: (.+)": "{key} is missing; give it a value",
@@ -41,7 +43,7 @@ def explain(error: Exception, arguments: list[str]) -> str:
     if isinstance(error, MissingConfigException) and "/" in str(error.missing_cfg_file):
         return _missing_option(str(error.missing_cfg_file), error.options or [], arguments)
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}; choose another hydra.run.dir or hydra.sweep.dir"
+        return in_one_line(error, "name another" if isinstance(error, FileNotFoundError) else "choose another place")
     if isinstance(error, YAMLError):
         return _broken_yaml(error)
     if isinstance(error, UnicodeDecodeError):

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST_RECORDS, MOST_WEIGHTS = 1 << 28, 1 << 32  # bytes
-LOG = "wavesweep.log"
 PARENT = "parent.json"  # in a sweep's directory: what is known of it as the parent of its runs
 
 
@@ -47,7 +46,7 @@ class RunDirectory:
         self.undelivered = path / ".undelivered"  # is there while MLflow is known to lack something
         self._artifacts = (self.config, self.composed, self.changes, self.metrics, self.weights, self.plots, self.model)
         others = (self.info, self.checkpoint, self.previous_checkpoint, self.undelivered)
-        self._own = [*(file.name for file in (*self._artifacts, *others)), ".lock", ".parent.lock", LOG]
+        self._own = [*(file.name for file in (*self._artifacts, *others)), ".lock", ".parent.lock", files.LOG]
         self._lock: FileLock | None = None
         self._recorded: set[int | None] | None = None
 
@@ -78,7 +77,7 @@ class RunDirectory:
 
     def check_plain(self) -> None:
         """Refuse links and devices in the place of what is written to."""
-        files.check_plain(self.path, [*self._own, *(f"{name}.part" for name in self._own)])
+        files.check_plain(self.path, self._own)
 
     def read_config(self) -> dict[str, Any]:
         """Read the complete configuration, or raise Refused if that can't be read."""
@@ -108,7 +107,7 @@ class RunDirectory:
         info = self.read_info()
         if info.status == "running":
             ended = max([info.started, *(row["timestamp"] for row in self.read_metrics())])
-            self._remove_parts()
+            self.remove_parts()
             self.write_info(replace(info, status="killed", ended=ended))
 
     def append_metrics(self, epoch: int | None, metrics: dict[str, float]) -> None:
@@ -207,11 +206,11 @@ class RunDirectory:
         """Remove checkpoints and temporary files, which a run needs only until it has ended."""
         self.checkpoint.unlink(missing_ok=True)
         self.previous_checkpoint.unlink(missing_ok=True)
-        self._remove_parts()
+        self.remove_parts()
 
-    def _remove_parts(self) -> None:
-        for path in self.path.rglob("*.part"):
-            path.unlink()
+    def remove_parts(self) -> None:
+        """Remove what a killed process left half written."""
+        files.remove_parts(self.path)
 
     def figure(self, name: str) -> Path:
         """Return the path of a picture, in a folder that exists."""
@@ -244,5 +243,6 @@ class SweepRecord(RunDirectory):
         if {key: value for key, value in last.items() if is_metric(key)} != metrics:
             self._write_record(max(epoch or 0, last.get("epoch", 0)), metrics)
 
-    def _remove_parts(self) -> None:
+    def remove_parts(self) -> None:
         """Leave those of its runs alone, which may have outlived it."""
+        files.remove_parts(self.plots)

@@ -184,7 +184,7 @@ def check(sweep: Sweep, composer: Composer, jobs: list[list[str]]) -> None:
                 raise
             problems.setdefault(sweep.task.explain(error, overrides), []).append(" ".join(overrides))
     if problems:
-        lines = [_where(where, len(jobs)) + text for text, where in problems.items()]
+        lines = [_where(text, where, len(jobs)) + text for text, where in problems.items()]
         raise Refused("\n".join(lines[:MOST_PROBLEMS]))
 
 
@@ -196,9 +196,9 @@ def _tracked(jobs: list[list[str]]) -> Iterable[list[str]]:
     return track(jobs, "checking")
 
 
-def _where(jobs: list[str], total: int) -> str:
-    """Name the first job that has a problem, unless all have it."""
-    if len(jobs) == total:
+def _where(problem: str, jobs: list[str], total: int) -> str:
+    """Name the first job that has a problem, unless all have it, or it says so itself."""
+    if len(jobs) == total or problem.startswith(jobs[0]):
         return ""
     return f"{jobs[0]} (and {len(jobs) - 1} more): " if len(jobs) > 1 else f"{jobs[0]}: "
 

@@ -105,10 +105,13 @@ def _check_file(path: Path) -> None:
     Raises:
         sqlite3.Error: If the file is there and can't be used.
         OSError: If it is not there and can't be made.
+        ValueError: If it is another program's.
     """
     if path.exists():
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection:
-            connection.execute("SELECT name FROM sqlite_master")
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and tables.isdisjoint({"experiments", "alembic_version"}):  # MLflow would add its own to them
+            raise ValueError("it is a database, but not MLflow's")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=path.parent):
@@ -119,7 +122,7 @@ def _make_store(path: Path) -> None:
     """Make a sqlite store under another name first: cut short, its making would leave one that can't be used."""
     from mlflow import MlflowClient
 
-    new = path.with_name(path.name + ".new")
+    new = path.with_name(f".{path.name}.wavesweep")
     new.unlink(missing_ok=True)
     MlflowClient(f"{SQLITE}{new}").get_experiment_by_name("any")
     new.replace(path)

@@ -130,6 +130,7 @@ def proceed(prepared: Prepared, directory: RunDirectory, listen: "Listener") -> 
     _get_ready(prepared.config)
     from wavesweep.runs.checkpoint import load_checkpoint
 
+    directory.remove_parts()
     info = directory.read_info()
     if info.config_digest not in ("", digest(prepared.config)):
         raise Refused(f"{directory.config} was changed since the run began; undo that, or start a new run")
