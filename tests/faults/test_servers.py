@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from statistics import median, stdev
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,12 +17,18 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
-from tests.support.commands import SMALL, command, environment
+from tests.support.commands import SMALL, command, config, environment
 from tests.support.forking import Process, heavy
+from tests.support.processes import fork, wait_until
 from tests.support.proxy import Proxy
 from tests.support.records import Record, for_mlflow, in_mlflow
 from tests.support.servers import Server
+from wavesweep.base.files import write_yaml
+from wavesweep.config.config import Tracking, dump
 from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.info import RunInfo
+from wavesweep.tracking.answers import PATIENCE, bounded
+from wavesweep.tracking.store import KIND, require
 
 SHORT, LONG = 260, 2400
 """Epochs of trainings that last for seconds, with more points than one request takes."""
@@ -30,7 +37,9 @@ TEN_SECONDS = (
     "training.epochs=2500", "training.refine_epochs=0", "training.record_every=10",
 )  # fmt: skip
 TURNS = 5
-IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1"}  # of three requests that hang, the test waits for 3 s instead of 15
+IMPATIENT: dict[str, Any] = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "1"
+}  # of three requests that hang, the test waits for 3 s instead of 15
 OF_THEIR_TIME = (
     "metrics.jsonl", "plots/learning_curve.png", "model/MLmodel",  # tell the time
     "config.yaml", "composed.yaml", "model/data/config.yaml",  # tell the server's address
@@ -78,6 +87,7 @@ FAULTS = {
     "drops the creation by sync": Fault(("dead",), 4, synced="drop after", where="runs/create", drops=CREATION),
     "dies and comes back": Fault(("pass", "dead", "pass"), 0, epochs=LONG),
     "hangs and comes back": Fault(("pass", "hang", "pass"), 0, epochs=LONG),
+    "drips and comes back": Fault(("pass", "drip", "pass"), 0, epochs=LONG),
     "answers nonsense": Fault(("nonsense",), 4),
     "answers nonsense from mid-run": Fault(("pass", "nonsense"), 4),
     "fails at artifacts": Fault(("500",), 4, where="mlflow-artifacts"),
@@ -223,18 +233,21 @@ def test_a_deleted_run_stays_deleted(moment: str, server: str, proxy: Proxy, tmp
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "behaviour",
+    ("behaviour", "where", "after"),
     [
-        "hang", "dead", "500", "nonsense",
-        pytest.param("drip", marks=pytest.mark.xfail(reason="nothing bounds an answer as a whole", strict=True)),
+        *((behaviour, "", 0) for behaviour in ("hang", "dead", "500", "nonsense", "drip")),
+        *((behaviour, "", 1) for behaviour in ("hang", "500", "nonsense", "drip")),
+        *(("nonsense", "", questions) for questions in (2, 3, 4)),
+        ("read only", "", 0), ("500", "mlflow-artifacts", 0), ("drip", "mlflow-artifacts", 0),
     ],
 )  # fmt: skip
 def test_a_server_that_is_required_and_of_no_use_is_refused_within_seconds(
-    behaviour: str, server: str, proxy: Proxy, tmp_path: Path
+    behaviour: str, where: str, after: int, server: str, proxy: Proxy, tmp_path: Path
 ) -> None:
     client = MlflowClient(server)
     if client.get_experiment_by_name("deleted") is None:
         client.delete_experiment(client.create_experiment("deleted"))
+        client.create_experiment("there")
 
     def refuse(experiment: str) -> float:
         began = time.monotonic()
@@ -248,8 +261,91 @@ def test_a_server_that_is_required_and_of_no_use_is_refused_within_seconds(
         return seconds
 
     at_once = refuse("deleted")  # by a server that answers, after the same imports
-    proxy.behave(behaviour)
-    assert refuse("any") - at_once < 5
+    proxy.behave(behaviour, where, after)
+    assert refuse("there") - at_once < 5
+    assert all_runs(client, "there") == []
+
+
+@pytest.mark.slow
+def test_to_ask_whether_runs_are_taken_changes_nothing(server: str, proxy: Proxy) -> None:
+    client, name = MlflowClient(server), "of a user's own kind"
+    experiment = client.create_experiment(name, tags={KIND: "genai"})
+    before = client.get_experiment(experiment).to_proto()
+    require(Tracking(uri=proxy.uri, experiment=name, required=True))
+    assert proxy.writes() == ["POST /api/2.0/mlflow/experiments/set-experiment-tag"]
+    assert client.get_experiment(experiment).to_proto() == before
+    assert all_runs(client, name) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("where", "after"), [("", 0), ("runs/create", 1)], ids=["from the start", "at the second run"])
+def test_a_server_that_drips_holds_up_sync_for_seconds(
+    where: str, after: int, server: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    experiment = f"dripped after {after}"
+    proxy.behave("drip", where, after)
+    stores = dict.fromkeys("abde", proxy.uri) | {"c": f"sqlite:///{tmp_path}/other.db"}
+    for name, uri in stores.items():
+        failed(tmp_path / "outputs" / name, uri, experiment)
+    began = time.monotonic()
+    done = command("sync", cwd=tmp_path, **IMPATIENT)
+    assert time.monotonic() - began < 20
+    assert done.returncode == 4, done.stderr
+    assert sorted(done.stdout.strip().split(", ")) == [f"{1 + after} delivered", f"{4 - after} not delivered"]
+    assert done.stderr.count("no answer within 1 s") == done.stderr.count("\n") == (3 if after else 1), done.stderr
+    there = all_runs(MlflowClient(stores["c"]), experiment)
+    assert [run.info.run_name for run in there] == ["c"]
+
+    proxy.behave("pass")
+    done = command("sync", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    names = sorted(run.info.run_name or "" for run in all_runs(MlflowClient(server), experiment))
+    assert names == ["a", "b", "d", "e"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [("sync",), (*SMALL, "tracking.required=true")], ids=["sync", "required"])
+def test_a_server_that_drips_does_not_hold_up_a_signal(
+    arguments: tuple[str, ...], proxy: Proxy, tmp_path: Path
+) -> None:
+    failed(tmp_path / "outputs" / "run", proxy.uri, "any")
+    proxy.behave("drip")
+    process = fork(tmp_path, *arguments, f"tracking.uri={proxy.uri}")
+    wait_until(lambda: bool(proxy.seen), process)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert time.monotonic() - began < 2
+    assert "Traceback" not in (tmp_path / "said").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", ["drip", "nonsense"])
+@pytest.mark.parametrize(("where", "after"), [("", 0), ("", 1), ("metrics/get-history", 0), ("mlflow-artifacts", 0)])
+def test_a_run_that_cannot_be_read_from_a_server_is_refused_within_seconds(
+    behaviour: str, where: str, after: int, server: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    client = MlflowClient(server)
+    if client.get_experiment_by_name("read") is None:
+        done = command(*small(3), f"tracking.uri={server}", "tracking.experiment=read", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    proxy.behave(behaviour, where, after)
+    began = time.monotonic()
+    run_id = only_run(client, "read").info.run_id
+    tracking = f"tracking.uri={proxy.uri}", "tracking.experiment=read"
+    done = command("forecast", run_id, *tracking, cwd=tmp_path, **IMPATIENT)
+    assert time.monotonic() - began < 10
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert f"tracking.uri={proxy.uri} can't be used" in done.stderr
+
+
+@pytest.mark.slow
+def test_only_a_file_on_its_way_gets_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PATIENCE:
+        monkeypatch.setenv(name, "0")
+    assert bounded(time.sleep, 0.7, num_bytes=10_000_000) is None
+    with pytest.raises(TimeoutError):
+        bounded(time.sleep, 0.7)
 
 
 @pytest.mark.bench
@@ -286,6 +382,14 @@ def has_delivered(proxy: Proxy) -> bool:
 def small(epochs: int) -> tuple[str, ...]:
     """Return the overrides of a run that trains for so many epochs of about 10 ms."""
     return (*SMALL, "model=tiny", f"training.epochs={epochs}")
+
+
+def failed(path: Path, uri: str, experiment: str) -> None:
+    """Make the directory of a run that failed before it began, and was not delivered."""
+    directory = RunDirectory(path)
+    path.mkdir(parents=True)
+    write_yaml(directory.config, dump(config(*SMALL, f"tracking.uri={uri}", f"tracking.experiment={experiment}")))
+    directory.write_info(RunInfo([], {}, None, name=path.name).finished("failed", ""))
 
 
 @contextmanager

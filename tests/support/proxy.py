@@ -19,6 +19,7 @@ class Proxy:
     hang           never answers; told to behave otherwise, it ends the connection
     drip           answers without an end, a byte now and then, until it is told to behave otherwise
     404, 500       answers that it knows no such thing, or failed
+    read only      answers 403, forbidden, to what may change something
     nonsense       answers 200 with a web page
     drop before    ends the connection of the first and each third request without forwarding it
     drop after     forwards these, but ends the connection instead of answering
@@ -40,9 +41,9 @@ class Proxy:
         self.behave("pass")
         self.uri = f"http://127.0.0.1:{self.port}"
 
-    def behave(self, behaviour: str, where: str = "") -> None:
-        """Behave so from now on, to requests with `where` in their path; pass all others."""
-        self.behaviour, self.where, self.counter = behaviour, where, count()
+    def behave(self, behaviour: str, where: str = "", after: int = 0) -> None:
+        """Behave so from now on, to requests with `where` in their path, but the first ones; pass all others."""
+        self.behaviour, self.where, self.counter = behaviour, where, count(-after)
         before, self.released = self.released, Event()
         before.set()
         if behaviour == "dead" and self.listener:
@@ -54,7 +55,7 @@ class Proxy:
 
     def writes(self) -> list[str]:
         """Return those of the requests seen that may change something."""
-        return [request for request in self.seen if not request.startswith("GET ") and "/search" not in request]
+        return [request for request in self.seen if _may_change(request)]
 
 
 class _Listener(ThreadingHTTPServer):
@@ -103,9 +104,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Do to a request what the proxy was told."""
         proxy, body = self.server.proxy, self._read_body()
         released = proxy.released  # before the behaviour: `behave` sets it after that
-        proxy.seen.append(f"{self.command} {self.path}")
-        behaviour = proxy.behaviour if proxy.where in self.path else "pass"
-        drops = behaviour.startswith("drop") and next(proxy.counter) % 3 == 0
+        request, behaviour = f"{self.command} {self.path}", proxy.behaviour
+        proxy.seen.append(request)
+        number = next(proxy.counter) if proxy.where in self.path else -1
+        if number < 0 or (behaviour == "read only" and not _may_change(request)):
+            behaviour = "pass"
+        drops = behaviour.startswith("drop") and number % 3 == 0
         if behaviour == "hang":
             released.wait()
             self.close_connection = True
@@ -116,6 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif behaviour.isdigit():
             self._answer(int(behaviour), {}, b"the store is full")
+        elif behaviour == "read only":
+            self._answer(403, {}, b"you may only read")
         elif behaviour == "nonsense":
             self._answer(200, {"Content-Type": "text/html"}, b"<html>Please log in</html>")
         elif drops:
@@ -123,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(1.5)
             if behaviour != "drop before":
                 self._forward(body)
-            proxy.lost.append(f"{self.command} {self.path}")
+            proxy.lost.append(request)
             self.close_connection = True
         else:
             self._answer(*self._forward(body))
@@ -155,6 +161,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+
+def _may_change(request: str) -> bool:
+    return not request.startswith("GET ") and "/search" not in request
 
 
 def _end_to_end(headers: Any) -> dict[str, str]:

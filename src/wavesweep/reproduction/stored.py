@@ -14,7 +14,8 @@ from wavesweep.config.config import Config, Tracking
 from wavesweep.config.groups import groups
 from wavesweep.runs.directory import MOST_WEIGHTS, PARENT, RunDirectory
 from wavesweep.runs.finding import read_stored, runs_below_outputs
-from wavesweep.tracking.store import find_record
+from wavesweep.tracking.answers import bounded, repository
+from wavesweep.tracking.store import find_record, refusing
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -98,16 +99,20 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
     """
     client, run = find_record(beginning, tracking)
     run_id, records = run.info.run_id, defaultdict(dict)
-    for key in run.data.metrics.keys() - {names.DIGITS, names.TEST_DIGITS}:
-        for point in client.get_metric_history(run_id, key):
-            records[point.step][key] = point.value
+    with refusing(tracking):
+        for key in run.data.metrics.keys() - {names.DIGITS, names.TEST_DIGITS}:
+            for point in client.get_metric_history(run_id, key):
+                records[point.step][key] = point.value
     with TemporaryDirectory() as folder:
         directory = RunDirectory(Path(folder))
         limits = {directory.config.name: MOST_BYTES, directory.composed.name: MOST_BYTES}
         limits |= {directory.weights.name: MOST_WEIGHTS}
-        for artifact in client.list_artifacts(run_id):
-            if (artifact.file_size or 0) <= limits.get(artifact.path, -1):
-                client.download_artifacts(run_id, artifact.path, folder)
+        with refusing(tracking):
+            there = repository(client, str(run.info.artifact_uri))
+            for artifact in bounded(there.list_artifacts):
+                size = artifact.file_size or 0
+                if size <= limits.get(artifact.path, -1):
+                    bounded(there.download_artifacts, artifact.path, folder, num_bytes=size)
         if not directory.config.exists():
             raise Refused(f"run {run_id} has no config.yaml among its artifacts, as sweeps haven't; name another run")
         return StoredRun(

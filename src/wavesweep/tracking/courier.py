@@ -7,9 +7,9 @@ from threading import Event, Thread
 from wavesweep.base import signals
 from wavesweep.config.config import Tracking
 from wavesweep.runs.directory import RunDirectory
+from wavesweep.tracking.answers import reason
 from wavesweep.tracking.delivery import LeftAlone, deliver, log
 from wavesweep.tracking.store import SECONDS_AFTER_SIGNAL, SECONDS_AT_THE_END
-from wavesweep.tracking.store_errors import reason
 
 
 class Courier(AbstractContextManager["Courier"]):

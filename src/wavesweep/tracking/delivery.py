@@ -14,6 +14,7 @@ from wavesweep.runs.description import as_note, digits
 from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
 from wavesweep.runs.info import COMPLETE, RunInfo
 from wavesweep.tracking.addresses import run_page, runs_page, store_override
+from wavesweep.tracking.answers import upload
 from wavesweep.tracking.model import log_model
 from wavesweep.tracking.store import SECONDS_AT_THE_END, connect
 from wavesweep.tracking.views import View, of_sweep, publish, runs_view, sweep_view, sweeps_view
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("wavesweep")
+POINTS = 1000  # which MLflow sends by one request
 
 IN_DIGITS = {names.OBJECTIVE: names.DIGITS, names.metric("test", names.SCALED): names.TEST_DIGITS}
 """Errors that MLflow also gets as -log10, which its narrow columns and its linear axes can show."""
@@ -79,14 +81,17 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
     if info.ended is None and run.info.status != "RUNNING":
         client.update_run(run_id, "RUNNING")  # resumed
     rows, there = directory.read_metrics(), {} if there is None else there
-    client.log_batch(run_id, _points(rows[there.get(run_id, 0) :]))
+    points = _points(rows[there.get(run_id, 0) :])
+    for start in range(0, len(points), POINTS):
+        client.log_batch(run_id, points[start : start + POINTS])
     there[run_id] = len(rows)
     if info.inputs:
         client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
     if views := _views(directory, info):
         publish(client, experiment_id, views)
     if info.ended is not None:
-        _log_artifacts(client, run_id, directory)
+        for path in directory.artifacts():
+            upload(client, path, str(run.info.artifact_uri), directory.path)
         if info.status == "finished" and directory.model in directory.artifacts():
             kept = directory.read_kept_epoch()
             log_model(client, run, directory, _points([row for row in rows if row.get("epoch", kept) == kept]))
@@ -238,11 +243,3 @@ def _dataset_input(part: dict[str, Any]) -> "DatasetInput":
     profile = json.dumps(dict(zip(("num_series", "num_steps", "num_channels"), part["shape"], strict=True)))
     dataset = Dataset(part["name"], part["digest"], "wavesweep", json.dumps(part.get("source")), profile=profile)
     return DatasetInput(dataset, [InputTag("mlflow.data.context", part["context"])])
-
-
-def _log_artifacts(client: "MlflowClient", run_id: str, directory: RunDirectory) -> None:
-    for path in directory.artifacts():
-        if path.is_dir():
-            client.log_artifacts(run_id, str(path), path.name)
-        else:
-            client.log_artifact(run_id, str(path))

@@ -12,6 +12,7 @@ from wavesweep.base.schema import known
 from wavesweep.config.config import Config, flatten
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
+from wavesweep.tracking.answers import upload
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,7 +39,6 @@ def log_model(client: "MlflowClient", run: "Run", directory: RunDirectory, point
     """
     from mlflow.entities import LoggedModelStatus, Metric
     from mlflow.exceptions import MlflowException
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     try:
         model = _record(client, run, directory)
@@ -47,8 +47,7 @@ def log_model(client: "MlflowClient", run: "Run", directory: RunDirectory, point
             return
         raise
     if model.status != LoggedModelStatus.READY:
-        repository = get_artifact_repository(model.artifact_location, tracking_uri=client.tracking_uri)
-        repository.log_artifacts(str(directory.model))  # the client would ask the server where first
+        upload(client, directory.model, model.artifact_location, directory.model)
         client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     of_model = [Metric(one.key, one.value, one.timestamp, one.step, model.model_id) for one in points]
     client.log_batch(run.info.run_id, of_model)

@@ -5,7 +5,9 @@ import os
 import shlex
 import sqlite3
 import warnings
-from contextlib import closing, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from errno import EACCES
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -16,20 +18,12 @@ from wavesweep.base.names import RUN_KEY
 from wavesweep.config.config import Tracking
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.tracking.addresses import SQLITE, artifact_root, full_address, sqlite_path
-from wavesweep.tracking.store_errors import reason
+from wavesweep.tracking.answers import PATIENCE, bounded, reason, repository, with_bounds
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
 
-
-PATIENCE = {  # by default MLflow tries for four minutes to reach a server that isn't there
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
-    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
-}
 
 IMPATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 KIND, MACHINE_LEARNING = "mlflow.experimentKind", "custom_model_development"
@@ -74,13 +68,18 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
         if path is not None and not path.exists():
             _make_store(path)
         client = MlflowClient(full_address(tracking) if path is None else f"{SQLITE}{path}")
+        if tracking.uri.startswith("http"):
+            client = with_bounds(client)
         experiment = client.get_experiment_by_name(tracking.experiment) or _create_experiment(client, tracking)
     if experiment.lifecycle_stage != "active":
         name = tracking.experiment
         raise ValueError(f"its experiment {name} was deleted; restore it, or choose another tracking.experiment")
     if KIND not in experiment.tags:
-        with suppress(MlflowException):  # of who may only read
+        try:
             client.set_experiment_tag(experiment.experiment_id, KIND, MACHINE_LEARNING)
+        except MlflowException as error:
+            if error.__context__:  # there was no answer; else the user may only read
+                raise
     return client, experiment.experiment_id
 
 
@@ -128,18 +127,11 @@ def _make_store(path: Path) -> None:
     new.replace(path)
 
 
-def require(tracking: Tracking) -> str:
-    """Make sure, within seconds, that the store can be used; return the id of the experiment.
-
-    Requests are tried once and shortly, unless the user has said how often and how long.
-
-    Raises:
-        Refused: If it can't.
-    """
-    names = IMPATIENCE.keys() - _chosen()
-    os.environ.update({name: IMPATIENCE[name] for name in names})
+@contextmanager
+def refusing(tracking: Tracking) -> Iterator[None]:
+    """Refuse a store that can't be used within the context."""
     try:
-        return connect(tracking)[1]
+        yield
     except Refused:
         raise
     except Exception as error:
@@ -147,8 +139,50 @@ def require(tracking: Tracking) -> str:
         raise Refused(
             f"tracking.uri={tracking.uri} can't be used ({reason(error, tracking)}); {server}give another address"
         ) from None
+
+
+@contextmanager
+def _at_once(tracking: Tracking) -> Iterator[None]:
+    """Likewise, with requests tried once and shortly, unless the user has said how often and how long."""
+    names = IMPATIENCE.keys() - _chosen()
+    os.environ.update({name: IMPATIENCE[name] for name in names})
+    try:
+        with refusing(tracking):
+            yield
     finally:
         os.environ.update({name: PATIENCE[name] for name in names})
+
+
+def reach(tracking: Tracking) -> str:
+    """Make sure, within seconds, that the store is there; return the id of the experiment.
+
+    Raises:
+        Refused: If it isn't.
+    """
+    with _at_once(tracking):
+        return connect(tracking)[1]
+
+
+def require(tracking: Tracking) -> None:
+    """Make sure, within seconds, that the store takes runs, as far as can be asked without making one.
+
+    Asked is what a delivery asks first, and for leave to write: a tag gets the value that it has. Of artifacts a list
+    is asked for, since nothing harmless tells whether any would be taken.
+
+    Raises:
+        Refused: If it doesn't.
+    """
+    path = sqlite_path(tracking.uri)
+    with _at_once(tracking):
+        client, experiment_id = connect(tracking)
+        if path is None:
+            experiment = client.get_experiment(experiment_id)
+            client.search_runs([experiment_id], f"tags.`{RUN_KEY}` = 'none'", max_results=1)
+            client.set_experiment_tag(experiment_id, KIND, experiment.tags.get(KIND, MACHINE_LEARNING))
+            if experiment.artifact_location.startswith("mlflow-artifacts:"):  # others need not go by the server
+                bounded(repository(client, experiment.artifact_location).list_artifacts, "none")
+        elif not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):  # a write takes 30 ms
+            raise PermissionError(EACCES, os.strerror(EACCES))
 
 
 def find_record(place: str | RunDirectory, tracking: Tracking) -> tuple["MlflowClient", "Run"]:
@@ -164,13 +198,13 @@ def find_record(place: str | RunDirectory, tracking: Tracking) -> tuple["MlflowC
     path, text = sqlite_path(tracking.uri), str(place.path if isinstance(place, RunDirectory) else place)
     if path is not None and not path.exists():
         raise Refused(f"{text} must be a run, but {tracking.uri} is not there; give another tracking.uri")
-    require(tracking)
-    client, _ = connect(tracking)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     wanted = f"attributes.run_id LIKE '{place}%'"
     if isinstance(place, RunDirectory):
         wanted = f"tags.`{RUN_KEY}` = '{place.read_info().run_key}'"
-    runs = client.search_runs(experiments, wanted, max_results=2)
+    with _at_once(tracking):
+        client, _ = connect(tracking)
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        runs = client.search_runs(experiments, wanted, max_results=2)
     if isinstance(place, RunDirectory) and not runs:
         raise Refused(f"{text} is not in {tracking.uri}; wavesweep sync {shlex.quote(text)} delivers it")
     if len(runs) != 1:

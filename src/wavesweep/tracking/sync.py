@@ -9,9 +9,9 @@ from wavesweep.base.terminal import track
 from wavesweep.config.config import Config, Tracking
 from wavesweep.runs.directory import InUse, RunDirectory
 from wavesweep.runs.finding import read_config, runs_below_outputs
+from wavesweep.tracking.answers import reason
 from wavesweep.tracking.delivery import LeftAlone, deliver, is_delivered
-from wavesweep.tracking.store import require
-from wavesweep.tracking.store_errors import reason
+from wavesweep.tracking.store import reach, require
 
 log = logging.getLogger("wavesweep")
 MISSING = "not delivered"
@@ -31,7 +31,7 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
         How many runs there are in each state.
     """
     counts: Counter[str] = Counter()
-    reachable: dict[tuple[str, str], bool] = {}
+    reachable: dict[tuple[str, str], bool | None] = {}
     for directory in track(sorted(runs, key=lambda run: run.is_sweep), "delivering"):
         try:
             with directory.locked():
@@ -60,16 +60,17 @@ def seems_to_run(directory: RunDirectory) -> bool:
         return False
 
 
-def _deliver(directory: RunDirectory, tracking: Tracking, reachable: dict[tuple[str, str], bool]) -> str:
+def _deliver(directory: RunDirectory, tracking: Tracking, reachable: dict[tuple[str, str], bool | None]) -> str:
     """Deliver one run, whose lock is held; return the state that it is in then.
 
     Raises:
         Refused: If its store can't be used, at the first try.
     """
     store = tracking.uri, tracking.experiment
-    if store not in reachable:
+    if reachable.get(store) is None:
+        ask = require if store in reachable else reach  # the latter writes nothing, and need not where all is there
         reachable[store] = False
-        require(tracking)  # which may say no
+        ask(tracking)  # which may say no
         reachable[store] = True
     if not reachable[store]:
         return MISSING
@@ -83,6 +84,6 @@ def _deliver(directory: RunDirectory, tracking: Tracking, reachable: dict[tuple[
         return "left alone"
     except Exception as error:
         log.warning("%s: MLflow has not taken the run: %s", directory.path, reason(error, tracking))
-        del reachable[store]  # ask again before the next run
+        reachable[store] = None  # ask again before the next run
         return MISSING
     return "delivered"

@@ -8,7 +8,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.config.config import Tracking
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.finding import read_stored, runs_below_outputs
-from wavesweep.tracking.store import find_record, require
+from wavesweep.tracking.store import find_record, reach
 from wavesweep.ui.links import pages_of_all, pages_of_run, pages_of_sweep
 
 
@@ -46,7 +46,7 @@ def pages_of(place: str | RunDirectory | None, tracking: Tracking) -> dict[str, 
         Refused: If MLflow does not know it, or the store can't be used.
     """
     if place is None:
-        return pages_of_all(require(tracking), _latest_sweep(tracking))
+        return pages_of_all(reach(tracking), _latest_sweep(tracking))
     info = find_record(place, tracking)[1].info
     if isinstance(place, RunDirectory) and place.is_sweep:
         return pages_of_sweep(info.experiment_id, info.run_id, str(place.read_info().sweep_id))
