@@ -338,18 +338,6 @@ def test_a_pipe_gets_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == text(rank(sweep), sweep) + "\n"
 
 
-def test_a_terminal_that_is_gone_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Gone(Terminal):
-        def write(self, _: str) -> int:
-            raise OSError(5, "Input/output error")
-
-    sweep = make(tmp_path / "sweep", [MODEL], [1.0, 2.0, 3.0])
-    monkeypatch.setattr(sys, "stdout", Gone())
-    show(rank(sweep), sweep)
-    print("goes nowhere")
-    sys.stdout.close()
-
-
 def test_the_leaderboard_imports_nothing_that_takes_long() -> None:
     heavy = "{'torch', 'hydra', 'mlflow', 'matplotlib', 'optuna', 'rich', 'scipy', 'numpy'}"
     code = f"import sys, wavesweep.leaderboard.ranking; print({heavy} & set(sys.modules))"

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -76,7 +77,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for(url: str, process: "subprocess.Popen[bytes] | Process") -> None:
+def wait_for(url: str, process: "subprocess.Popen[Any] | Process") -> None:
     """Wait until a server that is starting answers."""
     until = time.monotonic() + 60
     while time.monotonic() < until:

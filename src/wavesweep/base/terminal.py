@@ -1,8 +1,10 @@
 """Terminals and pipes: progress on stderr, results on stdout; rich on a terminal, else plain lines."""
 
+import io
 import logging
 import math
 import os
+import select
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,10 +14,59 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from wavesweep.base.names import TRAIN_LOSS
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from rich.console import Group
 
 log = logging.getLogger("wavesweep")
 T = TypeVar("T")
+
+
+class Output(io.FileIO):
+    """A standard stream whose writing never fails: what can't be written is gone, and all that follows it.
+
+    Args:
+        descriptor: The stream's.
+        nowhere: The descriptor of the null device, which takes its place.
+
+    Attributes:
+        failure: Why it could not be written, if so, and not because nobody reads it any more.
+    """
+
+    def __init__(self, descriptor: int, nowhere: int) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self.failure: OSError | None = None
+        self._nowhere, self._is_terminal = nowhere, self.isatty()
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Write bytes; where that fails, let this process and those that it starts write nowhere from now on."""
+        try:
+            while (count := super().write(data)) is None:  # a pipe that another program made non-blocking is full
+                select.select([], [self], [])
+        except OSError as error:
+            if not (isinstance(error, ConnectionError) or self._is_terminal):  # as of `| head`, or closed by its user
+                self.failure = error
+            os.dup2(self._nowhere, self.fileno())
+            return memoryview(data).nbytes
+        return count
+
+
+def guard_streams() -> list[Output]:
+    """Let nothing fail in this process because a standard stream is closed, full, or read by nobody.
+
+    Returns:
+        Standard output and standard error.
+    """
+    # Each takes the lowest number that is free; else a database, opened next, would be written into as a stream.
+    while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(nowhere, True)
+    outputs = [Output(1, nowhere), Output(2, nowhere)]
+    sys.stdout, sys.stderr = (
+        io.TextIOWrapper(
+            io.BufferedWriter(output), stream.encoding if stream else "utf-8", errors="replace", line_buffering=True
+        )
+        for output, stream in zip(outputs, (sys.stdout, sys.stderr), strict=True)
+    )
+    return outputs
 
 
 class Stderr(logging.StreamHandler):
@@ -54,19 +105,15 @@ def track(items: list[T], what: str) -> Iterable[T]:
 
 def interactive() -> bool:
     """Say whether stderr is a terminal that can move its cursor."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 def say(text: str) -> None:
-    """Print a result; a closed pipe or a character that the encoding lacks is no failure."""
-    try:
-        if sys.stdout.isatty():
-            _say_in_colour(text)
-        else:
-            encoding = sys.stdout.encoding or "utf-8"
-            print(text.encode(encoding, "replace").decode(encoding), flush=True)
-    except OSError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  or Python tries again at its end
+    """Print a result."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        _say_in_colour(text)
+    else:
+        print(text, flush=True)
 
 
 def _say_in_colour(text: str) -> None:

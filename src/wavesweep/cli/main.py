@@ -1,17 +1,19 @@
 """The console script: dispatches to commands, completion, or Hydra."""
 
+import ast
 import gc
+import inspect
 import io
 import logging
 import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from inspect import getdoc
 
 from wavesweep.base.errors import Refused, in_one_line, is_out_of_memory, suggestion
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.signals import Interrupted, defer, watch
+from wavesweep.base.terminal import Output, guard_streams
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.commands import COMMANDS
 from wavesweep.config.groups import groups, options
@@ -19,24 +21,42 @@ from wavesweep.config.groups import groups, options
 
 def main() -> None:
     """Run the command line and exit with the code that the contract gives its outcome."""
+    output, errors = guard_streams()
     watch()
     try:
-        sys.exit(_dispatch())
+        code = _dispatch()
+    except SystemExit as ended:  # by Hydra
+        code = ended.code
     except Interrupted as interrupted:
         defer()
         print(f"wavesweep: ended by {interrupted}", file=sys.stderr)
         logging.disable()  # torch whose import was cut short prints statistics as Python ends
-        sys.exit(interrupted.exit_code)
+        code = interrupted.exit_code
     except MemoryError:  # which wasn't enough to say so in the usual way
-        os.write(2, b"wavesweep: out of memory; take smaller sizes or end other programs\n")
+        errors.write(b"wavesweep: out of memory; take smaller sizes or end other programs\n")
         os._exit(FAILED)
     finally:
         defer()
         gc.freeze()  # else Python looks for garbage among half a million objects as it ends, for more than a second
+    lost = _check_output(output)
+    sys.exit(code or lost)
+
+
+def _check_output(output: Output) -> int:
+    """Say if standard output could not be written; return the exit code."""
+    sys.stdout.flush()
+    if output.failure is None:
+        return 0
+    refuse(f"standard output can't be written ({output.failure.strerror}); lead it elsewhere: runs are stored anyway")
+    return FAILED
 
 
 def _dispatch() -> int:
     """Do what the command line says; return the exit code."""
+    try:
+        _check_place()
+    except Refused as error:
+        return refuse(str(error))
     # Imports make many objects and little garbage: looking for it as often as by default takes a fifth of a short run.
     gc.set_threshold(100_000, 50, 100)
     match sys.argv[1:]:
@@ -56,6 +76,14 @@ def _dispatch() -> int:
             return _run_hydra(arguments)
 
 
+def _check_place() -> None:
+    """Refuse a working directory in which nothing can be done."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError:
+        raise Refused("the working directory is gone; change into one that is there") from None
+
+
 def _run_hydra(arguments: list[str]) -> int:
     from wavesweep.cli.application import run_hydra  # imports Hydra, which the help of a command need not wait for
 
@@ -65,7 +93,7 @@ def _run_hydra(arguments: list[str]) -> int:
 def _run_command(command: str, arguments: list[str]) -> int:
     """Run one of our commands; return its exit code."""
     if {"-h", "--help"} & set(arguments):
-        print(getdoc(COMMANDS[command]))
+        print(_help(COMMANDS[command]))
         return 0
     try:
         return COMMANDS[command](arguments)
@@ -76,6 +104,13 @@ def _run_command(command: str, arguments: list[str]) -> int:
             raise
         refuse(in_one_line(error))
         return FAILED
+
+
+def _help(command: Callable[[list[str]], int]) -> str | None:
+    """Return the docstring of a command, from its source: `python -OO` drops it."""
+    [source] = ast.parse(inspect.getsource(command)).body
+    assert isinstance(source, ast.FunctionDef)
+    return ast.get_docstring(source)
 
 
 def _complete(hydra: Callable[[], int]) -> None:

@@ -8,8 +8,8 @@ import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from wavesweep.base import terminal
 from wavesweep.base.errors import Refused
+from wavesweep.base.terminal import say
 from wavesweep.leaderboard import words
 from wavesweep.leaderboard.ranking import Leaderboard, Row
 from wavesweep.runs.description import last_parts
@@ -91,14 +91,10 @@ def _columns(board: Leaderboard, rows: list[Row]) -> list[Column]:
 
 def show(board: Leaderboard, sweep: SweepDirectory) -> None:
     """Print a leaderboard: in colour and as wide as the terminal, if there is one."""
-    if not sys.stdout.isatty():
-        return terminal.say(text(board, sweep))
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-    try:
+    if sys.stdout.isatty():
         _print(board, sweep)
-    except OSError:
-        terminal.say("")  # which knows what to do when nobody listens
+    else:
+        say(text(board, sweep))
 
 
 def text(board: Leaderboard, sweep: SweepDirectory) -> str:

@@ -6,12 +6,15 @@ import signal
 import time
 from threading import Thread
 
+from wavesweep.base.terminal import guard_streams
+
 SECONDS_TO_END = 5.0
 
 
 def run() -> None:
     """Do what the command line says as `python -m mlflow` does; stdin is a pipe that the parent holds open."""
     Thread(target=_end_with_parent, daemon=True).start()
+    guard_streams()
     runpy.run_module("mlflow", run_name="__main__", alter_sys=True)
 
 
