@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_refusals import Case, check
-from tests.support.commands import light_command
+from tests.cli.test_refusals import Case, check, content
+from tests.support.commands import SMALL, Command, light_command
 
 HOME = (
     ("config.yaml", "mine: 1\n"),
@@ -17,8 +17,8 @@ HOME = (
 )
 """What a user's directory may hold."""
 RUN, SWEEP = (("outputs/runs/mine/run.json", "{}"),), (("outputs/sweeps/mine/parent.json", "{}"),)
-SMALL = "kind: lstm\nhidden_sizes: [5]\n"
-OWN = (("own/model/small.yaml", SMALL),)
+LSTM = "kind: lstm\nhidden_sizes: [5]\n"
+OWN = (("own/model/small.yaml", LSTM),)
 ODD = (("own/experiment/odd.yaml", "# @package _global_\n5: 6\n"),)
 ABOVE = "can't be a run's or sweep's own directory: all others lie below it; name a new one"
 TAKEN = "must be new or empty, got {} entries such as {}; name another"
@@ -50,15 +50,17 @@ PLACES = [
     ),
     Case("hydra.run.dir=outputs/sweeps/mine/5", "outputs/sweeps/mine/5 must not lie within another run, sweep or "
          "MLflow's files (PLACE/outputs/sweeps/mine); name another", SWEEP),
-    Case("hydra.output_subdir=../..", "../.. must name a place within results/new"),
-    Case("hydra.job.name=../../thesis", "../../thesis.log must name a place within results/new"),
-    Case("hydra.job.name=PLACE/thesis", "PLACE/thesis.log must name a place within results/new"),
+    Case("hydra.run.dir=results/new hydra.output_subdir=../..", "../.. must name a place within results/new"),
+    Case("hydra.run.dir=results/new hydra.job.name=../../thesis",
+         "../../thesis.log must name a place within results/new"),
 ]  # fmt: skip
 
 IGNORED = [
     *(Case(f"--config-dir own {typed}", SAME, OWN) for typed in ("model=small", "-m model=small,tiny", "--cfg job")),
     Case("hydra.searchpath=[file://PLACE/own]", f"PLACE/{SAME}", OWN),
     Case("-m hydra.searchpath=[file://PLACE/own] seed=0,1", f"PLACE/{SAME}", OWN),
+    Case("--cfg job hydra.searchpath=[file://PLACE/none]",
+         "hydra.searchpath must name directories, got PLACE/none, which is not there; leave it out"),
     Case("--config-dir own experiment=odd", "5 Keys should be strings, got 5", ODD),
     Case("-m --config-dir own experiment=odd seed=0,1", "5 Keys should be strings, got 5", ODD),
     *(
@@ -80,9 +82,23 @@ IGNORED = [
 
 WHERE = "must be a path without ? and %, which MLflow reads as something else, got"
 STORES = [
-    Case("tracking.uri=sqlite:///a?b=c", f"tracking.uri {WHERE} PLACE/a?b=c"),
+    Case("""tracking.uri='"sqlite:///a?b=c"'""", f"tracking.uri {WHERE} PLACE/a?b=c"),
     Case("tracking.uri=sqlite:///a%41.db", f"tracking.uri {WHERE} PLACE/a%41.db"),
 ]
+
+
+def test_a_home_is_as_it_was_but_for_outputs(wavesweep: Command, tmp_path: Path) -> None:
+    for name, text in (*HOME, ("mlflow.db", "mine"), ("mlruns/0/meta.yaml", "mine"), ("model/small.yaml", LSTM)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).write_text(text)
+    before = content(tmp_path)
+    assert wavesweep(*SMALL, "model=tiny").returncode == 0
+    assert wavesweep("-m", *SMALL, "model=tiny", "seed=0,1", "hydra/launcher=basic").returncode == 0
+    assert wavesweep("resume").returncode == 0
+    assert wavesweep("sync").stdout == "4 up to date\n"
+    assert wavesweep("forecast", "latest").returncode == 0
+    outputs = str(tmp_path / "outputs")
+    assert {path: text for path, text in content(tmp_path).items() if not path.startswith(outputs)} == before
 
 
 @pytest.mark.parametrize("case", PLACES + IGNORED + STORES, ids=lambda case: case.typed)

@@ -284,7 +284,7 @@ def check(case: Case, tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).write_text(text)
     before = content(tmp_path)
-    done = light_command(*shlex.split(case.typed), cwd=tmp_path)
+    done = light_command(*shlex.split(case.typed.replace("PLACE", str(tmp_path))), cwd=tmp_path)
     expected = [f"wavesweep: {line}" for line in case.said.replace("PLACE", str(tmp_path)).splitlines()]
     assert done.stderr.splitlines() == expected
     assert (done.returncode, done.stdout, done.imported) == (2, "", case.imports)

@@ -5,6 +5,7 @@ Help, completion and `--cfg` come through here: what they don't need is imported
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -78,6 +79,7 @@ def run_hydra(arguments: list[str], config_name: str = "config", based_on: str =
         _check_folders([flags.config_dir, flags.config_path])
         if flags.config_dir:
             check_names(Path(flags.config_dir))
+        warnings.filterwarnings("error", "provider=.* is not available")  # or Hydra would go on without the folder
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)()
     except Refused as error:
         return refuse(str(error))

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from pathlib import Path
 
 from wavesweep.base.errors import Refused, in_one_line, is_out_of_memory, suggestion
 from wavesweep.base.exit_codes import FAILED
@@ -79,9 +80,11 @@ def _dispatch() -> int:
 def _check_place() -> None:
     """Refuse a working directory in which nothing can be done."""
     try:
-        os.getcwd()  # noqa: PTH109
+        place = Path.cwd()
     except OSError:
         raise Refused("the working directory is gone; change into one that is there") from None
+    if "${" in str(place):
+        raise Refused(f"{place} can't be the working directory: Hydra takes ${{ for a reference; rename it")
 
 
 def _run_hydra(arguments: list[str]) -> int:

@@ -19,6 +19,8 @@ _SAYINGS = {
     r"Cannot find primary config '(.+?)'": "--config-name={0} is no file of conf/ or --config-dir; leave it out",
     r"Primary config (?:module|directory) '?(.+?)'? ?not found": "--config-path={0} is not there; "
     "--config-dir adds a folder of options",
+    r"provider=hydra.searchpath in .*, path=(.+) is not available": "hydra.searchpath must name "
+    "directories, got {0}, which is not there; leave it out",
     r"The --resolve flag": "--resolve needs --cfg or --help",
     r"Only one of --run, (.+) can be specified": "--run, {0} exclude each other; choose one",
     r"Missing mandatory value: (.+)": "{key} is missing; give it a value",
