@@ -63,7 +63,7 @@ def in_short(error: Exception) -> str:
     """Return the first line of an error's text; of pydantic's, the place and the rule of the first problem."""
     if isinstance(error, ValueError) and hasattr(error, "errors"):
         first = error.errors(include_url=False)[0]  # type: ignore[attr-defined]
-        return ": ".join([".".join(map(str, first["loc"])) or "it", first["msg"]])
+        return ": ".join([".".join(map(str, first["loc"])) or "it", first["msg"]]).replace("\n", "\\n")
     return str(error).partition("\n")[0]
 
 
