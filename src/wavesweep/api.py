@@ -15,7 +15,7 @@ from wavesweep.base.files import check_free
 from wavesweep.base.terminal import progress
 from wavesweep.config.config import Config, dump, parse
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.finding import new_directory, read_stored
+from wavesweep.runs.finding import check_unchanged, new_directory, read_stored
 from wavesweep.runs.info import RunInfo, Status
 from wavesweep.sweeps.store import SweepDirectory
 
@@ -41,7 +41,9 @@ class Run:
     @property
     def config(self) -> Config:
         """The complete configuration: each `null` and `auto` replaced by what was used."""
-        return read_stored(RunDirectory(self.path).config, {})
+        config = read_stored(RunDirectory(self.path).config, {})
+        check_unchanged(RunDirectory(self.path), config)
+        return config
 
     @property
     def status(self) -> Status:

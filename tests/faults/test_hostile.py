@@ -13,45 +13,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
 import yaml
 from safetensors.torch import load, save
 
-from tests.support import stores
-from tests.support.commands import SMALL, small
-from tests.support.forking import Forked, environment, heavy
-from tests.support.parts import save_each_epoch
+from tests.support.victims import CANARY, COMMANDS, OUTSIDE, change, guarded
 from wavesweep.base.files import read_sealed, seal
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.info import RunInfo
-from wavesweep.runs.preparation import prepare
-from wavesweep.tracking.tracked_run import execute
 
 TRUSTED = {*sys.stdlib_module_names, "wavesweep"}
 SECONDS, BYTES = 1.0, 200 << 20
-CANARY = "k6vJq-canary"
-STOPPED, ENDED, SWEEP, OUTSIDE = "outputs/runs/stopped", "outputs/runs/ended", "outputs/sweeps/sweep", "outside"
-QUIET = "hydra/launcher=basic"
-COMMANDS = {
-    "resume": ("resume", STOPPED),
-    "sync": ("sync", ENDED),
-    "attributes": ("attributes", ENDED),
-    "reproduce": ("reproduce", ENDED),
-    "forecast": ("forecast", ENDED),
-    "diff": ("diff", ENDED, ENDED),
-    "resume a sweep": ("resume", SWEEP, QUIET),
-    "summary": ("summary", SWEEP),
-}
-"""The commands that read what is stored, each with a directory to read."""
 OF_RUNS = ("resume", "sync", "attributes", "reproduce", "forecast", "diff")
 OF_SWEEPS = ("resume a sweep", "summary")
-
-
-class Stopped(Exception):
-    pass
 
 
 class Evil:
@@ -59,53 +34,6 @@ class Evil:
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
         return os.system, (f"touch {OUTSIDE}/evil",)
-
-
-@pytest.fixture(scope="module")
-def victims(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A place with a run that was stopped, one that has ended, a sweep of which a job is left, and a folder outside."""
-    place = tmp_path_factory.mktemp("victims")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        save_each_epoch(patch)
-        prepared = prepare(small("training.epochs=4"))
-        for path, last in ((STOPPED, 2), (ENDED, None)):
-
-            def listen(epoch: int, *_: object, last: int | None = last) -> None:
-                if epoch == last:
-                    raise Stopped
-
-            Path(path).mkdir(parents=True)
-            try:
-                execute(prepared, RunDirectory(Path(path)), RunInfo([], {}, None), listen)
-            except Stopped:
-                assert last
-    line = ("-m", *SMALL, "model=tiny", "seed=0,1", f"hydra.sweep.dir={SWEEP}", QUIET)
-    done = heavy().run(*line, cwd=place, environment=environment())
-    assert done.returncode == 0, done.stderr
-    shutil.rmtree(place / SWEEP / "1")
-    change(place / SWEEP / "trials" / "1.json", state="waiting", directory="", objective=None)
-    for path in (place / "outputs").glob("ml*"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    (place / OUTSIDE).mkdir()
-    (place / OUTSIDE / "secret").write_text(f"secret: {CANARY}\n")
-    return place
-
-
-class Seen(NamedTuple):
-    """How a command ended, and what it did; see tests/support/guarded.py."""
-
-    ended: Forked
-    report: dict[str, Any]
-
-
-def guarded(place: Path, command: str) -> Seen:
-    """Run a command in a place, under guard; of its surroundings, the canary and all that it takes for its own."""
-    report = place.parent / "report.json"
-    variables = environment(WAVESWEEP_CANARY=CANARY, WAVESWEEP_TEMPLATE=str(stores.template))
-    line = (str(report), str(place / "outputs"), *COMMANDS[command])
-    ended = heavy().run(*line, cwd=place, environment=variables, module="tests.support.guarded")
-    return Seen(ended, json.loads(report.read_text()))
 
 
 @pytest.fixture(scope="module")
@@ -141,18 +69,6 @@ class Case:
     spoil: Spoil
     words: str
     commands: tuple[str, ...] = OF_RUNS
-
-
-def change(path: Path, **values: object) -> None:
-    """Change values of a JSON file; of those within each other, __ stands between the keys."""
-    content = json.loads(path.read_text())
-    for key, value in values.items():
-        *around, name = key.split("__")
-        inner = content
-        for one in around:
-            inner = inner[int(one) if one.isdigit() else one]
-        inner[name] = value
-    path.write_text(json.dumps(content))
 
 
 def changing(file: str, **values: object) -> Spoil:
@@ -253,6 +169,16 @@ def weighing(**tensors: torch.Tensor) -> Spoil:
     return spoil
 
 
+def renaming(name: str) -> Spoil:
+    """Add a tensor to model.safetensors."""
+
+    def spoil(path: Path) -> None:
+        there = load((path / "model.safetensors").read_bytes())
+        (path / "model.safetensors").write_bytes(save(there | {f"network.{name}": torch.zeros(1)}))
+
+    return spoil
+
+
 def record(**values: object) -> Spoil:
     return adding("metrics.jsonl", json.dumps({"timestamp": 1, "epoch": 99} | values) + "\n")
 
@@ -308,6 +234,9 @@ CASES = [
     Case("lists for a number", configured(training__epochs=[[1]]), "training.epochs must be a whole number", RESUME),
     Case("a terminal's orders", adding("config.yaml", '"\\e]0;x\\a": 1\n'), "\\x1b]0;x\\x07 is not a key"),
     Case("another encoding", writing("config.yaml", "a: 1".encode("utf-16")), NO_CONFIG, RESUME),
+    Case("no configuration", lambda path: (path / "config.yaml").unlink(), "can't be read (No such file or directory)"),
+    Case("another seed", configured(seed=5), "was changed since the run began", ("resume", *FIND, "attributes")),
+    Case("longer series", configured(dataset__length=10**7), "was changed since the run began", ("resume", *FIND)),
     Case("a link for the configuration", linking("config.yaml", f"{OUTSIDE}/secret"), LINK),
     Case("a pipe for the configuration", fifo("config.yaml"), "got", OF_RUNS),
     Case("a socket for the configuration", door, "got", ("attributes", *FIND)),
@@ -339,11 +268,13 @@ CASES = [
     Case("a checkpoint of nothing", archive({"version": 1}), "does not fit the run ('training')", RESUME),
     Case("an epoch of the future", restored(training__epoch=10**9), "its epoch must be one of", RESUME),
     Case("no random state", restored(training__random=torch.zeros(3)), "does not fit the run", RESUME),
+    Case("a tensor for training", restored(training=torch.zeros(5)), "its training must be a group of keys", RESUME),
     Case("other weights", restored(kept__weights={"x": torch.zeros(1)}), "does not fit the run", RESUME),
     Case("a text for weights", restored(kept__weights="x"), "does not fit the run", RESUME),
     Case("a billion entries", writing("model.safetensors", header(BILLION)), "it is no safetensors file", FORECAST),
     Case("weights that are a pickle", writing("model.safetensors", pickle.dumps(Evil())), "damaged", FORECAST),
     Case("nan for a mean", weighing(scaler_mean=torch.tensor([torch.nan]).double()), "must be finite", FORECAST),
+    Case("a name that a terminal obeys", renaming("\x1b]0;x\x07"), "\\x1b]0;x\\x07 is no weight", FORECAST),
     Case("other shapes", weighing(network_unit=torch.zeros(5)), "unit must be float32 of shape (1,)", FORECAST),
     Case("a link for weights", linking("model.safetensors", f"{OUTSIDE}/secret"), LINK, ("sync", *FORECAST, *FIND)),
     Case("a pipe for weights", fifo("model.safetensors"), "got", ("sync", *FORECAST, *FIND)),
@@ -354,6 +285,7 @@ CASES = [
     Case("a link for a lock", linking(".lock", f"{OUTSIDE}/secret"), LINK, WRITTEN),
     Case("a link for what is being written", linking("model.safetensors.part", f"{OUTSIDE}/secret"), LINK, WRITTEN),
     Case("a nested plan", writing("sweep.json", "[" * 100_000), "sweep.json is damaged", ALL_SWEEPS),
+    Case("a key of two lines", planned(**{"a\nb": 1}), "version (a\\nb", ALL_SWEEPS),
     Case("a grid without an end", planned(dimensions=ENDLESS, parts=[]), "n_trials", ALL_SWEEPS),
     Case("jobs of other keys", planned(dimensions=ENDLESS), "is none of its jobs", ALL_SWEEPS),
     Case("jobs without an end", planned(n_trials=10**12), "n_trials", ALL_SWEEPS),
@@ -375,6 +307,8 @@ CASES = [
     Case("a configuration elsewhere", stored(file="../../x"), WITHIN, JOBS),
     Case("a variable for an option", stored(choices={"a": "${x}"}), "sweep.json is damaged", ALL_SWEEPS),
     Case("a variable for a folder", planned(subdir="${oc.env:HOME}"), "must not call oc.env", JOBS),
+    Case("a sweep's keys gone", writing("configs/0.yaml", "seed: 1\n"), "configs is damaged (Could not override", JOBS),
+    Case("unknown keys in a sweep", composing("x: 1\ny: 2"), "configs: x is not a key of this configuration", JOBS),
     Case("a link for workers", linking("workers", OUTSIDE), LINK, JOBS),
     Case("a link for a trial's files", linking("trials/x.lock", f"{OUTSIDE}/secret"), LINK, JOBS),
     Case("a nested parent.json", writing("parent.json", "[" * 100_000), "parent.json is damaged", JOBS),

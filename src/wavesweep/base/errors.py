@@ -7,8 +7,22 @@ from difflib import get_close_matches
 from pathlib import Path
 
 
+def printable(text: str) -> str:
+    """Return a text with each character escaped that a terminal would obey; the ends of lines stay."""
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
+
+
 class Refused(ValueError):
     """A user's input that breaks a rule; its text names the key, the rule, the value and the way out."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))  # which may quote what a file holds
+
+
+def first_of(error: Refused) -> str:
+    """Return the first of the problems that a refusal tells a line each, and how many more there are."""
+    problem, *more = str(error).splitlines()
+    return f"{problem}{f' (and {len(more)} more)' if more else ''}"
 
 
 def suggestion(name: str, options: Iterable[str], group: Iterable[str] = ()) -> str:
@@ -49,7 +63,7 @@ def in_short(error: Exception) -> str:
     """Return the first line of an error's text; of pydantic's, the place and the rule of the first problem."""
     if isinstance(error, ValueError) and hasattr(error, "errors"):
         first = error.errors(include_url=False)[0]  # type: ignore[attr-defined]
-        return ": ".join([".".join(map(str, first["loc"])) or "it", first["msg"]])
+        return ": ".join([".".join(map(str, first["loc"])) or "it", first["msg"]]).replace("\n", "\\n")
     return str(error).partition("\n")[0]
 
 

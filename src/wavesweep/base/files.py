@@ -193,7 +193,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read plain values: no tags, and no aliases, of which a few lines could make more than memory holds.
 
     Raises:
-        Refused: If there are others, or none.
+        Refused: If there are others, or none, or the file can't be read.
     """
     import yaml
 
@@ -204,6 +204,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.load(text, loader)  # noqa: S506  both are safe
         for value in leaves(values):
             _check_value(value)
+    except OSError as error:
+        raise Refused(f"{path} can't be read ({error.strerror}); restore it") from None
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise Refused(f"{path} is no configuration ({in_short(error)}); restore it") from None
     if not isinstance(values, dict):

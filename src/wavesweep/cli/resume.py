@@ -16,7 +16,7 @@ from wavesweep.config.config import Config
 from wavesweep.config.overrides import written
 from wavesweep.leaderboard.finding import find_sweep
 from wavesweep.runs.directory import RunDirectory, SweepRecord
-from wavesweep.runs.finding import find_runs, read_config
+from wavesweep.runs.finding import check_unchanged, find_runs, read_config
 from wavesweep.tracking.sync import MISSING, deliver_all, deliver_vanished
 from wavesweep.tracking.tracked_run import prepare_alone, proceed
 
@@ -106,6 +106,7 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
         if wanted[key] != value:
             text = f"runtime.{key} must stay {value}, since results depend on it, got {wanted[key]}; start a new run"
             raise Refused(text)
+    check_unchanged(directory, config)
     with directory.locked():
         info = directory.read_info()
         if info.complete:

@@ -55,7 +55,9 @@ def load_network(model: Model, dtype: str, content: bytes) -> tuple[Forecaster, 
         stored = {name.removeprefix("network."): value for name, value in tensors.items()}
         check_fit(stored, network)
     except ValueError as error:
-        raise Refused(f"model.safetensors is damaged, or not of this configuration ({error}); restore it") from None
+        raise Refused(
+            f"model.safetensors is damaged, or not of this configuration ({in_short(error)}); restore it"
+        ) from None
     # Not the stored tensors themselves: sums may round by where in memory they begin.
     network.load_state_dict({name: value.clone() for name, value in stored.items()}, assign=True)
     return network.eval(), scaler

@@ -50,8 +50,10 @@ class TrainedModel:
             device: Where it forecasts.
 
         Raises:
-            Refused: If the weights can't be used.
+            Refused: If the configuration is not complete, or the weights can't be used.
         """
+        if None in (config.forecast.horizon, config.training.washout):
+            raise Refused("config.yaml must hold forecast.horizon and training.washout, got null; restore it")
         network, scaler = load_network(config.model, config.runtime.dtype, weights)
         if len(scaler.mean) != len(config.dataset.channels):
             problem = f"must be of {len(config.dataset.channels)} channels, got {len(scaler.mean)}"

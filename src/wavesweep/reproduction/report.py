@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from wavesweep.base.errors import printable
 from wavesweep.reproduction.comparison import Comparison, differences, final_metrics, is_damaged
 from wavesweep.reproduction.stored import StoredRun
 
@@ -65,7 +66,7 @@ def _rounded(value: float | None) -> str:
 def _shown(value: object) -> str:
     """Write a value in full, but a digest in a few digits."""
     text = MISSING if value is None else repr(value) if isinstance(value, float) else str(value)
-    return text[:12] if len(text) >= 40 and text.isalnum() else text
+    return text[:12] if len(text) >= 40 and text.isalnum() else printable(text).replace("\n", "\\n")
 
 
 def _table(*rows: Sequence[object]) -> list[str]:

@@ -13,7 +13,7 @@ from wavesweep.base.files import MOST_BYTES
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.groups import groups
 from wavesweep.runs.directory import MOST_WEIGHTS, PARENT, RunDirectory
-from wavesweep.runs.finding import read_stored, runs_below_outputs
+from wavesweep.runs.finding import check_unchanged, read_stored, runs_below_outputs
 from wavesweep.tracking.answers import bounded, repository
 from wavesweep.tracking.store import find_record, refusing
 
@@ -80,7 +80,7 @@ def from_directory(directory: RunDirectory) -> StoredRun:
         Refused: If it can't be read.
     """
     info, scores = directory.read_info(), directory.read_scores()
-    return StoredRun(
+    stored = StoredRun(
         place=str(relative(directory.path)),
         status=info.status,
         choices=info.choices,
@@ -89,6 +89,8 @@ def from_directory(directory: RunDirectory) -> StoredRun:
         records={epoch: {key: x for key, x in row.items() if not isnan(x)} for epoch, row in scores.items()},
         **_files(directory),
     )
+    check_unchanged(directory, stored.config)
+    return stored
 
 
 def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:

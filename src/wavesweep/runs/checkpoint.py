@@ -109,6 +109,8 @@ def restore(directory: RunDirectory, trainer: Trainer, checkpoint: Checkpoint) -
     """
     try:
         training, kept = checkpoint["training"], Kept(**checkpoint["kept"])
+        if not isinstance(training, dict):
+            raise TypeError("its training must be a group of keys")
         for weights in (training["network"], kept.weights):
             check_fit(weights, trainer.network)
         if not 0 <= kept.epoch <= training["epoch"] <= trainer.epochs:

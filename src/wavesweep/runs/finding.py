@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from wavesweep.base.errors import Refused
+from wavesweep.base.errors import Refused, first_of
 from wavesweep.base.files import fresh_name, leaves, read_yaml
-from wavesweep.config.config import Config, dump, flatten, parse
+from wavesweep.config.config import Config, digest, dump, flatten, parse
 from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
 
 
@@ -61,6 +61,16 @@ def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> 
     )
 
 
+def check_unchanged(directory: RunDirectory, config: Config) -> None:
+    """Make sure that a stored configuration is the one with which the run began, where its run.json tells.
+
+    Raises:
+        Refused: If it is another.
+    """
+    if directory.info.exists() and directory.read_info().config_digest not in ("", digest(config)):
+        raise Refused(f"{directory.config} was changed since the run began; undo that, or start a new run")
+
+
 def read_stored(path: Path, instead: Mapping[str, Any]) -> Config:
     """Read a stored configuration: plain values, which choose among known parts and can't run code.
 
@@ -86,5 +96,4 @@ def read_stored(path: Path, instead: Mapping[str, Any]) -> Config:
     try:
         return parse(values)
     except Refused as error:
-        problem, *more = str(error).splitlines()
-        raise Refused(f"{path}: {problem}{f' (and {len(more)} more)' if more else ''}") from None
+        raise Refused(f"{path}: {first_of(error)}") from None

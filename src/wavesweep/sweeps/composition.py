@@ -163,10 +163,7 @@ def from_files(sweep: SweepDirectory, plan: Plan, config: DictConfig, local: tup
         if stored is None:
             raise Refused(f"{sweep.plan} is damaged (it has no configuration of {shown(' '.join(choice))}); restore it")
         path = within(sweep.path, f"{sweep.configs.name}/{stored.file}")
-        try:
-            values = read_yaml(path)
-        except OSError as error:
-            raise Refused(f"{path} can't be read ({error.strerror}); restore it") from None
+        values = read_yaml(path)
         if found := {one for leaf in leaves(values) for one in _strangers(str(leaf))} or {"hydra"} & values.keys():
             raise Refused(f"{path} must hold plain values, got {shown(found.pop())}; restore it")
         try:

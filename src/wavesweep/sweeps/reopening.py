@@ -3,9 +3,11 @@
 import logging
 from dataclasses import replace
 
-from omegaconf import OmegaConf
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from wavesweep.base.errors import Refused
+from wavesweep.base.errors import Refused, first_of, in_short
 from wavesweep.search.growth import grow
 from wavesweep.search.plan import Plan
 from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, from_files
@@ -30,8 +32,7 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
     check_subdir(plan)
     dimensions, local = split(sweep, arguments)
     stored = from_files(directory, plan, sweep.config, sweep.task.local)
-    config = Prepared(plan, stored, [], []).configs()[0]
-    sweep.task.check(config)
+    config = _check_first(sweep, Prepared(plan, stored, [], []))
     options, typed = sweep.options, _typed(sweep)
     for key in ("pruner", "sampler", "seed"):
         if key in typed and getattr(options, key) != getattr(plan, key):
@@ -54,6 +55,20 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
         fresh = by_hydra(sweep.config, sweep.context.config_loader, local)
         composer = Composer(set(plan.groups), lambda choice: (fresh if choice in new else stored.load)(choice))
     return Prepared(grown, composer, of_workers(dimensions, local), new)
+
+
+def _check_first(sweep: Sweep, prepared: Prepared) -> DictConfig:
+    """Return the configuration of a job, or raise Refused if what is stored makes none."""
+    where = sweep.directory.configs
+    try:
+        config = prepared.configs()[0]
+    except (HydraException, OmegaConfBaseException) as error:
+        raise Refused(f"{where} is damaged ({in_short(error)}); restore it") from None
+    try:
+        sweep.task.check(config)
+    except Refused as error:
+        raise Refused(f"{where}: {first_of(error)}") from None
+    return config
 
 
 def _typed(sweep: Sweep) -> set[str]:

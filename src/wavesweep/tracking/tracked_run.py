@@ -19,6 +19,7 @@ from wavesweep.config.replicates import config_hash
 from wavesweep.data.splits import describe
 from wavesweep.runs.description import configuration, description
 from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.finding import check_unchanged
 from wavesweep.runs.fingerprints import environment, local_changes
 from wavesweep.runs.info import RunInfo, Status
 from wavesweep.runs.preparation import Prepared, prepare
@@ -104,6 +105,7 @@ def continue_or_execute(prepared: Prepared, directory: RunDirectory, info: RunIn
         if directory.read_config() | {"tracking": None} != dump(prepared.config) | {"tracking": None}:
             place = relative(directory.path)
             raise Refused(f"{place} holds another job's run; let hydra.sweep.subdir tell jobs apart")
+        check_unchanged(directory, prepared.config)
         info = directory.read_info()
         if not info.complete:
             return proceed(prepared, directory, listen).result.objective
@@ -119,12 +121,12 @@ def proceed(prepared: Prepared, directory: RunDirectory, listen: "Listener") -> 
     """Go on with a run that was interrupted or failed, from its checkpoint; whoever calls holds its lock.
 
     Args:
-        prepared: What the run stored, prepared again.
+        prepared: What the run stored, unchanged since it began, prepared again.
         directory: Of the run.
         listen: Is told of each record.
 
     Raises:
-        Refused: If configuration, data, or the checkpoint's format is not what it was.
+        Refused: If the data, or the checkpoint's format, is not what it was.
         Interrupted: If a signal came; the run can be resumed.
     """
     _get_ready(prepared.config)
@@ -132,8 +134,6 @@ def proceed(prepared: Prepared, directory: RunDirectory, listen: "Listener") -> 
 
     directory.remove_parts()
     info = directory.read_info()
-    if info.config_digest not in ("", digest(prepared.config)):
-        raise Refused(f"{directory.config} was changed since the run began; undo that, or start a new run")
     then, now = ([part["digest"] for part in parts] for parts in (info.inputs, describe(prepared.data)))
     if then and then != now:
         raise Refused(f"{directory.path} was begun on other data ({', '.join(then)}), got {', '.join(now)}; start anew")
