@@ -165,7 +165,7 @@ class TestRun:
 
     def test_a_directory_takes_one(self, run: ws.Run, place: Path) -> None:
         before = on_disk(run.path)
-        with pytest.raises(ws.Refused, match="holds a run or a sweep already"):
+        with pytest.raises(ws.Refused, match="must be new or empty"):
             run_in(place, *QUICK, directory=run.path)
         assert on_disk(run.path) == before
 

@@ -83,9 +83,10 @@ def test_what_is_half_written_takes_no_name_that_is_there(tmp_path: Path, monkey
 
 
 def test_only_our_own_temporary_files_are_removed(tmp_path: Path) -> None:
-    (tmp_path / "below").mkdir()
+    for folder in ("below", ".folder.01234567.part"):
+        (tmp_path / folder).mkdir()
     theirs = ["thesis.part", ".part", ".a.part", ".a.0123456.part", ".a.0123456x.part", "a.01234567.part"]
     for name in (*theirs, ".run.json.01234567.part", "below/.x.png.89abcdef.part"):
         (tmp_path / name).touch()
-    remove_parts(tmp_path)
+    remove_parts(tmp_path.rglob("*"))
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == sorted(theirs)

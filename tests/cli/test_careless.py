@@ -13,6 +13,7 @@ HOME = (
     ("leaderboard.csv", "mine\n"),
     ("thesis.part", "chapter"),
     ("results/notes.txt", "notes"),
+    ("run.json", "{}"),
     ("empty/", ""),
 )
 """What a user's directory may hold."""
@@ -21,53 +22,69 @@ LSTM = "kind: lstm\nhidden_sizes: [5]\n"
 OWN = (("own/model/small.yaml", LSTM),)
 ODD = (("own/experiment/odd.yaml", "# @package _global_\n5: 6\n"),)
 ABOVE = "can't be a run's or sweep's own directory: all others lie below it; name a new one"
-TAKEN = "must be new or empty, got {} entries such as {}; name another"
-SAME = "own/model/small.yaml has the name of an option of this package, which would be taken; rename it"
+TAKEN = "must be new or empty, got {} files or folders, as {}; name another"
+INSIDE = "must name a place within the run's own directory"
+SAME = "own/{} has the name of a file of this package, which would be taken; rename it"
+SMALLER = SAME.format("model/small.yaml")
 ALONE = "is for a sweep; add -m, or leave it out"
 COMMANDS = "diff, forecast, reproduce, resume, summary, sync, ui"
 
 PLACES = [
     *(
-        Case(f"{flags}={place}", f"{place} {said}", HOME)
-        for flags in ("hydra.run.dir", "-m hydra.sweep.dir", "-m hydra/sweeper=basic hydra.sweep.dir")
+        Case(f"hydra.run.dir={place}", f"{place} {said}", HOME)
         for place, said in (
             (".", ABOVE),
-            ("..", ABOVE),
             ("outputs", ABOVE),
+            ("outputs/runs", ABOVE),
+            ("outputs/sweeps", ABOVE),
+            ("outputs/mlartifacts", ABOVE),
             ("configs", TAKEN.format(1, "0.yaml")),
             ("results", TAKEN.format(1, "notes.txt")),
         )
     ),
     *(
-        Case(f"{flags}={place}/x", f"{place}/x must not lie within {what} (PLACE/{place}); name another", files)
-        for flags in ("hydra.run.dir", "-m hydra.sweep.dir")
-        for place, files in (
-            ("outputs/runs/mine", RUN),
-            ("outputs/sweeps/mine", SWEEP),
-            ("outputs/mlartifacts", ()),
-        )
-        for what in ["another run, sweep or MLflow's files"]
+        Case(f"-m {sweeper} hydra.sweep.dir={place}", f"{place} {said}", HOME)
+        for sweeper in ("hydra/sweeper=wavesweep", "hydra/sweeper=basic")
+        for place, said in ((".", ABOVE), ("outputs/sweeps", ABOVE), ("results", TAKEN.format(1, "notes.txt")))
     ),
-    Case("hydra.run.dir=outputs/sweeps/mine/5", "outputs/sweeps/mine/5 must not lie within another run, sweep or "
-         "MLflow's files (PLACE/outputs/sweeps/mine); name another", SWEEP),
-    Case("hydra.run.dir=results/new hydra.output_subdir=../..", "../.. must name a place within results/new"),
-    Case("hydra.run.dir=results/new hydra.job.name=../../thesis",
-         "../../thesis.log must name a place within results/new"),
+    *(
+        Case(f"{typed}={around}/x", f"{around}/x must not lie within another run, sweep or MLflow's files "
+             f"(PLACE/{around}); name another", files)
+        for typed, around, files in (
+            ("hydra.run.dir", "outputs/runs/mine", RUN),
+            ("hydra.run.dir", "outputs/sweeps/mine", SWEEP),
+            ("hydra.run.dir", "outputs/mlartifacts", ()),
+            ("-m hydra.sweep.dir", "outputs/runs/mine", RUN),
+            ("-m hydra.sweep.dir", "outputs/sweeps/mine", SWEEP),
+        )
+    ),
+    *(
+        Case(f"{typed}={name}", f"{key} {INSIDE}, got {name}; leave it out", HOME)
+        for typed, key in (
+            ("hydra.output_subdir", "hydra.output_subdir"),
+            ("hydra.job.name", "hydra.job.name"),
+            ("-m hydra/sweeper=basic hydra.sweep.subdir", "hydra.sweep.subdir"),
+        )
+        for name in ("../results", "/results")
+    ),
 ]  # fmt: skip
 
 IGNORED = [
-    *(Case(f"--config-dir own {typed}", SAME, OWN) for typed in ("model=small", "-m model=small,tiny", "--cfg job")),
-    Case("hydra.searchpath=[file://PLACE/own]", f"PLACE/{SAME}", OWN),
-    Case("-m hydra.searchpath=[file://PLACE/own] seed=0,1", f"PLACE/{SAME}", OWN),
+    *(Case(f"--config-dir own {typed}", SMALLER, OWN) for typed in ("model=small", "-m model=small,tiny", "--cfg job")),
+    Case("hydra.searchpath=[file://PLACE/own]", f"PLACE/{SMALLER}", OWN),
+    Case("-m hydra.searchpath=[file://PLACE/own] seed=0,1", f"PLACE/{SMALLER}", OWN),
     Case("--cfg job hydra.searchpath=[file://PLACE/none]",
          "hydra.searchpath must name directories, got PLACE/none, which is not there; leave it out"),
-    Case("--config-dir own experiment=odd", "5 Keys should be strings, got 5", ODD),
-    Case("-m --config-dir own experiment=odd seed=0,1", "5 Keys should be strings, got 5", ODD),
+    Case("--config-dir own experiment=odd", "5 must be text, as all keys are; leave it out", ODD),
+    Case("-m --config-dir own experiment=odd seed=0,1", "5 must be text, as all keys are; leave it out", ODD),
     *(
         Case(text, f"{text} {ALONE}")
-        for text in ("hydra.sweeper.n_trials=3", "hydra.sweep.dir=x", "hydra/launcher=basic", "hydra/sweeper=basic",
+        for text in ("hydra.sweeper.n_trials=3", "hydra.sweeper={n_trials:3}",
+                     "hydra.sweep.dir=x", "hydra/launcher=basic", "hydra/sweeper=basic",
                      "hydra.launcher.n_jobs=2")
     ),
+    Case("hydra.mode=RUN hydra.sweeper.n_trials=3", f"hydra.sweeper.n_trials=3 {ALONE}"),
+    Case("--config-dir own --config-name config", SAME.format("config.yaml"), (("own/config.yaml", "seed: 7"),)),
     Case("-m hydra.run.dir=x", "hydra.run.dir=x is for a single run; hydra.sweep.dir names the directory of a sweep"),
     Case("-m model=smal,tiny", "model=smal is not an option; did you mean small?"),
     Case("finish", f"finish is neither KEY=VALUE nor a command; choose from {COMMANDS}"),
@@ -87,6 +104,7 @@ STORES = [
 ]
 
 
+@pytest.mark.slow
 def test_a_home_is_as_it_was_but_for_outputs(wavesweep: Command, tmp_path: Path) -> None:
     for name, text in (*HOME, ("mlflow.db", "mine"), ("mlruns/0/meta.yaml", "mine"), ("model/small.yaml", LSTM)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -106,8 +124,9 @@ def test_it_is_refused_and_all_stays_as_it_was(tmp_path: Path, case: Case) -> No
     check(case, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["what?", "w%41?d", "${oc.env:HOME}"])
-@pytest.mark.parametrize("typed", ["seed=1", "-m seed=0,1", "sync", "resume"])
+@pytest.mark.parametrize(
+    ("name", "typed"), [("what?", "seed=1"), ("w%41?d", "sync"), ("${oc.env:HOME}", "-m seed=0,1")]
+)
 def test_a_working_directory_with_a_name_that_others_read_otherwise(tmp_path: Path, name: str, typed: str) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name / "outputs").mkdir()
@@ -117,3 +136,10 @@ def test_a_working_directory_with_a_name_that_others_read_otherwise(tmp_path: Pa
     assert said in line
     assert done.returncode == 2
     assert [path.name for path in tmp_path.rglob("*")] == [name, "outputs"]
+
+
+def test_what_can_be_told_from_the_mode_that_hydra_chose(wavesweep: Command) -> None:
+    done = wavesweep("++hydra.mode=MULTIRUN", *SMALL, "seed=0,1", "hydra.sweeper.dry_run=true")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = wavesweep("--cfg", "job", "hydra.sweeper.n_trials=3")
+    assert (done.returncode, done.stderr) == (0, "")

@@ -178,7 +178,7 @@ def test_a_directory_takes_one_run(wavesweep: Command) -> None:
     again = wavesweep(*QUICK, "hydra.run.dir=here")
     assert again.returncode == 2
     assert again.stderr.count("\n") == 1
-    assert "here holds a run or a sweep already" in again.stderr
+    assert "here must be new or empty" in again.stderr
 
 
 def test_what_is_ignored_is_said(wavesweep: Command) -> None:

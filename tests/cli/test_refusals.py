@@ -191,7 +191,7 @@ FILES = [
     Case("--config-dir . dataset=own", "dataset must be a group of keys, got [3]", (("dataset/own.yaml", "- 3\n"),)),
     Case(
         "--config-dir . dataset=own",
-        "dataset.2.5 Keys should be strings, got 2.5",
+        "dataset.2.5 must be text, as all keys are; leave it out",
         (("dataset/own.yaml", "defaults: [sine]\n2.5: 3\n"),),
     ),
     Case(

@@ -224,7 +224,7 @@ CASES = [
     Case("brackets", writing("config.yaml", "[" * 100_000), NO_CONFIG),
     Case("nested rows", writing("config.yaml", "- " * 50_000), "at most 32 groups and lists", ("resume", *FIND)),
     Case("a key that is a number", configured(**{"5": 6}), "is not a key", RESUME),
-    Case("a key that is none", adding("config.yaml", "5: 6\n"), "5 Keys should be strings, got 5", ("resume", "sync")),
+    Case("a key that is none", adding("config.yaml", "5: 6\n"), "5 must be text, as all keys are", ("resume", "sync")),
     Case("a date", adding("config.yaml", "x: 2020-01-01\n"), f"{PLAIN} a date", RESUME),
     Case("bytes", configured(seed=b"abc"), f"{PLAIN} the tag", RESUME),
     Case("a long number", adding("config.yaml", f"x: 0x{'f' * 900}\n"), "must be less than 2^64", ("sync", *FIND)),

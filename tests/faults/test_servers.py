@@ -321,7 +321,10 @@ def test_a_server_that_drips_does_not_hold_up_a_signal(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("behaviour", ["drip", "nonsense"])
-@pytest.mark.parametrize(("where", "after"), [("", 0), ("", 1), ("metrics/get-history", 0), ("mlflow-artifacts", 0)])
+@pytest.mark.parametrize(
+    ("where", "after"),
+    [("", 0), ("", 1), ("metrics/get-history", 0), ("mlflow-artifacts", 0), ("artifacts/config.yaml", 0)],
+)
 def test_a_run_that_cannot_be_read_from_a_server_is_refused_within_seconds(
     behaviour: str, where: str, after: int, server: str, proxy: Proxy, tmp_path: Path
 ) -> None:

@@ -21,8 +21,8 @@ MOST_DEPTH = 32  # of groups and lists within each other
 MOST_DIGITS = 1000
 MOST_CHARACTERS = 255  # of a name
 LOG = "wavesweep.log"
-RECORDS = ("run.json", "parent.json", "sweep.json")
-"""The files by which a directory is known as a run's or a sweep's."""
+RUN, PARENT, SWEEP = RECORDS = ("run.json", "parent.json", "sweep.json")
+"""The files by which a directory is known: a run's, and a sweep's as the parent of its runs and as what is to do."""
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 
 
@@ -74,21 +74,22 @@ def check_plain(place: Path, names: Iterable[str]) -> None:
 
 
 def check_free(place: Path) -> None:
-    """Make sure that a new run or sweep takes no directory that holds something, and none where it would be in the way.
+    """Make sure that a new run or sweep gets a directory without anything of others, and is in the way of none.
 
     Raises:
-        Refused: If it does.
+        Refused: If it isn't so.
     """
     real, outputs = place.resolve(), Path("outputs").resolve()
-    if outputs.is_relative_to(real):
+    if any((outputs / name).is_relative_to(real) for name in ("runs", "sweeps", "mlartifacts")):
         raise Refused(f"{place} can't be a run's or sweep's own directory: all others lie below it; name a new one")
-    if any((real / name).exists() for name in RECORDS):
-        raise Refused(f"{place} holds a run or a sweep already; choose another directory")
     for around in real.parents:
+        if Path.cwd().is_relative_to(around):  # what stands so far above is in nobody's way
+            break
         if around.name == "mlartifacts" or any((around / name).exists() for name in RECORDS):
             raise Refused(f"{place} must not lie within another run, sweep or MLflow's files ({around}); name another")
-    if strange := sorted(set(os.listdir(real)) - {LOG, ".lock"}) if real.exists() else []:  # noqa: PTH208
-        raise Refused(f"{place} must be new or empty, got {len(strange)} entries such as {strange[0]}; name another")
+    found = set(os.listdir(real)) - {LOG, ".lock"} if real.exists() else ()  # noqa: PTH208  what Hydra and locks leave
+    if found:
+        raise Refused(f"{place} must be new or empty, got {len(found)} files or folders, as {min(found)}; name another")
 
 
 def within(place: Path, name: str) -> Path:
@@ -144,18 +145,18 @@ def write_synced(path: Path, content: bytes) -> Path:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        except OSError:
+        except BaseException:
             with suppress(OSError):
                 temporary.unlink()  # on a full disk, it would take the room of what comes next
             raise
     return temporary
 
 
-def remove_parts(place: Path) -> None:
-    """Remove the temporary files that a process left which was killed as it wrote to a directory, or below."""
-    for path in place.rglob(".*.part"):
-        if _PART.fullmatch(path.name):
-            path.unlink()
+def remove_parts(found: Iterable[Path]) -> None:
+    """Remove those of some paths that are temporary files, left by a process that was killed as it wrote."""
+    for path in found:
+        if _PART.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def sync_directory(path: Path) -> None:

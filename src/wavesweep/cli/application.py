@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.exit_codes import SEVERITY
-from wavesweep.base.files import check_free, within
+from wavesweep.base.files import check_free
 from wavesweep.base.redaction import NO_PASSWORDS, without_password
 from wavesweep.base.signals import check
 from wavesweep.cli.arguments import check_kinds, check_mode, check_passwords, read_flags, refuse
@@ -73,12 +73,9 @@ def run_hydra(arguments: list[str], config_name: str = "config", based_on: str =
         check_passwords(arguments)
         flags = read_flags(arguments)
         check_kinds(flags.overrides)
-        if not (flags.cfg or flags.info or flags.help or flags.hydra_help):
-            multirun = flags.multirun or any(text.startswith("hydra.mode=") for text in flags.overrides)
-            check_mode(flags.overrides, multirun=multirun)
         _check_folders([flags.config_dir, flags.config_path])
         if flags.config_dir:
-            check_names(Path(flags.config_dir))
+            check_names(Path(flags.config_dir), flags.config_name)
         warnings.filterwarnings("error", "provider=.* is not available")  # or Hydra would go on without the folder
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)()
     except Refused as error:
@@ -105,6 +102,8 @@ class Guard(Callback):
         """Exit with code 2 if a single run is going to be refused."""
         with _refusing():
             parsed = typed(config)
+            check_mode(config.hydra.overrides.hydra, multirun=False)
+            _check_options(config)
             _check_place(config, "hydra.run.dir")
             check_free(Path(config.hydra.run.dir))
             from wavesweep.cli.task import check_alone  # imports numpy, which a wrong key need not wait for
@@ -114,9 +113,13 @@ class Guard(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Exit with code 2 where a sweep can't be written, or its configuration would store a password."""
         with _refusing():
+            check_mode(config.hydra.overrides.hydra, multirun=True)
+            _check_options(config)
             _check_place(config, "hydra.sweep.dir")
             if config.hydra.runtime.choices["hydra/sweeper"] != "wavesweep":  # which looks by itself
                 check_free(Path(config.hydra.sweep.dir))
+                subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[call-overload]
+                _check_inside("hydra.sweep.subdir", str(subdir))
             text = OmegaConf.to_yaml(config)
             if without_password(text) != text:
                 raise Refused(f"the configuration of a sweep {NO_PASSWORDS}")
@@ -135,20 +138,29 @@ def _refusing() -> Iterator[None]:
         pass  # the job will meet it again, and say so better than Hydra's warning
 
 
-def _check_place(config: DictConfig, key: str) -> None:
-    """Refuse a directory that can't be made or written."""
+def _check_options(config: DictConfig) -> None:
+    """Refuse options of Hydra's by which files would be sought or written elsewhere than it seems."""
     if config.hydra.job.chdir:
         raise Refused("hydra.job.chdir must be false, since outputs/ and tracking.uri are seen from here, got true")
+    _check_inside("hydra.output_subdir", config.hydra.output_subdir or "")
+    _check_inside("hydra.job.name", config.hydra.job.name)
+    folders = [Path(source.path) for source in config.hydra.runtime.config_sources if source.schema == "file"]
+    if conf_dir() in folders:  # else --config-path replaced them all
+        for folder in folders:
+            check_names(folder)
+
+
+def _check_inside(key: str, name: str) -> None:
+    """Refuse the name of a file or a folder that would not lie in the run's or sweep's own directory."""
+    if ".." in Path(name).parts or Path(name).is_absolute():
+        raise Refused(f"{key} must name a place within the run's own directory, got {name}; leave it out")
+
+
+def _check_place(config: DictConfig, key: str) -> None:
+    """Refuse a directory that can't be made or written."""
     place = OmegaConf.select(config, key)
     if not place:
         raise Refused(f"{key} must not be empty, got nothing; leave it out, or name a directory")
-    sources = config.hydra.runtime.config_sources
-    for source in sources if conf_dir() in {Path(one.path) for one in sources} else []:  # of hydra.searchpath, too
-        if source.schema == "file":
-            check_names(Path(source.path))
-    node = OmegaConf.to_container(config.hydra, resolve=False)
-    for name in (node["output_subdir"] or "", f"{node['job']['name']}.log"):  # type: ignore[index, call-overload]
-        within(Path(place), name)
     there = next(path for path in (Path(place), *Path(place).absolute().parents) if path.exists())
     if not there.is_dir():
         raise Refused(f"{place} can't be made: {there} is a file; move it away, or choose another {key}")

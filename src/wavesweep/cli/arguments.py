@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 from typing import NoReturn
 
 from wavesweep.base.errors import Refused, suggestion
@@ -130,14 +131,14 @@ def read_flags(arguments: list[str]) -> Namespace:
     return parser.parse_args(arguments)
 
 
-def check_mode(overrides: list[str], *, multirun: bool) -> None:
-    """Refuse overrides that would be ignored: of sweeps, where one run begins, and the other way round."""
-    sweeps = ("hydra.sweep.", "hydra.sweeper.", "hydra/sweeper", "hydra.launcher.", "hydra/launcher")
+def check_mode(overrides: Iterable[str], *, multirun: bool) -> None:
+    """Refuse overrides of Hydra's that would be ignored: of sweeps, where one run begins, and the other way round."""
+    sweeps = ("hydra.sweep", "hydra/sweep", "hydra.launcher", "hydra/launcher")
     for text in overrides:
         key = text.lstrip("+~")
         if not multirun and key.startswith(sweeps):
             raise Refused(f"{text} is for a sweep; add -m, or leave it out")
-        if multirun and key.startswith("hydra.run."):
+        if multirun and key.startswith(("hydra.run.", "hydra.run=")):
             raise Refused(f"{text} is for a single run; hydra.sweep.dir names the directory of a sweep")
 
 

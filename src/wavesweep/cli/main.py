@@ -55,9 +55,11 @@ def _check_output(output: Output) -> int:
 def _dispatch() -> int:
     """Do what the command line says; return the exit code."""
     try:
-        _check_place()
-    except Refused as error:
-        return refuse(str(error))
+        place = str(Path.cwd())
+    except OSError:
+        return refuse("the working directory is gone; change into one that is there")
+    if "${" in place:
+        return refuse(f"{place} can't be the working directory, since Hydra takes ${{ for a reference; rename it")
     # Imports make many objects and little garbage: looking for it as often as by default takes a fifth of a short run.
     gc.set_threshold(100_000, 50, 100)
     match sys.argv[1:]:
@@ -75,16 +77,6 @@ def _dispatch() -> int:
             return refuse(f"{word} is neither KEY=VALUE nor a command; {suggestion(word, COMMANDS)}")
         case arguments:
             return _run_hydra(arguments)
-
-
-def _check_place() -> None:
-    """Refuse a working directory in which nothing can be done."""
-    try:
-        place = Path.cwd()
-    except OSError:
-        raise Refused("the working directory is gone; change into one that is there") from None
-    if "${" in str(place):
-        raise Refused(f"{place} can't be the working directory: Hydra takes ${{ for a reference; rename it")
 
 
 def _run_hydra(arguments: list[str]) -> int:

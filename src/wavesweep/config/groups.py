@@ -27,18 +27,23 @@ def options(group: str) -> list[str]:
     return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.yaml"))
 
 
-def check_names(folder: Path) -> None:
-    """Refuse a folder of the user's with an option that has the name of one of ours: Hydra would take ours.
+def check_names(folder: Path, config_name: str | None = None) -> None:
+    """Refuse a folder of the user's with a file that has the name of one of ours: Hydra would take ours.
+
+    Args:
+        folder: Of options.
+        config_name: What is to be run, if that is not the default.
 
     Raises:
         Refused: With the first one.
     """
     if folder.resolve() == conf_dir().resolve():
         return
-    for group in groups():
-        for option in options(group):
-            if (own := folder / group / f"{option}.yaml").exists():
-                raise Refused(f"{own} has the name of an option of this package, which would be taken; rename it")
+    names = [f"{group}/{option}.yaml" for group in groups() for option in options(group)]
+    names += [f"{config_name.removesuffix('.yaml')}.yaml"] if config_name else []
+    for name in names:
+        if (folder / name).exists() and (conf_dir() / name).exists():
+            raise Refused(f"{folder / name} has the name of a file of this package, which would be taken; rename it")
 
 
 def read_option(group: str, option: str) -> dict[str, Any]:

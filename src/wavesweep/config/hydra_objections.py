@@ -45,7 +45,8 @@ def explain(error: Exception, arguments: list[str]) -> str:
     if isinstance(error, MissingConfigException) and "/" in str(error.missing_cfg_file):
         return _missing_option(str(error.missing_cfg_file), error.options or [], arguments)
     if isinstance(error, OSError) and error.filename:
-        return in_one_line(error, "name another" if isinstance(error, FileNotFoundError) else "choose another place")
+        said = in_one_line(error)
+        return said if ";" in said else f"{said}; name another"
     if isinstance(error, YAMLError):
         return _broken_yaml(error)
     if isinstance(error, UnicodeDecodeError):

@@ -71,6 +71,8 @@ def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
     key = ".".join(names)
     if kind == "extra_forbidden":
         return f"{key} is not a key of this configuration; {suggestion(names[-1], around.model_fields, names[:-1])}"
+    if kind == "invalid_key":
+        return f"{key} must be text, as all keys are; leave it out"
     if kind == "missing" and isinstance(details["loc"][-1], int):
         return f"{key.partition('[')[0]} must have {len(get_args(annotation))} entries, got {shown(value)}"
     if kind == "missing":

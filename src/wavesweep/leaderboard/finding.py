@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from wavesweep.base.errors import Refused
+from wavesweep.base.files import SWEEP
 from wavesweep.runs.finding import folders
-from wavesweep.sweeps.store import SWEEP, SweepDirectory
+from wavesweep.sweeps.store import SweepDirectory
 
 
 def find_sweep(place: str) -> SweepDirectory | None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from wavesweep.base import names
 from wavesweep.base.errors import Refused, relative
-from wavesweep.base.files import MOST_BYTES
+from wavesweep.base.files import MOST_BYTES, PARENT
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.groups import groups
-from wavesweep.runs.directory import MOST_WEIGHTS, PARENT, RunDirectory
+from wavesweep.runs.directory import MOST_WEIGHTS, RunDirectory
 from wavesweep.runs.finding import check_unchanged, read_stored, runs_below_outputs
 from wavesweep.tracking.answers import bounded, repository
 from wavesweep.tracking.store import find_record, refusing
@@ -114,7 +114,8 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
             for artifact in bounded(there.list_artifacts):
                 size = artifact.file_size or 0
                 if size <= limits.get(artifact.path, -1):
-                    bounded(there.download_artifacts, artifact.path, folder, num_bytes=size)
+                    # download_artifacts has threads of its own, which Python would wait for in the end
+                    bounded(there._download_file, artifact.path, f"{folder}/{artifact.path}", num_bytes=size)
         if not directory.config.exists():
             raise Refused(f"run {run_id} has no config.yaml among its artifacts, as sweeps haven't; name another run")
         return StoredRun(

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST_RECORDS, MOST_WEIGHTS = 1 << 28, 1 << 32  # bytes
-PARENT = "parent.json"  # in a sweep's directory: what is known of it as the parent of its runs
 
 
 class InUse(Refused):
@@ -36,7 +35,7 @@ class RunDirectory:
         self.config = path / "config.yaml"
         self.composed = path / "composed.yaml"  # the configuration before anything was filled in
         self.changes = path / "local_changes.patch"  # from the commit to the code that ran
-        self.info = path / "run.json"
+        self.info = path / files.RUN
         self.metrics = path / "metrics.jsonl"
         self.weights = path / "model.safetensors"
         self.checkpoint = path / "checkpoint.pt"
@@ -210,7 +209,7 @@ class RunDirectory:
 
     def remove_parts(self) -> None:
         """Remove what a killed process left half written."""
-        files.remove_parts(self.path)
+        files.remove_parts(self.path.rglob(".*"))
 
     def figure(self, name: str) -> Path:
         """Return the path of a picture, in a folder that exists."""
@@ -229,7 +228,7 @@ class SweepRecord(RunDirectory):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.info = path / PARENT
+        self.info = path / files.PARENT
         self._artifacts = (path / "multirun.yaml", path / "leaderboard.csv", self.plots)
         self._own += [self.info.name, *(file.name for file in self._artifacts)]
 
@@ -245,4 +244,4 @@ class SweepRecord(RunDirectory):
 
     def remove_parts(self) -> None:
         """Leave those of its runs alone, which may have outlived it."""
-        files.remove_parts(self.plots)
+        files.remove_parts([*self.path.glob(".*"), *self.plots.glob(".*")])

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from wavesweep.base.errors import Refused, first_of
-from wavesweep.base.files import fresh_name, leaves, read_yaml
+from wavesweep.base.files import PARENT, RUN, fresh_name, leaves, read_yaml
 from wavesweep.config.config import Config, digest, dump, flatten, parse
-from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
+from wavesweep.runs.directory import RunDirectory, SweepRecord
 
 
 def find_runs(place: Path) -> list[RunDirectory]:
@@ -19,7 +19,7 @@ def find_runs(place: Path) -> list[RunDirectory]:
     """
     if not place.is_dir():
         raise Refused(f"{place} must be a run's directory, or one that holds runs, but is not there; name another")
-    kinds = {"run.json": RunDirectory, PARENT: SweepRecord}
+    kinds = {RUN: RunDirectory, PARENT: SweepRecord}
     return [kind(folder) for folder, files in folders(place) for name, kind in kinds.items() if name in files]
 
 
@@ -37,7 +37,7 @@ def folders(place: Path) -> Iterator[tuple[Path, list[str]]]:
     """Walk through folders, each with its files; not into runs, nor into MLflow's copies of them."""
     for folder, below, files in os.walk(place):
         below.sort()
-        if "run.json" in files:
+        if RUN in files:
             below.clear()
         elif "mlartifacts" in below:
             below.remove("mlartifacts")

@@ -13,12 +13,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from wavesweep.base.errors import Refused, in_short
-from wavesweep.base.files import check_plain, read_small, within, write_atomically
+from wavesweep.base.files import SWEEP, check_plain, read_small, remove_parts, within, write_atomically
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension
 from wavesweep.search.trials import Trial, is_seed
 
-SWEEP = "sweep.json"  # in a sweep's directory: what it is to do
 MOST_BYTES = 1 << 24  # of a plan, which may list thousands of jobs
 SECONDS_FOR_A_LOOK = 1.0  # for which a worker may hold the sweep's lock, to see whether it is free
 
@@ -57,6 +56,10 @@ class SweepDirectory:
                 return False
         except Refused:
             return True
+
+    def remove_parts(self) -> None:
+        """Remove what a killed sweep left half written; of trials, a worker that outlived it may still write."""
+        remove_parts(path for folder in (self.path, self.configs, self.plots) for path in folder.glob(".*"))
 
     def write_plan(self, plan: Plan) -> None:
         """Write the plan; from then on the sweep can be resumed."""

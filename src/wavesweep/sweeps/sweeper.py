@@ -16,7 +16,7 @@ from hydra.plugins.launcher import Launcher
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused, in_one_line
-from wavesweep.base.files import check_free, remove_parts
+from wavesweep.base.files import check_free
 from wavesweep.search.plan import Plan
 from wavesweep.sweeps.composition import FOR_WORKERS
 from wavesweep.sweeps.live_view import watching
@@ -121,14 +121,13 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
     """Run what is left of a sweep whose lock is held, while signals wait."""
     plan, config = prepared.plan, prepared.configs()[0]
     sweep.directory.stop.unlink(missing_ok=True)
-    remove_parts(sweep.directory.plots)
+    sweep.directory.remove_parts()
     with (
         sweep.task.accompany(sweep.directory, plan, config),
         _until_enough(sweep, plan),
         watching(sweep.directory, plan, sweep.task),
     ):
         returned = _launch(sweep, prepared, launcher)
-    remove_parts(sweep.directory.trials)
     signals.check()
     returned.sort(key=lambda job: job.hydra_cfg.hydra.job.num)  # type: ignore[union-attr]
     for job in returned:

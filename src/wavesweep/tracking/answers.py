@@ -31,6 +31,7 @@ PATIENCE = {  # by default MLflow tries for four minutes to reach a server that 
 SECONDS_MORE = 0.5  # of a call, than its requests may be silent
 LONGEST_PAUSE = 120.0  # between two tries, by urllib3
 SLOWEST = 10_000  # bytes a second of a file on its way
+MOST_GIVEN_UP = 8  # calls that may still be waiting for an answer, before nothing more is asked
 BROKEN = ("SQLITE_ERROR", "SQLITE_CORRUPT")
 """What sqlite says where a table is missing or there already, or a page is not what it should be."""
 
@@ -46,8 +47,7 @@ def reason(error: BaseException, tracking: Tracking) -> str:
         if isinstance(cause, sqlite3.Error):
             return str(cause)
         if isinstance(cause, TimeoutError):
-            seconds = os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]
-            return f"no answer within {seconds} s; MLFLOW_HTTP_REQUEST_TIMEOUT=60 waits longer"
+            return f"no answer within {_setting('TIMEOUT'):g} s; MLFLOW_HTTP_REQUEST_TIMEOUT=60 waits longer"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
@@ -75,7 +75,10 @@ def bounded(call: Callable[..., Answer], *args: Any, num_bytes: int = 0, **optio
         TimeoutError: If it took longer.
         Exception: Whatever the call raises.
     """
-    timeout, retries, factor, jitter = (float(os.environ[name]) for name in [*PATIENCE][:4])
+    _given_up[:] = [thread for thread in _given_up if thread.is_alive()]
+    if len(_given_up) >= MOST_GIVEN_UP:
+        raise TimeoutError
+    timeout, retries, factor, jitter = map(_setting, ("TIMEOUT", "MAX_RETRIES", "BACKOFF_FACTOR", "BACKOFF_JITTER"))
     pause = min(LONGEST_PAUSE, factor * 2 ** min(retries, 10) + jitter)
     answer: Future[Answer] = Future()
 
@@ -85,11 +88,28 @@ def bounded(call: Callable[..., Answer], *args: Any, num_bytes: int = 0, **optio
         except BaseException as error:
             answer.set_exception(error)
 
-    Thread(target=work, name="question", daemon=True).start()
-    return answer.result((retries + 1) * (timeout + pause) + SECONDS_MORE + num_bytes / SLOWEST)
+    thread = Thread(target=work, name="question", daemon=True)
+    thread.start()
+    try:
+        return answer.result((retries + 1) * (timeout + pause) + SECONDS_MORE + num_bytes / SLOWEST)
+    finally:
+        if not answer.done():
+            _given_up.append(thread)
+
+
+_given_up: list[Thread] = []
+"""Those that still wait for an answer, each with a connection."""
+
+
+def _setting(name: str) -> float:
+    """Return what MLflow's environment says of its requests, or what is set there as soon as it connects."""
+    name = f"MLFLOW_HTTP_REQUEST_{name}"
+    return float(os.environ.get(name, PATIENCE[name]))
 
 
 class _Bounded:
+    """Stands for a client."""
+
     def __init__(self, client: "MlflowClient") -> None:
         self._client = client
 
@@ -115,4 +135,8 @@ def upload(client: "MlflowClient", path: Path, address: str, root: Path) -> None
     there = repository(client, address)
     for file in [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file()):
         folder = file.parent.relative_to(root).as_posix()
-        bounded(there.log_artifact, str(file), None if folder == "." else folder, num_bytes=file.stat().st_size)
+        where = None if folder == "." else folder
+        if address.startswith(("file:", "/")):
+            there.log_artifact(str(file), where)
+        else:
+            bounded(there.log_artifact, str(file), where, num_bytes=file.stat().st_size)

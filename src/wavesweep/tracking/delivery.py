@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from wavesweep.base import names
+from wavesweep.base.files import PARENT
 from wavesweep.config.config import Tracking, flatten
 from wavesweep.runs.description import as_note, digits
-from wavesweep.runs.directory import PARENT, RunDirectory, SweepRecord
+from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.info import COMPLETE, RunInfo
 from wavesweep.tracking.addresses import run_page, runs_page, store_override
 from wavesweep.tracking.answers import upload
