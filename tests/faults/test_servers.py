@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from random import Random
 from statistics import median, stdev
@@ -320,11 +321,13 @@ def test_a_server_that_drips_does_not_hold_up_a_signal(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("behaviour", ["drip", "nonsense"])
 @pytest.mark.parametrize(
-    ("where", "after"),
-    [("", 0), ("", 1), ("metrics/get-history", 0), ("mlflow-artifacts", 0), ("artifacts/config.yaml", 0)],
-)
+    ("behaviour", "where", "after"),
+    [
+        *product(("drip", "nonsense"), ("", "metrics/get-history", "mlflow-artifacts"), (0,)),
+        ("drip", "", 1), ("nonsense", "", 1), ("drip", "artifacts/config.yaml", 0),
+    ],
+)  # fmt: skip
 def test_a_run_that_cannot_be_read_from_a_server_is_refused_within_seconds(
     behaviour: str, where: str, after: int, server: str, proxy: Proxy, tmp_path: Path
 ) -> None:
