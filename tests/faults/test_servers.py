@@ -1,5 +1,6 @@
 """What a tracking server can do to a run: nothing that lasts."""
 
+import os
 import re
 import signal
 import time
@@ -38,6 +39,7 @@ TEN_SECONDS = (
     "training.epochs=2500", "training.refine_epochs=0", "training.record_every=10",
 )  # fmt: skip
 TURNS = 5
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "one")  # all share a server
 IMPATIENT: dict[str, Any] = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "1"
 }  # of three requests that hang, the test waits for 3 s instead of 15
@@ -245,9 +247,9 @@ def test_a_deleted_run_stays_deleted(moment: str, server: str, proxy: Proxy, tmp
 def test_a_server_that_is_required_and_of_no_use_is_refused_within_seconds(
     behaviour: str, where: str, after: int, server: str, proxy: Proxy, tmp_path: Path
 ) -> None:
-    client = MlflowClient(server)
-    if client.get_experiment_by_name("deleted") is None:
-        client.delete_experiment(client.create_experiment("deleted"))
+    client, deleted = MlflowClient(server), f"deleted by {WORKER}"
+    if client.get_experiment_by_name(deleted) is None:
+        client.delete_experiment(client.create_experiment(deleted))
         client.create_experiment("there")
 
     def refuse(experiment: str) -> float:
@@ -261,7 +263,7 @@ def test_a_server_that_is_required_and_of_no_use_is_refused_within_seconds(
         assert (done.stdout, list(tmp_path.iterdir())) == ("", [])
         return seconds
 
-    at_once = refuse("deleted")  # by a server that answers, after the same imports
+    at_once = refuse(deleted)  # by a server that answers, after the same imports
     proxy.behave(behaviour, where, after)
     assert refuse("there") - at_once < 5
     assert all_runs(client, "there") == []
@@ -331,14 +333,14 @@ def test_a_server_that_drips_does_not_hold_up_a_signal(
 def test_a_run_that_cannot_be_read_from_a_server_is_refused_within_seconds(
     behaviour: str, where: str, after: int, server: str, proxy: Proxy, tmp_path: Path
 ) -> None:
-    client = MlflowClient(server)
-    if client.get_experiment_by_name("read") is None:
-        done = command(*small(3), f"tracking.uri={server}", "tracking.experiment=read", cwd=tmp_path)
+    client, read = MlflowClient(server), f"read by {WORKER}"
+    if client.get_experiment_by_name(read) is None:
+        done = command(*small(3), f"tracking.uri={server}", f"tracking.experiment={read}", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     proxy.behave(behaviour, where, after)
     began = time.monotonic()
-    run_id = only_run(client, "read").info.run_id
-    tracking = f"tracking.uri={proxy.uri}", "tracking.experiment=read"
+    run_id = only_run(client, read).info.run_id
+    tracking = f"tracking.uri={proxy.uri}", f"tracking.experiment={read}"
     done = command("forecast", run_id, *tracking, cwd=tmp_path, **IMPATIENT)
     assert time.monotonic() - began < 10
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
