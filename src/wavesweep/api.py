@@ -11,11 +11,10 @@ import numpy as np
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused
-from wavesweep.base.files import check_free
 from wavesweep.base.terminal import progress
 from wavesweep.config.config import Config, dump, parse
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.finding import check_unchanged, new_directory, read_stored
+from wavesweep.runs.finding import check_unchanged, new_directory, read_stored, take
 from wavesweep.runs.info import RunInfo, Status
 from wavesweep.sweeps.store import SweepDirectory
 
@@ -125,10 +124,11 @@ class Run:
             KeyboardInterrupt: After Ctrl-C.
         """
         from wavesweep.config.composing import compose
-        from wavesweep.reproduction.reproducing import conclude, prepare_again, run_again
+        from wavesweep.reproduction.reproducing import check_rtol, conclude, prepare_again, run_again
         from wavesweep.reproduction.stored import from_directory
         from wavesweep.tracking.tracked_run import left_as_it_was, warm_up
 
+        check_rtol(rtol)
         warm_up()  # what libraries set as they are imported stays
         stored, directory = from_directory(RunDirectory(self.path)), new_directory()
         with left_as_it_was(), signals.handing_on():
@@ -212,8 +212,7 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
     place = RunDirectory(Path(directory).absolute()) if directory else new_directory()
     with left_as_it_was(), signals.handing_on():
         prepared = prepare_alone(parse(dump(config)))
-        check_free(place.path)
-        place.path.mkdir(parents=True, exist_ok=True)
+        take(place)
         overrides, choices = overrides_of(config)
         info = RunInfo(overrides, choices, sweep_id=None, name=run_name(overrides, choices))
         _finish(config, place, lambda listen: execute(prepared, place, info, listen))

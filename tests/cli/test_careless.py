@@ -83,6 +83,12 @@ IGNORED = [
                      "hydra.sweep.dir=x", "hydra/launcher=basic", "hydra/sweeper=basic",
                      "hydra.launcher.n_jobs=2")
     ),
+    Case("--config-dir own model=small", SAME.format("model/small.yml"), (("own/model/small.yml", LSTM),)),
+    Case("--config-dir own experiment=odd",
+         "an option of experiment must begin with the line # @package _global_; add it",
+         (("own/experiment/odd.yaml", "seed: 5\n"),)),
+    Case("--config-dir own experiment=odd", "a key of an option must be text, got NoneType; leave it out",
+         (("own/experiment/odd.yaml", "# @package _global_\nnull: 3\n"),)),
     Case("hydra.mode=RUN hydra.sweeper.n_trials=3", f"hydra.sweeper.n_trials=3 {ALONE}"),
     Case("--config-dir own --config-name config", SAME.format("config.yaml"), (("own/config.yaml", "seed: 7"),)),
     Case("-m hydra.run.dir=x", "hydra.run.dir=x is for a single run; hydra.sweep.dir names the directory of a sweep"),
@@ -101,6 +107,10 @@ WHERE = "must be a path without ? and %, which MLflow reads as something else, g
 STORES = [
     Case("""tracking.uri='"sqlite:///a?b=c"'""", f"tracking.uri {WHERE} PLACE/a?b=c"),
     Case("tracking.uri=sqlite:///a%41.db", f"tracking.uri {WHERE} PLACE/a%41.db"),
+    Case(
+        "tracking.uri=http://h:99999",
+        "tracking.uri must be an address, got http://h:99999 (Port out of range 0-65535)",
+    ),
 ]
 
 

@@ -12,21 +12,25 @@ import pytest
 from tests.support.commands import SMALL, Command, environment
 from tests.support.processes import start
 from tests.support.records import is_in_mlflow
+from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Tracking
-from wavesweep.tracking.store import connect
+from wavesweep.tracking.answers import upload
+from wavesweep.tracking.store import connect, reach, require
 
 RACE = """
 import os, sys
 from pathlib import Path
 import mlflow.store.tracking.sqlalchemy_store
+from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
-from wavesweep.tracking.store import connect
+from wavesweep.tracking.answers import upload
+from wavesweep.tracking.store import connect, reach, require
 for race in range(int(sys.argv[2])):
     place = Path(sys.argv[1], str(race))
     tracking = compose(f"tracking.uri=sqlite:///{place}/mlflow.db").tracking
     place.mkdir()
-    (place / "mlflow.db.new").write_bytes(b"SQLite format 3\\0 and no more")  # its making was cut short before
+    (place / ".mlflow.db.wavesweep").write_bytes(b"SQLite format 3\\0 and no more")  # its making was cut short before
     gate, start = os.pipe()
     children = []
     for _ in range(8):
@@ -39,7 +43,7 @@ for race in range(int(sys.argv[2])):
             os._exit(0)
     os.close(start)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 8
-    assert not (place / "mlflow.db.new").exists()
+    assert not (place / ".mlflow.db.wavesweep").exists()
     client, experiment = connect(tracking)
     assert experiment == "1"
     assert len(client.search_runs([experiment])) == 8
@@ -92,3 +96,32 @@ def test_a_half_made_store_is_moved_away_and_made_anew(wavesweep: Command, tmp_p
     done = wavesweep("sync")
     assert (done.returncode, done.stdout) == (0, "1 delivered\n")
     is_in_mlflow(*connect(store(path)), tmp_path / "outputs" / "run")
+
+
+@pytest.mark.parametrize("tables", ["mine(x)", "alembic_version(version_num)", "experiments(id, title)"])
+def test_a_database_of_another_program_is_left_alone(tables: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.db"
+    with closing(sqlite3.connect(path)) as mine:
+        mine.execute(f"CREATE TABLE {tables}")
+    before = path.read_bytes()
+    for command in (reach, require):
+        with pytest.raises(Refused, match="it is a database, but not MLflow's"):
+            command(store(path))
+    assert path.read_bytes() == before
+
+
+def test_a_store_is_made_where_a_link_leads(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link.db").symlink_to(tmp_path / "disk" / "store.db")
+    connect(store(tmp_path / "link.db"))
+    assert (tmp_path / "link.db").is_symlink()
+    assert (tmp_path / "disk" / "store.db").is_file()
+
+
+def test_a_server_names_no_folder_of_this_machine_but_mlflow_s(tmp_path: Path) -> None:
+    for name in ("config.yaml", "mine"):
+        (tmp_path / name).mkdir() if name == "mine" else (tmp_path / name).write_text("theirs")
+    client, _ = connect(store(tmp_path / "any.db"))
+    with pytest.raises(ValueError, match="as the place of artifacts"):
+        upload(client, tmp_path / "config.yaml", (tmp_path / "mine").as_uri(), tmp_path)
+    assert list((tmp_path / "mine").iterdir()) == []

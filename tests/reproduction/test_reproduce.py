@@ -384,7 +384,7 @@ REFUSED = {
     ("reproduce", "abcd", f"model.hidden_sizes=[{'1,' * 200}1]"): "abcd must be a run, but sqlite:///outputs/mlflow.db",
     ("reproduce", "."): ". must be a run's directory, MLflow's id of a run, or latest, got no run; name another",
     ("reproduce", "a", "--rtol", "x"): "reproduce: --rtol: invalid float value: 'x'; wavesweep reproduce --help shows",
-    ("reproduce", "a", "--rtol", "-1"): "--rtol must be from 0 to 1, got -1; leave it out to compare every bit",
+    ("reproduce", "a", "--rtol", "-1"): "rtol must be from 0 to 1, got -1; leave it out to compare every bit",
     ("reproduce", "a", "--fast"): "--fast is not a flag of reproduce; wavesweep reproduce --help shows what it takes",
     ("reproduce", "a", "-m"): "reproduce a is to vary, but nothing changes; give KEY=VALUE",
     ("reproduce", "a", "tracking.uri=http://me:secret@host"): "tracking.uri must not hold a password",

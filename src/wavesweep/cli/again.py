@@ -14,7 +14,7 @@ from wavesweep.config.composing import compose, offer
 from wavesweep.config.config import Config, dump, flatten
 from wavesweep.config.overrides import overrides_of
 from wavesweep.reproduction.report import diff as report_diff
-from wavesweep.reproduction.reproducing import conclude, prepare_again, run_again
+from wavesweep.reproduction.reproducing import check_rtol, conclude, prepare_again, run_again
 from wavesweep.reproduction.stored import StoredRun, find_run
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.finding import new_directory, read_stored
@@ -34,8 +34,7 @@ def reproduce(arguments: list[str]) -> int:
     local = {key: text for key, text in overrides.items() if key.startswith(LOCAL)}
     fixed = [text for key, text in local.items() if not (options.multirun and key.startswith("runtime."))]
     here = compose(*fixed)  # a sweep may vary what it runs on
-    if not 0 <= options.rtol < 1:
-        raise Refused(f"--rtol must be from 0 to 1, got {options.rtol:g}; leave it out to compare every bit")
+    check_rtol(options.rtol)
     if len(local) < len(overrides) or options.multirun:
         return _vary(place, here, list(overrides.values()), multirun=options.multirun)
     if Path(place).is_file():

@@ -23,6 +23,7 @@ from wavesweep.config.groups import groups, options
 def main() -> None:
     """Run the command line and exit with the code that the contract gives its outcome."""
     output, errors = guard_streams()
+    os.environ["MPLBACKEND"] = "agg"  # pictures go to files alone
     watch()
     try:
         code = _dispatch()

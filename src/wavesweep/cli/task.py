@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from wavesweep.base.errors import Pruned, Refused, in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
+from wavesweep.base.files import check_free
 from wavesweep.base.names import BASED_ON, log10
 from wavesweep.base.terminal import say
 from wavesweep.cli.arguments import refuse
@@ -146,6 +147,8 @@ def _run_alone(composed: DictConfig, directory: RunDirectory, tags: dict[str, st
     """Run a single run with its progress shown; return the exit code."""
     try:
         parsed = typed(composed)
+        if not _checked:  # the guard was configured away
+            check_free(directory.path)
         prepared = _checked.pop() if _checked else prepare_alone(parsed)
         info = _describe(parsed, prepared, tags)
         log.info("writing to %s", relative(directory.path))

@@ -67,6 +67,8 @@ def compose(*overrides: str) -> "Config":
 
     if strange := [override for override in overrides if not isinstance(override, str)]:
         raise Refused(f"compose takes overrides one by one, such as 'model=tiny', 'seed=1', got {strange[0]!r}")
+    if ours := [override for override in overrides if override.lstrip("+~").startswith("hydra")]:
+        raise Refused(f"compose makes the configuration of a run, which has no {ours[0]}; leave it out")
     with _beside_another(), hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
             return typed(hydra.compose("config", with_tags(overrides)))

@@ -8,6 +8,7 @@ from hashlib import sha256
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
@@ -70,6 +71,10 @@ class Tracking(ConfigPart):
             raise ValueError(NO_PASSWORDS)
         if not re.match(r"https?://.|(postgresql|mysql|mssql)(\+\w+)?://.|sqlite:///(?!:memory:).", uri):
             raise ValueError(f"must be http://HOST, sqlite:///FILE or the address of another database, got {uri}")
+        try:
+            _ = urlsplit(uri).port
+        except ValueError as error:
+            raise ValueError(f"must be an address, got {uri} ({error})") from None
         path = Path(uri.removeprefix("sqlite:///")).absolute()
         if uri.startswith("sqlite:") and re.search("[?%]", str(path)):
             raise ValueError(f"must be a path without ? and %, which MLflow reads as something else, got {path}")

@@ -41,9 +41,10 @@ def check_names(folder: Path, config_name: str | None = None) -> None:
         return
     names = [f"{group}/{option}.yaml" for group in groups() for option in options(group)]
     names += [f"{config_name.removesuffix('.yaml')}.yaml"] if config_name else []
-    for name in names:
-        if (folder / name).exists() and (conf_dir() / name).exists():
-            raise Refused(f"{folder / name} has the name of a file of this package, which would be taken; rename it")
+    for name in filter(lambda name: (conf_dir() / name).exists(), names):
+        for own in (folder / name, (folder / name).with_suffix(".yml")):
+            if own.exists():
+                raise Refused(f"{own} has the name of a file of this package, which would be taken; rename it")
 
 
 def read_option(group: str, option: str) -> dict[str, Any]:

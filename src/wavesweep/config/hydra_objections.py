@@ -21,6 +21,7 @@ _SAYINGS = {
     "--config-dir adds a folder of options",
     r"provider=hydra.searchpath in .*, path=(.+) is not available": "hydra.searchpath must name "
     "directories, got {0}, which is not there; leave it out",
+    r"Incompatible key type '(.+)'": "a key of an option must be text, got {0}; leave it out",
     r"The --resolve flag": "--resolve needs --cfg or --help",
     r"Only one of --run, (.+) can be specified": "--run, {0} exclude each other; choose one",
     r"Missing mandatory value: (.+)": "{key} is missing; give it a value",
@@ -39,7 +40,7 @@ def explain(error: Exception, arguments: list[str]) -> str:
         error: What Hydra raised.
         arguments: Of the command line, which its text doesn't always name.
     """
-    text = str(error).strip().partition("\n")[0]
+    text = (str(error).strip() or str(error.__cause__ or error.__context__ or "")).partition("\n")[0]
     if isinstance(error, OverrideParseException):
         return _unreadable(error.override or "")
     if isinstance(error, MissingConfigException) and "/" in str(error.missing_cfg_file):

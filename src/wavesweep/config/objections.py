@@ -69,6 +69,8 @@ def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
     context = {name: f"{limit:g}" if isinstance(limit, float) else limit for name, limit in limits.items()}
     names, around, annotation = _walk(details["loc"], schema)
     key = ".".join(names)
+    if kind == "extra_forbidden" and key == "experiment":
+        return "an option of experiment must begin with the line # @package _global_; add it"
     if kind == "extra_forbidden":
         return f"{key} is not a key of this configuration; {suggestion(names[-1], around.model_fields, names[:-1])}"
     if kind == "invalid_key":

@@ -13,7 +13,7 @@ def find_sweep(place: str) -> SweepDirectory | None:
     if (sweep := SweepDirectory(Path(place))).plan.exists():
         return sweep
     sweeps = [SweepDirectory(folder) for folder, files in folders(Path("outputs")) if SWEEP in files]
-    named = [sweep for sweep in sweeps if place in ("latest", sweep.id)]
+    named = [sweep for sweep in sweeps if place.rstrip("/") in ("latest", sweep.id)]
     return max(named, key=lambda sweep: sweep.plan.stat().st_mtime, default=None)
 
 

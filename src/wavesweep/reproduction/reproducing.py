@@ -20,6 +20,12 @@ from wavesweep.runs.preparation import Prepared
 from wavesweep.tracking.tracked_run import Outcome, execute, prepare_alone
 
 
+def check_rtol(rtol: float) -> None:
+    """Refuse what can't be a greatest relative difference."""
+    if not 0 <= rtol < 1:
+        raise Refused(f"rtol must be from 0 to 1, got {rtol:g}; leave it out to compare every bit")
+
+
 def conclude(stored: StoredRun, directory: RunDirectory, rtol: float) -> tuple[bool, str]:
     """Say whether a run equals the stored one that it repeats, and how they compare, in words.
 

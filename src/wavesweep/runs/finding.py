@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from wavesweep.base.errors import Refused, first_of
-from wavesweep.base.files import PARENT, RUN, fresh_name, leaves, read_yaml
+from wavesweep.base.errors import Refused, first_of, in_one_line
+from wavesweep.base.files import PARENT, RUN, check_free, fresh_name, leaves, read_yaml
 from wavesweep.config.config import Config, digest, dump, flatten, parse
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 
@@ -31,6 +31,19 @@ def runs_below_outputs() -> list[RunDirectory]:
 def new_directory() -> RunDirectory:
     """Return a directory of its own for a new run below outputs/runs; it is not made yet."""
     return RunDirectory(Path("outputs", "runs", fresh_name()).absolute())
+
+
+def take(directory: RunDirectory) -> None:
+    """Make the directory of a new run, of which its user chose the place.
+
+    Raises:
+        Refused: If it can't be made, or is not new or empty.
+    """
+    try:
+        check_free(directory.path)
+        directory.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(in_one_line(error, "name another directory")) from None
 
 
 def folders(place: Path) -> Iterator[tuple[Path, list[str]]]:

@@ -150,6 +150,8 @@ def check_subdir(plan: Plan) -> None:
     Raises:
         Refused: If it can't.
     """
+    if ".." in Path(plan.subdir).parts or Path(plan.subdir).is_absolute():
+        raise Refused(f"hydra.sweep.subdir must lie within the sweep's directory, got {plan.subdir}; leave it out")
     if found := _strangers(plan.subdir) - {"now"}:
         raise Refused(f"hydra.sweep.subdir must not call {shown(found.pop())}, since a sweep may be resumed elsewhere")
 

@@ -11,6 +11,7 @@ from shlex import quote
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from wavesweep.base.errors import Refused, printable
 from wavesweep.base.redaction import without_password
 from wavesweep.config.config import Tracking
 from wavesweep.tracking.addresses import sqlite_path
@@ -51,7 +52,7 @@ def reason(error: BaseException, tracking: Tracking) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
-    text = without_password(str(error)).strip() or type(error).__name__
+    text = printable(without_password(str(error)).strip()) or type(error).__name__
     if code := re.search(r"too many (\d+) error responses", text):
         return f"it answers {code[1]}"
     if "Connection aborted" in text:
@@ -104,7 +105,11 @@ _given_up: list[Thread] = []
 def _setting(name: str) -> float:
     """Return what MLflow's environment says of its requests, or what is set there as soon as it connects."""
     name = f"MLFLOW_HTTP_REQUEST_{name}"
-    return float(os.environ.get(name, PATIENCE[name]))
+    text = os.environ.get(name, PATIENCE[name])
+    try:
+        return float(text)
+    except ValueError:
+        raise Refused(f"{name} must be a number, got {text}; correct it") from None
 
 
 class _Bounded:
@@ -131,12 +136,18 @@ def repository(client: "MlflowClient", address: str) -> "ArtifactRepository":
 
 
 def upload(client: "MlflowClient", path: Path, address: str, root: Path) -> None:
-    """Send a file, or the files of a folder, to where they stand as seen from `root`."""
-    there = repository(client, address)
+    """Send a file, or the files of a folder, to where they stand as seen from `root`.
+
+    Raises:
+        ValueError: If the store names a folder of this machine that is not of the kind MLflow makes.
+    """
+    there, is_local = repository(client, address), address.startswith(("file:", "/"))
+    if is_local and not address.rstrip("/").endswith("/artifacts"):  # a server could have any file replaced
+        raise ValueError(f"it names {address} as the place of artifacts, which MLflow does not make so")
     for file in [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file()):
         folder = file.parent.relative_to(root).as_posix()
         where = None if folder == "." else folder
-        if address.startswith(("file:", "/")):
+        if is_local:
             there.log_artifact(str(file), where)
         else:
             bounded(there.log_artifact, str(file), where, num_bytes=file.stat().st_size)

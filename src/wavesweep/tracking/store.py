@@ -66,7 +66,7 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
         first_touch = FileLock(path.with_name(path.name + ".lock"), timeout=SECONDS_AT_THE_END)
     with first_touch:
         if path is not None and not path.exists():
-            _make_store(path)
+            _make_store(path.resolve())  # of a link to where none is yet, the link stays
         client = MlflowClient(full_address(tracking) if path is None else f"{SQLITE}{path}")
         if tracking.uri.startswith("http"):
             client = with_bounds(client)
@@ -108,8 +108,9 @@ def _check_file(path: Path) -> None:
     """
     if path.exists():
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if tables and tables.isdisjoint({"experiments", "alembic_version"}):  # MLflow would add its own to them
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            columns = {row[1] for row in connection.execute("PRAGMA table_info(experiments)")}
+        if tables and not columns >= {"experiment_id", "artifact_location"}:  # MLflow would add its own to them
             raise ValueError("it is a database, but not MLflow's")
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -34,6 +34,7 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
     reachable: dict[tuple[str, str], bool | None] = {}
     for directory in track(sorted(runs, key=lambda run: run.is_sweep), "delivering"):
         try:
+            directory.read_info()  # a lock would be a file in what isn't ours
             with directory.locked():
                 directory.mark_vanished()
                 if directory.read_info().complete:
