@@ -50,6 +50,7 @@ def call(copy: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_of_the_new_members_gets_all_that_the_others_get(copy: Path) -> None:
     call(copy, "dataset=square", "model=gru", "model.hidden_sizes=[5]", "optimizer=nadam", *TINY, "hydra.run.dir=run")
     config = yaml.safe_load((copy / "run" / "config.yaml").read_text("utf-8"))

@@ -43,6 +43,7 @@ def on_terminal(place: Path, *arguments: str, **variables: str) -> bytes:
     return written
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_a_bar_and_the_result(tmp_path: Path) -> None:
     written = on_terminal(tmp_path, *RUN, TERM="xterm-256color", COLUMNS="100")
     assert re.search(rb"epoch \d+/21 .*loss .*val .*best", written)

@@ -137,6 +137,7 @@ def test_pictures_are_the_same_again_and_leave_nothing_behind(tmp_path: Path) ->
     assert dict(mpl.rcParams) == before
 
 
+@pytest.mark.slow
 def test_pictures_of_odd_names_and_many_values(tmp_path: Path) -> None:
     odd = Dimension("dataset.path", ("a$b$c.csv", "日本.csv", "a/very/long/path/to/some/file/of/measurements.csv"))
     many = Dimension("objective", tuple(map(str, range(250))))

@@ -70,6 +70,7 @@ def test_a_sampled_sweep_that_grows_has_exactly_as_many_jobs_as_asked(tmp_path: 
     is_whole(tmp_path, sweep)
 
 
+@pytest.mark.slow
 def test_further_seeds_of_the_best_crown_by_means(wavesweep: Command, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     assert wavesweep("-m", *QUICK, "optimizer.lr=1e-3,1e-2,3e-2", HERE, BASIC).returncode == 0
@@ -123,6 +124,7 @@ def test_a_target_ends_a_sweep_as_soon_as_a_configuration_has_reached_it(waveswe
     is_whole(tmp_path, sweep)
 
 
+@pytest.mark.slow
 def test_no_job_begins_once_the_time_is_up(wavesweep: Command, tmp_path: Path) -> None:
     done = wavesweep("-m", *QUICK, "seed=range(50)", "hydra.sweeper.timeout=1", HERE, BASIC)
     assert done.returncode == 0, done.stderr
@@ -147,6 +149,7 @@ def test_a_sweep_that_is_interrupted_once_it_has_found_enough_can_be_resumed(tmp
     assert SweepRecord(sweep).read_info().status == "killed"
 
 
+@pytest.mark.slow
 def test_given_configurations_run_first(wavesweep: Command, tmp_path: Path) -> None:
     (tmp_path / "given.csv").write_text("optimizer.lr,model\n0.02,small\n")
     line = ("-m", *QUICK, DRAWN, "model=tiny,small", "hydra.sweeper.n_trials=2", HERE, BASIC)
@@ -213,6 +216,7 @@ def test_a_sweep_grows_by_options_of_a_group_but_not_around_a_stored_run(waveswe
     assert "model=linear: a sweep around a stored run takes no further options" in refused.stderr
 
 
+@pytest.mark.slow
 def test_what_has_no_effect_on_a_sweep_that_goes_on_is_told(wavesweep: Command) -> None:
     assert wavesweep("-m", *QUICK, "optimizer.lr=1e-3", HERE, BASIC).returncode == 0
     done = wavesweep("resume", "sweep", "hydra.sweeper.n_trials=9", BASIC)

@@ -168,6 +168,7 @@ def test_a_trial_that_costs_three_workers_fails_alone_and_runs_again_when_resume
 # ---------------------------------------------------------------------------------------------------- failing
 
 
+@pytest.mark.slow
 def test_one_job_fails_and_one_diverges_and_the_others_finish(wavesweep: Command, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     line = ("-m", *QUICK, *DIVERGING, "optimizer.lr=0.0001,1e+30,0.001,0.01", HERE, ONE, NOBODY)

@@ -106,6 +106,7 @@ def test_a_run_is_reproduced_to_the_last_bit(name: str, wavesweep: Command, tmp_
     assert again.read_info().name == "again run"
 
 
+@pytest.mark.slow
 def test_a_run_that_was_resumed_three_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     composed = compose(*TINY, "optimizer=adam", "training.epochs=8")
@@ -137,6 +138,7 @@ def _stopping_at(end: int) -> Callable[..., int]:
     return lambda _, __, carry_out: carry_out(stop)
 
 
+@pytest.mark.slow
 def test_a_pruned_run_stops_where_it_stopped(wavesweep: Command, tmp_path: Path) -> None:
     jobs = ("model=tiny", "training.epochs=6", "training.refine_epochs=0", "optimizer.lr=1e-2,1e-6,1e-7,1e-8")
     how = ("hydra.sweeper.pruner=successive_halving", "hydra/launcher=basic", "hydra.sweep.dir=sweep")
@@ -352,6 +354,7 @@ class TestVariations:
         for number in "01":
             check_equal(tmp_path, f"sweep/{number}")
 
+    @pytest.mark.slow
     def test_a_bare_configuration_is_run_and_compared_with_nothing(self, place: Path, tmp_path: Path) -> None:
         config = tmp_path / "mine.yaml"
         shutil.copy(place / "outputs" / "run" / "config.yaml", config)

@@ -26,6 +26,7 @@ class TestHydrasOwn(LauncherTestSuite):
         return [SWEEPER, "hydra.job.chdir=true"]
 
 
+@pytest.mark.slow
 class TestHydrasOwnPrograms(IntegrationTestSuite):
     """Hydra's demands on programs run with it."""
 

@@ -104,6 +104,7 @@ def proxy(server: str) -> Iterator[Proxy]:
     proxy.behave("dead")
 
 
+@pytest.mark.slow
 def test_a_server_takes_it_and_no_record_holds_it(
     server: str, proxy: Proxy, common: Path, wavesweep: Command, tmp_path: Path
 ) -> None:
