@@ -283,7 +283,6 @@ CASES = [
     Case("a link for the log", linking("wavesweep.log", f"{OUTSIDE}/log"), LINK, RESUME),
     Case("a link for the model", linking("model", OUTSIDE), LINK, WRITTEN),
     Case("a link for a lock", linking(".lock", f"{OUTSIDE}/secret"), LINK, WRITTEN),
-    Case("a link for what is being written", linking("model.safetensors.part", f"{OUTSIDE}/secret"), LINK, WRITTEN),
     Case("a nested plan", writing("sweep.json", "[" * 100_000), "sweep.json is damaged", ALL_SWEEPS),
     Case("a key of two lines", planned(**{"a\nb": 1}), "version (a\\nb", ALL_SWEEPS),
     Case("a grid without an end", planned(dimensions=ENDLESS, parts=[]), "n_trials", ALL_SWEEPS),
