@@ -26,6 +26,7 @@ TAKEN = "must be new or empty, got {} files or folders, as {}; name another"
 INSIDE = "must name a place within the run's own directory"
 SAME = "own/{} has the name of a file of this package, which would be taken; rename it"
 SMALLER = SAME.format("model/small.yaml")
+AWAY = "would take away what keeps files of yours from being replaced; leave it out"
 ALONE = "is for a sweep; add -m, or leave it out"
 COMMANDS = "diff, forecast, reproduce, resume, summary, sync, ui"
 
@@ -89,6 +90,7 @@ IGNORED = [
          (("own/experiment/odd.yaml", "seed: 5\n"),)),
     Case("--config-dir own experiment=odd", "a key of an option must be text, got NoneType; leave it out",
          (("own/experiment/odd.yaml", "# @package _global_\nnull: 3\n"),)),
+    *(Case(f"'{text}'", f"{text} {AWAY}") for text in ("~hydra.callbacks.guard", "hydra.callbacks.guard._target_=x")),
     Case("hydra.mode=RUN hydra.sweeper.n_trials=3", f"hydra.sweeper.n_trials=3 {ALONE}"),
     Case("--config-dir own --config-name config", SAME.format("config.yaml"), (("own/config.yaml", "seed: 7"),)),
     Case("-m hydra.run.dir=x", "hydra.run.dir=x is for a single run; hydra.sweep.dir names the directory of a sweep"),
@@ -150,6 +152,9 @@ def test_a_working_directory_with_a_name_that_others_read_otherwise(tmp_path: Pa
 
 def test_what_can_be_told_from_the_mode_that_hydra_chose(wavesweep: Command) -> None:
     done = wavesweep("++hydra.mode=MULTIRUN", *SMALL, "seed=0,1", "hydra.sweeper.dry_run=true")
+    assert (done.returncode, done.stderr) == (0, "")
+    own = "hydra.sweep.subdir=trials/${hydra.job.num}"
+    done = wavesweep("-m", *SMALL, "seed=0,1", own, "hydra.sweeper.dry_run=true")
     assert (done.returncode, done.stderr) == (0, "")
     done = wavesweep("--cfg", "job", "hydra.sweeper.n_trials=3")
     assert (done.returncode, done.stderr) == (0, "")

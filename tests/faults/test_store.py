@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from tests.support.commands import SMALL, Command, environment
 from tests.support.processes import start
@@ -118,10 +119,14 @@ def test_a_store_is_made_where_a_link_leads(tmp_path: Path) -> None:
     assert (tmp_path / "disk" / "store.db").is_file()
 
 
-def test_a_server_names_no_folder_of_this_machine_but_mlflow_s(tmp_path: Path) -> None:
-    for name in ("config.yaml", "mine"):
-        (tmp_path / name).mkdir() if name == "mine" else (tmp_path / name).write_text("theirs")
+@pytest.mark.parametrize("address", ["{}/mine", "file:{}/mine", "{}/artifacts", "artifacts", "FILE:{}/artifacts"])
+def test_a_server_names_no_folder_of_this_machine_but_mlflow_s(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text("theirs")
     client, _ = connect(store(tmp_path / "any.db"))
-    with pytest.raises(ValueError, match="as the place of artifacts"):
-        upload(client, tmp_path / "config.yaml", (tmp_path / "mine").as_uri(), tmp_path)
-    assert list((tmp_path / "mine").iterdir()) == []
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises((ValueError, MlflowException)):
+        upload(client, tmp_path / "config.yaml", address.format(tmp_path), tmp_path)
+    assert sorted(tmp_path.iterdir()) == before

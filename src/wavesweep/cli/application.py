@@ -73,6 +73,8 @@ def run_hydra(arguments: list[str], config_name: str = "config", based_on: str =
         check_passwords(arguments)
         flags = read_flags(arguments)
         check_kinds(flags.overrides)
+        if away := [text for text in flags.overrides if "hydra.callbacks.guard" in text]:
+            raise Refused(f"{away[0]} would take away what keeps files of yours from being replaced; leave it out")
         _check_folders([flags.config_dir, flags.config_path])
         if flags.config_dir:
             check_names(Path(flags.config_dir), flags.config_name)
@@ -102,7 +104,7 @@ class Guard(Callback):
         """Exit with code 2 if a single run is going to be refused."""
         with _refusing():
             parsed = typed(config)
-            check_mode(config.hydra.overrides.hydra, multirun=False)
+            check_mode(_typed(config), multirun=False)
             _check_options(config)
             _check_place(config, "hydra.run.dir")
             check_free(Path(config.hydra.run.dir))
@@ -113,7 +115,7 @@ class Guard(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Exit with code 2 where a sweep can't be written, or its configuration would store a password."""
         with _refusing():
-            check_mode(config.hydra.overrides.hydra, multirun=True)
+            check_mode(_typed(config), multirun=True)
             _check_options(config)
             _check_place(config, "hydra.sweep.dir")
             if config.hydra.runtime.choices["hydra/sweeper"] != "wavesweep":  # which looks by itself
@@ -136,6 +138,11 @@ def _refusing() -> Iterator[None]:
         sys.exit(refuse(explain(error, [])))
     except Exception:  # noqa: S110
         pass  # the job will meet it again, and say so better than Hydra's warning
+
+
+def _typed(config: DictConfig) -> list[str]:
+    """Return the overrides of Hydra's as typed: they may refer to what only a job has."""
+    return OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)  # type: ignore[return-value]
 
 
 def _check_options(config: DictConfig) -> None:

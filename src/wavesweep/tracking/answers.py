@@ -141,8 +141,11 @@ def upload(client: "MlflowClient", path: Path, address: str, root: Path) -> None
     Raises:
         ValueError: If the store names a folder of this machine that is not of the kind MLflow makes.
     """
-    there, is_local = repository(client, address), address.startswith(("file:", "/"))
-    if is_local and not address.rstrip("/").endswith("/artifacts"):  # a server could have any file replaced
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+
+    there = repository(client, address)
+    is_local = isinstance(there, LocalArtifactRepository)
+    if is_local and not re.search(r"/(m-)?[0-9a-f]{32}/artifacts/?$", address):  # a server could have any file replaced
         raise ValueError(f"it names {address} as the place of artifacts, which MLflow does not make so")
     for file in [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file()):
         folder = file.parent.relative_to(root).as_posix()
