@@ -147,9 +147,11 @@ def _run_alone(composed: DictConfig, directory: RunDirectory, tags: dict[str, st
     """Run a single run with its progress shown; return the exit code."""
     try:
         parsed = typed(composed)
-        if not _checked:  # the guard was configured away
+        if _checked:
+            prepared = _checked.pop()
+        else:  # the guard was configured away
             check_free(directory.path)
-        prepared = _checked.pop() if _checked else prepare_alone(parsed)
+            prepared = prepare_alone(parsed)
         info = _describe(parsed, prepared, tags)
         log.info("writing to %s", relative(directory.path))
         return show(prepared.config, directory, lambda listen: execute(prepared, directory, info, listen))

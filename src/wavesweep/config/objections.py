@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from wavesweep.base.errors import shown, suggestion
+from wavesweep.base.errors import printable, shown, suggestion
 
 MOST_PROBLEMS, MOST_CHARACTERS = 20, 300  # shown of a configuration, and of each problem
 
@@ -35,7 +35,7 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
 def _printable(text: str) -> str:
     """Return a text with each character escaped that would end its line, or that a terminal would obey."""
     short = text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in short)
+    return printable(short).replace("\n", "\\n")
 
 
 def _follows_from_another(details: Mapping[str, Any]) -> bool:
