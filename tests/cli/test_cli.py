@@ -202,7 +202,7 @@ def test_hydra_flags_work(wavesweep: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("wavesweep dataset=", {"dataset=cos_sin_squared", "dataset=linear_noise", "dataset=sine"}),
+        ("wavesweep dataset=", {"dataset=cos_sin_squared", "dataset=csv", "dataset=linear_noise", "dataset=sine"}),
         ("wavesweep dataset=s", {"dataset=sine"}),
         ("wavesweep seed=1 optimizer.weig", {"optimizer.weight_decay="}),
         ("wavesweep u", {"ui"}),

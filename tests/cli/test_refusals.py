@@ -34,7 +34,14 @@ NAMES = [
     Case("datset=sine", "datset is not a key of this configuration; did you mean dataset?"),
     Case("dataset.widht=3", "dataset.widht is not a key of this configuration; did you mean dataset.width?"),
     Case("+dataset.widht=3", "dataset.widht is not a key of this configuration; did you mean dataset.width?"),
-    Case("dataset=../x", "dataset=../x is not an option; choose from cos_sin_squared, linear_noise, sine"),
+    Case(
+        "dataset=sales.csv", "dataset=sales.csv is not an option; for a file, give dataset=csv dataset.path=sales.csv"
+    ),
+    Case(
+        "dataset.path=sales.csv",
+        "dataset.path is not a key of the dataset chosen here; leave it out, or choose dataset=csv",
+    ),
+    Case("dataset=../x", "dataset=../x is not an option; choose from cos_sin_squared, csv, linear_noise, sine"),
     Case("experiment=articl/sine", "experiment=articl/sine is not an option; did you mean article/sine?"),
     Case("experiment=dataset/sine", "experiment=dataset/sine is not an option; did you mean article/sine?"),
     Case("training=null", "training must be one of its options, got null; choose from article, default"),
@@ -113,7 +120,7 @@ SHAPES = [
     ),
     Case(
         "dataset.num_series=1 dataset.length=100 forecast.horizon=50",
-        "forecast.horizon must be at most the 15 steps of the validation part, got 50",
+        "forecast.horizon must be at most the 15 steps of the validation part, got 50; give less",
     ),
     Case("forecast.context=2000", "forecast.context must be at most the 1000 observed steps, got 2000"),
     Case("training.window=5000", "training.window must be from 2 to the 1000 steps of a training series, got 5000"),
@@ -180,7 +187,7 @@ FILES = [
     ),
     Case(
         "--config-dir . dataset=own",
-        "dataset.kind is missing; choose from cos_sin_squared, linear_noise, sine",
+        "dataset.kind is missing; choose from cos_sin_squared, csv, linear_noise, sine",
         (("dataset/own.yaml", "width: 3\n"),),
     ),
     Case(
@@ -196,7 +203,7 @@ FILES = [
     ),
     Case(
         "--config-dir . dataset=own",
-        "dataset=own is not an option; choose from cos_sin_squared, linear_noise, sine",
+        "dataset=own is not an option; choose from cos_sin_squared, csv, linear_noise, sine",
         (("dataset/own.yaml/", ""),),
     ),
     Case(

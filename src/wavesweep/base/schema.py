@@ -1,9 +1,12 @@
 """The base of every part of the configuration, and the types of their values."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from wavesweep.base.errors import shown
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 NonNegativeInt = Annotated[int, Field(ge=0, le=10**9)]
@@ -11,6 +14,15 @@ NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 T = TypeVar("T")
+
+
+def _check_ascending(values: tuple[int, ...]) -> tuple[int, ...]:
+    if any(earlier >= later for earlier, later in pairwise(values)):
+        raise ValueError(f"must ascend, each once, got {shown(values)}")
+    return values
+
+
+Ascending = Annotated[tuple[Count, ...], Field(strict=False), AfterValidator(_check_ascending)]
 
 
 class ConfigPart(BaseModel):

@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from wavesweep.base.errors import in_one_line, suggestion
-from wavesweep.config.groups import groups, options
+from wavesweep.config.groups import groups, options, read_option
 
 _SAYINGS = {
     r"Ambiguous value for argument '(.+)'": "{0} gives one run several values; add -m to sweep over them, or "
@@ -81,7 +81,10 @@ def _missing_option(file: str, there: Sequence[str], arguments: list[str]) -> st
     other, _, name = option.partition("/")
     if other in groups() and f"{group}={option}" not in arguments:
         return f"a defaults list names {file}, which is not there; did you mean override /{other}: {name}?"
-    return f"{group}={option} is not an option; {suggestion(option, {*options(group), *there})}"
+    way_out = suggestion(option, {*options(group), *there})
+    if group == "dataset" and option.lower().endswith((".csv", ".csv.gz", ".parquet")):
+        way_out = f"for a file, give dataset=csv dataset.path={option}"
+    return f"{group}={option} is not an option; {way_out}"
 
 
 def _no_choice(arguments: list[str]) -> str:
@@ -113,7 +116,9 @@ def _wrong_key(key: str, *, to_delete: bool) -> str:
     if key in known and to_delete:
         return f"{key} can't be left out; give it a value"
     if key in known:
-        return f"{key} is not a key of the {part} chosen here; leave it out, or choose another"
+        owners = [one for one in options(part) if part == "dataset" and name in read_option(part, one)]
+        other = f"choose {part}={owners[0]}" if len(owners) == 1 else "choose another"
+        return f"{key} is not a key of the {part} chosen here; leave it out, or {other}"
     if key == "hydra.sweeper.params":
         return f"{key} belongs into a configuration; on the command line, type its dimensions themselves"
     if part == "hydra":

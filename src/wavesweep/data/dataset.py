@@ -1,4 +1,4 @@
-"""The base of all data sets: series of equal length, and how they go on, where that is known."""
+"""The base of all data sets: series, and how they go on, where that is known."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from wavesweep.base.errors import shown
-from wavesweep.base.schema import Member, Seed
+from wavesweep.base.schema import Ascending, Member, Seed
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+    from wavesweep.data.scaling import Scaler
 
 
 def _one_rule(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -28,6 +30,7 @@ def _one_rule(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 Counts = Annotated[tuple[int, int, int], Field(strict=False)]
 Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
 SplitRule = Annotated[Counts | Fractions | None, WrapValidator(_one_rule)]
+Seasons = Annotated[Ascending, Field(max_length=3)]
 
 
 class Dataset(Member):
@@ -36,12 +39,14 @@ class Dataset(Member):
     Attributes:
         seed: Of the data alone; null: the run's.
         split: Rows or fractions that train, validate and test; null: derived.
+        season: Steps after which the series repeat themselves, the shortest first; null: found in the training part.
         knows_continuation: Whether `load` tells how the series truly go on. Else the last steps of several series, a
             horizon of each, are held back: they are forecast, and train nothing.
     """
 
     seed: Seed | None
     split: SplitRule
+    season: Seasons | None
 
     knows_continuation: ClassVar[bool]
 
@@ -51,9 +56,54 @@ class Dataset(Member):
         raise NotImplementedError
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the channels whose forecasts are scored; all are forecast."""
+        return self.channels
+
+    @property
     def shape(self) -> tuple[int, int]:
-        """Series in all, and steps of each, once the sizes are drawn."""
+        """Series in all, and steps of the shortest, once the sizes are known."""
         raise NotImplementedError
+
+    @property
+    def source(self) -> tuple[str, str] | None:
+        """The file that it reads and the digest of that, once it is known; None where it reads none."""
+        return None
+
+    @property
+    def summary(self) -> str:
+        """What was read, in a line; empty where nothing is."""
+        return ""
+
+    @property
+    def title(self) -> str:
+        """What pictures call the data set."""
+        return self.kind
+
+    @property
+    def splits_by_time(self) -> bool:
+        """Whether the parts are stretches of time within each series, as of a single one; else they are series."""
+        return self.shape[0] == 1
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Steps of each series; asked for where the parts are stretches of time."""
+        return (self.shape[1],) * self.shape[0]
+
+    @property
+    def names(self) -> tuple[str | int, ...]:
+        """Names of the series."""
+        return tuple(range(self.shape[0]))
+
+    @property
+    def series_label(self) -> str:
+        """What the column of the series' names is called in tables."""
+        return "series"
+
+    @property
+    def stamps(self) -> "tuple[pd.DatetimeIndex | None, ...]":
+        """The time stamps of each series, evenly spaced, with their spacing as `freq`; None where there are none."""
+        return (None,) * self.shape[0]
 
     @property
     def further_validation(self) -> int:
@@ -61,8 +111,12 @@ class Dataset(Member):
         return 0
 
     def with_sizes(self) -> Self:
-        """Return a copy with every size that is `null` filled in."""
+        """Return a copy with every size, and all else that the data alone tells, filled in where it is `null`."""
         return self
+
+    def filled(self) -> "np.ndarray | None":
+        """Say which of the observed values that `load` gives were filled in from those around; None: none."""
+        return None
 
     def load(self, continuation: int) -> tuple["np.ndarray", "np.ndarray"]:
         """Generate or read the series, and how they truly go on.
@@ -71,8 +125,8 @@ class Dataset(Member):
             continuation: Steps wanted beyond the observed ones.
 
         Returns:
-            The observed series, (series, time, channel), and their continuation, (series, continuation, channel),
-            of no steps where it is not known; both float64, in the units of the data set.
+            The observed series, (series, time, channel), shorter ones followed by nan, and their continuation,
+            (series, continuation, channel), of no steps where it is not known; both float64, in the units of the data.
 
         Raises:
             Refused: If the data can't be used.
@@ -90,6 +144,7 @@ class Observed:
         start: Time index of the first value.
         times: The time stamp of each step, evenly spaced, with their spacing as `freq`; None where there are none.
         place: Where they come from, as a message names it; empty: by the series' name.
+        scaler: Its own, where a network that sees each series in units of its own was trained on this one.
     """
 
     name: str | int
@@ -97,3 +152,4 @@ class Observed:
     start: int = 0
     times: "pd.DatetimeIndex | None" = None
     place: str = ""
+    scaler: "Scaler | None" = None

@@ -1,0 +1,1 @@
+"""Series that users bring in files: read, checked, kept."""

@@ -1,0 +1,85 @@
+"""A file as series, read once for all configurations that read it alike."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from wavesweep.files.columns import Roles, find_roles
+from wavesweep.files.parsing import read_table
+from wavesweep.files.series import Series, check_changes, first_step, rows_by_name, without_gaps
+from wavesweep.files.source import fetch
+from wavesweep.files.spacing import evenly_spaced, in_order, times_of
+from wavesweep.files.table import Options, Table
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file holds.
+
+    Attributes:
+        series: In the order in which they begin in the file.
+        options: How it was read, all filled in that the file tells.
+        digest: SHA-256 of the file as it is.
+        filled: Cells and steps that were filled in, and rows that were averaged, in words; empty where none was.
+    """
+
+    series: tuple[Series, ...]
+    options: Options
+    digest: str
+    filled: str
+
+
+def read_file(path: str, digest: str | None, options: Options) -> Content:
+    """Read a file; once for all, as long as it is the same.
+
+    Args:
+        path: Of the file.
+        digest: SHA-256 that its content must have; None: any.
+        options: How it is read.
+
+    Raises:
+        Refused: If it can't be used; with the row as a spreadsheet counts them, and the column.
+    """
+    try:
+        found = Path(path).stat()
+        state = (found.st_size, found.st_mtime_ns, found.st_ino)
+    except OSError:
+        state = None
+    return _read_file(path, digest, options, state)
+
+
+@lru_cache(maxsize=4)
+def _read_file(path: str, digest: str | None, options: Options, _: object) -> Content:
+    source = fetch(Path(path), digest)
+    table = read_table(Path(path), source.content, options)
+    roles = find_roles(table)
+    series, filled = series_of(table, roles)
+    named = replace(
+        table.options, time_column=roles.time or roles.step, series_column=roles.series, value_columns=roles.values
+    )
+    for one in series:
+        check_changes(table, roles, one)
+    return Content(series, named, source.digest.result(), filled)
+
+
+def series_of(table: Table, roles: Roles) -> tuple[tuple[Series, ...], str]:
+    """Return the series that stand in the columns of a table, and in words what was filled in.
+
+    Raises:
+        Refused: At the first cell that breaks a rule.
+    """
+    values = np.stack([table.values(name) for name in roles.values], axis=1)
+    times = times_of(table, roles)
+    numbers = np.arange(len(values))
+    series = []
+    for name, rows in rows_by_name(table, roles.series):
+        stamps = None if times is None else times[rows]
+        series.append(Series(name, values[rows], stamps, first_step(table, roles, rows), numbers[rows]))
+    notes: Counter[str] = Counter()
+    if times is not None:
+        series = evenly_spaced(table, roles, [in_order(table, roles, one, notes) for one in series], notes)
+    series = [without_gaps(table, roles, one, notes) for one in series]
+    return tuple(series), ", ".join(f"{count:,} {what.format('s' * (count > 1))}" for what, count in notes.items())

@@ -1,0 +1,186 @@
+"""The bytes of a user's file: the file itself or the copy that is kept of it, known by its digest."""
+
+import gzip
+import logging
+import os
+import stat
+import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from difflib import get_close_matches
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+
+from wavesweep.base.errors import Refused
+from wavesweep.base.files import write_atomically
+
+log = logging.getLogger("wavesweep")
+MOST_BYTES = 2 * 10**9  # of a file, unpacked too
+MOST_KEPT = 20 * 10**6
+COPIES = Path("outputs/data")
+
+_NO_DATA = {
+    b"version https://git-lfs": "a Git LFS pointer; git lfs pull fetches the file itself",
+    b"<": "a web page (HTML or XML); download the file itself",
+    b"{": "JSON; save it as CSV",
+    b"[{": "JSON; save it as CSV",
+    b"PK\3\4": "a workbook or a ZIP archive; save it as CSV, or unpack it",
+    b"\xd0\xcf\x11\xe0": "an old workbook; save it as CSV",
+    b"BZh": "packed by bzip2; unpack it, or pack it by gzip",
+    b"\xfd7zXZ": "packed by xz; unpack it, or pack it by gzip",
+    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it, or pack it by gzip",
+}
+"""What people mistake for data, by how it begins."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that was read.
+
+    Attributes:
+        content: Unpacked.
+        digest: SHA-256 of the file as it is, in hexadecimal digits; found while the content is read.
+    """
+
+    content: bytes
+    digest: "Future[str]"
+
+
+def fetch(path: Path, digest: str | None = None) -> Source:
+    """Read a file; where its content is not what it was, the copy that was kept (see `keep`).
+
+    Args:
+        path: Of the file.
+        digest: SHA-256 that its content must have; None: any.
+
+    Raises:
+        Refused: If it can't be read, is not data, or has changed or gone and there is no copy.
+    """
+    try:
+        raw = _read(path)
+        problem = ""
+        if digest and sha256(raw).hexdigest() != digest:
+            problem = f"{path} must be the file that was read first (SHA-256 {digest[:12]}…), but has changed"
+    except Refused as error:
+        problem, raw = str(error), b""
+    if problem:
+        raw = _copy(path, digest, problem)
+    hashing = ThreadPoolExecutor(1)
+    found = hashing.submit(lambda: sha256(raw).hexdigest())
+    hashing.shutdown(wait=False)
+    return Source(_unpacked(path, raw), found)
+
+
+def keep(path: str, digest: str) -> Path | None:
+    """Keep a copy of a file that runs have read, below `outputs/data`, once for all of them.
+
+    Args:
+        path: Of the file.
+        digest: SHA-256 of its content.
+
+    Returns:
+        Where the copy is; None where the file has more than 20 MB, or other content by now.
+    """
+    copy = copy_of(path, digest)
+    if not copy.is_file():
+        try:
+            raw = _read(Path(path), MOST_KEPT)
+        except Refused:
+            return None
+        if sha256(raw).hexdigest() != digest:
+            return None
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(copy, raw)
+    return copy
+
+
+def lend(path: str, digest: str, folder: Path) -> None:
+    """Put the copy of a file that runs have read (see `keep`) into a folder too: a link to it, where that can be."""
+    copy = keep(path, digest)
+    if copy and not (place := folder / copy.name).exists():
+        folder.mkdir(exist_ok=True)
+        try:
+            os.link(copy, place)
+        except OSError:  # another disk, or another job was faster
+            write_atomically(place, copy.read_bytes())
+
+
+def lacks(path: str, digest: str) -> bool:
+    """Say whether neither a file nor the copy that is kept of it is what runs have read."""
+    return not copy_of(path, digest).is_file() and _digest(Path(path)) != digest
+
+
+def take_in(path: str, digest: str, folder: Path) -> None:
+    """Keep the copy of a file that a folder holds, where the file is no more what runs have read."""
+    copy = copy_of(path, digest)
+    if (own := folder / copy.name).is_file() and lacks(path, digest) and _digest(own) == digest:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(copy, own.read_bytes())
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file; of none, nothing."""
+    try:
+        return sha256(_read(path)).hexdigest()
+    except Refused:
+        return ""
+
+
+def copy_of(path: str | Path, digest: str) -> Path:
+    """Return where the copy of a file with this digest is kept."""
+    return COPIES / digest[:16] / Path(path).name
+
+
+def _copy(path: Path, digest: str | None, problem: str) -> bytes:
+    """Return the content of a file's copy, with a warning that says why it is read."""
+    if digest is None:
+        raise Refused(problem)
+    copy = copy_of(path, digest)
+    try:
+        raw = _read(copy)
+    except Refused:
+        raw = b""
+    if sha256(raw).hexdigest() != digest:
+        cause = problem.partition(";")[0]
+        raise Refused(f"{cause}; there is no copy of it at {copy}: restore the file, or give dataset.digest=null")
+    log.warning("%s; its copy %s is read", problem.partition(";")[0], copy)
+    return raw
+
+
+def _read(path: Path, most: int = MOST_BYTES) -> bytes:
+    """Return the content of a plain file: a pipe or a device might never end."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            what = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+            raise Refused(f"{path} must be a file, got {what}; give another")
+        if found.st_size > most:
+            raise Refused(f"{path} must have at most {most:,} bytes, got {found.st_size:,}; give a part of it")
+        with path.open("rb") as file:
+            return file.read(found.st_size)  # 0 of what has no end, such as /proc/kmsg
+    except FileNotFoundError:
+        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        nearest = get_close_matches(path.name, beside, n=1, cutoff=0.75)
+        way_out = f"did you mean {path.parent / nearest[0]}?" if nearest else "give another"
+        way_out = "download it, and give the file" if path.parts[:1] in (("http:",), ("https:",)) else way_out
+        raise Refused(f"{path} must be a file, but it is not there; {way_out}") from None
+    except OSError as error:
+        raise Refused(f"{path} can't be read ({error.strerror}); make it readable") from None
+
+
+def _unpacked(path: Path, raw: bytes) -> bytes:
+    """Return the content of a file, which may be packed by gzip; refuse what is no data."""
+    if raw.startswith(b"\x1f\x8b"):
+        try:
+            with gzip.open(BytesIO(raw)) as file:
+                raw = file.read(MOST_BYTES + 1)
+        except (EOFError, OSError, zlib.error) as error:
+            raise Refused(f"{path} can't be unpacked by gzip ({error}); fetch it again") from None
+        if len(raw) > MOST_BYTES:
+            raise Refused(f"{path} must have at most {MOST_BYTES:,} bytes unpacked, got more; give a part of it")
+    start = raw[:1000].lstrip()
+    for beginning, what in _NO_DATA.items():
+        if start.startswith(beginning):
+            raise Refused(f"{path} must hold data, got {what}")
+    return raw

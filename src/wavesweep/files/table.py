@@ -1,0 +1,186 @@
+"""The cells of a file in columns: which are numbers, which are missing, and why another is refused."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import compute
+
+from wavesweep.base.errors import Refused
+from wavesweep.data.splits import LARGEST
+
+pc: Any = compute  # it makes its functions when it is imported: a type checker knows none
+ABSENT = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
+"""What stands for a missing value."""
+FEW = 1000  # rows that tell what a column holds
+NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+UNITS = "[$€£%]|EUR|USD|GBP|CHF|°C|[kM]Wh?|k?g|k?m"
+DIGITS = "[0-9]+(?:[.,'’_ \u00a0\u202f][0-9]{3})*(?:[.,][0-9]*)?"
+LIKE_A_NUMBER = rf"^\(?[-+]?(?:{UNITS})? ?{DIGITS}(?: ?(?:{UNITS}))?\)?$"
+MOST_TYPED = 300  # characters that a person pastes
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a file is read: the fields of `Csv` by the same names; None: found in the file."""
+
+    separator: str | None = None
+    decimal: str = "."
+    encoding: str = "utf-8"
+    time_column: str | None = None
+    time_format: str | None = None
+    series_column: str | None = None
+    value_columns: tuple[str, ...] | None = None
+    missing: str = "refuse"
+    duplicates: str = "refuse"
+    are_keys: bool = True  # which can be given on the command line, as dataset.separator
+
+    def give(self, otherwise: str, **values: object) -> str:
+        """Return the way out that these keys are, ready to be pasted into a shell; `otherwise` where they are none."""
+        typed = " ".join(_typed(key, value) for key, value in values.items())
+        return f"give {typed}" if self.are_keys and len(typed) <= MOST_TYPED else otherwise
+
+
+@dataclass(frozen=True)
+class Table:
+    """The cells of a file.
+
+    Attributes:
+        path: Of the file, as messages name it.
+        options: How it is read, the separator filled in.
+        columns: The cells of each column, by its name: of text, or in Parquet as they are typed there.
+        numbers: Those read as numbers so far, see `read_numbers`.
+    """
+
+    path: Path
+    options: Options
+    columns: dict[str, Any]
+    numbers: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def refusal(self, row: int, column: str, problem: str) -> Refused:
+        """Return what says where a cell breaks a rule; rows are counted from 0 here, by the user from the header."""
+        where = f"{self.path}, row {row + 2}, column {shown_cell(column) or 'without a name'}"
+        return Refused(f"{where}: {problem}")
+
+    def text(self, row: int, column: str) -> str:
+        """Return a cell as a message shows it."""
+        cell = self.columns[column][row].as_py()
+        return shown_cell("" if cell is None else str(cell)) or "an empty cell"
+
+    def read_numbers(self, column: str) -> np.ndarray:
+        """Return the numbers in a column, (row,), float64 to the last bit; nan for a cell that holds none."""
+        if column not in self.numbers:
+            self.numbers[column] = _numbers(self.columns[column], self.options.decimal)
+        return self.numbers[column]
+
+    def is_text(self, column: str) -> bool:
+        """Say whether a column holds something else than numbers, some of which may be misspelt."""
+        if not is_text(self.columns[column].type):
+            return not is_number(self.columns[column].type)
+        cells = pc.ascii_trim_whitespace(self.columns[column].slice(0, FEW))
+        cells = cells.filter(pc.invert(pc.is_in(cells, value_set=pa.array(ABSENT))))
+        others = cells.filter(pa.array(np.isnan(_numbers(cells, self.options.decimal))))
+        like = pc.sum(pc.match_substring_regex(others, LIKE_A_NUMBER)).as_py() or 0
+        return 2 * (len(others) - like) > len(cells)
+
+    def absent(self, column: str) -> np.ndarray:
+        """Say which cells of a column stand for a missing value, (row,)."""
+        cells = self.columns[column]
+        if not is_text(cells.type):
+            return cells.is_null(nan_is_null=True).to_numpy()
+        trimmed = pc.ascii_trim_whitespace(cells)
+        return pc.is_in(trimmed, value_set=pa.array(ABSENT, trimmed.type)).to_numpy()
+
+    def values(self, column: str) -> np.ndarray:
+        """Return the values in a column, (row,), float64; nan where one is missing, if that is allowed.
+
+        Raises:
+            Refused: At the first cell that is no number, too large, or missing where that is not allowed.
+        """
+        numbers = self.read_numbers(column)
+        wrong = ~(np.abs(numbers) <= LARGEST)
+        if wrong.any() and self.options.missing == "interpolate":
+            wrong &= ~self.absent(column)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise self.refusal(row, column, self._why_no_value(row, column))
+        return numbers
+
+    def _why_no_value(self, row: int, column: str) -> str:
+        got, options = self.text(row, column), self.options
+        if self.absent(column)[row]:
+            way_out = options.give("fill it in, or leave the row or the column out", missing="interpolate")
+            way_out += ", or fill it in" if options.are_keys else ""
+            if all(self.absent(name)[row] for name in self.columns):
+                got, way_out = "an empty row", f"leave it out, or {way_out}"
+            return f"must hold a number, got {got}; {way_out}"
+        rule, way_out = f"must be a finite number of at most {LARGEST:g} in size", "mend it"
+        thousands = "save it without commas between thousands"
+        if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+\.\d*", got):
+            way_out = thousands
+        elif options.decimal == "." and re.fullmatch(r"[-+]?[\d.]*,\d*", got):
+            way_out = options.give("save it with decimal points", decimal=",")
+            if re.fullmatch(r"[-+]?\d{1,3},\d{3}", got):  # which would be read without an error
+                way_out = f"{thousands}, or {way_out} if the comma is decimal"
+        elif options.decimal == "," and re.fullmatch(r"[-+]?[\d.]*,?\d*", got):
+            way_out = "save it without points between thousands"
+            way_out = way_out if "," in got else f"{options.give(way_out, decimal='.')}, or {way_out}"
+        elif not np.isfinite(self.numbers[column][row]) and not re.search(r"\d|inf", got):
+            way_out = f"empty the cell and {options.give('fill it in', missing='interpolate')}, or mend it"
+            way_out = f"leave the row out if it holds units, or {way_out}" if row == 0 else way_out
+        elif re.fullmatch(LIKE_A_NUMBER, got) and not re.fullmatch(NUMBER, got):
+            way_out = "write the number alone, without units and signs between thousands"
+        return f"{rule}, got {got}; {way_out}"
+
+
+def shown_cell(text: str) -> str:
+    """Return what a file holds such that it fits into one line of a message."""
+    spaced = re.sub("[\u00a0\u202f]", " ", text)  # as word processors set between thousands
+    plain = "".join(letter if letter.isprintable() else "?" for letter in spaced)
+    return plain if len(plain) <= 40 else f"{plain[:37]}..."
+
+
+def _typed(key: str, value: object) -> str:
+    """Return an override of `dataset` as it is typed in a shell."""
+    return quote(f"dataset.{key}={_in_hydra(value)}")
+
+
+def _in_hydra(value: object) -> str:
+    """Return a value in the grammar of Hydra's overrides."""
+    if isinstance(value, tuple | list):
+        return f"[{','.join(map(_in_hydra, value))}]"
+    text = str(value)
+    if re.fullmatch(r"[A-Za-z_][\w.-]*", text) and text.lower() not in ("null", "true", "false", "nan", "inf"):
+        return text
+    escaped = re.sub(r'(\\*)"', r'\1\1\\"', text)
+    return f'"{escaped}"'
+
+
+def is_text(kind: Any) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def is_number(kind: Any) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
+def _numbers(cells: Any, decimal: str) -> np.ndarray:
+    """Return the numbers in some cells, nan for what is none; an exponent beyond all floats makes inf."""
+    if not is_text(cells.type):
+        if not is_number(cells.type):
+            return np.full(len(cells), np.nan)
+        return cells.cast(pa.float64(), safe=False).to_numpy()
+    try:
+        if decimal == ".":
+            return cells.cast(pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        pass
+    cells = pc.ascii_trim_whitespace(cells)
+    if decimal == ",":
+        cells = pc.replace_substring(pc.replace_substring(cells, ".", "_"), ",", ".")
+    valid = pc.if_else(pc.match_substring_regex(cells, NUMBER), pc.ascii_ltrim(cells, "+"), None)
+    return valid.cast(pa.float64()).to_numpy()

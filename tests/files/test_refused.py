@@ -1,0 +1,382 @@
+"""What is refused: in one line, with the file, the row and the column, the rule, what stands there, and the way out."""
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.support.commands import command, real_command
+from tests.support.series_files import csv, written
+from wavesweep.base.errors import Refused
+from wavesweep.base.schema import known
+from wavesweep.config.composing import compose
+from wavesweep.files.csv import Csv
+
+DAYS = "date,v\n2024-01-01,1\n2024-01-02,2\n"
+
+
+def local(first: str, last: str, freq: str = "h") -> str:
+    """Return values with the time of Berlin's clocks, which doesn't tell summer from winter."""
+    hours = pd.date_range(first, last, freq=freq, tz="Europe/Berlin").tz_localize(None)
+    return pd.DataFrame({"date": hours, "v": np.arange(len(hours))}).to_csv(index=False)
+
+
+def refused(path: Path, **options: object) -> str:
+    with pytest.raises(Refused) as refusal:
+        csv(path, **options).with_sizes()
+    return str(refusal.value)
+
+
+NOT_DATA = [
+    (b"", " is empty; give a row of names, and a row for each step"),
+    (b"\n\r\n", " is empty; give"),
+    (b"\xef\xbb\xbf", " is empty; give"),
+    (b"a,b\n", " must have a row for each step below its row of names, got none; give some"),
+    (b"\na,b\n1,2\n", ", row 1: must name the columns, got none; put a row of names there"),
+    (b"1,2\n3,4\n5,6\n", ", row 1: must name the columns, got numbers; put a row of names above them"),
+    (b"2024-01-01,5\n2024-01-02,6\n", ", row 1: must name the columns, got numbers; put a row of names above them"),
+    (
+        b"Report 2024,,\nday,a,b\n1,2,3\n",
+        ", row 1: must name the columns, got Report 2024 alone; leave out what stands",
+    ),
+    (b"Report 2024\n\nday,a,b\n1,2,3\n", "; name each column in row 1, or leave out what stands above their"),
+    (b"sep=;\na;b\n1;2\n3;4\n", ", row 1: must name the columns, got sep= alone; leave out what stands above"),
+    (
+        b"a,b\n1,2\n,\n",
+        ", row 3, column a: must hold a number, got an empty row; leave it out, or give dataset.missing",
+    ),
+    (b"a,b\n[kW],[%]\n1,2\n3,4\n5,6\n", "; leave the row out if it holds units, or empty the cell and give"),
+    (b'[{"a": 1}]', " must hold data, got JSON; save it as CSV"),
+    (b"  <!DOCTYPE html><p>404", " must hold data, got a web page (HTML or XML); download the file itself"),
+    (b"version https://git-lfs.github.com/spec/v1\n", " must hold data, got a Git LFS pointer; git lfs pull fetches"),
+    (b'{"a": [1, 2]}', " must hold data, got JSON; save it as CSV"),
+    (b"PK\3\4...", " must hold data, got a workbook or a ZIP archive; save it as CSV, or unpack it"),
+    (b"\x1f\x8b\x08\0\0", " can't be unpacked by gzip (Compressed file ended before the end-of-stream marker was"),
+    (b"PAR1....", " can't be read as Parquet ("),
+    (b"a,b\n1,\0\n", " must hold text or Parquet, got bytes that are neither; save it as CSV"),
+    (
+        "a,b\n1,2\nü,4\n".encode("cp1252"),
+        ", row 3: must be text in utf-8, got the byte 0xfc; give dataset.encoding=cp1252",
+    ),
+    ("a,b\n1,2\n".encode("utf-16"), " must be text in utf-8, but begins as utf-16 does; give dataset.encoding=utf-16"),
+    (b"a,b\n1,2\n3,4,5\n", ", row 3: must have 2 cells, as row 1 has, got 3; mend it"),
+    (b"a,b\n1,2,3\n4,5,6\n", ", row 2: must have 2 cells, as row 1 has, got 3; mend it"),
+    (b"a,b\n1,2\n3,4\n5", ", row 4: must have 2 cells, as row 1 has, got 1; mend it"),
+    (b"v\n1,5\n2,5\n", """, or give 'dataset.separator=";"' 'dataset.decimal=","', if commas are decimal"""),
+    (b'a,b\n1,"2\n3,4\n', ' must close each " by another, got one that is left open; mend it'),
+    (b"a,,b\n1,2,3\n", ", row 1, column 2: must have a name, got none; name it or leave it out"),
+    (b"a,b,a\n1,2,3\n", ", row 1, column 3: must have a name of its own, got a again; rename it"),
+    (b"a\x07b\n1\n2\n", ", row 1: must name columns in printable characters, got a?b; rename it"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), NOT_DATA, ids=[repr(content[:12]) for content, _ in NOT_DATA])
+def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = written(tmp_path / "x.csv", content)
+    text = refused(path)
+    assert text.startswith(str(path))
+    assert message in text
+    assert "\n" not in text
+
+
+ALONE = "write the number alone, without units and signs between thousands"
+
+
+@pytest.mark.parametrize(
+    ("cell", "way_out"),
+    [
+        (
+            "1,234",
+            """save it without commas between thousands, or give 'dataset.decimal=","' if the comma is decimal""",
+        ),
+        ("1,234.5", "save it without commas between thousands"),
+        ("1,5", """give 'dataset.decimal=","'"""),
+        ("?", "empty the cell and give dataset.missing=interpolate, or mend it"),
+        ("-", "empty the cell and give dataset.missing=interpolate, or mend it"),
+        ("inf", "mend it"),
+        ("1e400", "mend it"),
+        ("-1.1e15", "mend it"),
+        ("1_000", ALONE),
+        ("1 000", ALONE),
+        ("1\u202f000,5", ALONE),
+        ("1'000", ALONE),
+        ("5.5%", ALONE),
+        ("€5", ALONE),
+        ("5 EUR", ALONE),
+        ("(5)", ALONE),
+        ("5 x", "mend it"),
+        ("0x10", "mend it"),
+        ("true", "empty the cell and give dataset.missing=interpolate, or mend it"),
+        ("nan", "give dataset.missing=interpolate, or fill it in"),
+        ("NA", "give dataset.missing=interpolate, or fill it in"),
+        ("", "give dataset.missing=interpolate, or fill it in"),
+    ],
+)
+def test_what_is_no_value_is_refused(tmp_path: Path, cell: str, way_out: str) -> None:
+    path = written(tmp_path / "x.csv", f'a,b\n1,2\n3,4\n5,"{cell}"\n7,8\n')
+    text = refused(path)
+    assert text.startswith(f"{path}, row 4, column b: must ")
+    assert text.endswith(f", got {cell.replace(chr(0x202F), ' ') or 'an empty cell'}; {way_out}")
+
+
+def test_a_point_is_no_decimal_comma(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.csv", "a;b\n1,5;2\n1.500;3\n2;4\n")
+    way_out = "give 'dataset.decimal=\".\"', or save it without points between thousands"
+    assert refused(path, decimal=",").endswith(f"of at most 1e+15 in size, got 1.500; {way_out}")
+
+
+COLUMNS = [
+    (
+        "date,a,b,sky\n2024-01-01,1,2,dry\n2024-01-02,2,1,wet\n",
+        {},
+        ", row 2, column sky: must hold numbers, got dry; give 'dataset.value_columns=[a,b]'",
+    ),
+    (
+        "a,b\n1,2\n",
+        {"value_columns": ["q"]},
+        "x.csv, row 1: must have the column q of dataset.value_columns; choose from a, b",
+    ),
+    (
+        "alpha,b\n1,2\n",
+        {"time_column": "alpa"},
+        ", row 1: must have the column alpa of dataset.time_column; did you mean alpha?",
+    ),
+    (
+        "alpha,b\n1,2\n",
+        {"series_column": "alph"},
+        ", row 1: must have the column alph of dataset.series_column; did you mean",
+    ),
+    ("a,b\n1,2\n2,3\n", {"target": ["c"]}, "dataset.target: c is no channel of "),
+    (
+        "date,time,v\n2024-01-01,10:00,1\n",
+        {},
+        ", row 1: columns date, time may all tell the time; give dataset.time_column=date, or join",
+    ),
+    ("step,t,v\n1,1,1\n2,2,5\n", {}, ", row 1: columns step, t mean the same; leave one of them out"),
+    (
+        "id,symbol,v\na,x,1\na,x,2\nb,y,3\nb,y,2\n",
+        {},
+        ", row 1: columns id, symbol may all name the series; give dataset.series_column=id",
+    ),
+    ("t\n1\n2\n", {}, ", row 1: must have a column of values, got t; add one"),
+    (
+        "year,v\n1990,1\n1991,2\n1993,3\n",
+        {},
+        ", row 4, column year: steps must be whole numbers that rise evenly, got 1993 after 1991; sort",
+    ),
+    ("index,v\n9.5,1\n9.1,2\n", {}, ", or give 'dataset.value_columns=[index,v]', if it is a channel"),
+    ("series,v\na,1\na,2\n,3\n,4\n", {}, ", row 4, column series: must name a series, got an empty cell; name it"),
+    (
+        "a,b\n1,2\n3,2\n",
+        {},
+        ": column b must change within its series, got 2 in 2 rows; give 'dataset.value_columns=[a]'",
+    ),
+    (
+        "series,v\na,1\na,2\nb,7\nb,7\n",
+        {},
+        ", series b: column v must change within its series, got 7 in 2 rows; leave it out, or leave",
+    ),
+    ("series,v\na,1\na,2\nb,7\n", {}, ", series b must have 2 steps at least, got 1; give more, or leave it out"),
+    ("a b\n1 2\n3 4\n", {}, "; give 'dataset.separator=\" \"'"),
+    ("a,b\n1,\n2,\n", {"missing": "interpolate"}, ": column b must hold a number, got none"),
+]
+
+
+@pytest.mark.parametrize(("content", "options", "message"), COLUMNS, ids=[repr(row[0][:20]) for row in COLUMNS])
+def test_columns_that_make_no_series_are_refused(
+    tmp_path: Path, content: str, options: dict[str, object], message: str
+) -> None:
+    text = refused(written(tmp_path / "x.csv", content), **options)
+    assert message in text
+    assert "\n" not in text
+
+
+TIMES = [
+    (
+        f"{DAYS}2024-01-02,3\n",
+        {},
+        "row 4, column date: time stamps must occur once, got 2024-01-02 after 2024-01-02; give dataset.",
+    ),
+    (
+        f"{DAYS}2023-12-31,3\n",
+        {},
+        "row 4, column date: time stamps must come in order, got 2023-12-31 after 2024-01-02; sort the rows",
+    ),
+    (
+        f"{DAYS}2023-12-31,3\n",
+        {"duplicates": "mean", "missing": "interpolate"},
+        "row 4, column date: time stamps must come in order",
+    ),
+    (
+        f"{DAYS}2024-01-04,3\n",
+        {},
+        "got 2024-01-04 after 2024-01-02; give dataset.missing=interpolate, or leave the column out",
+    ),
+    (
+        f"{DAYS}2024-01-02 07:13,3\n2029-05-01,3\n",
+        {"missing": "interpolate"},
+        "got 2024-01-02 07:13 after 2024-01-02; more than gaps are wrong; mend them",
+    ),
+    (
+        f"{DAYS}x,3\n",
+        {},
+        "row 4, column date: must be a date such as 2024-01-31 or 2024-01-31 13:00, got x; leave the row out",
+    ),
+    (f"{DAYS},3\n", {}, "column date: must be a date such as 2024-01-31 or 2024-01-31 13:00, got an empty cell; leave"),
+    (
+        DAYS,
+        {"time_format": "%d.%m.%Y"},
+        "row 2, column date: must be a date such as %d.%m.%Y, got 2024-01-01; leave dataset.",
+    ),
+    (
+        "date,v\n2024-01-01,1\n02.01.2024,2\n2024-01-03,3\n",
+        {},
+        "got 02.01.2024, which may be two; write it as the rest",
+    ),
+    (
+        "date,store_id,v\n2024-01-01,1,5\n2024-01-02,1,6\n2024-01-01,2,7\n2024-01-02,2,7\n",
+        {},
+        "; sort the rows, or give dataset.series_column=NAME where rows belong to several",
+    ),
+    (DAYS, {"time_format": "%Q"}, "dataset.time_format must be in the letters of strptime ("),
+    (
+        "date,v\n01/02/2024,1\n02/02/2024,2\n",
+        {},
+        """which may be two; give 'dataset.time_format="%d/%m/%Y"', or give 'dataset.time_format="%m/%d/%Y"'""",
+    ),
+    (
+        "date,v\n31.12.23 10:00,1\n31.12.23 11:00,2\n",
+        {},
+        """got 31.12.23 10:00; give 'dataset.time_format="%d.%m.%y %H:%M"'""",
+    ),
+    ("date,v\nfirst,1\nsecond,2\n", {}, "got first; give dataset.time_format, the letters of strptime for it"),
+    (
+        "date,v\n2024-01-01,1\n",
+        {},
+        "row 2, column date: must be two time stamps at least, which tell their distance, got one; leave",
+    ),
+    (
+        "series,date,v\na,2024-01-01,1\na,2024-01-02,2\na,2024-01-03,3\nb,2024-01-01,1\nb,2024-01-03,2\n",
+        {},
+        "row 6, column date: time stamps must make daily steps as those of the longest series, got",
+    ),
+    (
+        local("2024-10-26", "2024-10-28"),
+        {},
+        "row 29, column date: time stamps must occur once, got 2024-10-27 02:00:00 after 2024-10-27 02:00:00; give",
+    ),
+    (
+        local("2024-03-30", "2024-04-01"),
+        {},
+        "got 2024-03-31 03:00:00 after 2024-03-31 01:00:00; give dataset.missing=interpolate, or leave the",
+    ),
+]
+
+
+@pytest.mark.parametrize(("content", "options", "message"), TIMES, ids=map(str, range(len(TIMES))))
+def test_times_that_are_not_even_are_refused(
+    tmp_path: Path, content: str, options: dict[str, object], message: str
+) -> None:
+    assert message in refused(written(tmp_path / "x.csv", content), **options)
+
+
+def test_an_option_that_is_printed_can_be_pasted(tmp_path: Path) -> None:
+    """With the quotes that a shell and Hydra take away."""
+    path = written(tmp_path / "x.csv", '"a ""b""",c;d,"e\'f",2020,sky\n1,2,3,4,dry\n2,1,2,2,wet\n')
+    [typed] = re.findall(r"give ('.*)$", refused(path).partition(", or give")[0])
+    dataset = compose("dataset=csv", f"dataset.path={path}", *shlex.split(typed)).dataset
+    assert dataset.with_sizes().channels == ('a "b"', "c;d", "e'f", "2020")
+
+
+@pytest.mark.parametrize(("freq", "a_day"), [("h", 24), ("15min", 96)])
+def test_hours_of_clocks_that_change_are_read_as_is_printed(tmp_path: Path, freq: str, a_day: int) -> None:
+    path = written(tmp_path / "x.csv", local("2024-03-01", "2024-11-30", freq))
+    [typed] = re.findall(r"; give (.*), or give times in UTC if clocks are put back here$", refused(path))
+    dataset = compose("dataset=csv", f"dataset.path={path}", *shlex.split(typed)).dataset.with_sizes()
+    assert isinstance(dataset, Csv)
+    [series] = dataset.content.series
+    assert len(series.values) == a_day * 274 + 1
+    hour = a_day // 24
+    assert np.array_equal(series.values[: 24 * hour, 0], np.arange(24 * hour))
+    twice = np.flatnonzero(np.diff(series.values[:, 0]) != 1)  # half a step in, where two values are averaged
+    assert set(known(series.stamps)[twice].date.astype(str)) == {"2024-03-31", "2024-10-27"}
+
+
+def test_a_way_out_is_of_a_length_that_can_be_pasted(tmp_path: Path) -> None:
+    names = [f"2024-01-{day:02d}" for day in range(1, 32)]
+    path = written(tmp_path / "x.csv", f"item,{','.join(names)}\nA{',1' * 31}\nB{',2' * 31}\n")
+    assert refused(path).endswith(", row 2, column item: must hold numbers, got A; leave the column out")
+
+
+def test_an_address_is_no_file() -> None:
+    assert refused(Path("https://example.org/a.csv")).endswith("; download it, and give the file")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "missing", "device", "large"])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "sales.csv"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path = Path("/dev/zero")
+    elif kind == "large":
+        with path.open("wb") as file:
+            file.truncate(3 * 10**9)
+    else:
+        written(tmp_path / "sale.csv", "a\n1\n2\n")
+    message = {
+        "folder": "must be a file, got a folder; give another",
+        "pipe": "must be a file, got a pipe or a device; give another",
+        "device": "must be a file, got a pipe or a device; give another",
+        "large": "must have at most 2,000,000,000 bytes, got 3,000,000,000; give a part of it",
+        "missing": f"must be a file, but it is not there; did you mean {tmp_path / 'sale.csv'}?",
+    }
+    assert refused(path) == f"{path} {message[kind]}"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"path": ""}, "must name a file, got nothing; give dataset.path=FILE"),
+        ({"separator": "ab"}, 'must be one sign, such as ";", or tab, got ab'),
+        ({"encoding": "rot13"}, "must be an encoding of texts, such as utf-8, cp1252 or utf-16, got rot13"),
+        ({"digest": "0"}, "must be a SHA-256, 64 hexadecimal digits, or null, got the text '0'"),
+    ],
+)
+def test_an_option_that_means_nothing_is_refused(tmp_path: Path, value: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        csv(tmp_path / "x.csv").model_validate({**csv(tmp_path / "x.csv").model_dump(), **value})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["dataset.path=x.csv"], *(pytest.param(more, marks=pytest.mark.slow) for more in ([], ["dataset.path=no.csv"]))],
+    ids=str,
+)
+def test_the_command_refuses_in_a_line(tmp_path: Path, arguments: list[str]) -> None:
+    written(tmp_path / "x.csv", "a;b\n1,5;2\n3,5;4\n")
+    done = command("dataset=csv", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.slow
+def test_what_the_command_prints_helps(tmp_path: Path) -> None:
+    written(tmp_path / "x.csv", "a;b\n1,5;2\n3,5;4\n5,5;6\n")
+    done = real_command("dataset=csv", "dataset.path=x.csv", cwd=tmp_path)
+    assert done.returncode == 2
+    [typed] = re.findall(r"give ('.*')$", done.stderr.strip())
+    again = real_command("dataset=csv", "dataset.path=x.csv", *shlex.split(typed), cwd=tmp_path)
+    assert "x.csv" not in again.stderr
+
+
+@pytest.mark.parametrize("key", ["target", "value_columns"])
+def test_a_column_that_is_named_twice_is_refused(key: str) -> None:
+    with pytest.raises(Refused, match=rf"dataset.{key} must name each column once, got \[a, a\]"):
+        compose("dataset=csv", "dataset.path=a.csv", f"dataset.{key}=[a,a]")

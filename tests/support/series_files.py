@@ -1,0 +1,20 @@
+"""Files of series, and the data set that reads one."""
+
+from pathlib import Path
+from typing import Any
+
+from wavesweep.config.groups import read_option
+from wavesweep.files.csv import Csv
+
+OPTION = read_option("dataset", "csv")
+
+
+def csv(path: Path, **values: Any) -> Csv:
+    """Return the data set of a file, not yet filled in."""
+    return Csv.model_validate({**OPTION, "path": str(path), **values})
+
+
+def written(path: Path, content: str | bytes) -> Path:
+    """Write a file; return its path."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
