@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.support.parts import composed
+from wavesweep.baselines.baseline import Windows
 from wavesweep.config.groups import options
 from wavesweep.models.configured import Model
 from wavesweep.models.forecaster import Forecaster
@@ -21,16 +22,16 @@ def values() -> torch.Tensor:
 
 
 def configured(option: str) -> Model:
-    model = composed(f"model={option}").model.with_sizes(STEPS)
-    return model.adapted(values().numpy(), STEPS, STEPS)
+    val = Windows(values().numpy(), values().numpy()[:, :HORIZON])
+    return composed(f"model={option}").model.adapted(list(values().numpy()), val, (), STEPS)
 
 
 def built(model: Model) -> Forecaster:
     torch.manual_seed(0)
     network = model.build(CHANNELS, "float64")
-    network.adapt(values())
+    network.adapt([*values()])
     if not model.has_gradient:
-        network.fit(values())
+        network.fit([*values()])
     for parameter in network.parameters():  # some begin at zero, where nothing can be told
         torch.nn.init.normal_(parameter, std=0.3)
     return network.eval()
@@ -66,10 +67,10 @@ class TestEveryOption:
         fresh = model.build(CHANNELS, "float64")
         if model.has_gradient:
             with pytest.raises(NotImplementedError):
-                fresh.fit(values())
+                fresh.fit([*values()])
         else:
             before = fresh.one_step(values(), START)
-            fresh.fit(values())
+            fresh.fit([*values()])
             assert not torch.equal(before, fresh.one_step(values(), START))
 
     def test_it_can_be_refined_where_a_gradient_reaches_its_closed_loop(self, option: str) -> None:

@@ -3,16 +3,21 @@
 A new kind says here what it can do, and is found by its `kind`: nothing else lists it but its file in conf/model.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from wavesweep.base.errors import Refused
-from wavesweep.base.schema import Count, Member, known
+from wavesweep.base.schema import Ascending, Member, known
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
+    from wavesweep.baselines.autoregression import Lags
+    from wavesweep.baselines.baseline import Windows
     from wavesweep.models.forecaster import Forecaster
 
 Size = Annotated[int, Field(ge=1, le=65536)]
@@ -36,14 +41,6 @@ class Model(Member):
         """Whether an optimizer can lower the error of its closed loop itself."""
         return self.feeds_back and self.has_gradient
 
-    def with_sizes(self, shortest: int) -> Self:
-        """Return a copy with each size that is `null` derived.
-
-        Args:
-            shortest: Steps of the shortest stretch that the model sees, in training or as context.
-        """
-        return self
-
     def check(self, num_series: int, steps: int, window: int, context: int) -> None:
         """Make sure that the model goes together with the shape of the data.
 
@@ -57,13 +54,14 @@ class Model(Member):
             Refused: If it does not.
         """
 
-    def adapted(self, train: "np.ndarray", window: int, context: int) -> Self:
+    def adapted(self, train: "Sequence[np.ndarray]", val: "Windows", seasons: tuple[int, ...], window: int) -> Self:
         """Return a copy with what is `null` and only the data's values tell.
 
         Args:
-            train: Training part, scaled, (series, time, channel).
+            train: Series of the training part, scaled, each (time, channel).
+            val: Windows of the validation part, scaled.
+            seasons: As `find_seasons` gives them.
             window: Steps of a training window.
-            context: Observed steps before a forecast.
         """
         return self
 
@@ -103,7 +101,7 @@ class Recurrent(Model):
         if self.difference and context < 2:
             raise Refused("forecast.context must be at least 2 with model.difference=true, got 1")
 
-    def adapted(self, train: "np.ndarray", window: int, context: int) -> Self:
+    def adapted(self, train: "Sequence[np.ndarray]", val: "Windows", seasons: tuple[int, ...], window: int) -> Self:
         """See `Model.adapted`: decides by whether series drift if it takes differences.
 
         From half of the variance on, a line says more of the series than all else does. Where windows are too short
@@ -113,7 +111,7 @@ class Recurrent(Model):
             return self
         from wavesweep.data.trends import trend_share
 
-        drifts = window > 3 and context > 1 and trend_share(train) > 0.5
+        drifts = window > 3 and val.context.shape[1] > 1 and trend_share(train) > 0.5
         return self.model_copy(update={"difference": drifts})
 
     def build(self, num_channels: int, dtype: str) -> "Forecaster":
@@ -161,32 +159,55 @@ class Pointwise(Model):
 
 
 class Linear(Model):
-    """Linear autoregression on the last `order` values, fitted by least squares."""
+    """Linear autoregression, fitted by least squares.
+
+    Attributes:
+        order: The longest lag; null: that of `lags`, and where these are null too, all is chosen.
+        lags: The past values that it looks at; null, or others than end at `order`: all from 1 to `order`.
+        centred: Whether relative to the last value; null: no, if it is not chosen.
+        joint: Whether at the past of all channels for each; null: yes, if it is not chosen.
+    """
 
     kind: Literal["linear"]
-    order: Count | None
+    order: Size | None
+    # What older versions did not store.
+    lags: Annotated[Ascending, Field(min_length=1)] | None = None
+    centred: bool | None = None
+    joint: bool | None = None
 
     has_gradient: ClassVar[bool] = False
 
-    def with_sizes(self, shortest: int) -> Self:
-        """See `Model.with_sizes`."""
-        return self.model_copy(update={"order": self.order or default_order(shortest)})
-
     def check(self, num_series: int, steps: int, window: int, context: int) -> None:
         """See `Model.check`."""
-        order = known(self.order)
+        if self.order is None and self.lags is None:
+            return
+        order = self._looks_at().lags[-1]
         if order >= steps:
             raise Refused(f"model.order must be less than the {steps} training steps, got {order}")
         if order > context:
             raise Refused(f"model.order must be at most forecast.context = {context}, got {order}")
 
+    def adapted(self, train: "Sequence[np.ndarray]", val: "Windows", seasons: tuple[int, ...], window: int) -> Self:
+        """See `Model.adapted`: what it looks at is chosen by the closed-loop error on validation."""
+        looks_at = self._looks_at() if self.order or self.lags else self._choose(train, val, seasons)
+        return self.model_copy(update={"order": looks_at.lags[-1], **vars(looks_at)})
+
     def build(self, num_channels: int, dtype: str) -> "Forecaster":
         """See `Model.build`; it is not fitted yet, and works in double precision whatever the `dtype`."""
         from wavesweep.models.linear import LinearForecaster
 
-        return LinearForecaster(num_channels, known(self.order))
+        return LinearForecaster(num_channels, self._looks_at())
 
+    def _looks_at(self) -> "Lags":
+        from wavesweep.baselines.autoregression import Lags
 
-def default_order(shortest: int) -> int:
-    """Return the default order of an autoregression: 32, or half of the shortest stretch that it sees."""
-    return min(32, max(shortest // 2, 1))
+        lags, order = self.lags, self.order
+        if lags is None or order not in (None, lags[-1]):
+            lags = tuple(range(1, known(order) + 1))
+        return Lags(lags, centred=bool(self.centred), joint=self.joint is not False)
+
+    def _choose(self, train: "Sequence[np.ndarray]", val: "Windows", seasons: tuple[int, ...]) -> "Lags":
+        from wavesweep.baselines.autoregression import choose_lags
+
+        chosen, given = choose_lags(train, val, seasons), {"centred": self.centred, "joint": self.joint}
+        return replace(chosen, **{key: value for key, value in given.items() if value is not None})

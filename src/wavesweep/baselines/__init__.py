@@ -1,0 +1,1 @@
+"""Forecasts that a network has to beat, and how sure it is that it does."""

@@ -1,0 +1,66 @@
+"""What all baselines have in common."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from wavesweep.data.scaling import Scaler
+    from wavesweep.data.splits import Part
+
+T = TypeVar("T")
+MOST_WINDOWS = 256  # that a choice is made by
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What is known, and how it went on: what choices are made by.
+
+    Attributes:
+        context: (window, context, channel).
+        truth: (window, horizon, channel).
+        targets: Which channels choices are made for.
+    """
+
+    context: np.ndarray
+    truth: np.ndarray
+    targets: np.ndarray | slice = field(default_factory=lambda: slice(None))
+
+    @classmethod
+    def of(cls, part: "Part", scaler: "Scaler") -> Self:
+        """Return windows of a part, a few hundred at most, evenly spread, in scaled units."""
+        some = part.spread(MOST_WINDOWS)
+        units = scaler.of(some.series)
+        return cls(units.scale(some.context), units.scale(some.truth), some.targets)
+
+    def thinned(self, most: int) -> Self:
+        """Return at most so many windows, evenly spread."""
+        number = len(self.context)
+        chosen = np.unique(np.linspace(0, number - 1, min(number, most)).round().astype(int))
+        return replace(self, context=self.context[chosen], truth=self.truth[chosen])
+
+    def error(self, forecast: np.ndarray) -> float:
+        """Return the mean squared error of a forecast of the targets; inf where it exploded."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = np.square((forecast - self.truth)[..., self.targets]).mean()
+            return float(np.nan_to_num(error, nan=np.inf, posinf=np.inf))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A forecast that needs no training by gradient.
+
+    Attributes:
+        forecast: Forecasts from contexts, (window, context, channel), so many steps, (window, horizon, channel).
+        note: What was chosen, in words.
+    """
+
+    forecast: Callable[[np.ndarray, int], np.ndarray]
+    note: str
+
+
+def best(candidates: Iterable[tuple[T, float]]) -> T:
+    """Return the candidate of the least error, the first of several."""
+    return min(candidates, key=lambda pair: pair[1])[0]

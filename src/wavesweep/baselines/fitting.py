@@ -1,0 +1,31 @@
+"""All baselines, fitted to the training part and chosen by validation."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from wavesweep.baselines.autoregression import linear
+from wavesweep.baselines.baseline import Baseline, Windows
+from wavesweep.baselines.simple import best_seasonal_naive, drift, line, naive
+from wavesweep.baselines.smoothing import smoothing
+
+
+def fit(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> dict[str, Baseline]:
+    """Fit all baselines, in units in which each series' training part has mean 0 and variance 1.
+
+    Args:
+        train: Series of the training part, each (time, channel); lengths may differ.
+        val: Windows of the validation part, by which orders and parameters are chosen.
+        seasons: As `find_seasons` gives them.
+
+    Returns:
+        By name: `naive`, `seasonal_naive`, `linear` and the others.
+    """
+    return {
+        "naive": naive(),
+        "seasonal_naive": best_seasonal_naive(val, seasons),
+        "linear": linear(train, val, seasons),
+        "smoothing": smoothing(val, seasons),
+        "drift": drift(),
+        "line": line(train),
+    }

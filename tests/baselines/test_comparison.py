@@ -1,0 +1,62 @@
+"""The interval of a comparison covers what is true, however few the windows are."""
+
+import math
+
+import numpy as np
+import pytest
+
+from wavesweep.base.schema import known
+from wavesweep.baselines.comparison import compare
+
+TRUE = 1 - 0.9 / 1.0244  # of the errors below
+
+
+def errors(windows: int, horizon: int, seed: int, memory: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return squared errors of two forecasts that err alike, averaged over horizons that overlap."""
+    draws = np.random.default_rng(seed).normal(size=(2, windows + horizon + 99))
+    for step in range(1, draws.shape[1]):
+        draws[:, step] = memory * draws[:, step - 1] + math.sqrt(1 - memory**2) * draws[:, step]
+    shared, own = draws[:, 100:]
+    each = np.square(0.9 * shared + 0.3 * own), np.square(0.8 * shared + 0.62 * own)
+    mine, others = (np.lib.stride_tricks.sliding_window_view(one, horizon).mean(axis=1) for one in each)
+    return mine, others
+
+
+@pytest.mark.parametrize(("windows", "horizon"), [(30, 10), (300, 24)])
+@pytest.mark.parametrize("memory", [0.0, 0.7])
+def test_it_covers_the_truth_in_19_of_20_cases(windows: int, horizon: int, memory: float) -> None:
+    cases = [compare(*errors(windows, horizon, seed, memory), horizon)[1] for seed in range(200)]
+    covered = np.mean([case is not None and case[0] <= TRUE <= case[1] for case in cases])
+    assert covered > 0.9
+
+
+def test_an_interval_around_0_tells_no_difference() -> None:
+    mine, others = errors(300, 10, seed=0)
+    (low, high), (other_low, other_high) = (
+        known(compare(*pair, 10)[1]) for pair in ((mine, 3 * others), (3 * others, mine))
+    )
+    assert 0 < low < high < 1
+    assert other_low < other_high < 0
+    np.testing.assert_allclose([1 - low, 1 - high], [1 / (1 - other_high), 1 / (1 - other_low)], rtol=0.05)
+    assert compare(mine, mine, 10) == (0, (0, 0))
+
+
+def test_the_unit_of_errors_does_not_matter() -> None:
+    mine, others = errors(60, 10, seed=1)
+    once, again = compare(mine, others, 10), compare(1e-9 * mine, 1e-9 * others, 10)
+    assert once[0] == pytest.approx(1 - mine.mean() / others.mean())
+    assert known(once[1]) == pytest.approx(known(again[1]))
+
+
+@pytest.mark.parametrize("windows", [1, 2, 19])
+def test_few_windows_tell_no_interval(windows: int) -> None:
+    mine, others = errors(windows, 10, seed=0)
+    assert compare(mine, others, 10) == (1 - mine.mean() / others.mean(), None)
+
+
+def test_what_exploded_or_was_exact_can_be_compared() -> None:
+    fine, exploded, exact = np.ones(50), np.full(50, np.inf), np.zeros(50)
+    assert compare(exploded, fine, 1) == (-math.inf, None)
+    assert compare(fine, exploded, 1)[0] == 1
+    assert compare(fine, exact, 1) == (-math.inf, None)
+    assert compare(exact, fine, 1) == (1, None)
