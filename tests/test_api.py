@@ -24,7 +24,7 @@ from hydra.core.global_hydra import GlobalHydra
 import wavesweep as ws
 from tests.support.commands import SMALL, Command, command, real_command
 from tests.support.records import on_disk
-from wavesweep.models.scores import mse
+from wavesweep.models.scores import errors
 from wavesweep.runs.directory import RunDirectory
 
 QUICK = (*SMALL, "model=tiny", "runtime.device=cpu")
@@ -275,7 +275,7 @@ class TestForecast:
     def test_of_series_that_were_tested_on_it_is_what_the_run_was_scored_on(self, run: ws.Run) -> None:
         data = ws.load_data(run.config)
         assert data.test
-        score = mse(run.forecast(data.test.context), data.test.truth, data.variance)
+        score = errors(run.forecast(data.test.context), data.test, data.units).mean
         assert score == run.result.metrics["test/closed_loop_scaled_mse"]
 
     def test_a_shorter_one_is_the_beginning_of_a_longer_one(self, run: ws.Run) -> None:

@@ -41,7 +41,7 @@ class Run:
     def config(self) -> Config:
         """The complete configuration: each `null` and `auto` replaced by what was used."""
         config = read_stored(RunDirectory(self.path).config, {})
-        check_unchanged(RunDirectory(self.path), config)
+        check_unchanged(RunDirectory(self.path))
         return config
 
     @property

@@ -106,8 +106,22 @@ REFUSALS = [
         "objective: test/closed_loop_mse is unknown; did you mean val/closed_loop_mse?",
     ),
     ("forecast", 3, "forecast must be a group of keys, got 3"),
-    ("format_version", 2, "format_version must be 1, got 2; this configuration needs a newer wavesweep"),
+    ("format_version", 3, "format_version must be 2, got 3; this configuration needs a newer wavesweep"),
+    ("format_version", 0, "format_version must be 2, got 0; this configuration needs an older wavesweep"),
+    ("dataset.season", [24, 0], "dataset.season[1] must be at least 1, got 0"),
+    ("dataset.season", [1, 2, 3, 4], "dataset.season must have at most 3 entries, got"),
+    ("dataset.season", [168, 24], "dataset.season must ascend, each once, got [168, 24]"),
+    ("training.standardize", "each", "training.standardize"),
 ]
+
+
+def test_a_configuration_of_format_1_is_read_as_it_was_meant() -> None:
+    """It had no seasons, and standardized all series together or not at all."""
+    now = dump(config("training.standardize=global"))
+    before = with_values(now, {"format_version": 1, "training.standardize": True})
+    del before["dataset"]["season"]
+    assert parse(before) == parse(with_values(now, {"dataset.season": None}))
+    assert parse(with_values(before, {"training.standardize": False})).training.standardize is False
 
 
 @pytest.mark.parametrize(("key", "value", "message"), REFUSALS, ids=lambda part: str(part)[:40])

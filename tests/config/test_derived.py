@@ -6,7 +6,7 @@ from tests.support.parts import composed, config, small
 from wavesweep.base.errors import Refused
 from wavesweep.config.derived import fill_in, find_device, without_effect
 from wavesweep.data.generated import Generated
-from wavesweep.data.rows import rows_of, splits_by_time
+from wavesweep.data.rows import rows_of
 from wavesweep.models.configured import Linear
 
 
@@ -42,11 +42,47 @@ def test_the_article_splits_95_percent_off_and_validates_on_further_series() -> 
 
 def test_a_single_series_is_split_by_time() -> None:
     filled = config("dataset.num_series=1", "dataset.length=100")
-    assert splits_by_time(filled.dataset)
+    assert filled.dataset.splits_by_time
     rows = rows_of(filled.dataset)
     assert (rows.train, rows.val, rows.test) == (70, 15, 15)
-    assert (filled.forecast.horizon, filled.forecast.context, filled.forecast.stride) == (15, 70, 15)
+    assert (filled.forecast.horizon, filled.forecast.context, filled.forecast.stride) == (5, 70, 1)
     assert filled.training.window == 70
+
+
+@pytest.mark.parametrize(
+    ("season", "length", "horizon", "context"),
+    [
+        ([], 1000, 24, 200),
+        ([12], 1000, 12, 200),
+        ([7], 1000, 14, 200),  # two of less than a dozen steps
+        ([12, 300], 1000, 12, 313),  # all seasons, and a step
+        ([12, 300], 400, 12, 280),  # at most the training part
+        ([48], 200, 10, 140),  # at most a third of a part
+        ([2], 10, 1, 6),
+    ],
+)
+def test_a_single_series_is_forecast_a_season_ahead_from_every_step(
+    season: list[int], length: int, horizon: int, context: int
+) -> None:
+    by_hand = ("dataset.num_series=1", f"dataset.length={length}", f"dataset.season={season}")
+    forecast = fill_in(composed("dataset=linear_noise", *by_hand)).forecast
+    assert (forecast.horizon, forecast.context, forecast.stride) == (horizon, context, 1)
+
+
+def test_the_seasons_are_those_of_the_training_part() -> None:
+    assert config("dataset.num_series=1", "dataset.width=4").dataset.season == (25,)
+    assert config("dataset.width=4").dataset.season == (25,)
+    assert config("dataset.width=4", "dataset.season=[3,9]").dataset.season == (3, 9)
+    assert config("dataset=linear_noise", "dataset.noise_per=step").dataset.season == ()
+
+
+@pytest.mark.parametrize(
+    ("series", "chosen", "standardize"),
+    [(7, "null", "global"), (1, "null", "global"), (1, "series", "series"), (7, "false", False), (7, "true", "global")],
+)
+def test_what_is_standardized_follows_from_the_split(series: int, chosen: str, standardize: str | bool) -> None:
+    filled = small(f"dataset.num_series={series}", f"training.standardize={chosen}")
+    assert filled.training.standardize == standardize
 
 
 REFUSALS = [
@@ -63,6 +99,7 @@ REFUSALS = [
     (("forecast.context=1001",), "forecast.context must be at most the 1000 observed steps, got 1001"),
     (("model=pointwise",), "model=pointwise sees the time alone, so it takes one series, got 100"),
     (("model=linear", "model.order=1000"), "model.order must be less than the 1000 training steps, got 1000"),
+    (("model=linear", "model.order=1000000000"), "model.order must be at most 65536, got 1000000000"),
     (("model=linear", "model.order=6", "forecast.context=5"), "model.order must be at most forecast.context = 5"),
     (("model.difference=true", "training.window=2"), "training.window must be at least 3 with model.difference=true"),
     (("model.difference=true", "forecast.context=1"), "forecast.context must be at least 2 with model.difference=true"),
@@ -90,11 +127,34 @@ def test_the_device_auto_is_a_gpu_where_there_is_one(there: bool, device: str, m
     assert find_device("cpu") == "cpu"
 
 
-def test_the_order_of_an_autoregression_fits_what_it_sees() -> None:
-    for overrides, order in (((), 32), (("forecast.context=20",), 10), (("dataset=linear_noise",), 5)):
-        model = config("model=linear", *overrides).model
-        assert isinstance(model, Linear)
-        assert model.order == order
+def linear(*overrides: str) -> Linear:
+    model = config("model=linear", "dataset.num_series=9", *overrides).model
+    assert isinstance(model, Linear)
+    return model
+
+
+def test_what_an_autoregression_looks_at_is_chosen_within_the_context() -> None:
+    for overrides, most in (((), 500), (("forecast.context=20",), 20)):
+        model = linear(*overrides)
+        assert model.lags
+        assert model.order == model.lags[-1] <= most
+        assert None not in (model.centred, model.joint)
+    assert linear("model.centred=true").centred
+
+
+def test_what_an_autoregression_looks_at_can_be_given() -> None:
+    model = linear("model.order=3")
+    assert (model.order, model.lags, model.centred, model.joint) == (3, (1, 2, 3), False, True)
+    assert linear("model.lags=[1,7]", "model.centred=true").model_dump() == {
+        "kind": "linear",
+        "order": 7,
+        "lags": (1, 7),
+        "centred": True,
+        "joint": True,
+    }
+    assert linear("model.lags=[1,7]", "model.order=4").lags == (1, 2, 3, 4), "another order of a run that stored both"
+    with pytest.raises(Refused, match=r"model.lags must ascend, each once, got .*7, 1"):
+        linear("model.lags=[7,1]")
 
 
 @pytest.mark.parametrize(

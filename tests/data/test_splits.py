@@ -5,8 +5,6 @@ import pytest
 
 from tests.support.parts import composed, config, small
 from wavesweep.base.errors import Refused
-from wavesweep.data.rows import rows_of
-from wavesweep.data.splits import split_by_series
 from wavesweep.data.trends import trend_share
 from wavesweep.models.configured import Recurrent
 from wavesweep.runs.preparation import load_data
@@ -17,28 +15,17 @@ def test_series_are_ordered_test_training_validation() -> None:
     observed, continuation = filled.dataset.load(40)
     data = load_data(filled)
     assert data.test is not None
-    assert np.array_equal(data.test.observed, observed[:2])
+    assert np.array_equal(data.test.context, observed[:2])
     assert np.array_equal(data.train, observed[2:6])
-    assert np.array_equal(data.val.observed, observed[6:])
+    assert np.array_equal(data.val.context, observed[6:])
     assert np.array_equal(data.val.truth, continuation[6:])
+    assert (data.test.series.tolist(), data.val.series.tolist()) == ([0, 1], [6, 7, 8, 9])
 
 
-def test_the_training_part_holds_no_other_value() -> None:
-    filled = small()
-    observed, continuation = filled.dataset.load(40)
-    changed = observed.copy()
-    changed[0] += 7.0  # the test series
-    changed[6:] -= 7.0  # the validation series
-    before, after = (
-        split_by_series(
-            np.concatenate(both, axis=1), rows_of(filled.dataset), filled.forecast, washout=12, standardize=True
-        )
-        for both in ((observed, continuation), (changed, continuation + 1))
-    )
-    assert np.array_equal(before.train, after.train)
-    assert np.array_equal(before.variance, after.variance)
-    assert np.array_equal(before.scaler.mean, after.scaler.mean)
-    assert not np.array_equal(before.val.observed, after.val.observed)
+def test_one_step_predictions_of_whole_series_are_scored_behind_the_washout() -> None:
+    for overrides, scored in (((), slice(12, 40)), (("training.washout=30",), slice(30, 40))):
+        assert load_data(small(*overrides)).val.scored == scored
+    assert load_data(small("forecast.context=15", "forecast.horizon=9")).val.scored == slice(15, 24)
 
 
 def test_closed_loop_begins_where_the_observed_series_end() -> None:
@@ -54,35 +41,54 @@ def test_parts_of_a_single_series_follow_each_other_in_time() -> None:
     filled = config(
         "dataset.num_series=1", "dataset.length=100", "forecast.horizon=6", "forecast.stride=4", "forecast.context=20"
     )
-    observed, continuation = filled.dataset.load(6)
-    timeline = np.concatenate([observed, continuation], axis=1)[0]
+    [series], _ = filled.dataset.load(6)
     data = load_data(filled)
     assert data.test is not None
-    assert np.array_equal(data.train[0], timeline[:70])
-    for part, first, origins in ((data.val, 70, [70, 74, 78]), (data.test, 85, [85, 89, 93, 97])):
-        assert part.first_target == first
+    assert np.array_equal(data.train[0], series[:70])
+    for part, origins in ((data.val, [70, 74, 78, 79]), (data.test, [85, 89, 93, 94])):
+        assert part.scored == slice(20, 26)
         assert (part.start + 20).tolist() == origins
         for context, truth, origin in zip(part.context, part.truth, origins, strict=True):
-            assert np.array_equal(context, timeline[origin - 20 : origin])
-            assert np.array_equal(truth, timeline[origin : origin + 6])
+            assert np.array_equal(context, series[origin - 20 : origin])
+            assert np.array_equal(truth, series[origin : origin + 6])
     assert (data.val.start + 20 + 6 <= 85).all(), "validation saw the test part"
+
+
+def test_a_few_windows_of_a_part_are_evenly_spread_and_a_chunk_follows_the_other() -> None:
+    part = load_data(config("dataset.num_series=1", "dataset.length=100", "forecast.horizon=1")).val
+    assert [part.spread(count).start.tolist() for count in (1, 2, 4, 99)] == [
+        [0], [0, 14], [0, 5, 9, 14], list(range(15))
+    ]  # fmt: skip
+    assert [len(some.start) for some in part.chunks(4)] == [4, 4, 4, 3]
+
+    def gathered(key: str) -> np.ndarray:
+        return np.concatenate([getattr(some, key) for some in part.chunks(4)])
+
+    for key in ("context", "truth", "start", "series"):
+        assert np.array_equal(gathered(key), getattr(part, key))
 
 
 def test_scaling_gives_the_training_part_mean_0_and_variance_1() -> None:
     data = load_data(config("dataset=linear_noise"))
-    scaled = data.scaler.scale(data.train)
-    np.testing.assert_allclose([scaled.mean(), scaled.std()], [0, 1], atol=1e-12)
-    np.testing.assert_allclose(data.scaler.unscale(scaled), data.train)
+    scaled = data.scaled(data.scaler)
+    np.testing.assert_allclose([np.mean(scaled), np.std(scaled)], [0, 1], atol=1e-12)
+    np.testing.assert_allclose(data.scaler.unscale(np.array(scaled)), data.train)
 
 
 def test_raw_units_are_left_alone() -> None:
     data = load_data(config("dataset=linear_noise", "training.standardize=false"))
-    assert np.array_equal(data.scaler.scale(data.train), data.train)
+    assert np.array_equal(data.scaled(data.scaler), data.train)
+    assert data.units.std > 1
 
 
 def test_constant_training_data_are_refused() -> None:
     with pytest.raises(Refused, match="constant"):
         load_data(composed("dataset=linear_noise", "dataset.num_series=1", "dataset.slope=0"))
+
+
+def test_values_that_are_none_are_refused() -> None:
+    with pytest.raises(Refused, match="values must be finite and at most 1e\\+15 in size, got nan"):
+        load_data(small("dataset.width=1e-320"))
 
 
 def test_a_trend_s_share_is_that_of_a_fitted_line() -> None:
@@ -91,8 +97,8 @@ def test_a_trend_s_share_is_that_of_a_fitted_line() -> None:
     for values in series.transpose(0, 2, 1).reshape(6, 7):
         left += np.square(values - np.polyval(np.polyfit(np.arange(7), values, 1), np.arange(7))).sum()
         total += np.square(values - values.mean()).sum()
-    assert trend_share(series) == pytest.approx(1 - left / total)
-    assert trend_share(np.ones((2, 7, 3))) == 0
+    assert trend_share([*series]) == pytest.approx(1 - left / total)
+    assert trend_share([np.ones((7, 3))]) == 0
 
 
 @pytest.mark.parametrize(

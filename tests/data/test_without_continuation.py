@@ -7,7 +7,7 @@ from tests.support.parts import given
 from wavesweep.base.errors import Refused
 from wavesweep.config.derived import fill_in
 from wavesweep.data.rows import rows_of
-from wavesweep.data.splits import Part, Split
+from wavesweep.data.splits import Part
 from wavesweep.runs.preparation import load_data
 
 SINGLE = np.arange(300.0).reshape(1, 100, 3)
@@ -22,15 +22,8 @@ def of(part: Part | None) -> Part:
 
 def scored(part: Part) -> set[float]:
     """Return the values that a part's predictions are compared with: of one step, and in closed loop."""
-    return {*part.truth.flat, *part.observed[:, part.first_target :].flat}
-
-
-def seen(part: Part) -> set[float]:
-    return {*part.context.flat, *part.observed.flat}
-
-
-def whole(data: Split) -> set[float]:
-    return {*data.train.flat, *(value for part in (data.val, of(data.test)) for value in scored(part) | seen(part))}
+    both = np.concatenate([part.context, part.truth], axis=1)
+    return {*part.truth.flat, *both[:, part.scored].flat}
 
 
 class TestByTime:
@@ -38,20 +31,21 @@ class TestByTime:
         filled = fill_in(given(SINGLE))
         rows = rows_of(filled.dataset)
         assert (rows.train, rows.val, rows.test) == (70, 15, 15)
-        assert (filled.forecast.horizon, filled.forecast.context, filled.forecast.stride) == (15, 70, 15)
+        assert (filled.forecast.horizon, filled.forecast.context, filled.forecast.stride) == (5, 70, 1)
         assert (filled.training.window, filled.training.washout) == (70, 21)
         assert fill_in(filled) == filled
 
     @pytest.mark.parametrize("horizon", [1, 4, 15])
     def test_no_part_is_scored_on_another_s_steps(self, horizon: int) -> None:
-        data = load_data(given(SINGLE, f"forecast.horizon={horizon}", "forecast.stride=2", "forecast.context=20"))
+        data = load_data(given(SINGLE, f"forecast.horizon={horizon}", "forecast.stride=4", "forecast.context=20"))
         val, test = data.val, of(data.test)
         assert np.array_equal(data.train, SINGLE[:, :70])
-        assert scored(val) == {*SINGLE[:, 70:85].flat}
-        assert scored(test) == {*SINGLE[:, 85:].flat}
-        assert not seen(val) & scored(test)
+        if horizon >= 4:
+            assert scored(val) == {*SINGLE[:, 70:85].flat}
+            assert scored(test) == {*SINGLE[:, 85:].flat}
+        assert not {*val.context.flat} & scored(test)
         for part, first, last in ((val, 70, 85), (test, 85, 100)):
-            origins = np.arange(first, last - horizon + 1, 2)
+            origins = sorted({*range(first, last - horizon + 1, 4), last - horizon})
             assert np.array_equal(part.start + 20, origins)
             for context, truth, origin in zip(part.context, part.truth, origins, strict=True):
                 assert np.array_equal(context, SINGLE[0, origin - 20 : origin])
@@ -60,14 +54,26 @@ class TestByTime:
     def test_without_a_test_part_validation_has_all_the_rest(self) -> None:
         data = load_data(given(SINGLE, split=(80, 20, 0)))
         assert data.test is None
-        assert np.array_equal(data.val.truth[0], SINGLE[0, 80:])
+        assert scored(data.val) == {*SINGLE[:, 80:].flat}
 
     @pytest.mark.parametrize(
         ("split", "horizon", "message"),
         [
-            (None, 16, "forecast.horizon must be at most the 15 steps of the validation part, got 16"),
-            ((70, 20, 10), 11, "forecast.horizon must be at most the 10 steps of the test part, got 11"),
-            ((80, 20, 0), 21, "forecast.horizon must be at most the 20 steps of the validation part, got 21"),
+            (
+                None,
+                16,
+                "forecast.horizon must be at most the 15 steps of the validation part, got 16; give less",
+            ),
+            (
+                (70, 20, 10),
+                11,
+                "forecast.horizon must be at most the 10 steps of the test part, got 11; give less",
+            ),
+            (
+                (80, 20, 0),
+                21,
+                "forecast.horizon must be at most the 20 steps of the validation part, got 21; give less",
+            ),
         ],
     )
     def test_a_horizon_beyond_what_is_known_is_refused(
@@ -92,14 +98,17 @@ class TestBySeries:
         data = load_data(given(SEVERAL, "forecast.horizon=6", "forecast.context=20", split=(3, 2, 2)))
         val, test = data.val, of(data.test)
         assert np.array_equal(data.train, SEVERAL[2:5, :34])
-        for part, series in ((test, SEVERAL[:2]), (val, SEVERAL[5:])):
-            assert np.array_equal(part.observed, series[:, :34])
-            assert np.array_equal(part.context, series[:, 14:34])
-            assert np.array_equal(part.truth, series[:, 34:])
+        for part, numbers in ((test, [0, 1]), (val, [5, 6])):
+            assert np.array_equal(part.context, SEVERAL[numbers, 14:34])
+            assert np.array_equal(part.truth, SEVERAL[numbers, 34:])
             assert part.start.tolist() == [14, 14]
-            assert not seen(part) & {*part.truth.flat}
-        parts = [{*data.train.flat}, seen(val) | scored(val), seen(test) | scored(test)]
-        assert len(whole(data)) == sum(map(len, parts))
+            assert part.series.tolist() == numbers
+            assert scored(part) == {*part.truth.flat}
+
+    def test_each_has_no_scale_of_its_own(self) -> None:
+        """The series that are tested train nothing, so nothing tells theirs."""
+        with pytest.raises(Refused, match="standardize must be global or false where series are split from each other"):
+            fill_in(given(SEVERAL, "training.standardize=series"))
 
     def test_windows_and_orders_fit_what_is_left_to_train_on(self) -> None:
         for overrides, message in (

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from wavesweep.baselines.autoregression import Lags
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.splits import Part
-from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.forecaster import Forecaster, evaluating
 from wavesweep.models.forecasting import closed_loop, forecast_part
 from wavesweep.models.linear import LinearForecaster
 from wavesweep.models.pointwise import PointwiseForecaster
@@ -36,15 +37,15 @@ def recurrent(layer: str, hidden_sizes: Sequence[int] = (15,), **options: Any) -
     """Build a network whose predictions vary: laws of one that predicts a constant would not say much."""
     torch.manual_seed(0)
     built = RecurrentForecaster(CHANNELS, hidden_sizes, layer=layer, **options).double()
-    built.adapt(values())
+    built.adapt([*values()])
     for parameter in built.head.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     return built.eval()
 
 
 def linear(order: int = 3) -> LinearForecaster:
-    built = LinearForecaster(CHANNELS, order)
-    built.fit(values())
+    built = LinearForecaster(CHANNELS, Lags(tuple(range(1, order + 1)), joint=True))
+    built.fit([*values()])
     return built
 
 
@@ -106,11 +107,47 @@ class TestEveryForecaster:
         built = build().train()
         identity = Scaler(np.zeros(CHANNELS), np.ones(CHANNELS))
         array = values().numpy()
-        part = Part(array, 0, array[:, :CONTEXT], array[:, CONTEXT:], START.numpy())
+        part = Part(
+            array[:, :CONTEXT],
+            array[:, CONTEXT:],
+            START.numpy(),
+            np.arange(SERIES),
+            slice(5, STEPS),
+            np.arange(CHANNELS),
+        )
         first, second = (forecast_part(built, identity, part) for _ in range(2))
         assert np.array_equal(first.one_step, second.one_step)
         assert np.array_equal(first.closed_loop, second.closed_loop)
         assert built.training
+        assert first.one_step.shape == (SERIES, STEPS - max(5, built.lead), CHANNELS)
+        scored = slice(max(5, built.lead) - built.lead, None)
+        with evaluating(built):
+            torch.testing.assert_close(
+                torch.from_numpy(first.one_step), built.one_step(values(), START)[:, scored], rtol=1e-10, atol=1e-10
+            )
+
+    @pytest.mark.parametrize("seen", [CONTEXT, CONTEXT + 1, STEPS])
+    def test_both_forecasts_at_once_are_those_of_each(self, build: Callable[[], Forecaster], seen: int) -> None:
+        built, horizon = build(), STEPS - CONTEXT
+        for context in (max(built.lead, 1), 7, CONTEXT):
+            one_step, ahead = built.forecast(values()[:, :seen], START, context, horizon)
+            alone = built.closed_loop(values()[:, :context], START, horizon)
+            torch.testing.assert_close(one_step, built.one_step(values()[:, :seen], START), rtol=1e-10, atol=1e-10)
+            torch.testing.assert_close(ahead, alone, rtol=1e-10, atol=1e-10)
+
+    def test_windows_are_forecast_the_same_in_chunks(
+        self, build: Callable[[], Forecaster], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        array = np.concatenate([values().numpy(), 2 * values().numpy(), -values().numpy()])[:5]
+        start, number, scored = np.arange(5) * 7, np.array([0, 1, 0, 1, 1]), slice(CONTEXT, STEPS)
+        part = Part(array[:, :CONTEXT], array[:, CONTEXT:], start, number, scored, np.arange(CHANNELS))
+        units = Scaler(np.array([[1.0, 2, 3], [0, -1, 9]]), np.array([[1.0, 0.1, 7], [2, 3, 1]]))
+        built = build()
+        together = forecast_part(built, units, part)
+        monkeypatch.setattr("wavesweep.models.forecasting.MOST_WINDOWS", 2)
+        apart = forecast_part(built, units, part)
+        np.testing.assert_allclose(apart.one_step, together.one_step, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(apart.closed_loop, together.closed_loop, rtol=1e-9, atol=1e-9)
 
 
 def test_scaling_is_undone_in_forecasts() -> None:
@@ -206,9 +243,9 @@ class TestDifferences:
         built = recurrent(layer, difference=True)
         scale = torch.tensor([10.0, 0.1, 3.0])
         forecast = built.closed_loop(values(), START, 6)
-        built.adapt(values() * scale)
+        built.adapt([*(values() * scale)])
         torch.testing.assert_close(built.closed_loop(values() * scale, START, 6), forecast * scale)
-        built.adapt(torch.ones(SERIES, STEPS, CHANNELS))
+        built.adapt([torch.ones(STEPS, CHANNELS)])
         assert torch.equal(built.unit, torch.ones(CHANNELS).double()), "a constant channel has no unit of its own"
 
 
@@ -252,6 +289,6 @@ def test_dropout_acts_in_training_alone(layer: str) -> None:
 def test_a_linear_recurrence_is_found_exactly() -> None:
     phases = torch.arange(60, dtype=torch.float64) / 3 + torch.tensor([[0.0], [1.0]])
     series = torch.sin(phases)[..., None]
-    built = LinearForecaster(1, order=4)
-    built.fit(series[:, :30])
+    built = LinearForecaster(1, Lags((1, 2, 3, 4)))
+    built.fit([*series[:, :30]])
     torch.testing.assert_close(built.closed_loop(series[:, :30], START, 30), series[:, 30:], atol=1e-9, rtol=0)

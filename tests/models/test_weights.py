@@ -43,9 +43,9 @@ def trained(model: Model, dtype: str) -> Forecaster:
     torch.manual_seed(0)
     network = model.build(CHANNELS, dtype)
     series = torch.from_numpy(SCALER.scale(VALUES)).to(getattr(torch, dtype))
-    network.adapt(series)
+    network.adapt([*series])
     if not model.has_gradient:
-        network.fit(series)
+        network.fit([*series])
         return network
     network.train()
     network.one_step(series, torch.zeros(SERIES, dtype=torch.int64))  # by which batch normalization learns

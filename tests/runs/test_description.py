@@ -5,32 +5,145 @@ import math
 import pytest
 
 from tests.support.commands import small
-from wavesweep.runs.description import MOST_NOTE, as_note, digits, verdict
+from wavesweep.runs.description import (
+    BASELINES,
+    MOST_NOTE,
+    as_note,
+    best_baseline,
+    digits,
+    score_rows,
+    summary,
+    verdict,
+)
 from wavesweep.runs.experiment import Result
+from wavesweep.runs.info import RunInfo
 
-LINEAR = "linear autoregression"
-BEATEN = f"The network does not beat {LINEAR}"
+EXACT = "which is exact on these series, but for rounding."
+BASELINE = "linear autoregression, the best baseline on validation data"
+OF_VALIDATION = {"val/linear_scaled_mse": 0.4, "val/naive_scaled_mse": 0.6, "val/drift_scaled_mse": math.nan}
+
+
+def said(score: float, linear: float, *overrides: str, naive: float = 9.0, **gain: float) -> str:
+    """Return the verdict on a run beside a linear autoregression; `gain` has its bounds."""
+    metrics = {"test/closed_loop_scaled_mse": score, "test/linear_scaled_mse": linear, "test/naive_scaled_mse": naive}
+    metrics |= OF_VALIDATION | {f"test/{key}": value for key, value in gain.items()}
+    return verdict(small(*overrides), Result(False, 0.1, 3, metrics))
 
 
 @pytest.mark.parametrize(
-    ("score", "linear", "said"),
+    ("score", "linear", "words"),
     [
         (7.9e-8, 1.4e-24, "Linear autoregression is exact on these series, but for rounding. The network comes within "
          "7.1 digits: its squared error is 10^-7.1 of the variance."),
-        (1.3, 1.4e-24, f"{BEATEN}, which is exact on these series, but for rounding."),
-        (math.inf, 1.4e-24, f"{BEATEN}, which is exact on these series, but for rounding."),
-        (math.nan, 1.4e-24, f"{BEATEN}, which is exact on these series, but for rounding."),
-        (0.0, 0.0, f"{BEATEN}, which is exact on these series, but for rounding."),
-        (1e-7, 1e-11, f"{BEATEN}."),
-        (0.4, 0.3, f"{BEATEN}."),
-        (0.2, 0.3, f"The network beats every baseline, of which {LINEAR} is the best."),
-        (1e-15, 1e-13, f"The network beats every baseline, of which {LINEAR} is the best."),
+        (1.3, 1.4e-24, f"The network does not beat linear autoregression, {EXACT}"),
+        (math.inf, 1.4e-24, f"The network does not beat linear autoregression, {EXACT}"),
+        (math.nan, 1.4e-24, f"The network does not beat linear autoregression, {EXACT}"),
+        (0.0, 0.0, f"The network does not beat linear autoregression, {EXACT}"),
+        (1e-15, 1e-13, "The network beats linear autoregression, the best baseline, though that is exact, but for "
+         "rounding."),
     ],
 )  # fmt: skip
-def test_the_verdict_says_what_the_numbers_do(score: float, linear: float, said: str) -> None:
-    baselines = {"test/linear_scaled_mse": linear, "test/seasonal_naive_scaled_mse": 0.5, "test/naive_scaled_mse": 2.0}
-    result = Result(False, 0.1, 3, {"test/closed_loop_scaled_mse": score, **baselines})
-    assert verdict(small(), result) == said
+def test_beside_a_baseline_that_is_exact(score: float, linear: float, words: str) -> None:
+    assert said(score, linear) == words
+
+
+@pytest.mark.parametrize(
+    ("gain", "low", "high", "words"),
+    [
+        (0.25, 0.1, 0.4, f"beats {BASELINE}: its error is 25% lower (95% interval: 10% lower to 40% lower)"),
+        (
+            0.25,
+            -0.1,
+            0.6,
+            f"can't be told from {BASELINE}: its error is 25% lower (95% interval: 10% higher to 6",
+        ),
+        (
+            -0.5,
+            -0.8,
+            -0.2,
+            f"does not beat {BASELINE}: its error is 50% higher (95% interval: 80% higher to 20",
+        ),
+        (
+            -3,
+            -5,
+            -1,
+            f"does not beat {BASELINE}: its error is 4 times as high (95% interval: 6 times as high to ",
+        ),
+        (
+            1 - 1e-5,
+            0.99,
+            1 - 1e-7,
+            f"beats {BASELINE}: its error is 1e+05 times lower (95% interval: 99% lower to 1e+07 times lower",
+        ),
+        (2e-4, 1e-4, 0.003, f"beats {BASELINE}: its error is 0.02% lower (95% interval: 0.01% lower to 0.3% lower)"),
+        (0.0, 0.0, 0.0, f"can't be told from {BASELINE}: its error is as high (95% interval: as high to as high"),
+    ],
+)
+def test_an_interval_tells_a_win_from_a_tie(gain: float, low: float, high: float, words: str) -> None:
+    assert said(0.3, 0.4, gain=gain, gain_low=low, gain_high=high).startswith(f"The network {words}")
+
+
+def test_a_baseline_that_happens_to_be_best_on_test_data_is_named() -> None:
+    """Else a win over the one that validation data chose could be taken for a win over all."""
+    words = said(0.3, 0.4, gain=0.25, gain_low=0.1, gain_high=0.4, naive=0.2)
+    assert words.endswith(" On test data, last value repeated errs less still: 0.2.")
+
+
+def test_what_was_chosen_of_many_channels_stays_in_a_line() -> None:
+    spent = {"time/train_seconds": 1.0, "cost/loss_evaluations": 7.0}
+    metrics = spent | {f"test/{key}_scaled_mse": 0.3 for key in ("closed_loop", "naive", "linear")} | OF_VALIDATION
+    notes = {"naive": ", ".join(["0.25"] * 23), "drift": "x"}
+    lines = summary(RunInfo([], {}, None, "name"), small(), Result(False, 0.1, 3, metrics, notes)).splitlines()
+    assert max(map(len, lines)) == 100
+    [naive] = [line for line in lines if "last value repeated" in line]
+    assert naive.endswith("0.25, 0.25,…")
+
+
+def test_without_an_interval_there_is_no_winner() -> None:
+    words = "too few forecasts to tell chance from more."
+    assert said(0.3, 0.4) == f"Beside {BASELINE}, its error is 25% lower: {words}"
+    assert said(0.6, 0.4, gain=-0.5) == f"Beside {BASELINE}, its error is 50% higher: {words}"
+    assert said(0.6, 0.4, gain=-0.5, gain_low=math.nan, gain_high=math.nan).endswith(words)
+
+
+def test_a_forecast_that_runs_away_beats_nothing() -> None:
+    assert said(math.inf, 0.4, gain=-math.inf) == f"The network does not beat {BASELINE}: its forecast runs away."
+    assert said(math.nan, 0.4).endswith("its forecast runs away.")
+
+
+def test_a_diverged_run_says_what_is_kept_and_what_to_try() -> None:
+    for epoch, kept in ((0, "its first weights are kept"), (7, "the weights of epoch 7 are kept")):
+        words = verdict(small(), Result(True, math.nan, epoch))
+        assert words.startswith("The run diverged")
+        assert words.endswith(f"Try a lower optimizer.lr; {kept}.")
+
+
+def test_what_can_t_be_compared_says_so() -> None:
+    assert said(0.3, 0.4, "model=linear").startswith("Linear autoregression was fitted in closed form")
+    untested = Result(False, 0.1, 3, dict(OF_VALIDATION))
+    assert verdict(small(), untested) == "Not compared with the baselines, since there is no test part."
+
+
+def test_the_best_baseline_is_chosen_on_validation_data() -> None:
+    """Not on test data; but of older runs, which have no scores of baselines on validation data."""
+    of_test = {"test/naive_scaled_mse": 0.1, "test/linear_scaled_mse": 0.2}
+    assert best_baseline(of_test | OF_VALIDATION) == "linear"
+    assert best_baseline(of_test) == "naive"
+    assert best_baseline({"val/naive_scaled_mse": 0.5, "val/seasonal_naive_scaled_mse": 0.5}) == "naive"
+    assert best_baseline({"val/naive_scaled_mse": math.nan, "val/drift_scaled_mse": 7.0}) == "drift"
+
+
+def test_a_table_shows_the_best_baseline_first() -> None:
+    metrics = {"test/closed_loop_scaled_mse": 0.3, **{f"test/{key}_scaled_mse": 1.0 for key in BASELINES}}
+    rows = score_rows(small(), metrics | {"val/drift_scaled_mse": 0.1, "val/naive_scaled_mse": 0.2})
+    assert [name for name, _ in rows[:2]] == ["lstm (test)", "drift"]
+    assert {name for name, _ in rows[1:]} == {*BASELINES.values()}
+
+
+def test_without_a_test_part_the_score_is_that_of_all_validation_data() -> None:
+    metrics = {"val/closed_loop_scaled_mse": 0.3, "val/kept_scaled_mse": 0.4}
+    assert score_rows(small(), metrics) == [("lstm (validation)", 0.4)]
+    assert score_rows(small(), {"val/closed_loop_scaled_mse": 0.3}) == [("lstm (validation)", 0.3)], "of an older run"
 
 
 def test_digits_are_those_of_a_squared_error() -> None:

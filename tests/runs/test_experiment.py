@@ -15,15 +15,15 @@ import torch
 
 from tests.support.parts import config, given, go, leave_undrawn, losses, save_each_epoch, small, train, trainer
 from tests.support.records import rows
-from wavesweep.config.derived import fill_in
 from wavesweep.data.splits import Part
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.scores import scores
 from wavesweep.models.weights import load_network
 from wavesweep.runs.checkpoint import load_checkpoint
+from wavesweep.runs.description import BASELINES
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import make_trainer, run
-from wavesweep.runs.preparation import load_data
+from wavesweep.runs.preparation import load_data, prepare
 from wavesweep.training.trainer import GradientDescent
 
 
@@ -48,10 +48,9 @@ def test_a_run_leaves_its_files(directory: RunDirectory) -> None:
     rows = directory.read_metrics()
     assert [row.get("epoch") for row in rows] == [1, 2, 3, 4, None]
     recorded = {"train/loss", "val/one_step_mse", "val/closed_loop_mse", "val/closed_loop_scaled_mse"}
-    once = {"test/one_step_mse", "test/closed_loop_mse", "test/closed_loop_scaled_mse", "test/naive_scaled_mse"}
-    once |= {"test/seasonal_naive_scaled_mse", "test/linear_scaled_mse", "time/train_seconds", "cost/loss_evaluations"}
-    once |= {"objective"}
-    once |= {"val/naive_scaled_mse", "val/seasonal_naive_scaled_mse", "val/linear_scaled_mse"}
+    once = {"test/one_step_mse", "test/closed_loop_mse", "test/closed_loop_scaled_mse", "test/closed_loop_scaled_mae"}
+    once |= {"test/mase", "test/gain", "time/train_seconds", "cost/loss_evaluations", "objective"}
+    once |= {"val/kept_scaled_mse"} | {f"{part}/{name}_scaled_mse" for part in ("val", "test") for name in BASELINES}
     assert all(row.keys() == recorded | {"epoch", "timestamp", "seconds", "evaluations"} for row in rows[:-1])
     assert rows[-1].keys() == once | {"timestamp"}
 
@@ -62,7 +61,7 @@ def test_a_linear_model_s_drift_is_its_own(directory: RunDirectory, monkeypatch:
     drawn: dict[str, np.ndarray] = {}
     monkeypatch.setattr("wavesweep.runs.pictures.drift", lambda _path, errors, _title: drawn.update(errors))
     result = go(small("model=linear", "model.order=1"), directory)
-    assert list(drawn) == ["this run", "naive", "seasonal_naive", "linear"]
+    assert {*drawn} == {"this run", *BASELINES}
     assert drawn["this run"].mean() == pytest.approx(result.metrics["test/closed_loop_scaled_mse"])
     assert drawn["linear"].mean() == pytest.approx(result.metrics["test/linear_scaled_mse"])
 
@@ -77,7 +76,7 @@ def test_the_epoch_with_the_best_validation_is_kept_and_stored(directory: RunDir
     network, scaler = load_network(filled.model, filled.runtime.dtype, directory.weights.read_bytes())
     data = load_data(filled)
     assert (
-        scores(forecast_part(network, scaler, data.val), data.val, data.variance)["closed_loop_mse"]
+        scores(forecast_part(network, scaler, data.val), data.val, data.units)["closed_loop_mse"]
         == (best["val/closed_loop_mse"])
     )
 
@@ -110,7 +109,7 @@ def test_nothing_but_the_training_part_reaches_training(override: str, noise: fl
 
     def spoilt(part: Part | None) -> Part:
         assert part is not None
-        others = {name: noise * rng.normal(size=getattr(part, name).shape) for name in ("observed", "context", "truth")}
+        others = {name: noise * rng.normal(size=getattr(part, name).shape) for name in ("context", "truth")}
         return replace(part, **others)
 
     expected, weights = trained(override)
@@ -130,7 +129,7 @@ def test_the_test_part_never_chooses(directory: RunDirectory) -> None:
     filled = small("training.epochs=8")
     data = load_data(filled)
     assert data.test is not None
-    spoilt = replace(data, test=replace(data.test, truth=-data.test.truth, observed=-data.test.observed))
+    spoilt = replace(data, test=replace(data.test, truth=-data.test.truth, context=-data.test.context))
     other = RunDirectory(directory.path.parent / "other")
     other.path.mkdir()
     first = run(filled, data, directory, lambda *_: None)
@@ -290,9 +289,7 @@ def test_series_without_a_known_continuation_can_be_run(
     if model == "tiny":  # the other's pictures are as many as needed
         leave_undrawn(monkeypatch)
     stages = ("training.epochs=2", "training.refine_epochs=2", "training.batch_size=4")
-    filled = fill_in(given(sampled(*shape), f"model={model}", *stages))
-    adapted = filled.model.adapted(load_data(filled).train, window=30, context=30)
-    result = go(filled.model_copy(update={"model": adapted}), directory)
+    result = go(prepare(given(sampled(*shape), f"model={model}", *stages)).config, directory)
     tested = {name: value for name, value in result.metrics.items() if name.startswith("test/")}
     assert {"test/one_step_mse", "test/closed_loop_scaled_mse", "test/linear_scaled_mse"} <= tested.keys()
     assert all(math.isfinite(value) for value in tested.values())

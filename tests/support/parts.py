@@ -1,6 +1,6 @@
 """Configurations composed in a moment, and the parts of a run that tests take into their hands."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -117,34 +117,59 @@ def save_each_epoch(patch: pytest.MonkeyPatch) -> None:
 
 
 class Given(Dataset):
-    """Series that are given, as those of a file are: nobody knows how they go on."""
+    """Series that are given, as those of a file are: nobody knows how they go on.
+
+    Attributes:
+        values: Of each series, (time, channel); lengths may differ.
+        panel: Whether the parts are stretches of time within each series, also where there are several.
+    """
 
     kind: Literal["given"] = "given"
     values: tuple[tuple[tuple[float, ...], ...], ...]
+    panel: bool = False
 
     knows_continuation: ClassVar[bool] = False
 
     @property
-    def array(self) -> np.ndarray:
-        """All values, (series, time, channel)."""
-        return np.array(self.values)
-
-    @property
     def channels(self) -> tuple[str, ...]:
         """See `Dataset.channels`."""
-        return tuple(f"channel {index}" for index in range(self.array.shape[2]))
+        return tuple(f"channel {index}" for index in range(len(self.values[0][0])))
 
     @property
     def shape(self) -> tuple[int, int]:
         """See `Dataset.shape`."""
-        return self.array.shape[:2]
+        return len(self.values), min(self.lengths)
+
+    @property
+    def splits_by_time(self) -> bool:
+        """See `Dataset.splits_by_time`."""
+        return self.panel or len(self.values) == 1
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """See `Dataset.lengths`."""
+        return tuple(map(len, self.values))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """See `Dataset.names`."""
+        return tuple(f"shop {number}" for number in range(len(self.values)))
 
     def load(self, continuation: int) -> tuple[np.ndarray, np.ndarray]:
         """See `Dataset.load`."""
-        return self.array, self.array[:, :0]
+        array = np.full((len(self.values), max(self.lengths), len(self.channels)), np.nan)
+        for row, one in zip(array, self.values, strict=True):
+            row[: len(one)] = one
+        return array, array[:, :0]
 
 
-def given(values: np.ndarray, *overrides: str, split: tuple[int, int, int] | None = None) -> Config:
-    """Return a configuration, not yet filled in, whose series are given."""
-    rows = tuple(tuple(tuple(map(float, step)) for step in series) for series in values)
-    return composed(*overrides).model_copy(update={"dataset": Given(values=rows, seed=None, split=split)})
+def given(
+    series: Iterable[np.ndarray],
+    *overrides: str,
+    split: tuple[int, int, int] | tuple[float, float, float] | None = None,
+    panel: bool = False,
+) -> Config:
+    """Return a configuration, not yet filled in, whose series, (time, channel) each, are given."""
+    values = tuple(tuple(tuple(map(float, step)) for step in one) for one in series)
+    dataset = Given(values=values, panel=panel, seed=None, split=split, season=None)
+    return composed(*overrides).model_copy(update={"dataset": dataset})

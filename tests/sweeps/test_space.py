@@ -49,7 +49,7 @@ def test_a_grid_has_hydras_order(seed: int, loader: ConfigLoaderImpl) -> None:
         ("seed=sort(3,1,2)", "seed", ["1", "2", "3"]),
         ("seed=sort(3,1,2,reverse=true)", "seed", ["3", "2", "1"]),
         ("seed=tag(a,choice(1,2))", "seed", ["1", "2"]),
-        ("dataset=glob(*s*)", "dataset", ["cos_sin_squared", "linear_noise", "sine"]),
+        ("dataset=glob(*s*)", "dataset", ["cos_sin_squared", "csv", "linear_noise", "sine"]),
         ("dataset=glob(*,exclude=[*noise,csv])", "dataset", ["cos_sin_squared", "sine"]),
         (
             "experiment=glob(article/*)",

@@ -6,9 +6,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import Tensor
 
 from tests.support.parts import composed, config, gradient_descent, losses, small, train, trainer
 from wavesweep.config.derived import fill_in
@@ -18,7 +15,7 @@ from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.pointwise import PointwiseForecaster
 from wavesweep.runs import experiment
 from wavesweep.runs.preparation import load_data
-from wavesweep.training.losses import Loss, closed_loop_loss, cut_windows, draw_windows, one_step_loss
+from wavesweep.training.losses import Loss, Windows, closed_loop_loss
 from wavesweep.training.optimizers import LBFGS
 
 OPTIMIZERS = [
@@ -124,9 +121,9 @@ def test_the_refinement_looks_further_ahead_in_its_second_half(monkeypatch: pyte
     rounds = ("training.window=10", "training.epochs=2", "training.refine_epochs=4", "training.refine_restart_every=1")
     lengths = []
 
-    def looked_at(network: Forecaster, windows: Tensor, start: Tensor, context: int) -> Loss:
-        lengths.append((context, windows.shape[1] - context))
-        return closed_loop_loss(network, windows, start, context)
+    def looked_at(network: Forecaster, windows: Windows, context: int) -> Loss:
+        lengths.append((context, windows.values.shape[1] - context))
+        return closed_loop_loss(network, windows, context)
 
     monkeypatch.setattr("wavesweep.training.refinement.closed_loop_loss", looked_at)
     train(trainer(small(*rounds)))
@@ -175,41 +172,6 @@ def test_weight_decay_shrinks_weights() -> None:
     assert norm("optimizer=adamw", "optimizer.weight_decay=1.0") < norm("optimizer=adamw", "optimizer.weight_decay=0.0")
 
 
-def test_the_washout_is_left_out_of_the_loss() -> None:
-    filled = small()
-    subject = gradient_descent(filled)
-    begin = torch.zeros(len(subject.main.series), dtype=torch.int64)
-    changed = subject.main.series.clone()
-    changed[:, :12] += 100
-    loss, same = (
-        one_step_loss(subject.network, subject.main.series, target, begin, 12)()
-        for target in (subject.main.series, changed)
-    )
-    assert loss == same
-    assert loss != one_step_loss(subject.network, subject.main.series, changed, begin, 11)()
-
-
-@settings(deadline=None)
-@given(st.integers(1, 4), st.integers(2, 30), st.data())
-def test_windows_are_stretches_of_the_series_and_cover_them(num_series: int, length: int, data: st.DataObject) -> None:
-    window = data.draw(st.integers(2, length))
-    series = torch.arange(num_series * length).reshape(num_series, length, 1)
-    cut, start = cut_windows(series, window)
-    assert set(cut.flatten().tolist()) == set(range(num_series * length))
-    drawn, drawn_start = draw_windows(series, window, 5)
-    for windows, starts in ((cut, start), (drawn, drawn_start)):
-        assert windows.shape[1:] == (window, 1)
-        first = windows[:, 0, 0]
-        assert torch.equal(first % length, starts)
-        assert torch.equal(windows[..., 0], first[:, None] + torch.arange(window))
-
-
-def test_drawn_windows_reach_both_ends() -> None:
-    torch.manual_seed(0)
-    _, start = draw_windows(torch.zeros(3, 10, 1), 4, 500)
-    assert set(start.tolist()) == set(range(7))
-
-
 def test_lbfgs_at_its_defaults_is_torch_lbfgs() -> None:
     filled = config("experiment=article/sine").optimizer
     assert isinstance(filled, LBFGS)
@@ -221,10 +183,10 @@ def test_lbfgs_at_its_defaults_is_torch_lbfgs() -> None:
 def test_the_article_trains_on_raw_units_without_washout() -> None:
     filled = config("experiment=article/linear_noise")
     subject = gradient_descent(filled)
-    assert torch.equal(subject.main.series, torch.from_numpy(load_data(filled).train).float())
-    windows, _ = subject.main.fixed_windows or (None, None)
-    assert windows is not None
-    assert windows.shape == (95, 11, 1)
+    for series, raw in zip(subject.main.series, load_data(filled).train, strict=True):
+        assert torch.equal(series, torch.from_numpy(raw).float())
+    assert subject.main.fixed_windows is not None
+    assert subject.main.fixed_windows.values.shape == (95, 11, 1)
     assert filled.training.washout == 0
     next(subject.records(lambda _: False))
     assert subject.spent.evaluations == 20

@@ -55,7 +55,7 @@ def outcome(*overrides: str) -> tuple[list[float], dict[str, torch.Tensor], dict
     data = load_data(filled)
     subject = make_trainer(filled, data)
     recorded = losses(train(subject))
-    validation = scores(forecast_part(subject.network, data.scaler, data.val), data.val, data.variance)
+    validation = scores(forecast_part(subject.network, data.scaler, data.val), data.val, data.units)
     return recorded, subject.network.state_dict(), validation
 
 

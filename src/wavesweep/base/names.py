@@ -9,6 +9,9 @@ SKILL = "skill"  # of a sweep's winner, on validation data
 TRAIN_LOSS = "train/loss"
 ONE_STEP, CLOSED_LOOP, SCALED = "one_step_mse", "closed_loop_mse", "closed_loop_scaled_mse"
 DIGITS, TEST_DIGITS = "digits", "test/digits"  # in MLflow alone: -log10 of the objective, and of the scaled test error
+MAE, MASE = "closed_loop_scaled_mae", "mase"
+KEPT_SCALED = "kept_scaled_mse"  # on validation data, of the kept epoch: of all forecasts, as baselines' are
+GAIN, GAIN_LOW, GAIN_HIGH = "gain", "gain_low", "gain_high"  # over the best baseline, with its 95% interval
 TRAIN_SECONDS, LOSS_EVALUATIONS = "time/train_seconds", "cost/loss_evaluations"
 Objective = Literal["val/closed_loop_scaled_mse", "val/closed_loop_mse", "val/one_step_mse"]
 """What a run can be judged by."""

@@ -26,13 +26,14 @@ from wavesweep.config.derived import fill_in, find_device, without_effect
 from wavesweep.config.hydra_objections import explain
 from wavesweep.config.overrides import overrides_of
 from wavesweep.data.trends import trend_share
+from wavesweep.files.source import lend
 from wavesweep.leaderboard.conclusion import announce, conclude, has_ended, show_again
 from wavesweep.models.configured import Recurrent
 from wavesweep.runs import fingerprints
 from wavesweep.runs.description import origin_name, run_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.info import RunInfo
-from wavesweep.runs.preparation import Prepared, prepare
+from wavesweep.runs.preparation import Prepared, prepare, shape_of
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension, varied
 from wavesweep.search.trials import is_seed
@@ -177,6 +178,8 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
 
         sweep = SweepRecord(Path(HydraConfig.get().sweep.dir))
         tags = sweep.read_info().tags if sweep.info.exists() else {}  # another sweeper than ours records nothing
+        if sweep.info.exists() and (source := prepared.config.dataset.source):
+            lend(*source, sweep.data)
         shared = {BASED_ON: tags[BASED_ON]} if BASED_ON in tags else {}
         return continue_or_execute(prepared, directory, _describe(parsed, prepared, shared), listen)
     except (Refused, Pruned):
@@ -190,8 +193,11 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
 def _describe(composed: Config, prepared: Prepared, tags: dict[str, str]) -> RunInfo:
     """Return what is known of a job of Hydra's before it starts; say what was decided, and what has no effect."""
     job, model, data = HydraConfig.get(), prepared.config.model, prepared.data
+    if prepared.config.dataset.splits_by_time:
+        for line in filter(None, (prepared.config.dataset.summary, shape_of(prepared))):
+            log.info(line)
     if composed.model != model and isinstance(model, Recurrent):
-        log.info(_differences(model.difference, trend_share(data.scaler.scale(data.train))))
+        log.info(_differences(model.difference, trend_share(data.scaled(data.scaler))))
     overrides = [text for text in job.overrides.task if not text.lstrip("+~").startswith("tracking")]
     for warning in _ignored(without_effect(prepared.config), overrides):
         log.warning(warning)

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
-import wavesweep.data.generated  # noqa: F401  whose members `one_of` finds
+import wavesweep.data.generated  # whose members `one_of` finds, as those of the next
+import wavesweep.files.csv  # noqa: F401
 from wavesweep.base.errors import Refused, shown
 from wavesweep.base.names import OWN, Objective
 from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_password
@@ -24,7 +25,7 @@ from wavesweep.models.configured import Model
 from wavesweep.training.configured import Training
 from wavesweep.training.optimizers import Optimizer
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MOST_TAGS, MOST_NAME, MOST_TAG = 50, 250, 8_000  # MLflow's own limits of characters; of tags, it takes 100 at once
 
 
@@ -125,6 +126,7 @@ def parse(values: Mapping[str, Any]) -> Config:
     Raises:
         Refused: With all problems, one line each.
     """
+    values = _upgraded(values)
     version = values.get("format_version")
     if isinstance(version, int) and version != FORMAT_VERSION:
         raise Refused(
@@ -135,6 +137,14 @@ def parse(values: Mapping[str, Any]) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         raise Refused(explain(error, Config)) from None
+
+
+def _upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a configuration of format 1 with what has come since: the seasons of the data set."""
+    dataset = values.get("dataset")
+    if values.get("format_version") != 1 or not isinstance(dataset, Mapping):
+        return values
+    return {**values, "format_version": FORMAT_VERSION, "dataset": {"season": None, **dataset}}
 
 
 def dump(config: Config) -> dict[str, Any]:
@@ -154,10 +164,9 @@ def with_runtime(config: Config, runtime: Runtime, keys: Collection[str]) -> Con
     return config.model_copy(update={"runtime": config.runtime.model_copy(update=values)})
 
 
-def digest(config: Config) -> str:
-    """Return the SHA-256 of all values but `tracking`'s, in 16 hexadecimal digits."""
-    values = dump(config) | {"tracking": None}
-    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+def digest(values: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of plain values but `tracking`'s, in 16 hexadecimal digits: as they stand, of any format."""
+    return sha256(json.dumps({**values, "tracking": None}, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """Filling in the configuration: the values of each `null`, derived from the data's shape."""
 
 import math
+import statistics
+from functools import lru_cache
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.schema import known
 from wavesweep.config.config import Config
 from wavesweep.data.dataset import Dataset
-from wavesweep.data.rows import Forecast, Rows, derive_split, rows_of, splits_by_time
-from wavesweep.training.configured import Training
+from wavesweep.data.rows import Forecast, Rows, derive_split, rows_of, scored_of, stretches_of
+from wavesweep.training.configured import Training, epochs_between_records
 
 MAIN_STEPS = 300  # enough for a network to come near, on every data set tried; the refinement does the rest
+MOST_ORIGINS, MOST_VALUES = 10_000, 10**8  # of forecasts, within a part; in all of their windows, 0.8 GB
 
 
 def fill_in(config: Config) -> Config:
@@ -21,33 +24,55 @@ def fill_in(config: Config) -> Config:
     seed = config.seed if config.dataset.seed is None else config.dataset.seed
     dataset = config.dataset.model_copy(update={"seed": seed}).with_sizes()
     dataset = dataset.model_copy(update={"split": derive_split(dataset)})
-    rows = rows_of(dataset)
-    num_series, steps = (1, rows.train) if splits_by_time(dataset) else (rows.train, dataset.shape[1])
-    forecast = _fill_forecast(config.forecast, dataset, rows, steps)
-    if not splits_by_time(dataset) and not dataset.knows_continuation:
-        steps -= known(forecast.horizon)  # which are forecast, and train nothing
-    model = config.model.with_sizes(min(steps, known(forecast.context)))
-    training = _fill_training(config, num_series, steps)
+    if dataset.splits_by_time:
+        _check_size(dataset, config.forecast.horizon or 0)  # before its seasons are looked for
+        lengths = [one.train for one in stretches_of(dataset)]
+        if min(lengths) < 2:
+            raise Refused("dataset.split must leave at least 2 time steps to train on, got 1; give a greater length")
+        dataset = dataset if dataset.season is not None else _with_seasons(dataset)
+        forecast = _forecast_by_time(config.forecast, dataset)
+    else:
+        forecast = _forecast_by_series(config.forecast, dataset)
+        # What is forecast of series that end is held back, and trains nothing.
+        steps = dataset.shape[1] - (0 if dataset.knows_continuation else known(forecast.horizon))
+        lengths = [steps] * rows_of(dataset).train
     _check_size(dataset, known(forecast.horizon))
-    model.check(dataset.shape[0], steps, known(training.window), known(forecast.context))
-    return config.model_copy(update={"dataset": dataset, "model": model, "training": training, "forecast": forecast})
+    training = _fill_training(config, dataset, lengths, forecast)
+    if dataset.splits_by_time:  # as shorter ones are passed over
+        lengths = [lengths[number] for number in scored_of(dataset, forecast)]
+    config.model.check(dataset.shape[0], min(lengths), known(training.window), known(forecast.context))
+    return config.model_copy(update={"dataset": dataset, "training": training, "forecast": forecast})
 
 
-def _fill_training(config: Config, num_series: int, steps: int) -> Training:
-    training, model = config.training, config.model
+def _fill_training(config: Config, dataset: Dataset, lengths: list[int], forecast: Forecast) -> Training:
+    """Fill in what training takes, given the steps of each training series, and the forecasts."""
+    training, model, steps = config.training, config.model, max(lengths)
     window = min(200, steps) if training.window is None else training.window or steps
     if steps < 2:
         raise Refused("dataset.split must leave at least 2 time steps to train on, got 1; give a greater length")
     if not 2 <= window <= steps:
         raise Refused(f"training.window must be from 2 to the {steps} steps of a training series, got {window}")
-    # Three tenths of the window: 60 of 200 steps let an LSTM find the phase of a wave.
-    washout = (3 * window // 10 if model.sees_past else 0) if training.washout is None else training.washout
+    # Three tenths of the window: 60 of 200 steps let an LSTM find the phase of a wave. Forecasts allow it no more.
+    most = min(3 * window // 10, known(forecast.context) // 2 if dataset.splits_by_time else window)
+    washout = (most if model.sees_past else 0) if training.washout is None else training.washout
     if washout > window - 2:
         raise Refused(f"training.washout must be at most training.window - 2 = {window - 2}, got {washout}")
     refine_epochs = training.refine_epochs if model.can_be_refined else 0
-    epochs = training.epochs or _main_epochs(config, num_series * math.ceil(steps / window))
+    epochs = training.epochs or _main_epochs(config, sum(math.ceil(length / window) for length in lengths))
+    own = "series" if dataset.splits_by_time and len(lengths) > 1 else "global"
+    standardize = own if training.standardize is None else training.standardize
+    if standardize == "series" and not dataset.splits_by_time:
+        raise Refused(
+            "training.standardize must be global or false where series are split from each other, got series: those "
+            "that are tested have no training part that tells their scale"
+        )
     derived = {"epochs": epochs, "window": window, "washout": washout, "refine_epochs": refine_epochs}
-    return training.model_copy(update=derived)
+    training = training.model_copy(update={**derived, "standardize": standardize})
+    if training.record_every is not None:
+        return training
+    span = known(forecast.context) + known(forecast.horizon)
+    every = epochs_between_records(training, lengths, span) if dataset.splits_by_time else 1
+    return training.model_copy(update={"record_every": every})
 
 
 def _main_epochs(config: Config, windows: int) -> int:
@@ -58,36 +83,79 @@ def _main_epochs(config: Config, windows: int) -> int:
     return math.ceil(MAIN_STEPS / steps_an_epoch)
 
 
-def _fill_forecast(forecast: Forecast, dataset: Dataset, rows: Rows, steps: int) -> Forecast:
-    by_time, goes_on = splits_by_time(dataset), dataset.knows_continuation
-    derived = min(rows.val, rows.test or rows.val) if by_time else steps if goes_on else max(1, steps // 4)
-    horizon = forecast.horizon or derived
-    _check_horizon(horizon, dataset, rows, steps)
-    observed = steps if by_time or goes_on else steps - horizon
+def _with_seasons(dataset: Dataset) -> Dataset:
+    """Return a data set that is split by time with the seasons of its training part."""
+    drawn = dataset if dataset.source is None else dataset.model_copy(update={"seed": 0})  # a file has no seed
+    seasons = _find_seasons(drawn)  # type: ignore[arg-type]  # frozen, and so hashable
+    return dataset.model_copy(update={"season": seasons})
+
+
+@lru_cache(maxsize=16)
+def _find_seasons(dataset: Dataset) -> tuple[int, ...]:
+    from wavesweep.data.periods import find_seasons
+    from wavesweep.data.splits import training_part
+
+    train = training_part(dataset)
+    return find_seasons(train, longest=max(map(len, train)) // 2)
+
+
+def _forecast_by_time(forecast: Forecast, dataset: Dataset) -> Forecast:
+    """Fill in forecasts from many origins.
+
+    The horizon is a season, two of less than a dozen steps, or two dozen steps where there is no season; at most a
+    third of each part, so that origins enough are left. The context is as long as a training window, and longer than
+    the seasons together. Both are bounded by the shortest series but those of less than half the usual length, which
+    train and are not scored, as is the case with all that are too short for what was given. Forecasts begin at every
+    step, as long as there are at most 10,000, of 10⁸ values.
+    """
+    seasons, horizon, context = known(dataset.season), forecast.horizon, forecast.context
+    usual = statistics.median(dataset.lengths)
+    parts = [rows for rows, steps in zip(stretches_of(dataset), dataset.lengths, strict=True) if 2 * steps >= usual]
+    if horizon is None:
+        derived = 24 if not seasons else seasons[0] if seasons[0] >= 12 else 2 * seasons[0]
+        horizon = max(1, min(derived, min(_span(one) for one in parts) // 3))
+    _check_fits("forecast.horizon", horizon, "steps of the validation part", [one.val for one in parts])
+    if parts[0].test:
+        _check_fits("forecast.horizon", horizon, "steps of the test part", [one.test for one in parts])
+    if context is None:
+        context = min(max(200, 1 + sum(seasons)), *(one.train for one in parts if _span(one) >= horizon))
+    _check_fits("forecast.context", context, "observed steps", [one.train for one in parts if _span(one) >= horizon])
+    origins = sum(max(one.val, one.test) for one in parts)
+    most = max(1, min(MOST_ORIGINS, MOST_VALUES // ((context + horizon) * len(dataset.channels))))
+    return Forecast(horizon=horizon, context=context, stride=forecast.stride or math.ceil(origins / most))
+
+
+def _span(rows: Rows) -> int:
+    """Return the steps of the shorter part that is scored."""
+    return min(rows.val, rows.test or rows.val)
+
+
+def _check_fits(key: str, value: int, what: str, steps: list[int]) -> None:
+    """Refuse what is too long for each series."""
+    if value > max(steps, default=0):
+        of_longest = " of the longest series" if len(steps) > 1 else ""
+        problem = f"{key} must be at most the {max(steps, default=0)} {what}{of_longest}, got {value}"
+        raise Refused(f"{problem}; give less")
+
+
+def _forecast_by_series(forecast: Forecast, dataset: Dataset) -> Forecast:
+    """Fill in a forecast of each series from its end: of as many steps again, or of its last quarter."""
+    steps, goes_on = dataset.shape[1], dataset.knows_continuation
+    horizon = forecast.horizon or (steps if goes_on else max(1, steps // 4))
+    if not goes_on and horizon >= steps:
+        raise Refused(f"forecast.horizon must be less than the {steps} steps of a series, got {horizon}")
+    observed = steps if goes_on else steps - horizon
     context = forecast.context or observed
     if context > observed:
         raise Refused(f"forecast.context must be at most the {observed} observed steps, got {context}")
     return Forecast(horizon=horizon, context=context, stride=forecast.stride or horizon)
 
 
-def _check_horizon(horizon: int, dataset: Dataset, rows: Rows, steps: int) -> None:
-    """Refuse a horizon that reaches beyond what is known."""
-    goes_on = dataset.knows_continuation
-    if not splits_by_time(dataset):
-        if not goes_on and horizon >= steps:
-            raise Refused(f"forecast.horizon must be less than the {steps} steps of a series, got {horizon}")
-        return
-    bounds = {"validation": rows.val} if rows.test or not goes_on else {}
-    bounds |= {"test": rows.test} if rows.test and not goes_on else {}
-    for part, bound in bounds.items():
-        if horizon > bound:
-            raise Refused(f"forecast.horizon must be at most the {bound} steps of the {part} part, got {horizon}")
-
-
 def _check_size(dataset: Dataset, horizon: int) -> None:
     """Refuse more than 10⁹ values, 8 GB."""
-    num_series, steps = dataset.shape
-    values = num_series * (steps + horizon)
+    num_series = dataset.shape[0]
+    steps = max(dataset.lengths) if dataset.splits_by_time else dataset.shape[1]
+    values = num_series * (steps + horizon) * len(dataset.channels)
     if values > 10**9:
         raise Refused(
             f"dataset: {num_series} series of {steps} steps and {horizon} to forecast are "
@@ -128,7 +196,7 @@ def without_effect(config: Config) -> dict[str, str]:
     """
     reasons: dict[str, str] = {}
     training, model = config.training, config.model
-    if not splits_by_time(config.dataset):
+    if not config.dataset.splits_by_time:
         reasons["forecast.stride"] = "each series is forecast once, from its end"
     if not model.has_gradient:
         reasons["optimizer"] = f"model={model.kind} is fitted by least squares"
@@ -145,6 +213,6 @@ def without_effect(config: Config) -> dict[str, str]:
     if config.optimizer.full_batch:
         reasons["training.batch_size"] = "optimizer=lbfgs takes all windows at once"
         reasons["training.clip_norm"] = "optimizer=lbfgs sets the length of its steps itself"
-    elif splits_by_time(config.dataset) and training.window == rows_of(config.dataset).train:
+    elif config.dataset.shape[0] == 1 and training.window == stretches_of(config.dataset)[0].train:
         reasons["training.batch_size"] = "there is a single window, all of the series"
     return reasons

@@ -1,16 +1,57 @@
-"""Scaling by the training part's mean and standard deviation."""
+"""Scaling by mean and standard deviation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+
+from wavesweep.base.errors import Refused
 
 
 @dataclass(frozen=True)
 class Scaler:
-    """Maps data to units of the training part's mean and standard deviation, per channel."""
+    """Maps data to units of a mean and a standard deviation for each channel, or for each channel of each series.
 
-    mean: np.ndarray  # (channel,)
-    std: np.ndarray  # (channel,)
+    Attributes:
+        mean: (channel,) or (series, channel).
+        std: Likewise.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def pooled(cls, series: Sequence[np.ndarray]) -> Self:
+        """Return the scaling that all series, (time, channel) each, give together.
+
+        Raises:
+            Refused: If a channel is constant.
+        """
+        together = np.concatenate(series)
+        mean, std = together.mean(axis=0), together.std(axis=0)
+        if not _varies(together, std).all():
+            raise Refused("dataset: the training part is constant, so there is nothing to learn; choose other values")
+        return cls(mean, std)
+
+    @classmethod
+    def by_series(cls, series: Sequence[np.ndarray], names: Sequence[str | int], channels: Sequence[str]) -> Self:
+        """Return the scaling that each series, (time, channel), gives for itself.
+
+        Raises:
+            Refused: If a channel of a series is constant.
+        """
+        mean, std = (np.stack([function(one, axis=0) for one in series]) for function in (np.mean, np.std))
+        varies = np.stack([_varies(one, own) for one, own in zip(series, std, strict=True)])
+        if not varies.all():
+            number, channel = np.argwhere(~varies)[0]
+            problem = f"its training part is constant in {channels[channel]}"
+            raise Refused(f"dataset: series {names[number]}: {problem}, so there is nothing to learn; leave it out")
+        return cls(mean, std)
+
+    def of(self, series: np.ndarray | int) -> "Scaler":
+        """Return what scales a series, (time, channel), or windows of series, (window, time, channel), by number."""
+        return self if self.mean.ndim == 1 else Scaler(self.mean[series, None], self.std[series, None])
 
     def scale(self, values: np.ndarray) -> np.ndarray:
         """Return `values`, (…, channel), in scaled units."""
@@ -20,3 +61,8 @@ class Scaler:
         """Return `values`, (…, channel), in the units of the data."""
         with np.errstate(over="ignore", invalid="ignore"):  # a forecast may run away
             return values * self.std + self.mean
+
+
+def _varies(values: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Say which channels vary: the deviation of a constant, 0.1 say, is greater than 0 by rounding."""
+    return (std > 0) & (values.max(axis=0) > values.min(axis=0))

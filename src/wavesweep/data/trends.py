@@ -1,18 +1,23 @@
 """Measuring the trend of series."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def trend_share(series: np.ndarray) -> float:
+def trend_share(series: Sequence[np.ndarray]) -> float:
     """Return the share of the variance within series that a straight line for each explains.
 
     Args:
-        series: (series, time, channel), channels of similar variance.
+        series: (time, channel) each, channels of similar variance.
 
     Source:
         The strength of a trend of Wang, Smith & Hyndman (2006), here of a linear one, and without a season.
     """
-    time = np.arange(series.shape[1]) - (series.shape[1] - 1) / 2
-    values = series - series.mean(axis=1, keepdims=True)
-    explained = np.square(np.einsum("stc,t->sc", values, time)).sum() / np.square(time).sum()
-    return float(explained / max(np.square(values).sum(), np.finfo(float).tiny))
+    explained = total = 0.0
+    for one in series:
+        time = np.arange(len(one)) - (len(one) - 1) / 2
+        values = one - one.mean(axis=0)
+        explained += np.square(time @ values).sum() / np.square(time).sum()
+        total += np.square(values).sum()
+    return float(explained / max(total, np.finfo(float).tiny))

@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from wavesweep.base.names import KEPT_EPOCH, SCALED, baseline_score, metric
+from wavesweep.base.names import KEPT_EPOCH, KEPT_SCALED, SCALED, baseline_score, metric
 from wavesweep.runs.description import BASELINES, EXACT
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.search.estimates import Estimate, all_positive, estimate, mean
@@ -14,7 +14,7 @@ class Scores(NamedTuple):
 
     Attributes:
         own: Of the configuration.
-        baseline: The mean of the best baseline, which is the one of the lowest mean; inf where none is known.
+        baseline: The mean of the baseline that is best on validation data; inf where none is known.
         name: What people call that baseline.
     """
 
@@ -39,13 +39,19 @@ def scores(part: str, runs: list[RunDirectory]) -> Scores | None:
     What is missing counts as inf, since older runs lack some; null stands for nan and inf.
     """
     measured = [_measured(part, run) for run in runs]
-    own = [one.get(metric(part, SCALED), math.inf) for one in measured]
+    name = metric(part, SCALED)
+    own = [one.get(metric(part, KEPT_SCALED), one.get(name, math.inf)) for one in measured]
     if not own or not all(map(math.isfinite, own)):
         return None
-    errors = {name: [one.get(metric(part, baseline_score(key)), math.inf) for one in measured]
-              for key, name in BASELINES.items()}  # fmt: skip
-    baseline, name = min((mean(found, logarithmic=all_positive(found)), name) for name, found in errors.items())
-    return Scores(estimate(own, logarithmic=all_positive(own)), baseline, name)
+    best = min(BASELINES, key=lambda key: _baseline("val", key, measured))  # never chosen on test data
+    baseline = _baseline(part, best, measured)
+    return Scores(estimate(own, logarithmic=all_positive(own)), baseline, BASELINES[best])
+
+
+def _baseline(part: str, key: str, measured: list[dict[str, Any]]) -> float:
+    """Return the mean error of a baseline on a part; inf where it is not known."""
+    found = [one.get(metric(part, baseline_score(key)), math.inf) for one in measured]
+    return mean(found, logarithmic=all_positive(found))
 
 
 def _measured(part: str, run: RunDirectory) -> dict[str, Any]:

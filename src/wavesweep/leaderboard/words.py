@@ -52,7 +52,7 @@ def found(board: Leaderboard, sweep: SweepDirectory) -> Iterator[Line]:
     if (best := board.winner) and best.objective is not None:
         first = best.trials[0]
         overrides = first.configuration if board.has_seeds else first.overrides
-        yield f"best: {' '.join(overrides) or 'as given'}", "bold green"
+        yield f"best: {shlex.join(overrides) or 'as given'}", "bold green"
         skill = "" if best.skill is None else f", skill {percent(best.skill)}"
         yield f"  objective {estimated(Estimate(best.objective, *best.interval or ()))}{skill}", ""
         yield from [(f"  test, {_test(best)}", "")] if best.test else []

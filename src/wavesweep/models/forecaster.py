@@ -4,7 +4,7 @@ All take and give (series, time, channel). `start` is the time index of each ser
 only the pointwise network looks at it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -17,11 +17,11 @@ class Forecaster(nn.Module):
     lead: int
     """How many values a prediction needs before it."""
 
-    def adapt(self, series: Tensor) -> None:
-        """Take from the training part, (series, time, channel), what is not learnt; before training."""
+    def adapt(self, series: Sequence[Tensor]) -> None:
+        """Take from the training part of each series, (time, channel), what is not learnt; before training."""
 
-    def fit(self, series: Tensor) -> None:
-        """Fit to the training part, (series, time, channel), in closed form: of networks that no gradient trains."""
+    def fit(self, series: Sequence[Tensor]) -> None:
+        """Fit to the training part of each series, (time, channel), in closed form: where no gradient trains."""
         raise NotImplementedError
 
     def one_step(self, values: Tensor, start: Tensor) -> Tensor:
@@ -51,6 +51,17 @@ class Forecaster(nn.Module):
             Teacher forcing and free running: Williams & Zipser (1989).
         """
         raise NotImplementedError
+
+    def forecast(self, values: Tensor, start: Tensor, context: int, horizon: int) -> tuple[Tensor, Tensor]:
+        """Do as `one_step` and, from the first `context` of the values, as `closed_loop`, which may share the work.
+
+        Args:
+            values: True values, (series, time, channel), at least the context.
+            start: Time index of the first value, (series,).
+            context: Observed steps before the closed loop.
+            horizon: Steps to forecast in closed loop.
+        """
+        return self.one_step(values, start), self.closed_loop(values[:, :context], start, horizon)
 
 
 @contextmanager

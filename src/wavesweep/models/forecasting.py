@@ -18,30 +18,37 @@ from wavesweep.models.forecaster import Forecaster, evaluating
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+MOST_WINDOWS = 64  # forecast at once: what a network computes for them stays in the processor's cache
+
 
 @dataclass(frozen=True)
 class Forecasts:
     """Forecasts of one part, in the units of the data.
 
     Attributes:
-        one_step: Predictions of `part.observed[:, lead:]`, (series, time - lead, channel).
-        lead: How many values the network needs before a prediction.
+        one_step: Predictions of the last steps of those that `part.scored` names, (window, time, channel): of all,
+            unless the network has too few values before the first.
         closed_loop: Forecasts of `part.truth`, (window, horizon, channel).
     """
 
     one_step: np.ndarray
-    lead: int
     closed_loop: np.ndarray
 
 
 def forecast_part(network: Forecaster, scaler: Scaler, part: Part) -> Forecasts:
     """Forecast a part, one step ahead and in closed loop, in eval mode."""
-    begin = np.zeros(len(part.observed), dtype=np.int64)
+    one_step, closed_loop = zip(*(_forecast(network, scaler, some) for some in part.chunks(MOST_WINDOWS)), strict=True)
+    return Forecasts(np.concatenate(one_step), np.concatenate(closed_loop))
+
+
+def _forecast(network: Forecaster, scaler: Scaler, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    scaler, context = scaler.of(part.series), part.context.shape[1]
+    values = np.concatenate([part.context, part.truth], axis=1)[:, : part.scored.stop]
     with evaluating(network):
-        values, start = to_network(network, scaler.scale(part.observed)), to_network(network, begin)
-        one_step = scaler.unscale(network.one_step(values, start).double().cpu().numpy())
-    ahead = closed_loop(network, scaler, part.context, part.start, part.truth.shape[1])
-    return Forecasts(one_step, network.lead, ahead)
+        values, start = to_network(network, scaler.scale(values)), to_network(network, part.start)
+        forecasts = network.forecast(values, start, context, part.truth.shape[1])
+    one_step, closed_loop = (scaler.unscale(some.double().cpu().numpy()) for some in forecasts)
+    return one_step[:, max(part.scored.start - network.lead, 0) :], closed_loop
 
 
 def closed_loop(
@@ -72,12 +79,14 @@ def closed_loop(
     return scaler.unscale(forecast.double().cpu().numpy())
 
 
-def closed_loops(network: Forecaster, scaler: Scaler, series: Sequence[Observed], horizon: int) -> list[np.ndarray]:
+def closed_loops(
+    network: Forecaster, scaler: Scaler | None, series: Sequence[Observed], horizon: int
+) -> list[np.ndarray]:
     """Forecast series of unequal lengths in closed loop, those of one length together.
 
     Args:
         network: One-step forecaster, in scaled units.
-        scaler: Between those units and the data's.
+        scaler: Between those units and the data's; None: of each series its own, else what its values give.
         series: What was observed of each.
         horizon: Steps to forecast, at least 1.
 
@@ -91,10 +100,22 @@ def closed_loops(network: Forecaster, scaler: Scaler, series: Sequence[Observed]
     for number, one in enumerate(series):
         of_length[len(one.values)].append(number)
     for numbers in of_length.values():
-        contexts = np.stack([series[number].values for number in numbers])
-        starts = np.array([series[number].start for number in numbers], dtype=np.int64)
-        forecasts |= zip(numbers, closed_loop(network, scaler, contexts, starts, horizon), strict=True)
+        some = [series[number] for number in numbers]
+        starts = np.array([one.start for one in some], dtype=np.int64)
+        units = scaler or _own([one.scaler or _scaler_of(one.values) for one in some])
+        contexts = np.stack([one.values for one in some])
+        forecasts |= zip(numbers, closed_loop(network, units, contexts, starts, horizon), strict=True)
     return [forecasts[number] for number in range(len(series))]
+
+
+def _own(scalers: Sequence[Scaler]) -> Scaler:
+    """Return what scales windows, (window, time, channel), each by its own."""
+    return Scaler(np.stack([one.mean for one in scalers])[:, None], np.stack([one.std for one in scalers])[:, None])
+
+
+def _scaler_of(values: np.ndarray) -> Scaler:
+    std = values.std(axis=0)
+    return Scaler(values.mean(axis=0), np.where(std > 0, std, 1.0))
 
 
 @contextmanager

@@ -69,10 +69,10 @@ class RecurrentForecaster(Forecaster):
             *_, last = [module for module in self.head.modules() if isinstance(module, nn.Linear)]
             nn.init.zeros_(last.weight)  # the mean is predicted until more is learnt
 
-    def adapt(self, series: Tensor) -> None:
+    def adapt(self, series: Sequence[Tensor]) -> None:
         """See `Forecaster.adapt`: takes the unit of the differences."""
         if self.difference:
-            root_mean_square = series.diff(dim=1).square().mean(dim=(0, 1)).sqrt()
+            root_mean_square = torch.cat([one.diff(dim=0) for one in series]).square().mean(dim=0).sqrt()
             self.unit.copy_(torch.where(root_mean_square > 0, root_mean_square, 1.0))
 
     def one_step(self, values: Tensor, start: Tensor) -> Tensor:
@@ -83,6 +83,21 @@ class RecurrentForecaster(Forecaster):
     def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
         """See `Forecaster.closed_loop`; the state is carried from the context into the forecast."""
         predictions, state = self._read(self._inputs(context))
+        return self._go_on(context, predictions, state, horizon)
+
+    def forecast(self, values: Tensor, start: Tensor, context: int, horizon: int) -> tuple[Tensor, Tensor]:
+        """See `Forecaster.forecast`: the context is read once."""
+        inputs, seen = self._inputs(values), context - self.lead + 1
+        predictions, state = self._read(inputs[:, :seen])
+        closed_loop = self._go_on(values[:, :context], predictions, state, horizon)
+        if inputs.shape[1] > seen:
+            predictions = torch.cat([predictions, self._read(inputs[:, seen:], state)[0]], dim=1)
+        predictions = predictions[:, :-1]
+        one_step = values[:, 1:-1] + self.unit * predictions if self.difference else predictions
+        return one_step, closed_loop
+
+    def _go_on(self, context: Tensor, predictions: Tensor, state: State, horizon: int) -> Tensor:
+        """Forecast beyond a context that was read."""
         run_on = self._run_on_folded if horizon > 1 and self._folds(context) else self._run_on
         forecast = run_on(predictions[:, -1], state, horizon)
         return context[:, -1:] + (self.unit * forecast).cumsum(dim=1) if self.difference else forecast
@@ -120,11 +135,11 @@ class RecurrentForecaster(Forecaster):
         outputs = torch.lstm(nothing, (hidden[None], cell[None]), weights, has_biases=True, **options)[0]
         return torch.cat([value[:, None], head(outputs)], dim=1)
 
-    def _read(self, values: Tensor) -> tuple[Tensor, State]:
-        """Run over observed values; return the prediction after each, and the last state."""
+    def _read(self, values: Tensor, begin: State | None = None) -> tuple[Tensor, State]:
+        """Run over observed values, from zero or from a state; return the prediction after each, and the last state."""
         outputs, state = values, []
-        for layer, after in zip(self.layers, self.after, strict=True):
-            outputs, last = layer(outputs)
+        for number, (layer, after) in enumerate(zip(self.layers, self.after, strict=True)):
+            outputs, last = layer(outputs, begin and _as_layers(begin[number]))
             if not isinstance(after, nn.Identity):  # bringing all steps into rows copies them
                 outputs = after(outputs.flatten(0, 1)).view_as(outputs)
             state.append((last[0][0], last[1][0]) if isinstance(last, tuple) else last[0])
@@ -141,6 +156,11 @@ class RecurrentForecaster(Forecaster):
     def _predict(self, values: Tensor, outputs: Tensor) -> Tensor:
         predicted = self.head(outputs)
         return values + predicted if self.predicts_increment else predicted
+
+
+def _as_layers(state: Tensor | tuple[Tensor, Tensor]) -> Any:
+    """Return the state of a layer as torch takes it: with an axis for layers."""
+    return tuple(one[None] for one in state) if isinstance(state, tuple) else state[None]
 
 
 def _after_layer(size: int, normalization: str, dropout: float) -> nn.Module:

@@ -1,46 +1,86 @@
 """Scores of forecasts. Lower is better throughout."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from wavesweep.base.names import CLOSED_LOOP, ONE_STEP, SCALED
-from wavesweep.data.splits import Part
+from wavesweep.data.scaling import Scaler
+from wavesweep.data.splits import Part, Split
 from wavesweep.models.forecasting import Forecasts
 
 Metrics = dict[str, float]
 
 
-def scores(forecasts: Forecasts, part: Part, variance: np.ndarray) -> dict[str, float]:
+@dataclass(frozen=True)
+class Errors:
+    """Errors of forecasts in closed loop, in units of the training part's standard deviation.
+
+    Attributes:
+        by_window: Mean squared error of each window, (window,).
+        by_step: The same of each step ahead, (horizon,).
+        absolute: Mean absolute error.
+    """
+
+    by_window: np.ndarray
+    by_step: np.ndarray
+    absolute: float
+
+    @property
+    def mean(self) -> float:
+        """The mean squared error; inf where a forecast exploded."""
+        return float(self.by_step.mean())
+
+
+def errors(closed_loop: np.ndarray, part: Part, units: Scaler) -> Errors:
+    """Return the errors of a part's forecasts, (window, horizon, channel), on the channels that are scored."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = ((closed_loop - part.truth) / units.of(part.series).std)[..., part.targets]
+        squared = np.square(scaled)
+        return Errors(squared.mean(axis=(1, 2)), squared.mean(axis=(0, 2)), float(np.abs(scaled).mean()))
+
+
+def scores(forecasts: Forecasts, part: Part, units: Scaler) -> Metrics:
     """Return the mean squared errors of one part's forecasts.
 
     Args:
         forecasts: What the network predicted.
         part: What was true.
-        variance: Of the training part, (channel,).
+        units: Mean and standard deviation of the training part.
 
     Returns:
         `one_step_mse` and `closed_loop_mse`, in squared units of the data, and `closed_loop_scaled_mse`, in
         units of the variance: a forecast of the mean scores about 1 on a stationary series.
     """
-    first = max(part.first_target, forecasts.lead)
+    stop, steps = part.scored.stop - part.context.shape[1], forecasts.one_step.shape[1]
+    seen = np.concatenate([part.context, part.truth[:, :stop]], axis=1)[:, : part.scored.stop]
     return {
-        ONE_STEP: mse(forecasts.one_step[:, first - forecasts.lead :], part.observed[:, first:]),
-        CLOSED_LOOP: mse(forecasts.closed_loop, part.truth),
-        SCALED: mse(forecasts.closed_loop, part.truth, variance),
+        ONE_STEP: mse(forecasts.one_step, seen[:, -steps:], part.targets),
+        CLOSED_LOOP: mse(forecasts.closed_loop, part.truth, part.targets),
+        SCALED: errors(forecasts.closed_loop, part, units).mean,
     }
 
 
-def mse(forecast: np.ndarray, truth: np.ndarray, variance: np.ndarray | float = 1.0) -> float:
-    """Return the mean squared error of (series, time, channel), each channel divided by its `variance`.
+def mse(forecast: np.ndarray, truth: np.ndarray, targets: np.ndarray) -> float:
+    """Return the mean squared error of (window, time, channel) on some channels; inf where a forecast exploded."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.square((forecast - truth)[..., targets]).mean())
 
-    It is inf where a forecast exploded.
+
+def mean_absolute_scaled_error(closed_loop: np.ndarray, part: Part, data: Split, season: int) -> float:
+    """Return the mean absolute error in units of the seasonal naive forecast's, one step ahead, in the training part.
+
+    Args:
+        closed_loop: Forecasts, (window, horizon, channel).
+        part: What was true.
+        data: With the training part of each series, or of other series that give a unit together.
+        season: Steps of a season, 1 where there is none; of a shorter series, half of its steps.
+
+    Source:
+        Hyndman & Koehler (2006).
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float((np.square(forecast - truth) / variance).mean())
-
-
-def drift(forecasts: dict[str, np.ndarray], truth: np.ndarray, variance: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the scaled error at each step ahead, (horizon,), of each forecast, (window, horizon, channel), by name."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return {
-            name: (np.square(forecast - truth) / variance).mean(axis=(0, 2)) for name, forecast in forecasts.items()
-        }
+    lags = [min(season, len(one) // 2) for one in data.train]
+    naive = np.stack([np.abs(one[lag:] - one[:-lag]).mean(axis=0) for one, lag in zip(data.train, lags, strict=True)])
+    unit = naive[part.series, None] if data.units.mean.ndim == 2 else naive.mean(axis=0)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return float((np.abs(closed_loop - part.truth) / unit)[..., part.targets].mean())

@@ -18,7 +18,7 @@ from wavesweep.training.trainer import Trainer
 
 Checkpoint = dict[str, Any]
 log = logging.getLogger("wavesweep")
-CHECKPOINT_VERSION = 1
+CHECKPOINT_VERSION = 2
 SPACING = 1.0  # seconds: an epoch that takes no longer, and what was done since the last checkpoint, are two at most
 MOST_CHECKPOINT = 1 << 32  # bytes
 WAY_OUT = "remove it: the run goes on from further back, or begins anew"
@@ -46,7 +46,7 @@ class Checkpoints:
         """Save, behind the records; but no weights that aren't finite, with which the run ends."""
         if not is_finite(self.trainer.network):
             return
-        state = {"training": self.trainer.state(), "kept": vars(self.selection.kept)}
+        state = {"training": self.trainer.state(), "candidates": [vars(one) for one in self.selection.candidates]}
         buffer = io.BytesIO()
         torch.save({"version": CHECKPOINT_VERSION, **state}, buffer)
         self.directory.sync_metrics()
@@ -81,6 +81,8 @@ def _parse(path: Path, content: bytes) -> Checkpoint:
     version = state.get("version") if isinstance(state, dict) else None
     if type(version) is not int:
         raise Refused(f"{path} is no checkpoint; {WAY_OUT}")
+    if version == 1 and "kept" in state:
+        return {**state, "candidates": [state["kept"]]}
     if version != CHECKPOINT_VERSION:
         raise Refused(
             f"{path} must have format {CHECKPOINT_VERSION}, got {version:.3g}; resume with the version of "
@@ -101,22 +103,23 @@ def _check_archive(content: bytes) -> None:
         raise ValueError("it holds more plain values than a checkpoint does")
 
 
-def restore(directory: RunDirectory, trainer: Trainer, checkpoint: Checkpoint) -> Kept:
-    """Let a trainer take up what a checkpoint holds; return what was kept so far.
+def restore(directory: RunDirectory, trainer: Trainer, checkpoint: Checkpoint) -> list[Kept]:
+    """Let a trainer take up what a checkpoint holds; return the candidates so far.
 
     Raises:
         Refused: If it does not fit.
     """
     try:
-        training, kept = checkpoint["training"], Kept(**checkpoint["kept"])
+        training, candidates = checkpoint["training"], [Kept(**one) for one in checkpoint["candidates"]]
         if not isinstance(training, dict):
             raise TypeError("its training must be a group of keys")
-        for weights in (training["network"], kept.weights):
+        for weights in (training["network"], *(one.weights for one in candidates)):
             check_fit(weights, trainer.network)
-        if not 0 <= kept.epoch <= training["epoch"] <= trainer.epochs:
+        epochs = [one.epoch for one in candidates]
+        if not epochs or not 0 <= min(epochs) <= max(epochs) <= training["epoch"] <= trainer.epochs:
             raise ValueError(f"its epoch must be one of {trainer.epochs}")
         trainer.restore(training)
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         place = directory.checkpoint if directory.checkpoint.exists() else directory.previous_checkpoint
         raise Refused(f"{place} does not fit the run ({in_short(error)}); {WAY_OUT}") from None
-    return kept
+    return candidates

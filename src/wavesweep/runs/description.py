@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 
 from wavesweep.base.names import (
     BASED_ON,
+    GAIN,
+    GAIN_HIGH,
+    GAIN_LOW,
+    KEPT_SCALED,
     LOSS_EVALUATIONS,
     SCALED,
     TRAIN_SECONDS,
@@ -23,8 +27,15 @@ if TYPE_CHECKING:
     from wavesweep.models.scores import Metrics
     from wavesweep.runs.experiment import Result
 
-BASELINES = {"linear": "linear autoregression", "seasonal_naive": "seasonal naive", "naive": "last value repeated"}
-"""What people call the baselines."""
+BASELINES = {
+    "linear": "linear autoregression",
+    "smoothing": "exponential smoothing",
+    "naive": "last value repeated",
+    "seasonal_naive": "seasonal naive",
+    "line": "straight line",
+    "drift": "drift",
+}
+"""What people call the baselines. Of equal ones the first counts: without a season, the seasonal naive is the naive."""
 
 TEST_SCORE = metric("test", SCALED)
 EXACT = 1e-12  # a scaled error below it is of rounding
@@ -49,18 +60,54 @@ def verdict(config: Config, result: "Result") -> str:
         return "Linear autoregression was fitted in closed form, by least squares."
     if TEST_SCORE not in result.metrics:
         return "Not compared with the baselines, since there is no test part."
-    score = result.metrics[TEST_SCORE]
-    best, name = min((_finite_or_inf(score), name) for name, score in _baselines(result.metrics))
-    if score < best:
-        return f"The network beats every baseline, of which {name} is the best."
+    score, key = result.metrics[TEST_SCORE], best_baseline(result.metrics)
+    name, best = BASELINES[key], result.metrics[metric("test", baseline_score(key))]
     if best >= EXACT:
-        return f"The network does not beat {name}."
+        return _compared(result.metrics, name, score, best)
+    if score < best:
+        return f"The network beats {name}, the best baseline, though that is exact, but for rounding."
     if score and digits(score) >= 1:
         return (
             f"{name.capitalize()} is exact on these series, but for rounding. The network comes within "
             f"{digits(score):.1f} digits: its squared error is 10^-{digits(score):.1f} of the variance."
         )
     return f"The network does not beat {name}, which is exact on these series, but for rounding."
+
+
+def best_baseline(metrics: "Metrics") -> str:
+    """Return the key of the baseline that is best on validation data; of older runs without its scores, on test."""
+    part = "val" if metric("val", baseline_score("naive")) in metrics else "test"
+    scores = {key: _finite_or_inf(metrics.get(metric(part, baseline_score(key)), math.inf)) for key in BASELINES}
+    return min(scores, key=scores.__getitem__)
+
+
+def _compared(metrics: "Metrics", name: str, score: float, best: float) -> str:
+    """Return a sentence on how much better or worse than the best baseline the network is, beyond chance or not."""
+    gain = metrics.get(metric("test", GAIN), 1 - score / best)
+    low, high = (metrics.get(metric("test", bound), math.nan) for bound in (GAIN_LOW, GAIN_HIGH))
+    if not math.isfinite(gain):
+        return f"The network does not beat {name}, the best baseline on validation data: its forecast runs away."
+    if not low <= high:
+        than, tells = f"its error is {_share(gain)}", "too few forecasts to tell chance from more"
+        return f"Beside {name}, the best baseline on validation data, {than}: {tells}."
+    verb = "beats" if low > 0 else "does not beat" if high < 0 else "can't be told from"
+    interval = f"95% interval: {_share(low)} to {_share(high)}"
+    other, least = min(_baselines(metrics), key=lambda pair: pair[1])
+    still = f" On test data, {other} errs less still: {least:.3g}." if low > 0 and least < score else ""
+    than = f"its error is {_share(gain)} ({interval})"
+    return f"The network {verb} {name}, the best baseline on validation data: {than}.{still}"
+
+
+def _share(gain: float) -> str:
+    """Return by how much an error is lower or higher than another, given by which share of that it is lower."""
+    if gain < -1:
+        return f"{1 - gain:.3g} times as high"
+    if gain > 0.995:
+        return f"{1 / max(1 - gain, 1e-99):.3g} times lower"
+    if abs(gain) < 1e-6:
+        return "as high"
+    share = f"{abs(gain):.0%}" if abs(gain) >= 0.005 else f"{100 * abs(gain):.1g}%"
+    return f"{share} {'lower' if gain > 0 else 'higher'}"
 
 
 def digits(score: float) -> float:
@@ -85,13 +132,17 @@ def _finite_or_inf(score: float) -> float:
 def score_rows(config: Config, metrics: "Metrics") -> list[tuple[str, float]]:
     """Return the closed-loop scores, the run's own first: on test data, else on validation data."""
     if TEST_SCORE not in metrics:
-        return [(f"{config.model.kind} (validation)", metrics[metric("val", SCALED)])]
+        last = metrics[metric("val", SCALED)]  # of older runs, on all validation data too
+        return [(f"{config.model.kind} (validation)", metrics.get(metric("val", KEPT_SCALED), last))]
     own = (f"{config.model.kind} (test)", metrics[TEST_SCORE])
     return [own, *_baselines(metrics)]
 
 
 def _baselines(metrics: "Metrics") -> list[tuple[str, float]]:
-    return [(name, metrics[metric("test", baseline_score(key))]) for key, name in BASELINES.items()]
+    """Return the test scores of the baselines, that first which is best on validation data."""
+    found = {key: metrics[name] for key in BASELINES if (name := metric("test", baseline_score(key))) in metrics}
+    best = best_baseline(metrics)
+    return [(BASELINES[key], found[key]) for key in sorted(found, key=lambda key: key != best)]
 
 
 def summary(info: RunInfo, config: Config, result: "Result") -> str:
@@ -99,11 +150,21 @@ def summary(info: RunInfo, config: Config, result: "Result") -> str:
     if result.diverged:
         return f"{info.name}\n{verdict(config, result)}"
     lines = [info.name, f"closed loop, scaled MSE over horizon {config.forecast.horizon}"]
-    lines += [f"  {name:<26}{score:>10.3g}" for name, score in score_rows(config, result.metrics)]
+    notes = {BASELINES[key]: note for key, note in result.notes.items()}
+    lines += [
+        _in_a_line(f"  {name:<26}{score:>10.3g}  {notes.get(name, '')}".rstrip())
+        for name, score in score_rows(config, result.metrics)
+    ]
     return "\n".join([*lines, fill(verdict(config, result), COLUMNS), trained(result)])
 
 
 COLUMNS = 100  # of a terminal
+
+
+def _in_a_line(text: str) -> str:
+    return text if len(text) <= COLUMNS else f"{text[: COLUMNS - 1]}…"
+
+
 MOST_NOTE = 8_000  # characters, after which MLflow would cut within a word
 
 

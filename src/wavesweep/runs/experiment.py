@@ -4,25 +4,39 @@ import math
 from dataclasses import dataclass, field
 from functools import cache
 
-import numpy as np
 import torch
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Pruned
 from wavesweep.base.files import write_atomically
-from wavesweep.base.names import LOSS_EVALUATIONS, OBJECTIVE, TRAIN_LOSS, TRAIN_SECONDS, baseline_score, metric
+from wavesweep.base.names import (
+    KEPT_SCALED,
+    LOSS_EVALUATIONS,
+    MAE,
+    MASE,
+    OBJECTIVE,
+    SCALED,
+    TRAIN_LOSS,
+    TRAIN_SECONDS,
+    baseline_score,
+    metric,
+)
+from wavesweep.base.schema import known
 from wavesweep.base.terminal import Listener
 from wavesweep.config.config import Config
 from wavesweep.config.groups import REFINER, read_option
+from wavesweep.data.dataset import Dataset
 from wavesweep.data.splits import Part, Split
-from wavesweep.models.baselines import baseline_forecasts
+from wavesweep.models.evaluation import Baselines, errors_by, fit_baselines, forecast_by, gain, shown
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.forecasting import Forecasts, forecast_part, to_network
-from wavesweep.models.scores import Metrics, drift, mse, scores
+from wavesweep.models.forecasting import forecast_part, to_network
+from wavesweep.models.scores import Errors, Metrics, errors, mean_absolute_scaled_error, scores
 from wavesweep.models.weights import is_finite, serialize
 from wavesweep.runs import pictures
 from wavesweep.runs.checkpoint import Checkpoint, Checkpoints, restore
+from wavesweep.runs.description import best_baseline
 from wavesweep.runs.directory import RunDirectory
+from wavesweep.training.configured import watched_origins
 from wavesweep.training.least_squares import LeastSquares
 from wavesweep.training.optimizers import LBFGS
 from wavesweep.training.selection import Selection
@@ -39,12 +53,14 @@ class Result:
         objective: Of the weights that were kept, lower is better; nan where the run diverged.
         epoch: The epoch whose weights were kept, 0 being those before training.
         metrics: All that is measured once, and the recorded metrics of the kept epoch.
+        notes: What was chosen of each baseline; not stored.
     """
 
     diverged: bool
     objective: float
     epoch: int
     metrics: Metrics = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 def run(
@@ -67,23 +83,22 @@ def run(
         Refused: If the checkpoint does not fit.
     """
     trainer = make_trainer(config, data)
-    network = trainer.network
-    selection = Selection(config.training, config.objective, network)
+    network, watched = trainer.network, _watched(config, data)
+    selection = Selection(config.training, config.objective, network, whole=watched is data.val)
     signals.check()
     if checkpoint:
-        selection.kept = restore(directory, trainer, checkpoint)
+        selection.candidates = restore(directory, trainer, checkpoint)
     checkpoints = Checkpoints(directory, trainer, selection)
 
-    finite, forecasts = True, None
+    finite = True
     for record in trainer.records(selection.gives_up, checkpoints.save_if_due):
-        forecasts = forecast_part(network, data.scaler, data.val)
-        metrics = {TRAIN_LOSS: record.loss, **_named("val", scores(forecasts, data.val, data.variance))}
+        metrics = {TRAIN_LOSS: record.loss, **_validate(network, data, watched)}
         directory.append_metrics(record.epoch, metrics | _costs(trainer.spent))
         finite = math.isfinite(record.loss) and is_finite(network)
         if finite:
             selection.consider(record.epoch, metrics)
             if record.epoch == 1 or config.training.epoch_figures == "all":
-                _draw_validation(config, data, directory, network, record.epoch, forecasts)
+                _draw_validation(config, data, directory, network, record.epoch)
         try:
             listen(record.epoch, metrics, trainer.epochs)
         except Pruned:
@@ -94,22 +109,44 @@ def run(
         checkpoints.save()
     signals.check()
 
-    kept = selection.kept
     if finite:
-        _draw_validation(config, data, directory, network, trainer.epoch, forecasts)
+        _draw_validation(config, data, directory, network, trainer.epoch)
         signals.check()
+    if watched is not data.val:
+        selection.decide(lambda: _validate(network, data, data.val))
+    kept = selection.kept
     network.load_state_dict(kept.weights)
-    write_atomically(directory.weights, serialize(kept.weights, data.scaler))
+    write_atomically(directory.weights, serialize(kept.weights, data.pooled))
     if kept.epoch:
         _draw_validation(config, data, directory, network, kept.epoch)
-    once = _conclude(config, data, directory, network, kept.epoch)
+    baselines = fit_baselines(data, known(config.dataset.season))
+    once = _conclude(config, data, directory, network, baselines, kept.epoch)
     diverged = not (finite and kept.epoch and math.isfinite(kept.objective))
-    once = _totals(trainer.spent) | ({} if diverged else {OBJECTIVE: kept.objective, **once})
+    if not diverged:
+        once |= {
+            OBJECTIVE: kept.objective,
+            metric("val", KEPT_SCALED): (selection.judged or kept.metrics)[metric("val", SCALED)],
+        }
+    once = _totals(trainer.spent) | ({} if diverged else once)
     directory.append_metrics(None, once)
     pictures.learning_curve(directory, kept.epoch, trainer.main_epochs)
     if diverged:
         return Result(diverged=True, objective=math.nan, epoch=kept.epoch)
-    return Result(diverged=False, objective=kept.objective, epoch=kept.epoch, metrics=kept.metrics | once)
+    notes = {name: one.note for name, one in baselines.items()}
+    return Result(False, kept.objective, kept.epoch, kept.metrics | once, notes)
+
+
+def _watched(config: Config, data: Split) -> Part:
+    """Return the validation windows that are forecast after each epoch: all, or some that are evenly spread."""
+    if not config.dataset.splits_by_time:
+        return data.val
+    window = data.val.context.shape[1] + data.val.truth.shape[1]
+    count = watched_origins(config.training, [len(one) for one in data.train], window)
+    return data.val if count >= len(data.val.start) else data.val.spread(count)
+
+
+def _validate(network: Forecaster, data: Split, part: Part) -> Metrics:
+    return _named("val", scores(forecast_part(network, data.scaler, part), part, data.units))
 
 
 def make_trainer(config: Config, data: Split) -> Trainer:
@@ -117,7 +154,7 @@ def make_trainer(config: Config, data: Split) -> Trainer:
     torch.set_num_threads(config.runtime.threads)
     torch.manual_seed(config.seed)
     network = config.model.build(len(config.dataset.channels), config.runtime.dtype).to(config.runtime.device)
-    series = to_network(network, data.scaler.scale(data.train))
+    series = [to_network(network, one) for one in data.scaled(data.scaler)]
     network.adapt(series)
     if not config.model.has_gradient:
         return LeastSquares(network, series)
@@ -130,46 +167,65 @@ def _refiner() -> LBFGS:
     return LBFGS.model_validate(read_option(*REFINER))
 
 
-def _draw_validation(
-    config: Config,
-    data: Split,
-    directory: RunDirectory,
-    network: Forecaster,
-    epoch: int,
-    forecasts: Forecasts | None = None,
-) -> None:
+def _draw_validation(config: Config, data: Split, directory: RunDirectory, network: Forecaster, epoch: int) -> None:
     """Draw what the network forecasts of the validation part after an epoch, unless that was done."""
     path = directory.figure(f"forecast_epoch_{epoch:03d}")
     if not path.exists():
-        forecasts = forecasts or forecast_part(network, data.scaler, data.val)
         windows = 3 if config.training.epoch_figures == "all" else 1  # all: as the article draws them
-        pictures.forecast(path, data.val, forecasts, _title(config, "validation", epoch), windows=windows)
+        part = shown(data.val, windows)
+        forecasts, title = forecast_part(network, data.scaler, part), _title(config, "validation", epoch)
+        pictures.forecast(path, part, forecasts, title, config.dataset.channels, _labels(config.dataset, part))
 
 
 def _title(config: Config, part: str, epoch: int) -> str:
-    return f"{config.dataset.kind} · {part} series · epoch {epoch}"
+    what = "part" if config.dataset.splits_by_time else "series"
+    return f"{config.dataset.title} · {part} {what} · epoch {epoch}"
 
 
-def _conclude(config: Config, data: Split, directory: RunDirectory, network: Forecaster, epoch: int) -> Metrics:
-    """Draw what the kept weights forecast; return their scores on the test part beside the baselines' on both."""
+def _labels(dataset: Dataset, part: Part) -> list[str]:
+    """Return what tells windows apart: their numbers; of series split by time, where their forecasts begin."""
+    if not dataset.splits_by_time:
+        return [f"window {number + 1}" for number in range(len(part.start))]
+    labels = []
+    for series, origin in zip(part.series, part.start + part.context.shape[1], strict=True):
+        stamps = dataset.stamps[series]
+        begin = f"from step {origin}" if stamps is None else f"from {stamps[origin]}".removesuffix(" 00:00:00")
+        labels.append(f"{dataset.names[series]} {begin}" if dataset.shape[0] > 1 else begin)
+    return labels
+
+
+def _conclude(
+    config: Config, data: Split, directory: RunDirectory, network: Forecaster, baselines: Baselines, epoch: int
+) -> Metrics:
+    """Score the kept weights beside the baselines, and draw what they forecast: of the test part, if there is one.
+
+    How much better they are than a baseline is told of the one that is best on validation data.
+    """
+    others = errors_by(baselines, data, data.val)
+    metrics = _named("val", _of_baselines(others))
+    best = best_baseline(metrics)
+    signals.check()
     part, name = (data.test, "test") if data.test else (data.val, "validation")
-    forecasts, baselines = forecast_part(network, data.scaler, part), baseline_forecasts(data, part)
-    others = _score_baselines(baselines, part, data.variance)
-    best = min(baselines, key=lambda key: np.nan_to_num(others[baseline_score(key)], nan=np.inf))
-    title = _title(config, name, epoch)
-    signals.check()
-    pictures.forecast(directory.figure("forecast"), part, forecasts, title, {best: baselines[best]})
-    signals.check()
-    ahead = {"this run": forecasts.closed_loop, **baselines}  # not by its kind: a baseline is linear too
-    pictures.drift(directory.figure("drift"), drift(ahead, part.truth, data.variance), title)
-    on_test = _named("test", scores(forecasts, part, data.variance) | others) if data.test else {}
+    forecasts = forecast_part(network, data.scaler, part)
+    own = errors(forecasts.closed_loop, part, data.units)
     if data.test:
-        others = _score_baselines(baseline_forecasts(data, data.val), data.val, data.variance)
-    return on_test | _named("val", others)
+        others = errors_by(baselines, data, part)
+        mase = mean_absolute_scaled_error(forecasts.closed_loop, part, data, (*known(config.dataset.season), 1)[0])
+        tested = scores(forecasts, part, data.units) | {MAE: own.absolute, MASE: mase}
+        metrics |= _named("test", tested | _of_baselines(others) | gain(own, others[best], part))
+    signals.check()
+    some, title = shown(part, 3), _title(config, name, epoch)
+    beside, drawn = {best: forecast_by(baselines[best], data, some)}, forecast_part(network, data.scaler, some)
+    labels, channels = _labels(config.dataset, some), config.dataset.channels
+    pictures.forecast(directory.figure("forecast"), some, drawn, title, channels, labels, beside)
+    signals.check()
+    steps = {"this run": own, **others}  # not by its kind: a baseline is linear too
+    pictures.drift(directory.figure("drift"), {key: one.by_step for key, one in steps.items()}, title)
+    return metrics
 
 
-def _score_baselines(forecasts: dict[str, np.ndarray], part: Part, variance: np.ndarray) -> Metrics:
-    return {baseline_score(name): mse(forecast, part.truth, variance) for name, forecast in forecasts.items()}
+def _of_baselines(errors: dict[str, Errors]) -> Metrics:
+    return {baseline_score(name): one.mean for name, one in errors.items()}
 
 
 def _costs(spent: Spent) -> Metrics:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wavesweep.base.schema import known
+from wavesweep.baselines.baseline import Windows
 from wavesweep.config.config import Config
 from wavesweep.config.derived import fill_in, find_device
+from wavesweep.data.periods import find_seasons
 from wavesweep.data.splits import Split, load
 
 
@@ -36,11 +38,29 @@ def prepare(composed: Config, check: Callable[[], object] = lambda: None) -> Pre
     """
     filled = fill_in(composed)
     data = _load(filled)
-    window, context = known(filled.training.window), known(filled.forecast.context)
-    model = filled.model.adapted(data.scaler.scale(data.train), window, context)
+    dataset = filled.dataset
+    if dataset.season is None:
+        seasons = find_seasons(data.scaled(data.units), longest=data.val.context.shape[1])
+        dataset = dataset.model_copy(update={"season": seasons})
+    train, val = data.scored(data.scaler), Windows.of(data.val, data.scaler)
+    model = filled.model.adapted(train, val, known(dataset.season), known(filled.training.window))
     check()
     runtime = filled.runtime.model_copy(update={"device": find_device(filled.runtime.device)})
-    return Prepared(filled.model_copy(update={"model": model, "runtime": runtime}), data, composed)
+    return Prepared(filled.model_copy(update={"dataset": dataset, "model": model, "runtime": runtime}), data, composed)
+
+
+def shape_of(prepared: Prepared) -> str:
+    """Return in a line what follows from the data: seasons, horizon, context and origins, and how to set others."""
+    config, data = prepared.config, prepared.data
+    seasons, forecast, given = known(config.dataset.season), config.forecast, prepared.composed.forecast.horizon
+    season = f"season{'s' * (len(seasons) > 1)} {' and '.join(map(str, seasons))}" if seasons else "no season"
+    found = "" if prepared.composed.dataset.season is not None else " found"
+    origins = f"{len(data.val.start):,} validation" + (f" and {len(data.test.start):,} test" if data.test else "")
+    own = "" if given else "; forecast.horizon=N sets your own"
+    if config.dataset.splits_by_time and (short := {*range(len(data.train))} - {*data.val.series.tolist()}):
+        named = ", ".join(str(config.dataset.names[number]) for number in sorted(short)[:3])
+        own += f"; {len(short)} of {len(data.train)} series, too short, train and are not scored: {named:.60}"
+    return f"{season}{found}; horizon {forecast.horizon}, context {forecast.context}, from {origins} origins{own}"
 
 
 def load_data(config: Config) -> Split:
@@ -57,4 +77,5 @@ def load_data(config: Config) -> Split:
 
 def _load(config: Config) -> Split:
     training = config.training
+    assert training.standardize is not None
     return load(config.dataset, config.forecast, washout=known(training.washout), standardize=training.standardize)

@@ -1,12 +1,12 @@
 """Training in closed form: a network is fitted by least squares."""
 
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.training.losses import one_step_loss
+from wavesweep.training.losses import cut_windows, one_step_loss
 from wavesweep.training.trainer import Trainer
 
 
@@ -15,10 +15,10 @@ class LeastSquares(Trainer):
 
     Args:
         network: What to fit.
-        series: Training part, (series, time, channel), in the network's units.
+        series: Training part of each series, (time, channel), in the network's units.
     """
 
-    def __init__(self, network: Forecaster, series: Tensor) -> None:
+    def __init__(self, network: Forecaster, series: Sequence[Tensor]) -> None:
         super().__init__(network, epochs=1, record_every=1)
         self.series = series
 
@@ -26,8 +26,7 @@ class LeastSquares(Trainer):
         """See `Trainer.train_epoch`."""
         self.network.fit(self.series)
         self.spent.evaluations = 1
-        begin = torch.zeros(len(self.series), dtype=torch.int64, device=self.series.device)
-        return one_step_loss(self.network, self.series, self.series, begin, washout=0)().item()
+        return one_step_loss(self.network, cut_windows(self.series, max(map(len, self.series))), washout=0)().item()
 
     def state(self) -> dict[str, Any]:
         """See `Trainer.state`; the costs but seconds follow from the epoch."""

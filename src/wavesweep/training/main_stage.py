@@ -1,6 +1,7 @@
 """The main stage of training: the configured optimizer lowers one-step errors."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from wavesweep.base.schema import known
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.training.configured import Training
-from wavesweep.training.losses import Loss, cut_windows, draw_windows, one_step_loss
+from wavesweep.training.losses import Loss, Windows, cut_windows, draw_windows, one_step_loss
 from wavesweep.training.optimizers import Optimizer
 from wavesweep.training.steps import Spent, take_full_batch_step, take_step
 
@@ -20,7 +21,7 @@ class MainStage:
 
     Args:
         network: What to train.
-        series: Training part, (series, time, channel), in the network's units; it begins at time 0.
+        series: Training part of each series, (time, channel), in the network's units; it begins at time 0.
         training: With derived values filled in.
         optimizer: What takes the steps.
         spent: Is brought up to date.
@@ -31,22 +32,22 @@ class MainStage:
     """
 
     def __init__(
-        self, network: Forecaster, series: Tensor, training: Training, optimizer: Optimizer, spent: Spent
+        self, network: Forecaster, series: Sequence[Tensor], training: Training, optimizer: Optimizer, spent: Spent
     ) -> None:
         self.network, self.series, self.training, self.config, self.spent = network, series, training, optimizer, spent
         self.epochs, self.window = known(training.epochs), known(training.window)
-        covering = len(series) * math.ceil(series.shape[1] / self.window)  # windows, for each value once
+        covering = sum(math.ceil(len(one) / self.window) for one in series)  # windows, for each value once
         size = covering if optimizer.full_batch else training.batch_size
         self.batches = [min(size, covering - first) for first in range(0, covering, size)]
         self.num_steps = self.epochs * len(self.batches)
         self.optimizer = optimizer.build(network.parameters())
         self.schedule = optimizer.build_schedule(self.optimizer, self.num_steps)
-        self.fixed_windows: tuple[Tensor, Tensor] | None = None
+        self.fixed_windows: Windows | None = None
         self.fixed_loss: Loss | None = None
-        only_one = len(series) == 1 and series.shape[1] == self.window
+        only_one = len(series) == 1 and len(series[0]) == self.window
         if optimizer.full_batch or only_one:
-            windows, start = self.fixed_windows = cut_windows(series, self.window)
-            self.fixed_loss = one_step_loss(network, windows, windows, start, known(training.washout))
+            self.fixed_windows = cut_windows(series, self.window)
+            self.fixed_loss = one_step_loss(network, self.fixed_windows, known(training.washout))
 
     def train_epoch(self) -> float:
         """Train for an epoch; return its loss (see `Record.loss`)."""
@@ -67,9 +68,10 @@ class MainStage:
         noise = self._noise()
         if self.fixed_loss and not noise:
             return self.fixed_loss
-        windows, start = self.fixed_windows or draw_windows(self.series, self.window, size)
-        inputs = windows + noise * torch.randn(windows.shape).to(windows) if noise else windows
-        return one_step_loss(self.network, inputs, windows, start, known(self.training.washout))
+        windows = self.fixed_windows or draw_windows(self.series, self.window, size)
+        values = windows.values
+        inputs = values + noise * torch.randn(values.shape).to(values) if noise else values
+        return one_step_loss(self.network, windows, known(self.training.washout), inputs)
 
     def _noise(self) -> float:
         """Return the standard deviation of the input noise now: it fades geometrically."""

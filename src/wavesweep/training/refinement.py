@@ -1,6 +1,7 @@
 """The refinement: L-BFGS lowers the error of the closed loop itself."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,13 +23,14 @@ class Refinement:
 
     It works in rounds of `refine_restart_every` steps, each with windows drawn anew and an L-BFGS that has forgotten
     the last round's: in single precision it gets stuck. The horizon is half a window in the first half of the epochs,
-    then three times as much, as far as the series reach: a short one mends the shape of a wave for little, a long one
-    its period. From a loss that is not finite it goes back to the weights before, with a quarter of the step, at most
-    three times. Windows are drawn from streams of their own, so that refining more or less changes nothing before it.
+    then three times as much, as far as half of the series reach: a short one mends the shape of a wave for little, a
+    long one its period. From a loss that is not finite it goes back to the weights before, with a quarter of the step,
+    at most three times. Windows are drawn from streams of their own, so that refining more or less changes nothing
+    before it.
 
     Args:
         network: What to refine.
-        series: Training part, (series, time, channel), in the network's units; it begins at time 0.
+        series: Training part of each series, (time, channel), in the network's units; it begins at time 0.
         training: With derived values filled in.
         refiner: The L-BFGS that takes the steps.
         seed: Of the windows.
@@ -43,7 +45,13 @@ class Refinement:
     """
 
     def __init__(
-        self, network: Forecaster, series: Tensor, training: Training, refiner: LBFGS, seed: int, spent: Spent
+        self,
+        network: Forecaster,
+        series: Sequence[Tensor],
+        training: Training,
+        refiner: LBFGS,
+        seed: int,
+        spent: Spent,
     ) -> None:
         self.network, self.series, self.training, self.spent = network, series, training, spent
         self.refiner, self.seed, self.retries = refiner, seed, 0
@@ -76,12 +84,15 @@ class Refinement:
         every = self.training.refine_restart_every
         turn = (epoch - 1) // every
         in_first_half = 2 * (turn * every + 1) <= self.training.refine_epochs
-        context = max(known(self.training.window) // 2, self.network.lead)
-        horizon = min(context if in_first_half else 3 * context, self.series.shape[1] - context)
+        lengths = sorted(map(len, self.series))
+        reach = max(lengths[len(lengths) // 2], min(self.network.lead + 1, lengths[-1]))
+        context = max(min(known(self.training.window), reach) // 2, self.network.lead)
+        horizon = min(context if in_first_half else 3 * context, reach - context)
         seed = int(stream(self.seed, f"windows of round {turn}").integers(2**63))
         generator = torch.Generator().manual_seed(seed)
-        windows, start = draw_windows(self.series, context + horizon, self.training.refine_windows, generator)
-        self.loss = closed_loop_loss(self.network, windows, start, context)
+        series = [one for one in self.series if len(one) >= context + horizon]
+        windows = draw_windows(series, context + horizon, self.training.refine_windows, generator)
+        self.loss = closed_loop_loss(self.network, windows, context)
 
     def _build_optimizer(self) -> None:
         smaller = self.refiner.model_copy(update={"lr": self.refiner.lr / 4**self.retries})

@@ -1,13 +1,16 @@
 """Selecting the epoch whose weights are kept, and ending training early."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from wavesweep.base.schema import known
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.scores import Metrics
 from wavesweep.models.weights import Weights, copy_weights
 from wavesweep.training.configured import Training
+
+MOST_CANDIDATES = 2
 
 
 @dataclass(frozen=True)
@@ -34,22 +37,52 @@ class Selection:
         training: With derived values filled in.
         objective: The metric that judges epochs.
         network: What is trained.
+        whole: Whether these metrics are of all validation data, so that there is nothing left to decide.
 
     Attributes:
-        kept: What is kept so far.
+        candidates: The best so far, the best first: a few, among which `decide` chooses.
+        judged: The scores of what was decided on, on all validation data.
     """
 
-    def __init__(self, training: Training, objective: str, network: Forecaster) -> None:
+    def __init__(self, training: Training, objective: str, network: Forecaster, *, whole: bool = True) -> None:
         self.training, self.objective, self.network = training, objective, network
-        self.kept = Kept(0, math.inf, copy_weights(network), {})
+        self.judged: Metrics = {}
+        self.most = 1 if whole or training.keep == "last" else MOST_CANDIDATES
+        self.candidates = [Kept(0, math.inf, copy_weights(network), {})]
+
+    @property
+    def kept(self) -> Kept:
+        """What is kept so far."""
+        return self.candidates[0]
 
     def consider(self, epoch: int, metrics: Metrics) -> None:
         """Keep the weights as they are now, if these metrics say so."""
-        value = metrics[self.objective]
-        if self.training.keep == "last" or value < self.kept.objective:
-            self.kept = Kept(epoch, value, copy_weights(self.network), metrics)
+        value, last = metrics[self.objective], self.training.keep == "last"
+        better = 0 if last else sum(one.objective <= value for one in self.candidates)
+        if last or (better < self.most and value < math.inf):
+            kept = Kept(epoch, value, copy_weights(self.network), metrics)
+            others = [one for one in self.candidates if one.epoch]
+            self.candidates = [*others[:better], kept, *others[better:]][: self.most]
+
+    def decide(self, score: Callable[[], Metrics]) -> None:
+        """Keep the candidate that scores best on all validation data, and leave the network with its weights.
+
+        Args:
+            score: Of the network as it is.
+        """
+        judged = []
+        for one in self.candidates:
+            self.network.load_state_dict(one.weights)
+            judged.append((score(), one))
+        self.judged, best = min(judged, key=lambda pair: _or_inf(pair[0][self.objective]))
+        self.candidates = [replace(best, objective=self.judged[self.objective])]
+        self.network.load_state_dict(self.kept.weights)
 
     def gives_up(self, epoch: int) -> bool:
         """Say whether the last stage has lasted `patience` epochs without a better one."""
         began = known(self.training.epochs) if self.training.refine_epochs else 0
         return 0 < self.training.patience <= epoch - max(self.kept.epoch, began)
+
+
+def _or_inf(score: float) -> float:
+    return math.inf if math.isnan(score) else score

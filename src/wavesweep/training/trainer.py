@@ -1,7 +1,7 @@
 """Training by gradient, an epoch at a time, in two stages: the main one, then the refinement."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
@@ -78,8 +78,8 @@ class Trainer:
             after_epoch()
 
     def is_recorded(self, epoch: int) -> bool:
-        """Say whether an epoch is recorded: epoch 1, the multiples of `record_every`, and the last are."""
-        return epoch in (1, self.epochs) or epoch % self.record_every == 0
+        """Say whether an epoch is recorded: 1, the multiples of `record_every`, the refinement's, and the last."""
+        return epoch in (1, self.epochs) or epoch > self.main_epochs or epoch % self.record_every == 0
 
     def train_epoch(self) -> float:
         """Train for an epoch; return its loss (see `Record.loss`)."""
@@ -102,7 +102,7 @@ class GradientDescent(Trainer):
 
     Args:
         network: What to train.
-        series: Training part, (series, time, channel), in the network's units; it begins at time 0.
+        series: Training part of each series, (time, channel), in the network's units; it begins at time 0.
         training: With derived values filled in.
         optimizer: Drives the main stage.
         refiner: Drives the refinement.
@@ -112,13 +112,13 @@ class GradientDescent(Trainer):
     def __init__(
         self,
         network: Forecaster,
-        series: Tensor,
+        series: Sequence[Tensor],
         training: Training,
         optimizer: Optimizer,
         refiner: LBFGS,
         seed: int,
     ) -> None:
-        super().__init__(network, known(training.epochs) + training.refine_epochs, training.record_every)
+        super().__init__(network, known(training.epochs) + training.refine_epochs, known(training.record_every))
         self.main = MainStage(network, series, training, optimizer, self.spent)
         self.main_epochs = self.main.epochs
         self.refinement = Refinement(network, series, training, refiner, seed, self.spent)

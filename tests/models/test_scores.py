@@ -1,0 +1,162 @@
+"""Scores against oracles and by hand, in the units of each series."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from utilsforecast.losses import mase
+
+from tests.support.parts import composed, given
+from wavesweep.data.scaling import Scaler
+from wavesweep.data.splits import Part, Split
+from wavesweep.models.evaluation import errors_by, fit_baselines, forecast_by, gain, shown
+from wavesweep.models.forecasting import Forecasts
+from wavesweep.models.scores import Errors, errors, mean_absolute_scaled_error, mse, scores
+from wavesweep.runs.preparation import load_data
+
+CONTEXT, HORIZON, CHANNELS, WINDOWS = 5, 4, 3, 7
+DRAWS = np.random.default_rng(0).normal
+
+
+def part(targets: tuple[int, ...] = (0, 2), scored: slice = slice(CONTEXT, CONTEXT + HORIZON)) -> Part:
+    """Return windows of two series, four of the first and three of the second."""
+    context, truth = DRAWS(size=(WINDOWS, CONTEXT, CHANNELS)), DRAWS(size=(WINDOWS, HORIZON, CHANNELS))
+    series = np.array([0, 0, 0, 0, 1, 1, 1])
+    return Part(context, truth, np.array([9, 10, 11, 12, 2, 3, 4]), series, scored, np.array(targets))
+
+
+OWN = Scaler(np.zeros((2, CHANNELS)), np.array([[1.0, 10.0, 0.1], [1000.0, 2.0, 5.0]]))
+
+
+def test_errors_by_hand() -> None:
+    true, forecast = part(), DRAWS(size=(WINDOWS, HORIZON, CHANNELS))
+    found = errors(forecast, true, OWN)
+    by_hand = np.zeros((WINDOWS, HORIZON, 2))
+    for window, number in enumerate(true.series):
+        for place, channel in enumerate((0, 2)):
+            error = forecast[window, :, channel] - true.truth[window, :, channel]
+            by_hand[window, :, place] = error / OWN.std[number, channel]
+    np.testing.assert_allclose(found.by_window, np.square(by_hand).mean(axis=(1, 2)))
+    np.testing.assert_allclose(found.by_step, np.square(by_hand).mean(axis=(0, 2)))
+    assert found.mean == pytest.approx(np.square(by_hand).mean())
+    assert found.absolute == pytest.approx(np.abs(by_hand).mean())
+
+
+def test_scores_are_of_the_steps_and_channels_that_are_scored() -> None:
+    true = part(scored=slice(2, CONTEXT + 1))
+    whole = np.concatenate([true.context, true.truth], axis=1)
+    wrong = np.array([3.0, 1e9, 0.0])  # of a channel that is not scored, anything
+    one_step = whole[:, 2 : CONTEXT + 1] + wrong
+    found = scores(Forecasts(one_step, true.truth - wrong), true, OWN)
+    units = np.square(OWN.std[true.series][:, [0, 2]])
+    assert found == pytest.approx(
+        {
+            "one_step_mse": 4.5,
+            "closed_loop_mse": 4.5,
+            "closed_loop_scaled_mse": (np.array([9.0, 0.0]) / units).mean(),
+        }
+    )
+    fewer = scores(
+        Forecasts(one_step[:, 1:], true.truth), true, OWN
+    )  # as of a network that needs more before the first
+    assert fewer["one_step_mse"] == pytest.approx(4.5)
+    assert fewer["closed_loop_mse"] == 0
+
+
+def test_a_forecast_that_explodes_has_an_infinite_error() -> None:
+    true = part()
+    assert mse(true.truth * 1e200, true.truth, true.targets) == np.inf
+    assert errors(true.truth * 1e200, true, OWN).mean == np.inf
+    with np.errstate(all="raise"):
+        assert np.isnan(errors(true.truth * np.nan, true, OWN).mean)
+
+
+class TestTheMeanAbsoluteScaledError:
+    @pytest.mark.parametrize("season", [1, 4])
+    def test_it_is_that_of_utilsforecast(self, season: int) -> None:
+        lengths = (30, 17)
+        train = tuple(DRAWS(size=(length, 1)).cumsum(axis=0) * 10**number for number, length in enumerate(lengths))
+        truth, forecast = DRAWS(size=(2, HORIZON, 1)), DRAWS(size=(2, HORIZON, 1))
+        once = Part(DRAWS(size=(2, CONTEXT, 1)), truth, np.array([25, 12]), np.arange(2), slice(5, 9), np.array([0]))
+        units = Scaler(np.zeros((2, 1)), np.ones((2, 1)))
+        ours = mean_absolute_scaled_error(forecast, once, Split(train, once, once, units, units), season)
+        past = pd.concat([pd.DataFrame({"unique_id": n, "y": one[:, 0]}) for n, one in enumerate(train)])
+        ahead = pd.concat(
+            [
+                pd.DataFrame({"unique_id": n, "y": truth[n, :, 0], "model": forecast[n, :, 0]})
+                for n in range(len(lengths))
+            ]
+        )
+        theirs = mase(ahead, ["model"], seasonality=season, train_df=past)["model"]
+        assert ours == pytest.approx(theirs.mean())
+
+    def test_a_series_as_long_as_a_season_is_measured_by_half_of_its_steps(self) -> None:
+        data = load_data(given([DRAWS(size=(length, 2)) for length in (40, 11)], panel=True))
+        forecast = np.zeros_like(data.val.truth)
+        assert np.isfinite(mean_absolute_scaled_error(forecast, data.val, data, season=30))
+
+    def test_series_that_are_split_from_each_other_give_a_unit_together(self) -> None:
+        data = load_data(given(DRAWS(size=(7, 40, 3)).cumsum(axis=1)))
+        steps = np.abs(np.diff(np.array(data.train), axis=1)).mean(axis=(0, 1))
+        ahead = data.val.truth + steps * [1, 2, 6]
+        assert mean_absolute_scaled_error(ahead, data.val, data, season=1) == pytest.approx(3)
+
+
+class TestGain:
+    def test_windows_overlap_by_their_distance_within_a_series(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not by that of two windows of two series."""
+        overlaps = []
+
+        def compare(_mine: np.ndarray, _theirs: np.ndarray, overlap: int) -> object:
+            overlaps.append(overlap)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("wavesweep.models.evaluation.compare", compare)
+        windows = part()
+        cases = {(0, 1, 2, 3, 4, 5, 6): 4, (0, 2, 4, 6): 2, (3, 4, 5, 6): 4, (4, 3, 5, 6): 4, (3, 4): 1, (0, 3, 4): 2}
+        for chosen in cases:
+            some = windows.only(np.array(chosen))
+            one = errors(some.truth + 1, some, OWN)
+            with pytest.raises(KeyboardInterrupt):
+                gain(one, one, some)
+        assert overlaps == list(cases.values())
+
+    def test_it_is_the_share_by_which_the_error_is_lower(self) -> None:
+        windows = part()
+        mine, other = (Errors(np.full(2, value), np.full(4, value), 1.0) for value in (3.0, 4.0))
+        some = windows.only(np.array([0, 4]))
+        assert gain(mine, other, some) == {"gain": pytest.approx(0.25)}, "two windows tell no interval"
+        assert gain(other, mine, some) == {"gain": pytest.approx(-1 / 3)}
+
+
+class TestBaselines:
+    def test_of_a_panel_each_is_forecast_in_its_own_units(self) -> None:
+        """A series in other units, with another level, is forecast just so in these."""
+        series = [DRAWS(size=(length, 2)).cumsum(axis=0) for length in (60, 45)]
+        other = [series[0], 1000 * series[1] - 7]
+        first, second = (load_data(given(each, panel=True)) for each in (series, other))
+        fitted, again = (fit_baselines(data, ()) for data in (first, second))
+        ours, theirs = errors_by(fitted, first, first.val), errors_by(again, second, second.val)
+        for name in fitted:
+            np.testing.assert_allclose(theirs[name].by_window, ours[name].by_window, rtol=1e-6, err_msg=name)
+            shifted = forecast_by(fitted[name], first, first.val)
+            shifted[first.val.series == 1] = 1000 * shifted[first.val.series == 1] - 7
+            np.testing.assert_allclose(forecast_by(again[name], second, second.val), shifted, rtol=1e-6, atol=1e-6)
+
+    def test_they_are_fitted_to_the_training_part_and_chosen_on_validation(self) -> None:
+        series = [DRAWS(size=(length, 1)).cumsum(axis=0) for length in (60, 45)]
+        data = load_data(given(series, panel=True))
+        assert data.test is not None
+        expected = {name: forecast_by(one, data, data.test) for name, one in fit_baselines(data, (6,)).items()}
+        for one in series:
+            one[round(0.85 * len(one)) :] *= 1e6
+        spoilt = load_data(given(series, panel=True))
+        for name, one in fit_baselines(spoilt, (6,)).items():
+            assert np.array_equal(forecast_by(one, data, data.test), expected[name]), name
+
+
+def test_the_windows_shown_are_the_first_series_or_spread_over_the_steps() -> None:
+    of_series = load_data(composed("dataset.num_series=40")).val
+    assert shown(of_series, 3).series.tolist() == of_series.series[:3].tolist()
+    by_time = load_data(composed("dataset.num_series=1", "forecast.horizon=20")).val
+    assert shown(by_time, 3).start.tolist() == [by_time.start[0], by_time.start[65], by_time.start[130]]
+    assert shown(by_time, 3).scored == slice(0, by_time.context.shape[1])

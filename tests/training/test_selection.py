@@ -1,0 +1,114 @@
+"""Which epoch is kept: that which is best on all validation data, however few of them were watched."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+
+from tests.support.parts import small
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.scores import Metrics
+from wavesweep.training.configured import FORECAST, epochs_between_records, watched_origins
+from wavesweep.training.selection import MOST_CANDIDATES, Selection
+
+OBJECTIVE = "val/closed_loop_scaled_mse"
+
+
+def network() -> Forecaster:
+    return small().model.model_copy(update={"difference": False}).build(1, "float32")
+
+
+def mark(built: Forecaster, number: float) -> None:
+    """Give a network weights by which it is known again."""
+    built.load_state_dict({name: torch.full_like(value, number) for name, value in built.state_dict().items()})
+
+
+def known_again(built: Forecaster) -> float:
+    return next(iter(built.state_dict().values())).flatten()[0].item()
+
+
+def considered(watched: Sequence[float], *overrides: str, whole: bool = False) -> Selection:
+    built = network()
+    selection = Selection(small(*overrides).training, OBJECTIVE, built, whole=whole)
+    for epoch, score in enumerate(watched, start=1):
+        mark(built, epoch)
+        selection.consider(epoch, {OBJECTIVE: score, "train/loss": 10.0 * epoch})
+    mark(built, -1)
+    return selection
+
+
+def of(scores: dict[int, float], built: Forecaster) -> Callable[[], Metrics]:
+    """Return a score on all data of a network whose weights tell the epoch."""
+    return lambda: {OBJECTIVE: scores[round(known_again(built))]}
+
+
+def test_the_best_are_candidates_the_first_of_equal_ones_before_the_others() -> None:
+    selection = considered([5.0, 3.0, 4.0, 3.0, 9.0, 2.0])
+    assert [one.epoch for one in selection.candidates] == [6, 2, 4, 3, 1, 5][:MOST_CANDIDATES]
+    assert [one.objective for one in selection.candidates] == [2.0, 3.0, 3.0, 4.0, 5.0, 9.0][:MOST_CANDIDATES]
+    assert selection.kept.metrics["train/loss"] == 60.0
+
+
+def test_all_data_decide_among_them() -> None:
+    selection = considered([5.0, 3.0, 4.0, 2.0])
+    selection.decide(of({4: 7.0, 2: 6.0, 3: 6.5, 1: 0.1}, selection.network))
+    assert (selection.kept.epoch, selection.kept.objective) == (2, 6.0)
+    assert selection.judged == {OBJECTIVE: 6.0}
+    assert selection.kept.metrics == {OBJECTIVE: 3.0, "train/loss": 20.0}, "the record of the epoch stays as it was"
+    assert known_again(selection.network) == 2
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_one_that_runs_away_on_what_was_not_watched_does_not_win(bad: float) -> None:
+    selection = considered([5.0, 3.0, 4.0])
+    assert [one.epoch for one in selection.candidates[:2]] == [2, 3]
+    selection.decide(of({2: bad, 3: 8.0, 1: 9.0}, selection.network))
+    assert (selection.kept.epoch, selection.kept.objective) == (3, 8.0)
+
+
+def test_where_all_is_watched_the_first_of_the_best_is_kept() -> None:
+    selection = considered([5.0, 3.0, 4.0, 3.0], whole=True)
+    assert [one.epoch for one in selection.candidates] == [2]
+
+
+def test_the_last_is_kept_where_that_is_configured_and_scored_on_all_data() -> None:
+    selection = considered([5.0, 3.0, 4.0], "training.keep=last")
+    assert [one.epoch for one in selection.candidates] == [3]
+    selection.decide(of({3: 7.0}, selection.network))
+    assert (selection.kept.epoch, selection.kept.objective) == (3, 7.0)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_what_is_not_finite_is_never_kept(bad: float) -> None:
+    selection = considered([bad, bad])
+    assert [one.epoch for one in selection.candidates] == [0]
+    assert considered([bad, 4.0, bad]).kept.epoch == 2
+
+
+def test_patience_counts_from_the_best_so_far() -> None:
+    selection = considered([5.0, 3.0, 4.0], "training.patience=2", "training.refine_epochs=0")
+    assert [selection.gives_up(epoch) for epoch in (3, 4)] == [False, True]
+
+
+@pytest.mark.parametrize(("lengths", "window"), [([34_400], 224), ([900, 95], 5), ([40_000, 50, 7], 30)])
+def test_what_is_watched_takes_a_tenth_of_an_epoch(lengths: list[int], window: int) -> None:
+    training = small("training.window=10").training
+    found = watched_origins(training, lengths, window)
+    trained = sum(math.ceil(length / 10) * 10 for length in lengths)
+    assert FORECAST * found * window <= 0.1 * trained < FORECAST * (found + 1) * window
+    assert watched_origins(training, [7] * 5, 30) == 16, "or sixteen, where that is more"
+
+
+@pytest.mark.parametrize(("lengths", "window", "epochs"), [([300], 224, 300), ([7] * 5, 30, 1000), ([3000], 224, 40)])
+def test_records_are_as_far_apart_as_leaves_forecasts_a_tenth_of_the_time(
+    lengths: list[int], window: int, epochs: int
+) -> None:
+    """But for the sake of a curve there are thirty."""
+    training = small("training.window=10", f"training.epochs={epochs}").training
+    every = epochs_between_records(training, lengths, window)
+    forecast = FORECAST * window * watched_origins(training, lengths, window)
+    trained = sum(math.ceil(length / 10) * 10 for length in lengths)
+    assert every >= 1
+    assert forecast <= 0.1 * trained * every or every == epochs // 30
+    assert every == 1 or forecast > 0.1 * trained * (every - 1)

@@ -1,0 +1,166 @@
+"""The windows that training sees, and the losses that are measured on them; of panels of unequal lengths too."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from tests.support.parts import given as given_series
+from tests.support.parts import gradient_descent, small
+from wavesweep.baselines.autoregression import Lags
+from wavesweep.config.derived import fill_in
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.linear import LinearForecaster
+from wavesweep.models.recurrent import RecurrentForecaster
+from wavesweep.training.losses import Loss, Windows, closed_loop_loss, cut_windows, draw_windows, one_step_loss
+
+CHANNELS = 3
+
+
+def unique(lengths: Sequence[int]) -> list[Tensor]:
+    """Return series in which each value occurs once, (time, 1)."""
+    return [torch.arange(100 * number, 100 * number + length)[:, None] for number, length in enumerate(lengths)]
+
+
+def noise(lengths: Sequence[int]) -> list[Tensor]:
+    draws = np.random.default_rng(0)
+    return [torch.from_numpy(draws.normal(size=(length, CHANNELS))) for length in lengths]
+
+
+def check(windows: Windows, series: list[Tensor], window: int) -> set[int]:
+    """Make sure that each window is a stretch of a single series; return the values that count."""
+    steps = [window] * len(windows.start) if windows.steps is None else windows.steps.tolist()
+    seen: set[int] = set()
+    for values, start, there in zip(windows.values[..., 0], windows.start.tolist(), steps, strict=True):
+        number = int(values[0]) // 100
+        assert there == min(window, len(series[number]) - start) >= 1
+        assert values[:there].tolist() == series[number][start : start + there, 0].tolist()
+        assert (values[there:] == values[there - 1]).all()
+        assert len(values) == window
+        assert there == min(window, len(series[number])), "it is cut short though its series goes on before it"
+        seen |= {*values[:there].tolist()}
+    return seen
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.data())
+def test_windows_are_stretches_of_one_series_and_cover_all(lengths: list[int], data: st.DataObject) -> None:
+    window = data.draw(st.integers(1, max(lengths)))
+    series = unique(lengths)
+    everything = {int(value) for one in series for value in one}
+    assert check(cut_windows(series, window), series, window) == everything
+    assert check(draw_windows(series, window, 9), series, window) <= everything
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=4), st.integers(1, 12), st.integers(0, 2**31))
+def test_draws_depend_on_their_generator_alone(lengths: list[int], window: int, seed: int) -> None:
+    first, second = (
+        draw_windows(unique(lengths), window, 5, torch.Generator().manual_seed(seed)).values for _ in range(2)
+    )
+    assert torch.equal(first, second)
+
+
+def test_drawn_windows_reach_both_ends_of_each_series() -> None:
+    torch.manual_seed(0)
+    for lengths in ([10, 10, 10], [10, 3, 7]):
+        windows = draw_windows(unique(lengths), 4, 1000)
+        for number, length in enumerate(lengths):
+            own = windows.values[:, 0, 0] // 100 == number
+            assert set(windows.start[own].tolist()) == set(range(max(length - 4, 0) + 1))
+
+
+def test_longer_series_are_drawn_as_much_more_often() -> None:
+    torch.manual_seed(0)
+    numbers = draw_windows(unique([80, 10, 10]), 4, 5000).values[:, 0, 0] // 100
+    shares = torch.bincount(numbers, minlength=3) / 5000
+    torch.testing.assert_close(shares, torch.tensor([0.8, 0.1, 0.1]), atol=0.02, rtol=0)
+
+
+class TestTheOneStepLoss:
+    def test_the_washout_is_left_out(self) -> None:
+        subject = gradient_descent(small())
+        network, [*series] = subject.network, subject.main.series
+        whole = cut_windows(series, 40)
+        changed = Windows(whole.values.clone(), whole.start)
+        changed.values[:, :12] += 100
+        loss, same = (one_step_loss(network, targets, 12, whole.values)() for targets in (whole, changed))
+        assert loss == same
+        assert loss != one_step_loss(network, changed, 11, whole.values)()
+
+    @pytest.mark.parametrize("washout", [0, 4, 6])
+    @pytest.mark.parametrize("lead", [1, 2, 3])
+    def test_of_shorter_series_it_is_the_mean_over_what_is_there(self, lead: int, washout: int) -> None:
+        """The same as of each series for itself, however long the window."""
+        network, series = of_lead(lead), noise((6, 9, 5, 2))
+        windows = cut_windows(series, 9)
+        squared = []
+        for one in series:
+            if len(one) > lead:
+                predicted = network.one_step(one[None], torch.zeros(1))[0]
+                squared.append((predicted - one[lead:])[max(washout - lead, 0) :].square().flatten())
+        torch.testing.assert_close(one_step_loss(network, windows, washout)(), torch.cat(squared).mean())
+
+    def test_what_follows_the_end_of_a_series_moves_no_weight(self) -> None:
+        network, windows = of_lead(1), cut_windows(noise((6, 9)), 9)
+        changed = Windows(windows.values.clone(), windows.start, windows.steps)
+        changed.values[0, 6:] = 50.0
+        weights = list(network.parameters())
+        first, second = (torch.autograd.grad(one_step_loss(network, some, 2)(), weights) for some in (windows, changed))
+        assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+
+    def test_where_no_value_counts_there_is_nothing_to_learn(self) -> None:
+        network = of_lead(1)
+        loss = one_step_loss(network, draw_windows(noise((3, 3, 9))[:2] + noise((2,)), 9, 4), 8)()
+        assert loss == 0
+        loss.backward()
+        assert all((weight.grad == 0).all() for weight in network.parameters())
+
+
+def test_the_closed_loop_loss_by_hand() -> None:
+    network, windows = of_lead(2), cut_windows(noise((9, 9)), 9)
+    forecast = network.closed_loop(windows.values[:, :5], windows.start, 4)
+    by_hand = (forecast - windows.values[:, 5:]).square().mean()
+    torch.testing.assert_close(closed_loop_loss(network, windows, 5)(), by_hand)
+
+
+def of_lead(lead: int) -> Forecaster:
+    """Return a network whose predictions need so many values before them."""
+    torch.manual_seed(0)
+    if lead == 3:
+        network = LinearForecaster(CHANNELS, Lags((1, 2, 3), centred=False, joint=True))
+        network.fit(noise((30,)))
+        return network
+    return RecurrentForecaster(CHANNELS, [5], layer="LSTM", difference=lead == 2).double()
+
+
+@pytest.mark.parametrize(
+    ("lengths", "window", "expected"),
+    [
+        ((60, 60), 60, [(30, 30), (30, 30)]),
+        ((10, 10, 60), 60, [(5, 5), (5, 5)]),
+        ((10, 60, 60), 20, [(10, 10), (10, 30)]),
+        ((2, 2, 60), 60, [(2, 1), (2, 1)]),  # a step is forecast at least, of those that have one
+    ],
+)
+def test_the_refinement_looks_as_far_as_half_of_a_panel_reaches(
+    lengths: tuple[int, ...], window: int, expected: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def looked_at(network: Forecaster, windows: Windows, context: int) -> Loss:
+        assert windows.steps is None, "the closed loop ran beyond the end of a series"
+        seen.append((context, windows.values.shape[1] - context))
+        return closed_loop_loss(network, windows, context)
+
+    monkeypatch.setattr("wavesweep.training.refinement.closed_loop_loss", looked_at)
+    stages = ("training.epochs=1", "training.refine_epochs=2", "training.refine_restart_every=1")
+    sizes = ("model.hidden_sizes=[5]", "model.difference=true", "forecast.context=2", f"training.window={window}")
+    series = [one.numpy() for one in noise([2 * length for length in lengths])]
+    subject = gradient_descent(fill_in(given_series(series, *stages, *sizes, split=(0.5, 0.25, 0.25), panel=True)))
+    assert all(np.isfinite(record.loss) for record in subject.records(lambda _: False))
+    assert seen == expected
