@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run
@@ -25,6 +26,7 @@ from tests.support.proxy import Proxy
 from tests.support.records import is_in_mlflow
 from wavesweep.base.errors import Pruned
 from wavesweep.base.names import RUN_KEY
+from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Tracking
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
@@ -234,7 +236,7 @@ def test_the_folder_holds_no_code_and_an_example_that_works(finished: tuple[Conf
     example: Any = described.load_input_example(str(directory.model))
     train = load_data(config).train
     assert np.array_equal(example, train[0][: len(example)])
-    assert len(example) < train.shape[1]
+    assert len(example) < len(train[0])
     model = load_model(str(directory.model))
     assert model.predict(example).shape == (40, 1)
     request: Any = described.get_serving_input(str(directory.model))
@@ -250,3 +252,23 @@ def test_the_example_has_as_many_rows_as_the_network_needs(tmp_path: Path, model
     served = load_model(str(directory.model))
     assert np.isfinite(served.predict(served.input_example)).all(axis=None)
     assert models(config.tracking)[0].tags[RUN_KEY] == directory.read_info().run_key
+
+
+def test_series_are_told_apart_as_in_the_run_s_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow leaves out what the signature does not name: rows of all shops would be one series."""
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        (shop, (step % 7) * size, step % 3 + 0.5)
+        for shop, size in (("north", 1.0), ("south", 900.0))
+        for step in range(60)
+    ]
+    table = pd.DataFrame(rows, columns=["shop", "sales", "price"])
+    table.to_csv("shops.csv", index=False)
+    run = compose("dataset=csv", "dataset.path=shops.csv", "model=linear", "tracking.uri=sqlite:///mlflow.db")
+    directory = RunDirectory(tmp_path / "run")
+    directory.path.mkdir()
+    assert execute(prepare(run), directory, INFO, lambda *_: None).code == 0
+    forecast = load_model(str(directory.model)).predict(table, params={"horizon": 4})
+    assert forecast["shop"].tolist() == ["north"] * 4 + ["south"] * 4
+    assert list(forecast.columns) == list(table.columns)
+    np.testing.assert_allclose(forecast["sales"], [4, 5, 6, 0, 3600, 4500, 5400, 0], atol=1e-6)

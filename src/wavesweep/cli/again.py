@@ -73,12 +73,20 @@ def _vary(place: str, here: Config, overrides: list[str], *, multirun: bool) -> 
         composed, name = _read_bare(Path(place), here, []), place
     else:
         stored = find_run(place, here.tracking)
-        composed, name = stored.composed or stored.config, stored.place
+        composed, name = _on_the_same_data(stored, overrides), stored.place
         if stored.composed is None:
             log.warning(
                 "%s was begun by an older version, which did not record what was derived: nothing is derived anew", name
             )
     return run_hydra([*(["-m"] * multirun), *overrides], offer(composed), name)
+
+
+def _on_the_same_data(stored: StoredRun, overrides: list[str]) -> Config:
+    """Return a run's configuration before anything was derived, less what its file may have become since."""
+    composed, source = stored.composed or stored.config, stored.config.dataset.source
+    if source is None or any(text.startswith(("dataset=", "dataset.path=")) for text in overrides):
+        return composed
+    return composed.model_copy(update={"dataset": composed.dataset.model_copy(update={"digest": source[1]})})
 
 
 def _read_bare(path: Path, here: Config, keys: list[str]) -> Config:

@@ -106,7 +106,7 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
         if wanted[key] != value:
             text = f"runtime.{key} must stay {value}, since results depend on it, got {wanted[key]}; start a new run"
             raise Refused(text)
-    check_unchanged(directory, config)
+    check_unchanged(directory)
     with directory.locked():
         info = directory.read_info()
         if info.complete:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from math import isnan
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,14 @@ from wavesweep.base.errors import Refused, relative
 from wavesweep.base.files import MOST_BYTES, PARENT
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.groups import groups
+from wavesweep.files.source import MOST_KEPT, lacks
 from wavesweep.runs.directory import MOST_WEIGHTS, RunDirectory
 from wavesweep.runs.finding import check_unchanged, read_stored, runs_below_outputs
 from wavesweep.tracking.answers import bounded, repository
 from wavesweep.tracking.store import find_record, refusing
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 
@@ -89,7 +91,7 @@ def from_directory(directory: RunDirectory) -> StoredRun:
         records={epoch: {key: x for key, x in row.items() if not isnan(x)} for epoch, row in scores.items()},
         **_files(directory),
     )
-    check_unchanged(directory, stored.config)
+    check_unchanged(directory)
     return stored
 
 
@@ -118,6 +120,8 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
                     bounded(there._download_file, artifact.path, f"{folder}/{artifact.path}", num_bytes=size)
         if not directory.config.exists():
             raise Refused(f"run {run_id} has no config.yaml among its artifacts, as sweeps haven't; name another run")
+        with refusing(tracking):
+            _fetch_data(client, run, directory)
         return StoredRun(
             place=run_id,
             status=run.data.tags.get(names.STATUS, "running"),
@@ -127,6 +131,23 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
             records=dict(records),
             **_files(directory),
         )
+
+
+def _fetch_data(client: "MlflowClient", run: "Run", directory: RunDirectory) -> None:
+    """Download the copy of the file that a run read, its own or its sweep's, where the file is no more what it was."""
+    source = read_stored(directory.config, {}).dataset.source
+    if source is None or not lacks(*source):
+        return
+    parent = run.data.tags.get("mlflow.parentRunId")
+    name = Path(source[0]).name
+    for one in [run, *([client.get_run(parent)] if parent else [])]:
+        there = repository(client, str(one.info.artifact_uri))
+        for artifact in bounded(there.list_artifacts, directory.data.name):
+            size = artifact.file_size or 0
+            if PurePosixPath(artifact.path).name == name and size <= MOST_KEPT:
+                directory.data.mkdir(exist_ok=True)
+                bounded(there._download_file, artifact.path, str(directory.data / name), num_bytes=size)
+                return
 
 
 def _files(directory: RunDirectory) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wavesweep.base import files
 from wavesweep.base.errors import Refused, in_short
-from wavesweep.base.names import KEPT_EPOCH, is_metric
+from wavesweep.base.names import KEPT_EPOCH, OBJECTIVE, is_metric
 from wavesweep.runs.info import INFO, RunInfo, now, parse_records
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ class RunDirectory:
         self.previous_checkpoint = path / "checkpoint.previous.pt"
         self.plots = path / "plots"
         self.model = path / "model"
+        self.data = path / "data"  # a copy of the file that was read
         self.undelivered = path / ".undelivered"  # is there while MLflow is known to lack something
         self._artifacts = (self.config, self.composed, self.changes, self.metrics, self.weights, self.plots, self.model)
+        self._artifacts += (self.data,)
         others = (self.info, self.checkpoint, self.previous_checkpoint, self.undelivered)
         self._own = [*(file.name for file in (*self._artifacts, *others)), ".lock", ".parent.lock", files.LOG]
         self._lock: FileLock | None = None
@@ -178,7 +180,8 @@ class RunDirectory:
         """Read the objective of the epoch whose weights a complete run kept: nan where it diverged."""
         if self.read_info().status != "finished":
             return float("nan")
-        return self.of_kept_epoch(self.read_objectives())
+        once = self.read_scores().get(0, {})
+        return once[OBJECTIVE] if OBJECTIVE in once else self.of_kept_epoch(self.read_objectives())
 
     def of_kept_epoch(self, by_epoch: dict[Any, T]) -> T:
         """Return what belongs to the epoch whose weights a complete run kept, or raise Refused if there is nothing."""
@@ -229,7 +232,7 @@ class SweepRecord(RunDirectory):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.info = path / files.PARENT
-        self._artifacts = (path / "multirun.yaml", path / "leaderboard.csv", self.plots)
+        self._artifacts = (path / "multirun.yaml", path / "leaderboard.csv", self.plots, self.data)
         self._own += [self.info.name, *(file.name for file in self._artifacts)]
 
     def append_metrics(self, epoch: int | None, metrics: dict[str, float]) -> None:

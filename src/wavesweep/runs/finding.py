@@ -8,6 +8,7 @@ from typing import Any
 from wavesweep.base.errors import Refused, first_of, in_one_line
 from wavesweep.base.files import PARENT, RUN, check_free, fresh_name, leaves, read_yaml
 from wavesweep.config.config import Config, digest, dump, flatten, parse
+from wavesweep.files.source import take_in
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 
 
@@ -74,13 +75,13 @@ def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> 
     )
 
 
-def check_unchanged(directory: RunDirectory, config: Config) -> None:
+def check_unchanged(directory: RunDirectory) -> None:
     """Make sure that a stored configuration is the one with which the run began, where its run.json tells.
 
     Raises:
         Refused: If it is another.
     """
-    if directory.info.exists() and directory.read_info().config_digest not in ("", digest(config)):
+    if directory.info.exists() and directory.read_info().config_digest not in ("", digest(directory.read_config())):
         raise Refused(f"{directory.config} was changed since the run began; undo that, or start a new run")
 
 
@@ -107,6 +108,9 @@ def read_stored(path: Path, instead: Mapping[str, Any]) -> Config:
     if any("${" in str(value) for value in leaves(values)):
         raise Refused(f"{path} must hold plain values, got ${{…}}; write the value itself")
     try:
-        return parse(values)
+        config = parse(values)
     except Refused as error:
         raise Refused(f"{path}: {first_of(error)}") from None
+    if source := config.dataset.source:
+        take_in(*source, RunDirectory(path.parent).data)
+    return config

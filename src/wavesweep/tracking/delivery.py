@@ -92,6 +92,8 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
         publish(client, experiment_id, views)
     if info.ended is not None:
         for path in directory.artifacts():
+            if path == directory.data and info.sweep_id and not directory.is_sweep:
+                continue  # the sweep has it
             upload(client, path, str(run.info.artifact_uri), directory.path)
         if info.status == "finished" and directory.model in directory.artifacts():
             kept = directory.read_kept_epoch()

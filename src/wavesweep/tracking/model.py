@@ -135,8 +135,8 @@ def save_model(directory: RunDirectory, config: Config, data: "Split") -> None:
     environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
     write_atomically(directory.model / "python_env.yaml", json.dumps(environment).encode())  # JSON is YAML
 
-    channels = config.dataset.channels
-    text = [] if "series" in channels else [ColSpec(AnyType(), "series", required=False)]  # texts or numbers
+    channels, label = config.dataset.channels, config.dataset.series_label
+    text = [] if label in channels else [ColSpec(AnyType(), label, required=False)]  # texts or numbers
     columns = Schema([*text, *(ColSpec("double", channel) for channel in channels)])
     horizon = ParamSchema([ParamSpec("horizon", "long", config.forecast.horizon)])
     signature = ModelSignature(inputs=columns, outputs=columns, params=horizon)

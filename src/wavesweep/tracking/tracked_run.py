@@ -17,6 +17,7 @@ from wavesweep.base.signals import Interrupted
 from wavesweep.config.config import Config, digest, dump
 from wavesweep.config.replicates import config_hash
 from wavesweep.data.splits import describe
+from wavesweep.files.source import lend
 from wavesweep.runs.description import configuration, description
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.finding import check_unchanged
@@ -105,7 +106,7 @@ def continue_or_execute(prepared: Prepared, directory: RunDirectory, info: RunIn
         if directory.read_config() | {"tracking": None} != dump(prepared.config) | {"tracking": None}:
             place = relative(directory.path)
             raise Refused(f"{place} holds another job's run; let hydra.sweep.subdir tell jobs apart")
-        check_unchanged(directory, prepared.config)
+        check_unchanged(directory)
         info = directory.read_info()
         if not info.complete:
             return proceed(prepared, directory, listen).result.objective
@@ -175,6 +176,8 @@ def _start(prepared: Prepared, directory: RunDirectory, info: RunInfo) -> RunInf
     # An option of the user's own may be of a kind of ours.
     common = {"name": info.choices.get("dataset", prepared.config.dataset.kind), "source": values["dataset"]}
     named = {names.CONFIG_HASH: config_hash(prepared.composed), names.CONFIGURATION: configuration(info)}
+    if source := prepared.config.dataset.source:
+        lend(*source, directory.data)
     write_yaml(directory.config, values)
     write_yaml(directory.composed, dump(prepared.composed))
     if patch := (local_changes() or "").encode(errors="surrogateescape"):
@@ -183,7 +186,7 @@ def _start(prepared: Prepared, directory: RunDirectory, info: RunInfo) -> RunInf
         info,
         name=(not info.sweep_id and own_name) or info.name,
         tags={**named, **environment(), **info.tags},
-        config_digest=digest(prepared.config),
+        config_digest=digest(values),
         inputs=[common | part for part in describe(prepared.data)],
     )
 
