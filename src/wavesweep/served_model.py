@@ -1,7 +1,7 @@
 """The pyfunc model that a run logs: MLflow stores tensors and a configuration, the code is this package.
 
-Input: one row a time step, one column a channel, the most recent row last; of several series, a column `series` tells
-which a row belongs to. Output: `horizon` further rows of each.
+Input: one row a time step, one column a channel, the most recent row last; of several series, a column tells which a
+row belongs to: `series`, or what the run's own file calls it. Output: `horizon` further rows of each.
 """
 
 from pathlib import Path
@@ -14,7 +14,6 @@ from wavesweep.base.errors import Refused
 from wavesweep.config.config import parse
 from wavesweep.data.dataset import Observed
 from wavesweep.reproduction.forecasting import TrainedModel
-from wavesweep.reproduction.series_files import SERIES
 from wavesweep.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class ServedForecaster:
 
         Args:
             model_input: A row a time step, a column a channel, in the units of the data; the first row of a series is
-                at time 0. A column `series`, where there is one, holds the name of each row's series, or its number.
+                at time 0. The column of series, where there is one, holds the name of each row's, or its number.
             params: `horizon`, the rows to forecast; by default as many as the run was scored on.
 
         Returns:
@@ -48,17 +47,18 @@ class ServedForecaster:
         """
         import pandas as pd
 
-        channels = list(self.model.config.dataset.channels)
-        named = SERIES in model_input and SERIES not in channels
-        if named and (model_input.empty or bool(model_input[SERIES].isna().any())):
-            raise Refused("series must name the series of each row; fill in those that are missing")
-        groups: Any = model_input.groupby(SERIES, sort=False) if named else [(0, model_input)]
+        dataset = self.model.config.dataset
+        channels, label = list(dataset.channels), dataset.series_label
+        named = label in model_input and label not in channels
+        if named and (model_input.empty or bool(model_input[label].isna().any())):
+            raise Refused(f"{label} must name the series of each row; fill in those that are missing")
+        groups: Any = model_input.groupby(label, sort=False) if named else [(0, model_input)]
         series = [Observed(name, rows[channels].to_numpy(dtype=np.float64)) for name, rows in groups]
         with self.lock:
             forecasts = self.model.forecast(series, (params or {}).get("horizon"))
         table = pd.DataFrame(np.concatenate(forecasts), columns=channels)
         if named:
-            table.insert(0, SERIES, [one.name for one in series for _ in forecasts[0]])
+            table.insert(0, label, [one.name for one in series for _ in forecasts[0]])
         return table
 
 

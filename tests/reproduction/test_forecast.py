@@ -18,12 +18,16 @@ from mlflow.pyfunc import PyFuncModel, load_model
 import wavesweep as ws
 from tests.support.commands import SMALL, command, light_command
 from tests.support.parts import composed, given, go, leave_undrawn
+from tests.support.series_files import csv
 from wavesweep.base.errors import Refused
+from wavesweep.base.schema import known
 from wavesweep.config.composing import compose
 from wavesweep.data.dataset import Observed
+from wavesweep.data.scaling import Scaler
+from wavesweep.files.stamps import continue_stamps
+from wavesweep.models.forecasting import closed_loop
 from wavesweep.reproduction.forecasting import TrainedModel, own_series, to_csv
 from wavesweep.reproduction.series_files import read_series
-from wavesweep.reproduction.time_stamps import continue_stamps
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.store import connect
@@ -112,6 +116,27 @@ class TestOwnSeries:
         series = own_series(of_three.config)
         assert np.array_equal([one.values for one in series], values[:, 30 - len(series[0].values) :])
         assert [one.start for one in series] == [30 - len(series[0].values)] * 4
+
+    @pytest.mark.parametrize("lengths", [(60,), (60, 33, 41)], ids=["single", "panel"])
+    @pytest.mark.parametrize("standardize", ["series", "global", "false"])
+    def test_each_is_seen_in_the_units_that_the_network_was_trained_in(
+        self, lengths: tuple[int, ...], standardize: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        leave_undrawn(monkeypatch)
+        draws = np.random.default_rng(0)
+        values = [10.0**n * draws.normal(size=(length, 3)).cumsum(axis=0) for n, length in enumerate(lengths)]
+        stages = ("model.hidden_sizes=[5]", "training.epochs=1", "training.refine_epochs=0")
+        prepared = prepare(given(values, *stages, f"training.standardize={standardize}", panel=True))
+        go(prepared.config, directory := RunDirectory(tmp_path / "run"))
+        model = TrainedModel.load(prepared.config, directory.weights.read_bytes())
+        series, context = own_series(prepared.config), known(prepared.config.forecast.context)
+        for number, (one, whole) in enumerate(zip(series, values, strict=True)):
+            assert np.array_equal(one.values, whole[-context:])
+            assert one.start == len(whole) - context
+            units = prepared.data.scaler.of(number)
+            by_hand = Scaler(np.ravel(units.mean), np.ravel(units.std))
+            alone = closed_loop(model.network, by_hand, one.values[None], np.array([one.start]), 7)[0]
+            np.testing.assert_allclose(model.forecast(series, 7)[number], alone, rtol=1e-4, atol=1e-5)
 
     def test_the_command_gives_the_notebook_s_numbers(self, run: ws.Run, tmp_path: Path) -> None:
         table = forecast(run, "--horizon", "13", cwd=tmp_path)
@@ -229,6 +254,19 @@ class TestFiles:
         assert (first.name, second.name) == ("5", "3")
         assert np.array_equal(second.values, values[4:])
 
+    def test_a_file_as_the_run_s_own(self, file: Path) -> None:
+        """It is read with the options of the run's data set, whose file told some of them."""
+        own = csv(written(file, {"day": ["1.2.24", "2.2.24"], "shop": ["a", "a"], "v": [1, 2]}), time_format="%d.%m.%y")
+        options = own.with_sizes().options
+        written(file, {"v": [7, 8, 9, 3], "shop": [*"xyxy"], "day": ["3.2.24", "3.2.24", "4.2.24", "4.2.24"]})
+        first, second = read_series(file, ("v",), options)
+        assert (first.name, first.values.tolist(), second.values.tolist()) == ("x", [[7], [9]], [[8], [3]])
+        assert first.times is not None
+        assert continue_stamps(first.times, 1) == ["2024-02-05"]
+        written(file, {"v": [7, 8], "day": ["3.2.24", "4.2.24"]})
+        with pytest.raises(Refused, match=r"row 1: must have the column shop of dataset\.series_column; choose from"):
+            read_series(file, ("v",), options)
+
     def test_packed_with_a_mark_and_blanks(self, file: Path) -> None:
         text = "\ufeffvalue , series\r\n 1.5 ,a\r\n2,a\r\n\r\n"
         packed = file.with_suffix(".csv.gz")
@@ -294,25 +332,24 @@ STEPS = "step,value\n4,1\n"
         ("0.5\n0.6\n", ", row 1: must name the columns, got numbers; put a row of names above them"),
         ("a,,b\n1,2,3\n", ", row 1, column 2: must have a name, got none; name it or leave it out"),
         ("a,b,a\n1,2,3\n", ", row 1, column 3: must have a name of its own, got a again"),
-        ("a;b\n1;2\n", ", row 1: its cells must be separated by commas, got semicolons; save it with commas"),
         ("a,b\n1,2\n3\n", ", row 3: must have 2 cells, as row 1 has, got 1; mend it"),
-        ("a,b\n1,2\n\n5,6\n", ", row 3: must have 2 cells, as row 1 has, got 0; mend it"),
-        ('a,"b\n', " can't be read as CSV in UTF-8 (unexpected end of data); save it as such"),
+        ("a,b\n1,2\n\n5,6\n", ", row 3, column a: must hold a number, got an empty row; leave it out, or fill it in"),
+        ('a,"b\n', " must close each \" by another, got one that is left open; mend it"),
         ("a,b\n1,2\n3,\x1b\ty\n", ", row 3, column b: must be a finite number of at most 1e+15 in size, got ??y"),
-        ("a,b\n1,2\n3,\n", ", row 3, column b: must be a finite number of at most 1e+15 in size, got an empty cell;"),
-        ("a,b\n1,2\nnan,1\n", ", row 3, column a: must be a finite number of at most 1e+15 in size, got nan;"),
+        ("a,b\n1,2\n3,\n", ", row 3, column b: must hold a number, got an empty cell; fill it in, or"),
+        ("a,b\n1,2\nnan,1\n", ", row 3, column a: must hold a number, got nan; fill it in, or leave"),
         ("a\n1e16\n", ", row 2, column a: must be a finite number of at most 1e+15 in size, got 1e16;"),
-        ("a\n1_0\n", ", row 2, column a: must be a finite number of at most 1e+15 in size, got 1_0;"),
+        ("a\n1_0\n", ", row 2, column a: must hold numbers, got 1_0; give numbers"),
         ("value,heat\n1,2\n", ", row 1: column heat is none of value, which the model forecasts, nor time, step or"),
         ("series,step,heat\na,1,2\n", ", row 1: column heat is none of value, which the model forecasts, nor"),
-        ("series,step\na,1\n", ", row 1: must have a column value, a channel of the model, got none; add it"),
+        ("series,step\na,1\n", ", row 1: must have a column of values, got series, step; add one"),
         ("step\n1\n", ", row 1: must have a column of values, got step; add one"),
-        ("t,index,value\n1,1,1\n", ", row 1: columns t and index mean the same; leave one of them out"),
+        ("t,index,value\n1,1,1\n2,2,2\n", ", row 1: columns t, index mean the same; leave one of them out"),
         ("series,value\na,1\n,2\n", ", row 3, column series: must name a series, got an empty cell; name it"),
-        (f"{STEPS}6,2\n", ", row 3, column step: steps must rise by 1, got 6 where 5 comes next; sort the rows and"),
-        (f"{STEPS}4,2\n", ", row 3, column step: steps must rise by 1, got 4 where 5 comes next; sort the rows and"),
-        (f"{STEPS}5.5,2\n", ", row 3, column step: must be a whole number, got 5.5; mend it"),
-        (f"{STEPS}inf,2\n", ", row 3, column step: must be a whole number, got inf; mend it"),
+        (f"{STEPS}5,2\n7,3\n", ", row 4, column step: steps must be whole numbers that rise evenly, got 7 after 5;"),
+        (f"{STEPS}4,2\n", ", row 3, column step: steps must be whole numbers that rise evenly, got 4 after 4;"),
+        (f"{STEPS}5.5,2\n", ", row 3, column step: steps must be whole numbers that rise evenly, got 5.5 after 4;"),
+        (f"{STEPS}inf,2\n", ", row 3, column step: steps must be whole numbers that rise evenly, got inf after 4;"),
         (f"{STAMPS}2024-01-05,4\n", ", row 5, column time: time stamps must be evenly spaced, got 2024-01-05 after"),
         (ENDS, ", row 5, column time: time stamps must be evenly spaced, got 2016-04-29 after 2016-03-31"),
         (f"{STAMPS}2024-01-03,4\n", ", row 5, column time: time stamps must occur once, got 2024-01-03 after"),
@@ -320,7 +357,7 @@ STEPS = "step,value\n4,1\n"
         (f"{STAMPS}tomorrow,4\n", ", row 5, column time: must be a date such as 2024-01-31 or 2024-01-31 13:00, got"),
         ("date,value\n01/02/2024,1\n02/02/2024,1\n", ", row 2, column date: must be a date such as 2024-01-31 or"),
         ("ds,value\n2024-01-01,1\n", ", row 2, column ds: must be two time stamps at least, which tell their"),
-        ("Day,value\n2024-01-01,1\n2024-01-02,1\nx,1\n", ", row 1: column Day is none of value, which the model"),
+        ("Day,value\n2024-01-01,1\n2024-01-02,1\nx,1\n", ", row 4, column Day: must be a date such as 2024-01-31"),
     ],
 )  # fmt: skip
 def test_a_file_is_refused(file: Path, text: str, message: str) -> None:
@@ -341,14 +378,16 @@ def test_stamps_that_can_t_go_on_are_refused(file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.csv", None, "x.csv must be a CSV file, but it is not there; give another"),
-        ("x.txt", b"value\n1\n", "x.txt must be a CSV file, called .csv or .csv.gz; give another"),
-        ("x.csv", "völue\n1\n".encode("latin-1"), "x.csv can't be read as CSV in UTF-8 ('utf-8' codec can't decode"),
-        ("x.csv.gz", b"value\n1\n", "x.csv.gz can't be read as CSV in UTF-8 (Not a gzipped file"),
+        ("x.csv", None, "x.csv must be a file, but it is not there; give another"),
+        (
+            "x.csv",
+            "völue\n1\n".encode("latin-1"),
+            "x.csv, row 1: must be text in utf-8, got the byte 0xf6; save it",
+        ),
         (
             "x.csv.gz",
             gzip.compress(b"value\n1\n", mtime=0)[:-9],
-            "x.csv.gz can't be read as CSV in UTF-8 (Compressed",
+            "x.csv.gz can't be unpacked by gzip (Compressed",
         ),
     ],
 )
@@ -384,8 +423,8 @@ def test_a_missing_channel_is_refused(file: Path) -> None:
         ("RUN --output there.csv", "--output must name what is not there yet, but there.csv is; move it away or name"),
         ("RUN --output drawn.csv", "--output must name what is not there yet, but drawn.png is; move it away or name"),
         ("RUN --data there.csv", "there.csv is empty; give a row of names, and a row for each step"),
-        ("RUN --data a=b/x.csv", "a=b/x.csv must be a CSV file, but it is not there; give another"),
-        ("RUN --data .", ". must be a CSV file, called .csv or .csv.gz; give another"),
+        ("RUN --data a=b/x.csv", "a=b/x.csv must be a file, but it is not there; give another"),
+        ("RUN --data .", ". must be a file, got a folder; give another"),
         ("nowhere/x", "nowhere/x must be a run's directory, MLflow's id of a run, or latest, got no run; name another"),
         ("latest", "latest names the run begun last below outputs, but there is none; name another"),
     ],

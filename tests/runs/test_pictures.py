@@ -1,19 +1,29 @@
 """Pictures can be drawn of whatever a run may bring."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from wavesweep.data.dataset import Observed
 from wavesweep.data.splits import Part
+from wavesweep.drawing.panels import two_lines
 from wavesweep.models.forecasting import Forecasts
 from wavesweep.runs import pictures as plots
 from wavesweep.runs.description import BASELINES
 from wavesweep.runs.directory import RunDirectory
+
+
+def windows_of(values: np.ndarray, context: int, targets: Iterable[int] = (0,), starts: Iterable[int] = ()) -> Part:
+    """Return windows, (window, time, channel), as a part whose one-step predictions are shown from the first step."""
+    windows = np.arange(len(values))
+    start, numbers = np.array([*starts] or 0 * windows), np.array([*targets])
+    return Part(values[:, :context], values[:, context:], start, windows, slice(0, context), numbers)
 
 
 def check(path: Path) -> None:
@@ -29,10 +39,99 @@ def check(path: Path) -> None:
 )
 def test_a_forecast(tmp_path: Path, windows: int, context: int, horizon: int, channels: int, scale: float) -> None:
     values = np.random.default_rng(0).normal(size=(windows, context + horizon, channels))
-    part = Part(values[:, :context], 4, values[:, :context], values[:, context:], np.zeros(windows, int))
-    forecasts = Forecasts(values[:, 4:context] + 0.1, 4, values[:, context:] * scale)
-    plots.forecast(tmp_path / "forecast.png", part, forecasts, "title", {"naive": values[:, context:] - 0.1})
+    part, names = windows_of(values, context, targets=range(channels)), [f"$x_{n}$ 北" for n in range(channels)]
+    forecasts = Forecasts(values[:, 4:context] + 0.1, values[:, context:] * scale)
+    path, baseline = tmp_path / "forecast.png", {"naive": values[:, context:] - 0.1}
+    plots.forecast(path, part, forecasts, "title", names, ["$_$"] * windows, baseline)
     check(tmp_path / "forecast.png")
+
+
+@pytest.mark.parametrize(
+    ("channels", "targets", "starts", "labels"),
+    [
+        (1, [0], [4, 4], ["first", "second", "forecast\n− truth"]),
+        (1, [0], [4, 9], ["first", "second", "forecast\n− truth"]),
+        (3, [2], [4, 4], ["first", "second", "forecast\n− truth"]),
+        (3, [0, 2], [4, 9], ["a", "c"]),  # of the last window
+        (9, range(9), [4, 4], [*"abcdef"]),  # at most six
+    ],
+)
+def test_a_panel_shows_a_window_or_a_channel(
+    drawn: list[Figure], tmp_path: Path, channels: int, targets: list[int], starts: list[int], labels: list[str]
+) -> None:
+    values = np.random.default_rng(0).normal(size=(2, 30, channels))
+    part = windows_of(values, 20, targets, starts)
+    forecasts = Forecasts(values[:, 4:20], values[:, 20:] + 0.1)
+    path, names, baseline = tmp_path / "forecast.png", [*"abcdefghi"][:channels], {"naive": values[:, 20:] - 0.2}
+    plots.forecast(path, part, forecasts, "title", names, ["first", "second"], baseline)
+    assert [axes.get_ylabel() for axes in drawn[0].axes] == labels
+    origins = starts if len(targets) == 1 else starts[-1:] * len(labels)
+    together = starts[0] == starts[1]
+    for number, (axes, start) in enumerate(zip(drawn[0].axes, origins, strict=False)):
+        lines = {str(line.get_label()): line for line in axes.lines}
+        window, channel = (number, targets[0]) if len(targets) == 1 else (1, targets[number])
+        assert np.array_equal(lines["truth"].get_ydata(), values[window, :, channel])
+        ahead = np.asarray(lines["closed loop"].get_xdata())
+        assert ahead.tolist() == [*range(start + 19, start + 30)] if together else [*range(-1, 10)]
+        assert np.array_equal(np.asarray(lines["closed loop"].get_ydata())[1:], values[window, 20:, channel] + 0.1)
+
+
+def test_a_small_series_is_not_lost_beside_a_large_one(drawn: list[Figure], tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(2, 30, 1)) * [[[1.0]], [[1000.0]]]
+    part, forecasts = windows_of(values, 20), Forecasts(values[:, 4:20], values[:, 20:])
+    path, baseline = tmp_path / "forecast.png", {"naive": values[:, 20:] - 0.2}
+    plots.forecast(path, part, forecasts, "title", ["value"], ["small from 2024-01-01", "large"], baseline)
+    small, large = drawn[0].axes
+    assert small.get_ylabel() == "small from\n2024-01-01"
+    assert 100 * np.diff(small.get_ylim()) < np.diff(large.get_ylim())
+
+
+@pytest.mark.parametrize(
+    ("channels", "targets", "title"),
+    [
+        (1, [0], "title"),
+        (3, [1], "title · b"),
+        (3, [0, 2], "title · last"),
+        (7, range(7), "title · last · 6 of 7 chan"),
+    ],
+)
+def test_the_title_of_a_forecast(
+    drawn: list[Figure], tmp_path: Path, channels: int, targets: Iterable[int], title: str
+) -> None:
+    values = np.random.default_rng(0).normal(size=(2, 30, channels))
+    part, forecasts = windows_of(values, 20, targets), Forecasts(values[:, 4:20], values[:, 20:])
+    plots.forecast(tmp_path / "forecast.png", part, forecasts, "title", [*"abcdefg"], ["first", "last"])
+    assert drawn[0].texts[0].get_text().startswith(title)
+
+
+@pytest.mark.parametrize(
+    ("first", "freq", "ticks"),
+    [
+        ("2023-12-12", "D", ["15 Dec", "22 Dec", "01 Jan", "08 Jan", "15 Jan"]),
+        ("2023-12-31 04:00", "h", ["12:00", "01 Jan", "12:00"]),
+    ],
+)
+def test_a_forecast_of_dates_tells_day_and_year(
+    drawn: list[Figure], tmp_path: Path, first: str, freq: str, ticks: list[str]
+) -> None:
+    times = pd.date_range(first, periods=20, freq=freq)
+    series = [Observed("shop", np.random.default_rng(0).normal(size=(20, 7)), start=0, times=times)]
+    plots.continuations(tmp_path / "ahead.png", [*"abcdefg"], series, [series[0].values[:20] + 9], "title")
+    after = f"{times[-1] + times.freq}".removesuffix(" 00:00:00")
+    assert drawn[0].texts[0].get_text() == f"title · from {after} · 6 of 7 channels"
+    drawn[0].draw_without_rendering()
+    assert [tick.get_text() for tick in drawn[0].axes[-1].get_xticklabels()] == ticks
+    assert "forecast" in named(drawn[0]), "cut off"
+
+
+@pytest.mark.parametrize("length", [1, 16, 17, 32, 33, 300])
+def test_a_label_fits_beside_its_panel(length: int) -> None:
+    for text in ("x" * length, ("two " * length)[:length]):
+        lines = two_lines(text).splitlines()
+        assert len(lines) <= 2
+        assert max(map(len, lines)) <= 16
+        if length <= 16:
+            assert lines == [text.strip()]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +142,8 @@ def test_continuations(tmp_path: Path, lengths: tuple[int, ...], horizon: int, c
     draws = np.random.default_rng(0)
     series = [Observed("$x_北$", draws.normal(size=(length, channels)), start=4) for length in lengths]
     ahead = [draws.normal(size=(horizon, channels)) * scale for _ in lengths]
-    plots.continuations(tmp_path / "ahead.png", series, ahead, "$_$.csv")
+    names = [f"$x_{n}$" for n in range(channels)]
+    plots.continuations(tmp_path / "ahead.png", names, series, ahead, "$_$.csv")
     check(tmp_path / "ahead.png")
 
 
@@ -83,20 +183,26 @@ def test_the_legend_names_what_is_in_sight(
     drawn: list[Figure], tmp_path: Path, error: float, lead: int, other: float, seen: set[str]
 ) -> None:
     wave = np.sin(np.arange(34)[None, :, None] / 3 + np.arange(2)[:, None, None])
-    part = Part(wave[:, :20], 4, wave[:, :20], wave[:, 20:], np.zeros(2, int))
-    forecasts = Forecasts(wave[:, lead:20], lead, wave[:, 20:] + error)
-    plots.forecast(tmp_path / "forecast.png", part, forecasts, "title", {"seasonal_naive": wave[:, 20:] + other})
+    part, forecasts = windows_of(wave, 20), Forecasts(wave[:, lead:20], wave[:, 20:] + error)
+    path, baseline = tmp_path / "forecast.png", {"seasonal_naive": wave[:, 20:] + other}
+    plots.forecast(path, part, forecasts, "title", ["value"], ["first", "second"], baseline)
     assert named(drawn[0]) == seen
 
 
 def test_baselines_have_one_name_everywhere(drawn: list[Figure], tmp_path: Path) -> None:
-    keys = ("this run", "naive", "seasonal_naive", "linear")
-    errors = {key: np.full(3, 10.0**-n) for n, key in enumerate(keys)}
+    errors = {key: np.full(3, 10.0**-n) for n, key in enumerate(["this run", *BASELINES])}
     plots.drift(tmp_path / "drift.png", errors, "title")
     assert named(drawn[0]) == {"this run", *BASELINES.values()}
+    styles = {
+        (line.get_color(), line.get_linestyle())
+        for line in drawn[0].axes[0].lines
+        if not str(line.get_label()).startswith("_")
+    }
+    assert len(styles) == len(errors), "two look alike"
     hidden = {"seasonal_naive": errors["naive"], "linear": np.zeros(3)}
     plots.drift(tmp_path / "drift.png", errors | hidden, "title")
-    assert named(drawn[1]) == {"this run", BASELINES["naive"]}
+    seen = {name for key, name in BASELINES.items() if key not in hidden}
+    assert named(drawn[1]) == {"this run", *seen}
 
 
 @pytest.mark.parametrize("main_epochs", [2, 4])

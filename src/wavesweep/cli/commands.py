@@ -82,12 +82,13 @@ def diff(arguments: list[str]) -> int:
 def forecast(arguments: list[str]) -> int:
     """Forecasts with a stored run: its own series beyond their end, or those of a file.
 
-    usage: wavesweep forecast RUN [--data FILE.csv] [--horizon N] [--output FILE.csv] [KEY=VALUE...]
+    usage: wavesweep forecast RUN [--data FILE.csv | --origins] [--horizon N] [--output FILE.csv] [KEY=VALUE...]
 
       wavesweep forecast latest                     all series of the run that was begun last
       wavesweep forecast outputs/runs/RUN --horizon 50
       wavesweep forecast 3f2a --data new.csv        with the run that MLflow knows by an id that begins so
       wavesweep forecast latest --data new.csv --output forecast.csv
+      wavesweep forecast latest --origins           all forecasts that the run was tested on, beside what came
 
     FILE.csv holds a series a column; or one series, its channels by name; or the columns series, step or time, and
     value. Writes CSV (series, step, time, a column a channel) and a picture beside it, without --output below

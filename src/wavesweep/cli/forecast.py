@@ -11,7 +11,8 @@ from wavesweep.cli.arguments import Flags, read_place
 from wavesweep.config.composing import compose
 from wavesweep.config.config import with_runtime
 from wavesweep.config.derived import find_device
-from wavesweep.reproduction.series_files import read_series
+from wavesweep.data.dataset import Dataset, Observed
+from wavesweep.files.csv import Csv
 from wavesweep.reproduction.stored import StoredRun, find_run
 
 MOST_DIGITS = 9
@@ -24,6 +25,8 @@ def run(arguments: list[str]) -> int:
     if place is None:
         raise Refused("forecast takes a run: its directory, MLflow's id, or latest; got none; name one")
     horizon = _horizon(flags.horizon)
+    if flags.origins and (flags.data or horizon):
+        raise Refused("--origins forecasts what the run was scored on, so it takes neither --data nor --horizon")
     if flags.output is not None:
         _check_output(Path(flags.output))
     local = compose(*overrides.values())
@@ -35,26 +38,38 @@ def run(arguments: list[str]) -> int:
         problem = f"must stay {dtype}, as the weights are, got {config.runtime.dtype}"
         raise Refused(f"runtime.dtype {problem}; leave it out")
     device = find_device(local.runtime.device) if "runtime.device" in overrides else "cpu"
-    brought = None if flags.data is None else read_series(Path(flags.data), config.dataset.channels)
+    brought = None if flags.data is None else _read(Path(flags.data), config.dataset)
 
-    from wavesweep.reproduction.forecasting import TrainedModel, own_series, to_csv  # imports torch
+    from wavesweep.reproduction.forecasting import TrainedModel, own_series, rolling_csv, to_csv  # imports torch
     from wavesweep.runs import pictures
 
     try:
         model = TrainedModel.load(config, stored.weights, device)
     except Refused as error:
         raise Refused(f"{stored.place}: {error}") from None
+    output = Path(flags.output or f"outputs/forecasts/{fresh_name()}.csv")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if flags.origins:
+        table, count = rolling_csv(model)
+        write_atomically(output, table)
+        say(f"{count:,} forecasts of {stored.place}, beside what came\nforecasts: {output}")
+        return 0
     series = own_series(config) if brought is None else brought
     forecasts = model.forecast(series, horizon)
     table = to_csv(config.dataset.channels, series, forecasts)
-    output = Path(flags.output or f"outputs/forecasts/{fresh_name()}.csv")
-    output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(output, table)
-    what = config.dataset.kind if flags.data is None else Path(flags.data).name
+    what = config.dataset.title if flags.data is None else Path(flags.data).name
     title = f"{what} · forecast by {config.model.kind}"
-    pictures.continuations(output.with_suffix(".png"), series, forecasts, title)
+    pictures.continuations(output.with_suffix(".png"), config.dataset.channels, series, forecasts, title)
     say(_summary(stored, flags.data, len(series), len(forecasts[0]), output))
     return 0
+
+
+def _read(path: Path, dataset: Dataset) -> list[Observed]:
+    """Read the series of a file, in the way of the run's own file, if there was one."""
+    from wavesweep.reproduction.series_files import read_series  # imports pandas
+
+    return read_series(path, dataset.channels, dataset.options if isinstance(dataset, Csv) else None)
 
 
 def _read_flags(arguments: list[str]) -> Namespace:
@@ -67,6 +82,7 @@ def _read_flags(arguments: list[str]) -> Namespace:
     flags.add_argument("words", nargs="*")
     for name in ("--data", "--horizon", "--output"):
         flags.add_argument(name)
+    flags.add_argument("--origins", action="store_true")
     return flags.parse_intermixed_args(arguments)
 
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -16,11 +16,15 @@ from wavesweep.config.derived import fill_in
 from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.splits import LARGEST
+from wavesweep.files.stamps import continue_stamps
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.forecasting import closed_loops, on_threads
+from wavesweep.models.forecasting import closed_loops, forecast_part, on_threads
 from wavesweep.models.weights import load_network
 from wavesweep.reproduction.series_files import SERIES
-from wavesweep.reproduction.time_stamps import continue_stamps
+from wavesweep.runs.preparation import load_data
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger("wavesweep")
 MOST_VALUES = 10**7  # of a forecast: half a gigabyte of CSV
@@ -83,7 +87,8 @@ class TrainedModel:
             _check(one, self.network.lead)
         self._warn_of_short([one for one in series if len(one.values) < known(self.config.training.washout)])
         with on_threads(self.config.runtime.threads):
-            forecasts = closed_loops(self.network, self.scaler, series, steps)
+            scaler = None if self.config.training.standardize == "series" else self.scaler
+            forecasts = closed_loops(self.network, scaler, series, steps)
         if not all(np.isfinite(values).all() for values in forecasts):
             log.warning("the forecast runs away: some of its values are not finite")
         return forecasts
@@ -108,10 +113,26 @@ def own_series(config: Config) -> list[Observed]:
         Refused: If its data can't be used.
     """
     filled = fill_in(config)
+    dataset, context = filled.dataset, known(filled.forecast.context)
     with np.errstate(all="ignore"):
-        observed, _ = filled.dataset.load(known(filled.forecast.horizon))
-    start = observed.shape[1] - known(filled.forecast.context)
-    return [Observed(number, values[start:], start) for number, values in enumerate(observed)]
+        observed, _ = dataset.load(known(filled.forecast.horizon))
+    scalers: list[Scaler | None] = [None] * len(observed)
+    if filled.training.standardize == "series":
+        units = load_data(filled).units
+        several = zip(units.mean, units.std, strict=True)
+        scalers = [units] if units.mean.ndim == 1 else [Scaler(*one) for one in several]
+    lengths = dataset.lengths if dataset.splits_by_time else [observed.shape[1]] * len(observed)
+    starts = [max(length - context, 0) for length in lengths]
+    return [
+        Observed(name, values[start:length], start, _last(stamps, context), scaler=scaler)
+        for name, values, start, length, stamps, scaler in zip(
+            dataset.names, observed, starts, lengths, dataset.stamps, scalers, strict=True
+        )
+    ]
+
+
+def _last(stamps: "pd.DatetimeIndex | None", count: int) -> "pd.DatetimeIndex | None":
+    return None if stamps is None else stamps[-count:]
 
 
 def to_csv(channels: Sequence[str], series: Sequence[Observed], forecasts: Sequence[np.ndarray]) -> bytes:
@@ -131,6 +152,33 @@ def to_csv(channels: Sequence[str], series: Sequence[Observed], forecasts: Seque
             for step, *when, row in zip(steps, *times, values.tolist(), strict=True)
         )
     return text.getvalue().encode()
+
+
+def rolling_csv(model: TrainedModel) -> tuple[bytes, int]:
+    """Forecast the run's test part, else its validation part, from each origin; return it as CSV, and how many.
+
+    A row for each step of each forecast: series, origin, step, time where there are time stamps, and for each channel
+    the forecast and, as NAME_true, what came.
+
+    Raises:
+        Refused: If the run's data can't be used.
+    """
+    import pandas as pd
+
+    config = fill_in(model.config)
+    data = load_data(config)
+    part = data.test or data.val
+    with on_threads(config.runtime.threads):
+        ahead = forecast_part(model.network, data.scaler, part).closed_loop
+    windows, horizon, _ = ahead.shape
+    series, origin = part.series.repeat(horizon), (part.start + part.context.shape[1]).repeat(horizon)
+    step = np.tile(np.arange(horizon), windows)
+    columns = {SERIES: np.array(config.dataset.names, dtype=object)[series], "origin": origin, "step": origin + step}
+    if (stamps := config.dataset.stamps)[0] is not None:
+        columns["time"] = [known(stamps[one])[at] for one, at in zip(series, origin + step, strict=True)]
+    for number, channel in enumerate(config.dataset.channels):
+        columns |= {channel: ahead[..., number].ravel(), f"{channel}_true": part.truth[..., number].ravel()}
+    return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n").encode(), windows
 
 
 def _check(series: Observed, lead: int) -> None:
