@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from wavesweep.config.composing import compose
-from wavesweep.models.scores import mse
+from wavesweep.models.scores import errors
 from wavesweep.runs.description import BASELINES
 from wavesweep.runs.preparation import prepare
 
@@ -81,10 +81,10 @@ def neuralforecast() -> tuple[float, float]:
     model = LSTM(h=horizon, input_size=200, recurrent=True, max_steps=STEPS, **quiet)
     forecaster = NeuralForecast(models=[model], freq=1)
     began = perf_counter()
-    forecaster.fit(table(data.train[..., 0]), val_size=0)
+    forecaster.fit(table(np.stack(data.train)[..., 0]), val_size=0)
     seconds = perf_counter() - began
     forecast = forecaster.predict(df=table(data.test.context[..., 0]))["LSTM"].to_numpy()
-    return seconds, mse(forecast.reshape(data.test.truth.shape), data.test.truth, data.variance)
+    return seconds, errors(forecast.reshape(data.test.truth.shape), data.test, data.units).mean
 
 
 if __name__ == "__main__":

