@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from tests.support.parts import given as given_series
 from tests.support.parts import leave_undrawn, losses, save_each_epoch, train
 from tests.support.records import rows
+from wavesweep.base import signals
 from wavesweep.config.config import Config
 from wavesweep.data.rows import stretches_of
 from wavesweep.data.splits import training_part
@@ -278,3 +280,13 @@ def test_a_thousand_short_series_are_learnt(tmp_path: Path) -> None:
     result, _ = go(prepare(given_series(series, panel=True)), tmp_path / "run")
     assert result.metrics["time/train_seconds"] < 60
     assert result.metrics["test/gain_low"] > 0
+
+
+def test_forecasts_from_many_origins_end_after_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which may come while all origins are judged, for seconds."""
+    prepared = panel("forecast.horizon=2")
+    data, network = prepared.data, make_trainer(prepared.config, prepared.data).network
+    forecast_part(network, data.scaler, data.val)
+    monkeypatch.setattr(signals._Mark, "signum", signal.SIGTERM)  # since the machine began
+    with pytest.raises(signals.Interrupted):
+        forecast_part(network, data.scaler, data.val)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from wavesweep.base import signals
 from wavesweep.base.errors import Refused
 from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
@@ -18,6 +19,7 @@ from wavesweep.models.forecaster import Forecaster, evaluating
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+SECONDS_TO_FINISH = 0.5  # the forecasts of a part, after a signal has come
 MOST_WINDOWS = 64  # forecast at once: what a network computes for them stays in the processor's cache
 
 
@@ -36,12 +38,17 @@ class Forecasts:
 
 
 def forecast_part(network: Forecaster, scaler: Scaler, part: Part) -> Forecasts:
-    """Forecast a part, one step ahead and in closed loop, in eval mode."""
+    """Forecast a part, one step ahead and in closed loop, in eval mode.
+
+    Raises:
+        Interrupted: If a signal came a while ago.
+    """
     one_step, closed_loop = zip(*(_forecast(network, scaler, some) for some in part.chunks(MOST_WINDOWS)), strict=True)
     return Forecasts(np.concatenate(one_step), np.concatenate(closed_loop))
 
 
 def _forecast(network: Forecaster, scaler: Scaler, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    signals.check(SECONDS_TO_FINISH)
     scaler, context = scaler.of(part.series), part.context.shape[1]
     values = np.concatenate([part.context, part.truth], axis=1)[:, : part.scored.stop]
     with evaluating(network):
