@@ -30,7 +30,12 @@ UNDERSTOOD = {  # series, steps of the shortest and of the longest, channels, se
 }
 
 
-@pytest.mark.parametrize("name", [name for name in SETS if name != "hourly"])
+QUICK = ("co2", "macrodata", "seattle-weather", "stocks")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SETS]
+)
 def test_a_real_file_is_understood(name: str, tmp_path: Path) -> None:
     make, overrides = SETS[name]
     make().to_csv(tmp_path / "series.csv", index=False)
