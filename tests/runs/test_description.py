@@ -104,6 +104,8 @@ def test_without_an_interval_there_is_no_winner() -> None:
     assert said(0.3, 0.4) == f"Beside {BASELINE}, its error is 25% lower: {words}"
     assert said(0.6, 0.4, gain=-0.5) == f"Beside {BASELINE}, its error is 50% higher: {words}"
     assert said(0.6, 0.4, gain=-0.5, gain_low=math.nan, gain_high=math.nan).endswith(words)
+    assert said(0.6, 0.4, gain=-0.5, gain_low=-9, gain_high=0.2).endswith(words), "an interval that tells nothing"
+    assert not said(4e-6, 0.4, gain=1 - 1e-5, gain_low=1 - 1e-3, gain_high=1 - 1e-7).endswith(words)
 
 
 def test_a_forecast_that_runs_away_beats_nothing() -> None:

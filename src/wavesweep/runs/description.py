@@ -87,7 +87,7 @@ def _compared(metrics: "Metrics", name: str, score: float, best: float) -> str:
     low, high = (metrics.get(metric("test", bound), math.nan) for bound in (GAIN_LOW, GAIN_HIGH))
     if not math.isfinite(gain):
         return f"The network does not beat {name}, the best baseline on validation data: its forecast runs away."
-    if not low <= high:
+    if not low <= high or (low <= 0 <= high and 1 - low > 10 * (1 - high)):
         than, tells = f"its error is {_share(gain)}", "too few forecasts to tell chance from more"
         return f"Beside {name}, the best baseline on validation data, {than}: {tells}."
     verb = "beats" if low > 0 else "does not beat" if high < 0 else "can't be told from"
