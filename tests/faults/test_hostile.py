@@ -141,7 +141,7 @@ def restored(**values: Any) -> Spoil:
             *around, name = key.split("__")
             inner = content
             for one in around:
-                inner = inner[one]
+                inner = inner[int(one) if one.isdecimal() else one]
             inner[name] = value
         archive(content)(path)
 
@@ -269,8 +269,9 @@ CASES = [
     Case("an epoch of the future", restored(training__epoch=10**9), "its epoch must be one of", RESUME),
     Case("no random state", restored(training__random=torch.zeros(3)), "does not fit the run", RESUME),
     Case("a tensor for training", restored(training=torch.zeros(5)), "its training must be a group of keys", RESUME),
-    Case("other weights", restored(kept__weights={"x": torch.zeros(1)}), "does not fit the run", RESUME),
-    Case("a text for weights", restored(kept__weights="x"), "does not fit the run", RESUME),
+    Case("other weights", restored(candidates__0__weights={"x": torch.zeros(1)}), "does not fit the run", RESUME),
+    Case("a text for weights", restored(candidates__0__weights="x"), "does not fit the run", RESUME),
+    Case("no candidates", restored(candidates=[]), "does not fit the run", RESUME),
     Case("a billion entries", writing("model.safetensors", header(BILLION)), "it is no safetensors file", FORECAST),
     Case("weights that are a pickle", writing("model.safetensors", pickle.dumps(Evil())), "damaged", FORECAST),
     Case("nan for a mean", weighing(scaler_mean=torch.tensor([torch.nan]).double()), "must be finite", FORECAST),

@@ -180,8 +180,8 @@ class RunDirectory:
         """Read the objective of the epoch whose weights a complete run kept: nan where it diverged."""
         if self.read_info().status != "finished":
             return float("nan")
-        once = self.read_scores().get(0, {})
-        return once[OBJECTIVE] if OBJECTIVE in once else self.of_kept_epoch(self.read_objectives())
+        recorded = self.of_kept_epoch(self.read_objectives())
+        return self.read_scores().get(0, {}).get(OBJECTIVE, recorded)
 
     def of_kept_epoch(self, by_epoch: dict[Any, T]) -> T:
         """Return what belongs to the epoch whose weights a complete run kept, or raise Refused if there is nothing."""

@@ -33,7 +33,8 @@ BY_EPOCH = [TRAIN_LOSS, *(metric("val", score) for score in (names.ONE_STEP, nam
 BASELINE_SCORES = [names.baseline_score(name) for name in BASELINES]
 ONCE = [OBJECTIVE, DIGITS, TEST_DIGITS, TRAIN_SECONDS, names.LOSS_EVALUATIONS, names.SKILL, *map(names.jobs, COUNTED)]
 ONCE += [metric("test", score) for score in (names.ONE_STEP, names.CLOSED_LOOP, SCALED, *BASELINE_SCORES)]
-ONCE += [metric("val", score) for score in BASELINE_SCORES]
+ONCE += [metric("test", score) for score in (names.MAE, names.MASE, names.GAIN, names.GAIN_LOW, names.GAIN_HIGH)]
+ONCE += [metric("val", score) for score in (names.KEPT_SCALED, *BASELINE_SCORES)]
 
 State = dict[str, Any]
 
