@@ -104,10 +104,23 @@ def test_a_damaged_checkpoint_is_noticed(
 def test_a_checkpoint_of_another_format_is_refused(resumed: RunDirectory) -> None:
     content = torch.load(io.BytesIO(read_sealed(resumed.checkpoint, 1 << 30)), weights_only=True)
     buffer = io.BytesIO()
-    torch.save({**content, "version": CHECKPOINT_VERSION - 1}, buffer)
+    torch.save({**content, "version": CHECKPOINT_VERSION + 1}, buffer)
     resumed.checkpoint.write_bytes(seal(buffer.getvalue()))
-    with pytest.raises(Refused, match=f"must have format {CHECKPOINT_VERSION}, got {CHECKPOINT_VERSION - 1}"):
+    with pytest.raises(Refused, match=f"must have format {CHECKPOINT_VERSION}, got {CHECKPOINT_VERSION + 1}"):
         proceed(resumed)
+
+
+def test_a_checkpoint_of_format_1_is_gone_on_with(resumed: RunDirectory, straight: tuple[RunDirectory, Result]) -> None:
+    """It kept one epoch, `kept`, where there are candidates now."""
+    directory, _ = straight
+    content = torch.load(io.BytesIO(read_sealed(resumed.checkpoint, 1 << 30)), weights_only=True)
+    [kept] = content.pop("candidates")
+    buffer = io.BytesIO()
+    torch.save({**content, "kept": kept, "version": 1}, buffer)
+    resumed.checkpoint.write_bytes(seal(buffer.getvalue()))
+    proceed(resumed)
+    assert resumed.weights.read_bytes() == directory.weights.read_bytes()
+    assert rows(resumed) == rows(directory)
 
 
 def test_a_checkpoint_runs_no_code(resumed: RunDirectory, tmp_path: Path) -> None:
