@@ -13,7 +13,8 @@ from wavesweep.config.config import Config
 from wavesweep.config.derived import fill_in
 from wavesweep.data.splits import Split
 from wavesweep.models.configured import Recurrent
-from wavesweep.runs.preparation import load_data, prepare
+from wavesweep.models.evaluation import fit_baselines
+from wavesweep.runs.preparation import load_data, prepare, shape_of
 
 LENGTHS = (40, 61, 23)
 
@@ -34,6 +35,11 @@ def noise(lengths: tuple[int, ...] = LENGTHS, channels: int = 3) -> list[np.ndar
 
 def panel(series: list[np.ndarray], *overrides: str, split: tuple[float, float, float] | None = None) -> Config:
     return given(series, *overrides, split=split, panel=True)
+
+
+def test_forecasts_have_as_long_to_find_the_phase_as_training_allows() -> None:
+    filled = fill_in(panel(noise((100, 90)), "forecast.context=10"))
+    assert filled.training.washout == 5, "half the context, not three tenths of the window"
 
 
 class TestWindows:
@@ -126,6 +132,12 @@ class TestShapes:
         assert [len(one) for one in data.train] == [70, 63, 6]
         assert set(data.val.series) == set(data.test.series) == {0, 1}
         assert len(data.scored(data.scaler)) == 2
+        others = load_data(panel(noise((100, 90))))
+        notes, same = ({key: one.note for key, one in fit_baselines(some, ()).items()} for some in (data, others))
+        assert notes == same, "it would bound how far baselines look back"
+        line = shape_of(prepare(panel(noise((100, 90, 9)))))
+        assert line.endswith("; 1 of 3 series, too short, train and are not scored: shop 2")
+        assert "not scored" not in shape_of(prepare(panel(noise((100, 90)))))
         given_too_much = load_data(panel(noise((100, 90, 60)), "forecast.horizon=12"))
         assert set(given_too_much.val.series) == {0, 1}
 

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,12 @@ def test_what_a_sampler_proposed_twice_is_no_replicate(tmp_path: Path) -> None:
     for number in range(2):
         change(sweep, number, overrides=["+model.order=4"])
     assert [row.numbers for row in rank(sweep).rows] == [[0], [1]]
+
+
+def test_the_best_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [Dimension("dataset.decimal", ('","',))], [1.0])
+    [line] = [line for line in text(rank(sweep), sweep).split("\n") if line.startswith("best: ")]
+    assert shlex.split(line.removeprefix("best: ")) == ['dataset.decimal=","']
 
 
 def test_a_whole_number_is_not_the_real_one(tmp_path: Path) -> None:
