@@ -81,7 +81,9 @@ class Run:
         """Its pictures by name, such as `forecast`."""
         return {path.stem: path for path in sorted(RunDirectory(self.path).plots.glob("*.png"))}
 
-    def forecast(self, values: "ArrayLike | None" = None, horizon: int | None = None) -> np.ndarray:
+    def forecast(
+        self, values: "ArrayLike | None" = None, horizon: int | None = None, *, bounds: bool = False
+    ) -> np.ndarray:
         """Forecast in closed loop, on the CPU, with the weights that were kept: the numbers of `wavesweep forecast`.
 
         Args:
@@ -90,25 +92,22 @@ class Run:
                 `config.training.washout`, for a network that has to find the phase. None: the run's own series, all
                 of the data set, which are continued beyond their end.
             horizon: Steps to forecast, at least 1; None: as many as the run was scored on.
+            bounds: Whether to return lower bound, forecast and upper bound: of intervals that hold a share of
+                `config.forecast.coverage`, nan where nothing is known of them.
 
         Returns:
-            (series, horizon, channel), float64, in the units of the data.
+            (series, horizon, channel), float64, in the units of the data; with bounds, three of these in one array.
 
         Raises:
             Refused: If values are missing, too few, or of other channels, the horizon is less than 1, or the run has
                 no weights yet.
         """
-        from wavesweep.data.dataset import Observed
-        from wavesweep.models.forecasting import as_series
-        from wavesweep.reproduction.forecasting import TrainedModel, own_series
+        from wavesweep.reproduction.forecasting import forecast_values
 
         config, weights = self.config, RunDirectory(self.path).read_weights()
         if not weights:
             raise self._lacks("weights")
-        given = None if values is None else as_series(values, config.dataset.channels)
-        series = own_series(config) if given is None else [Observed(*one) for one in enumerate(given)]
-        model = TrainedModel.load(config, weights)
-        return np.stack(model.forecast(series, None if horizon is None else index(horizon)))
+        return forecast_values(config, weights, values, None if horizon is None else index(horizon), bounds=bounds)
 
     def reproduce(self, rtol: float = 0.0) -> "Reproduction":
         """Run the stored configuration again, as a new run below outputs/runs; compare every metric and the weights.

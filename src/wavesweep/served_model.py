@@ -14,6 +14,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.config.config import parse
 from wavesweep.data.dataset import Observed
 from wavesweep.reproduction.forecasting import TrainedModel
+from wavesweep.reproduction.tables import with_bounds
 from wavesweep.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class ServedForecaster:
             params: `horizon`, the rows to forecast; by default as many as the run was scored on.
 
         Returns:
-            `horizon` rows of each series, with the columns of the input; series in the order of their first rows.
+            `horizon` rows of each series, with the columns of the input, each channel followed by the bounds of its
+            interval, if the run has intervals: None beyond the horizon that it was scored on. Series in the order of
+            their first rows.
 
         Raises:
             ValueError: If a value is missing, or a series has fewer rows than the network needs.
@@ -56,7 +59,13 @@ class ServedForecaster:
         series = [Observed(name, rows[channels].to_numpy(dtype=np.float64)) for name, rows in groups]
         with self.lock:
             forecasts = self.model.forecast(series, (params or {}).get("horizon"))
-        table = pd.DataFrame(np.concatenate(forecasts), columns=channels)
+        half_widths = self.model.half_widths(series, len(forecasts[0]))
+        together = None if half_widths is None else np.concatenate(half_widths)
+        names, values = with_bounds(channels, np.concatenate(forecasts), together)
+        table = pd.DataFrame(values, columns=names)
+        if half_widths and np.isnan(half_widths[0]).any():  # JSON knows no nan
+            bounds = table.columns.difference(channels)
+            table[bounds] = table[bounds].astype(object).where(table[bounds].notna(), None)
         if named:
             table.insert(0, label, [one.name for one in series for _ in forecasts[0]])
         return table

@@ -26,8 +26,9 @@ from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
 from wavesweep.files.stamps import continue_stamps
 from wavesweep.models.forecasting import closed_loop
-from wavesweep.reproduction.forecasting import TrainedModel, own_series, to_csv
+from wavesweep.reproduction.forecasting import TrainedModel, own_series
 from wavesweep.reproduction.series_files import read_series
+from wavesweep.reproduction.tables import to_csv
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.store import connect

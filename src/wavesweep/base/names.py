@@ -12,6 +12,7 @@ DIGITS, TEST_DIGITS = "digits", "test/digits"  # in MLflow alone: -log10 of the 
 MAE, MASE = "closed_loop_scaled_mae", "mase"
 KEPT_SCALED = "kept_scaled_mse"  # on validation data, of the kept epoch: of all forecasts, as baselines' are
 GAIN, GAIN_LOW, GAIN_HIGH = "gain", "gain_low", "gain_high"  # over the best baseline, with its 95% interval
+COVERAGE, INTERVAL_WIDTH, INTERVAL_SCORE = "coverage", "interval_width", "interval_score"  # of prediction intervals
 TRAIN_SECONDS, LOSS_EVALUATIONS = "time/train_seconds", "cost/loss_evaluations"
 Objective = Literal["val/closed_loop_scaled_mse", "val/closed_loop_mse", "val/one_step_mse"]
 """What a run can be judged by."""
@@ -51,6 +52,11 @@ def jobs(state: str) -> str:
 def baseline_score(name: str) -> str:
     """Return the name of a baseline's closed-loop score, without its part."""
     return f"{name}_scaled_mse"
+
+
+def of_baseline(score: str) -> str:
+    """Return the name of a score that the baseline has which is best on validation data, without its part."""
+    return f"baseline_{score}"
 
 
 def last_parts(keys: Collection[str]) -> dict[str, str]:

@@ -40,7 +40,8 @@ def run(arguments: list[str]) -> int:
     device = find_device(local.runtime.device) if "runtime.device" in overrides else "cpu"
     brought = None if flags.data is None else _read(Path(flags.data), config.dataset)
 
-    from wavesweep.reproduction.forecasting import TrainedModel, own_series, rolling_csv, to_csv  # imports torch
+    from wavesweep.reproduction.forecasting import TrainedModel, own_series  # imports torch
+    from wavesweep.reproduction.tables import rolling_csv, to_csv
     from wavesweep.runs import pictures
 
     try:
@@ -56,11 +57,13 @@ def run(arguments: list[str]) -> int:
         return 0
     series = own_series(config) if brought is None else brought
     forecasts = model.forecast(series, horizon)
-    table = to_csv(config.dataset.channels, series, forecasts)
+    half_widths = model.half_widths(series, len(forecasts[0]))
+    table = to_csv(config.dataset.channels, series, forecasts, half_widths)
     write_atomically(output, table)
     what = config.dataset.title if flags.data is None else Path(flags.data).name
     title = f"{what} · forecast by {config.model.kind}"
-    pictures.continuations(output.with_suffix(".png"), config.dataset.channels, series, forecasts, title)
+    bands = {} if half_widths is None else {config.forecast.interval: half_widths}
+    pictures.continuations(output.with_suffix(".png"), config.dataset.channels, series, forecasts, title, bands)
     say(_summary(stored, flags.data, len(series), len(forecasts[0]), output))
     return 0
 

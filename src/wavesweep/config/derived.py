@@ -122,7 +122,8 @@ def _forecast_by_time(forecast: Forecast, dataset: Dataset) -> Forecast:
     _check_fits("forecast.context", context, "observed steps", [one.train for one in parts if _span(one) >= horizon])
     origins = sum(max(one.val, one.test) for one in parts)
     most = max(1, min(MOST_ORIGINS, MOST_VALUES // ((context + horizon) * len(dataset.channels))))
-    return Forecast(horizon=horizon, context=context, stride=forecast.stride or math.ceil(origins / most))
+    stride = forecast.stride or math.ceil(origins / most)
+    return forecast.model_copy(update={"horizon": horizon, "context": context, "stride": stride})
 
 
 def _span(rows: Rows) -> int:
@@ -148,7 +149,8 @@ def _forecast_by_series(forecast: Forecast, dataset: Dataset) -> Forecast:
     context = forecast.context or observed
     if context > observed:
         raise Refused(f"forecast.context must be at most the {observed} observed steps, got {context}")
-    return Forecast(horizon=horizon, context=context, stride=forecast.stride or horizon)
+    stride = forecast.stride or horizon
+    return forecast.model_copy(update={"horizon": horizon, "context": context, "stride": stride})
 
 
 def _check_size(dataset: Dataset, horizon: int) -> None:

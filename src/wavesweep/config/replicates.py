@@ -4,6 +4,7 @@ import json
 from hashlib import sha256
 
 from wavesweep.config.config import Config, dump
+from wavesweep.data.rows import Forecast
 
 
 def config_hash(composed: Config) -> str:
@@ -19,4 +20,7 @@ def config_hash(composed: Config) -> str:
     values = dump(composed)
     del values["seed"], values["tracking"]
     values["dataset"].pop("digest", None)  # which a run that varies another has from that
+    usual = Forecast.model_fields["coverage"].default
+    if values["forecast"]["coverage"] == usual:  # as good as not given, and runs of older versions had none
+        del values["forecast"]["coverage"]
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

@@ -144,7 +144,7 @@ class Observed:
         start: Time index of the first value.
         times: The time stamp of each step, evenly spaced, with their spacing as `freq`; None where there are none.
         place: Where they come from, as a message names it; empty: by the series' name.
-        scaler: Its own, where a network that sees each series in units of its own was trained on this one.
+        scaler: What its training part was scored by, where a network was trained on it.
     """
 
     name: str | int

@@ -1,6 +1,9 @@
 """The shape of the parts: rows that train, validate and test, and the length of forecasts."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from wavesweep.base.errors import Refused, shown
 from wavesweep.base.schema import ConfigPart, Count, known
@@ -13,6 +16,12 @@ class Forecast(ConfigPart):
     horizon: Count | None
     context: Count | None
     stride: Count | None
+    coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9  # which older versions did not store
+
+    @property
+    def interval(self) -> str:
+        """What the intervals are called."""
+        return f"{100 * self.coverage:g}% interval"
 
 
 @dataclass(frozen=True)

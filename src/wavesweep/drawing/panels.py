@@ -31,6 +31,7 @@ class View:
         one_step: Predictions of the last values of the context, (time,).
         closed_loop: The forecast, (horizon,).
         others: Forecasts to compare it with, (horizon,), by name.
+        bands: Half-widths around the forecast, (horizon,), by name.
     """
 
     label: str
@@ -40,6 +41,7 @@ class View:
     one_step: np.ndarray
     closed_loop: np.ndarray
     others: Named
+    bands: Named
 
     @property
     def ahead(self) -> np.ndarray:
@@ -73,7 +75,26 @@ def draw_view(axes: Axes, view: View, colour: str) -> None:
     draw_line(axes, np.append(past, view.ahead), np.append(observed, view.truth), "truth", **TRUE)
     draw_line(axes, past[len(past) - len(one_step) :], one_step, "one step", color=colour, lw=0.9)
     draw_line(axes, np.append(past[-1:], view.ahead), closed_loop, "closed loop", color=colour, lw=1.6, ls="--")
+    for name, half in view.bands.items():
+        draw_band(axes, view.ahead, view.closed_loop, half, name, colour)
     axes.axvline(past[-1], **EDGE)
+    axes.set_ylabel(two_lines(view.label), color=colour, parse_math=False)
+
+
+def draw_others(panels: Sequence[tuple[Axes, View]]) -> float:
+    """Give panels one range, and draw what to compare with, unless it lies on the truth or outside.
+
+    Returns:
+        How far the range goes from end to end.
+    """
+    true = np.concatenate([np.append(view.context, view.truth) for _, view in panels])
+    bottom, top = limit([axes for axes, _ in panels], true)
+    for axes, view in panels:
+        for name, values in view.others.items():
+            apart = largest(values - view.truth) > 0.01 * (top - bottom)
+            if apart and np.any((bottom <= values) & (values <= top)):
+                draw_line(axes, view.ahead, values, name, **DOTTED)
+    return top - bottom
 
 
 def draw_differences(axes: Axes, views: Sequence[View], most: float) -> None:
@@ -97,6 +118,13 @@ def draw_line(axes: Axes, steps: np.ndarray, values: np.ndarray, name: str, **st
     shown = np.where(np.abs(values) < 1e100, values, np.nan)  # beyond it, there are no ticks
     if np.isfinite(shown).sum() > 1:  # a point is no line
         axes.plot(steps, shown, label=name, **style)
+
+
+def draw_band(axes: Axes, steps: np.ndarray, middle: np.ndarray, half: np.ndarray, name: str, colour: str) -> None:
+    """Draw a band around a line, where there is one; beneath all lines."""
+    shown = (np.abs(middle) + half < 1e100) & (len(steps) > 1)
+    if shown.any():
+        axes.fill_between(steps, middle - half, middle + half, shown, color=colour, alpha=0.2, lw=0, label=name)
 
 
 def largest(values: np.ndarray) -> float:

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from wavesweep.base.names import GAIN, GAIN_HIGH, GAIN_LOW
+from wavesweep.base.names import COVERAGE, GAIN, GAIN_HIGH, GAIN_LOW, INTERVAL_SCORE, INTERVAL_WIDTH, of_baseline
 from wavesweep.baselines.baseline import Baseline, Windows
 from wavesweep.baselines.comparison import compare
 from wavesweep.baselines.fitting import fit
+from wavesweep.baselines.intervals import half_widths, interval_scores
+from wavesweep.data.dataset import Dataset
 from wavesweep.data.splits import Part, Split
-from wavesweep.models.scores import Errors, Metrics, errors
+from wavesweep.models.scores import Errors, Metrics, errors, scaled_errors
 
 Baselines = Mapping[str, Baseline]
 
@@ -39,11 +41,55 @@ def gain(own: Errors, baseline: Errors, part: Part) -> Metrics:
         baseline: Of the baseline.
         part: What both forecast.
     """
-    within = np.diff(part.series) == 0
-    stride = int(np.diff(part.start)[within].max(initial=0))  # 0: each series is forecast once
+    stride = _stride(part)
     overlap = math.ceil(part.truth.shape[1] / stride) if stride else 1
     found, interval = compare(own.by_window, baseline.by_window, overlap)
     return {GAIN: found, **dict(zip((GAIN_LOW, GAIN_HIGH), interval or (), strict=False))}
+
+
+def _stride(part: Part) -> int:
+    """Return the steps between the origins of a series' windows; 0 where each series is forecast once."""
+    within = np.diff(part.series) == 0
+    return int(np.diff(part.start)[within].max(initial=0))
+
+
+def calibrate(closed_loop: np.ndarray, data: Split, coverage: float) -> np.ndarray | None:
+    """Return the half-widths of intervals, (horizon, channel), scaled, by forecasts of the validation part.
+
+    All series tell them together, each in units of its own; see `half_widths`.
+    """
+    return half_widths(scaled_errors(closed_loop, data.val, data.units), coverage, _stride(data.val))
+
+
+def score_intervals(
+    closed_loop: np.ndarray,
+    widths: np.ndarray | None,
+    baseline: Baseline,
+    part: Part,
+    data: Split,
+    coverage: float,
+) -> Metrics:
+    """Return the scores of intervals, and of those that a baseline's own errors on validation data give; scaled.
+
+    Args:
+        closed_loop: Forecasts, (window, horizon, channel).
+        widths: As `calibrate` gives them; nothing is said of what has None.
+        baseline: Whose scores stand beside.
+        part: What was true.
+        data: With the validation part.
+        coverage: Share of the truth that they are to hold.
+    """
+    theirs = calibrate(forecast_by(baseline, data, data.val), data, coverage)
+    keys = (COVERAGE, INTERVAL_WIDTH, INTERVAL_SCORE)
+    scores = {}
+    for forecasts, half, names in (
+        (closed_loop, widths, keys),
+        (forecast_by(baseline, data, part), theirs, map(of_baseline, keys)),
+    ):
+        if half is not None:
+            scaled = scaled_errors(forecasts, part, data.units)[..., part.targets]
+            scores |= zip(names, interval_scores(scaled, half[:, part.targets], coverage), strict=True)
+    return scores
 
 
 def shown(part: Part, count: int) -> Part:
@@ -51,3 +97,15 @@ def shown(part: Part, count: int) -> Part:
     several = len(np.unique(part.start)) == 1
     some = part.only(slice(0, count)) if several else part.spread(count)
     return some.seen_from_the_first_step()
+
+
+def labels_of(dataset: Dataset, part: Part) -> list[str]:
+    """Return what tells windows apart: their numbers; of series split by time, where their forecasts begin."""
+    if not dataset.splits_by_time:
+        return [f"window {number + 1}" for number in range(len(part.start))]
+    labels = []
+    for series, origin in zip(part.series, part.start + part.context.shape[1], strict=True):
+        stamps = dataset.stamps[series]
+        begin = f"from step {origin}" if stamps is None else f"from {stamps[origin]}".removesuffix(" 00:00:00")
+        labels.append(f"{dataset.names[series]} {begin}" if dataset.shape[0] > 1 else begin)
+    return labels

@@ -109,7 +109,7 @@ def closed_loops(
     for numbers in of_length.values():
         some = [series[number] for number in numbers]
         starts = np.array([one.start for one in some], dtype=np.int64)
-        units = scaler or _own([one.scaler or _scaler_of(one.values) for one in some])
+        units = scaler or _own([one.scaler or scaler_of(one.values) for one in some])
         contexts = np.stack([one.values for one in some])
         forecasts |= zip(numbers, closed_loop(network, units, contexts, starts, horizon), strict=True)
     return [forecasts[number] for number in range(len(series))]
@@ -120,7 +120,8 @@ def _own(scalers: Sequence[Scaler]) -> Scaler:
     return Scaler(np.stack([one.mean for one in scalers])[:, None], np.stack([one.std for one in scalers])[:, None])
 
 
-def _scaler_of(values: np.ndarray) -> Scaler:
+def scaler_of(values: np.ndarray) -> Scaler:
+    """Return the scaling that a series' own values, (time, channel), give; 1 where they don't vary."""
     std = values.std(axis=0)
     return Scaler(values.mean(axis=0), np.where(std > 0, std, 1.0))
 

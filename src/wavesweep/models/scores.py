@@ -34,10 +34,16 @@ class Errors:
 
 def errors(closed_loop: np.ndarray, part: Part, units: Scaler) -> Errors:
     """Return the errors of a part's forecasts, (window, horizon, channel), on the channels that are scored."""
+    scaled = scaled_errors(closed_loop, part, units)[..., part.targets]
     with np.errstate(over="ignore", invalid="ignore"):
-        scaled = ((closed_loop - part.truth) / units.of(part.series).std)[..., part.targets]
         squared = np.square(scaled)
         return Errors(squared.mean(axis=(1, 2)), squared.mean(axis=(0, 2)), float(np.abs(scaled).mean()))
+
+
+def scaled_errors(closed_loop: np.ndarray, part: Part, units: Scaler) -> np.ndarray:
+    """Return how far a part's forecasts lie from the truth, (window, horizon, channel), in scaled units."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (closed_loop - part.truth) / units.of(part.series).std
 
 
 def scores(forecasts: Forecasts, part: Part, units: Scaler) -> Metrics:

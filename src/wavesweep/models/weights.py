@@ -11,7 +11,7 @@ from wavesweep.models.configured import Model
 from wavesweep.models.forecaster import Forecaster
 
 Weights = dict[str, torch.Tensor]
-SCALING = ("scaler.mean", "scaler.std")
+SCALING, WIDTHS = ("scaler.mean", "scaler.std"), "interval.width"
 MOST_HEADER = 1 << 20  # bytes
 
 
@@ -25,12 +25,14 @@ def is_finite(network: Forecaster) -> bool:
     return all(weight.isfinite().all() for weight in network.parameters())
 
 
-def serialize(weights: Weights, scaler: Scaler) -> bytes:
-    """Return weights and scaling in the safetensors format."""
+def serialize(weights: Weights, scaler: Scaler, widths: np.ndarray | None = None) -> bytes:
+    """Return weights, scaling and, where there are intervals, their half-widths in the safetensors format."""
     from safetensors.torch import save
 
-    scaling = dict(zip(SCALING, map(torch.from_numpy, (scaler.mean, scaler.std)), strict=True))
-    return save({f"network.{name}": value.contiguous() for name, value in weights.items()} | scaling)
+    beside = dict(zip(SCALING, map(torch.from_numpy, (scaler.mean, scaler.std)), strict=True))
+    if widths is not None:
+        beside[WIDTHS] = torch.from_numpy(widths)
+    return save({f"network.{name}": value.contiguous() for name, value in weights.items()} | beside)
 
 
 def load_network(model: Model, dtype: str, content: bytes) -> tuple[Forecaster, Scaler]:
@@ -50,6 +52,7 @@ def load_network(model: Model, dtype: str, content: bytes) -> tuple[Forecaster, 
     try:
         tensors = _parse(content)
         scaler = _scaler([tensors.pop(name, None) for name in SCALING])
+        _check_widths(tensors.pop(WIDTHS, None), len(scaler.mean))
         with torch.device("meta"):  # which knows shapes and holds no memory
             network = model.build(len(scaler.mean), dtype)
         stored = {name.removeprefix("network."): value for name, value in tensors.items()}
@@ -61,6 +64,27 @@ def load_network(model: Model, dtype: str, content: bytes) -> tuple[Forecaster, 
     # Not the stored tensors themselves: sums may round by where in memory they begin.
     network.load_state_dict({name: value.clone() for name, value in stored.items()}, assign=True)
     return network.eval(), scaler
+
+
+def load_widths(content: bytes) -> np.ndarray | None:
+    """Return the half-widths of intervals, (horizon, channel), scaled, beside weights that `load_network` takes.
+
+    Returns:
+        None where there are none, as of older versions.
+    """
+    widths = _parse(content).get(WIDTHS)
+    return None if widths is None else widths.numpy()
+
+
+def without_widths(content: bytes) -> bytes:
+    """Return stored weights without the half-widths of intervals, which follow from the others, and older ones lack."""
+    from safetensors.torch import save
+
+    try:
+        tensors = _parse(content)
+    except ValueError:
+        return content
+    return save({name: value for name, value in tensors.items() if name != WIDTHS})
 
 
 def check_fit(stored: Mapping[str, object], network: Forecaster) -> None:
@@ -102,3 +126,13 @@ def _scaler(scaling: list[torch.Tensor | None]) -> Scaler:
     if not (mean.size and np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
         raise ValueError(f"{' and '.join(SCALING)} must be finite, and the latter positive")
     return Scaler(mean, std)
+
+
+def _check_widths(widths: torch.Tensor | None, num_channels: int) -> None:
+    if widths is None:
+        return
+    if widths.dtype != torch.float64 or widths.ndim != 2 or not len(widths) or widths.shape[1] != num_channels:
+        shape = f"(horizon, {num_channels})"
+        raise ValueError(f"{WIDTHS} must be float64 of shape {shape}, got {_kind(widths.dtype, tuple(widths.shape))}")
+    if not (widths.isfinite().all() and (widths >= 0).all()):
+        raise ValueError(f"{WIDTHS} must be finite, and not negative")

@@ -1,10 +1,8 @@
 """Forecasting with a trained model: a run's own series beyond their end, or series that a user brings."""
 
-import csv
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -16,15 +14,14 @@ from wavesweep.config.derived import fill_in
 from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.splits import LARGEST
-from wavesweep.files.stamps import continue_stamps
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.forecasting import closed_loops, forecast_part, on_threads
-from wavesweep.models.weights import load_network
-from wavesweep.reproduction.series_files import SERIES
+from wavesweep.models.forecasting import as_series, closed_loops, on_threads, scaler_of
+from wavesweep.models.weights import load_network, load_widths
 from wavesweep.runs.preparation import load_data
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import ArrayLike
 
 log = logging.getLogger("wavesweep")
 MOST_VALUES = 10**7  # of a forecast: half a gigabyte of CSV
@@ -38,11 +35,14 @@ class TrainedModel:
         config: The run's complete configuration; it forecasts on as many threads as that says.
         network: With the weights that were kept.
         scaler: Between its units and the data's.
+        widths: Half-widths of its intervals, (horizon, channel), in standard deviations of a series' training part;
+            None: there are none.
     """
 
     config: Config
     network: Forecaster
     scaler: Scaler
+    widths: np.ndarray | None = None
 
     @classmethod
     def load(cls, config: Config, weights: bytes, device: str = "cpu") -> Self:
@@ -62,7 +62,7 @@ class TrainedModel:
         if len(scaler.mean) != len(config.dataset.channels):
             problem = f"must be of {len(config.dataset.channels)} channels, got {len(scaler.mean)}"
             raise Refused(f"model.safetensors {problem}; restore it")
-        return cls(config, network.to(device), scaler)
+        return cls(config, network.to(device), scaler, load_widths(weights))
 
     def forecast(self, series: Sequence[Observed], horizon: int | None = None) -> list[np.ndarray]:
         """Forecast series in closed loop; those of one length are computed together.
@@ -93,6 +93,32 @@ class TrainedModel:
             log.warning("the forecast runs away: some of its values are not finite")
         return forecasts
 
+    def half_widths(self, series: Sequence[Observed], horizon: int) -> list[np.ndarray] | None:
+        """Return how far above and below its forecast the interval of each series reaches.
+
+        A series that the run was not trained on has the scale that its values are scaled by or, where they are not,
+        its own.
+
+        Args:
+            series: As `forecast` takes them.
+            horizon: Steps that are forecast.
+
+        Returns:
+            Of each series, (horizon, channel), in the units of the data, nan where nothing is known: beyond the horizon
+            that the run was scored on. None where there are no intervals.
+        """
+        if self.widths is None:
+            return None
+        if horizon > len(self.widths):
+            log.warning(
+                "intervals are known %d steps ahead, and left out beyond; a run with forecast.horizon=%d has them all",
+                len(self.widths), horizon,
+            )  # fmt: skip
+        scaled = np.full((horizon, self.widths.shape[1]), np.nan)
+        scaled[: len(self.widths)] = self.widths[:horizon]
+        pooled = self.scaler if self.config.training.standardize == "global" else None
+        return [scaled * (one.scaler or pooled or scaler_of(one.values)).std for one in series]
+
     def _warn_of_short(self, short: list[Observed]) -> None:
         """Warn of series in which a network with a state can hardly find the phase."""
         if short and self.config.model.has_gradient:
@@ -101,6 +127,21 @@ class TrainedModel:
                 "%s%s: %d time steps are few; the network takes %d (training.washout) to find out where it is",
                 _place(short[0]), others, len(short[0].values), known(self.config.training.washout),
             )  # fmt: skip
+
+
+def forecast_values(
+    config: Config, weights: bytes, values: "ArrayLike | None", horizon: int | None, *, bounds: bool
+) -> np.ndarray:
+    """Forecast as `Run.forecast` does, which see, given a run's complete configuration and its weights."""
+    given = None if values is None else as_series(values, config.dataset.channels)
+    series = own_series(config) if given is None else [Observed(*one) for one in enumerate(given)]
+    model = TrainedModel.load(config, weights)
+    ahead = np.stack(model.forecast(series, horizon))
+    if not bounds:
+        return ahead
+    half_widths = model.half_widths(series, ahead.shape[1])
+    half = np.full(ahead.shape, np.nan) if half_widths is None else np.stack(half_widths)
+    return np.stack([ahead - half, ahead, ahead + half])
 
 
 def own_series(config: Config) -> list[Observed]:
@@ -116,11 +157,10 @@ def own_series(config: Config) -> list[Observed]:
     dataset, context = filled.dataset, known(filled.forecast.context)
     with np.errstate(all="ignore"):
         observed, _ = dataset.load(known(filled.forecast.horizon))
-    scalers: list[Scaler | None] = [None] * len(observed)
-    if filled.training.standardize == "series":
-        units = load_data(filled).units
-        several = zip(units.mean, units.std, strict=True)
-        scalers = [units] if units.mean.ndim == 1 else [Scaler(*one) for one in several]
+    units = load_data(filled).units
+    scalers = [units] * len(observed)
+    if units.mean.ndim == 2:
+        scalers = [Scaler(*one) for one in zip(units.mean, units.std, strict=True)]
     lengths = dataset.lengths if dataset.splits_by_time else [observed.shape[1]] * len(observed)
     starts = [max(length - context, 0) for length in lengths]
     return [
@@ -133,52 +173,6 @@ def own_series(config: Config) -> list[Observed]:
 
 def _last(stamps: "pd.DatetimeIndex | None", count: int) -> "pd.DatetimeIndex | None":
     return None if stamps is None else stamps[-count:]
-
-
-def to_csv(channels: Sequence[str], series: Sequence[Observed], forecasts: Sequence[np.ndarray]) -> bytes:
-    """Return forecasts as CSV: series, step, time where there are time stamps, and a column a channel.
-
-    Numbers have as many digits as it takes to read the same bits again.
-    """
-    timed = any(one.times is not None for one in series)
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([SERIES, "step", *(["time"] if timed else []), *channels])
-    for one, values in zip(series, forecasts, strict=True):
-        steps = range(one.start + len(one.values), one.start + len(one.values) + len(values))
-        times = [] if one.times is None else [continue_stamps(one.times, len(values))]
-        writer.writerows(
-            [one.name, step, *when, *map(repr, row)]
-            for step, *when, row in zip(steps, *times, values.tolist(), strict=True)
-        )
-    return text.getvalue().encode()
-
-
-def rolling_csv(model: TrainedModel) -> tuple[bytes, int]:
-    """Forecast the run's test part, else its validation part, from each origin; return it as CSV, and how many.
-
-    A row for each step of each forecast: series, origin, step, time where there are time stamps, and for each channel
-    the forecast and, as NAME_true, what came.
-
-    Raises:
-        Refused: If the run's data can't be used.
-    """
-    import pandas as pd
-
-    config = fill_in(model.config)
-    data = load_data(config)
-    part = data.test or data.val
-    with on_threads(config.runtime.threads):
-        ahead = forecast_part(model.network, data.scaler, part).closed_loop
-    windows, horizon, _ = ahead.shape
-    series, origin = part.series.repeat(horizon), (part.start + part.context.shape[1]).repeat(horizon)
-    step = np.tile(np.arange(horizon), windows)
-    columns = {SERIES: np.array(config.dataset.names, dtype=object)[series], "origin": origin, "step": origin + step}
-    if (stamps := config.dataset.stamps)[0] is not None:
-        columns["time"] = [known(stamps[one])[at] for one, at in zip(series, origin + step, strict=True)]
-    for number, channel in enumerate(config.dataset.channels):
-        columns |= {channel: ahead[..., number].ravel(), f"{channel}_true": part.truth[..., number].ravel()}
-    return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n").encode(), windows
 
 
 def _check(series: Observed, lead: int) -> None:

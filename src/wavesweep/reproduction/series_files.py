@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wavesweep.base.errors import Refused
+from wavesweep.baselines.intervals import columns_of
 from wavesweep.data.dataset import Observed
 from wavesweep.files.columns import Roles, find_roles
 from wavesweep.files.parsing import read_table
@@ -44,6 +45,9 @@ def read_series(path: Path, channels: tuple[str, ...], own: Options | None = Non
 
 def _by_name(table: Table, roles: Roles, channels: tuple[str, ...]) -> Roles:
     """Return the roles with the channels as values, where columns are called by them."""
+    for channel, *bounds in columns_of(channels, bounds=True):
+        if {channel, *bounds} <= {*roles.values}:  # a forecast that is forecast on
+            roles = replace(roles, values=tuple(name for name in roles.values if name not in bounds))
     if len(channels) == 1 and roles.series and roles.values == ("value",):
         return roles
     if not (roles.series or len(channels) > 1 or set(channels) & set(roles.values)):

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from wavesweep.base.names import (
     BASED_ON,
+    COVERAGE,
     GAIN,
     GAIN_HIGH,
     GAIN_LOW,
+    INTERVAL_WIDTH,
     KEPT_SCALED,
     LOSS_EVALUATIONS,
     SCALED,
@@ -19,8 +21,10 @@ from wavesweep.base.names import (
     baseline_score,
     last_parts,
     metric,
+    of_baseline,
 )
 from wavesweep.config.config import MOST_NAME, Config
+from wavesweep.config.overrides import in_short
 from wavesweep.runs.info import RunInfo
 
 if TYPE_CHECKING:
@@ -47,7 +51,7 @@ def description(config: Config, result: "Result") -> str:
     if not result.diverged:
         rows = "\n".join(f"| {name} | {score:.3g} |" for name, score in score_rows(config, result.metrics))
         parts.append(f"| closed loop over {config.forecast.horizon} steps | scaled MSE |\n| --- | ---: |\n{rows}")
-        parts.append(trained(result))
+        parts += [*intervals(config, result.metrics), trained(result)]
     return "\n\n".join(parts)
 
 
@@ -125,6 +129,19 @@ def trained(result: "Result") -> str:
     return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; the weights of epoch {result.epoch} are kept."
 
 
+def intervals(config: Config, metrics: "Metrics") -> list[str]:
+    """Return a sentence on how intervals do on test data, beside those of the best baseline; none without any."""
+    own, theirs = (
+        [metrics.get(metric("test", name(score)), math.nan) for score in (COVERAGE, INTERVAL_WIDTH)]
+        for name in (str, of_baseline)
+    )
+    if math.isnan(own[0]):
+        return []
+    beside = f" ({BASELINES[best_baseline(metrics)]} {theirs[0]:.0%}, {theirs[1]:.2g})" if theirs[0] >= 0 else ""
+    name = f"{config.forecast.interval}s cover"
+    return [f"{name} {own[0]:.0%} of test data, {own[1]:.2g} standard deviations wide{beside}."]
+
+
 def _finite_or_inf(score: float) -> float:
     return score if math.isfinite(score) else math.inf
 
@@ -155,7 +172,8 @@ def summary(info: RunInfo, config: Config, result: "Result") -> str:
         _in_a_line(f"  {name:<26}{score:>10.3g}  {notes.get(name, '')}".rstrip())
         for name, score in score_rows(config, result.metrics)
     ]
-    return "\n".join([*lines, fill(verdict(config, result), COLUMNS), trained(result)])
+    sentences = [verdict(config, result), *intervals(config, result.metrics), trained(result)]
+    return "\n".join([*lines, *(fill(sentence, COLUMNS) for sentence in sentences)])
 
 
 COLUMNS = 100  # of a terminal
@@ -175,9 +193,6 @@ def as_note(texts: Iterable[str]) -> str:
         longer = f"{note}\n\n{paragraph}".strip()
         note = longer if len(longer) <= MOST_NOTE else note
     return note
-
-
-_NUMBER = re.compile(r"(?<![\w.:/+-])[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?(?![\w.:/-])", re.IGNORECASE)
 
 
 def run_name(overrides: Iterable[str], groups: Collection[str], begin: int | str = "") -> str:
@@ -216,34 +231,3 @@ def configuration(info: RunInfo) -> str:
     typed = info.overrides if info.sweep_id else sorted(info.overrides, key=lambda text: text.partition("=")[0])
     words = in_short((text for text in typed if not re.match(r"\+*seed=", text)), info.choices, num_digits=6)
     return " ".join([*filter(None, [origin_name(info.tags.get(BASED_ON, ""))]), *words]) or "defaults"
-
-
-def in_short(overrides: Iterable[str], groups: Collection[str], num_digits: int = 4) -> list[str]:
-    """Return overrides in few characters: options by themselves first, then the last parts of keys, the seed last.
-
-    Args:
-        overrides: As typed.
-        groups: The names of config groups.
-        num_digits: How many significant ones numbers keep that are not whole.
-    """
-    pairs = [text.lstrip("+").partition("=") for text in overrides]
-    values = {key: equals + _tidy(value, num_digits) for key, equals, value in pairs}  # of one key, the last counts
-    keys = last_parts(values)
-    options = {key for key in keys if key in groups and re.match("=[^{]", values[key])}
-    ordered = sorted(keys, key=lambda key: (key not in options, key == "seed"))
-    return [values[key][1:] if key in options else keys[key] + values[key] for key in ordered]
-
-
-def _tidy(text: str, num_digits: int) -> str:
-    """Return a value with so many significant digits of each number, less quotes and spaces between entries."""
-    plain = re.sub(r"(?<=[,:\[{])\s+|['\"]", "", text)
-    return _NUMBER.sub(lambda found: _rounded(found[0], num_digits), plain)
-
-
-def _rounded(text: str, num_digits: int) -> str:
-    if text.lstrip("+-").isdecimal():  # of whole numbers, however large, each digit may tell two apart
-        return str(int(text))
-    number = float(text)
-    if number.is_integer() and abs(number) < 1e15:
-        return str(int(number))
-    return re.sub(r"e\+?(-?)0*", r"e\1", f"{number:.{num_digits}g}")

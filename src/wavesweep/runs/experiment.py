@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from functools import cache
 
+import numpy as np
 import torch
 
 from wavesweep.base import signals
@@ -25,9 +26,8 @@ from wavesweep.base.schema import known
 from wavesweep.base.terminal import Listener
 from wavesweep.config.config import Config
 from wavesweep.config.groups import REFINER, read_option
-from wavesweep.data.dataset import Dataset
 from wavesweep.data.splits import Part, Split
-from wavesweep.models.evaluation import Baselines, errors_by, fit_baselines, forecast_by, gain, shown
+from wavesweep.models import evaluation
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.forecasting import forecast_part, to_network
 from wavesweep.models.scores import Errors, Metrics, errors, mean_absolute_scaled_error, scores
@@ -116,11 +116,13 @@ def run(
         selection.decide(lambda: _validate(network, data, data.val))
     kept = selection.kept
     network.load_state_dict(kept.weights)
-    write_atomically(directory.weights, serialize(kept.weights, data.pooled))
+    ahead = forecast_part(network, data.scaler, data.val).closed_loop
+    widths = evaluation.calibrate(ahead, data, config.forecast.coverage)
+    write_atomically(directory.weights, serialize(kept.weights, data.pooled, widths))
     if kept.epoch:
         _draw_validation(config, data, directory, network, kept.epoch)
-    baselines = fit_baselines(data, known(config.dataset.season))
-    once = _conclude(config, data, directory, network, baselines, kept.epoch)
+    baselines = evaluation.fit_baselines(data, known(config.dataset.season))
+    once = _conclude(config, data, directory, network, widths, baselines, kept.epoch)
     diverged = not (finite and kept.epoch and math.isfinite(kept.objective))
     if not diverged:
         once |= {
@@ -172,9 +174,10 @@ def _draw_validation(config: Config, data: Split, directory: RunDirectory, netwo
     path = directory.figure(f"forecast_epoch_{epoch:03d}")
     if not path.exists():
         windows = 3 if config.training.epoch_figures == "all" else 1  # all: as the article draws them
-        part = shown(data.val, windows)
+        part = evaluation.shown(data.val, windows)
         forecasts, title = forecast_part(network, data.scaler, part), _title(config, "validation", epoch)
-        pictures.forecast(path, part, forecasts, title, config.dataset.channels, _labels(config.dataset, part))
+        labels = evaluation.labels_of(config.dataset, part)
+        pictures.forecast(path, part, forecasts, title, config.dataset.channels, labels)
 
 
 def _title(config: Config, part: str, epoch: int) -> str:
@@ -182,26 +185,21 @@ def _title(config: Config, part: str, epoch: int) -> str:
     return f"{config.dataset.title} · {part} {what} · epoch {epoch}"
 
 
-def _labels(dataset: Dataset, part: Part) -> list[str]:
-    """Return what tells windows apart: their numbers; of series split by time, where their forecasts begin."""
-    if not dataset.splits_by_time:
-        return [f"window {number + 1}" for number in range(len(part.start))]
-    labels = []
-    for series, origin in zip(part.series, part.start + part.context.shape[1], strict=True):
-        stamps = dataset.stamps[series]
-        begin = f"from step {origin}" if stamps is None else f"from {stamps[origin]}".removesuffix(" 00:00:00")
-        labels.append(f"{dataset.names[series]} {begin}" if dataset.shape[0] > 1 else begin)
-    return labels
-
-
 def _conclude(
-    config: Config, data: Split, directory: RunDirectory, network: Forecaster, baselines: Baselines, epoch: int
+    config: Config,
+    data: Split,
+    directory: RunDirectory,
+    network: Forecaster,
+    widths: np.ndarray | None,
+    baselines: evaluation.Baselines,
+    epoch: int,
 ) -> Metrics:
     """Score the kept weights beside the baselines, and draw what they forecast: of the test part, if there is one.
 
-    How much better they are than a baseline is told of the one that is best on validation data.
+    How much better they are than a baseline, and how its intervals do, is told of the one that is best on validation
+    data.
     """
-    others = errors_by(baselines, data, data.val)
+    others = evaluation.errors_by(baselines, data, data.val)
     metrics = _named("val", _of_baselines(others))
     best = best_baseline(metrics)
     signals.check()
@@ -209,15 +207,20 @@ def _conclude(
     forecasts = forecast_part(network, data.scaler, part)
     own = errors(forecasts.closed_loop, part, data.units)
     if data.test:
-        others = errors_by(baselines, data, part)
+        others = evaluation.errors_by(baselines, data, part)
         mase = mean_absolute_scaled_error(forecasts.closed_loop, part, data, (*known(config.dataset.season), 1)[0])
         tested = scores(forecasts, part, data.units) | {MAE: own.absolute, MASE: mase}
-        metrics |= _named("test", tested | _of_baselines(others) | gain(own, others[best], part))
+        metrics |= _named("test", tested | _of_baselines(others) | evaluation.gain(own, others[best], part))
+        coverage, ahead = config.forecast.coverage, forecasts.closed_loop
+        intervals = evaluation.score_intervals(ahead, widths, baselines[best], part, data, coverage)
+        metrics |= _named("test", intervals)
     signals.check()
-    some, title = shown(part, 3), _title(config, name, epoch)
-    beside, drawn = {best: forecast_by(baselines[best], data, some)}, forecast_part(network, data.scaler, some)
-    labels, channels = _labels(config.dataset, some), config.dataset.channels
-    pictures.forecast(directory.figure("forecast"), some, drawn, title, channels, labels, beside)
+    some, title = evaluation.shown(part, 3), _title(config, name, epoch)
+    labels, channels = evaluation.labels_of(config.dataset, some), config.dataset.channels
+    beside = {best: evaluation.forecast_by(baselines[best], data, some)}
+    bands = {} if widths is None else {config.forecast.interval: widths * data.units.of(some.series).std}
+    drawn = forecast_part(network, data.scaler, some)
+    pictures.forecast(directory.figure("forecast"), some, drawn, title, channels, labels, beside, bands)
     signals.check()
     steps = {"this run": own, **others}  # not by its kind: a baseline is linear too
     pictures.drift(directory.figure("drift"), {key: one.by_step for key, one in steps.items()}, title)

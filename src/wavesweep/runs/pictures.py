@@ -1,6 +1,6 @@
 """The pictures of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,11 @@ from wavesweep.drawing.panels import (
     Named,
     View,
     are_alike,
+    draw_band,
     draw_differences,
     draw_line,
+    draw_others,
     draw_view,
-    largest,
     limit,
     name_dates,
     stack,
@@ -50,6 +51,7 @@ def forecast(
     channels: Sequence[str],
     labels: Sequence[str],
     baseline: Named | None = None,
+    bands: Named | None = None,
 ) -> None:
     """Draw what was observed, what was predicted of it, and how the closed loop goes on beside the truth.
 
@@ -67,6 +69,7 @@ def forecast(
         labels: What each window is.
         baseline: A forecast to compare it with, (window, horizon, channel), by its name. Left out where it can't be
             told from the truth, and of the differences where it would leave the closed loop's flat.
+        bands: Half-widths around the closed loop, (window, horizon, channel) or for all windows, by name.
     """
     single = len(part.targets) == 1
     last = len(part.truth) - 1
@@ -75,27 +78,21 @@ def forecast(
     alike = single and are_alike(np.append(part.context, part.truth, axis=1)[..., part.targets[0]])
     differs = bool(baseline and alike and part.truth.shape[1] > 1)  # a point is no line
     together = len(np.unique(part.start)) == 1
+    origins = (part.start + part.context.shape[1]) * together  # of several windows, they come to lie on 0
     names = labels if single else [channels[int(channel)] for _, channel in drawn]
     views = [
-        _view(part, forecasts, baseline or {}, name, index, channel, together)
+        _view(part, forecasts, baseline or {}, bands or {}, name, origins[index], index, channel)
         for name, (index, channel) in zip(names, drawn, strict=True)
     ]
-    label = "time step" if together else "steps from the origin of the forecast"
-    figure, panels = stack(1.35, label, len(views) + differs)
+    below = "time step" if together else "steps from the origin of the forecast"
+    figure, panels = stack(1.35, below, len(views) + differs)
     pairs = list(zip(panels, views, strict=False))
     for (axes, view), colour in zip(pairs, COLOURS, strict=False):
         draw_view(axes, view, colour)
-        axes.set_ylabel(two_lines(view.label), color=colour, parse_math=False)
     for some in [pairs] if alike else [[pair] for pair in pairs]:
-        true = np.concatenate([np.append(view.context, view.truth) for _, view in some])
-        bottom, top = limit([axes for axes, _ in some], true)
-        for axes, view in some:
-            for name, values in view.others.items():
-                apart = largest(values - view.truth) > 0.01 * (top - bottom)
-                if apart and np.any((bottom <= values) & (values <= top)):
-                    draw_line(axes, view.ahead, values, name, **DOTTED)
+        height = draw_others(some)
         if differs:
-            draw_differences(panels[-1], views, top - bottom)
+            draw_differences(panels[-1], views, height)
     head(figure, f"{title}{_what_else(part.targets, drawn, channels, labels)}", LEFT)
     save(figure, path)
 
@@ -112,29 +109,28 @@ def _some(shown: int, there: int, what: str) -> str:
 
 
 def _view(
-    part: Part,
-    forecasts: "Forecasts",
-    baseline: Named,
-    label: str,
-    index: int,
-    channel: int,
-    together: bool,
+    part: Part, forecasts: "Forecasts", baseline: Named, bands: Named, label: str, origin: int, index: int, channel: int
 ) -> View:
-    """Return what the panel of a channel of a window shows; the origins of several windows come to lie on 0."""
-    origin = int(part.start[index]) + part.context.shape[1]
+    """Return what the panel of a channel of a window shows."""
     return View(
         label,
-        origin if together else 0,
+        origin,
         part.context[index, :, channel],
         part.truth[index, :, channel],
         forecasts.one_step[index, :, channel],
         forecasts.closed_loop[index, :, channel],
         {BASELINES.get(name, name): values[index, :, channel] for name, values in baseline.items()},
+        {name: np.broadcast_to(half, part.truth.shape)[index, :, channel] for name, half in bands.items()},
     )
 
 
 def continuations(
-    path: Path, channels: Sequence[str], series: Sequence[Observed], forecasts: Sequence[np.ndarray], title: str
+    path: Path,
+    channels: Sequence[str],
+    series: Sequence[Observed],
+    forecasts: Sequence[np.ndarray],
+    title: str,
+    bands: Mapping[str, Sequence[np.ndarray]] | None = None,
 ) -> None:
     """Draw how series go on beyond what was observed: a panel and a colour for each, three at most.
 
@@ -146,6 +142,7 @@ def continuations(
         series: What was observed of each.
         forecasts: How it goes on, (horizon, channel).
         title: Of the picture.
+        bands: Half-widths around each forecast, (horizon, channel), nan where it has none, by name.
     """
     single = len(channels) == 1
     drawn = [(number, 0) for number in range(min(len(series), 3))]
@@ -159,6 +156,8 @@ def continuations(
         steps = _around_end(one, len(end), len(values), dated)
         draw_line(axes, steps[: len(end)], end, "observed", **TRUE)
         draw_line(axes, steps[len(steps) - len(ahead) :], ahead, "forecast", color=colour, lw=1.6)
+        for name, halves in (bands or {}).items():
+            draw_band(axes, steps[len(steps) - len(values) :], values, halves[number][:, channel], name, colour)
         axes.axvline(steps[max(len(end) - 1, 0)], **EDGE)
         name = one.name if single and len(series) > 1 else channels[channel]
         axes.set_ylabel(two_lines(str(name)), color=colour, parse_math=False)

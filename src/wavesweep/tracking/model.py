@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from wavesweep.base import names
 from wavesweep.base.files import write_atomically
 from wavesweep.base.schema import known
+from wavesweep.baselines.intervals import columns_of
 from wavesweep.config.config import Config, flatten
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
@@ -126,6 +127,8 @@ def save_model(directory: RunDirectory, config: Config, data: "Split") -> None:
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType
 
+    from wavesweep.models.weights import load_widths
+
     folder = directory.model / "data"
     folder.mkdir(parents=True, exist_ok=True)
     for path in (directory.config, directory.weights):
@@ -139,7 +142,10 @@ def save_model(directory: RunDirectory, config: Config, data: "Split") -> None:
     text = [] if label in channels else [ColSpec(AnyType(), label, required=False)]  # texts or numbers
     columns = Schema([*text, *(ColSpec("double", channel) for channel in channels)])
     horizon = ParamSchema([ParamSpec("horizon", "long", config.forecast.horizon)])
-    signature = ModelSignature(inputs=columns, outputs=columns, params=horizon)
+    bounds = load_widths(directory.read_weights()) is not None
+    named = [name for some in columns_of(channels, bounds=bounds) for name in some]
+    answer = Schema([*text, *(ColSpec("double", name, required=name in channels) for name in named)])
+    signature = ModelSignature(inputs=columns, outputs=answer, params=horizon)
     model = Model(signature=signature, saved_input_example_info=_save_example(directory, config, data))
     add_to_model(model, loader_module="wavesweep.served_model", data="data", python_env="python_env.yaml")
     write_atomically(directory.model / "MLmodel", model.to_yaml().encode())

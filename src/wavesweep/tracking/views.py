@@ -34,6 +34,8 @@ BASELINE_SCORES = [names.baseline_score(name) for name in BASELINES]
 ONCE = [OBJECTIVE, DIGITS, TEST_DIGITS, TRAIN_SECONDS, names.LOSS_EVALUATIONS, names.SKILL, *map(names.jobs, COUNTED)]
 ONCE += [metric("test", score) for score in (names.ONE_STEP, names.CLOSED_LOOP, SCALED, *BASELINE_SCORES)]
 ONCE += [metric("test", score) for score in (names.MAE, names.MASE, names.GAIN, names.GAIN_LOW, names.GAIN_HIGH)]
+INTERVALS = (names.COVERAGE, names.INTERVAL_WIDTH, names.INTERVAL_SCORE)
+ONCE += [metric("test", score) for score in (*INTERVALS, *map(names.of_baseline, INTERVALS))]
 ONCE += [metric("val", score) for score in (names.KEPT_SCALED, *BASELINE_SCORES)]
 
 State = dict[str, Any]

