@@ -1,11 +1,13 @@
 """Which runs are replicates, and which configurations are the same."""
 
+import json
 from collections.abc import Iterable
+from hashlib import sha256
 
 import pytest
 
 from tests.support.parts import composed, prepared
-from wavesweep.config.config import digest, dump
+from wavesweep.config.config import digest, dump, parse
 from wavesweep.config.replicates import config_hash
 from wavesweep.data.generated import Generated
 from wavesweep.models.configured import Recurrent
@@ -46,7 +48,7 @@ def test_a_seed_of_the_data_that_is_given_tells_runs_apart() -> None:
 @pytest.mark.parametrize(
     "override",
     ["runtime.dtype=float64", "runtime.threads=2", "runtime.device=auto", "training.epochs=4", "model=small",
-     "optimizer=sgd", "dataset.width=3", "forecast.horizon=9", "objective=val/one_step_mse"],
+     "optimizer=sgd", "dataset.width=3", "forecast.horizon=9", "forecast.coverage=0.8", "objective=val/one_step_mse"],
 )  # fmt: skip
 def test_what_results_depend_on_tells_runs_apart(override: str) -> None:
     assert hash_of(override) != hash_of()
@@ -60,6 +62,15 @@ def test_what_results_depend_on_tells_runs_apart(override: str) -> None:
 )  # fmt: skip
 def test_neither_seed_nor_tracking_nor_a_choice_that_is_the_default_tells_runs_apart(overrides: tuple[str]) -> None:
     assert hash_of(*overrides) == hash_of()
+
+
+def test_runs_of_before_there_were_intervals_stay_replicates() -> None:
+    values = dump(composed())
+    del values["forecast"]["coverage"]
+    assert config_hash(parse(values)) == hash_of("forecast.coverage=0.9") == hash_of()
+    del values["seed"], values["tracking"]
+    values["dataset"].pop("digest", None)
+    assert hash_of() == sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16], "as it was then"
 
 
 def test_a_number_is_the_same_however_it_is_written() -> None:

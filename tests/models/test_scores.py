@@ -1,5 +1,7 @@
 """Scores against oracles and by hand, in the units of each series."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from utilsforecast.losses import mase
 from tests.support.parts import composed, given
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.splits import Part, Split
-from wavesweep.models.evaluation import errors_by, fit_baselines, forecast_by, gain, shown
+from wavesweep.models.evaluation import calibrate, errors_by, fit_baselines, forecast_by, gain, score_intervals, shown
 from wavesweep.models.forecasting import Forecasts
 from wavesweep.models.scores import Errors, errors, mean_absolute_scaled_error, mse, scores
 from wavesweep.runs.preparation import load_data
@@ -126,6 +128,51 @@ class TestGain:
         some = windows.only(np.array([0, 4]))
         assert gain(mine, other, some) == {"gain": pytest.approx(0.25)}, "two windows tell no interval"
         assert gain(other, mine, some) == {"gain": pytest.approx(-1 / 3)}
+
+
+class TestIntervals:
+    """Of two series of 3 channels, of which two are scored, forecast 7 steps."""
+
+    def data(self) -> Split:
+        values = [DRAWS(size=(length, CHANNELS)) * [1.0, 100.0, 0.01] for length in (150, 99)]
+        values[1] *= 1000
+        return load_data(given(values, "forecast.horizon=7", panel=True))
+
+    def test_all_series_tell_the_widths_each_in_its_own_units(self) -> None:
+        data = self.data()
+        size = data.units.std[data.val.series][:, None]  # (window, 1, channel)
+        number, steps = len(data.val.start), np.arange(1, 8)[:, None]
+        off = np.arange(number)[:, None, None] % 50 * steps * [1.0, 2.0, 3.0]
+        found = calibrate(data.val.truth - off * size, data, 0.9)
+        assert found is not None
+        assert found.shape == (7, CHANNELS)
+        np.testing.assert_allclose(found / found[0] / steps, (found / found[0] / steps)[:, :1] @ np.ones((1, 3)))
+        np.testing.assert_allclose(found / found[:, :1], np.ones((7, 1)) * [1.0, 2.0, 3.0])
+        by_hand = np.sort(np.arange(number) % 50)[int(np.ceil((number + 1) * 0.9)) - 1]
+        assert found[0, 0] == pytest.approx(by_hand)
+
+    def test_each_is_scored_on_the_channels_that_are_scored(self) -> None:
+        data = replace(self.data(), test=None)
+        part = replace(data.val, targets=np.array([0, 2]))
+        widths = np.arange(1, 22.0).reshape(7, 3)
+        ahead = part.truth + 0.5 * widths * data.units.std[part.series][:, None]
+        ahead[..., 1] = np.nan
+        naive = fit_baselines(data, ())["naive"]
+        found = score_intervals(ahead, widths, naive, part, data, 0.9)
+        wide = 2 * widths[:, [0, 2]].mean()
+        own = {"coverage": 1.0, "interval_width": wide, "interval_score": wide}
+        assert {key: found[key] for key in own} == pytest.approx(own)
+        beside = {key: found[f"baseline_{key}"] for key in own}
+        assert 0.8 < beside["coverage"] <= 1
+        assert beside["interval_score"] > beside["interval_width"] > 0
+        alone = score_intervals(ahead, None, naive, part, data, 0.9)
+        assert alone == {f"baseline_{key}": value for key, value in beside.items()}
+
+    def test_too_few_windows_have_none(self) -> None:
+        data = load_data(given(DRAWS(size=(7, 40, 3)).cumsum(axis=1)))
+        assert calibrate(data.val.truth, data, 0.9) is None
+        naive = fit_baselines(data, ())["naive"]
+        assert score_intervals(data.val.truth, None, naive, data.val, data, 0.9) == {}
 
 
 class TestBaselines:

@@ -15,7 +15,7 @@ from wavesweep.data.scaling import Scaler
 from wavesweep.models.configured import Model
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.forecasting import closed_loop
-from wavesweep.models.weights import copy_weights, load_network, serialize
+from wavesweep.models.weights import WIDTHS, copy_weights, load_network, load_widths, serialize, without_widths
 
 SERIES, STEPS, CHANNELS, HORIZON = 2, 23, 3, 40
 SCALER = Scaler(np.array([0.1, -2.0, 3.0]), np.array([1.5, 0.3, 7.0]))
@@ -105,6 +105,12 @@ DAMAGED = {
     ),
     "another type": (changed(network_head_bias=torch.zeros(3).double()), "must be float32 of shape (3,), got float64"),
     "a weight is missing": (changed(network_unit=None), "unit is missing"),
+    "widths of float32": (changed(**{WIDTHS: torch.ones(7, 3)}), "must be float64 of shape (horizon, 3), got float32"),
+    "widths of a channel": (changed(**{WIDTHS: torch.ones(7, 1).double()}), "of shape (horizon, 3), got float64"),
+    "widths transposed": (changed(**{WIDTHS: torch.ones(3, 7).double()}), "float64 of shape (3, 7)"),
+    "widths of no step": (changed(**{WIDTHS: torch.ones(0, 3).double()}), "float64 of shape (0, 3)"),
+    "widths of nan": (changed(**{WIDTHS: torch.full([7, 3], torch.nan).double()}), f"{WIDTHS} must be finite"),
+    "widths below 0": (changed(**{WIDTHS: -torch.ones(7, 3).double()}), "and not negative"),
     "one too many": (changed(more=torch.zeros(1)), "more is no weight of the network"),
 }
 
@@ -116,6 +122,22 @@ def test_what_is_damaged_or_does_not_fit_is_refused(name: str) -> None:
         load_network(TINY, "float32", content)
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_widths_of_intervals_stand_beside_the_weights() -> None:
+    """What older versions stored has none."""
+    network, widths = TINY.build(CHANNELS, "float32"), np.random.default_rng(0).random((7, CHANNELS))
+    content = serialize(copy_weights(network), SCALER, widths)
+    loaded, scaler = load_network(TINY, "float32", content)
+    stored = load_widths(content)
+    assert stored is not None
+    assert np.array_equal(stored, widths)
+    assert np.array_equal(scaler.std, SCALER.std)
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in loaded.state_dict().items())
+    bare = serialize(copy_weights(network), SCALER)
+    assert load_widths(bare) is None
+    assert content != bare == without_widths(content) == without_widths(bare)
+    assert without_widths(b"no weights at all") == b"no weights at all"
 
 
 def test_a_configuration_of_billions_of_weights_takes_no_memory() -> None:

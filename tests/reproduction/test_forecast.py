@@ -5,6 +5,7 @@ import logging
 import shlex
 import shutil
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +27,12 @@ from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
 from wavesweep.files.stamps import continue_stamps
 from wavesweep.models.forecasting import closed_loop
+from wavesweep.models.weights import load_widths
 from wavesweep.reproduction.forecasting import TrainedModel, own_series
 from wavesweep.reproduction.series_files import read_series
 from wavesweep.reproduction.tables import to_csv
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.preparation import prepare
+from wavesweep.runs.preparation import load_data, prepare
 from wavesweep.tracking.store import connect
 
 QUICK = (*SMALL, "model=tiny", "model.hidden_sizes=[5]", "runtime.device=cpu")
@@ -217,6 +219,99 @@ class TestLaws:
         header, *rows = text.splitlines()
         assert header == "series,step,channel 0,channel 1,channel 2"
         assert np.array_equal([[float(cell) for cell in row.split(",")[3:]] for row in rows], values)
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> ws.Run:
+    """Return a run whose nine validation series tell intervals, of 40 steps ahead."""
+    place = tmp_path_factory.mktemp("calibrated")
+    sizes = ("dataset.num_series=30", "dataset.split=[14,9,7]", "dataset.length=40", "hydra.run.dir=run")
+    assert command(*QUICK, *sizes, cwd=place).returncode == 0
+    return ws.open_run(place / "run")
+
+
+class TestIntervals:
+    BOUNDS = ("value_lower", "value_upper")
+
+    def test_their_bounds_stand_beside_the_forecast(self, calibrated: ws.Run, tmp_path: Path) -> None:
+        table = forecast(calibrated, cwd=tmp_path)
+        assert [*table] == ["series", "step", "value", *self.BOUNDS]
+        lower, middle, upper = calibrated.forecast(bounds=True)
+        assert np.array_equal(middle, calibrated.forecast())
+        for name, values in (("value", middle), ("value_lower", lower), ("value_upper", upper)):
+            assert np.allclose(array(table, 30, name), values, rtol=1e-12, atol=0)
+        widths = load_widths((calibrated.path / "model.safetensors").read_bytes())
+        assert widths is not None
+        std = load_data(calibrated.config).units.std
+        np.testing.assert_allclose(upper - middle, np.broadcast_to(widths * std, upper.shape))
+        assert calibrated.result.metrics["test/interval_width"] == pytest.approx(2 * widths.mean())
+
+    def test_beyond_the_horizon_nothing_is_claimed(self, calibrated: ws.Run, tmp_path: Path) -> None:
+        done = command("forecast", str(calibrated.path), "--horizon", "43", "--output", "x.csv", cwd=tmp_path)
+        assert done.returncode == 0
+        assert done.stderr == (
+            "intervals are known 40 steps ahead, and left out beyond; a run with forecast.horizon=43 has them all\n"
+        )
+        for row in (tmp_path / "x.csv").read_text().splitlines()[41:44]:
+            assert row.endswith(",,")
+        table = read(tmp_path / "x.csv")
+        for name in self.BOUNDS:
+            assert table[name].isna().tolist() == ([False] * 40 + [True] * 3) * 30
+        assert np.isnan(calibrated.forecast(horizon=43, bounds=True)[::2, :, 40:]).all()
+
+    def test_all_origins_have_them(self, calibrated: ws.Run, tmp_path: Path) -> None:
+        done = command("forecast", str(calibrated.path), "--origins", "--output", "x.csv", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        table = read(tmp_path / "x.csv")
+        assert [*table] == ["series", "origin", "step", "value", *self.BOUNDS, "value_true"]
+        held = (table.value_lower <= table.value_true) & (table.value_true <= table.value_upper)
+        assert held.mean() == pytest.approx(calibrated.result.metrics["test/coverage"])
+
+    def test_the_served_model_s_are_the_command_s(self, calibrated: ws.Run, tmp_path: Path) -> None:
+        """Of series that the run has not seen, in the scale of all that it was trained on."""
+        written(tmp_path / "data.csv", {"north": 10 * WAVE[:40], "south": WAVE[7:47]})
+        commanded = forecast(calibrated, "--data", "data.csv", cwd=tmp_path)
+        table = pd.DataFrame({"series": ["north"] * 40 + ["south"] * 40, "value": [*10 * WAVE[:40], *WAVE[7:47]]})
+        answer = load_model(str(calibrated.path / "model")).predict(table)
+        assert [*answer] == ["series", "value", *self.BOUNDS]
+        np.testing.assert_allclose(answer[[*answer][1:]], commanded[[*answer][1:]], rtol=1e-12)
+        wide = (answer.value_upper - answer.value_lower).to_numpy().reshape(2, 40)
+        np.testing.assert_allclose(wide[0], wide[1])
+
+    def test_a_forecast_with_them_can_be_forecast_on(self, calibrated: ws.Run, tmp_path: Path) -> None:
+        table = forecast(calibrated, cwd=tmp_path)
+        series = read_series(tmp_path / "ahead.csv", ("value",))
+        assert np.array_equal([one.values for one in series], array(table, 30))
+
+    @pytest.mark.parametrize("standardize", ["series", "global", "false"])
+    def test_of_a_panel_they_have_each_series_own_scale(self, standardize: str, tmp_path: Path) -> None:
+        draws = np.random.default_rng(0)
+        values = [10.0**n * draws.normal(size=(length, 3)) * [1, 7, 0.1] for n, length in enumerate((99, 150))]
+        stages = ("model=linear", "model.order=2", "forecast.horizon=7", f"training.standardize={standardize}")
+        prepared = prepare(given(values, *stages, panel=True))
+        with pytest.MonkeyPatch.context() as patch:
+            leave_undrawn(patch)
+            go(prepared.config, directory := RunDirectory(tmp_path / "run"))
+        model = TrainedModel.load(prepared.config, directory.weights.read_bytes())
+        assert model.widths is not None
+        assert model.widths.shape == (7, 3)
+        wide = model.half_widths(own_series(prepared.config), 5)
+        assert wide is not None
+        for one, std in zip(wide, prepared.data.units.std, strict=True):
+            np.testing.assert_allclose(one, model.widths[:5] * std)
+        foreign = Observed("new", 1e6 * draws.normal(size=(40, 3)))
+        [strange] = model.half_widths([foreign], 7) or []
+        scale = model.scaler.std if standardize == "global" else foreign.values.std(axis=0)
+        np.testing.assert_allclose(strange, model.widths * scale)
+
+    def test_channels_called_like_bounds_keep_their_columns(self) -> None:
+        channels, half = ("x", "x_lower", "y"), np.arange(1, 22.0).reshape(7, 3)
+        values = np.random.default_rng(0).normal(size=(7, 3))
+        text = to_csv(channels, [Observed("a", np.zeros((2, 3)))], [values], [half]).decode()
+        table = pd.read_csv(StringIO(text))
+        np.testing.assert_allclose(table[[*channels]], values)
+        np.testing.assert_allclose(table[[f"{name}__upper" for name in channels]], values + half)
+        assert len({*table}) == 2 + 9
 
 
 class TestFiles:

@@ -11,6 +11,7 @@ from wavesweep.runs.description import (
     as_note,
     best_baseline,
     digits,
+    intervals,
     score_rows,
     summary,
     verdict,
@@ -97,6 +98,16 @@ def test_what_was_chosen_of_many_channels_stays_in_a_line() -> None:
     assert max(map(len, lines)) == 100
     [naive] = [line for line in lines if "last value repeated" in line]
     assert naive.endswith("0.25, 0.25,…")
+
+
+def test_intervals_stand_beside_the_best_baseline_s() -> None:
+    metrics = OF_VALIDATION | {"test/coverage": 0.914, "test/interval_width": 0.4321}
+    beside = {"test/baseline_coverage": 0.996, "test/baseline_interval_width": 51.2}
+    own = "90% intervals cover 91% of test data, 0.43 standard deviations wide"
+    assert intervals(small(), metrics) == [f"{own}."]
+    assert intervals(small(), metrics | beside) == [f"{own} (linear autoregression 100%, 51)."]
+    assert intervals(small("forecast.coverage=0.975"), metrics)[0].startswith("97.5% intervals cover 91%")
+    assert intervals(small(), OF_VALIDATION | beside) == []
 
 
 def test_without_an_interval_there_is_no_winner() -> None:

@@ -24,7 +24,7 @@ from wavesweep.data.splits import training_part
 from wavesweep.models.evaluation import fit_baselines, forecast_by
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.scores import scores
-from wavesweep.models.weights import load_network
+from wavesweep.models.weights import load_network, load_widths
 from wavesweep.runs.checkpoint import load_checkpoint
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import Result, make_trainer, run
@@ -190,6 +190,23 @@ class TestAScaleOfEachSeries:
         """Else the test above would say nothing."""
         first, second = (learnt(panel("training.standardize=global", factor=factor))[0] for factor in (1.0, 2.0**10))
         assert first != second
+
+
+def test_no_test_value_reaches_the_intervals(tmp_path: Path) -> None:
+    overrides = ("forecast.horizon=3", "model=linear", "model.order=2")
+    subject = case(waves(PANEL, 3), 1e3, *overrides)
+    (first, one), (second, other) = (
+        go(prepare(config), tmp_path / name) for name, config in (("1", subject.config), ("2", subject.spoil_test))
+    )
+    widths = load_widths(one.weights.read_bytes())
+    assert widths is not None
+    assert widths.shape == (3, 3)
+    assert one.weights.read_bytes() == other.weights.read_bytes()
+    assert 0.5 < first.metrics["test/coverage"] <= 1
+    assert second.metrics["test/coverage"] < 0.1, "the test part is as it was, so that this says nothing"
+    for key in ("test/interval_width", "test/baseline_interval_width"):
+        assert first.metrics[key] == second.metrics[key] > 0
+    assert first.metrics["test/interval_width"] == pytest.approx(2 * widths.mean())
 
 
 class TestWhatIsWatched:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
@@ -42,7 +43,8 @@ def test_a_forecast(tmp_path: Path, windows: int, context: int, horizon: int, ch
     part, names = windows_of(values, context, targets=range(channels)), [f"$x_{n}$ 北" for n in range(channels)]
     forecasts = Forecasts(values[:, 4:context] + 0.1, values[:, context:] * scale)
     path, baseline = tmp_path / "forecast.png", {"naive": values[:, context:] - 0.1}
-    plots.forecast(path, part, forecasts, "title", names, ["$_$"] * windows, baseline)
+    bands = {"90% interval": scale * np.ones((horizon, channels))}
+    plots.forecast(path, part, forecasts, "title", names, ["$_$"] * windows, baseline, bands)
     check(tmp_path / "forecast.png")
 
 
@@ -124,6 +126,44 @@ def test_a_forecast_of_dates_tells_day_and_year(
     assert "forecast" in named(drawn[0]), "cut off"
 
 
+def bands_of(figure: Figure) -> list[tuple[list[float], list[float]]]:
+    """Return of each panel's band its lower and upper edge; see that it has the forecast's colour, and lies beneath."""
+    found = []
+    for axes in figure.axes[:3]:
+        [band] = axes.collections
+        edge = np.asarray(band.get_paths()[0].vertices)
+        steps = np.unique(edge[:, 0])
+        both = [edge[edge[:, 0] == step, 1] for step in steps]
+        found.append(([one.min() for one in both], [one.max() for one in both]))
+        [line] = [one for one in axes.lines if one.get_label() in ("closed loop", "forecast")]
+        assert np.allclose(band.get_facecolor()[0][:3], to_rgb(str(line.get_color())))
+        assert band.get_zorder() < line.get_zorder()
+    return found
+
+
+def test_a_band_lies_around_the_forecast_of_each_window(drawn: list[Figure], tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(3, 27, 1))
+    part, forecasts = windows_of(values, 20), Forecasts(values[:, 4:20], values[:, 20:] + 0.1)
+    half = np.arange(1, 8.0)[:, None] * np.array([1.0, 2.0, 3.0])[:, None, None]  # (window, horizon, channel)
+    plots.forecast(tmp_path / "x.png", part, forecasts, "title", ["a"], [*"xyz"], None, {"90% interval": half})
+    for number, (lower, upper) in enumerate(bands_of(drawn[0])):
+        middle = values[number, 20:, 0] + 0.1
+        np.testing.assert_allclose(lower, np.append(values[number, 19], middle - half[number, :, 0]))
+        np.testing.assert_allclose(upper, np.append(values[number, 19], middle + half[number, :, 0]))
+    labels = [text.get_text() for one in drawn[0].legends for text in one.get_texts()]
+    assert labels.count("90% interval") == 1
+
+
+def test_a_band_ends_where_nothing_is_known(drawn: list[Figure], tmp_path: Path) -> None:
+    draws = np.random.default_rng(0)
+    series = [Observed(name, draws.normal(size=(30, 1))) for name in "abc"]
+    ahead = [draws.normal(size=(7, 1)) for _ in series]
+    half = [np.array([1, 2, 3, 4, np.nan, np.nan, np.nan])[:, None] * (number + 1) for number in range(3)]
+    plots.continuations(tmp_path / "x.png", ["v"], series, ahead, "title", {"90% interval": half})
+    for number, (lower, upper) in enumerate(bands_of(drawn[0])):
+        np.testing.assert_allclose(np.subtract(upper, lower), 2 * (number + 1) * np.arange(5))
+
+
 @pytest.mark.parametrize("length", [1, 16, 17, 32, 33, 300])
 def test_a_label_fits_beside_its_panel(length: int) -> None:
     for text in ("x" * length, ("two " * length)[:length]):
@@ -143,7 +183,8 @@ def test_continuations(tmp_path: Path, lengths: tuple[int, ...], horizon: int, c
     series = [Observed("$x_北$", draws.normal(size=(length, channels)), start=4) for length in lengths]
     ahead = [draws.normal(size=(horizon, channels)) * scale for _ in lengths]
     names = [f"$x_{n}$" for n in range(channels)]
-    plots.continuations(tmp_path / "ahead.png", names, series, ahead, "$_$.csv")
+    bands = {"90% interval": [np.abs(values) for values in ahead]}
+    plots.continuations(tmp_path / "ahead.png", names, series, ahead, "$_$.csv", bands)
     check(tmp_path / "ahead.png")
 
 

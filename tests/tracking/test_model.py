@@ -268,7 +268,14 @@ def test_series_are_told_apart_as_in_the_run_s_own_file(tmp_path: Path, monkeypa
     directory = RunDirectory(tmp_path / "run")
     directory.path.mkdir()
     assert execute(prepare(run), directory, INFO, lambda *_: None).code == 0
-    forecast = load_model(str(directory.model)).predict(table, params={"horizon": 4})
+    served = load_model(str(directory.model))
+    forecast = served.predict(table, params={"horizon": 4})
     assert forecast["shop"].tolist() == ["north"] * 4 + ["south"] * 4
-    assert list(forecast.columns) == list(table.columns)
+    bounds = [f"{channel}_{bound}" for channel in ("sales", "price") for bound in ("lower", "upper")]
+    assert list(forecast.columns) == ["shop", "sales", *bounds[:2], "price", *bounds[2:]]
+    answer: Any = served.metadata.get_output_schema()
+    assert answer.input_names() == list(forecast.columns)
+    assert answer.required_input_names() == ["sales", "price"]
+    missing = forecast[bounds].map(lambda value: value is None)
+    assert missing.all(axis=1).tolist() == missing.any(axis=1).tolist() == ([False] * 3 + [True]) * 2, "as JSON writes"
     np.testing.assert_allclose(forecast["sales"], [4, 5, 6, 0, 3600, 4500, 5400, 0], atol=1e-6)

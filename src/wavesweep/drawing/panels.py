@@ -76,7 +76,7 @@ def draw_view(axes: Axes, view: View, colour: str) -> None:
     draw_line(axes, past[len(past) - len(one_step) :], one_step, "one step", color=colour, lw=0.9)
     draw_line(axes, np.append(past[-1:], view.ahead), closed_loop, "closed loop", color=colour, lw=1.6, ls="--")
     for name, half in view.bands.items():
-        draw_band(axes, view.ahead, view.closed_loop, half, name, colour)
+        draw_band(axes, np.append(past[-1:], view.ahead), closed_loop, half, name, colour)
     axes.axvline(past[-1], **EDGE)
     axes.set_ylabel(two_lines(view.label), color=colour, parse_math=False)
 
@@ -121,9 +121,10 @@ def draw_line(axes: Axes, steps: np.ndarray, values: np.ndarray, name: str, **st
 
 
 def draw_band(axes: Axes, steps: np.ndarray, middle: np.ndarray, half: np.ndarray, name: str, colour: str) -> None:
-    """Draw a band around a line, where there is one; beneath all lines."""
-    shown = (np.abs(middle) + half < 1e100) & (len(steps) > 1)
-    if shown.any():
+    """Draw a band around a line, beneath all lines; it opens where the line has more values before."""
+    half = np.append(np.zeros(len(middle) - len(half)), half)
+    shown = np.abs(middle) + half < 1e100
+    if shown.sum() > 1:
         axes.fill_between(steps, middle - half, middle + half, shown, color=colour, alpha=0.2, lw=0, label=name)
 
 

@@ -157,7 +157,7 @@ def continuations(
         draw_line(axes, steps[: len(end)], end, "observed", **TRUE)
         draw_line(axes, steps[len(steps) - len(ahead) :], ahead, "forecast", color=colour, lw=1.6)
         for name, halves in (bands or {}).items():
-            draw_band(axes, steps[len(steps) - len(values) :], values, halves[number][:, channel], name, colour)
+            draw_band(axes, steps[len(steps) - len(ahead) :], ahead, halves[number][:, channel], name, colour)
         axes.axvline(steps[max(len(end) - 1, 0)], **EDGE)
         name = one.name if single and len(series) > 1 else channels[channel]
         axes.set_ylabel(two_lines(str(name)), color=colour, parse_math=False)

@@ -1,0 +1,131 @@
+"""Prediction intervals: what they promise, by simulation, and their scores against an oracle."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from utilsforecast.losses import coverage, quantile_loss
+
+from wavesweep.baselines.intervals import columns_of, half_widths, interval_scores
+
+STEPS, CHANNELS = 7, 3
+
+
+def errors(number: int, seed: int = 0) -> np.ndarray:
+    """Return errors that differ in size by step and channel, (window, horizon, channel)."""
+    sizes = np.arange(1, STEPS + 1)[:, None] * [1.0, 100.0, 0.01]
+    return sizes * np.random.default_rng(seed).standard_t(3, size=(number, STEPS, CHANNELS))
+
+
+def known_widths(drawn: np.ndarray, share: float = 0.9, stride: int = 0) -> np.ndarray:
+    found = half_widths(drawn, share, stride)
+    assert found is not None
+    return found
+
+
+def widths(number: int, share: float = 0.9, stride: int = 0) -> np.ndarray:
+    return known_widths(errors(number), share, stride)
+
+
+@pytest.mark.parametrize(("number", "share"), [(9, 0.9), (25, 0.9), (4, 0.8)])
+def test_of_exchangeable_windows_they_cover_what_they_promise(number: int, share: float) -> None:
+    """A step ahead, of each channel, and hardly more: by one rank in n + 1. Later steps may cover more."""
+    held = np.zeros((STEPS, CHANNELS))
+    for seed in range(600):
+        drawn = errors(number + 1, seed)
+        held += (np.abs(drawn[0]) <= known_widths(drawn[1:], share)) / 600
+    assert (held > share - 0.04).all()
+    assert (held[0] < share + 1 / (number + 1) + 0.04).all()
+
+
+@pytest.mark.parametrize("number", [20, 40])
+def test_overlapping_windows_of_a_random_walk_are_worth_fewer(number: int) -> None:
+    horizon, held = number // 4, {0: 0.0, 1: 0.0}
+    for seed in range(300):
+        walk = np.random.default_rng(seed).normal(size=4 * number).cumsum()
+        ahead = np.arange(number)[:, None] + np.arange(1, horizon + 1)
+        moves = (walk[ahead] - walk[:number, None])[..., None]
+        later = (walk[ahead + 2 * number] - walk[2 * number : 3 * number, None])[..., None]
+        for stride in held:
+            held[stride] += (np.abs(later) <= known_widths(moves, stride=stride)).mean() / 300
+    assert held[0] < held[1] - 0.01
+    assert 0.87 < held[1] < 0.93
+
+
+def test_they_are_a_rank_by_hand() -> None:
+    drawn = errors(30)
+    by_hand = np.sort(np.abs(drawn), axis=0)[27]  # the 28th of 30: 31 · 0.9 = 27.9
+    np.testing.assert_allclose(widths(30), np.maximum.accumulate(by_hand), rtol=1e-12)
+    assert widths(30).shape == (STEPS, CHANNELS)
+
+
+def test_they_grow_with_coverage_and_the_steps_ahead_and_with_overlap() -> None:
+    assert (widths(200, 0.5) < widths(200, 0.8)).all()
+    assert (widths(200, 0.8) < widths(200, 0.95)).all()
+    assert (np.diff(widths(20), axis=0) >= 0).all()
+    first, *later = widths(20, stride=1) / widths(20)
+    assert np.allclose(first, 1), "a step ahead, windows share nothing"
+    assert (np.diff([first, *later], axis=0) >= 0).all()
+    assert (later[-1] > 1.1).all()
+    assert np.allclose((widths(20, stride=5) / widths(20))[:5], 1)
+
+
+def test_they_are_in_the_units_of_the_errors() -> None:
+    np.testing.assert_allclose(known_widths(10 * errors(30), stride=1), 10 * widths(30, stride=1))
+    swapped = known_widths(-errors(30)[..., [2, 0, 1]], stride=1)
+    np.testing.assert_array_equal(swapped, widths(30, stride=1)[:, [2, 0, 1]])
+
+
+@pytest.mark.parametrize(("number", "share"), [(8, 0.9), (3, 0.8), (998, 0.999)])
+def test_too_few_windows_claim_nothing(number: int, share: float) -> None:
+    assert half_widths(errors(number), share, 0) is None
+    assert half_widths(errors(number + 1), share, 0) is not None
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_forecasts_that_explode_claim_nothing(value: float) -> None:
+    drawn = errors(30)
+    drawn[:2, 3, 1] = value
+    assert half_widths(drawn, 0.9, 1) is not None, "rarer than what may lie outside"
+    drawn[:4, 3, 1] = value
+    assert half_widths(drawn, 0.9, 1) is None
+
+
+def test_windows_that_share_almost_all_their_steps_have_a_width() -> None:
+    assert widths(9, stride=1).max() < 3 * widths(9).max()
+
+
+class TestScores:
+    def test_they_are_those_of_utilsforecast(self) -> None:
+        """The interval score is the two bounds' quantile losses, weighed by what may lie outside."""
+        drawn, half = errors(40, seed=1), widths(30)
+        share, width, score = interval_scores(drawn, half, 0.9)
+        low, high = -half + 0 * drawn, half + 0 * drawn
+        table = pd.DataFrame({"unique_id": 0, "y": drawn.ravel(), "m-lo-90": low.ravel(), "m-hi-90": high.ravel()})
+        assert share == pytest.approx(coverage(table, ["m"], level=90)["m"].item())
+        below = quantile_loss(table, {"m": "m-lo-90"}, q=0.05)["m"].item()
+        above = quantile_loss(table, {"m": "m-hi-90"}, q=0.95)["m"].item()
+        assert score == pytest.approx((below + above) * 2 / 0.1)
+        assert width == pytest.approx((high - low).mean())
+
+    def test_by_hand(self) -> None:
+        drawn = np.array([[[0.5, -3.0]], [[2.0, 1.0]]])  # two windows of a step, two channels
+        assert interval_scores(drawn, np.array([[1.0, 2.0]]), 0.8) == pytest.approx((0.5, 3.0, 3 + 10 * (1 + 1) / 4))
+
+    def test_a_forecast_that_explodes_lies_outside(self) -> None:
+        drawn = errors(4)
+        drawn[0] = np.nan
+        with np.errstate(all="raise"):
+            assert interval_scores(drawn, np.full((STEPS, CHANNELS), 1e9), 0.9)[0] == 0.75
+
+
+def test_bounds_are_called_by_their_channel() -> None:
+    assert columns_of(["x", "y"], bounds=False) == [("x",), ("y",)]
+    assert columns_of(["x", "y"], bounds=True) == [("x", "x_lower", "x_upper"), ("y", "y_lower", "y_upper")]
+
+
+def test_bounds_never_take_the_name_of_a_channel() -> None:
+    channels = ["x", "x_lower", "x_", "x__upper"]
+    named = columns_of(channels, bounds=True)
+    assert [one[0] for one in named] == channels
+    assert len({name for one in named for name in one}) == 3 * len(channels)
+    assert named[0] == ("x", "x___lower", "x___upper")
