@@ -136,7 +136,7 @@ def bands_of(figure: Figure) -> list[tuple[list[float], list[float]]]:
         both = [edge[edge[:, 0] == step, 1] for step in steps]
         found.append(([one.min() for one in both], [one.max() for one in both]))
         [line] = [one for one in axes.lines if one.get_label() in ("closed loop", "forecast")]
-        assert np.allclose(band.get_facecolor()[0][:3], to_rgb(str(line.get_color())))
+        assert np.allclose(np.ravel(band.get_facecolor())[:3], to_rgb(str(line.get_color())))
         assert band.get_zorder() < line.get_zorder()
     return found
 

@@ -163,6 +163,11 @@ def _units(train: Sequence[np.ndarray], dataset: Dataset) -> Scaler:
     return Scaler.pooled(train)
 
 
+def training_units(observed: np.ndarray, dataset: Dataset) -> Scaler:
+    """Return the scaling of scores of a data set that is split by time, given its series, (series, time, channel)."""
+    return _units(_cut_training(observed, dataset), dataset)
+
+
 def describe(data: Split) -> list[dict[str, Any]]:
     """Return context, digest and shape of each part, for MLflow's dataset inputs: of its series, or its windows."""
     longest, channels = max(map(len, data.train)), data.train[0].shape[1]

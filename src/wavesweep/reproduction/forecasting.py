@@ -13,7 +13,7 @@ from wavesweep.config.config import Config
 from wavesweep.config.derived import fill_in
 from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
-from wavesweep.data.splits import LARGEST
+from wavesweep.data.splits import LARGEST, training_units
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.forecasting import as_series, closed_loops, on_threads, scaler_of
 from wavesweep.models.weights import load_network, load_widths
@@ -157,7 +157,7 @@ def own_series(config: Config) -> list[Observed]:
     dataset, context = filled.dataset, known(filled.forecast.context)
     with np.errstate(all="ignore"):
         observed, _ = dataset.load(known(filled.forecast.horizon))
-    units = load_data(filled).units
+    units = training_units(observed, dataset) if dataset.splits_by_time else load_data(filled).units
     scalers = [units] * len(observed)
     if units.mean.ndim == 2:
         scalers = [Scaler(*one) for one in zip(units.mean, units.std, strict=True)]
