@@ -259,6 +259,11 @@ class TestIntervals:
             assert table[name].isna().tolist() == ([False] * 40 + [True] * 3) * 30
         assert np.isnan(calibrated.forecast(horizon=43, bounds=True)[::2, :, 40:]).all()
 
+    def test_too_few_validation_series_claim_nothing(self, run: ws.Run) -> None:
+        lower, middle, upper = run.forecast(WAVE, 9, bounds=True)
+        assert np.array_equal(middle, run.forecast(WAVE, 9))
+        assert np.isnan([lower, upper]).all()
+
     def test_all_origins_have_them(self, calibrated: ws.Run, tmp_path: Path) -> None:
         done = command("forecast", str(calibrated.path), "--origins", "--output", "x.csv", cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
