@@ -17,8 +17,8 @@ from wavesweep.cli.commands import COMMANDS
 SOURCE = Path(__file__).parents[1] / "src" / "wavesweep"
 
 # A room may use those before it, and itself; what stands at the top of the package, the doors, may use all.
-CHAIN = ["base", "data", "files", "baselines", "models", "training", "config", "runs", "tracking", "ui", "leaderboard"]
-CHAIN += ["reproduction", "cli"]
+CHAIN = ["base", "data", "files", "baselines", "networks", "models", "training", "config", "runs", "tracking", "ui"]
+CHAIN += ["leaderboard", "reproduction", "cli"]
 MAY_USE = dict(zip(CHAIN, map(set, accumulate([room] for room in CHAIN)), strict=True))
 MAY_USE |= {"search": {"base", "search"}, "sweeps": {"base", "search", "sweeps"}, "launcher": {"base", "launcher"}}
 MAY_USE["drawing"] = {"base", "drawing"}
@@ -32,7 +32,7 @@ LIBRARIES = {
     "mlflow": {"tracking", "reproduction"},
     "matplotlib": {"drawing", "runs", "charts"},
     "optuna": {"search", "charts"},
-    "torch": {"models", "training", "config", "runs", "tracking"},
+    "torch": {"networks", "models", "training", "config", "runs", "tracking"},
     "hydra": {"config", "search", "sweeps", "launcher", "leaderboard", "cli"},
     "omegaconf": {"config", "sweeps", "launcher", "leaderboard", "cli"},
 }

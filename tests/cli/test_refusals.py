@@ -128,7 +128,7 @@ SHAPES = [
     Case(
         "training.noise_start=0.1",
         "training: noise_start and noise_end must both be 0, or both be greater, for a fade "
-        "in equal ratios; got 0.1 and 0",
+        "in equal ratios; got 0.1 and null",
     ),
     Case(
         "model=pointwise",

@@ -55,7 +55,7 @@ def test_a_single_series_is_split_by_time() -> None:
         ([], 1000, 24, 200),
         ([12], 1000, 12, 200),
         ([7], 1000, 14, 200),  # two of less than a dozen steps
-        ([12, 300], 1000, 12, 313),  # all seasons, and a step
+        ([12, 300], 1000, 12, 362),  # all seasons, and 50 steps
         ([12, 300], 400, 12, 280),  # at most the training part
         ([48], 200, 10, 140),  # at most a third of a part
         ([2], 10, 1, 6),

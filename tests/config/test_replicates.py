@@ -10,7 +10,7 @@ from tests.support.parts import composed, prepared
 from wavesweep.config.config import digest, dump, parse
 from wavesweep.config.replicates import config_hash
 from wavesweep.data.generated import Generated
-from wavesweep.models.configured import Recurrent
+from wavesweep.models.recurrent import Recurrent
 
 
 def config_hashes(*overrides: str, seeds: Iterable[int]) -> set[str]:

@@ -12,8 +12,8 @@ from wavesweep.config import derived
 from wavesweep.config.config import Config
 from wavesweep.config.derived import fill_in
 from wavesweep.data.splits import Split
-from wavesweep.models.configured import Recurrent
 from wavesweep.models.evaluation import fit_baselines
+from wavesweep.models.recurrent import Recurrent
 from wavesweep.runs.preparation import load_data, prepare, shape_of
 
 LENGTHS = (40, 61, 23)
@@ -38,7 +38,7 @@ def panel(series: list[np.ndarray], *overrides: str, split: tuple[float, float, 
 
 
 def test_forecasts_have_as_long_to_find_the_phase_as_training_allows() -> None:
-    filled = fill_in(panel(noise((100, 90)), "forecast.context=10"))
+    filled = fill_in(panel(noise((100, 90)), "forecast.context=10", "model.highway=false"))
     assert filled.training.washout == 5, "half the context, not three tenths of the window"
 
 
@@ -194,7 +194,7 @@ class TestShapes:
 def test_a_panel_that_drifts_is_differenced() -> None:
     for slope, difference in ((1.0, True), (0.0, False)):
         series = [one + slope * np.arange(len(one))[:, None] for one in noise()]
-        model = prepare(panel(series)).config.model
+        model = prepare(panel(series, "model.highway=false")).config.model
         assert isinstance(model, Recurrent)
         assert model.difference is difference
 

@@ -6,7 +6,7 @@ import pytest
 from tests.support.parts import composed, config, small
 from wavesweep.base.errors import Refused
 from wavesweep.data.trends import trend_share
-from wavesweep.models.configured import Recurrent
+from wavesweep.models.recurrent import Recurrent
 from wavesweep.runs.preparation import load_data
 
 

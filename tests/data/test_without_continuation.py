@@ -32,7 +32,7 @@ class TestByTime:
         rows = rows_of(filled.dataset)
         assert (rows.train, rows.val, rows.test) == (70, 15, 15)
         assert (filled.forecast.horizon, filled.forecast.context, filled.forecast.stride) == (5, 70, 1)
-        assert (filled.training.window, filled.training.washout) == (70, 21)
+        assert (filled.training.window, filled.training.washout) == (64, 6)
         assert fill_in(filled) == filled
 
     @pytest.mark.parametrize("horizon", [1, 4, 15])

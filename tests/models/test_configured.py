@@ -10,8 +10,8 @@ from tests.support.parts import composed
 from wavesweep.baselines.baseline import Windows
 from wavesweep.config.groups import options
 from wavesweep.models.configured import Model
-from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.recurrent import RecurrentForecaster
+from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.recurrent import RecurrentForecaster
 
 SERIES, STEPS, CHANNELS, HORIZON = 2, 23, 3, 4
 START = torch.tensor([0, 4])
@@ -28,7 +28,7 @@ def configured(option: str) -> Model:
 
 def built(model: Model) -> Forecaster:
     torch.manual_seed(0)
-    network = model.build(CHANNELS, "float64")
+    network = model.build(CHANNELS, HORIZON, "float64")
     network.adapt([*values()])
     if not model.has_gradient:
         network.fit([*values()])
@@ -64,7 +64,7 @@ class TestEveryOption:
         network = built(model)
         assert any(parameter.requires_grad for parameter in network.parameters()) == model.has_gradient
         assert network.one_step(values(), START).requires_grad == model.has_gradient
-        fresh = model.build(CHANNELS, "float64")
+        fresh = model.build(CHANNELS, HORIZON, "float64")
         if model.has_gradient:
             with pytest.raises(NotImplementedError):
                 fresh.fit([*values()])
@@ -82,7 +82,7 @@ class TestEveryOption:
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_it_works_in_the_precision_wanted_if_it_is_trained_by_gradient(self, option: str, dtype: str) -> None:
         model = configured(option)
-        precisions = {str(value.dtype) for value in model.build(CHANNELS, dtype).state_dict().values()}
+        precisions = {str(value.dtype) for value in model.build(CHANNELS, HORIZON, dtype).state_dict().values()}
         assert precisions == {f"torch.{dtype if model.has_gradient else 'float64'}"}
 
     def test_it_takes_what_it_says_before_a_prediction_and_no_less(self, option: str) -> None:
@@ -103,7 +103,7 @@ def test_the_options_of_a_recurrent_model_are_keywords_of_its_network(monkeypatc
             given.update(options)
             super().__init__(*arguments, **options)
 
-    monkeypatch.setattr("wavesweep.models.recurrent.RecurrentForecaster", Looked)
+    monkeypatch.setattr("wavesweep.networks.recurrent.RecurrentForecaster", Looked)
     chosen = {
         "hidden_sizes": (6, 4),
         "head_size": 3,
@@ -114,5 +114,5 @@ def test_the_options_of_a_recurrent_model_are_keywords_of_its_network(monkeypatc
         "initialization": "uniform",
     }
     written = {key: str(list(value) if isinstance(value, tuple) else value) for key, value in chosen.items()}
-    composed("model=small", *(f"model.{key}={value}" for key, value in written.items())).model.build(2, "float32")
+    composed("model=small", *(f"model.{key}={value}" for key, value in written.items())).model.build(2, 1, "float32")
     assert given == {"layer": "LSTM"} | chosen

@@ -13,12 +13,22 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.parts import config, given, go, leave_undrawn, losses, save_each_epoch, small, train, trainer
+from tests.support.parts import (
+    config,
+    given,
+    go,
+    kept_network,
+    leave_undrawn,
+    losses,
+    save_each_epoch,
+    small,
+    train,
+    trainer,
+)
 from tests.support.records import rows
 from wavesweep.data.splits import Part
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.scores import scores
-from wavesweep.models.weights import load_network
 from wavesweep.runs.checkpoint import load_checkpoint
 from wavesweep.runs.description import BASELINES
 from wavesweep.runs.directory import RunDirectory
@@ -73,7 +83,7 @@ def test_the_epoch_with_the_best_validation_is_kept_and_stored(directory: RunDir
     rows = [row for row in directory.read_metrics() if "train/loss" in row]
     best = min(rows, key=lambda row: row[filled.objective])
     assert (result.epoch, result.objective) == (best["epoch"], best[filled.objective])
-    network, scaler = load_network(filled.model, filled.runtime.dtype, directory.weights.read_bytes())
+    network, scaler = kept_network(filled, directory)
     data = load_data(filled)
     assert (
         scores(forecast_part(network, scaler, data.val), data.val, data.units)["closed_loop_mse"]
@@ -247,7 +257,7 @@ def test_a_diverged_run_keeps_its_best_finite_weights(directory: RunDirectory) -
     result = go(filled, directory)
     assert result.diverged
     assert math.isnan(result.objective)
-    network, _ = load_network(filled.model, filled.runtime.dtype, directory.weights.read_bytes())
+    network, _ = kept_network(filled, directory)
     assert all(torch.isfinite(value).all() for value in network.state_dict().values())
     rows = directory.read_metrics()
     assert rows[-2]["train/loss"] is None
@@ -260,7 +270,7 @@ def test_weights_that_are_not_finite_are_never_kept(directory: RunDirectory) -> 
     """Batches report the loss before their step, so it may be finite when the weights are not."""
     filled = config("experiment=article/minutes", "optimizer.lr=1e37", "training.epochs=3", "training.record_every=1")
     assert go(filled, directory).diverged
-    network, _ = load_network(filled.model, filled.runtime.dtype, directory.weights.read_bytes())
+    network, _ = kept_network(filled, directory)
     assert all(value.isfinite().all() for value in network.state_dict().values())
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from wavesweep.base.names import last_parts
 from wavesweep.config.config import MOST_NAME
 from wavesweep.config.groups import groups
-from wavesweep.config.overrides import in_short
+from wavesweep.config.naming import in_short
 from wavesweep.runs.description import configuration, origin_name, run_name, sweep_name
 from wavesweep.runs.info import INFO, RunInfo
 from wavesweep.search.space import Dimension, grid_overrides, grid_size

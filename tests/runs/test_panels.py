@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.parts import given as given_series
-from tests.support.parts import leave_undrawn, losses, save_each_epoch, train
+from tests.support.parts import kept_network, leave_undrawn, losses, save_each_epoch, train
 from tests.support.records import rows
 from wavesweep.base import signals
 from wavesweep.config.config import Config
@@ -24,7 +24,7 @@ from wavesweep.data.splits import training_part
 from wavesweep.models.evaluation import fit_baselines, forecast_by
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.scores import scores
-from wavesweep.models.weights import load_network, load_widths
+from wavesweep.models.weights import load_widths
 from wavesweep.runs.checkpoint import load_checkpoint
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import Result, make_trainer, run
@@ -180,7 +180,7 @@ class TestAScaleOfEachSeries:
         assert ours.objective == theirs.objective
         forecasts = []
         for each, directory in ((first, one), (second, other)):
-            network, _ = load_network(each.config.model, "float32", directory.weights.read_bytes())
+            network, _ = kept_network(each.config, directory)
             forecasts.append(forecast_part(network, each.data.scaler, each.data.val).closed_loop)
         own = first.data.val.series == 1
         assert np.array_equal(2.0**10 * forecasts[0][own], forecasts[1][own])
@@ -211,10 +211,10 @@ def test_no_test_value_reaches_the_intervals(tmp_path: Path) -> None:
 
 class TestWhatIsWatched:
     def test_all_validation_data_decide(self, tmp_path: Path) -> None:
-        prepared = panel()
+        prepared = panel("model.highway=false")
         result, directory = go(prepared, tmp_path / "run")
         data = prepared.data
-        network, _ = load_network(prepared.config.model, "float32", directory.weights.read_bytes())
+        network, _ = kept_network(prepared.config, directory)
         whole = scores(forecast_part(network, data.scaler, data.val), data.val, data.units)["closed_loop_scaled_mse"]
         assert (result.objective, result.metrics["val/kept_scaled_mse"]) == (whole, whole)
         [recorded] = [row for row in directory.read_metrics() if row.get("epoch") == result.epoch]

@@ -11,11 +11,15 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tests.support.commands import SMALL
+from wavesweep.base.schema import known
 from wavesweep.base.terminal import Listener
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, dump, parse
 from wavesweep.config.groups import groups
 from wavesweep.data.dataset import Dataset
+from wavesweep.data.scaling import Scaler
+from wavesweep.models.weights import load_network
+from wavesweep.networks.forecaster import Forecaster
 from wavesweep.runs import checkpoint, pictures
 from wavesweep.runs.checkpoint import Checkpoint
 from wavesweep.runs.directory import RunDirectory
@@ -98,6 +102,11 @@ def go(
     """Run a filled configuration in a directory, which is made where it isn't there."""
     directory.path.mkdir(exist_ok=True)
     return run(filled, load_data(filled), directory, listen, begin)
+
+
+def kept_network(filled: Config, directory: RunDirectory) -> tuple[Forecaster, Scaler]:
+    """Load the network that a run left, with its scaling."""
+    return load_network(filled.model, known(filled.forecast.horizon), filled.runtime.dtype, directory.read_weights())
 
 
 def leave_undrawn(patch: pytest.MonkeyPatch) -> None:

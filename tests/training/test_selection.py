@@ -1,22 +1,22 @@
 """Which epoch is kept: that which is best on all validation data, however few of them were watched."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 import torch
 
 from tests.support.parts import small
-from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.scores import Metrics
+from wavesweep.networks.forecaster import Forecaster
 from wavesweep.training.configured import FORECAST, epochs_between_records, watched_origins
-from wavesweep.training.selection import MOST_CANDIDATES, Selection
+from wavesweep.training.selection import MOST_CANDIDATES, Judge, Selection
 
 OBJECTIVE = "val/closed_loop_scaled_mse"
 
 
 def network() -> Forecaster:
-    return small().model.model_copy(update={"difference": False}).build(1, "float32")
+    return small().model.model_copy(update={"difference": False}).build(1, 1, "float32")
 
 
 def mark(built: Forecaster, number: float) -> None:
@@ -38,9 +38,9 @@ def considered(watched: Sequence[float], *overrides: str, whole: bool = False) -
     return selection
 
 
-def of(scores: dict[int, float], built: Forecaster) -> Callable[[], Metrics]:
+def of(scores: dict[int, float], built: Forecaster) -> Judge:
     """Return a score on all data of a network whose weights tell the epoch."""
-    return lambda: {OBJECTIVE: scores[round(known_again(built))]}
+    return lambda: ({OBJECTIVE: scores[round(known_again(built))]}, np.full(40, scores[round(known_again(built))]))
 
 
 def test_the_best_are_candidates_the_first_of_equal_ones_before_the_others() -> None:
@@ -52,7 +52,7 @@ def test_the_best_are_candidates_the_first_of_equal_ones_before_the_others() -> 
 
 def test_all_data_decide_among_them() -> None:
     selection = considered([5.0, 3.0, 4.0, 2.0])
-    selection.decide(of({4: 7.0, 2: 6.0, 3: 6.5, 1: 0.1}, selection.network))
+    selection.decide(of({4: 7.0, 2: 6.0, 3: 6.5, 1: 0.1}, selection.network), 1)
     assert (selection.kept.epoch, selection.kept.objective) == (2, 6.0)
     assert selection.judged == {OBJECTIVE: 6.0}
     assert selection.kept.metrics == {OBJECTIVE: 3.0, "train/loss": 20.0}, "the record of the epoch stays as it was"
@@ -63,7 +63,7 @@ def test_all_data_decide_among_them() -> None:
 def test_one_that_runs_away_on_what_was_not_watched_does_not_win(bad: float) -> None:
     selection = considered([5.0, 3.0, 4.0])
     assert [one.epoch for one in selection.candidates[:2]] == [2, 3]
-    selection.decide(of({2: bad, 3: 8.0, 1: 9.0}, selection.network))
+    selection.decide(of({2: bad, 3: 8.0, 1: 9.0}, selection.network), 1)
     assert (selection.kept.epoch, selection.kept.objective) == (3, 8.0)
 
 
@@ -75,7 +75,7 @@ def test_where_all_is_watched_the_first_of_the_best_is_kept() -> None:
 def test_the_last_is_kept_where_that_is_configured_and_scored_on_all_data() -> None:
     selection = considered([5.0, 3.0, 4.0], "training.keep=last")
     assert [one.epoch for one in selection.candidates] == [3]
-    selection.decide(of({3: 7.0}, selection.network))
+    selection.decide(of({3: 7.0}, selection.network), 1)
     assert (selection.kept.epoch, selection.kept.objective) == (3, 7.0)
 
 

@@ -13,10 +13,10 @@ from tests.support.parts import given as given_series
 from tests.support.parts import gradient_descent, small
 from wavesweep.baselines.autoregression import Lags
 from wavesweep.config.derived import fill_in
-from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.linear import LinearForecaster
-from wavesweep.models.recurrent import RecurrentForecaster
-from wavesweep.training.losses import Loss, Windows, closed_loop_loss, cut_windows, draw_windows, one_step_loss
+from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.linear import LinearForecaster
+from wavesweep.networks.recurrent import RecurrentForecaster
+from wavesweep.training.losses import Loss, Windows, closed_loop_loss, cut_windows, draw_windows, prediction_loss
 
 CHANNELS = 3
 
@@ -88,9 +88,9 @@ class TestTheOneStepLoss:
         whole = cut_windows(series, 40)
         changed = Windows(whole.values.clone(), whole.start)
         changed.values[:, :12] += 100
-        loss, same = (one_step_loss(network, targets, 12, whole.values)() for targets in (whole, changed))
+        loss, same = (prediction_loss(network, targets, 12, whole.values)() for targets in (whole, changed))
         assert loss == same
-        assert loss != one_step_loss(network, changed, 11, whole.values)()
+        assert loss != prediction_loss(network, changed, 11, whole.values)()
 
     @pytest.mark.parametrize("washout", [0, 4, 6])
     @pytest.mark.parametrize("lead", [1, 2, 3])
@@ -103,19 +103,21 @@ class TestTheOneStepLoss:
             if len(one) > lead:
                 predicted = network.one_step(one[None], torch.zeros(1))[0]
                 squared.append((predicted - one[lead:])[max(washout - lead, 0) :].square().flatten())
-        torch.testing.assert_close(one_step_loss(network, windows, washout)(), torch.cat(squared).mean())
+        torch.testing.assert_close(prediction_loss(network, windows, washout)(), torch.cat(squared).mean())
 
     def test_what_follows_the_end_of_a_series_moves_no_weight(self) -> None:
         network, windows = of_lead(1), cut_windows(noise((6, 9)), 9)
         changed = Windows(windows.values.clone(), windows.start, windows.steps)
         changed.values[0, 6:] = 50.0
         weights = list(network.parameters())
-        first, second = (torch.autograd.grad(one_step_loss(network, some, 2)(), weights) for some in (windows, changed))
+        first, second = (
+            torch.autograd.grad(prediction_loss(network, some, 2)(), weights) for some in (windows, changed)
+        )
         assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
 
     def test_where_no_value_counts_there_is_nothing_to_learn(self) -> None:
         network = of_lead(1)
-        loss = one_step_loss(network, draw_windows(noise((3, 3, 9))[:2] + noise((2,)), 9, 4), 8)()
+        loss = prediction_loss(network, draw_windows(noise((3, 3, 9))[:2] + noise((2,)), 9, 4), 8)()
         assert loss == 0
         loss.backward()
         assert all((weight.grad == 0).all() for weight in network.parameters())

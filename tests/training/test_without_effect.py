@@ -24,6 +24,10 @@ CASES = [
 ]
 OTHERS = {
     "forecast.stride": ("forecast.stride=7",),
+    "model.centred": ("model.centred=true",),
+    "model.joint": ("model.joint=true",),
+    "model.lags": ("model.lags=[1,2]",),
+    "model.memory": ("model.memory=3",),
     "optimizer": ("optimizer=sgd", "optimizer.lr=0.3"),
     "runtime.dtype": ("runtime.dtype=float64",),
     "training.batch_size": ("training.batch_size=2",),
@@ -72,12 +76,15 @@ def test_what_is_said_to_have_no_effect_has_none(case: tuple[str, ...]) -> None:
 
 def test_each_of_these_has_an_effect_elsewhere() -> None:
     """Else the test above would say nothing."""
+    beside = ("model.highway=true", "model.lags=[1,3]", "forecast.horizon=3")
     elsewhere = {
+        **{f"model.{key}": beside for key in ("centred", "lags", "memory")},
         "forecast.stride": ("dataset.num_series=1", "forecast.horizon=1"),
         "training.refine_restart_every": ("training.refine_epochs=2",),
         "training.refine_windows": ("training.refine_epochs=1",),
     }
     shown_elsewhere = {"training.epoch_figures", "training.keep", "training.patience"}  # of a run, not of training
+    shown_elsewhere |= {"model.joint"}  # of several channels
     for key, overrides in OTHERS.items():
         case = elsewhere.get(key, ())
         if key not in shown_elsewhere:

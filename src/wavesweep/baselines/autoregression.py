@@ -93,11 +93,11 @@ def forecast(weights: np.ndarray, lags: Lags, context: np.ndarray, horizon: int)
         horizon: Steps.
     """
     groups, size, _ = weights.shape
-    past = _by_group(context[:, -lags.lags[-1] :], lags.joint).reshape(groups, len(context), -1)
+    past = by_group(context[:, -lags.lags[-1] :], lags.joint).reshape(groups, len(context), -1)
     values = np.empty((groups, len(context), horizon * size))
     with np.errstate(over="ignore", invalid="ignore"):
         for some in (slice(first, first + MOST_CHANNELS) for first in range(0, groups, MOST_CHANNELS)):
-            ahead = _ahead(weights[some], lags.lags, horizon)
+            ahead = unrolled(weights[some], lags.lags, horizon)
             values[some] = past[some] @ ahead[..., :-1].swapaxes(1, 2) + ahead[:, None, :, -1]
     return values.reshape(groups, len(context), horizon, size).transpose(1, 2, 0, 3).reshape(len(context), horizon, -1)
 
@@ -145,7 +145,7 @@ def _triangles(train: Sequence[np.ndarray], lags: Sequence[int], joint: bool, mo
         times = [np.sort(draws.choice(one, math.ceil(share * len(one)), replace=False)) for one in times]
     back = np.array([*lags, 0])
     taken = np.concatenate([values[one[:, None] - back] for values, one in zip(train, times, strict=True)])
-    grouped = _by_group(taken, joint)  # (group, row, lag, channel)
+    grouped = by_group(taken, joint)  # (group, row, lag, channel)
     inputs = grouped[:, :, :-1].reshape(*grouped.shape[:2], -1)
     design = np.concatenate([inputs, np.ones_like(inputs[..., :1]), grouped[:, :, -1]], axis=2)
     return np.asarray(np.linalg.qr(design, mode="r"))
@@ -172,13 +172,17 @@ def _solve(triangles: np.ndarray, places: Sequence[int] | np.ndarray, lags: Lags
     return np.stack(weights)
 
 
-def _by_group(values: np.ndarray, joint: bool) -> np.ndarray:
+def by_group(values: np.ndarray, joint: bool) -> np.ndarray:
     """Return (row, lag, channel) as (group, row, lag, channel of the group)."""
     return values[None] if joint else values.transpose(2, 0, 1)[..., None]
 
 
-def _ahead(weights: np.ndarray, lags: Sequence[int], horizon: int) -> np.ndarray:
-    """Return each step ahead as a linear function of the last values and 1, (group, horizon · channel, value + 1)."""
+def unrolled(weights: np.ndarray, lags: Sequence[int], horizon: int) -> np.ndarray:
+    """Return the closed loop as a linear function of the last values.
+
+    Returns:
+        (group, horizon · channel, value + 1): each step ahead by the last values, as many as the longest lag, and by 1.
+    """
     (groups, size, _), longest, back = weights.shape, lags[-1], np.array(lags)
     state = np.zeros((groups, longest + horizon, size, longest * size + 1))
     state[:, :longest, :, :-1] = np.eye(longest * size).reshape(longest, size, -1)

@@ -42,3 +42,18 @@ def compare(errors: np.ndarray, others: np.ndarray, overlap: int) -> tuple[float
     variance = 2 / number * np.square(cosines @ losses).mean()  # of the losses' mean, times their number
     spread = math.exp(min(float(stdtrit(degrees, 0.975) * np.sqrt(variance / number)) / ratio, 700.0))
     return 1 - ratio, (1 - ratio * spread, 1 - ratio / spread)
+
+
+def is_beyond_noise(errors: np.ndarray, others: np.ndarray, overlap: int) -> bool:
+    """Say whether errors are lower than a simpler forecast's by more than half of their interval, a standard error.
+
+    Args:
+        errors: As `compare` takes them, and the other two.
+        others: Of the simpler forecast.
+        overlap: Of the windows.
+
+    Source:
+        The one-standard-error rule: Breiman, Friedman, Olshen & Stone (1984).
+    """
+    gain, interval = compare(errors, others, overlap)
+    return interval is not None and (1 - gain) * (1 - interval[0]) < 1

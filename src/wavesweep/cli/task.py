@@ -28,7 +28,7 @@ from wavesweep.config.overrides import overrides_of
 from wavesweep.data.trends import trend_share
 from wavesweep.files.source import lend
 from wavesweep.leaderboard.conclusion import announce, conclude, has_ended, show_again
-from wavesweep.models.configured import Recurrent
+from wavesweep.models.recurrent import Recurrent
 from wavesweep.runs import fingerprints
 from wavesweep.runs.description import origin_name, run_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
@@ -197,7 +197,9 @@ def _describe(composed: Config, prepared: Prepared, tags: dict[str, str]) -> Run
         for line in filter(None, (prepared.config.dataset.summary, shape_of(prepared))):
             log.info(line)
     if composed.model != model and isinstance(model, Recurrent):
-        log.info(_differences(model.difference, trend_share(data.scaled(data.scaler))))
+        log.info(
+            model.beside if model.highway else _differences(model.difference, trend_share(data.scaled(data.scaler)))
+        )
     overrides = [text for text in job.overrides.task if not text.lstrip("+~").startswith("tracking")]
     for warning in _ignored(without_effect(prepared.config), overrides):
         log.warning(warning)

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 import wavesweep.data.generated  # whose members `one_of` finds, as those of the next
-import wavesweep.files.csv  # noqa: F401
+import wavesweep.files.csv
+import wavesweep.models.recurrent  # noqa: F401
 from wavesweep.base.errors import Refused, shown
 from wavesweep.base.names import OWN, Objective
 from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_password

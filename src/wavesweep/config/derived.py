@@ -12,6 +12,7 @@ from wavesweep.data.rows import Forecast, Rows, derive_split, rows_of, scored_of
 from wavesweep.training.configured import Training, epochs_between_records
 
 MAIN_STEPS = 300  # enough for a network to come near, on every data set tried; the refinement does the rest
+HIGHWAY_NOISE = 0.3
 MOST_ORIGINS, MOST_VALUES = 10_000, 10**8  # of forecasts, within a part; in all of their windows, 0.8 GB
 
 
@@ -37,6 +38,9 @@ def fill_in(config: Config) -> Config:
         steps = dataset.shape[1] - (0 if dataset.knows_continuation else known(forecast.horizon))
         lengths = [steps] * rows_of(dataset).train
     _check_size(dataset, known(forecast.horizon))
+    model = config.model.settled(ends=dataset.splits_by_time and not dataset.knows_continuation)
+    optimizer = config.optimizer.settled(highway=model.has_highway)
+    config = config.model_copy(update={"model": model, "optimizer": optimizer})
     training = _fill_training(config, dataset, lengths, forecast)
     if dataset.splits_by_time:  # as shorter ones are passed over
         lengths = [lengths[number] for number in scored_of(dataset, forecast)]
@@ -47,17 +51,19 @@ def fill_in(config: Config) -> Config:
 def _fill_training(config: Config, dataset: Dataset, lengths: list[int], forecast: Forecast) -> Training:
     """Fill in what training takes, given the steps of each training series, and the forecasts."""
     training, model, steps = config.training, config.model, max(lengths)
-    window = min(200, steps) if training.window is None else training.window or steps
+    window = min(model.window, steps) if training.window is None else training.window or steps
     if steps < 2:
         raise Refused("dataset.split must leave at least 2 time steps to train on, got 1; give a greater length")
     if not 2 <= window <= steps:
         raise Refused(f"training.window must be from 2 to the {steps} steps of a training series, got {window}")
     # Three tenths of the window: 60 of 200 steps let an LSTM find the phase of a wave. Forecasts allow it no more.
     most = min(3 * window // 10, known(forecast.context) // 2 if dataset.splits_by_time else window)
+    most = window // 10 if model.has_highway else most  # which knows the phase
     washout = (most if model.sees_past else 0) if training.washout is None else training.washout
     if washout > window - 2:
         raise Refused(f"training.washout must be at most training.window - 2 = {window - 2}, got {washout}")
-    refine_epochs = training.refine_epochs if model.can_be_refined else 0
+    refine_epochs = (0 if model.has_highway else 40) if training.refine_epochs is None else training.refine_epochs
+    noise = HIGHWAY_NOISE if model.has_highway else 0.0
     epochs = training.epochs or _main_epochs(config, sum(math.ceil(length / window) for length in lengths))
     own = "series" if dataset.splits_by_time and len(lengths) > 1 else "global"
     standardize = own if training.standardize is None else training.standardize
@@ -66,8 +72,10 @@ def _fill_training(config: Config, dataset: Dataset, lengths: list[int], forecas
             "training.standardize must be global or false where series are split from each other, got series: those "
             "that are tested have no training part that tells their scale"
         )
-    derived = {"epochs": epochs, "window": window, "washout": washout, "refine_epochs": refine_epochs}
-    training = training.model_copy(update={**derived, "standardize": standardize})
+    derived = {"epochs": epochs, "window": window, "washout": washout, "standardize": standardize}
+    derived |= {"refine_epochs": refine_epochs if model.can_be_refined else 0}
+    derived |= {key: noise for key in ("noise_start", "noise_end") if getattr(training, key) is None}
+    training = training.model_copy(update=derived)
     if training.record_every is not None:
         return training
     span = known(forecast.context) + known(forecast.horizon)
@@ -103,8 +111,8 @@ def _forecast_by_time(forecast: Forecast, dataset: Dataset) -> Forecast:
     """Fill in forecasts from many origins.
 
     The horizon is a season, two of less than a dozen steps, or two dozen steps where there is no season; at most a
-    third of each part, so that origins enough are left. The context is as long as a training window, and longer than
-    the seasons together. Both are bounded by the shortest series but those of less than half the usual length, which
+    third of each part, so that origins enough are left. The context is 200 steps, or the seasons together and 50 more.
+    Both are bounded by the shortest series but those of less than half the usual length, which
     train and are not scored, as is the case with all that are too short for what was given. Forecasts begin at every
     step, as long as there are at most 10,000, of 10⁸ values.
     """
@@ -118,7 +126,7 @@ def _forecast_by_time(forecast: Forecast, dataset: Dataset) -> Forecast:
     if parts[0].test:
         _check_fits("forecast.horizon", horizon, "steps of the test part", [one.test for one in parts])
     if context is None:
-        context = min(max(200, 1 + sum(seasons)), *(one.train for one in parts if _span(one) >= horizon))
+        context = min(max(200, 50 + sum(seasons)), *(one.train for one in parts if _span(one) >= horizon))
     _check_fits("forecast.context", context, "observed steps", [one.train for one in parts if _span(one) >= horizon])
     origins = sum(max(one.val, one.test) for one in parts)
     most = max(1, min(MOST_ORIGINS, MOST_VALUES // ((context + horizon) * len(dataset.channels))))
@@ -196,8 +204,8 @@ def without_effect(config: Config) -> dict[str, str]:
     Returns:
         Reasons by key; the key of a group stands for everything below it.
     """
-    reasons: dict[str, str] = {}
     training, model = config.training, config.model
+    reasons = model.without_effect()
     if not config.dataset.splits_by_time:
         reasons["forecast.stride"] = "each series is forecast once, from its end"
     if not model.has_gradient:

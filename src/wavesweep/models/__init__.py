@@ -1,1 +1,1 @@
-"""Forecasters: networks, baselines, their forecasts and scores, and their weights on disk."""
+"""Models as they are configured, their forecasts and scores, and their weights on disk."""

@@ -41,10 +41,14 @@ def gain(own: Errors, baseline: Errors, part: Part) -> Metrics:
         baseline: Of the baseline.
         part: What both forecast.
     """
-    stride = _stride(part)
-    overlap = math.ceil(part.truth.shape[1] / stride) if stride else 1
-    found, interval = compare(own.by_window, baseline.by_window, overlap)
+    found, interval = compare(own.by_window, baseline.by_window, overlap(part))
     return {GAIN: found, **dict(zip((GAIN_LOW, GAIN_HIGH), interval or (), strict=False))}
+
+
+def overlap(part: Part) -> int:
+    """Return how many windows on none shares a step of its forecast with the first."""
+    stride = _stride(part)
+    return math.ceil(part.truth.shape[1] / stride) if stride else 1
 
 
 def _stride(part: Part) -> int:

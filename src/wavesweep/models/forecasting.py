@@ -14,7 +14,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.splits import Part
-from wavesweep.models.forecaster import Forecaster, evaluating
+from wavesweep.networks.forecaster import Forecaster, evaluating
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -55,7 +55,7 @@ def _forecast(network: Forecaster, scaler: Scaler, part: Part) -> tuple[np.ndarr
         values, start = to_network(network, scaler.scale(values)), to_network(network, part.start)
         forecasts = network.forecast(values, start, context, part.truth.shape[1])
     one_step, closed_loop = (scaler.unscale(some.double().cpu().numpy()) for some in forecasts)
-    return one_step[:, max(part.scored.start - network.lead, 0) :], closed_loop
+    return one_step[:, -(values.shape[1] - part.scored.start) :], closed_loop
 
 
 def closed_loop(

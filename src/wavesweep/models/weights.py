@@ -8,7 +8,7 @@ import torch
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.data.scaling import Scaler
 from wavesweep.models.configured import Model
-from wavesweep.models.forecaster import Forecaster
+from wavesweep.networks.forecaster import Forecaster
 
 Weights = dict[str, torch.Tensor]
 SCALING, WIDTHS = ("scaler.mean", "scaler.std"), "interval.width"
@@ -35,11 +35,12 @@ def serialize(weights: Weights, scaler: Scaler, widths: np.ndarray | None = None
     return save({f"network.{name}": value.contiguous() for name, value in weights.items()} | beside)
 
 
-def load_network(model: Model, dtype: str, content: bytes) -> tuple[Forecaster, Scaler]:
+def load_network(model: Model, horizon: int, dtype: str, content: bytes) -> tuple[Forecaster, Scaler]:
     """Build a network with stored weights, on the CPU; torch's generator stays as it was.
 
     Args:
         model: What is configured of it, as the run stored it.
+        horizon: Steps of the forecasts that it was scored on.
         dtype: The precision that it was trained in, `float32` or `float64`.
         content: What `serialize` gave.
 
@@ -54,7 +55,7 @@ def load_network(model: Model, dtype: str, content: bytes) -> tuple[Forecaster, 
         scaler = _scaler([tensors.pop(name, None) for name in SCALING])
         _check_widths(tensors.pop(WIDTHS, None), len(scaler.mean))
         with torch.device("meta"):  # which knows shapes and holds no memory
-            network = model.build(len(scaler.mean), dtype)
+            network = model.build(len(scaler.mean), horizon, dtype)
         stored = {name.removeprefix("network."): value for name, value in tensors.items()}
         check_fit(stored, network)
     except ValueError as error:

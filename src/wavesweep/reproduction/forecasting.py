@@ -14,9 +14,9 @@ from wavesweep.config.derived import fill_in
 from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.splits import LARGEST, training_units
-from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.forecasting import as_series, closed_loops, on_threads, scaler_of
 from wavesweep.models.weights import load_network, load_widths
+from wavesweep.networks.forecaster import Forecaster
 from wavesweep.runs.preparation import load_data
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class TrainedModel:
         """
         if None in (config.forecast.horizon, config.training.washout):
             raise Refused("config.yaml must hold forecast.horizon and training.washout, got null; restore it")
-        network, scaler = load_network(config.model, config.runtime.dtype, weights)
+        network, scaler = load_network(config.model, known(config.forecast.horizon), config.runtime.dtype, weights)
         if len(scaler.mean) != len(config.dataset.channels):
             problem = f"must be of {len(config.dataset.channels)} channels, got {len(scaler.mean)}"
             raise Refused(f"model.safetensors {problem}; restore it")

@@ -24,7 +24,7 @@ from wavesweep.base.names import (
     of_baseline,
 )
 from wavesweep.config.config import MOST_NAME, Config
-from wavesweep.config.overrides import in_short
+from wavesweep.config.naming import in_short
 from wavesweep.runs.info import RunInfo
 
 if TYPE_CHECKING:
@@ -66,6 +66,11 @@ def verdict(config: Config, result: "Result") -> str:
         return "Not compared with the baselines, since there is no test part."
     score, key = result.metrics[TEST_SCORE], best_baseline(result.metrics)
     name, best = BASELINES[key], result.metrics[metric("test", baseline_score(key))]
+    if not result.epoch and key == "linear":
+        return (
+            f"No epoch was better than {name} beyond noise, on validation data, so this run forecasts by that alone: "
+            "model=linear does the same."
+        )
     if best >= EXACT:
         return _compared(result.metrics, name, score, best)
     if score < best:
@@ -126,7 +131,10 @@ def digits(score: float) -> float:
 def trained(result: "Result") -> str:
     """Return a sentence on the cost of training and the epoch kept."""
     seconds, calls = result.metrics[TRAIN_SECONDS], result.metrics[LOSS_EVALUATIONS]
-    return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; the weights of epoch {result.epoch} are kept."
+    weights = (
+        f"the weights of epoch {result.epoch}" if result.epoch else "those before training, linear autoregression,"
+    )
+    return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; {weights} are kept."
 
 
 def intervals(config: Config, metrics: "Metrics") -> list[str]:

@@ -28,10 +28,10 @@ from wavesweep.config.config import Config
 from wavesweep.config.groups import REFINER, read_option
 from wavesweep.data.splits import Part, Split
 from wavesweep.models import evaluation
-from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.forecasting import forecast_part, to_network
 from wavesweep.models.scores import Errors, Metrics, errors, mean_absolute_scaled_error, scores
 from wavesweep.models.weights import is_finite, serialize
+from wavesweep.networks.forecaster import Forecaster
 from wavesweep.runs import pictures
 from wavesweep.runs.checkpoint import Checkpoint, Checkpoints, restore
 from wavesweep.runs.description import best_baseline
@@ -84,7 +84,8 @@ def run(
     """
     trainer = make_trainer(config, data)
     network, watched = trainer.network, _watched(config, data)
-    selection = Selection(config.training, config.objective, network, whole=watched is data.val)
+    whole = watched is data.val and not network.is_fitted
+    selection = Selection(config.training, config.objective, network, whole=whole)
     signals.check()
     if checkpoint:
         selection.candidates = restore(directory, trainer, checkpoint)
@@ -92,7 +93,7 @@ def run(
 
     finite = True
     for record in trainer.records(selection.gives_up, checkpoints.save_if_due):
-        metrics = {TRAIN_LOSS: record.loss, **_validate(network, data, watched)}
+        metrics = {TRAIN_LOSS: record.loss, **_judge(network, data, watched)[0]}
         directory.append_metrics(record.epoch, metrics | _costs(trainer.spent))
         finite = math.isfinite(record.loss) and is_finite(network)
         if finite:
@@ -112,8 +113,8 @@ def run(
     if finite:
         _draw_validation(config, data, directory, network, trainer.epoch)
         signals.check()
-    if watched is not data.val:
-        selection.decide(lambda: _validate(network, data, data.val))
+    if not whole:
+        selection.decide(lambda: _judge(network, data, data.val), evaluation.overlap(data.val))
     kept = selection.kept
     network.load_state_dict(kept.weights)
     ahead = forecast_part(network, data.scaler, data.val).closed_loop
@@ -123,7 +124,7 @@ def run(
         _draw_validation(config, data, directory, network, kept.epoch)
     baselines = evaluation.fit_baselines(data, known(config.dataset.season))
     once = _conclude(config, data, directory, network, widths, baselines, kept.epoch)
-    diverged = not (finite and kept.epoch and math.isfinite(kept.objective))
+    diverged = not (finite and math.isfinite(kept.objective))
     if not diverged:
         once |= {
             OBJECTIVE: kept.objective,
@@ -147,15 +148,19 @@ def _watched(config: Config, data: Split) -> Part:
     return data.val if count >= len(data.val.start) else data.val.spread(count)
 
 
-def _validate(network: Forecaster, data: Split, part: Part) -> Metrics:
-    return _named("val", scores(forecast_part(network, data.scaler, part), part, data.units))
+def _judge(network: Forecaster, data: Split, part: Part) -> tuple[Metrics, np.ndarray]:
+    """Return the scores on validation windows, and the error of each."""
+    forecasts = forecast_part(network, data.scaler, part)
+    by_window = errors(forecasts.closed_loop, part, data.units).by_window
+    return _named("val", scores(forecasts, part, data.units)), by_window
 
 
 def make_trainer(config: Config, data: Split) -> Trainer:
     """Seed torch, build the network from the data's shape, and hand it the training part alone."""
     torch.set_num_threads(config.runtime.threads)
     torch.manual_seed(config.seed)
-    network = config.model.build(len(config.dataset.channels), config.runtime.dtype).to(config.runtime.device)
+    network = config.model.build(len(config.dataset.channels), known(config.forecast.horizon), config.runtime.dtype)
+    network = network.to(config.runtime.device)
     series = [to_network(network, one) for one in data.scaled(data.scaler)]
     network.adapt(series)
     if not config.model.has_gradient:
@@ -182,7 +187,7 @@ def _draw_validation(config: Config, data: Split, directory: RunDirectory, netwo
 
 def _title(config: Config, part: str, epoch: int) -> str:
     what = "part" if config.dataset.splits_by_time else "series"
-    return f"{config.dataset.title} · {part} {what} · epoch {epoch}"
+    return f"{config.dataset.title} · {part} {what} · {f'epoch {epoch}' if epoch else 'before training'}"
 
 
 def _conclude(

@@ -155,7 +155,9 @@ def _save_example(directory: RunDirectory, config: Config, data: "Split") -> dic
     """Save an example of the input, rows that suffice for a forecast; return what leads MLflow to it."""
     from wavesweep.models.weights import load_network
 
-    network, _ = load_network(config.model, config.runtime.dtype, directory.read_weights())
+    network, _ = load_network(
+        config.model, known(config.forecast.horizon), config.runtime.dtype, directory.read_weights()
+    )
     num_rows = min(max(network.lead, known(config.training.washout), FEWEST_ROWS), known(config.forecast.context))
     example = {"columns": config.dataset.channels, "data": data.train[0][:num_rows].tolist()}
     write_atomically(directory.model / EXAMPLE, json.dumps(example).encode())

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from wavesweep.models.forecaster import Forecaster
-from wavesweep.training.losses import cut_windows, one_step_loss
+from wavesweep.networks.forecaster import Forecaster
+from wavesweep.training.losses import cut_windows, prediction_loss
 from wavesweep.training.trainer import Trainer
 
 
@@ -26,7 +26,7 @@ class LeastSquares(Trainer):
         """See `Trainer.train_epoch`."""
         self.network.fit(self.series)
         self.spent.evaluations = 1
-        return one_step_loss(self.network, cut_windows(self.series, max(map(len, self.series))), washout=0)().item()
+        return prediction_loss(self.network, cut_windows(self.series, max(map(len, self.series))), washout=0)().item()
 
     def state(self) -> dict[str, Any]:
         """See `Trainer.state`; the costs but seconds follow from the epoch."""

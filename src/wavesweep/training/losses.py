@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from wavesweep.models.forecaster import Forecaster
+from wavesweep.networks.forecaster import Forecaster
 
 Loss = Callable[[], Tensor]
 
@@ -26,28 +26,31 @@ class Windows:
     steps: Tensor | None = None
 
 
-def one_step_loss(network: Forecaster, windows: Windows, washout: int, inputs: Tensor | None = None) -> Loss:
-    """Return a function: the mean squared error of one-step predictions by the network as it is when called.
+def prediction_loss(network: Forecaster, windows: Windows, washout: int, inputs: Tensor | None = None) -> Loss:
+    """Return a function: the mean squared error of what the network as it is when called predicts from true values.
+
+    That is one step ahead of each, or as many as the network predicts at once.
 
     Args:
         network: One-step forecaster.
         windows: What it is to predict.
-        washout: The first values whose predictions are left out: after a zero state they say nothing, since
-            the phase is unknown.
-        inputs: What it sees, (window, time, channel): the values, by default without noise.
+        washout: The first values of a window, less the `network.before` ones, whose predictions are left out: after a
+            zero state they say nothing, since the phase is unknown.
+        inputs: What its layers see; None: that without noise.
     """
-    first = max(washout, network.lead)
-    seen, targets = windows.values if inputs is None else inputs, windows.values[:, first:]
+    first, values = max(network.before + washout, network.lead), windows.values
+    seen = network.inputs(values) if inputs is None else inputs
+    targets = values[:, first:].unfold(1, network.horizon, network.spacing).transpose(2, 3)
 
     def predictions() -> Tensor:
-        predicted = network.one_step(seen, windows.start)
-        return predicted[:, first - network.lead :] if first > network.lead else predicted
+        return network.ahead(values, seen, windows.start, first)
 
     if windows.steps is None:
-        return lambda: nn.functional.mse_loss(predictions(), targets)
-    there = torch.arange(first, windows.values.shape[1], device=targets.device) < windows.steps[:, None]
-    count = (there.sum() * targets.shape[2]).clamp(min=1)
-    return lambda: ((predictions() - targets).square() * there[..., None]).sum() / count
+        return lambda: nn.functional.mse_loss(given := predictions(), targets.expand_as(given))
+    last = first + network.spacing * torch.arange(targets.shape[1], device=targets.device) + network.horizon - 1
+    there = (last < windows.steps[:, None])[..., None, None]
+    count = (there.sum() * targets[0, 0].numel()).clamp(min=1)
+    return lambda: ((predictions() - targets).square().mean(dim=0) * there).sum() / count
 
 
 def closed_loop_loss(network: Forecaster, windows: Windows, context: int) -> Loss:
@@ -62,20 +65,20 @@ def closed_loop_loss(network: Forecaster, windows: Windows, context: int) -> Los
     return lambda: nn.functional.mse_loss(network.closed_loop(before, windows.start, after.shape[1]), after)
 
 
-def cut_windows(series: Sequence[Tensor], window: int) -> Windows:
-    """Cut series, (time, channel) each, into windows that cover them once; the last may overlap the one before."""
+def cut_windows(series: Sequence[Tensor], window: int, overlap: int = 0) -> Windows:
+    """Cut series, (time, channel) each, into windows that overlap by so many steps; the last may by more."""
     places = [
         (number, min(first, max(len(one) - window, 0)))
-        for first in range(0, max(map(len, series)), window)
+        for first in range(0, max(map(len, series)), window - overlap)
         for number, one in enumerate(series)
-        if first < len(one)
+        if first == 0 or first + overlap < len(one)
     ]
     numbers, start = torch.tensor(places).T
     return _windows(series, window, numbers, start)
 
 
 def draw_windows(
-    series: Sequence[Tensor], window: int, count: int, generator: torch.Generator | None = None
+    series: Sequence[Tensor], window: int, count: int, generator: torch.Generator | None = None, beyond: int = 0
 ) -> Windows:
     """Draw `count` windows at random, with replacement; from longer series as much more often.
 
@@ -84,9 +87,16 @@ def draw_windows(
         window: Steps of each window.
         count: Windows to draw.
         generator: Source of random numbers; None: torch's global one.
+        beyond: Windows may be drawn from so many steps before or after a series, and are then moved to its end: its
+            first and last steps stand in as many windows as others.
     """
     lengths = torch.tensor([len(one) for one in series])
-    if (lengths == lengths[0]).all():
+    if beyond:
+        numbers = torch.multinomial(lengths.double(), count, replacement=True, generator=generator)
+        room = (lengths[numbers] - window).clamp(min=0)
+        places = torch.rand(count, generator=generator, dtype=torch.float64) * (room + 1 + 2 * beyond)
+        start = (places.long() - beyond).clamp(min=0).minimum(room)
+    elif (lengths == lengths[0]).all():
         numbers = torch.randint(len(series), (count,), generator=generator)
         start = torch.randint(max(len(series[0]) - window, 0) + 1, (count,), generator=generator)
     else:

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from wavesweep.base.schema import known
-from wavesweep.models.forecaster import Forecaster
+from wavesweep.networks.forecaster import Forecaster
 from wavesweep.training.configured import Training
-from wavesweep.training.losses import Loss, Windows, cut_windows, draw_windows, one_step_loss
+from wavesweep.training.losses import Loss, Windows, cut_windows, draw_windows, prediction_loss
 from wavesweep.training.optimizers import Optimizer
 from wavesweep.training.steps import Spent, take_full_batch_step, take_step
 
@@ -44,10 +44,12 @@ class MainStage:
         self.schedule = optimizer.build_schedule(self.optimizer, self.num_steps)
         self.fixed_windows: Windows | None = None
         self.fixed_loss: Loss | None = None
-        only_one = len(series) == 1 and len(series[0]) == self.window
+        self.beyond = self.window // 2 if network.is_fitted else 0
+        self.span = network.before + self.window + network.horizon - 1
+        only_one = len(series) == 1 and len(series[0]) <= self.span
         if optimizer.full_batch or only_one:
-            self.fixed_windows = cut_windows(series, self.window)
-            self.fixed_loss = one_step_loss(network, self.fixed_windows, known(training.washout))
+            self.fixed_windows = cut_windows(series, self.span, self.span - self.window)
+            self.fixed_loss = prediction_loss(network, self.fixed_windows, known(training.washout))
 
     def train_epoch(self) -> float:
         """Train for an epoch; return its loss (see `Record.loss`)."""
@@ -68,12 +70,12 @@ class MainStage:
         noise = self._noise()
         if self.fixed_loss and not noise:
             return self.fixed_loss
-        windows = self.fixed_windows or draw_windows(self.series, self.window, size)
-        values = windows.values
-        inputs = values + noise * torch.randn(values.shape).to(values) if noise else values
-        return one_step_loss(self.network, windows, known(self.training.washout), inputs)
+        windows = self.fixed_windows or draw_windows(self.series, self.span, size, beyond=self.beyond)
+        inputs = self.network.inputs(windows.values)
+        inputs = inputs + noise * torch.randn(inputs.shape).to(inputs) if noise else inputs
+        return prediction_loss(self.network, windows, known(self.training.washout), inputs)
 
     def _noise(self) -> float:
         """Return the standard deviation of the input noise now: it fades geometrically."""
-        first, last = self.training.noise_start, self.training.noise_end
+        first, last = known(self.training.noise_start), known(self.training.noise_end)
         return first * (last / first) ** (self.spent.steps / max(self.num_steps - 1, 1)) if first else 0.0

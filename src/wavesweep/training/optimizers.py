@@ -1,7 +1,7 @@
 """Optimizers as they are configured; each takes `step(closure)`, so that L-BFGS is no special case."""
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -30,6 +30,14 @@ class Optimizer(Member):
     def steps_an_epoch(self, windows: int, batch_size: int) -> int:
         """Return the number of updates of the weights in an epoch."""
         return math.ceil(windows / batch_size)
+
+    def settled(self, *, highway: bool) -> Self:
+        """Return a copy with what is `null`.
+
+        Args:
+            highway: Whether the model learns what a linear autoregression leaves.
+        """
+        return self
 
     def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
         """Build the optimizer of `parameters`."""
@@ -95,18 +103,31 @@ class FirstOrder(Optimizer):
         return None
 
 
-class Adam(FirstOrder):
+class Adaptive(FirstOrder):
+    """An optimizer that scales the gradient by its running moments.
+
+    Attributes:
+        lr: Null: 1e-2, or 3e-3 beside a highway, where there is noise to be fitted.
+    """
+
+    lr: Positive | None  # type: ignore[assignment]
+    betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)]
+
+    def settled(self, *, highway: bool) -> Self:
+        """See `Optimizer.settled`."""
+        return self if self.lr else self.model_copy(update={"lr": 3e-3 if highway else 1e-2})
+
+
+class Adam(Adaptive):
     """Adam; `weight_decay` is added to the gradient. Kingma & Ba (2015)."""
 
     kind: Literal["adam"]
-    betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)]
 
 
-class AdamW(FirstOrder):
+class AdamW(Adaptive):
     """Adam with `weight_decay` decoupled from the gradient. Loshchilov & Hutter (2019)."""
 
     kind: Literal["adamw"]
-    betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)]
 
 
 class SGD(FirstOrder):

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from wavesweep.base.schema import known
 from wavesweep.data.streams import stream
-from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.weights import copy_weights
+from wavesweep.networks.forecaster import Forecaster
 from wavesweep.training.configured import Training
 from wavesweep.training.losses import closed_loop_loss, draw_windows
 from wavesweep.training.optimizers import LBFGS
@@ -83,7 +83,7 @@ class Refinement:
                 module.eval()
         every = self.training.refine_restart_every
         turn = (epoch - 1) // every
-        in_first_half = 2 * (turn * every + 1) <= self.training.refine_epochs
+        in_first_half = 2 * (turn * every + 1) <= known(self.training.refine_epochs)
         lengths = sorted(map(len, self.series))
         reach = max(lengths[len(lengths) // 2], min(self.network.lead + 1, lengths[-1]))
         context = max(min(known(self.training.window), reach) // 2, self.network.lead)

@@ -4,13 +4,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from wavesweep.base.schema import known
-from wavesweep.models.forecaster import Forecaster
+from wavesweep.baselines.comparison import is_beyond_noise
 from wavesweep.models.scores import Metrics
 from wavesweep.models.weights import Weights, copy_weights
+from wavesweep.networks.forecaster import Forecaster
 from wavesweep.training.configured import Training
 
 MOST_CANDIDATES = 2
+Judge = Callable[[], tuple[Metrics, np.ndarray]]  # scores of a network, and its errors by window
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Selection:
         whole: Whether these metrics are of all validation data, so that there is nothing left to decide.
 
     Attributes:
+        start: The weights before training.
         candidates: The best so far, the best first: a few, among which `decide` chooses.
         judged: The scores of what was decided on, on all validation data.
     """
@@ -48,7 +53,8 @@ class Selection:
         self.training, self.objective, self.network = training, objective, network
         self.judged: Metrics = {}
         self.most = 1 if whole or training.keep == "last" else MOST_CANDIDATES
-        self.candidates = [Kept(0, math.inf, copy_weights(network), {})]
+        self.start = Kept(0, math.inf, copy_weights(network), {})
+        self.candidates = [self.start]
 
     @property
     def kept(self) -> Kept:
@@ -64,19 +70,29 @@ class Selection:
             others = [one for one in self.candidates if one.epoch]
             self.candidates = [*others[:better], kept, *others[better:]][: self.most]
 
-    def decide(self, score: Callable[[], Metrics]) -> None:
+    def decide(self, judge: Judge, overlap: int) -> None:
         """Keep the candidate that scores best on all validation data, and leave the network with its weights.
 
+        A network that forecasts before it is trained stays at its start, unless the candidate's forecasts are better
+        beyond noise.
+
         Args:
-            score: Of the network as it is.
+            judge: Scores the network as it is.
+            overlap: Windows on from which none shares a step with the first.
         """
-        judged = []
-        for one in self.candidates:
-            self.network.load_state_dict(one.weights)
-            judged.append((score(), one))
-        self.judged, best = min(judged, key=lambda pair: _or_inf(pair[0][self.objective]))
-        self.candidates = [replace(best, objective=self.judged[self.objective])]
+        judged = [self._judge(one, judge) for one in self.candidates]
+        metrics, by_window, best = min(judged, key=lambda one: _or_inf(one[0][self.objective]))
+        if self.network.is_fitted and self.training.keep == "best":
+            others, errors, start = self._judge(self.start, judge)
+            if not is_beyond_noise(by_window, errors, overlap):
+                metrics, best = others, start
+        self.judged = metrics
+        self.candidates = [replace(best, objective=metrics[self.objective])]
         self.network.load_state_dict(self.kept.weights)
+
+    def _judge(self, one: Kept, judge: Judge) -> tuple[Metrics, np.ndarray, Kept]:
+        self.network.load_state_dict(one.weights)
+        return *judge(), one
 
     def gives_up(self, epoch: int) -> bool:
         """Say whether the last stage has lasted `patience` epochs without a better one."""

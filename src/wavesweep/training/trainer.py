@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wavesweep.base import signals
 from wavesweep.base.schema import known
-from wavesweep.models.forecaster import Forecaster
+from wavesweep.networks.forecaster import Forecaster
 from wavesweep.training.configured import Training
 from wavesweep.training.main_stage import MainStage
 from wavesweep.training.optimizers import LBFGS, Optimizer
@@ -118,7 +118,7 @@ class GradientDescent(Trainer):
         refiner: LBFGS,
         seed: int,
     ) -> None:
-        super().__init__(network, known(training.epochs) + training.refine_epochs, known(training.record_every))
+        super().__init__(network, known(training.epochs) + known(training.refine_epochs), known(training.record_every))
         self.main = MainStage(network, series, training, optimizer, self.spent)
         self.main_epochs = self.main.epochs
         self.refinement = Refinement(network, series, training, refiner, seed, self.spent)

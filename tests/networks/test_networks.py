@@ -11,11 +11,11 @@ import torch
 from wavesweep.baselines.autoregression import Lags
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.splits import Part
-from wavesweep.models.forecaster import Forecaster, evaluating
 from wavesweep.models.forecasting import closed_loop, forecast_part
-from wavesweep.models.linear import LinearForecaster
-from wavesweep.models.pointwise import PointwiseForecaster
-from wavesweep.models.recurrent import RecurrentForecaster
+from wavesweep.networks.forecaster import Forecaster, evaluating
+from wavesweep.networks.linear import LinearForecaster
+from wavesweep.networks.pointwise import PointwiseForecaster
+from wavesweep.networks.recurrent import RecurrentForecaster
 
 SERIES, STEPS, CHANNELS, CONTEXT = 2, 23, 3, 16
 START = torch.tensor([0, 4])

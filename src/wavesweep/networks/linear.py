@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from wavesweep.baselines.autoregression import Lags, fit_weights
-from wavesweep.models.forecaster import Forecaster
+from wavesweep.networks.forecaster import Forecaster
 
 
 class LinearForecaster(Forecaster):

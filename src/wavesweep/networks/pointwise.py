@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from wavesweep.models.forecaster import Forecaster, linear_head
+from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.layers import linear_head
 
 
 class PointwiseForecaster(Forecaster):

@@ -12,10 +12,21 @@ from torch import Tensor, nn
 
 
 class Forecaster(nn.Module):
-    """One-step forecaster that can also run on its own predictions."""
+    """One-step forecaster that can also run on its own predictions.
+
+    Attributes:
+        lead: How many values a prediction needs before it.
+        before: How many values stand before a training window, for its first predictions.
+        horizon: How many steps are predicted at once.
+        spacing: Steps between the origins from which training lets them be predicted.
+        is_fitted: Whether it forecasts before it is trained, by what `adapt` took from the training part.
+    """
 
     lead: int
-    """How many values a prediction needs before it."""
+    before: int = 0
+    horizon: int = 1
+    spacing: int = 1
+    is_fitted: bool = False
 
     def adapt(self, series: Sequence[Tensor]) -> None:
         """Take from the training part of each series, (time, channel), what is not learnt; before training."""
@@ -35,6 +46,26 @@ class Forecaster(nn.Module):
             Predictions of `values[:, lead:]`, (series, time - lead, channel).
         """
         raise NotImplementedError
+
+    def inputs(self, values: Tensor) -> Tensor:
+        """Return what the layers see of values, (series, time, channel), to which training adds noise."""
+        return values
+
+    def ahead(self, values: Tensor, inputs: Tensor, start: Tensor, first: int) -> Tensor:
+        """Predict the next `horizon` values from the true ones before them, every `spacing` steps anew.
+
+        Args:
+            values: (series, time, channel), at least `lead` steps and the horizon.
+            inputs: What `inputs` gives of them, with noise or without.
+            start: Time index of the first value, (series,).
+            first: Values before the first origin, at least `lead`.
+
+        Returns:
+            (member, series, origin, step, channel): of each of the networks of which forecasts are the mean, from as
+            many origins as are known to go on for `horizon` steps.
+        """
+        predictions = self.one_step(inputs, start)
+        return (predictions[:, first - self.lead :] if first > self.lead else predictions)[None, :, :, None]
 
     def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
         """Forecast by feeding each prediction back as the next input.
@@ -60,6 +91,9 @@ class Forecaster(nn.Module):
             start: Time index of the first value, (series,).
             context: Observed steps before the closed loop.
             horizon: Steps to forecast in closed loop.
+
+        Returns:
+            Predictions of the last values, of all steps beyond the context at least, and the forecast.
         """
         return self.one_step(values, start), self.closed_loop(values[:, :context], start, horizon)
 
@@ -75,10 +109,3 @@ def evaluating(network: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in training:
             module.training = mode
-
-
-def linear_head(num_inputs: int, hidden_size: int, num_channels: int) -> nn.Module:
-    """Return a linear output, by way of a hidden layer where that has a size."""
-    if hidden_size == 0:
-        return nn.Linear(num_inputs, num_channels)
-    return nn.Sequential(nn.Linear(num_inputs, hidden_size), nn.Tanh(), nn.Linear(hidden_size, num_channels))

@@ -1,0 +1,156 @@
+"""Recurrent networks beside a linear autoregression."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wavesweep.baselines.autoregression import Lags, fit_weights, unrolled
+from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.layers import RecurrentNetwork
+
+MOST_STEPS = 200  # of all channels, that are predicted for each step of a training window
+
+
+class HighwayForecaster(Forecaster):
+    """A linear autoregression, and networks that learn what it leaves.
+
+    The autoregression is fitted by least squares and stays as it is. From each step on, it forecasts `horizon` steps in
+    closed loop; to each of these the networks add the mean of their corrections, all at once. A longer forecast feeds
+    these steps back, and goes on from there. The networks see the values, and by how much the autoregression missed
+    them one step ahead; their corrections begin at 0, so that training begins at the autoregression.
+
+    Args:
+        num_channels: Values at each time step.
+        hidden_sizes: Units of each layer of a network.
+        horizon: Steps that are forecast at once.
+        lags: What the autoregression looks at.
+        memory: Steps that the networks see before a forecast.
+        members: How many networks there are.
+        options: As `RecurrentNetwork` takes them.
+
+    Attributes:
+        path: The autoregression's closed loop as a linear function of the last values, (group, horizon · channel,
+            value + 1); a group is a channel, or all of them together.
+        unit: Root mean square of each channel's error one step ahead, by which the networks see them divided,
+            (channel,).
+
+    Source:
+        The linear highway: Lai et al. (2018), LSTNet; a network that learns the residuals of a linear model: Zhang
+        (2003); all steps at once against one step fed back: Taieb et al. (2012); means of networks that differ in
+        their initial weights: Hansen & Salamon (1990).
+    """
+
+    is_fitted = True
+    path: Tensor
+    unit: Tensor
+
+    def __init__(
+        self,
+        num_channels: int,
+        hidden_sizes: Sequence[int],
+        *,
+        horizon: int,
+        lags: Lags,
+        memory: int,
+        members: int = 1,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.lags, self.horizon, self.lead = lags, horizon, lags.lags[-1]
+        self.before, self.memory = self.lead - 1, memory
+        self.spacing = math.ceil(horizon * num_channels / MOST_STEPS)
+        size = num_channels if lags.joint else 1
+        self.register_buffer("path", torch.zeros(num_channels // size, horizon * size, self.lead * size + 1))
+        self.register_buffer("unit", torch.ones(num_channels))
+        networks = (
+            RecurrentNetwork(2 * num_channels, horizon * num_channels, hidden_sizes, **options) for _ in range(members)
+        )
+        self.members = nn.ModuleList(networks)
+        for member in self._networks():
+            nn.init.zeros_(member.output.weight)
+            nn.init.zeros_(member.output.bias)
+
+    def adapt(self, series: Sequence[Tensor]) -> None:
+        """See `Forecaster.adapt`: fits the autoregression, and takes the unit of its errors."""
+        weights = fit_weights([one.double().cpu().numpy() for one in series], self.lags)
+        self.path.copy_(torch.from_numpy(unrolled(weights, self.lags.lags, self.horizon)))
+        errors = [self._misses(one[None])[0, 1:] for one in series if len(one) > self.lead]
+        root_mean_square = torch.cat(errors).square().mean(dim=0).sqrt()
+        self.unit.copy_(torch.where(root_mean_square > 0, root_mean_square, 1.0))
+
+    def inputs(self, values: Tensor) -> Tensor:
+        """See `Forecaster.inputs`: from the first step that the autoregression goes on from, values and its errors."""
+        return torch.cat([values[:, self.before :], self._misses(values) / self.unit], dim=2)
+
+    def ahead(self, values: Tensor, inputs: Tensor, start: Tensor, first: int) -> Tensor:
+        """See `Forecaster.ahead`."""
+        last, skipped = values.shape[1] - self.horizon, first - self.lead
+        paths = self._paths(values[:, skipped:last], self.horizon, self.spacing)
+        outputs = self._read(inputs[:, : last - self.before])
+        return paths + self._corrections(outputs, slice(skipped, None, self.spacing), self.horizon)
+
+    def one_step(self, values: Tensor, start: Tensor) -> Tensor:
+        """See `Forecaster.one_step`; the state starts at zero."""
+        if values.shape[1] == self.lead:  # there is nothing to predict
+            return values[:, self.lead :]
+        return self._one_step(values, self._read(self.inputs(values)[:, :-1]))
+
+    def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
+        """See `Forecaster.closed_loop`: `horizon` of the network's steps at once, and on from these."""
+        values, end = context, context.shape[1] + horizon
+        while values.shape[1] < end:
+            outputs = self._read(self.inputs(values[:, -self.before - self.memory :]))
+            values = torch.cat([values, self._next(values, outputs, -1)], dim=1)
+        return values[:, context.shape[1] : end]
+
+    def forecast(self, values: Tensor, start: Tensor, context: int, horizon: int) -> tuple[Tensor, Tensor]:
+        """See `Forecaster.forecast`: what comes after a context is read on from where the closed loop begins to see."""
+        if values.shape[1] <= context or horizon > self.horizon:
+            return super().forecast(values, start, context, horizon)
+        seen = values[:, max(context - self.before - self.memory, 0) :]
+        outputs = self._read(self.inputs(seen)[:, :-1])
+        origin = outputs[0].shape[1] - (values.shape[1] - context)
+        return self._one_step(seen, outputs), self._next(values[:, :context], outputs, origin)[:, :horizon]
+
+    def _one_step(self, values: Tensor, outputs: list[Tensor]) -> Tensor:
+        corrections = self._corrections(outputs, slice(None), 1).mean(dim=0)
+        return (self._paths(values[:, :-1], 1) + corrections)[:, :, 0]
+
+    def _next(self, values: Tensor, outputs: list[Tensor], origin: int) -> Tensor:
+        """Return the next `horizon` values, (series, step, channel), by the outputs at their origin."""
+        at_origin = [one[:, origin : origin + 1 or None] for one in outputs]
+        corrections = self._corrections(at_origin, slice(None), self.horizon).mean(dim=0)
+        return (self._paths(values[:, -self.lead :], self.horizon) + corrections)[:, 0]
+
+    def _misses(self, values: Tensor) -> Tensor:
+        """Return the autoregression's errors one step ahead, from the last of the first `lead` values on, where 0."""
+        errors = values[:, self.lead :]
+        if errors.shape[1]:
+            errors = errors - self._paths(values[:, :-1], 1)[:, :, 0]
+        return nn.functional.pad(errors, (0, 0, 1, 0))
+
+    def _paths(self, values: Tensor, steps: int, spacing: int = 1) -> Tensor:
+        """Return the autoregression's forecasts from the first `lead` values on, (series, origin, step, channel)."""
+        groups, size = len(self.path), len(self.unit) // len(self.path)
+        path = self.path[:, : steps * size]
+        weight = path[..., :-1].unflatten(2, (self.lead, size)).transpose(2, 3).flatten(0, 1)
+        bias = path[..., -1].flatten()
+        # A convolution does not copy the values that neighbouring origins have in common.
+        paths = nn.functional.conv1d(values.transpose(1, 2), weight, bias, stride=spacing, groups=groups)
+        return paths.unflatten(1, (groups, steps, size)).permute(0, 4, 2, 1, 3).flatten(3)
+
+    def _read(self, inputs: Tensor) -> list[Tensor]:
+        """Return the outputs of each network's layers, (series, origin, hidden)."""
+        return [member.read(inputs)[0] for member in self._networks()]
+
+    def _corrections(self, outputs: list[Tensor], origins: slice, steps: int) -> Tensor:
+        """Return what each network adds to the first steps ahead, (member, series, origin, step, channel)."""
+        pairs = zip(self._networks(), outputs, strict=True)
+        corrections = [member.predict(one[:, origins], steps * len(self.unit)) for member, one in pairs]
+        return torch.stack(corrections).unflatten(3, (steps, -1))
+
+    def _networks(self) -> Iterator[RecurrentNetwork]:
+        return (member for member in self.members if isinstance(member, RecurrentNetwork))
