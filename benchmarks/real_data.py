@@ -8,6 +8,7 @@ Leaves the series in outputs/real and the sweeps below outputs/, as any.
 """
 
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -98,7 +99,8 @@ def main(names: list[str]) -> None:
         command = ["wavesweep", "-m", "dataset=csv", f"dataset.path={path}", *overrides, SEEDS]
         print(" ".join(command), flush=True)
         rows.append(f"| {name} | {sweep(command)} |")
-    columns = ["data", "horizon", "network: median", "worst", *BASELINES.values(), "seconds"]
+    columns = ["data", "horizon", "network: median", "worst", *BASELINES.values(), "kept the start", "seconds"]
+    columns += ["90% interval holds", "the baseline's", "its width, of the baseline's"]
     print("", f"| {' | '.join(columns)} |", f"| --- |{' ---: |' * (len(columns) - 1)}", *rows, sep="\n")
 
 
@@ -121,7 +123,13 @@ def cells(directory: Path) -> str:
     others = {key: f"{runs[0][f'test/{key}_scaled_mse']:.3g}" for key in BASELINES}
     others[best] = f"**{others[best]}**"
     seconds = statistics.median(run["time/train_seconds"] for run in runs)
-    return " | ".join([horizon, f"{statistics.median(own):.3g}", f"{max(own):.3g}", *others.values(), f"{seconds:.1f}"])
+    starts = sum(math.isclose(run["val/kept_scaled_mse"], run["val/linear_scaled_mse"], rel_tol=1e-4) for run in runs)
+    row = [horizon, f"{statistics.median(own):.3g}", f"{max(own):.3g}", *others.values(), f"{starts}", f"{seconds:.1f}"]
+    if "test/coverage" not in runs[0]:
+        return " | ".join([*row, "", "", ""])
+    held = statistics.median(run["test/coverage"] for run in runs)
+    width = statistics.median(run["test/interval_width"] / run["test/baseline_interval_width"] for run in runs)
+    return " | ".join([*row, f"{held:.0%}", f"{runs[0]['test/baseline_coverage']:.0%}", f"{width:.2f}"])
 
 
 if __name__ == "__main__":
