@@ -12,6 +12,7 @@ from wavesweep.networks.forecaster import Forecaster
 from wavesweep.networks.layers import RecurrentNetwork
 
 MOST_STEPS = 200  # of all channels, that are predicted for each step of a training window
+ROUNDING = 1e-5  # what errors are not below, as a share of the values, where they are more than single precision's
 
 
 class HighwayForecaster(Forecaster):
@@ -35,7 +36,7 @@ class HighwayForecaster(Forecaster):
         path: The autoregression's closed loop as a linear function of the last values, (group, horizon · channel,
             value + 1); a group is a channel, or all of them together.
         unit: Root mean square of each channel's error one step ahead, by which the networks see them divided,
-            (channel,).
+            (channel,); 1 where that is but rounding.
 
     Source:
         The linear highway: Lai et al. (2018), LSTNet; a network that learns the residuals of a linear model: Zhang
@@ -78,8 +79,8 @@ class HighwayForecaster(Forecaster):
         weights = fit_weights([one.double().cpu().numpy() for one in series], self.lags)
         self.path.copy_(torch.from_numpy(unrolled(weights, self.lags.lags, self.horizon)))
         errors = [self._misses(one[None])[0, 1:] for one in series if len(one) > self.lead]
-        root_mean_square = torch.cat(errors).square().mean(dim=0).sqrt()
-        self.unit.copy_(torch.where(root_mean_square > 0, root_mean_square, 1.0))
+        error, size = (torch.cat([*some]).square().mean(dim=0).sqrt() for some in (errors, series))
+        self.unit.copy_(torch.where(error > ROUNDING * size, error, 1.0))
 
     def inputs(self, values: Tensor) -> Tensor:
         """See `Forecaster.inputs`: from the first step that the autoregression goes on from, values and its errors."""
