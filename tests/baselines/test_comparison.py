@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wavesweep.base.schema import known
-from wavesweep.baselines.comparison import compare
+from wavesweep.baselines.comparison import compare, is_beyond_noise
 
 TRUE = 1 - 0.9 / 1.0244  # of the errors below
 
@@ -60,3 +60,33 @@ def test_what_exploded_or_was_exact_can_be_compared() -> None:
     assert compare(fine, exploded, 1)[0] == 1
     assert compare(fine, exact, 1) == (-math.inf, None)
     assert compare(exact, fine, 1) == (1, None)
+
+
+@pytest.mark.parametrize("others", [0.3, 0.6, 0.75, 0.9, 1.0, 1.1, 1.3, 3.0])
+@pytest.mark.parametrize("horizon", [1, 10])
+def test_noise_ends_at_half_of_the_interval(others: float, horizon: int) -> None:
+    """That of the logarithm of the ratio of errors, to whose both sides it reaches equally far."""
+    mine, theirs = errors(300, horizon, seed=2)
+    gain, interval = compare(mine, others * theirs, horizon)
+    log_ratio, log_highest = math.log(1 - gain), math.log(1 - known(interval)[0])
+    assert is_beyond_noise(mine, others * theirs, horizon) == (-log_ratio > (log_highest - log_ratio) / 2)
+
+
+def test_where_nothing_differs_a_sixth_of_cases_lies_beyond_noise() -> None:
+    """As one standard error promises."""
+    beyond = []
+    for seed in range(400):
+        shared, *own = np.random.default_rng(seed).normal(size=(3, 309))
+        each = np.lib.stride_tricks.sliding_window_view([0.8 * shared + 0.6 * one for one in own], 10, axis=1)
+        mine, others = np.square(each).mean(axis=2)
+        beyond.append(is_beyond_noise(mine, others, 10))
+    assert 0.1 < np.mean(beyond) < 0.22
+
+
+def test_without_an_interval_nothing_lies_beyond_noise() -> None:
+    mine, others = errors(300, 10, seed=0)
+    assert is_beyond_noise(0.1 * mine, others, 10)
+    assert not is_beyond_noise(0.1 * mine[:19], others[:19], 10)
+    assert not is_beyond_noise(np.zeros(300), others, 10)
+    assert not is_beyond_noise(mine, mine, 10)
+    assert not is_beyond_noise(np.full(300, np.nan), others, 10)

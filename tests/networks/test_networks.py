@@ -13,6 +13,7 @@ from wavesweep.data.scaling import Scaler
 from wavesweep.data.splits import Part
 from wavesweep.models.forecasting import closed_loop, forecast_part
 from wavesweep.networks.forecaster import Forecaster, evaluating
+from wavesweep.networks.highway import HighwayForecaster
 from wavesweep.networks.linear import LinearForecaster
 from wavesweep.networks.pointwise import PointwiseForecaster
 from wavesweep.networks.recurrent import RecurrentForecaster
@@ -31,6 +32,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "difference": {"difference": True},
     "difference, increment": {"difference": True, "output": "increment"},
 }
+HIGHWAYS: dict[str, dict[str, Any]] = {
+    "own channels": {},
+    "joint, head": {"lags": Lags((1, 2, 3), joint=True), "head_size": 3},
+    "gaps, members": {"lags": Lags((1, 2, 5), centred=True), "members": 2, "hidden_sizes": [6, 4]},
+    "GRU, layer norm, dropout": {"layer": "GRU", "normalization": "layer", "dropout": 0.5},
+    "four ahead": {"horizon": 4, "members": 2},
+    "four ahead, joint, gaps": {"horizon": 4, "lags": Lags((1, 3, 4), joint=True)},
+}
 
 
 def recurrent(layer: str, hidden_sizes: Sequence[int] = (15,), **options: Any) -> RecurrentForecaster:
@@ -40,6 +49,24 @@ def recurrent(layer: str, hidden_sizes: Sequence[int] = (15,), **options: Any) -
     built.adapt([*values()])
     for parameter in built.head.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
+    return built.eval()
+
+
+def highway(
+    hidden_sizes: Sequence[int] = (6,),
+    *,
+    horizon: int = 1,
+    lags: Lags = Lags((1, 2)),  # noqa: B008  it is frozen
+    memory: int = 2 * STEPS,
+    **options: Any,
+) -> HighwayForecaster:
+    """Build one whose corrections vary; it remembers all that tests let it see."""
+    torch.manual_seed(0)
+    built = HighwayForecaster(CHANNELS, hidden_sizes, horizon=horizon, lags=lags, memory=memory, **options).double()
+    built.adapt([*values()])
+    for member in built._networks():
+        for parameter in member.head.parameters():
+            torch.nn.init.normal_(parameter, std=0.5)
     return built.eval()
 
 
@@ -58,6 +85,8 @@ KINDS: dict[str, Callable[[], Forecaster]] = {"linear": linear, "pointwise": poi
 KINDS |= {
     f"{layer} {name}": partial(recurrent, layer, **options) for layer in LAYERS for name, options in VARIANTS.items()
 }
+
+KINDS |= {f"highway, {name}": partial(highway, **options) for name, options in HIGHWAYS.items()}
 
 
 def values() -> torch.Tensor:
@@ -84,12 +113,18 @@ class TestEveryForecaster:
         torch.testing.assert_close(first[:, 0], built.one_step(values(), START)[:, CONTEXT - built.lead])
 
     def test_the_closed_loop_is_one_step_forecasts_fed_back(self, build: Callable[[], Forecaster]) -> None:
+        """And of a network that predicts several steps at once, as many of its steps."""
         built = build()
         fed = values()[:, :CONTEXT]
         for _ in range(5):
-            extended = torch.cat([fed, torch.zeros(SERIES, 1, CHANNELS)], dim=1)  # the last value is never seen
-            fed = torch.cat([fed, built.one_step(extended, START)[:, -1:]], dim=1)
-        torch.testing.assert_close(built.closed_loop(values()[:, :CONTEXT], START, 5), fed[:, CONTEXT:])
+            if built.horizon == 1:
+                extended = torch.cat([fed, torch.zeros(SERIES, 1, CHANNELS)], dim=1)  # the last value is never seen
+                ahead = built.one_step(extended, START)[:, -1:]
+            else:
+                ahead = built.closed_loop(fed, START, built.horizon)
+            fed = torch.cat([fed, ahead], dim=1)
+        horizon = 5 * built.horizon
+        torch.testing.assert_close(built.closed_loop(values()[:, :CONTEXT], START, horizon), fed[:, CONTEXT:])
 
     def test_one_step_forecasts_never_see_what_they_predict(self, build: Callable[[], Forecaster]) -> None:
         built = build()

@@ -1,14 +1,16 @@
 """Which epoch is kept: that which is best on all validation data, however few of them were watched."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 import torch
 
 from tests.support.parts import small
+from wavesweep.baselines.autoregression import Lags
 from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.highway import HighwayForecaster
 from wavesweep.training.configured import FORECAST, epochs_between_records, watched_origins
 from wavesweep.training.selection import MOST_CANDIDATES, Judge, Selection
 
@@ -28,8 +30,15 @@ def known_again(built: Forecaster) -> float:
     return next(iter(built.state_dict().values())).flatten()[0].item()
 
 
-def considered(watched: Sequence[float], *overrides: str, whole: bool = False) -> Selection:
-    built = network()
+def highway() -> HighwayForecaster:
+    return HighwayForecaster(1, [2], horizon=1, lags=Lags((1,)), memory=3)
+
+
+def considered(
+    watched: Sequence[float], *overrides: str, whole: bool = False, build: Callable[[], Forecaster] = network
+) -> Selection:
+    built = build()
+    mark(built, 0)
     selection = Selection(small(*overrides).training, OBJECTIVE, built, whole=whole)
     for epoch, score in enumerate(watched, start=1):
         mark(built, epoch)
@@ -112,3 +121,47 @@ def test_records_are_as_far_apart_as_leaves_forecasts_a_tenth_of_the_time(
     assert every >= 1
     assert forecast <= 0.1 * trained * every or every == epochs // 30
     assert every == 1 or forecast > 0.1 * trained * (every - 1)
+
+
+class TestWhatForecastsBeforeItIsTrained:
+    """Its errors without training are 1 on average; those of its second epoch, which is kept, are better by `gain`."""
+
+    def decided(self, gain: float, *overrides: str, build: Callable[[], Forecaster] = highway) -> tuple[Selection, set]:
+        selection, looked_at = considered([5.0, 3.0], *overrides, build=build), set()
+        draws = np.random.default_rng(0)
+        start = draws.exponential(size=200)
+        second = (1 - gain) * start.mean() * (other := draws.exponential(size=200)) / other.mean()
+
+        def judge() -> tuple[dict[str, float], np.ndarray]:
+            looked_at.add(epoch := round(known_again(selection.network)))
+            by_window = {0: start, 1: 9 * second, 2: second}[epoch]
+            return {OBJECTIVE: float(by_window.mean())}, by_window
+
+        selection.decide(judge, 1)
+        return selection, looked_at
+
+    @pytest.mark.parametrize("gain", [-0.5, 0.0, 0.02])
+    def test_it_stays_as_it_was_unless_training_helps_beyond_noise(self, gain: float) -> None:
+        selection, _ = self.decided(gain)
+        assert selection.kept.epoch == known_again(selection.network) == 0
+        assert all((value == 0).all() for value in selection.kept.weights.values())
+        assert selection.judged == {OBJECTIVE: selection.kept.objective}
+        assert selection.kept.objective == pytest.approx(np.random.default_rng(0).exponential(size=200).mean())
+
+    def test_training_that_helps_is_kept(self) -> None:
+        selection, _ = self.decided(0.4)
+        assert selection.kept.epoch == known_again(selection.network) == 2
+        assert selection.judged == {OBJECTIVE: selection.kept.objective}
+
+    def test_its_start_is_not_looked_at_where_the_last_epoch_is_kept(self) -> None:
+        selection, looked_at = self.decided(-0.5, "training.keep=last")
+        assert (selection.kept.epoch, looked_at) == (2, {2})
+
+    def test_no_other_returns_to_its_start(self) -> None:
+        selection, looked_at = self.decided(-0.5, build=network)
+        assert (selection.kept.epoch, looked_at) == (2, {1, 2})
+
+    def test_where_no_epoch_was_finite_it_stays_as_it_was(self) -> None:
+        selection = considered([math.nan, math.inf], build=highway)
+        selection.decide(of({0: 3.0}, selection.network), 1)
+        assert (selection.kept.epoch, selection.kept.objective, known_again(selection.network)) == (0, 3.0, 0)

@@ -14,6 +14,7 @@ from tests.support.parts import gradient_descent, small
 from wavesweep.baselines.autoregression import Lags
 from wavesweep.config.derived import fill_in
 from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.highway import HighwayForecaster
 from wavesweep.networks.linear import LinearForecaster
 from wavesweep.networks.recurrent import RecurrentForecaster
 from wavesweep.training.losses import Loss, Windows, closed_loop_loss, cut_windows, draw_windows, prediction_loss
@@ -79,6 +80,82 @@ def test_longer_series_are_drawn_as_much_more_often() -> None:
     numbers = draw_windows(unique([80, 10, 10]), 4, 5000).values[:, 0, 0] // 100
     shares = torch.bincount(numbers, minlength=3) / 5000
     torch.testing.assert_close(shares, torch.tensor([0.8, 0.1, 0.1]), atol=0.02, rtol=0)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(1, 12), st.integers(0, 9))
+def test_windows_that_overlap_cover_each_step_once_beyond_the_overlap(
+    lengths: list[int], window: int, overlap: int
+) -> None:
+    """But for those that the last window, moved to the end of its series, covers twice."""
+    series = unique(lengths)
+    cut = cut_windows(series, window + overlap, overlap)
+    check(cut, series, window + overlap)
+    for number, length in enumerate(lengths):
+        starts = cut.start[cut.values[:, 0, 0] // 100 == number].tolist()
+        targets = [step for start in starts for step in range(start + overlap, min(start + overlap + window, length))]
+        assert {*targets} == {*range(overlap, length)}
+        twice = -(length - overlap) % window if len(starts) > 1 else 0
+        assert len(targets) - len({*targets}) == twice
+
+
+@pytest.mark.parametrize("beyond", [2, 5])
+def test_the_ends_of_series_are_drawn_more_often_where_windows_may_begin_beyond(beyond: int) -> None:
+    """From as many steps beyond as a window has but one, the first and the last step as often as one in the middle."""
+    torch.manual_seed(0)
+    series, window, count = unique([20, 30, 4]), 6, 10_000
+    windows = draw_windows(series, window, count, beyond=beyond)
+    check(windows, series, window)
+    for number, length in enumerate((20, 30)):
+        starts = windows.start[windows.values[:, 0, 0] // 100 == number]
+        found = torch.bincount(starts, minlength=length - window + 1) / len(starts)
+        expected = torch.ones(length - window + 1)
+        expected[[0, -1]] += beyond
+        torch.testing.assert_close(found, expected / expected.sum(), atol=0.015, rtol=0)
+        there = starts[:, None] + torch.arange(window)
+        first, middle, last = ((there == step).any(dim=1).float().mean() for step in (0, length // 2, length - 1))
+        share = (1 + beyond) / window
+        torch.testing.assert_close(torch.stack([first, last]), share * middle.expand(2), atol=0.02, rtol=0)
+
+
+def test_where_none_begins_beyond_draws_are_those_of_older_versions() -> None:
+    """A run of theirs is to be reproduced to the last bit."""
+    windows = draw_windows(unique([20, 20, 20]), 6, 9, torch.Generator().manual_seed(5))
+    by_hand = torch.Generator().manual_seed(5)
+    numbers = torch.randint(3, (9,), generator=by_hand)
+    assert torch.equal(windows.start, torch.randint(15, (9,), generator=by_hand))
+    assert torch.equal(windows.values[:, 0, 0], 100 * numbers + windows.start)
+
+
+@pytest.mark.parametrize("washout", [0, 4])
+@pytest.mark.parametrize("spacing", [1, 2])
+def test_the_loss_of_several_steps_at_once_by_hand(washout: int, spacing: int) -> None:
+    """Each member's, from each origin that is known to go on long enough: of a shorter series from fewer."""
+    torch.manual_seed(0)
+    lags, series = Lags((1, 3)), noise((14, 9, 5))
+    network = HighwayForecaster(CHANNELS, [4], horizon=3, lags=lags, memory=20, members=2).double()
+    network.adapt(series)
+    for parameter in network.members.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    network.spacing = spacing
+    first = max(network.before + washout, network.lead)
+    squared = []
+    for member in network.members:
+        alone = HighwayForecaster(CHANNELS, [4], horizon=3, lags=lags, memory=20).double()
+        alone.adapt(series)
+        alone.members[0].load_state_dict(member.state_dict())
+        for one in series:
+            for origin in range(first, len(one) - 2, spacing):
+                forecast = alone.closed_loop(one[None, :origin], torch.zeros(1), 3)[0]
+                squared.append(np.square((forecast - one[origin : origin + 3]).detach().numpy()))
+    assert len(squared) == {(0, 1): 26, (0, 2): 14, (4, 1): 14, (4, 2): 8}[washout, spacing]
+    loss = prediction_loss(network, cut_windows(series, 14), washout)()
+    assert loss.item() == pytest.approx(np.mean(squared), rel=1e-9)
+    whole = [Windows(one[None], torch.zeros(1)) for one in series[:2]]
+    alone = [prediction_loss(network, one, washout)().item() for one in whole]
+    origins = [len(range(first, len(one) - 2, spacing)) for one in series[:2]]
+    both = prediction_loss(network, cut_windows(series[:2], 14), washout)().item()
+    assert both == pytest.approx(np.average(alone, weights=origins), rel=1e-9)
 
 
 class TestTheOneStepLoss:

@@ -1,0 +1,128 @@
+"""Recurrent models beside a highway or without one: what follows for them, and what older versions stored."""
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.parts import composed, given
+from wavesweep.base.errors import Refused
+from wavesweep.baselines.autoregression import Lags
+from wavesweep.config.config import Config, dump, parse
+from wavesweep.config.derived import fill_in
+from wavesweep.models.recurrent import Recurrent
+from wavesweep.networks.highway import HighwayForecaster
+from wavesweep.networks.recurrent import RecurrentForecaster
+from wavesweep.runs.preparation import prepare
+
+NEW = ("highway", "members", "memory", "lags", "centred", "joint")
+GENERATED = ("dataset.num_series=7", "dataset.length=40", "dataset.width=3")
+
+
+def noise(num_series: int = 1, steps: int = 120) -> list[np.ndarray]:
+    return [*np.random.default_rng(0).normal(size=(num_series, steps, 2))]
+
+
+def recurrent(config: Config) -> Recurrent:
+    assert isinstance(config.model, Recurrent)
+    return config.model
+
+
+def settled(*overrides: str) -> Recurrent:
+    return recurrent(fill_in(given(noise(), *overrides)))
+
+
+@pytest.mark.parametrize(("num_series", "panel"), [(1, False), (4, True)])
+def test_series_that_end_and_are_split_by_time_have_a_highway(num_series: int, *, panel: bool) -> None:
+    filled = fill_in(given(noise(num_series), panel=panel))
+    model = recurrent(filled)
+    assert (model.highway, model.members, model.memory, model.dropout, model.difference) == (True, 4, 32, 0.2, False)
+    assert filled.optimizer.model_dump()["lr"] == 3e-3
+    training = filled.training
+    assert (training.window, training.washout, training.refine_epochs, training.noise_start) == (64, 6, 0, 0.3)
+
+
+@pytest.mark.parametrize("generated", [GENERATED, ("dataset.num_series=1", "dataset.length=200")])
+def test_generated_ones_have_none(generated: tuple[str, ...]) -> None:
+    filled = fill_in(composed(*generated))
+    model = recurrent(filled)
+    assert (model.highway, model.members, model.dropout) == (False, 1, 0.0)
+    assert filled.optimizer.model_dump()["lr"] == 1e-2
+    assert (filled.training.refine_epochs, filled.training.noise_start) == (40, 0)
+    assert recurrent(fill_in(composed(*generated, "model.highway=true"))).members == 4
+
+
+def test_series_that_are_split_from_each_other_have_none() -> None:
+    assert not recurrent(fill_in(given(noise(num_series=7)))).highway
+
+
+@pytest.mark.parametrize("asked", ["model.difference=true", "model.output=increment"])
+def test_what_a_highway_does_not_go_with_is_refused_or_takes_its_place(asked: str) -> None:
+    assert not settled(asked).highway
+    with pytest.raises(Refused) as refused:
+        settled(asked, "model.highway=true")
+    assert str(refused.value) == "model.highway=true goes with model.difference=false and model.output=value alone"
+
+
+@pytest.mark.parametrize("data", [GENERATED, None])
+def test_without_a_highway_there_is_a_single_network(data: tuple[str, ...] | None) -> None:
+    asked = ("model.members=2", "model.highway=false")
+    with pytest.raises(Refused, match=r"^model.members must be 1 with model.highway=false, got 2$"):
+        fill_in(composed(*data, *asked) if data else given(noise(), *asked))
+
+
+def test_what_is_given_stays() -> None:
+    asked = ("model.members=1", "model.memory=7", "model.dropout=0", "model.lags=[1,3]", "optimizer.lr=0.5")
+    filled = fill_in(given(noise(), *asked))
+    model = recurrent(filled)
+    assert (model.members, model.memory, model.dropout, model.lags) == (1, 7, 0, (1, 3))
+    assert (filled.training.window, filled.optimizer.model_dump()["lr"]) == (14, 0.5)
+    assert recurrent(prepare(given(noise(), *asked)).config).lags == (1, 3)
+
+
+def test_lags_are_refused_where_they_reach_too_far() -> None:
+    with pytest.raises(Refused, match=r"^model.lags must be less than the 84 training steps, got 84$"):
+        settled("model.lags=[1,84]")
+    with pytest.raises(Refused, match=r"^model.lags must be at most forecast.context = 5, got 6$"):
+        settled("model.lags=[6]", "forecast.context=5")
+
+
+def test_filling_in_and_preparing_again_change_nothing() -> None:
+    for config in (composed(*GENERATED), given(noise()), given(noise(), "model.highway=false")):
+        once = prepare(config).config
+        assert prepare(once).config == once
+
+
+def test_what_it_looks_at_is_chosen_and_built() -> None:
+    config = prepare(given(noise(), "model.members=2", "model.memory=5", "forecast.horizon=3")).config
+    network, model = config.model.build(2, 3, "float64"), recurrent(config)
+    assert isinstance(network, HighwayForecaster)
+    assert model.lags
+    assert network.lags == Lags(model.lags, centred=bool(model.centred), joint=bool(model.joint))
+    assert (len(network.members), network.memory, network.horizon) == (2, 5, 3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_older_versions_stored_builds_the_network_that_it_was(dtype: str) -> None:
+    """Their configurations know nothing of a highway, and their networks of nothing else."""
+    stored = dump(composed("model.hidden_sizes=[6,4]", "model.dropout=0.25", "optimizer.lr=0.01"))
+    for key in NEW:
+        del stored["model"][key]
+    before = deepcopy(stored)
+    old = parse(stored)
+    assert stored == before
+    for config in (old, given(noise()).model_copy(update={"model": old.model, "optimizer": old.optimizer})):
+        model = prepare(config).config.model
+        assert recurrent(prepare(config).config).highway is False
+        torch.manual_seed(3)
+        network = model.build(2, 5, dtype)
+        torch.manual_seed(3)
+        sizes = {"dropout": 0.25, "difference": bool(recurrent(prepare(config).config).difference)}
+        by_hand = RecurrentForecaster(2, [6, 4], **sizes).to(getattr(torch, dtype))
+        assert isinstance(network, RecurrentForecaster)
+        assert network.state_dict().keys() == by_hand.state_dict().keys()
+        assert all(torch.equal(value, by_hand.state_dict()[name]) for name, value in network.state_dict().items())
+        values = torch.ones(1, 4, 2, dtype=getattr(torch, dtype))
+        one, other = (built.eval().one_step(values, torch.zeros(1)) for built in (network, by_hand))
+        assert torch.equal(one, other)
