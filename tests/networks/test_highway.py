@@ -53,8 +53,9 @@ def ahead(built: HighwayForecaster, values: torch.Tensor, first: int) -> torch.T
 
 @pytest.mark.parametrize("lags", LAGS.values(), ids=LAGS)
 class TestHighway:
-    def test_before_training_it_is_linear_autoregression(self, lags: Lags) -> None:
-        built, context = fresh(lags, members=2), contexts(20)
+    @pytest.mark.parametrize("initialization", ["orthogonal", "uniform"])
+    def test_before_training_it_is_linear_autoregression(self, lags: Lags, initialization: str) -> None:
+        built, context = fresh(lags, members=2, initialization=initialization), contexts(20)
         weights = fit_weights(series(), lags)
         by_hand = forecast(weights, lags, context.numpy(), 3 * HORIZON)
         found = built.closed_loop(context, START, 3 * HORIZON)

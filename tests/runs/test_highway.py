@@ -25,12 +25,12 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     leave_undrawn(monkeypatch)
 
 
-def noisy(*overrides: str) -> Prepared:
+def noisy(*overrides: str, split: tuple[int, int, int] | None = None) -> Prepared:
     """Prepare a series of which nobody can say more than a line does."""
     draws = np.random.default_rng(3).normal(size=(300, 2))
     for step in range(2, len(draws)):
         draws[step] += 1.2 * draws[step - 1] - 0.6 * draws[step - 2]
-    return prepare(given([draws], *SIZES, *overrides))
+    return prepare(given([draws], *SIZES, *overrides, split=split))
 
 
 def test_a_run_goes_on_from_any_checkpoint_to_the_same_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,8 +55,11 @@ def test_a_run_goes_on_from_any_checkpoint_to_the_same_end(tmp_path: Path, monke
         assert json.dumps(rows(resumed)) == json.dumps(rows(straight))
 
 
-def test_a_run_that_training_did_not_help_forecasts_as_linear_autoregression(directory: RunDirectory) -> None:
-    prepared = noisy("training.epochs=2", "optimizer.lr=1e-4")
+@pytest.mark.parametrize("split", [None, (240, 18, 42)], ids=["some are watched", "all are watched"])
+def test_a_run_that_training_did_not_help_forecasts_as_linear_autoregression(
+    directory: RunDirectory, split: tuple[int, int, int] | None
+) -> None:
+    prepared = noisy("training.epochs=2", "optimizer.lr=1e-4", split=split)
     result, data = go(prepared.config, directory), prepared.data
     assert result.epoch == 0
     assert "model=linear does the same" in verdict(prepared.config, result)

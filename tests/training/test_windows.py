@@ -158,6 +158,39 @@ def test_the_loss_of_several_steps_at_once_by_hand(washout: int, spacing: int) -
     assert both == pytest.approx(np.average(alone, weights=origins), rel=1e-9)
 
 
+BESIDE = ("model.lags=[1,3]", "model.memory=8", "model.hidden_sizes=[2]", "forecast.horizon=4", "training.window=10")
+
+
+def test_each_window_has_as_many_origins_as_it_is_long_but_for_the_washout() -> None:
+    """Beside a highway, whose lags and horizon are more steps; all windows together have each origin once."""
+    series = [one.numpy() for one in noise((94,))]
+    main = gradient_descent(fill_in(given_series(series, *BESIDE, "optimizer=lbfgs", split=(45, 25, 24)))).main
+    assert main.fixed_windows
+    values, start = main.fixed_windows.values, main.fixed_windows.start
+    assert values.shape[1] == 2 + 10 + 3
+    assert start.tolist() == [0, 10, 20, 30]
+    predicted = main.network.ahead(values, main.network.inputs(values), start, 2 + 1)
+    assert predicted.shape[2] == 10 - 1
+
+
+def test_windows_may_begin_half_of_one_beyond_where_an_end_has_no_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    def look(series: Sequence[Tensor], window: int, count: int, beyond: int) -> Windows:
+        drawn.append((window, beyond))
+        return draw_windows(series, window, count, beyond=beyond)
+
+    monkeypatch.setattr("wavesweep.training.main_stage.draw_windows", look)
+    series = [one.numpy() for one in noise((94,))]
+    for highway, expected in ((True, (15, 5)), (False, (10, 0))):
+        config = given_series(
+            series, *BESIDE, "training.epochs=1", "training.refine_epochs=0", f"model.highway={highway}"
+        )
+        list(gradient_descent(fill_in(config)).records(lambda _: False))
+        assert {*drawn} == {expected}
+        drawn.clear()
+
+
 class TestTheOneStepLoss:
     def test_the_washout_is_left_out(self) -> None:
         subject = gradient_descent(small())
