@@ -87,8 +87,8 @@ def draw_windows(
         window: Steps of each window.
         count: Windows to draw.
         generator: Source of random numbers; None: torch's global one.
-        beyond: Windows may be drawn from so many steps before or after a series, and are then moved to its end: its
-            first and last steps stand in as many windows as others.
+        beyond: Windows may be drawn from so many steps before or after a series, and are then moved to its end:
+            its first and last steps, which few windows hold, stand in so many times more.
     """
     lengths = torch.tensor([len(one) for one in series])
     if beyond:
