@@ -1,5 +1,6 @@
 """Recurrent models as they are configured, alone or beside a highway."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from wavesweep.baselines.autoregression import Lags
     from wavesweep.baselines.baseline import Windows
     from wavesweep.networks.forecaster import Forecaster
 
@@ -104,6 +106,10 @@ class Recurrent(Autoregressive):
 
         drifts = window > 3 and val.context.shape[1] > 1 and trend_share(train) > 0.5
         return self.model_copy(update={"difference": drifts})
+
+    def _looks_at(self) -> "Lags":
+        """See `Autoregressive._looks_at`: at a channel's own past, where lags are given and nothing else is."""
+        return replace(super()._looks_at(), joint=bool(self.joint))
 
     def build(self, num_channels: int, horizon: int, dtype: str) -> "Forecaster":
         """See `Model.build`."""
