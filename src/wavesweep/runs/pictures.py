@@ -37,7 +37,7 @@ if TYPE_CHECKING:  # it imports torch, which the pictures of a sweep do without
     from wavesweep.models.forecasting import Forecasts
 
 CURVES = {  # of learning_curve, by metric: what it means, and its colour
-    TRAIN_LOSS: ("{}, in the network's units: of one step; in the refinement, of the closed loop", "black"),
+    TRAIN_LOSS: ("{}, in the network's units: what training minimises", "black"),
     metric("val", SCALED): ("{} (1: a forecast of the mean)", COLOURS[0]),
     metric("val", ONE_STEP): ("{}, in squared units of the data", COLOURS[1]),
 }
