@@ -69,6 +69,7 @@ NOT_DATA = [
     (b"v\n1,5\n2,5\n", """, or give 'dataset.separator=";"' 'dataset.decimal=","', if commas are decimal"""),
     (b'a,b\n1,"2\n3,4\n', ' must close each " by another, got one that is left open; mend it'),
     (b"a,,b\n1,2,3\n", ", row 1, column 2: must have a name, got none; name it or leave it out"),
+    (b",a,t\n1,1,0\n2.5,0,1\n", ", row 1, column 1: must have a name, got none; name it or leave it out"),
     (b"a,b,a\n1,2,3\n", ", row 1, column 3: must have a name of its own, got a again; rename it"),
     (b"a\x07b\n1\n2\n", ", row 1: must name columns in printable characters, got a?b; rename it"),
 ]

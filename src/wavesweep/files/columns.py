@@ -60,6 +60,8 @@ def find_roles(table: Table, taken: tuple[str, ...] = ()) -> Roles:
         raise Refused(
             f"{table.path}, row 1: must name columns in printable characters, got {shown_cell(odd)}; rename it"
         )
+    if "" in values:
+        raise Refused(f"{table.path}, row 1, column 1: must have a name, got none; name it or leave it out")
     if len("".join(values)) > MOST_NAMES:
         problem = f"names of channels must have at most {MOST_NAMES:,} characters together"
         raise Refused(f"{table.path}, row 1: {problem}, got {len(values):,} names; give fewer as dataset.value_columns")
