@@ -178,6 +178,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 def test_a_dry_run_and_what_a_sweep_can_t_grow_by_change_nothing(wavesweep: Command, tmp_path: Path) -> None:
     assert wavesweep("-m", *QUICK, "optimizer.lr=1e-3", HERE, BASIC).returncode == 0
     plan = (tmp_path / "sweep" / "sweep.json").read_bytes()

@@ -171,6 +171,7 @@ def panel(*overrides: str, factor: float = 1.0, channels: int = 3) -> Prepared:
 
 
 class TestAScaleOfEachSeries:
+    @pytest.mark.slow
     def test_its_unit_changes_nothing_but_its_forecasts(self, tmp_path: Path) -> None:
         """To the last bit: powers of two round nothing."""
         first, second = panel(), panel(factor=2.0**10)
@@ -189,6 +190,7 @@ class TestAScaleOfEachSeries:
         assert np.array_equal(2.0**10 * forecasts[0][own], forecasts[1][own])
         assert np.array_equal(forecasts[0][~own], forecasts[1][~own])
 
+    @pytest.mark.slow
     def test_one_of_all_is_another_matter(self) -> None:
         """Else the test above would say nothing."""
         first, second = (learnt(panel("training.standardize=global", factor=factor))[0] for factor in (1.0, 2.0**10))
@@ -242,6 +244,7 @@ class TestWhatIsWatched:
         assert np.ptp(np.diff(places)) <= 1
         assert sum(len(starts) == 16 for _, starts in seen) == 5
 
+    @pytest.mark.slow
     def test_a_run_goes_on_from_any_checkpoint_to_the_same_end(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
