@@ -3,8 +3,7 @@
 import json
 from hashlib import sha256
 
-from wavesweep.config.config import Config, dump
-from wavesweep.data.rows import Forecast
+from wavesweep.config.config import Config
 
 
 def config_hash(composed: Config) -> str:
@@ -15,12 +14,9 @@ def config_hash(composed: Config) -> str:
             data, does not tell replicates apart.
 
     Returns:
-        16 hexadecimal digits of all values but `seed` and `tracking`; a `dataset.seed` that was given counts.
+        16 hexadecimal digits of all values but `seed` and `tracking`; a `dataset.seed` that was given counts. Classes
+        have defaults for what older versions did not store: these are left out.
     """
-    values = dump(composed)
-    del values["seed"], values["tracking"]
+    values = composed.model_dump(mode="json", exclude={"seed", "tracking"}, exclude_defaults=True)
     values["dataset"].pop("digest", None)  # which a run that varies another has from that
-    usual = Forecast.model_fields["coverage"].default
-    if values["forecast"]["coverage"] == usual:  # as good as not given, and runs of older versions had none
-        del values["forecast"]["coverage"]
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
