@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from utilsforecast.losses import coverage, quantile_loss
 
-from wavesweep.baselines.intervals import columns_of, half_widths, interval_scores
+from wavesweep.baselines.intervals import half_widths, interval_scores
 
 STEPS, CHANNELS = 7, 3
 
@@ -116,16 +116,3 @@ class TestScores:
         drawn[0] = np.nan
         with np.errstate(all="raise"):
             assert interval_scores(drawn, np.full((STEPS, CHANNELS), 1e9), 0.9)[0] == 0.75
-
-
-def test_bounds_are_called_by_their_channel() -> None:
-    assert columns_of(["x", "y"], bounds=False) == [("x",), ("y",)]
-    assert columns_of(["x", "y"], bounds=True) == [("x", "x_lower", "x_upper"), ("y", "y_lower", "y_upper")]
-
-
-def test_bounds_never_take_the_name_of_a_channel() -> None:
-    channels = ["x", "x_lower", "x_", "x__upper"]
-    named = columns_of(channels, bounds=True)
-    assert [one[0] for one in named] == channels
-    assert len({name for one in named for name in one}) == 3 * len(channels)
-    assert named[0] == ("x", "x___lower", "x___upper")

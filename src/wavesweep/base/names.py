@@ -1,7 +1,7 @@
 """The names of metrics and of tags, each once: they are written to files and to MLflow, and looked up there."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 OBJECTIVE = "objective"  # of the epoch that was kept: what a run returns
@@ -70,3 +70,16 @@ def _ends(key: str) -> list[str]:
     """Return the last part of a key, the last two, … up to the whole; its sign stays before it."""
     parts, sign = key.lstrip("~").split("."), "~" if key.startswith("~") else ""
     return [sign + ".".join(parts[start:]) for start in reversed(range(len(parts)))]
+
+
+def columns_of(channels: Sequence[str], *, bounds: bool) -> list[tuple[str, ...]]:
+    """Return the columns of each channel in tables of forecasts: its name, and those of the bounds of its interval.
+
+    They are NAME_lower and NAME_upper, with as many underscores as no channel has.
+    """
+    if not bounds:
+        return [(channel,) for channel in channels]
+    gap = "_"
+    while any(f"{channel}{gap}{bound}" in channels for channel in channels for bound in ("lower", "upper")):
+        gap += "_"
+    return [(channel, f"{channel}{gap}lower", f"{channel}{gap}upper") for channel in channels]

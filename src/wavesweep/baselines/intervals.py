@@ -1,7 +1,6 @@
 """Prediction intervals: how far from a forecast the truth may lie, as errors on validation data tell."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -65,16 +64,3 @@ def interval_scores(errors: np.ndarray, widths: np.ndarray, coverage: float) -> 
         outside = np.maximum(np.abs(errors) - widths, 0.0)
     width = 2 * float(widths.mean())
     return float((outside == 0).mean()), width, width + 2 / (1 - coverage) * float(outside.mean())
-
-
-def columns_of(channels: Sequence[str], *, bounds: bool) -> list[tuple[str, ...]]:
-    """Return the columns of each channel in tables of forecasts: its name, and those of the bounds of its interval.
-
-    They are NAME_lower and NAME_upper, with as many underscores as no channel has.
-    """
-    if not bounds:
-        return [(channel,) for channel in channels]
-    gap = "_"
-    while any(f"{channel}{gap}{bound}" in channels for channel in channels for bound in ("lower", "upper")):
-        gap += "_"
-    return [(channel, f"{channel}{gap}lower", f"{channel}{gap}upper") for channel in channels]

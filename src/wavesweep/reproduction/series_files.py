@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wavesweep.base.errors import Refused
-from wavesweep.baselines.intervals import columns_of
+from wavesweep.base.names import columns_of
 from wavesweep.data.dataset import Observed
 from wavesweep.files.columns import Roles, find_roles
 from wavesweep.files.parsing import read_table

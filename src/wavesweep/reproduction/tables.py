@@ -7,8 +7,8 @@ from math import isnan
 
 import numpy as np
 
+from wavesweep.base.names import columns_of
 from wavesweep.base.schema import known
-from wavesweep.baselines.intervals import columns_of
 from wavesweep.config.derived import fill_in
 from wavesweep.data.dataset import Observed
 from wavesweep.files.stamps import continue_stamps

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from wavesweep.base import names
 from wavesweep.base.files import write_atomically
+from wavesweep.base.names import columns_of
 from wavesweep.base.schema import known
-from wavesweep.baselines.intervals import columns_of
 from wavesweep.config.config import Config, flatten
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
