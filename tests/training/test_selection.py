@@ -12,7 +12,7 @@ from wavesweep.baselines.autoregression import Lags
 from wavesweep.networks.forecaster import Forecaster
 from wavesweep.networks.highway import HighwayForecaster
 from wavesweep.training.configured import FORECAST, epochs_between_records, watched_origins
-from wavesweep.training.selection import MOST_CANDIDATES, Judge, Selection
+from wavesweep.training.selection import MOST_CANDIDATES, Judged, Selection
 
 OBJECTIVE = "val/closed_loop_scaled_mse"
 
@@ -47,9 +47,13 @@ def considered(
     return selection
 
 
-def of(scores: dict[int, float], built: Forecaster) -> Judge:
+def judged(by_window: np.ndarray) -> Judged:
+    return Judged({OBJECTIVE: float(by_window.mean())}, np.zeros((len(by_window), 2, 3)), by_window)
+
+
+def of(scores: dict[int, float], built: Forecaster) -> Callable[[], Judged]:
     """Return a score on all data of a network whose weights tell the epoch."""
-    return lambda: ({OBJECTIVE: scores[round(known_again(built))]}, np.full(40, scores[round(known_again(built))]))
+    return lambda: judged(np.full(40, scores[round(known_again(built))]))
 
 
 def test_the_best_are_candidates_the_first_of_equal_ones_before_the_others() -> None:
@@ -61,9 +65,9 @@ def test_the_best_are_candidates_the_first_of_equal_ones_before_the_others() -> 
 
 def test_all_data_decide_among_them() -> None:
     selection = considered([5.0, 3.0, 4.0, 2.0])
-    selection.decide(of({4: 7.0, 2: 6.0, 3: 6.5, 1: 0.1}, selection.network), 1)
+    found = selection.decide(of({4: 7.0, 2: 6.0, 3: 6.5, 1: 0.1}, selection.network), 1)
     assert (selection.kept.epoch, selection.kept.objective) == (2, 6.0)
-    assert selection.judged == {OBJECTIVE: 6.0}
+    assert found.metrics == {OBJECTIVE: 6.0}
     assert selection.kept.metrics == {OBJECTIVE: 3.0, "train/loss": 20.0}, "the record of the epoch stays as it was"
     assert known_again(selection.network) == 2
 
@@ -132,12 +136,12 @@ class TestWhatForecastsBeforeItIsTrained:
         start = draws.exponential(size=200)
         second = (1 - gain) * start.mean() * (other := draws.exponential(size=200)) / other.mean()
 
-        def judge() -> tuple[dict[str, float], np.ndarray]:
+        def judge() -> Judged:
             looked_at.add(epoch := round(known_again(selection.network)))
-            by_window = {0: start, 1: 9 * second, 2: second}[epoch]
-            return {OBJECTIVE: float(by_window.mean())}, by_window
+            return judged({0: start, 1: 9 * second, 2: second}[epoch])
 
-        selection.decide(judge, 1)
+        found = selection.decide(judge, 1)
+        assert found.metrics == {OBJECTIVE: selection.kept.objective}, "it is what is kept that is returned"
         return selection, looked_at
 
     @pytest.mark.parametrize("gain", [-0.5, 0.0, 0.02])
@@ -145,13 +149,11 @@ class TestWhatForecastsBeforeItIsTrained:
         selection, _ = self.decided(gain)
         assert selection.kept.epoch == known_again(selection.network) == 0
         assert all((value == 0).all() for value in selection.kept.weights.values())
-        assert selection.judged == {OBJECTIVE: selection.kept.objective}
         assert selection.kept.objective == pytest.approx(np.random.default_rng(0).exponential(size=200).mean())
 
     def test_training_that_helps_is_kept(self) -> None:
         selection, _ = self.decided(0.4)
         assert selection.kept.epoch == known_again(selection.network) == 2
-        assert selection.judged == {OBJECTIVE: selection.kept.objective}
 
     def test_its_start_is_not_looked_at_where_the_last_epoch_is_kept(self) -> None:
         selection, looked_at = self.decided(-0.5, "training.keep=last")

@@ -39,7 +39,7 @@ from wavesweep.runs.directory import RunDirectory
 from wavesweep.training.configured import watched_origins
 from wavesweep.training.least_squares import LeastSquares
 from wavesweep.training.optimizers import LBFGS
-from wavesweep.training.selection import Selection
+from wavesweep.training.selection import Judged, Selection
 from wavesweep.training.steps import Spent
 from wavesweep.training.trainer import GradientDescent, Trainer
 
@@ -93,7 +93,7 @@ def run(
 
     finite = True
     for record in trainer.records(selection.gives_up, checkpoints.save_if_due):
-        metrics = {TRAIN_LOSS: record.loss, **_judge(network, data, watched)[0]}
+        metrics = {TRAIN_LOSS: record.loss, **_judge(network, data, watched).metrics}
         directory.append_metrics(record.epoch, metrics | _costs(trainer.spent))
         finite = math.isfinite(record.loss) and is_finite(network)
         if finite:
@@ -113,12 +113,10 @@ def run(
     if finite:
         _draw_validation(config, data, directory, network, trainer.epoch)
         signals.check()
-    if not whole:
-        selection.decide(lambda: _judge(network, data, data.val), evaluation.overlap(data.val))
+    network.load_state_dict(selection.kept.weights)
+    judged = _judge(network, data, data.val) if whole else _decide(selection, network, data)
     kept = selection.kept
-    network.load_state_dict(kept.weights)
-    ahead = forecast_part(network, data.scaler, data.val).closed_loop
-    widths = evaluation.calibrate(ahead, data, config.forecast.coverage)
+    widths = evaluation.calibrate(judged.closed_loop, data, config.forecast.coverage)
     write_atomically(directory.weights, serialize(kept.weights, data.pooled, widths))
     if kept.epoch:
         _draw_validation(config, data, directory, network, kept.epoch)
@@ -128,7 +126,7 @@ def run(
     if not diverged:
         once |= {
             OBJECTIVE: kept.objective,
-            metric("val", KEPT_SCALED): (selection.judged or kept.metrics)[metric("val", SCALED)],
+            metric("val", KEPT_SCALED): judged.metrics[metric("val", SCALED)],
         }
     once = _totals(trainer.spent) | ({} if diverged else once)
     directory.append_metrics(None, once)
@@ -148,11 +146,15 @@ def _watched(config: Config, data: Split) -> Part:
     return data.val if count >= len(data.val.start) else data.val.spread(count)
 
 
-def _judge(network: Forecaster, data: Split, part: Part) -> tuple[Metrics, np.ndarray]:
-    """Return the scores on validation windows, and the error of each."""
+def _judge(network: Forecaster, data: Split, part: Part) -> Judged:
+    """Forecast validation windows, and score that."""
     forecasts = forecast_part(network, data.scaler, part)
     by_window = errors(forecasts.closed_loop, part, data.units).by_window
-    return _named("val", scores(forecasts, part, data.units)), by_window
+    return Judged(_named("val", scores(forecasts, part, data.units)), forecasts.closed_loop, by_window)
+
+
+def _decide(selection: Selection, network: Forecaster, data: Split) -> Judged:
+    return selection.decide(lambda: _judge(network, data, data.val), evaluation.overlap(data.val))
 
 
 def make_trainer(config: Config, data: Split) -> Trainer:

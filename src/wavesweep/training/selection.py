@@ -14,7 +14,21 @@ from wavesweep.networks.forecaster import Forecaster
 from wavesweep.training.configured import Training
 
 MOST_CANDIDATES = 2
-Judge = Callable[[], tuple[Metrics, np.ndarray]]  # scores of a network, and its errors by window
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a network is worth on all validation data.
+
+    Attributes:
+        metrics: Its scores.
+        closed_loop: Its forecasts, (window, horizon, channel), in the units of the data.
+        by_window: Mean squared error of each, (window,), scaled.
+    """
+
+    metrics: Metrics
+    closed_loop: np.ndarray
+    by_window: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -46,12 +60,10 @@ class Selection:
     Attributes:
         start: The weights before training.
         candidates: The best so far, the best first: a few, among which `decide` chooses.
-        judged: The scores of what was decided on, on all validation data.
     """
 
     def __init__(self, training: Training, objective: str, network: Forecaster, *, whole: bool = True) -> None:
         self.training, self.objective, self.network = training, objective, network
-        self.judged: Metrics = {}
         self.most = 1 if whole or training.keep == "last" else MOST_CANDIDATES
         self.start = Kept(0, math.inf, copy_weights(network), {})
         self.candidates = [self.start]
@@ -70,35 +82,39 @@ class Selection:
             others = [one for one in self.candidates if one.epoch]
             self.candidates = [*others[:better], kept, *others[better:]][: self.most]
 
-    def decide(self, judge: Judge, overlap: int) -> None:
+    def decide(self, judge: Callable[[], Judged], overlap: int) -> Judged:
         """Keep the candidate that scores best on all validation data, and leave the network with its weights.
 
         A network that forecasts before it is trained stays at its start, unless the candidate's forecasts are better
         beyond noise.
 
         Args:
-            judge: Scores the network as it is.
+            judge: Judges the network as it is.
             overlap: Windows on from which none shares a step with the first.
-        """
-        judged = [self._judge(one, judge) for one in self.candidates]
-        metrics, by_window, best = min(judged, key=lambda one: _or_inf(one[0][self.objective]))
-        if self.network.is_fitted and self.training.keep == "best":
-            others, errors, start = self._judge(self.start, judge)
-            if not is_beyond_noise(by_window, errors, overlap):
-                metrics, best = others, start
-        self.judged = metrics
-        self.candidates = [replace(best, objective=metrics[self.objective])]
-        self.network.load_state_dict(self.kept.weights)
 
-    def _judge(self, one: Kept, judge: Judge) -> tuple[Metrics, np.ndarray, Kept]:
+        Returns:
+            What is kept, as it was judged.
+        """
+        best, found = min(
+            ((one, self._judge(one, judge)) for one in self.candidates), key=lambda pair: self._score(pair[1])
+        )
+        if self.network.is_fitted and self.training.keep == "best":
+            start = self._judge(self.start, judge)
+            if not is_beyond_noise(found.by_window, start.by_window, overlap):
+                best, found = self.start, start
+        self.candidates = [replace(best, objective=found.metrics[self.objective])]
+        self.network.load_state_dict(self.kept.weights)
+        return found
+
+    def _judge(self, one: Kept, judge: Callable[[], Judged]) -> Judged:
         self.network.load_state_dict(one.weights)
-        return *judge(), one
+        return judge()
+
+    def _score(self, judged: Judged) -> float:
+        score = judged.metrics[self.objective]
+        return math.inf if math.isnan(score) else score
 
     def gives_up(self, epoch: int) -> bool:
         """Say whether the last stage has lasted `patience` epochs without a better one."""
         began = known(self.training.epochs) if self.training.refine_epochs else 0
         return 0 < self.training.patience <= epoch - max(self.kept.epoch, began)
-
-
-def _or_inf(score: float) -> float:
-    return math.inf if math.isnan(score) else score
