@@ -23,7 +23,7 @@ def values() -> torch.Tensor:
 
 def configured(option: str) -> Model:
     val = Windows(values().numpy(), values().numpy()[:, :HORIZON])
-    return composed(f"model={option}").model.adapted(list(values().numpy()), val, (), STEPS)
+    return composed(f"model={option}").model.adapted(list(values().numpy()), val, (), STEPS, 0)
 
 
 def built(model: Model) -> Forecaster:

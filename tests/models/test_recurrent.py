@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.parts import composed, given
+from tests.support.parts import composed, given, train, trainer
 from wavesweep.base.errors import Refused
 from wavesweep.baselines.autoregression import Lags
 from wavesweep.config.config import Config, dump, parse
@@ -62,14 +62,33 @@ def test_what_a_highway_does_not_go_with_is_refused_or_takes_its_place(asked: st
     assert not settled(asked).highway
     with pytest.raises(Refused) as refused:
         settled(asked, "model.highway=true")
-    assert str(refused.value) == "model.highway=true goes with model.difference=false and model.output=value alone"
+    rule = "model.highway=true must stand with model.difference=false and model.output=value"
+    assert str(refused.value) == f"{rule}, got {asked}; leave one of them out"
 
 
 @pytest.mark.parametrize("data", [GENERATED, None])
 def test_without_a_highway_there_is_a_single_network(data: tuple[str, ...] | None) -> None:
     asked = ("model.members=2", "model.highway=false")
-    with pytest.raises(Refused, match=r"^model.members must be 1 with model.highway=false, got 2$"):
+    with pytest.raises(Refused, match=r"^model.members must be 1 without a highway, got 2; give"):
         fill_in(composed(*data, *asked) if data else given(noise(), *asked))
+
+
+@pytest.mark.parametrize(("horizon", "highway"), [(16, True), (17, False)])
+def test_there_is_room_for_lags_beside_a_horizon_of_a_third(horizon: int, *, highway: bool) -> None:
+    short = given(noise(), f"forecast.horizon={horizon}", split=(50, 35, 35))
+    model = recurrent(prepare(short).config)  # which chooses lags, and refuses none
+    assert (model.highway, bool(model.lags)) == (highway, highway)
+
+
+def test_a_highway_that_could_not_be_trained_is_refused() -> None:
+    asked = ("model.highway=true", "model.lags=[1,30]", "training.washout=4", "forecast.context=30")
+    most = 50 - 30 - 3
+    fits = prepare(given(noise(), *asked, f"forecast.horizon={most}", split=(50, 35, 35)))
+    assert train(trainer(fits.config))[-1].loss > 0
+    too_far = given(noise(), *asked, f"forecast.horizon={most + 1}", split=(50, 35, 35))
+    rule = r"^forecast.horizon must be at most 17 with model.highway=true, got 18: of the 50 training steps, 30 are"
+    with pytest.raises(Refused, match=rule):
+        prepare(too_far)
 
 
 def test_what_is_given_stays() -> None:

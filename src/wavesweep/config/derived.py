@@ -28,17 +28,18 @@ def fill_in(config: Config) -> Config:
     if dataset.splits_by_time:
         _check_size(dataset, config.forecast.horizon or 0)  # before its seasons are looked for
         lengths = [one.train for one in stretches_of(dataset)]
-        if min(lengths) < 2:
-            raise Refused("dataset.split must leave at least 2 time steps to train on, got 1; give a greater length")
+        _check_length(min(lengths))
         dataset = dataset if dataset.season is not None else _with_seasons(dataset)
         forecast = _forecast_by_time(config.forecast, dataset)
     else:
         forecast = _forecast_by_series(config.forecast, dataset)
         # What is forecast of series that end is held back, and trains nothing.
         steps = dataset.shape[1] - (0 if dataset.knows_continuation else known(forecast.horizon))
+        _check_length(steps)
         lengths = [steps] * rows_of(dataset).train
     _check_size(dataset, known(forecast.horizon))
-    model = config.model.settled(ends=dataset.splits_by_time and not dataset.knows_continuation)
+    ends = dataset.splits_by_time and not dataset.knows_continuation
+    model = config.model.settled(leaves_room=ends and 3 * known(forecast.horizon) <= max(lengths))
     optimizer = config.optimizer.settled(highway=model.has_highway)
     config = config.model_copy(update={"model": model, "optimizer": optimizer})
     training = _fill_training(config, dataset, lengths, forecast)
@@ -52,8 +53,6 @@ def _fill_training(config: Config, dataset: Dataset, lengths: list[int], forecas
     """Fill in what training takes, given the steps of each training series, and the forecasts."""
     training, model, steps = config.training, config.model, max(lengths)
     window = min(model.window, steps) if training.window is None else training.window or steps
-    if steps < 2:
-        raise Refused("dataset.split must leave at least 2 time steps to train on, got 1; give a greater length")
     if not 2 <= window <= steps:
         raise Refused(f"training.window must be from 2 to the {steps} steps of a training series, got {window}")
     # Three tenths of the window: 60 of 200 steps let an LSTM find the phase of a wave. Forecasts allow it no more.
@@ -112,9 +111,9 @@ def _forecast_by_time(forecast: Forecast, dataset: Dataset) -> Forecast:
 
     The horizon is a season, two of less than a dozen steps, or two dozen steps where there is no season; at most a
     third of each part, so that origins enough are left. The context is 200 steps, or the seasons together and 50 more.
-    Both are bounded by the shortest series but those of less than half the usual length, which
-    train and are not scored, as is the case with all that are too short for what was given. Forecasts begin at every
-    step, as long as there are at most 10,000, of 10⁸ values.
+    Both are bounded by the shortest series but those of less than half the usual length, which train and are not
+    scored, as is the case with all that are too short for what was given. Forecasts begin at every step, as long as
+    there are at most 10,000, of 10⁸ values.
     """
     seasons, horizon, context = known(dataset.season), forecast.horizon, forecast.context
     usual = statistics.median(dataset.lengths)
@@ -159,6 +158,11 @@ def _forecast_by_series(forecast: Forecast, dataset: Dataset) -> Forecast:
         raise Refused(f"forecast.context must be at most the {observed} observed steps, got {context}")
     stride = forecast.stride or horizon
     return forecast.model_copy(update={"horizon": horizon, "context": context, "stride": stride})
+
+
+def _check_length(steps: int) -> None:
+    if steps < 2:
+        raise Refused("dataset.split must leave at least 2 time steps to train on, got 1; give a greater length")
 
 
 def _check_size(dataset: Dataset, horizon: int) -> None:

@@ -51,11 +51,12 @@ class Model(Member):
         """Whether an optimizer can lower the error of its closed loop itself."""
         return self.feeds_back and self.has_gradient
 
-    def settled(self, *, ends: bool) -> Self:
+    def settled(self, *, leaves_room: bool) -> Self:
         """Return a copy with what is `null` and follows from where series come from.
 
         Args:
-            ends: Whether they end and are split by time, as a file's are; else they are generated.
+            leaves_room: Whether they end and are split by time, as a file's are, and the horizon is at most a third of
+                what they train on, so that half of that is left for lags.
 
         Raises:
             Refused: If options can't go together.
@@ -79,7 +80,9 @@ class Model(Member):
             Refused: If it does not.
         """
 
-    def adapted(self, train: "Sequence[np.ndarray]", val: "Windows", seasons: tuple[int, ...], window: int) -> Self:
+    def adapted(
+        self, train: "Sequence[np.ndarray]", val: "Windows", seasons: tuple[int, ...], window: int, washout: int
+    ) -> Self:
         """Return a copy with what is `null` and only the data's values tell.
 
         Args:
@@ -87,6 +90,10 @@ class Model(Member):
             val: Windows of the validation part, scaled.
             seasons: As `find_seasons` gives them.
             window: Steps of a training window.
+            washout: The first of these, whose predictions losses leave out.
+
+        Raises:
+            Refused: If series are too short to train on.
         """
         return self
 
@@ -180,7 +187,9 @@ class Linear(Autoregressive):
         if self.order or self.lags:
             self._check_reach("order", self._looks_at().lags[-1], steps, context)
 
-    def adapted(self, train: "Sequence[np.ndarray]", val: "Windows", seasons: tuple[int, ...], window: int) -> Self:
+    def adapted(
+        self, train: "Sequence[np.ndarray]", val: "Windows", seasons: tuple[int, ...], window: int, washout: int
+    ) -> Self:
         """See `Model.adapted`: what it looks at is chosen by the closed-loop error on validation."""
         looks_at = self._looks_at() if self.order or self.lags else self._choose(train, val, seasons)
         return self.model_copy(update={"order": looks_at.lags[-1], **vars(looks_at)})

@@ -26,7 +26,7 @@ class Recurrent(Autoregressive):
 
     Attributes:
         highway: Whether they learn what a linear autoregression leaves, and several steps at once; null: of series that
-            end and are split by time: of a generated wave, it would hide what the network has learnt.
+            end and are split by time, with room for it: of a generated wave, it would hide what the network has learnt.
         members: Networks whose mean is the forecast; null: 4 beside a highway.
         memory: Steps that they see before a forecast, beside a highway; null: 32.
         dropout: Null: 0.2 beside a highway, else 0.
@@ -63,14 +63,18 @@ class Recurrent(Autoregressive):
         """See `Model.window`: beside a highway, twice what a forecast sees."""
         return 2 * known(self.memory) if self.highway else super().window
 
-    def settled(self, *, ends: bool) -> Self:
+    def settled(self, *, leaves_room: bool) -> Self:
         """See `Model.settled`."""
         next_value = not self.difference and self.output == "value"
-        highway = (ends and next_value) if self.highway is None else self.highway
+        highway = (leaves_room and next_value) if self.highway is None else self.highway
         if highway and not next_value:
-            raise Refused("model.highway=true goes with model.difference=false and model.output=value alone")
+            got = "model.difference=true" if self.difference else f"model.output={self.output}"
+            raise Refused(
+                "model.highway=true must stand with model.difference=false and model.output=value, "
+                f"got {got}; leave one of them out"
+            )
         if not highway and (self.members or 1) > 1:
-            raise Refused(f"model.members must be 1 with model.highway=false, got {self.members}")
+            raise Refused(f"model.members must be 1 without a highway, got {self.members}; give model.highway=true too")
         derived = {"highway": highway, "members": self.members or (4 if highway else 1), "memory": self.memory or 32}
         derived["dropout"] = (0.2 if highway else 0.0) if self.dropout is None else self.dropout
         derived |= {"difference": False} if highway else {"lags": (), "centred": False, "joint": False}
@@ -92,14 +96,24 @@ class Recurrent(Autoregressive):
         if self.difference and context < 2:
             raise Refused("forecast.context must be at least 2 with model.difference=true, got 1")
 
-    def adapted(self, train: "Sequence[np.ndarray]", val: "Windows", seasons: tuple[int, ...], window: int) -> Self:
+    def adapted(
+        self, train: "Sequence[np.ndarray]", val: "Windows", seasons: tuple[int, ...], window: int, washout: int
+    ) -> Self:
         """See `Model.adapted`: chooses what a highway looks at, or whether it takes differences.
 
         It does where series drift: from half of the variance on, a line says more of the series than all else does.
         Where windows are too short to tell, or to have two differences, there are none.
         """
         if self.highway:
-            return self.model_copy(update=vars(self._looks_at() if self.lags else self._choose(train, val, seasons)))
+            looks_at = self._looks_at() if self.lags else self._choose(train, val, seasons)
+            steps, horizon = max(map(len, train)), val.truth.shape[1]
+            if (most := steps - looks_at.lags[-1] - max(washout - 1, 0)) < horizon:
+                raise Refused(
+                    f"forecast.horizon must be at most {most} with model.highway=true, got {horizon}: of the {steps} "
+                    f"training steps, {looks_at.lags[-1]} are lags and {washout} washout; give less, or "
+                    "model.highway=false"
+                )
+            return self.model_copy(update=vars(looks_at))
         if self.difference is not None:
             return self
         from wavesweep.data.trends import trend_share

@@ -131,10 +131,8 @@ def digits(score: float) -> float:
 def trained(result: "Result") -> str:
     """Return a sentence on the cost of training and the epoch kept."""
     seconds, calls = result.metrics[TRAIN_SECONDS], result.metrics[LOSS_EVALUATIONS]
-    weights = (
-        f"the weights of epoch {result.epoch}" if result.epoch else "those before training, linear autoregression,"
-    )
-    return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; {weights} are kept."
+    kept = f"epoch {result.epoch}" if result.epoch else "the start, linear autoregression,"
+    return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; the weights of {kept} are kept."
 
 
 def intervals(config: Config, metrics: "Metrics") -> list[str]:
