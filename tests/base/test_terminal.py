@@ -62,6 +62,7 @@ def test_a_terminal_without_colours_gets_none(tmp_path: Path) -> None:
     assert not COLOUR.search(written)
 
 
+@pytest.mark.slow
 def test_a_bar_goes_along_with_the_checking_of_many_jobs(tmp_path: Path) -> None:
     many = ("-m", "seed=range(1000)", "hydra.sweeper.dry_run=true")
     written = on_terminal(tmp_path, *many, TERM="xterm-256color", COLUMNS="100", NO_COLOR="1")

@@ -81,7 +81,13 @@ def test_there_is_room_for_lags_beside_a_horizon_of_a_third(horizon: int, *, hig
 
 
 def test_a_highway_that_could_not_be_trained_is_refused() -> None:
-    asked = ("model.highway=true", "model.lags=[1,30]", "training.washout=4", "forecast.context=30")
+    asked = (
+        "model.highway=true",
+        "model.lags=[1,30]",
+        "training.washout=4",
+        "forecast.context=30",
+        "training.epochs=1",
+    )
     most = 50 - 30 - 3
     fits = prepare(given(noise(), *asked, f"forecast.horizon={most}", split=(50, 35, 35)))
     assert train(trainer(fits.config))[-1].loss > 0

@@ -321,6 +321,7 @@ class TestVariations:
         assert again.read_config()["model"]["kind"] == "linear"
         assert again.read_config()["dataset"]["seed"] == 1, "it was derived from the seed"
 
+    @pytest.mark.slow
     def test_a_sweep_around_it(self, place: Path, tmp_path: Path) -> None:
         shutil.copytree(place / "outputs", tmp_path / "outputs")
         swept = ("-m", "seed=1,2", "optimizer.lr=1e-3", "hydra/launcher=basic", "hydra.sweep.dir=sweep")

@@ -101,6 +101,7 @@ def test_an_experiment_may_choose_the_launcher(wavesweep: Command, own: Path, tm
     assert plan.configs["experiment=swept"].choices["hydra/launcher"] == "basic"
 
 
+@pytest.mark.slow
 def test_a_pruned_run_is_marked_so_everywhere_and_is_no_failure(wavesweep: Command, tmp_path: Path) -> None:
     jobs = ("model=tiny", "training.epochs=1,6", "optimizer=adam", "optimizer.lr=1e-2,1e-6,1e-7,1e-8")
     how = ("hydra.sweeper.pruner=successive_halving", "hydra/launcher=basic", "hydra.sweep.dir=sweep")
