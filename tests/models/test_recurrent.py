@@ -106,6 +106,13 @@ def test_what_is_given_stays() -> None:
     assert recurrent(prepare(given(noise(), *asked)).config).lags == (1, 3)
 
 
+@pytest.mark.parametrize("model", ["lstm", "linear"])
+def test_no_lags_are_refused(model: str) -> None:
+    asked = ("model=linear",) if model == "linear" else ()
+    with pytest.raises(Refused, match=r"^model.lags must be one or more, got \[\]; give null to have them chosen$"):
+        fill_in(given(noise(), *asked, "model.lags=[]"))
+
+
 def test_lags_are_refused_where_they_reach_too_far() -> None:
     with pytest.raises(Refused, match=r"^model.lags must be less than the 84 training steps, got 84$"):
         settled("model.lags=[1,84]")

@@ -122,6 +122,12 @@ class Autoregressive(Model):
     centred: bool | None = None
     joint: bool | None = None
 
+    def settled(self, *, leaves_room: bool) -> Self:
+        """See `Model.settled`."""
+        if self.lags == ():
+            raise Refused("model.lags must be one or more, got []; give null to have them chosen")
+        return self
+
     def _check_reach(self, key: str, longest: int, steps: int, context: int) -> None:
         if longest >= steps:
             raise Refused(f"model.{key} must be less than the {steps} training steps, got {longest}")

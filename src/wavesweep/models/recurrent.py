@@ -75,6 +75,8 @@ class Recurrent(Autoregressive):
             )
         if not highway and (self.members or 1) > 1:
             raise Refused(f"model.members must be 1 without a highway, got {self.members}; give model.highway=true too")
+        if highway:
+            super().settled(leaves_room=leaves_room)
         derived = {"highway": highway, "members": self.members or (4 if highway else 1), "memory": self.memory or 32}
         derived["dropout"] = (0.2 if highway else 0.0) if self.dropout is None else self.dropout
         derived |= {"difference": False} if highway else {"lags": (), "centred": False, "joint": False}
