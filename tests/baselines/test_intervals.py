@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from utilsforecast.losses import coverage, quantile_loss
 
-from wavesweep.baselines.intervals import half_widths, interval_scores
+from wavesweep.baselines.intervals import fewest_windows, half_widths, interval_scores
 
 STEPS, CHANNELS = 7, 3
 
@@ -79,6 +79,7 @@ def test_they_are_in_the_units_of_the_errors() -> None:
 def test_too_few_windows_claim_nothing(number: int, share: float) -> None:
     assert half_widths(errors(number), share, 0) is None
     assert half_widths(errors(number + 1), share, 0) is not None
+    assert fewest_windows(share) == number + 1
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])

@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from tests.support.commands import small
+from tests.support.parts import given
 from wavesweep.runs.description import (
     BASELINES,
     MOST_NOTE,
@@ -18,6 +20,7 @@ from wavesweep.runs.description import (
 )
 from wavesweep.runs.experiment import Result
 from wavesweep.runs.info import RunInfo
+from wavesweep.runs.preparation import prepare, shape_of
 
 EXACT = "which is exact on these series, but for rounding."
 BASELINE = "linear autoregression, the best baseline on validation data"
@@ -108,6 +111,13 @@ def test_intervals_stand_beside_the_best_baseline_s() -> None:
     assert intervals(small(), metrics | beside) == [f"{own} (linear autoregression 100%, 51)."]
     assert intervals(small("forecast.coverage=0.975"), metrics)[0].startswith("97.5% intervals cover 91%")
     assert intervals(small(), OF_VALIDATION | beside) == []
+
+
+def test_before_training_a_line_tells_of_too_few_windows_for_intervals() -> None:
+    series = np.random.default_rng(0).normal(size=(1, 80, 2))
+    few, enough = (shape_of(prepare(given(series, *asked))) for asked in (("forecast.coverage=0.95",), ()))
+    assert few.endswith("; too few for 95% intervals, which take 19 of validation")
+    assert enough == few.partition("; too few")[0]
 
 
 def test_without_an_interval_there_is_no_winner() -> None:

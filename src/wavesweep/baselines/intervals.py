@@ -25,17 +25,16 @@ def half_widths(errors: np.ndarray, coverage: float, stride: int) -> np.ndarray 
         stride: Steps between the origins of a series' windows; 0: they share none.
 
     Returns:
-        (horizon, channel), in the units of the errors; None where windows are too few, 9 are for 0.9, or a forecast
-        exploded.
+        (horizon, channel), in the units of the errors; None where windows are too few, or a forecast exploded.
 
     Source:
         Lei, G'Sell, Rinaldo, Tibshirani & Wasserman (2018), Distribution-free predictive inference for regression;
         the number of independent values: Bartlett (1946).
     """
     number, horizon, _ = errors.shape
-    rank = math.ceil(round((number + 1) * coverage, 9))
-    if rank > number:
+    if number < fewest_windows(coverage):
         return None
+    rank = math.ceil(round((number + 1) * coverage, 9))
     from scipy.special import stdtrit
 
     overlap = np.maximum(np.arange(1, horizon + 1) / stride, 1.0) if stride else np.ones(horizon)
@@ -44,6 +43,11 @@ def half_widths(errors: np.ndarray, coverage: float, stride: int) -> np.ndarray 
     ranked = np.partition(np.abs(errors), rank - 1, axis=0)[rank - 1]  # nan comes last
     widths = np.maximum.accumulate(ranked * wider[:, None])
     return widths if np.isfinite(widths).all() else None
+
+
+def fewest_windows(coverage: float) -> int:
+    """Return of how many windows the errors tell an interval: beyond the largest of fewer, nothing is known."""
+    return math.ceil(round(coverage / (1 - coverage), 9))
 
 
 def interval_scores(errors: np.ndarray, widths: np.ndarray, coverage: float) -> tuple[float, float, float]:

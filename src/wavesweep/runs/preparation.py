@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from wavesweep.base.schema import known
 from wavesweep.baselines.baseline import Windows
+from wavesweep.baselines.intervals import fewest_windows
 from wavesweep.config.config import Config
 from wavesweep.config.derived import fill_in, find_device
 from wavesweep.data.periods import find_seasons
@@ -61,6 +62,8 @@ def shape_of(prepared: Prepared) -> str:
     if config.dataset.splits_by_time and (short := {*range(len(data.train))} - {*data.val.series.tolist()}):
         named = ", ".join(str(config.dataset.names[number]) for number in sorted(short)[:3])
         own += f"; {len(short)} of {len(data.train)} series, too short, train and are not scored: {named:.60}"
+    if len(data.val.start) < (fewest := fewest_windows(forecast.coverage)):
+        own += f"; too few for {forecast.interval}s, which take {fewest} of validation"
     return f"{season}{found}; horizon {forecast.horizon}, context {forecast.context}, from {origins} origins{own}"
 
 
