@@ -1,5 +1,6 @@
 """The fixtures that all tests share."""
 
+import gc
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,16 @@ from tests.support import stores
 from tests.support.commands import Command, command
 from tests.support.servers import shared
 from wavesweep.runs.directory import RunDirectory
+
+
+def pytest_configure() -> None:
+    """Look for garbage more seldom, as the command does: imports make many objects and little garbage."""
+    gc.set_threshold(100_000, 50, 100)
+
+
+def pytest_collection_finish() -> None:
+    """Look for it no more among what was imported; pytest does in the end, which takes a second."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ what a process before it did: the one that is forked has run nothing.
 
 import atexit
 import ctypes
+import gc
 import json
 import os
 import runpy
@@ -34,8 +35,11 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 120
 NUMBER = Struct("i")
 HEAVY = ("matplotlib", "mlflow", "torch")
-LIGHT = ("pydantic", "hydra", "wavesweep.cli.main", "wavesweep.config.config")
-"""What the command imports before it refuses anything at all."""
+LIGHT = (
+    "numpy", "wavesweep.cli.application", "wavesweep.cli.main", "wavesweep.cli.task", "wavesweep.config.composing",
+    "wavesweep.data.periods", "wavesweep.data.splits", "wavesweep.sweeps.sweeper",
+)  # fmt: skip
+"""What the command imports, with all that these import, before it refuses."""
 LATE = (
     "alembic.command", "matplotlib.backends.backend_agg", "mlflow.models", "mlflow.pyfunc",
     "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_workspace_store", "optuna", "pandas",
@@ -187,6 +191,7 @@ def heavy(*within: str) -> Preloaded:
 def serve() -> None:
     """Import modules, then fork for each command a process that forks it, waits for it, and tells of its end."""
     channel = socket.socket(fileno=int(sys.argv[1]))
+    gc.set_threshold(100_000, 50, 100)  # as the command does, and for its reasons
     for module in sys.argv[2:]:
         import_module(module)
     Plugins.instance()  # which imports all that are installed
