@@ -2,8 +2,8 @@
 
     python -m tests.support.guarded REPORT PLACE COMMAND...
 
-REPORT gets as JSON what it did that data never makes a program do, what it imported, the seconds it took, and the
-bytes that it needed at most, beyond those at its start.
+REPORT gets as JSON what it did that data never makes a program do, what it imported, the seconds it took, those of
+the processor's time, and the bytes that it needed at most, beyond those at its start.
 """
 
 import json
@@ -78,13 +78,14 @@ def main() -> None:
     with Path(report).open("w") as file:
         watch = Watch(place, f"{os.environ['WAVESWEEP_TEMPLATE']}.lock")
         sys.addaudithook(watch)
-        began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        began, busy = time.perf_counter(), time.process_time()
         try:
             _run(sys.argv[1:])
         finally:
             after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            seconds = time.perf_counter() - began
-            needed = {"seconds": seconds, "bytes": (after - before) << 10}
+            spent = {"seconds": time.perf_counter() - began, "busy": time.process_time() - busy}
+            needed = spent | {"bytes": (after - before) << 10}
             json.dump({"done": watch.done, "imported": watch.imported, **needed}, file)
 
 
