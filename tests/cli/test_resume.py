@@ -25,18 +25,24 @@ from wavesweep.tracking.tracked_run import execute
 TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Config:
-    return small("model=linear", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db")
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    return small("model=linear", f"tracking.uri=sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db")
+
+
+@pytest.fixture(scope="module")
+def delivered(store: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of a run that has ended well, and is in MLflow."""
+    path = tmp_path_factory.mktemp("runs") / "ended"
+    path.mkdir()
+    execute(prepare(store), RunDirectory(path), RunInfo([], {}, None), lambda *_: None)
+    return path
 
 
 @pytest.fixture
-def ended(store: Config, tmp_path: Path) -> RunDirectory:
-    """Return a run that has ended well, and is in MLflow."""
-    directory = RunDirectory(tmp_path / "runs" / "ended")
-    directory.path.mkdir(parents=True)
-    execute(prepare(store), directory, RunInfo([], {}, None), lambda *_: None)
-    return directory
+def ended(delivered: Path, tmp_path: Path) -> RunDirectory:
+    """Return the same run in a directory of the test's own."""
+    return RunDirectory(shutil.copytree(delivered, tmp_path / "runs" / "ended"))
 
 
 def copy(ended: RunDirectory, name: str) -> RunDirectory:

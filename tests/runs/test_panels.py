@@ -229,7 +229,7 @@ class TestWhatIsWatched:
     def test_it_is_the_same_after_each_epoch_and_evenly_spread(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        prepared, seen = panel(), []
+        prepared, seen = panel("training.epochs=4", "training.refine_epochs=1"), []
 
         def look(network: Any, scaler: Any, part: Any) -> Any:
             seen.append((part.series.tolist(), part.start.tolist()))
