@@ -1,12 +1,11 @@
 """`wavesweep reproduce` and `wavesweep diff`."""
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from wavesweep.base.errors import Refused, relative
 from wavesweep.base.exit_codes import FAILED, UNTRACKED
-from wavesweep.base.terminal import say
+from wavesweep.base.terminal import log, say
 from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import LOCAL, Flags, read_places
 from wavesweep.cli.progress import fail, follow, log_into, show
@@ -20,8 +19,6 @@ from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.finding import new_directory, read_stored
 from wavesweep.runs.info import RunInfo
 from wavesweep.tracking.tracked_run import execute, prepare_alone
-
-log = logging.getLogger("wavesweep")
 
 
 def reproduce(arguments: list[str]) -> int:

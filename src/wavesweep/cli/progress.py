@@ -1,34 +1,28 @@
 """Running before the user's eyes: progress, results, and a failure in one line."""
 
 import logging.config
+from collections.abc import Callable
 from math import inf, isfinite
 from shlex import quote
 from traceback import clear_frames
-from typing import TYPE_CHECKING
 
 from omegaconf import OmegaConf
 
 from wavesweep.base.errors import in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.signals import Interrupted
-from wavesweep.base.terminal import progress, say
+from wavesweep.base.terminal import Listener, log, progress, say
 from wavesweep.config.config import Config
 from wavesweep.config.groups import conf_dir
 from wavesweep.runs.description import summary
 from wavesweep.runs.directory import RunDirectory
+from wavesweep.tracking.tracked_run import Outcome
 from wavesweep.ui.links import run_ending
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from wavesweep.base.terminal import Listener
-    from wavesweep.tracking.tracked_run import Outcome
-
-log = logging.getLogger("wavesweep")
 _RESERVE = bytearray(1 << 24)  # what is needed to say that memory has run out
 
 
-def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener], Outcome]") -> int:
+def show(config: Config, directory: RunDirectory, carry_out: Callable[[Listener], Outcome]) -> int:
     """Show the progress of a run and how it ended; return its exit code.
 
     See `follow`.
@@ -40,7 +34,7 @@ def show(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener
     return outcome.code
 
 
-def follow(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener], Outcome]") -> "Outcome":
+def follow(config: Config, directory: RunDirectory, carry_out: Callable[[Listener], Outcome]) -> Outcome:
     """Show the progress of a run, and what is to be done where it was stopped, or is not delivered.
 
     Args:
@@ -83,5 +77,5 @@ def fail(error: Exception, directory: RunDirectory) -> int:
     clear_frames(error.__traceback__)  # which hold what the job had in memory
     resume = f"wavesweep resume {quote(str(relative(directory.path)))}" if directory.info.exists() else ""
     log.error("failed: %s", in_one_line(error, resume))
-    logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=error)
+    log.getChild("traceback").error("the job failed", exc_info=error)
     return FAILED

@@ -1,6 +1,5 @@
 """The task functions that Hydra calls: a single run, a job of a sweep, and a sweep's start and end."""
 
-import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from wavesweep.base.errors import Pruned, Refused, in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.files import check_free
 from wavesweep.base.names import BASED_ON, log10
-from wavesweep.base.terminal import say
+from wavesweep.base.terminal import log, say
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.progress import fail, show
 from wavesweep.config.composing import STORED, typed
@@ -45,8 +44,6 @@ from wavesweep.ui.links import sweep_ending
 
 if TYPE_CHECKING:
     from wavesweep.models.scores import Metrics
-
-log = logging.getLogger("wavesweep")
 
 
 class Experiments(SweepTask):
@@ -185,7 +182,7 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
     except (Refused, Pruned):
         raise
     except Exception as error:
-        logging.getLogger("wavesweep.traceback").error("the job failed", exc_info=error)
+        log.getChild("traceback").error("the job failed", exc_info=error)
         clear_frames(error.__traceback__)  # which hold what the job had in memory
         raise
 

@@ -1,7 +1,6 @@
 """The bytes of a user's file: the file itself or the copy that is kept of it, known by its digest."""
 
 import gzip
-import logging
 import os
 import stat
 import zlib
@@ -12,10 +11,10 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
+from wavesweep.base.terminal import log
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import write_atomically
 
-log = logging.getLogger("wavesweep")
 MOST_BYTES = 2 * 10**9  # of a file, unpacked too
 MOST_KEPT = 20 * 10**6
 COPIES = Path("outputs/data")

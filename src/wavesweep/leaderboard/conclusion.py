@@ -1,6 +1,5 @@
 """The beginning and the end of a sweep of experiments: its record in MLflow, its leaderboard, its exit codes."""
 
-import logging
 import shlex
 from collections import Counter
 from contextlib import suppress
@@ -11,7 +10,7 @@ from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.base.files import write_atomically, write_yaml
 from wavesweep.base.names import BASED_ON, OBJECTIVE, REOPENED, SKILL, jobs
-from wavesweep.base.terminal import say
+from wavesweep.base.terminal import log, say
 from wavesweep.config.config import Config, Tracking, dump
 from wavesweep.leaderboard.ranking import Leaderboard, rank
 from wavesweep.leaderboard.table import show, to_csv, to_markdown
@@ -26,8 +25,6 @@ from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.tracking.courier import Courier
 from wavesweep.tracking.store import import_mlflow
 from wavesweep.tracking.sync import MISSING, deliver_all, seems_to_run
-
-log = logging.getLogger("wavesweep")
 
 
 class SweepCourier(Courier):

@@ -1,7 +1,6 @@
 """The plan of a sweep: made from a command line and checked, or read from a sweep that was begun."""
 
 import json
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from hydra_plugins.wavesweep.sweeper import Options
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.base.files import read_small
-from wavesweep.base.terminal import say, track
+from wavesweep.base.terminal import log, say, track
 from wavesweep.search.growth import Configuration, begin, parse_given
 from wavesweep.search.plan import MOST_TRIALS, Plan, Stored, seeds_of
 from wavesweep.search.space import Dimension, grid_size, is_grid, parse_dimensions
@@ -24,7 +23,6 @@ from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, group
 from wavesweep.sweeps.store import MOST_BYTES, SweepDirectory
 from wavesweep.sweeps.task import SweepTask
 
-log = logging.getLogger("wavesweep")
 MOST_PROBLEMS = 10
 MANY_JOBS = 1000  # whose checking takes seconds
 

@@ -1,6 +1,5 @@
 """Going on with a sweep that stands on disk, and growing it."""
 
-import logging
 from dataclasses import replace
 
 from hydra.errors import HydraException
@@ -8,12 +7,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.base.errors import Refused, first_of, in_short
+from wavesweep.base.terminal import log
 from wavesweep.search.growth import grow
 from wavesweep.search.plan import Plan
 from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, from_files
 from wavesweep.sweeps.planning import Prepared, Sweep, choices, of_workers, split, warn_of_ignored
-
-log = logging.getLogger("wavesweep")
 
 
 def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:

@@ -1,6 +1,5 @@
 """A sweep from its start to its end: start workers, and start them again while anything is left."""
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -17,6 +16,7 @@ from hydra.plugins.launcher import Launcher
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused, in_one_line
 from wavesweep.base.files import check_free
+from wavesweep.base.terminal import log
 from wavesweep.search.plan import Plan
 from wavesweep.sweeps.composition import FOR_WORKERS
 from wavesweep.sweeps.live_view import watching
@@ -25,7 +25,6 @@ from wavesweep.sweeps.reopening import refuse_changed, reopen
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.worker import Worker
 
-log = logging.getLogger("wavesweep")
 BYTES_OF_A_WORKER = 700 << 20  # that has imported all and trains a network of some thousand weights
 SECONDS_TO_WAIT = 2.0  # for workers of an earlier start to end
 PATIENCE = 3

@@ -1,7 +1,6 @@
 """The task of a sweep: all that the sweep, which knows nothing of networks or of MLflow, asks of what it runs."""
 
 import json
-import logging
 import math
 import shlex
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wavesweep.base.errors import relative
 from wavesweep.base.redaction import without_password
-from wavesweep.base.terminal import say
+from wavesweep.base.terminal import log, say
 from wavesweep.search.estimates import ranked
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ Hear = Callable[[int, float, int], None]
 """Takes a job's objective at a step of so many; raises `Pruned` to end the job."""
 
 REPORTS = "reports.jsonl"  # in a job's directory: a step and the objective then, a line each
-log = logging.getLogger("wavesweep")
 _hear: Hear | None = None
 
 

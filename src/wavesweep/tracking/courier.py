@@ -5,10 +5,11 @@ from contextlib import AbstractContextManager, suppress
 from threading import Event, Thread
 
 from wavesweep.base import signals
+from wavesweep.base.terminal import log
 from wavesweep.config.config import Tracking
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.tracking.answers import reason
-from wavesweep.tracking.delivery import LeftAlone, deliver, log
+from wavesweep.tracking.delivery import LeftAlone, deliver
 from wavesweep.tracking.store import SECONDS_AFTER_SIGNAL, SECONDS_AT_THE_END
 
 

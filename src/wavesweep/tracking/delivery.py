@@ -1,7 +1,6 @@
 """Delivery: makes MLflow's record of a run equal to the run's directory."""
 
 import json
-import logging
 import re
 import shlex
 from contextlib import nullcontext, suppress
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric, Run
 
 
-log = logging.getLogger("wavesweep")
 POINTS = 1000  # which MLflow sends by one request
 
 IN_DIGITS = {names.OBJECTIVE: names.DIGITS, names.metric("test", names.SCALED): names.TEST_DIGITS}

@@ -1,11 +1,10 @@
 """Delivering runs that stand on disk, each to the store that its configuration names."""
 
-import logging
 from collections import Counter
 from collections.abc import Collection
 
 from wavesweep.base.errors import Refused, in_one_line
-from wavesweep.base.terminal import track
+from wavesweep.base.terminal import log, track
 from wavesweep.config.config import Config, Tracking
 from wavesweep.runs.directory import InUse, RunDirectory
 from wavesweep.runs.finding import read_config, runs_below_outputs
@@ -13,7 +12,6 @@ from wavesweep.tracking.answers import reason
 from wavesweep.tracking.delivery import LeftAlone, deliver, is_delivered
 from wavesweep.tracking.store import reach, require
 
-log = logging.getLogger("wavesweep")
 MISSING = "not delivered"
 
 

@@ -1,6 +1,5 @@
 """One job from configuration to delivered record, as the command line and a sweep's workers run it."""
 
-import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from wavesweep.base.errors import Pruned, Refused, relative
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.base.files import MOST_BYTES, write_atomically, write_yaml
 from wavesweep.base.signals import Interrupted
+from wavesweep.base.terminal import Listener, log
 from wavesweep.config.config import Config, digest, dump
 from wavesweep.config.replicates import config_hash
 from wavesweep.data.splits import describe
@@ -29,11 +29,9 @@ from wavesweep.tracking.model import save_model
 from wavesweep.tracking.store import import_mlflow, require
 
 if TYPE_CHECKING:
-    from wavesweep.base.terminal import Listener
     from wavesweep.runs.checkpoint import Checkpoint
     from wavesweep.runs.experiment import Result
 
-log = logging.getLogger("wavesweep")
 ENDINGS: dict[type[BaseException], Status] = {Interrupted: "killed", Pruned: "pruned"}
 RESUMED = "; resumed on "
 TOO_LARGE = b"The patch is larger than 1 MB.\n"
@@ -70,7 +68,7 @@ def prepare_alone(composed: Config) -> Prepared:
     return prepare(composed, lambda: require(tracking) if tracking.required else None)
 
 
-def execute(prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: "Listener") -> Outcome:
+def execute(prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: Listener) -> Outcome:
     """Run a prepared configuration in its directory, and deliver it to MLflow.
 
     Args:
@@ -90,7 +88,7 @@ def execute(prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: 
         return _carry_out(prepared, directory, info, listen, checkpoint=None)
 
 
-def continue_or_execute(prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: "Listener") -> float:
+def continue_or_execute(prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: Listener) -> float:
     """Run a job of a sweep in its directory: from where it stopped, if it was begun; one that has ended is not run.
 
     Returns:
@@ -118,7 +116,7 @@ def continue_or_execute(prepared: Prepared, directory: RunDirectory, info: RunIn
     return directory.read_objective()
 
 
-def proceed(prepared: Prepared, directory: RunDirectory, listen: "Listener") -> Outcome:
+def proceed(prepared: Prepared, directory: RunDirectory, listen: Listener) -> Outcome:
     """Go on with a run that was interrupted or failed, from its checkpoint; whoever calls holds its lock.
 
     Args:
@@ -192,7 +190,7 @@ def _start(prepared: Prepared, directory: RunDirectory, info: RunInfo) -> RunInf
 
 
 def _carry_out(
-    prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: "Listener", checkpoint: "Checkpoint | None"
+    prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: Listener, checkpoint: "Checkpoint | None"
 ) -> Outcome:
     from wavesweep.runs.experiment import run
 
