@@ -1,13 +1,11 @@
 """`wavesweep resume`: finds a run or a sweep that has not ended, and goes on with it."""
 
-import logging
-from argparse import Namespace
 from collections.abc import Collection
 from pathlib import Path
 
 from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
-from wavesweep.base.terminal import say
+from wavesweep.base.terminal import log, say
 from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import LOCAL, Flags, read_place
 from wavesweep.cli.progress import fail, log_into, show
@@ -20,7 +18,6 @@ from wavesweep.runs.finding import check_unchanged, find_runs, read_config
 from wavesweep.tracking.sync import MISSING, deliver_all, deliver_vanished
 from wavesweep.tracking.tracked_run import prepare_alone, proceed
 
-log = logging.getLogger("wavesweep")
 LAUNCHING = ("hydra/launcher", "hydra.launcher.")
 OPTIONS = ("n_workers", "n_trials", "timeout", "target", "dry_run")
 """The keys of hydra.sweeper that a sweep may go on with."""
@@ -29,7 +26,10 @@ GROWING = (".n_trials", ".target")
 
 def run(arguments: list[str]) -> int:
     """Go on with a run or a sweep; return the exit code."""
-    flags, words = _read_flags(arguments)
+    parser = Flags("resume")
+    parser.add_argument("--force", action="store_true")
+    parser.add_argument("--top", type=int)
+    flags, words = parser.parse_known_args(arguments)
     typed, overrides = read_place("resume", words, more=("",))
     place = typed or "latest"
     own = {key: text for key, text in overrides.items() if key.startswith(LOCAL)}
@@ -46,13 +46,6 @@ def run(arguments: list[str]) -> int:
         what = next(iter(more.values()), f"--top {flags.top}")
         raise Refused(f"{what}: a run goes on as it began; leave it out, or vary it by wavesweep reproduce {place}")
     return finish(found, local, own)
-
-
-def _read_flags(arguments: list[str]) -> tuple[Namespace, list[str]]:
-    flags = Flags("resume")
-    flags.add_argument("--force", action="store_true")
-    flags.add_argument("--top", type=int)
-    return flags.parse_known_args(arguments)
 
 
 def find(place: str, local: Config) -> RunDirectory | None:
