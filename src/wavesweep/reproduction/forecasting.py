@@ -1,14 +1,15 @@
 """Forecasting with a trained model: a run's own series beyond their end, or series that a user brings."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.schema import known
+from wavesweep.base.terminal import log
 from wavesweep.config.config import Config
 from wavesweep.config.derived import fill_in
 from wavesweep.data.dataset import Observed
@@ -19,11 +20,6 @@ from wavesweep.models.weights import load_network, load_widths
 from wavesweep.networks.forecaster import Forecaster
 from wavesweep.runs.preparation import load_data
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from numpy.typing import ArrayLike
-
-log = logging.getLogger("wavesweep")
 MOST_VALUES = 10**7  # of a forecast: half a gigabyte of CSV
 
 
@@ -130,7 +126,7 @@ class TrainedModel:
 
 
 def forecast_values(
-    config: Config, weights: bytes, values: "ArrayLike | None", horizon: int | None, *, bounds: bool
+    config: Config, weights: bytes, values: ArrayLike | None, horizon: int | None, *, bounds: bool
 ) -> np.ndarray:
     """Forecast as `Run.forecast` does, which see, given a run's complete configuration and its weights."""
     given = None if values is None else as_series(values, config.dataset.channels)
@@ -164,15 +160,11 @@ def own_series(config: Config) -> list[Observed]:
     lengths = dataset.lengths if dataset.splits_by_time else [observed.shape[1]] * len(observed)
     starts = [max(length - context, 0) for length in lengths]
     return [
-        Observed(name, values[start:length], start, _last(stamps, context), scaler=scaler)
+        Observed(name, values[start:length], start, None if stamps is None else stamps[start:], scaler=scaler)
         for name, values, start, length, stamps, scaler in zip(
             dataset.names, observed, starts, lengths, dataset.stamps, scalers, strict=True
         )
     ]
-
-
-def _last(stamps: "pd.DatetimeIndex | None", count: int) -> "pd.DatetimeIndex | None":
-    return None if stamps is None else stamps[-count:]
 
 
 def _check(series: Observed, lead: int) -> None:
