@@ -3,7 +3,6 @@
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,7 @@ def parse(cells: Any, form: str | None = None) -> pd.DatetimeIndex:
         pass
     encoded = pc.ascii_trim_whitespace(cells).combine_chunks().dictionary_encode()
     texts = pd.Series(encoded.dictionary.to_pylist(), dtype=object)
-    with _quietly():
+    with warnings.catch_warnings(action="ignore"):  # of guesses, which are compared; and of what is to come
         return _parse(texts, form).take(encoded.indices.to_numpy(zero_copy_only=False))
 
 
@@ -64,7 +63,7 @@ def spacing(stamps: pd.DatetimeIndex) -> Spacing | None:
         if gap.days > LONGEST:
             return None
         return gap if gap % pd.Timedelta(days=1) else pd.offsets.Day(gap.days)
-    with _quietly():
+    with warnings.catch_warnings(action="ignore"):  # of what is to come
         found = pd.infer_freq(stamps)
     # Pandas takes ends of months for even of which some are the last weekday, and some the last day.
     return found if found is not None and even(stamps, found) is not None else None
@@ -186,11 +185,3 @@ def _range(stamps: pd.DatetimeIndex, freq: Spacing, **end: Any) -> pd.DatetimeIn
         return pd.date_range(stamps[0], freq=freq, unit=stamps.unit, **end)
     except (ValueError, OverflowError):
         return None
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Leave out what pandas warns of where it guesses: guesses are compared; and of what is to come."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

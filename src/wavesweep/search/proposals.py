@@ -54,8 +54,7 @@ def propose(dimensions: list[Dimension], tried: list[Tried], sampler: str, seed:
     swept = [one for one in dimensions if one.swept]
     space = {one.key: _distribution(one) for one in swept}
     study = optuna.create_study()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         for number, one in enumerate(tried):
             params = {each.key: _value(each, one.overrides[each.key]) for each in swept}
             _tell(study, one, params, space, SAMPLERS[sampler](seed, number) if sampler in ("qmc", "cmaes") else None)
