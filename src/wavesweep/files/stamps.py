@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,11 +78,8 @@ def even(stamps: pd.DatetimeIndex, freq: Spacing) -> pd.DatetimeIndex | None:
 
 def first_uneven(stamps: pd.DatetimeIndex) -> int:
     """Return the number of the first stamp that breaks the spacing of those before it."""
-    regular, uneven = 2, len(stamps)
-    while uneven - regular > 1:
-        middle = (regular + uneven) // 2
-        regular, uneven = (regular, middle) if spacing(stamps[:middle]) is None else (middle, uneven)
-    return uneven - 1
+    counts, least = range(len(stamps)), min(3, len(stamps))  # two stamps are always evenly spaced
+    return bisect_left(counts, True, lo=least, key=lambda count: spacing(stamps[:count]) is None) - 1
 
 
 def filled_up(stamps: pd.DatetimeIndex, freq: Spacing | None) -> pd.DatetimeIndex | None:
