@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyarrow import compute
 
 from wavesweep.base.errors import Refused
+from wavesweep.files.table import pc
 
-pc: Any = compute  # it makes its functions when it is imported: a type checker knows none
 LAST_YEAR = 9999  # that Python can write
 LONGEST = 100_000  # days between two stamps; pandas counts them in nanoseconds
 
