@@ -10,7 +10,7 @@ from tests.support.made import conf_loader, make, stored
 from wavesweep.leaderboard.ranking import rank
 from wavesweep.leaderboard.replicates import identities
 from wavesweep.leaderboard.table import text
-from wavesweep.search.space import Dimension, grid_overrides, grid_size, parse_dimensions
+from wavesweep.search.space import Dimension, grid_jobs, parse_dimensions
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.composition import by_hydra, group_keys
 from wavesweep.sweeps.store import SweepDirectory
@@ -26,7 +26,7 @@ def swept(tmp_path: Path) -> Swept:
 
     def begin(*arguments: str, more: tuple[Dimension, ...] = ()) -> SweepDirectory:
         dimensions = [*more, *parse_dimensions(list(arguments), loader)]
-        jobs = [grid_overrides(dimensions, number) for number in range(grid_size(dimensions))]
+        jobs = [*grid_jobs(dimensions)]
         groups = group_keys(dimensions, loader.repository)
         sweep = stored(tmp_path / "sweep", dimensions, groups, by_hydra(master, loader, []), jobs)
         for number, overrides in enumerate(jobs):

@@ -1,7 +1,7 @@
 """The names of runs: what tells them apart stands in the first 20 characters, which MLflow's list shows."""
 
 import json
-from itertools import product
+from itertools import islice, product
 
 import pytest
 from hypothesis import example, given
@@ -13,7 +13,7 @@ from wavesweep.config.groups import groups
 from wavesweep.config.naming import in_short
 from wavesweep.runs.description import configuration, origin_name, run_name, sweep_name
 from wavesweep.runs.info import INFO, RunInfo
-from wavesweep.search.space import Dimension, grid_overrides, grid_size
+from wavesweep.search.space import Dimension, grid_jobs
 
 GROUPS = groups()
 SHOWN = 20
@@ -39,17 +39,17 @@ GRIDS = st.lists(st.sampled_from(list(VALUES)), min_size=1, max_size=4, unique=T
 
 @given(GRIDS)
 def test_all_trials_of_a_sweep_differ_in_what_is_shown(grid: tuple[Dimension, ...]) -> None:
-    numbers = range(min(grid_size([*grid]), 300))
-    names = [run_name(grid_overrides([*grid], number), GROUPS, number) for number in numbers]
+    jobs = islice(grid_jobs([*grid]), 300)
+    names = [run_name(overrides, GROUPS, number) for number, overrides in enumerate(jobs)]
     assert len({name[:SHOWN] for name in names}) == len(names)
-    assert all(name.split()[0] == str(number) for name, number in zip(names, numbers, strict=True))
+    assert all(name.split()[0] == str(number) for number, name in enumerate(names))
 
 
 @given(GRIDS)
 def test_the_order_in_which_dimensions_were_typed_does_not_hide_options_or_raise_the_seed(
     grid: tuple[Dimension, ...],
 ) -> None:
-    words = in_short(grid_overrides([*grid], 0), GROUPS)
+    words = in_short(next(grid_jobs([*grid])), GROUPS)
     swept = {one.name for one in grid}
     assert len(words) == len(grid)
     assert all("=" not in word for word in words[: len(swept & {"model", "optimizer"})])
@@ -134,8 +134,7 @@ def test_the_name_of_a_sweep_tells_what_varies() -> None:
 @given(GRIDS)
 def test_replicates_share_the_text_to_group_by_and_others_do_not(grid: tuple[Dimension, ...]) -> None:
     by_text: dict[str, set[str]] = {}
-    for number in range(min(grid_size([*grid]), 300)):
-        overrides = grid_overrides([*grid], number)
+    for overrides in islice(grid_jobs([*grid]), 300):
         text = configuration(RunInfo(overrides, dict.fromkeys(GROUPS, ""), None))
         by_text.setdefault(text, set()).add(" ".join(one for one in overrides if not one.startswith("seed=")))
     rounded = any(one.key == "optimizer.lr" for one in grid)

@@ -1,6 +1,7 @@
 """Makes the directories of sweeps whose jobs have ended in one way or another, without running any."""
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from wavesweep.config.groups import conf_dir
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
 from wavesweep.search.plan import Plan, Stored
-from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid
+from wavesweep.search.space import Dimension, grid_jobs, grid_size, is_grid
 from wavesweep.search.trials import State, Trial
 from wavesweep.sweeps.composition import Composer, save
 from wavesweep.sweeps.store import SweepDirectory
@@ -42,9 +43,10 @@ def make(path: Path, dimensions: list[Dimension], outcomes: list[Outcome], total
             configs={},
         )
     )
+    listed = [*islice(grid_jobs(dimensions), len(outcomes))] if is_grid(dimensions) else None
     for number, outcome in enumerate(outcomes):
         state, objective = (outcome, None) if isinstance(outcome, str) else ("finished", outcome)
-        overrides = grid_overrides(dimensions, number) if is_grid(dimensions) else draw(dimensions, number)
+        overrides = listed[number] if listed else draw(dimensions, number)
         sweep.write_trial(Trial(number, overrides, state, objective, directory=str(number), seconds=number + 0.5))
     return sweep
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from cProfile import Profile
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.support.made import stored
 from tests.support.options import POOL
 from wavesweep.base.errors import Refused
 from wavesweep.cli.task import Experiments
-from wavesweep.search.space import grid_overrides, grid_size, parse_dimensions
+from wavesweep.search.space import grid_jobs, parse_dimensions
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.composition import (
     FOR_WORKERS,
@@ -67,10 +68,10 @@ def test_each_job_is_composed_as_hydra_would(
         arguments += ["experiment=nested/both,odd", "forecast.horizon=3,5"]
     dimensions = parse_dimensions(arguments, loader)
     groups, load = group_keys(dimensions, loader.repository), cache(by_hydra(master, loader, []))
-    numbers = chance.sample(range(grid_size(dimensions)), min(3, grid_size(dimensions)))
-    jobs = [grid_overrides(dimensions, number) for number in numbers]
+    every = [*grid_jobs(dimensions)]
+    jobs = chance.sample(every, min(3, len(every)))
     composer, fine = Composer(groups, load), []
-    worker = attempt(lambda: loader.load_sweep_config(master, [*grid_overrides(dimensions, 0), FOR_WORKERS]))
+    worker = attempt(lambda: loader.load_sweep_config(master, [*every[0], FOR_WORKERS]))
     for overrides in jobs:
         composed = attempt(lambda overrides=overrides: composer.compose(overrides))
         expected = attempt(lambda overrides=overrides: loader.load_sweep_config(master, overrides))
@@ -107,9 +108,7 @@ def test_the_jobs_compared_have_all_that_matters(loader: ConfigLoaderImpl, maste
     for argument in POOL:
         dimensions = parse_dimensions([argument], loader)
         composer = Composer(group_keys(dimensions, loader.repository), load)
-        found = attempt(
-            lambda dimensions=dimensions, composer=composer: composer.compose(grid_overrides(dimensions, 0))
-        )
+        found = attempt(lambda dimensions=dimensions, composer=composer: composer.compose(next(grid_jobs(dimensions))))
         assert isinstance(found[0], DictConfig) == (argument != "optimizer.unknown=3"), argument
 
 
@@ -129,7 +128,7 @@ def test_what_depends_on_here_and_now_is_stored_as_it_was(
     monkeypatch.setenv("HOME", "/now")
     monkeypatch.setenv("NUMBER", "8")
     composer = from_files(sweep, sweep.read_plan(), OmegaConf.create({}), ())
-    config, _ = composer.compose(grid_overrides(dimensions, 1))
+    config, _ = composer.compose([*grid_jobs(dimensions)][1])
     assert (config.notes.home, config.notes.again, config.notes.number) == ("/then", "/then/x", 7)
     assert config.training.window == 4
 
@@ -186,7 +185,7 @@ def test_a_further_job_costs_a_small_part_of_composing(loader: ConfigLoaderImpl,
     """Thousands are composed and checked before a sweep begins."""
     dimensions = parse_dimensions(["model=tiny,small", "optimizer.lr=1e-3,1e-2", "seed=0,1"], loader)
     composer = Composer(group_keys(dimensions, loader.repository), by_hydra(master, loader, []))
-    jobs = [grid_overrides(dimensions, number) for number in range(8)]
+    jobs = [*islice(grid_jobs(dimensions), 8)]
     configs = [composer.compose(overrides)[0] for overrides in jobs]
     once = calls(lambda: loader.load_sweep_config(master, jobs[0]))
     assert calls(lambda: [composer.compose(overrides) for overrides in jobs]) < 8 * once / 100

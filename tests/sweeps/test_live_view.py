@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.made import make
 from wavesweep.base.terminal import Bar
-from wavesweep.search.space import Dimension, Interval, grid_overrides
+from wavesweep.search.space import Dimension, Interval, grid_jobs
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps import live_view
 from wavesweep.sweeps.live_view import MOST_READING, SECONDS_OF_SILENCE, _View, watching
@@ -51,7 +51,7 @@ class Sweep:
 
     def record(self, number: int, steps: int = 0, **changes: object) -> None:
         """Write a job's record, taken up 100 s ago unless that is said, and so many reports of 18."""
-        overrides = grid_overrides(DIMENSIONS, number)
+        overrides = [*grid_jobs(DIMENSIONS)][number]
         trial = Trial(number, overrides, "running", steps=18 * bool(steps), began=time.time() - 100.0)
         trial = replace(trial, directory=str(number), **changes)  # type: ignore[arg-type]
         (self.directory.path / trial.directory).mkdir(exist_ok=True)

@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 
 from tests.support.options import POOL
 from wavesweep.base.errors import Refused
-from wavesweep.search.space import Dimension, Interval, grid_overrides, grid_size, parse_dimensions
+from wavesweep.search.space import Dimension, Interval, grid_jobs, parse_dimensions
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -33,7 +33,7 @@ def test_a_grid_has_hydras_order(seed: int, loader: ConfigLoaderImpl) -> None:
     [expected] = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     random.seed(seed)
     dimensions = parse_dimensions(arguments, loader)
-    assert [grid_overrides(dimensions, number) for number in range(grid_size(dimensions))] == expected
+    assert [*grid_jobs(dimensions)] == expected
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 from wavesweep.base.errors import Refused
 from wavesweep.search.estimates import ranked
 from wavesweep.search.plan import MOST_TRIALS, Listed, Part, Plan, Proposed, first_part, seeds_of
-from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, job, plain
+from wavesweep.search.space import Dimension, grid_jobs, is_grid, job, plain
 from wavesweep.search.trials import GIVEN_UP, Trial, is_seed
 
 Configuration = tuple[str, ...]
@@ -71,8 +71,7 @@ def begin(dimensions: list[Dimension], n_trials: int, given: list[Configuration]
     if not is_grid(dimensions):
         return _fused([first, Proposed(n_trials - len(given), seeds)])
     done = {*map(tuple, first.jobs)}
-    every = (grid_overrides(dimensions, number) for number in range(grid_size(dimensions)))
-    return _fused([first, Listed([one for one in every if tuple(one) not in done])])
+    return _fused([first, Listed([one for one in grid_jobs(dimensions) if tuple(one) not in done])])
 
 
 def grow(
@@ -97,7 +96,8 @@ def grow(
     if top is None:
         given_up = {trial.configuration for trial in trials if plan.pruner and trial.state in GIVEN_UP}
         known = dict.fromkeys(trial.configuration for trial in trials)
-        every = _combinations(dimensions) if is_grid(dimensions) else [*known]
+        shared = [one for one in dimensions if not is_seed(one.key)]
+        every = map(tuple, grid_jobs(shared)) if is_grid(dimensions) else known
         added = _missing(dimensions, [one for one in every if one not in given_up], trials, own_seed)
     elif others or not more:
         raise Refused(f"--top {top} gives further seeds to the best: name these alone, such as seed=1,2,3")
@@ -136,12 +136,6 @@ def _merged(plan: Plan, typed: list[Dimension], own_seed: str) -> list[Dimension
             before = replace(before, values=before.values + new, ordered=False)
         merged[one.name] = before
     return list(merged.values())
-
-
-def _combinations(dimensions: list[Dimension]) -> list[Configuration]:
-    """Return all configurations of a grid."""
-    shared = [one for one in dimensions if not is_seed(one.key)]
-    return [tuple(grid_overrides(shared, number)) for number in range(grid_size(shared))]
 
 
 def _missing(

@@ -4,17 +4,17 @@ Jobs stand in parts, each added at one time: a grid, jobs that are listed one by
 that grows gets further parts; numbers of jobs that are there stay.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, product, zip_longest
+from itertools import product, repeat, zip_longest
 from random import Random
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from wavesweep.search.estimates import ranked
-from wavesweep.search.space import Dimension, grid_overrides, grid_size, is_grid, job
+from wavesweep.search.space import Dimension, grid_jobs, grid_size, is_grid, job
 from wavesweep.search.trials import Trial, is_seed, replicates
 
 MOST_TRIALS = 100_000
@@ -37,13 +37,10 @@ class Grid:
         """The number of jobs."""
         return grid_size(self.dimensions)
 
-    def values(self) -> Iterator[str]:
-        """Return all values, as overrides."""
-        return (f"{one.key}={value}" for one in self.dimensions for value in one.values)
-
-    def overrides(self, index: int) -> list[str]:
-        """Return those of a job, by its place within the part."""
-        return grid_overrides(self.dimensions, index)
+    @property
+    def jobs(self) -> Iterable[list[str]]:
+        """The overrides of each job."""
+        return grid_jobs(self.dimensions)
 
 
 @dataclass(frozen=True)
@@ -57,14 +54,6 @@ class Listed:
     def size(self) -> int:
         """The number of jobs."""
         return len(self.jobs)
-
-    def values(self) -> Iterator[str]:
-        """Return all values, as overrides."""
-        return chain.from_iterable(self.jobs)
-
-    def overrides(self, index: int) -> list[str]:
-        """Return those of a job, by its place within the part."""
-        return self.jobs[index]
 
 
 @dataclass(frozen=True)
@@ -85,12 +74,10 @@ class Proposed:
         """The number of jobs."""
         return self.count * self.num_seeds
 
-    def values(self) -> Iterator[str]:
-        """Return nothing: they are not known before they are proposed."""
-        return iter(())
-
-    def overrides(self, index: int) -> None:
-        """Return None: they are not known before they are proposed."""
+    @property
+    def jobs(self) -> Iterable[None]:
+        """None for each job: its overrides are not known before it is proposed."""
+        return repeat(None, self.size)
 
 
 Part = Annotated[Grid | Listed | Proposed, Field(discriminator="kind")]
@@ -160,7 +147,8 @@ class Plan:
         object.__setattr__(self, "n_trials", total)
         known = {one.key: one for one in self.dimensions}
         listed = [one for part in self.parts if isinstance(part, Listed) for one in part.jobs]
-        wrong = [text for part in self.parts for text in part.values() if not _is_of(known, text)]
+        texts = dict.fromkeys(text for part in self.parts for one in part.jobs for text in one or ())
+        wrong = [text for text in texts if not _is_of(known, text)]
         wrong += [" ".join(one) for one in listed if _keys(one) != _keys([*known])]
         if wrong or (self.is_grid and any(isinstance(part, Proposed) for part in self.parts)):
             raise ValueError(f"{(*wrong, 'a proposal')[0]} is none of its jobs")
@@ -173,7 +161,7 @@ class Plan:
     @cached_property
     def waiting(self) -> dict[int, Trial]:
         """The trials whose overrides are known beforehand, by their numbers, as if none had begun."""
-        every = enumerate(overrides for part in self.parts for overrides in map(part.overrides, range(part.size)))
+        every = enumerate(overrides for part in self.parts for overrides in part.jobs)
         return {number: Trial(number, overrides) for number, overrides in every if overrides is not None}
 
     def proposal(self, number: int) -> tuple[range, str]:

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 from wavesweep.base.errors import Refused
@@ -158,13 +159,9 @@ def grid_size(dimensions: list[Dimension]) -> int:
     return math.prod(len(dimension.values) for dimension in dimensions)
 
 
-def grid_overrides(dimensions: list[Dimension], number: int) -> list[str]:
-    """Return the overrides of a grid's job; the last dimension varies fastest, as in Hydra's own sweeps."""
-    chosen = []
-    for dimension in reversed(dimensions):
-        number, index = divmod(number, len(dimension.values))
-        chosen.append(f"{dimension.key}={dimension.values[index]}")
-    return chosen[::-1]
+def grid_jobs(dimensions: list[Dimension]) -> Iterator[list[str]]:
+    """Return the overrides of each job of a grid; the last dimension varies fastest, as in Hydra's own sweeps."""
+    return map(list, product(*([f"{one.key}={value}" for value in one.values] for one in dimensions)))
 
 
 def job(dimensions: list[Dimension], configuration: Iterable[str], seed: str) -> list[str]:
