@@ -39,7 +39,8 @@ class Comparison:
             steps: That it does in all; at the last, no pruner is asked.
         """
         while len(self._ids) <= number:
-            self._ids.append(self.storage.create_new_trial(self.study._study_id, _running()))
+            running = optuna.trial.create_trial(state=TrialState.RUNNING)
+            self._ids.append(self.storage.create_new_trial(self.study._study_id, running))
         trial_id, given_up = self._ids[number], False
         for step in sorted(step for step in reports if step > self._steps.get(number, -1)):
             self.storage.set_trial_intermediate_value(trial_id, step, reports[step])
@@ -67,7 +68,3 @@ def _pruner(name: str, steps: int) -> BasePruner:
         case "successive_halving":
             return SuccessiveHalvingPruner(min_resource=max(1, steps // 3), reduction_factor=2)
     return HyperbandPruner(min_resource=max(1, steps // 12), max_resource=steps, reduction_factor=2)
-
-
-def _running() -> optuna.trial.FrozenTrial:
-    return optuna.trial.create_trial(state=TrialState.RUNNING)
