@@ -2,6 +2,7 @@
 
 import re
 from codecs import lookup
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
@@ -95,7 +96,7 @@ class Csv(Dataset):
         """How the file is read."""
         from wavesweep.files.table import Options
 
-        return Options(**self.model_dump(include=set(_OPTIONS)))
+        return Options(**self.model_dump(include=set(Options.__dataclass_fields__)))
 
     @property
     def content(self) -> "Content":
@@ -180,34 +181,25 @@ class Csv(Dataset):
             if name not in known(content.options.value_columns):
                 nearest = suggestion(name, known(content.options.value_columns))
                 raise Refused(f"dataset.target: {shown(name)} is no channel of {self.path}; {nearest:.200}")
-        filled = {name: getattr(content.options, name) for name in _OPTIONS}
-        return self.model_copy(update=filled | {"digest": content.digest})
+        read = {name: value for name, value in vars(content.options).items() if name in type(self).model_fields}
+        return self.model_copy(update=read | {"digest": content.digest})
 
     def filled(self) -> "np.ndarray | None":
         """See `Dataset.filled`."""
-        import numpy as np
-
-        series = self.content.series
-        if all(one.filled is None for one in series):
-            return None
-        filled = np.zeros((len(series), max(self.lengths), len(self.channels)), dtype=bool)
-        for mask, one in zip(filled, series, strict=True):
-            if one.filled is not None:
-                mask[: len(one.filled)] = one.filled
-        return filled
+        masks = [one.filled for one in self.content.series]
+        return self._padded(masks, fill=False) if any(mask is not None for mask in masks) else None
 
     def load(self, continuation: int) -> tuple["np.ndarray", "np.ndarray"]:
         """See `Dataset.load`."""
-        import numpy as np
-
-        series = self.content.series
-        values = np.full((len(series), max(self.lengths), len(self.channels)), np.nan)
-        for number, one in enumerate(series):
-            values[number, : len(one.values)] = one.values
+        values = self._padded([one.values for one in self.content.series], fill=nan)
         return values, values[:, :0]
 
+    def _padded(self, parts: "list[np.ndarray | None]", fill: float) -> "np.ndarray":
+        """Return what there is of each series, (time, channel), in one array; what is not there as `fill`."""
+        import numpy as np
 
-_OPTIONS = (
-    "separator", "decimal", "encoding", "time_column", "time_format", "series_column", "value_columns", "missing",
-    "duplicates",
-)  # fmt: skip
+        padded = np.full((len(parts), max(self.lengths), len(self.channels)), fill)
+        for place, part in zip(padded, parts, strict=True):
+            if part is not None:
+                place[: len(part)] = part
+        return padded
