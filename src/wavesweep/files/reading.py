@@ -53,8 +53,8 @@ def read_file(path: str, digest: str | None, options: Options) -> Content:
 
 @lru_cache(maxsize=4)
 def _read_file(path: str, digest: str | None, options: Options, _: object) -> Content:
-    source = fetch(Path(path), digest)
-    table = read_table(Path(path), source.content, options)
+    content, found = fetch(Path(path), digest)
+    table = read_table(Path(path), content, options)
     roles = find_roles(table)
     series, filled = series_of(table, roles)
     named = replace(
@@ -62,7 +62,7 @@ def _read_file(path: str, digest: str | None, options: Options, _: object) -> Co
     )
     for one in series:
         check_changes(table, roles, one)
-    return Content(series, named, source.digest.result(), filled)
+    return Content(series, named, found, filled)
 
 
 def series_of(table: Table, roles: Roles) -> tuple[tuple[Series, ...], str]:

@@ -4,16 +4,14 @@ import gzip
 import os
 import stat
 import zlib
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
-from wavesweep.base.terminal import log
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import write_atomically
+from wavesweep.base.terminal import log
 
 MOST_BYTES = 2 * 10**9  # of a file, unpacked too
 MOST_KEPT = 20 * 10**6
@@ -33,42 +31,29 @@ _NO_DATA = {
 """What people mistake for data, by how it begins."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """A file that was read.
-
-    Attributes:
-        content: Unpacked.
-        digest: SHA-256 of the file as it is, in hexadecimal digits; found while the content is read.
-    """
-
-    content: bytes
-    digest: "Future[str]"
-
-
-def fetch(path: Path, digest: str | None = None) -> Source:
+def fetch(path: Path, digest: str | None = None) -> tuple[bytes, str]:
     """Read a file; where its content is not what it was, the copy that was kept (see `keep`).
 
     Args:
         path: Of the file.
         digest: SHA-256 that its content must have; None: any.
 
+    Returns:
+        Its content, unpacked, and the SHA-256 of the file as it is, in hexadecimal digits.
+
     Raises:
         Refused: If it can't be read, is not data, or has changed or gone and there is no copy.
     """
     try:
         raw = _read(path)
-        problem = ""
-        if digest and sha256(raw).hexdigest() != digest:
-            problem = f"{path} must be the file that was read first (SHA-256 {digest[:12]}…), but has changed"
+        found = sha256(raw).hexdigest()
+        if digest not in (None, found):
+            raise Refused(f"{path} must be the file that was read first (SHA-256 {digest[:12]}…), but has changed")
     except Refused as error:
-        problem, raw = str(error), b""
-    if problem:
-        raw = _copy(path, digest, problem)
-    hashing = ThreadPoolExecutor(1)
-    found = hashing.submit(lambda: sha256(raw).hexdigest())
-    hashing.shutdown(wait=False)
-    return Source(_unpacked(path, raw), found)
+        if digest is None:
+            raise
+        raw, found = _copy(path, digest, str(error).partition(";")[0]), digest
+    return _unpacked(path, raw), found
 
 
 def keep(path: str, digest: str) -> Path | None:
@@ -131,19 +116,16 @@ def copy_of(path: str | Path, digest: str) -> Path:
     return COPIES / digest[:16] / Path(path).name
 
 
-def _copy(path: Path, digest: str | None, problem: str) -> bytes:
+def _copy(path: Path, digest: str, problem: str) -> bytes:
     """Return the content of a file's copy, with a warning that says why it is read."""
-    if digest is None:
-        raise Refused(problem)
     copy = copy_of(path, digest)
     try:
         raw = _read(copy)
     except Refused:
         raw = b""
     if sha256(raw).hexdigest() != digest:
-        cause = problem.partition(";")[0]
-        raise Refused(f"{cause}; there is no copy of it at {copy}: restore the file, or give dataset.digest=null")
-    log.warning("%s; its copy %s is read", problem.partition(";")[0], copy)
+        raise Refused(f"{problem}; there is no copy of it at {copy}: restore the file, or give dataset.digest=null")
+    log.warning("%s; its copy %s is read", problem, copy)
     return raw
 
 

@@ -30,7 +30,7 @@ def read_series(path: Path, channels: tuple[str, ...], own: Options | None = Non
         Refused: If the file can't be used; with the row as a spreadsheet counts them, and the column.
     """
     options = replace(own or Options(), are_keys=False)
-    table = read_table(path, fetch(path).content, options)
+    table = read_table(path, fetch(path)[0], options)
     if own is not None:
         return _observed(table, find_roles(table))
     roles = _by_name(table, find_roles(table, taken=channels), channels)
