@@ -82,4 +82,5 @@ def series_of(table: Table, roles: Roles) -> tuple[tuple[Series, ...], str]:
     if times is not None:
         series = evenly_spaced(table, roles, [in_order(table, roles, one, notes) for one in series], notes)
     series = [without_gaps(table, roles, one, notes) for one in series]
-    return tuple(series), ", ".join(f"{count:,} {what.format('s' * (count > 1))}" for what, count in notes.items())
+    told = (f"{count:,} {what.format('s' * (count > 1))}" for what, count in (+notes).items())
+    return tuple(series), ", ".join(told)

@@ -85,8 +85,6 @@ def without_gaps(table: Table, roles: Roles, series: Series, notes: Counter[str]
     if not absent.any():
         return series
     notes["empty cell{} filled in"] += int(absent.sum())
-    if not notes["empty cell{} filled in"]:
-        del notes["empty cell{} filled in"]
     time = np.arange(len(absent)) if series.stamps is None else series.stamps.asi8 - series.stamps.asi8[0]
     values = series.values.copy()
     for channel, name in enumerate(roles.values):
