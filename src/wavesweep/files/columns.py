@@ -40,12 +40,13 @@ def find_roles(table: Table, taken: tuple[str, ...] = ()) -> Roles:
         Refused: If a column that is named is not there, or one can't be told to be anything.
     """
     options = table.options
-    given = {"time_column": options.time_column, "series_column": options.series_column}
-    for key, name in given.items():
-        _check_there(table, key, name)
-    for name in options.value_columns or ():
-        _check_there(table, "value_columns", name)
-    told = {options.time_column, options.series_column, *(options.value_columns or ()), *taken}
+    named = [("time_column", options.time_column), ("series_column", options.series_column)]
+    named += [("value_columns", name) for name in options.value_columns or ()]
+    for key, name in named:
+        if name is not None and name not in table.columns:
+            there = f"must have the column {shown_cell(name)} of dataset.{key}"
+            raise Refused(f"{table.path}, row 1: {there}; {suggestion(name, table.columns):.200}")
+    told = {*taken, *(name for _, name in named)}
     free = [name for name in table.columns if name not in told]
     series = options.series_column or _series_by_name(table, free)
     time, step = _time(table, [name for name in free if name != series], series)
@@ -67,12 +68,6 @@ def find_roles(table: Table, taken: tuple[str, ...] = ()) -> Roles:
         raise Refused(f"{table.path}, row 1: {problem}, got {len(values):,} names; give fewer as dataset.value_columns")
     _check_values(table, values)
     return Roles(time, step, series, values)
-
-
-def _check_there(table: Table, key: str, name: str | None) -> None:
-    if name is not None and name not in table.columns:
-        nearest = suggestion(name, table.columns)
-        raise Refused(f"{table.path}, row 1: must have the column {shown_cell(name)} of dataset.{key}; {nearest:.200}")
 
 
 def _time(table: Table, free: list[str], series: str | None) -> tuple[str | None, str | None]:
@@ -116,19 +111,13 @@ def _is_time(table: Table, name: str) -> bool:
 
 def _rises(table: Table, name: str, series: str | None) -> bool:
     """Say whether the numbers in a column rise by a whole one, always the same, from row to row or within series."""
-    if table.is_text(name):
-        return False
     steps = table.read_numbers(name)
-    orders = [np.arange(len(steps))]
-    codes = np.zeros(len(steps), int) if series is None else pd.factorize(table.columns[series].to_pandas())[0]
-    orders.append(np.argsort(codes, kind="stable"))
-    for order in orders:
-        differences = np.diff(steps[order])
-        if order is orders[1]:
-            differences = differences[np.diff(codes[order]) == 0]
-        if len(differences) and differences[0] >= 1 and (differences == np.round(differences[0])).all():
-            return True
-    return False
+    ways = [np.diff(steps)]
+    if series is not None:
+        codes = pd.factorize(table.columns[series].to_pandas())[0]
+        order = np.argsort(codes, kind="stable")
+        ways.append(np.diff(steps[order])[np.diff(codes[order]) == 0])
+    return any(len(gaps) and gaps[0] >= 1 and (gaps == np.round(gaps[0])).all() for gaps in ways)
 
 
 def _series_by_name(table: Table, free: list[str]) -> str | None:
