@@ -41,7 +41,7 @@ class Options:
 
     def give(self, otherwise: str, **values: object) -> str:
         """Return the way out that these keys are, ready to be pasted into a shell; `otherwise` where they are none."""
-        typed = " ".join(_typed(key, value) for key, value in values.items())
+        typed = " ".join(quote(f"dataset.{key}={_in_hydra(value)}") for key, value in values.items())
         return f"give {typed}" if self.are_keys and len(typed) <= MOST_TYPED else otherwise
 
 
@@ -142,11 +142,6 @@ def shown_cell(text: str) -> str:
     spaced = re.sub("[\u00a0\u202f]", " ", text)  # as word processors set between thousands
     plain = "".join(letter if letter.isprintable() else "?" for letter in spaced)
     return plain if len(plain) <= 40 else f"{plain[:37]}..."
-
-
-def _typed(key: str, value: object) -> str:
-    """Return an override of `dataset` as it is typed in a shell."""
-    return quote(f"dataset.{key}={_in_hydra(value)}")
 
 
 def _in_hydra(value: object) -> str:
