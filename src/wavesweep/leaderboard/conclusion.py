@@ -1,7 +1,6 @@
 """The beginning and the end of a sweep of experiments: its record in MLflow, its leaderboard, its exit codes."""
 
 import shlex
-from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 
@@ -104,10 +103,8 @@ def _record_best(record: RunDirectory, board: Leaderboard, *, ended: bool = Fals
 
 def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCourier) -> list[int]:
     """Show how a sweep ended, and deliver it; return exit codes of what is not in order."""
-    trials = sweep.read_trials(plan)
-    states = Counter(trial.state for trial in trials)
+    trials, board = sweep.read_trials(plan), rank(sweep)
     left = plan.n_trials - sum(trial.ended for trial in trials)
-    board = rank(sweep)
     write_atomically(sweep.leaderboard, to_csv(board).encode())
     if not signals.pending():
         _draw(sweep, board)
@@ -120,7 +117,7 @@ def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCou
         log.warning("%d of %d jobs are left%s; %s goes on with them", left, plan.n_trials, why, again)
     missing = 0 if signals.pending() else _missing(sweep, trials, local)  # before the sweep, whose table leads to them
     stopped = left and not enough
-    status: Status = "killed" if stopped else "failed" if states["failed"] else "finished"
+    status: Status = "killed" if stopped else "failed" if board.counts["failed"] else "finished"
     record = courier.directory
     _record_best(record, board, ended=True)
     record.write_info(record.read_info().finished(status, to_markdown(board, sweep)))
@@ -129,12 +126,12 @@ def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCou
     if signals.pending():
         return []
     codes = [FAILED] if stopped else []
-    return [*codes, *_codes(states), *([] if courier.has_all and not missing else [UNTRACKED])]
+    return [*codes, *_codes(board), *([] if courier.has_all and not missing else [UNTRACKED])]
 
 
-def _codes(states: Counter[str]) -> list[int]:
+def _codes(board: Leaderboard) -> list[int]:
     """Return the exit codes of jobs that did not end well."""
-    return [code for state, code in (("failed", FAILED), ("diverged", DIVERGED)) if states[state]]
+    return [code for state, code in (("failed", FAILED), ("diverged", DIVERGED)) if board.counts[state]]
 
 
 def has_ended(sweep: SweepDirectory, plan: Plan) -> bool:
@@ -147,14 +144,12 @@ def has_ended(sweep: SweepDirectory, plan: Plan) -> bool:
 def show_again(sweep: SweepDirectory, plan: Plan, local: Config) -> tuple[list[int], Courier]:
     """Show a sweep that has ended before, and deliver what MLflow lacks of it; return exit codes as its end did."""
     say(f"{relative(sweep.path)} has ended already")
-    show(rank(sweep), sweep)
-    trials = sweep.read_trials(plan)
-    missing = _missing(sweep, trials, local)
+    show(board := rank(sweep), sweep)
+    missing = _missing(sweep, sweep.read_trials(plan), local)
     import_mlflow()
     with Courier(SweepRecord(sweep.path), local.tracking) as courier:
         pass
-    codes = _codes(Counter(trial.state for trial in trials))
-    return codes if courier.has_all and not missing else [*codes, UNTRACKED], courier
+    return [*_codes(board), *([] if courier.has_all and not missing else [UNTRACKED])], courier
 
 
 def _draw(sweep: SweepDirectory, board: Leaderboard) -> None:
