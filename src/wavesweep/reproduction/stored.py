@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from math import isnan
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -112,12 +112,7 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
         limits = {directory.config.name: MOST_BYTES, directory.composed.name: MOST_BYTES}
         limits |= {directory.weights.name: MOST_WEIGHTS}
         with refusing(tracking):
-            there = repository(client, str(run.info.artifact_uri))
-            for artifact in bounded(there.list_artifacts):
-                size = artifact.file_size or 0
-                if size <= limits.get(artifact.path, -1):
-                    # download_artifacts has threads of its own, which Python would wait for in the end
-                    bounded(there._download_file, artifact.path, f"{folder}/{artifact.path}", num_bytes=size)
+            _download(client, run, limits, directory.path)
         if not directory.config.exists():
             raise Refused(f"run {run_id} has no config.yaml among its artifacts, as sweeps haven't; name another run")
         with refusing(tracking):
@@ -139,15 +134,21 @@ def _fetch_data(client: "MlflowClient", run: "Run", directory: RunDirectory) -> 
     if source is None or not lacks(*source):
         return
     parent = run.data.tags.get("mlflow.parentRunId")
-    name = Path(source[0]).name
+    copy = f"{directory.data.name}/{Path(source[0]).name}"
+    directory.data.mkdir()
     for one in [run, *([client.get_run(parent)] if parent else [])]:
-        there = repository(client, str(one.info.artifact_uri))
-        for artifact in bounded(there.list_artifacts, directory.data.name):
-            size = artifact.file_size or 0
-            if PurePosixPath(artifact.path).name == name and size <= MOST_KEPT:
-                directory.data.mkdir(exist_ok=True)
-                bounded(there._download_file, artifact.path, str(directory.data / name), num_bytes=size)
-                return
+        if not (directory.path / copy).exists():
+            _download(client, one, {copy: MOST_KEPT}, directory.path, directory.data.name)
+
+
+def _download(client: "MlflowClient", run: "Run", limits: dict[str, int], to: Path, below: str | None = None) -> None:
+    """Download some of a run's artifacts into a folder, given the most bytes that each may have."""
+    there = repository(client, str(run.info.artifact_uri))
+    for artifact in bounded(there.list_artifacts, below):
+        size = artifact.file_size or 0
+        if size <= limits.get(artifact.path, -1):
+            # download_artifacts has threads of its own, which Python would wait for in the end
+            bounded(there._download_file, artifact.path, str(to / artifact.path), num_bytes=size)
 
 
 def _files(directory: RunDirectory) -> dict[str, Any]:
