@@ -64,7 +64,7 @@ def test_proposals_lie_within_bounds_and_are_what_they_should_be(tmp_path: Path)
     columns = {one.key: [] for one in ALL}
     for overrides in proposed:
         assert [text.split("=", 1)[0] for text in overrides] == [one.key for one in ALL]
-        for one, text, override in zip(ALL, overrides, parse(overrides), strict=True):
+        for one, text, override in zip(ALL, overrides, map(parse, overrides), strict=True):
             columns[one.key].append(override.value())
             if one.interval is None:
                 assert text.split("=", 1)[1] in one.values

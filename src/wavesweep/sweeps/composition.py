@@ -64,7 +64,7 @@ class Composer:
                 raise Refused(f"{text.replace(chr(92), '')}: a sweep may be resumed elsewhere; write the value itself")
         config, choices = pickle.loads(self._pickled(self.choice(overrides)))  # noqa: S301  it is this object's own
         values = [text for text in overrides if text.split("=", 1)[0] not in self.groups]
-        ConfigLoaderImpl._apply_overrides_to_config(parse(values), config)
+        ConfigLoaderImpl._apply_overrides_to_config(list(map(parse, values)), config)
         if "hydra" in config:
             raise Refused(f"{' '.join(overrides)}: a job can't change how Hydra runs it; leave hydra out")
         return config, choices
@@ -74,13 +74,9 @@ class Composer:
         return tuple(text for text in overrides if text.split("=", 1)[0] in self.groups)
 
 
-def parse(overrides: list[str]) -> list[Override]:
-    """Read overrides that sweep nothing."""
-    return [_parse(text) for text in overrides]
-
-
 @cache  # jobs share their texts, and nobody changes what is read
-def _parse(text: str) -> Override:
+def parse(text: str) -> Override:
+    """Read an override that sweeps nothing."""
     [override] = OverridesParser.create().parse_overrides([text])
     return override
 
@@ -93,7 +89,7 @@ def group_keys(dimensions: list[Dimension], repository: Any) -> set[str]:
     """
     keys = set()
     for dimension in dimensions:
-        parsed = parse([f"{dimension.key}={value}" for value in dimension.values])
+        parsed = [parse(f"{dimension.key}={value}") for value in dimension.values]
         chosen = [not isinstance(one.value(), dict) for one in parsed if repository.group_exists(one.key_or_group)]
         if any(chosen) and not all(chosen):
             raise Refused(f"{dimension.key} is given both values and options of a group; sweep over one of the two")
@@ -200,7 +196,7 @@ def with_hydra(
         node.runtime.choices, node.sweep.subdir = choices, subdir
         node.sweep.dir = str(hydra.sweep.dir)  # which may say ${now:…}
         node.job.override_dirname = get_overrides_dirname(
-            parse(trial.overrides), dirname.exclude_keys, dirname.item_sep, dirname.kv_sep
+            list(map(parse, trial.overrides)), dirname.exclude_keys, dirname.item_sep, dirname.kv_sep
         )
         handlers = OmegaConf.select(node, "job_logging.root.handlers")
         if handlers and len(handlers) > 1:  # a job tells its own log; what all should see, the sweep shows
