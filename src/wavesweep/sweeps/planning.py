@@ -178,8 +178,6 @@ def check(sweep: Sweep, composer: Composer, jobs: list[list[str]]) -> None:
         except Refused as error:
             problems.setdefault(str(error), []).append(" ".join(overrides))
         except (HydraException, OmegaConfBaseException) as error:
-            if sweep.task.wants_returns:
-                raise
             problems.setdefault(sweep.task.explain(error, overrides), []).append(" ".join(overrides))
     if problems:
         lines = [_where(text, where, len(jobs)) + text for text, where in problems.items()]

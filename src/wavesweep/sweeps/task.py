@@ -90,8 +90,8 @@ class SweepTask:
         """
 
     def explain(self, error: Exception, overrides: list[str]) -> str:
-        """Return in words why the configuration of a job can't be composed."""
-        return str(error)
+        """Return in words why the configuration of a job can't be composed; else raise what Hydra explains itself."""
+        raise error
 
     def fingerprint(self, configs: "list[DictConfig]") -> dict[str, str]:
         """Return what results depend on beside the configuration, given one of each choice of groups."""
