@@ -29,14 +29,8 @@ POINTS = 1000  # which MLflow sends by one request
 IN_DIGITS = {names.OBJECTIVE: names.DIGITS, names.metric("test", names.SCALED): names.TEST_DIGITS}
 """Errors that MLflow also gets as -log10, which its narrow columns and its linear axes can show."""
 
-STATUS = {
-    "running": "RUNNING",
-    "finished": "FINISHED",
-    "diverged": "FAILED",
-    "pruned": "KILLED",
-    "failed": "FAILED",
-    "killed": "KILLED",
-}
+STATUS = {"diverged": "FAILED", "pruned": "KILLED"}
+"""What MLflow calls a status; the others it calls as we do, in capital letters."""
 
 
 class LeftAlone(Exception):
@@ -65,6 +59,7 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
         Exception: Whatever MLflow raises if the store can't be used.
     """
     info = directory.read_info()
+    ended_as = STATUS.get(info.status, info.status.upper())
     client, experiment_id = connect(tracking)
     run = _record(client, experiment_id, directory)
     run_id, status = run.info.run_id, run.data.tags.get(names.STATUS)
@@ -73,7 +68,7 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
     if status != "running":
         client.set_tag(run_id, names.STATUS, "running")
     if info.status in ("killed", "failed"):
-        client.set_terminated(run_id, STATUS[info.status], info.ended)  # at once: time may be short
+        client.set_terminated(run_id, ended_as, info.ended)  # at once: time may be short
     _log_params_and_tags(client, experiment_id, run_id, directory, info, tracking)
     if info.sweep_id and not directory.is_sweep and "mlflow.parentRunId" not in run.data.tags:
         _log_parent(client, experiment_id, run_id, directory)
@@ -96,7 +91,7 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
         if info.status == "finished" and directory.model in directory.artifacts():
             kept = directory.read_kept_epoch()
             log_model(client, run, directory, _points([row for row in rows if row.get("epoch", kept) == kept]))
-        client.set_terminated(run_id, STATUS[info.status], info.ended)
+        client.set_terminated(run_id, ended_as, info.ended)
     client.set_tag(run_id, names.STATUS, info.status)
     directory.undelivered.unlink(missing_ok=True)
     return experiment_id, run_id
