@@ -178,9 +178,11 @@ def _log_params_and_tags(
     params = [Param(key, str(value)) for key, value in values.items() if not key.startswith("tracking.")]
     note = [_with_addresses(client, experiment_id, run_id, as_note([info.description]))]
     if directory.is_sweep:
-        note.insert(0, _where_its_runs_are(experiment_id, of_sweep(str(info.sweep_id))))
+        runs, charts = (runs_page(experiment_id, of_sweep(str(info.sweep_id)), charts=some) for some in (False, True))
+        note.insert(0, f"All runs: [list]({runs}), [charts]({charts}).")
     else:
-        note.append(_how_to_repeat(run_id, tracking))
+        command = shlex.join(["wavesweep", "reproduce", run_id, *store_override(tracking)])
+        note.append(f"`{command}` runs it again and compares every metric.")
     more = {"mlflow.note.content": as_note(note), names.SWEEP_ID: info.sweep_id or ""}
     own = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in tracking.tags.items()}
     varied = {f"{names.OWN}{key}": text for key, text in info.params.items()} if directory.is_sweep else {}  # may grow
@@ -199,18 +201,6 @@ def _with_addresses(client: "MlflowClient", experiment_id: str, run_id: str, tex
         return f"{shown}({run_page(experiment_id, found[0].info.run_id)})" if found else shown[1:-1]
 
     return re.sub(r"(\[[^][]*\])\((run(?=:[0-9a-f]{32}\))|artifact):([\w./-]+)\)", link, text)
-
-
-def _where_its_runs_are(experiment_id: str, view: str) -> str:
-    """Return a sentence with links to a sweep's runs."""
-    charts = runs_page(experiment_id, view, charts=True)
-    return f"All runs: [list]({runs_page(experiment_id, view)}), [charts]({charts})."
-
-
-def _how_to_repeat(run_id: str, tracking: Tracking) -> str:
-    """Return a sentence with the command that runs a run again."""
-    command = shlex.join(["wavesweep", "reproduce", run_id, *store_override(tracking)])
-    return f"`{command}` runs it again and compares every metric."
 
 
 def _points(rows: list[dict[str, Any]]) -> list["Metric"]:
