@@ -229,12 +229,11 @@ def left_as_it_was() -> Iterator[None]:
 
     from wavesweep.models.forecasting import on_threads
 
-    before = dict(os.environ)
+    before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
     try:
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), on_threads(torch.get_num_threads()):
             yield
     finally:
-        ours = {name for name in os.environ if name.startswith("MLFLOW_")}  # which a command would take for chosen
-        for name in ours - before.keys():
+        for name in [one for one in os.environ if one.startswith("MLFLOW_")]:  # which a command would take for chosen
             del os.environ[name]
-        os.environ.update({name: before[name] for name in ours & before.keys()})
+        os.environ.update(before)
