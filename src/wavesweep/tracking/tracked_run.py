@@ -83,7 +83,8 @@ def execute(prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: 
     """
     _get_ready(prepared.config)
     with signals.deferred(), directory.locked():
-        refuse_taken(directory)
+        if directory.info.exists():
+            raise Refused(f"{directory.path} holds a run already; choose another directory")
         info = _start(prepared, directory, info)
         return _carry_out(prepared, directory, info, listen, checkpoint=None)
 
@@ -158,12 +159,6 @@ def _get_ready(config: Config) -> None:
     warm_up()
     if config.model.has_gradient:
         import torch._dynamo  # noqa: F401  as its first optimizer would
-
-
-def refuse_taken(directory: RunDirectory) -> None:
-    """Refuse a directory that holds a run already."""
-    if directory.info.exists():
-        raise Refused(f"{directory.path} holds a run already; choose another directory")
 
 
 def _start(prepared: Prepared, directory: RunDirectory, info: RunInfo) -> RunInfo:
