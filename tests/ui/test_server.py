@@ -20,7 +20,7 @@ from tests.support.forking import heavy
 from tests.support.processes import start
 from tests.support.trees import children, wait_until
 from wavesweep.cli.arguments import split_place
-from wavesweep.ui.browser import has_display
+from wavesweep.ui.server import has_display
 
 QUICK = (*SMALL, "model=linear")
 LINK = re.compile(r"http://[^ \n]+")

@@ -143,10 +143,9 @@ def ui(arguments: list[str]) -> int:
     from wavesweep.config.composing import compose
     from wavesweep.runs.finding import read_config
     from wavesweep.tracking.sync import deliver_vanished
-    from wavesweep.ui.browser import has_display
     from wavesweep.ui.opening import find, pages_of
     from wavesweep.ui.places import served_at
-    from wavesweep.ui.server import address_for, serve, show
+    from wavesweep.ui.server import address_for, has_display, serve, show
 
     words, overrides = read_arguments("ui", [text for text in arguments if text != "--no-browser"])
     place, options = split_place("ui", words)

@@ -1,4 +1,4 @@
-"""MLflow's server for its UI on a store."""
+"""MLflow's server for its UI on a store, and its pages in the user's browser."""
 
 import errno
 import os
@@ -9,8 +9,9 @@ import sys
 import time
 from argparse import ArgumentError, ArgumentParser
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
+from subprocess import DEVNULL
 from urllib.parse import urlsplit
 
 from wavesweep.base.errors import Refused
@@ -19,7 +20,6 @@ from wavesweep.base.signals import deferred
 from wavesweep.base.terminal import say
 from wavesweep.config.config import Tracking
 from wavesweep.tracking.addresses import artifact_root, full_address
-from wavesweep.ui.browser import open_page
 from wavesweep.ui.child import SECONDS_TO_END
 from wavesweep.ui.links import as_text
 from wavesweep.ui.places import ADDRESS, announced
@@ -112,7 +112,29 @@ def show(address: str, pages: dict[str, str], *, browse: bool) -> None:
     """Print links to pages of the UI, and open the first in a browser if that is wanted."""
     say(as_text(address, pages))
     if browse:
-        open_page(f"{address}/{next(iter(pages.values()))}")
+        _open(f"{address}/{next(iter(pages.values()))}")
+
+
+def has_display() -> bool:
+    """Say whether someone sits at a terminal that has a display beside it."""
+    if sys.platform in ("darwin", "win32"):  # whose display is elsewhere when they are reached by SSH
+        beside = "SSH_CONNECTION" not in os.environ
+    else:
+        beside = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return beside and sys.stdout.isatty()
+
+
+def _open(page: str) -> None:
+    """Open a page, if that can be done.
+
+    The browser gets no terminal: it could not take ours over, nor write on it, nor end with what ends there.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "TERM"}  # for browsers of text alone
+    with suppress(OSError):
+        subprocess.Popen(  # noqa: S603  our own address
+            [sys.executable, "-m", "webbrowser", page],
+            env=environment, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -149,11 +171,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _answers(address: str) -> bool:
     parts = urlsplit(address)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=SECONDS_TO_ANSWER)
-    try:
+    with suppress(OSError, HTTPException), closing(connection):
         connection.request("GET", f"{parts.path}/health")
         connection.getresponse()
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
-    return True
+        return True
+    return False
