@@ -40,11 +40,6 @@ def pages_of_sweep(experiment_id: str, run_id: str, sweep_id: str) -> dict[str, 
     }
 
 
-def pages_of_run(experiment_id: str, run_id: str) -> dict[str, str]:
-    """Return the page of a run."""
-    return {"the run": run_page(experiment_id, run_id)}
-
-
 def as_text(address: str, pages: dict[str, str]) -> str:
     """Return links to pages, one a line, given the address at which the UI is served."""
     return "\n".join(f"{what}: {address}/{page}" for what, page in pages.items())

@@ -8,8 +8,9 @@ from wavesweep.base.errors import Refused
 from wavesweep.config.config import Tracking
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.finding import read_stored, runs_below_outputs
+from wavesweep.tracking.addresses import run_page
 from wavesweep.tracking.store import find_record, reach
-from wavesweep.ui.links import pages_of_all, pages_of_run, pages_of_sweep
+from wavesweep.ui.links import pages_of_all, pages_of_sweep
 
 
 def find(place: str) -> RunDirectory | None:
@@ -50,7 +51,7 @@ def pages_of(place: str | RunDirectory | None, tracking: Tracking) -> dict[str, 
     info = find_record(place, tracking)[1].info
     if isinstance(place, RunDirectory) and place.is_sweep:
         return pages_of_sweep(info.experiment_id, info.run_id, str(place.read_info().sweep_id))
-    return pages_of_run(info.experiment_id, info.run_id)
+    return {"the run": run_page(info.experiment_id, info.run_id)}
 
 
 def _latest_sweep(tracking: Tracking) -> str | None:

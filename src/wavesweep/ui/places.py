@@ -27,7 +27,9 @@ def served_at(tracking: Tracking) -> str | None:
     if file := _file(tracking):
         with suppress(OSError, ValueError):
             address = read_small(file, MOST_BYTES).decode("ascii").strip()
-            if ADDRESS.fullmatch(address) and _is_held(file) and _listens(address):
+            if ADDRESS.fullmatch(address) and _is_held(file):
+                parts = urlsplit(address)
+                socket.create_connection((parts.hostname or "", parts.port or 0), SECONDS_TO_CONNECT).close()
                 return address
     return None
 
@@ -70,10 +72,4 @@ def _is_held(file: Path) -> bool:
         with FileLock(_lock(file), timeout=0):
             return False
     except Timeout:
-        return True
-
-
-def _listens(address: str) -> bool:
-    parts = urlsplit(address)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), SECONDS_TO_CONNECT):
         return True
