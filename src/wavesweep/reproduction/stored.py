@@ -103,19 +103,18 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
     """
     client, run = find_record(beginning, tracking)
     run_id, records = run.info.run_id, defaultdict(dict)
-    with refusing(tracking):
-        for key in run.data.metrics.keys() - {names.DIGITS, names.TEST_DIGITS}:
-            for point in client.get_metric_history(run_id, key):
-                records[point.step][key] = point.value
     with TemporaryDirectory() as folder:
         directory = RunDirectory(Path(folder))
         limits = {directory.config.name: MOST_BYTES, directory.composed.name: MOST_BYTES}
         limits |= {directory.weights.name: MOST_WEIGHTS}
         with refusing(tracking):
+            for key in run.data.metrics.keys() - {names.DIGITS, names.TEST_DIGITS}:
+                for point in client.get_metric_history(run_id, key):
+                    records[point.step][key] = point.value
             _download(client, run, limits, directory.path)
-        if not directory.config.exists():
-            raise Refused(f"run {run_id} has no config.yaml among its artifacts, as sweeps haven't; name another run")
-        with refusing(tracking):
+            if not directory.config.exists():
+                lacks_it = f"run {run_id} has no config.yaml among its artifacts, as sweeps haven't"
+                raise Refused(f"{lacks_it}; name another run")
             _fetch_data(client, run, directory)
         return StoredRun(
             place=run_id,
