@@ -3,16 +3,14 @@
 from functools import cache
 from typing import Any
 
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.base.errors import Refused
 from wavesweep.config.config import Tracking, parse
 from wavesweep.config.replicates import config_hash
 from wavesweep.search.plan import Plan
 from wavesweep.search.trials import Trial
-from wavesweep.sweeps.composition import from_files
+from wavesweep.sweeps.composition import OBJECTIONS, from_files
 from wavesweep.sweeps.store import SweepDirectory
 
 NOWHERE = Tracking(uri="sqlite:///nowhere", experiment="none", required=False)  # the hash leaves it out
@@ -31,7 +29,7 @@ def identities(sweep: SweepDirectory, plan: Plan, trials: list[Trial]) -> list[t
             values: Any = OmegaConf.to_container(composer.compose(list(texts))[0], resolve=True)
             config = parse(values)
             return config_hash(config), str(config.seed)
-        except (Refused, KeyError, HydraException, OmegaConfBaseException):
+        except (Refused, KeyError, *OBJECTIONS):
             return " ".join(texts), ""
 
     found = [identity(*trial.configuration) for trial in trials]

@@ -15,6 +15,7 @@ import cloudpickle
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
@@ -36,6 +37,9 @@ FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
 
 _CALL = re.compile(r"\$\{\s*+([^{}:\s]*+)\s*+:")
 _NESTED, _AFTER = re.compile(r"\$\{[^}$]*+\$"), re.compile(r"\}[^{},:\s]*+\s*+:")
+OBJECTIONS = (HydraException, OmegaConfBaseException)
+"""What is raised where a configuration can't be composed."""
+
 Composed = tuple[DictConfig, dict[str, str | None]]
 """A configuration without Hydra's own node, and the option chosen in each group."""
 

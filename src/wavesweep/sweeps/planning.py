@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import HydraException
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.wavesweep.sweeper import Options
 from wavesweep.base.errors import Refused, in_short
@@ -19,7 +17,7 @@ from wavesweep.search.growth import Configuration, begin, parse_given
 from wavesweep.search.plan import MOST_TRIALS, Plan, Stored, seeds_of
 from wavesweep.search.space import Dimension, grid_size, is_grid, parse_dimensions
 from wavesweep.search.trials import is_seed
-from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, group_keys, save
+from wavesweep.sweeps.composition import OBJECTIONS, Composer, by_hydra, check_subdir, group_keys, save
 from wavesweep.sweeps.store import MOST_BYTES, SweepDirectory
 from wavesweep.sweeps.task import SweepTask
 
@@ -177,7 +175,7 @@ def check(sweep: Sweep, composer: Composer, jobs: list[list[str]]) -> None:
             sweep.task.check(composer.compose(overrides)[0])
         except Refused as error:
             problems.setdefault(str(error), []).append(" ".join(overrides))
-        except (HydraException, OmegaConfBaseException) as error:
+        except OBJECTIONS as error:
             problems.setdefault(sweep.task.explain(error, overrides), []).append(" ".join(overrides))
     if problems:
         lines = [_where(text, where, len(jobs)) + text for text, where in problems.items()]

@@ -2,15 +2,13 @@
 
 from dataclasses import replace
 
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.base.errors import Refused, first_of, in_short
 from wavesweep.base.terminal import log
 from wavesweep.search.growth import grow
 from wavesweep.search.plan import Plan
-from wavesweep.sweeps.composition import Composer, by_hydra, check_subdir, from_files
+from wavesweep.sweeps.composition import OBJECTIONS, Composer, by_hydra, check_subdir, from_files
 from wavesweep.sweeps.planning import Prepared, Sweep, choices, of_workers, split, warn_of_ignored
 
 
@@ -60,7 +58,7 @@ def _check_first(sweep: Sweep, prepared: Prepared) -> DictConfig:
     where = sweep.directory.configs
     try:
         config = prepared.configs()[0]
-    except (HydraException, OmegaConfBaseException) as error:
+    except OBJECTIONS as error:
         raise Refused(f"{where} is damaged ({in_short(error)}); restore it") from None
     try:
         sweep.task.check(config)
