@@ -13,6 +13,7 @@ from benchmarks.real_data import measured, ratios, sweep
 NAMES = ("elnino", "co2", "taylor", "monthly-sunspots", "seattle-weather")
 CHANGES: dict[str, tuple[str, ...]] = {
     "none: the defaults": (),
+    "values as they are": ("model.relative=false",),
     "one network": ("model.members=1",),
     "eight networks": ("model.members=8",),
     "no dropout": ("model.dropout=0",),

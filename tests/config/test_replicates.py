@@ -65,10 +65,10 @@ def test_neither_seed_nor_tracking_nor_a_choice_that_is_the_default_tells_runs_a
 
 
 def test_what_older_versions_did_not_store_changes_no_hash() -> None:
-    as_then = composed("model.highway=false", "model.members=1")
+    as_then = composed("model.highway=false", "model.members=1", "model.relative=false")
     values = dump(as_then)
     del values["forecast"]["coverage"]
-    for key in ("highway", "members", "memory", "lags", "centred", "joint"):
+    for key in ("highway", "members", "memory", "relative", "lags", "centred", "joint"):
         del values["model"][key]
     assert config_hash(parse(values)) == config_hash(as_then) != hash_of()
     del values["seed"], values["tracking"]

@@ -16,7 +16,7 @@ from wavesweep.networks.highway import HighwayForecaster
 from wavesweep.networks.recurrent import RecurrentForecaster
 from wavesweep.runs.preparation import prepare
 
-NEW = ("highway", "members", "memory", "lags", "centred", "joint")
+NEW = ("highway", "members", "memory", "relative", "lags", "centred", "joint")
 GENERATED = ("dataset.num_series=7", "dataset.length=40", "dataset.width=3")
 
 
@@ -37,7 +37,8 @@ def settled(*overrides: str) -> Recurrent:
 def test_series_that_end_and_are_split_by_time_have_a_highway(num_series: int, *, panel: bool) -> None:
     filled = fill_in(given(noise(num_series), panel=panel))
     model = recurrent(filled)
-    assert (model.highway, model.members, model.memory, model.dropout, model.difference) == (True, 4, 32, 0.2, False)
+    assert (model.highway, model.members, model.memory, model.relative) == (True, 4, 32, True)
+    assert (model.dropout, model.difference) == (0.2, False)
     assert filled.optimizer.model_dump()["lr"] == 3e-3
     training = filled.training
     assert (training.window, training.washout, training.refine_epochs, training.noise_start) == (64, 6, 0, 0.3)
@@ -98,10 +99,11 @@ def test_a_highway_that_could_not_be_trained_is_refused() -> None:
 
 
 def test_what_is_given_stays() -> None:
-    asked = ("model.members=1", "model.memory=7", "model.dropout=0", "model.lags=[1,3]", "optimizer.lr=0.5")
+    asked = ("model.members=1", "model.memory=7", "model.relative=false", "model.dropout=0", "model.lags=[1,3]")
+    asked += ("optimizer.lr=0.5",)
     filled = fill_in(given(noise(), *asked))
     model = recurrent(filled)
-    assert (model.members, model.memory, model.dropout, model.lags) == (1, 7, 0, (1, 3))
+    assert (model.members, model.memory, model.relative, model.dropout, model.lags) == (1, 7, False, 0, (1, 3))
     assert (filled.training.window, filled.optimizer.model_dump()["lr"]) == (14, 0.5)
     assert recurrent(prepare(given(noise(), *asked)).config).lags == (1, 3)
 
@@ -132,7 +134,7 @@ def test_what_it_looks_at_is_chosen_and_built() -> None:
     assert isinstance(network, HighwayForecaster)
     assert model.lags
     assert network.lags == Lags(model.lags, centred=bool(model.centred), joint=bool(model.joint))
-    assert (len(network.members), network.memory, network.horizon) == (2, 5, 3)
+    assert (len(network.members), network.memory, network.horizon, network.relative) == (2, 5, 3, True)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -23,6 +23,7 @@ def series(scale: float = 1.0) -> list[np.ndarray]:
 
 def fresh(lags: Lags, *, memory: int = MEMORY, scale: float = 1.0, **options: Any) -> HighwayForecaster:
     torch.manual_seed(0)
+    options = {"relative": True} | options
     built = HighwayForecaster(CHANNELS, [5], horizon=HORIZON, lags=lags, memory=memory, **options).double()
     built.adapt([*map(torch.from_numpy, series(scale))])
     return built.eval()
@@ -114,17 +115,28 @@ class TestHighway:
         built, scaled, context = fresh(lags), fresh(lags, scale=8), contexts(20)
         one, other = (x.closed_loop(factor * context, START, 9) for x, factor in ((built, 1), (scaled, 8)))
         torch.testing.assert_close(8 * one, other, rtol=1e-9, atol=1e-9)
-        misses, same = (x.inputs(f * context)[:, :, CHANNELS:] for x, f in ((built, 1), (scaled, 8)))
-        torch.testing.assert_close(misses, same, rtol=1e-9, atol=1e-9)
+        inputs, same = (x.inputs(f * context) for x, f in ((built, 1), (scaled, 8)))
+        torch.testing.assert_close(inputs, same, rtol=1e-9, atol=1e-9)
 
     def test_networks_see_errors_in_units_of_those_of_the_training_part(self, lags: Lags) -> None:
-        built = fresh(lags)
+        built = fresh(lags, relative=False)
         seen = [built.inputs(torch.from_numpy(one)[None])[0] for one in series()]
         for one, values in zip(seen, series(), strict=True):
             assert torch.equal(one[:, :CHANNELS], torch.from_numpy(values[built.before :]))
             assert (one[0, CHANNELS:] == 0).all(), "nothing was forecast before"
         errors = torch.cat([one[1:, CHANNELS:] for one in seen])
         torch.testing.assert_close(errors.square().mean(dim=0), torch.ones(CHANNELS).double())
+
+    @pytest.mark.parametrize("memory", [1, 2, 9])
+    def test_networks_see_values_relative_to_the_last_ones(self, lags: Lags, memory: int) -> None:
+        built, context = fresh(lags, memory=memory), contexts(20)
+        seen, count = built.inputs(context)[:, :, :CHANNELS], min(memory, built.lead)
+        for number, end in enumerate(range(built.lead, 21)):
+            last = context[:, end - count : end].numpy()
+            spread = np.sqrt(last.var(axis=1) + (built.unit.numpy() / 10) ** 2)
+            np.testing.assert_allclose(seen[:, number], (last[:, -1] - last.mean(axis=1)) / spread, atol=1e-9)
+        level = torch.tensor([[[1e3, -7.0, 0.3]]])
+        torch.testing.assert_close(built.inputs(context + level)[:, :, :CHANNELS], seen, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(("channels", "horizon"), [(1, 7), (3, 24), (5, 41), (20, 24)])

@@ -37,7 +37,7 @@ HIGHWAYS: dict[str, dict[str, Any]] = {
     "joint, head": {"lags": Lags((1, 2, 3), joint=True), "head_size": 3},
     "gaps, members": {"lags": Lags((1, 2, 5), centred=True), "members": 2, "hidden_sizes": [6, 4]},
     "GRU, layer norm, dropout": {"layer": "GRU", "normalization": "layer", "dropout": 0.5},
-    "four ahead": {"horizon": 4, "members": 2},
+    "four ahead": {"horizon": 4, "members": 2, "relative": True},
     "four ahead, joint, gaps": {"horizon": 4, "lags": Lags((1, 3, 4), joint=True)},
 }
 

@@ -28,6 +28,7 @@ OTHERS = {
     "model.joint": ("model.joint=true",),
     "model.lags": ("model.lags=[1,2]",),
     "model.memory": ("model.memory=3",),
+    "model.relative": ("model.relative=true",),
     "optimizer": ("optimizer=sgd", "optimizer.lr=0.3"),
     "runtime.dtype": ("runtime.dtype=float64",),
     "training.batch_size": ("training.batch_size=2",),
@@ -79,6 +80,7 @@ def test_each_of_these_has_an_effect_elsewhere() -> None:
     beside = ("model.highway=true", "model.lags=[1,3]", "forecast.horizon=3")
     elsewhere = {
         **{f"model.{key}": beside for key in ("centred", "lags", "memory")},
+        "model.relative": (*beside, "model.relative=false"),
         "forecast.stride": ("dataset.num_series=1", "forecast.horizon=1"),
         "training.refine_restart_every": ("training.refine_epochs=2",),
         "training.refine_windows": ("training.refine_epochs=1",),

@@ -29,6 +29,7 @@ class Recurrent(Autoregressive):
             end and are split by time, with room for it: of a generated wave, it would hide what the network has learnt.
         members: Networks whose mean is the forecast; null: 4 beside a highway.
         memory: Steps that they see before a forecast, beside a highway; null: 32.
+        relative: Whether they see values relative to the mean and the spread of the last ones; null: yes.
         dropout: Null: 0.2 beside a highway, else 0.
         layer: Name of the layer in torch.nn.
     """
@@ -44,6 +45,7 @@ class Recurrent(Autoregressive):
     highway: bool | None = False
     members: Annotated[int, Field(ge=1, le=64)] | None = 1
     memory: Size | None = None
+    relative: bool | None = False
 
     layer: ClassVar[Literal["LSTM", "GRU"]]
 
@@ -78,13 +80,14 @@ class Recurrent(Autoregressive):
         if highway:
             super().settled(leaves_room=leaves_room)
         derived = {"highway": highway, "members": self.members or (4 if highway else 1), "memory": self.memory or 32}
+        derived["relative"] = highway if self.relative is None else self.relative
         derived["dropout"] = (0.2 if highway else 0.0) if self.dropout is None else self.dropout
         derived |= {"difference": False} if highway else {"lags": (), "centred": False, "joint": False}
         return self.model_copy(update=derived)
 
     def without_effect(self) -> dict[str, str]:
         """See `Model.without_effect`."""
-        beside = () if self.highway else ("lags", "centred", "joint", "memory")
+        beside = () if self.highway else ("lags", "centred", "joint", "memory", "relative")
         return {f"model.{key}": "model.highway=false" for key in beside}
 
     def check(self, num_series: int, steps: int, window: int, context: int) -> None:
@@ -136,7 +139,7 @@ class Recurrent(Autoregressive):
             from wavesweep.networks.highway import HighwayForecaster
 
             beside = {"horizon": horizon, "lags": self._looks_at(), "memory": known(self.memory)}
-            beside |= {"members": known(self.members)}
+            beside |= {"members": known(self.members), "relative": bool(self.relative)}
             network: Forecaster = HighwayForecaster(num_channels, **beside, **options)
         else:
             from wavesweep.networks.recurrent import RecurrentForecaster

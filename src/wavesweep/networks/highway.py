@@ -14,6 +14,8 @@ from wavesweep.networks.layers import RecurrentNetwork
 MOST_STEPS = 200  # of all channels, that are predicted for each step of a training window
 ROUNDING = 1e-5  # what errors are not below, as a share of the values, where they are more than single precision's
 
+LEAST_SPREAD = 0.1  # of last values, as a share of the unit of errors: a series may stand still
+
 
 class HighwayForecaster(Forecaster):
     """A linear autoregression, and networks that learn what it leaves.
@@ -30,6 +32,9 @@ class HighwayForecaster(Forecaster):
         lags: What the autoregression looks at.
         memory: Steps that the networks see before a forecast.
         members: How many networks there are.
+        relative: Whether they see values relative to the mean of the last ones, `memory` or as many as the
+            autoregression looks at, and divided by their spread: levels that the training part has not seen are then
+            nothing new.
         options: As `RecurrentNetwork` takes them.
 
     Attributes:
@@ -41,7 +46,7 @@ class HighwayForecaster(Forecaster):
     Source:
         The linear highway: Lai et al. (2018), LSTNet; a network that learns the residuals of a linear model: Zhang
         (2003); all steps at once against one step fed back: Taieb et al. (2012); means of networks that differ in
-        their initial weights: Hansen & Salamon (1990).
+        their initial weights: Hansen & Salamon (1990); values relative to the last ones: Kim et al. (2022).
     """
 
     is_fitted = True
@@ -57,11 +62,12 @@ class HighwayForecaster(Forecaster):
         lags: Lags,
         memory: int,
         members: int = 1,
+        relative: bool = False,
         **options: Any,
     ) -> None:
         super().__init__()
         self.lags, self.horizon, self.lead = lags, horizon, lags.lags[-1]
-        self.before, self.memory = self.lead - 1, memory
+        self.before, self.memory, self.relative = self.lead - 1, memory, relative
         self.spacing = math.ceil(horizon * num_channels / MOST_STEPS)
         size = num_channels if lags.joint else 1
         self.register_buffer("path", torch.zeros(num_channels // size, horizon * size, self.lead * size + 1))
@@ -84,7 +90,8 @@ class HighwayForecaster(Forecaster):
 
     def inputs(self, values: Tensor) -> Tensor:
         """See `Forecaster.inputs`: from the first step that the autoregression goes on from, values and its errors."""
-        return torch.cat([values[:, self.before :], self._misses(values) / self.unit], dim=2)
+        seen = self._relative(values) if self.relative else values[:, self.before :]
+        return torch.cat([seen, self._misses(values) / self.unit], dim=2)
 
     def ahead(self, values: Tensor, inputs: Tensor, start: Tensor, first: int) -> Tensor:
         """See `Forecaster.ahead`."""
@@ -125,6 +132,13 @@ class HighwayForecaster(Forecaster):
         at_origin = [one[:, origin : origin + 1 or None] for one in outputs]
         corrections = self._corrections(at_origin, slice(None), self.horizon).mean(dim=0)
         return (self._paths(values[:, -self.lead :], self.horizon) + corrections)[:, 0]
+
+    def _relative(self, values: Tensor) -> Tensor:
+        """Return values from the first `lead` on, relative to the last ones' mean and divided by their spread."""
+        count = min(self.memory, self.lead)
+        last = values[:, self.lead - count :].unfold(1, count, 1)
+        spread = (last.var(dim=3, correction=0) + (LEAST_SPREAD * self.unit).square()).sqrt()
+        return (last[..., -1] - last.mean(dim=3)) / spread
 
     def _misses(self, values: Tensor) -> Tensor:
         """Return the autoregression's errors one step ahead, from the last of the first `lead` values on, where 0."""
