@@ -12,7 +12,8 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModelStatus, Run
 
 from wavesweep.base.names import is_metric
-from wavesweep.config.config import flatten
+from wavesweep.config.config import flatten, parse
+from wavesweep.config.derived import without_effect
 from wavesweep.runs.directory import RunDirectory
 
 Record = dict[str, Any]
@@ -103,7 +104,8 @@ def model_of(client: MlflowClient, run: Run) -> Record:
 def for_mlflow(directory: RunDirectory) -> Record:
     """Return what MLflow must have of a run that has ended well."""
     info, rows = directory.read_info(), [row | in_digits(row) for row in directory.read_metrics()]
-    values = flatten(yaml.safe_load(directory.config.read_text()))
+    config = yaml.safe_load(directory.config.read_text())
+    values = flatten(config)
     keys = {key for row in rows for key in filter(is_metric, row)}
     kept = directory.read_kept_epoch()
     params = (
@@ -112,8 +114,9 @@ def for_mlflow(directory: RunDirectory) -> Record:
         | info.params
     )
     overridden = {override.partition("=")[0] for override in info.overrides}
-    main = {"seed", "forecast.context", "forecast.horizon", *info.choices, *overridden} & params.keys()
+    main = {"seed", "forecast.context", "forecast.horizon", *overridden} & params.keys()
     main |= {key for key in params if key.startswith("model.")} - {"model.kind"}
+    main = main - without_effect(parse(config)).keys() | info.choices.keys()
     return {
         "status": "FINISHED",
         "times": (info.started, info.ended),

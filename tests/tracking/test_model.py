@@ -98,7 +98,8 @@ def test_it_is_listed_with_what_tells_it_from_others(
     [model] = models(tracking)
     assert model.name == "small"
     assert {"model", "model.hidden_sizes", "forecast.context", "training.epochs"} <= model.params.keys()
-    assert len(model.params) < 20
+    assert not {"model.memory", "model.lags"} & model.params.keys(), "there is no highway"
+    assert len(model.params) < 17
     [score] = [point.value for point in model.metrics or () if point.key == "val/closed_loop_scaled_mse"]
     assert score == directory.read_objective(), "of the weights that it has, not of the last epoch"
 

@@ -10,7 +10,8 @@ from wavesweep.base import names
 from wavesweep.base.files import write_atomically
 from wavesweep.base.names import columns_of
 from wavesweep.base.schema import known
-from wavesweep.config.config import Config, flatten
+from wavesweep.config.config import Config, flatten, parse
+from wavesweep.config.derived import without_effect
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
 from wavesweep.tracking.answers import upload
@@ -83,10 +84,12 @@ def _find(client: "MlflowClient", run: "Run", info: RunInfo) -> "LoggedModel | N
 
 def _create(client: "MlflowClient", run: "Run", directory: RunDirectory, info: RunInfo) -> "LoggedModel":
     """Create the record of the run's model, with the values that tell it from others."""
-    values = flatten(directory.read_config())
+    config = directory.read_config()
+    values = flatten(config)
     overridden = {override.lstrip("+").partition("=")[0] for override in info.overrides}
     main = {key for key in values if key in overridden or key.startswith("model.")} - {"model.kind"}
     main |= {"seed", "forecast.context", "forecast.horizon"}
+    main -= without_effect(parse(config)).keys()
     params = {key: values[key] for key in sorted(main) if not key.startswith("tracking.")} | info.choices
     name = FORBIDDEN.sub("-", str(params.get("model", values["model.kind"])))
     return client.create_logged_model(
