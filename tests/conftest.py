@@ -18,11 +18,6 @@ def pytest_configure() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-def pytest_collection_finish() -> None:
-    """Look for it no more among what was imported; pytest does in the end, which takes a second."""
-    gc.freeze()
-
-
 @pytest.fixture(scope="session")
 def common(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Return a directory of this session's that all workers of xdist have in common."""
