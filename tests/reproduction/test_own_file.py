@@ -87,6 +87,17 @@ def test_where_no_copy_is_left_the_file_is_named_as_the_cause(place: Path) -> No
 
 
 @pytest.mark.slow
+def test_a_run_is_delivered_without_its_file(place: Path) -> None:
+    """What was recorded does not hang on what became of the data."""
+    (place / "sales.csv").unlink()
+    for gone in ("mlartifacts", "data", "runs/one/data"):
+        shutil.rmtree(place / "outputs" / gone)
+    (place / "outputs" / "mlflow.db").unlink()
+    done = command("sync", cwd=place)
+    assert (done.returncode, done.stdout) == (0, "1 delivered\n"), done.stderr
+
+
+@pytest.mark.slow
 def test_a_variation_takes_the_same_data_unless_another_file_is_given(place: Path) -> None:
     (place / "sales.csv").write_text(FILE.replace("2024-01-02,21", "2024-01-02,22"))
     (place / "other.csv").write_text(FILE.replace("2024-01-02,21", "2024-01-02,99"))

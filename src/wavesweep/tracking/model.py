@@ -11,7 +11,6 @@ from wavesweep.base.files import write_atomically
 from wavesweep.base.names import columns_of
 from wavesweep.base.schema import known
 from wavesweep.config.config import Config, flatten, parse
-from wavesweep.config.derived import without_effect
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
 from wavesweep.tracking.answers import upload
@@ -89,7 +88,7 @@ def _create(client: "MlflowClient", run: "Run", directory: RunDirectory, info: R
     overridden = {override.lstrip("+").partition("=")[0] for override in info.overrides}
     main = {key for key in values if key in overridden or key.startswith("model.")} - {"model.kind"}
     main |= {"seed", "forecast.context", "forecast.horizon"}
-    main -= without_effect(parse(config)).keys()
+    main -= parse(config).model.without_effect().keys()  # of all others, only the data tells: it may be gone
     params = {key: values[key] for key in sorted(main) if not key.startswith("tracking.")} | info.choices
     name = FORBIDDEN.sub("-", str(params.get("model", values["model.kind"])))
     return client.create_logged_model(
