@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from threading import TIMEOUT_MAX, Timer
+from threading import Timer
 from uuid import uuid4
 
 from hydra.core.plugins import Plugins
@@ -144,12 +144,14 @@ def _until_enough(sweep: Sweep, plan: Plan) -> Iterator[None]:
     enough.unlink(missing_ok=True)
     if plan.reached(sweep.directory.read_trials(plan)):
         enough.touch()
-    timer = Timer(TIMEOUT_MAX if seconds is None else seconds, enough.touch)
-    timer.start()
+    timer = Timer(seconds, enough.touch) if seconds is not None else None
     try:
+        if timer:
+            timer.start()
         yield
     finally:
-        timer.cancel()
+        if timer:
+            timer.cancel()
 
 
 def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobReturn]:
