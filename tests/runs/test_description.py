@@ -116,8 +116,8 @@ def test_intervals_stand_beside_the_best_baseline_s() -> None:
 def test_before_training_a_line_tells_of_too_few_windows_for_intervals() -> None:
     series = np.random.default_rng(0).normal(size=(1, 80, 2))
     few, enough = (shape_of(prepare(given(series, *asked))) for asked in (("forecast.coverage=0.95",), ()))
-    assert few.endswith("; too few for 95% intervals, which take 19 of validation")
-    assert enough == few.partition("; too few")[0]
+    assert few.endswith("; no 95% intervals, which take 19 validation origins")
+    assert enough == few.partition("; no 95%")[0]
 
 
 def test_without_an_interval_there_is_no_winner() -> None:

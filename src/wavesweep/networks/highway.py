@@ -13,7 +13,6 @@ from wavesweep.networks.layers import RecurrentNetwork
 
 MOST_STEPS = 200  # of all channels, that are predicted for each step of a training window
 ROUNDING = 1e-5  # what errors are not below, as a share of the values, where they are more than single precision's
-
 LEAST_SPREAD = 0.1  # of last values, as a share of the unit of errors: a series may stand still
 
 

@@ -63,7 +63,7 @@ def shape_of(prepared: Prepared) -> str:
         named = ", ".join(str(config.dataset.names[number]) for number in sorted(short)[:3])
         own += f"; {len(short)} of {len(data.train)} series, too short, train and are not scored: {named:.60}"
     if len(data.val.start) < (fewest := fewest_windows(forecast.coverage)):
-        own += f"; too few for {forecast.interval}s, which take {fewest} of validation"
+        own += f"; no {forecast.interval}s, which take {fewest} validation origins"
     return f"{season}{found}; horizon {forecast.horizon}, context {forecast.context}, from {origins} origins{own}"
 
 
