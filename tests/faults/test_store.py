@@ -7,15 +7,20 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import mlflow
 import pytest
+from filelock import FileLock
 from mlflow.exceptions import MlflowException
+from sqlalchemy import create_engine, text
 
 from tests.support.commands import SMALL, Command, environment
 from tests.support.processes import start
 from tests.support.records import is_in_mlflow
+from tests.support.stores import make
 from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Tracking
+from wavesweep.tracking import store as stores
 from wavesweep.tracking.answers import upload
 from wavesweep.tracking.store import connect, reach, require
 
@@ -130,3 +135,30 @@ def test_a_server_names_no_folder_of_this_machine_but_mlflow_s(
     with pytest.raises((ValueError, MlflowException)):
         upload(client, tmp_path / "config.yaml", address.format(tmp_path), tmp_path)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_store_in_the_making_is_written_to_the_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a thousand writes, half a minute on a slow disk; another program's database beside it stays safe."""
+
+    def synchronous(address: str) -> int:
+        with create_engine(address).connect() as connection:
+            return connection.execute(text("PRAGMA synchronous")).scalar_one()
+
+    seen, beside, make_client = [], f"sqlite:///{tmp_path}/beside.db", mlflow.MlflowClient
+
+    def spy(address: str) -> mlflow.MlflowClient:
+        seen.extend([synchronous(address), synchronous(beside)])
+        return make_client(address)
+
+    monkeypatch.setattr(mlflow, "MlflowClient", spy)
+    make(tmp_path / "mlflow.db")
+    off, full = 0, 2
+    assert seen == [off, full]
+    assert synchronous(f"sqlite:///{tmp_path}/.mlflow.db.wavesweep") == full  # once it is made
+
+
+def test_a_lock_that_another_process_keeps_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "SECONDS_AT_THE_END", 0.1)
+    lock = tmp_path / "mlflow.db.lock"
+    with FileLock(lock), pytest.raises(Refused, match=f"another process keeps {lock}"):
+        reach(store(tmp_path / "mlflow.db"))

@@ -39,6 +39,8 @@ BROKEN = ("SQLITE_ERROR", "SQLITE_CORRUPT")
 
 def reason(error: BaseException, tracking: Tracking) -> str:
     """Return in a few words why the store could not be used, in the system's own where it has any."""
+    from filelock import Timeout
+
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorname", "") in BROKEN:
@@ -47,6 +49,8 @@ def reason(error: BaseException, tracking: Tracking) -> str:
             return f"it is half made or damaged: {move}, then wavesweep sync makes it anew"
         if isinstance(cause, sqlite3.Error):
             return str(cause)
+        if isinstance(cause, Timeout):
+            return f"another process keeps {cause.lock_file}"
         if isinstance(cause, TimeoutError):
             return f"no answer within {_setting('TIMEOUT'):g} s; MLFLOW_HTTP_REQUEST_TIMEOUT=60 waits longer"
         if isinstance(cause, OSError) and cause.strerror:

@@ -14,6 +14,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from wavesweep.base.errors import Refused
+from wavesweep.base.files import sync_directory
 from wavesweep.base.names import RUN_KEY
 from wavesweep.config.config import Tracking
 from wavesweep.runs.directory import RunDirectory
@@ -119,13 +120,30 @@ def _check_file(path: Path) -> None:
 
 
 def _make_store(path: Path) -> None:
-    """Make a sqlite store under another name first: cut short, its making would leave one that can't be used."""
+    """Make a sqlite store under another name first: cut short, its making would leave one that can't be used.
+
+    So it reaches the disk once, when it is whole, and not a thousand times on the way.
+    """
     from mlflow import MlflowClient
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
 
     new = path.with_name(f".{path.name}.wavesweep")
     new.unlink(missing_ok=True)
-    MlflowClient(f"{SQLITE}{new}").get_experiment_by_name("any")
+
+    def leave_to_the_system(connection: sqlite3.Connection, _: object) -> None:
+        if str(new) in connection.execute("PRAGMA database_list").fetchone():
+            connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", leave_to_the_system)
+    try:
+        MlflowClient(f"{SQLITE}{new}").get_experiment_by_name("any")
+    finally:
+        event.remove(Engine, "connect", leave_to_the_system)
+    with new.open("rb") as made:
+        os.fsync(made.fileno())
     new.replace(path)
+    sync_directory(path.parent)
 
 
 @contextmanager
