@@ -107,9 +107,9 @@ def test_a_sweep_whose_processes_are_all_killed_again_and_again_ends_as_if_left_
 @pytest.mark.slow
 @pytest.mark.parametrize("kills", [1, 4])
 def test_a_killed_worker_costs_no_other_trial_than_the_one_it_held(kills: int, tmp_path: Path) -> None:
-    """The first job lasts as long as the others together, so that one worker is busy while the other dies."""
+    """The first job lasts longer than the others together, so that one worker is busy while the other dies."""
     sweep, struck, num_jobs = tmp_path / "sweep", [], 3 * kills
-    epochs = ",".join(map(str, (800 * kills, *(200 + number for number in range(1, num_jobs)))))
+    epochs = ",".join(map(str, (1200 * kills, *(200 + number for number in range(1, num_jobs)))))
     with started(tmp_path, "-m", *STEADY, f"training.epochs={epochs}", HERE, TWO, NOBODY) as command:
         command.wait_until(
             lambda: len(pids := command.workers()) == 2 and all(advanced(sweep, pid) is not None for pid in pids)
