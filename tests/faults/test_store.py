@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from threading import Timer
 
 import mlflow
 import pytest
@@ -162,3 +163,15 @@ def test_a_lock_that_another_process_keeps_is_named(tmp_path: Path, monkeypatch:
     lock = tmp_path / "mlflow.db.lock"
     with FileLock(lock), pytest.raises(Refused, match=f"another process keeps {lock}"):
         reach(store(tmp_path / "mlflow.db"))
+
+
+@pytest.mark.slow
+def test_others_may_write_for_seconds_before_a_run_is_delivered(tmp_path: Path) -> None:
+    """As many do at once on a slow disk: sqlite leaves one of them waiting for longer than it waits by itself, 5 s."""
+    connect(tracking := store(path := tmp_path / "mlflow.db"))
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        end = Timer(7, other.execute, ["COMMIT"])
+        end.start()
+        connect(tracking)
+        end.join()

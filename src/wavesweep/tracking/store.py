@@ -30,6 +30,7 @@ IMPATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRI
 KIND, MACHINE_LEARNING = "mlflow.experimentKind", "custom_model_development"
 """What leads links to the pages for runs that train; MLflow would guess, and offer those for language models."""
 SECONDS_AT_THE_END, SECONDS_AFTER_SIGNAL = 60.0, 1.0
+SECONDS_LOCKED = 20.0  # for which MLflow, too, waits while others write to a sqlite store
 
 
 @cache
@@ -108,7 +109,8 @@ def _check_file(path: Path) -> None:
         ValueError: If it is another program's.
     """
     if path.exists():
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection:
+        address = f"{path.as_uri()}?mode=rw"
+        with closing(sqlite3.connect(address, timeout=SECONDS_LOCKED, uri=True)) as connection:
             tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
             columns = {row[1] for row in connection.execute("PRAGMA table_info(experiments)")}
         if tables and not columns >= {"experiment_id", "artifact_location"}:  # MLflow would add its own to them
