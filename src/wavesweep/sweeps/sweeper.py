@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Timer
@@ -144,14 +144,12 @@ def _until_enough(sweep: Sweep, plan: Plan) -> Iterator[None]:
     enough.unlink(missing_ok=True)
     if plan.reached(sweep.directory.read_trials(plan)):
         enough.touch()
-    timer = Timer(seconds, enough.touch) if seconds is not None else None
-    try:
-        if timer:
+    with ExitStack() as at_the_end:
+        if seconds is not None:
+            timer = Timer(seconds, enough.touch)
             timer.start()
+            at_the_end.callback(timer.cancel)
         yield
-    finally:
-        if timer:
-            timer.cancel()
 
 
 def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobReturn]:
