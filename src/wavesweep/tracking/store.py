@@ -133,8 +133,10 @@ def _make_store(path: Path) -> None:
     new = path.with_name(f".{path.name}.wavesweep")
     new.unlink(missing_ok=True)
 
-    def leave_to_the_system(connection: sqlite3.Connection, _: object) -> None:
-        if str(new) in connection.execute("PRAGMA database_list").fetchone():
+    def leave_to_the_system(connection: object, _: object) -> None:
+        """Of all that this process connects to meanwhile, in other threads too, take this store alone."""
+        is_sqlite = isinstance(connection, sqlite3.Connection)
+        if is_sqlite and str(new) in connection.execute("PRAGMA database_list").fetchone():
             connection.execute("PRAGMA synchronous = OFF")
 
     event.listen(Engine, "connect", leave_to_the_system)
