@@ -165,6 +165,17 @@ def test_a_lock_that_another_process_keeps_is_named(tmp_path: Path, monkeypatch:
         reach(store(tmp_path / "mlflow.db"))
 
 
+def test_a_store_that_others_write_to_for_too_long_is_worth_another_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(tracking := store(path := tmp_path / "mlflow.db"))
+    monkeypatch.setattr(stores, "SECONDS_LOCKED", 0.1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(Refused, match="others write to it; try again once they have"):
+            reach(tracking)
+
+
 @pytest.mark.slow
 def test_others_may_write_for_seconds_before_a_run_is_delivered(tmp_path: Path) -> None:
     """As many do at once on a slow disk: sqlite leaves one of them waiting for longer than it waits by itself, 5 s."""

@@ -48,7 +48,8 @@ def reason(error: BaseException, tracking: Tracking) -> str:
             move = f"mv {quote(path)} {quote(path + '.broken')}"
             return f"it is half made or damaged: {move}, then wavesweep sync makes it anew"
         if isinstance(cause, sqlite3.Error):
-            return str(cause)
+            locked = getattr(cause, "sqlite_errorname", "") == "SQLITE_BUSY"
+            return "others write to it; try again once they have" if locked else str(cause)
         if isinstance(cause, Timeout):
             return f"another process keeps {cause.lock_file}"
         if isinstance(cause, TimeoutError):

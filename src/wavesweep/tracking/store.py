@@ -177,7 +177,7 @@ def _at_once(tracking: Tracking) -> Iterator[None]:
 
 
 def reach(tracking: Tracking) -> str:
-    """Make sure, within seconds, that the store is there; return the id of the experiment.
+    """Make sure, within seconds (20 where others write to it), that the store is there; return the experiment's id.
 
     Raises:
         Refused: If it isn't.
