@@ -12,9 +12,9 @@ import numpy as np
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused
 from wavesweep.base.terminal import progress
-from wavesweep.config.config import Config, dump, parse
+from wavesweep.config.config import Config, Resolved, dump, parse
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.finding import check_unchanged, new_directory, read_stored, take
+from wavesweep.runs.finding import check_unchanged, new_directory, read_resolved, take
 from wavesweep.runs.info import RunInfo, Status
 from wavesweep.sweeps.store import SweepDirectory
 
@@ -38,9 +38,9 @@ class Run:
     path: Path
 
     @property
-    def config(self) -> Config:
+    def config(self) -> Resolved:
         """The complete configuration: each `null` and `auto` replaced by what was used."""
-        config = read_stored(RunDirectory(self.path).config, {})
+        config = read_resolved(RunDirectory(self.path).config)
         check_unchanged(RunDirectory(self.path))
         return config
 

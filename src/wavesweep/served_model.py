@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wavesweep.base.errors import Refused
-from wavesweep.config.config import parse
+from wavesweep.config.config import parse_resolved
 from wavesweep.data.dataset import Observed
 from wavesweep.reproduction.forecasting import TrainedModel
 from wavesweep.reproduction.tables import with_bounds
@@ -29,7 +29,7 @@ class ServedForecaster:
     """
 
     def __init__(self, directory: RunDirectory) -> None:
-        self.model = TrainedModel.load(parse(directory.read_config()), directory.read_weights())
+        self.model = TrainedModel.load(parse_resolved(directory.read_config()), directory.read_weights())
         self.lock = Lock()  # a server asks from several threads at once, and networks keep what they computed last
 
     def predict(self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":

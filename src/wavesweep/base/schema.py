@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -13,7 +13,6 @@ NonNegativeInt = Annotated[int, Field(ge=0, le=10**9)]
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
-T = TypeVar("T")
 
 
 def _check_ascending(values: tuple[int, ...]) -> tuple[int, ...]:
@@ -42,22 +41,20 @@ class Member(ConfigPart):
         kind: Any
 
 
-def known(value: T | None) -> T:
-    """Return a value that may be null in a configuration as written, but not once it is filled in."""
-    assert value is not None
-    return value
-
-
 def one_of(family: type[Member]) -> Any:
     """Return the type of a field that takes any member of a family of parts, told apart by its `kind`.
 
-    The members are all classes derived from `family` so far that have a `kind` of their own.
+    The members are all classes derived from `family` so far that have a `kind`, and not from another member.
     """
     return Annotated[Union[tuple(_members(family))], Field(discriminator="kind")]  # noqa: UP007  it is made, not written
 
 
-def _members(family: type[Member]) -> Iterator[type[Member]]:
-    for member in family.__subclasses__():
-        if "kind" in member.model_fields:
-            yield member
-        yield from _members(member)
+def _members(family: type[Member]) -> list[type[Member]]:
+    with_kind = [one for one in dict.fromkeys(_derived(family)) if "kind" in one.model_fields]
+    return [one for one in with_kind if not any(other is not one and issubclass(one, other) for other in with_kind)]
+
+
+def _derived(family: type[Member]) -> Iterator[type[Member]]:
+    for one in family.__subclasses__():
+        yield one
+        yield from _derived(one)

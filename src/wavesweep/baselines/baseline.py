@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
+    from wavesweep.data.parts import Part
     from wavesweep.data.scaling import Scaler
-    from wavesweep.data.splits import Part
 
 T = TypeVar("T")
 MOST_WINDOWS = 256  # that a choice is made by

@@ -16,7 +16,7 @@ from wavesweep.reproduction.report import diff as report_diff
 from wavesweep.reproduction.reproducing import check_rtol, conclude, prepare_again, run_again
 from wavesweep.reproduction.stored import StoredRun, find_run
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.finding import new_directory, read_stored
+from wavesweep.runs.finding import new_directory, read_written
 from wavesweep.runs.info import RunInfo
 from wavesweep.tracking.tracked_run import execute, prepare_alone
 
@@ -71,25 +71,21 @@ def _vary(place: str, here: Config, overrides: list[str], *, multirun: bool) -> 
     else:
         stored = find_run(place, here.tracking)
         composed, name = _on_the_same_data(stored, overrides), stored.place
-        if stored.composed is None:
-            log.warning(
-                "%s was begun by an older version, which did not record what was derived: nothing is derived anew", name
-            )
     return run_hydra([*(["-m"] * multirun), *overrides], offer(composed), name)
 
 
 def _on_the_same_data(stored: StoredRun, overrides: list[str]) -> Config:
     """Return a run's configuration before anything was derived, less what its file may have become since."""
-    composed, source = stored.composed or stored.config, stored.config.dataset.source
-    if source is None or any(text.startswith(("dataset=", "dataset.path=")) for text in overrides):
+    composed, file = stored.composed, stored.config.dataset.file
+    if file is None or any(text.startswith(("dataset=", "dataset.path=")) for text in overrides):
         return composed
-    return composed.model_copy(update={"dataset": composed.dataset.model_copy(update={"digest": source[1]})})
+    return composed.model_copy(update={"dataset": composed.dataset.model_copy(update={"digest": file[1]})})
 
 
 def _read_bare(path: Path, here: Config, keys: list[str]) -> Config:
     """Read a configuration that stands alone; it is tracked as configured here and now."""
     values = dump(here)
-    return read_stored(path, {"tracking": values["tracking"]} | {key: flatten(values)[key] for key in keys})
+    return read_written(path, {"tracking": values["tracking"]} | {key: flatten(values)[key] for key in keys})
 
 
 def _run_bare(path: Path, here: Config, keys: list[str]) -> int:

@@ -10,7 +10,7 @@ from wavesweep.base.terminal import say
 from wavesweep.cli.arguments import Flags, read_place
 from wavesweep.config.composing import compose
 from wavesweep.config.config import with_runtime
-from wavesweep.config.derived import find_device
+from wavesweep.config.resolve import find_device
 from wavesweep.data.dataset import Dataset, Observed
 from wavesweep.files.csv import Csv
 from wavesweep.reproduction.stored import StoredRun, find_run

@@ -1,6 +1,7 @@
 """The task functions that Hydra calls: a single run, a job of a sweep, and a sweep's start and end."""
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,13 +22,11 @@ from wavesweep.cli.arguments import refuse
 from wavesweep.cli.progress import fail, show
 from wavesweep.config.composing import STORED, typed
 from wavesweep.config.config import Config
-from wavesweep.config.derived import fill_in, find_device, without_effect
 from wavesweep.config.hydra_objections import explain
 from wavesweep.config.overrides import overrides_of
-from wavesweep.data.trends import trend_share
-from wavesweep.files.source import lend
+from wavesweep.config.resolve import find_device, outline, without_effect
+from wavesweep.files.copies import give_copy_to
 from wavesweep.leaderboard.conclusion import announce, conclude, has_ended, show_again
-from wavesweep.models.recurrent import Recurrent
 from wavesweep.runs import fingerprints
 from wavesweep.runs.description import origin_name, run_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
@@ -77,9 +76,10 @@ class Experiments(SweepTask):
 
     def check(self, config: DictConfig) -> None:
         """Parse a job's configuration, and derive what it leaves open."""
-        runtime = fill_in(typed(config)).runtime
-        if runtime.device != "auto":
-            find_device(runtime.device)
+        written = typed(config)
+        outline(written)
+        if written.runtime.device != "auto":
+            find_device(written.runtime.device)
 
     def explain(self, error: Exception, overrides: list[str]) -> str:
         """Say in our words what Hydra objects to."""
@@ -175,8 +175,8 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
 
         sweep = SweepRecord(Path(HydraConfig.get().sweep.dir))
         tags = sweep.read_info().tags if sweep.info.exists() else {}  # another sweeper than ours records nothing
-        if sweep.info.exists() and (source := prepared.config.dataset.source):
-            lend(*source, sweep.data)
+        if sweep.info.exists() and (file := prepared.config.dataset.file):
+            give_copy_to(sweep.data, *file)
         shared = {BASED_ON: tags[BASED_ON]} if BASED_ON in tags else {}
         return continue_or_execute(prepared, directory, _describe(parsed, prepared, shared), listen)
     except (Refused, Pruned):
@@ -189,18 +189,18 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
 
 def _describe(composed: Config, prepared: Prepared, tags: dict[str, str]) -> RunInfo:
     """Return what is known of a job of Hydra's before it starts; say what was decided, and what has no effect."""
-    job, model, data = HydraConfig.get(), prepared.config.model, prepared.data
-    if prepared.config.dataset.splits_by_time:
-        for line in filter(None, (prepared.config.dataset.summary, shape_of(prepared))):
-            log.info(line)
-    if composed.model != model and isinstance(model, Recurrent):
-        log.info(
-            model.beside if model.highway else _differences(model.difference, trend_share(data.scaled(data.scaler)))
-        )
+    job, division = HydraConfig.get(), prepared.data.division
+    shape = "" if division.forecasts_once else shape_of(prepared)
+    for line in filter(None, (division.source.summary, shape, prepared.decided)):
+        log.info(line)
     overrides = [text for text in job.overrides.task if not text.lstrip("+~").startswith("tracking")]
-    for warning in _ignored(without_effect(prepared.config), overrides):
+    for warning in _ignored(without_effect(prepared.config, division), overrides):
         log.warning(warning)
-    choices = {group: str(option) for group, option in job.runtime.choices.items() if option and "hydra" not in group}
+    choices = {
+        group: str(option)
+        for group, option in job.runtime.choices.items()
+        if option and not re.search("hydra|@", group)
+    }
     if STORED in choices.values():  # which tells nobody anything
         choices = {**choices, **overrides_of(composed)[1]}
     if job.mode != RunMode.MULTIRUN:
@@ -220,13 +220,6 @@ def _logarithms(swept: list[Dimension], overrides: list[str]) -> dict[str, str]:
     """Return the logarithms of what is best drawn along a logarithmic axis, which MLflow does not have."""
     values = varied([one for one in swept if one.kind == "log"], [text for text in overrides if "=" in text])
     return {log10(key): f"{math.log10(value):.4g}" for key, value in values.items() if not isinstance(value, str)}
-
-
-def _differences(taken: bool | None, share: float) -> str:
-    """Return a sentence on whether the network takes differences, and why."""
-    short = not taken and share > 0.5
-    reason = "windows or context are too short" if short else f"lines explain {share:.0%} of the training series"
-    return f"the network takes {'' if taken else 'no '}differences: {reason}"
 
 
 def _ignored(reasons: dict[str, str], overrides: list[str]) -> list[str]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from wavesweep.config.config import Config
 
 
-STORED = "stored"
-"""The option of each group that a stored configuration is offered as."""
+STORED, STORED_REFINER = "stored", "stored_refiner"
+"""The options that a stored configuration is offered as: of each group, and of the optimizers for the refinement."""
 
 # Runs and sweeps that start in the same second would share a directory that is named by the time alone.
 OmegaConf.register_new_resolver("unique", lambda: token_hex(2), use_cache=True, replace=True)
@@ -87,10 +87,14 @@ def offer(config: "Config") -> str:
 
     store, values = ConfigStore.instance(), dump(config)
     parts = {group: values.pop(group) for group in groups() if group in values}
+    refiner = parts["training"].pop("refiner")
     del values["tracking"]  # which belongs to here and now
     for group, part in parts.items():
         store.store(STORED, part, group=group)
-    values["defaults"] = ["config", "_self_", *({f"override {group}": STORED} for group in parts)]
+    store.store(STORED_REFINER, refiner, group="optimizer")
+    chosen = [{f"override {group}": STORED} for group in parts]
+    chosen.append({"override optimizer@training.refiner": STORED_REFINER})
+    values["defaults"] = ["config", "_self_", *chosen]
     store.store(STORED, values)
     return STORED
 

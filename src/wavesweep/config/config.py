@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from hashlib import sha256
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
@@ -21,12 +21,12 @@ from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_passw
 from wavesweep.base.schema import ConfigPart, Seed, one_of
 from wavesweep.config.objections import explain
 from wavesweep.data.dataset import Dataset
-from wavesweep.data.rows import Forecast
-from wavesweep.models.configured import Model
-from wavesweep.training.configured import Training
-from wavesweep.training.optimizers import Optimizer
+from wavesweep.data.forecast import Forecast, ResolvedForecast
+from wavesweep.models.configured import Model, ResolvedModel
+from wavesweep.training.configured import ResolvedTraining, Training
+from wavesweep.training.optimizers import Optimizer, ResolvedOptimizer
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MOST_TAGS, MOST_NAME, MOST_TAG = 50, 250, 8_000  # MLflow's own limits of characters; of tags, it takes 100 at once
 
 
@@ -62,9 +62,10 @@ class Tracking(ConfigPart):
     uri: Annotated[str, Field(min_length=1)]
     experiment: Annotated[str, Field(min_length=1)]
     required: bool
-    # What older versions did not store.
-    run_name: Annotated[str, AfterValidator(lambda name: _check_text(name, MOST_NAME))] | None = None
-    tags: Annotated[dict[str, Any], AfterValidator(_check_tags)] = Field(default_factory=dict, max_length=MOST_TAGS)
+    run_name: Annotated[str, AfterValidator(lambda name: _check_text(name, MOST_NAME))] | None = (
+        None  # no `null` is stored
+    )
+    tags: Annotated[dict[str, Any], AfterValidator(_check_tags)] = Field(max_length=MOST_TAGS)
 
     @field_validator("uri")
     @classmethod
@@ -99,7 +100,7 @@ class Runtime(ConfigPart):
 
 
 class Config(ConfigPart):
-    """One run, complete."""
+    """One run, as it is written: `null` is what shapes or data tell."""
 
     format_version: int
     seed: Seed
@@ -118,6 +119,22 @@ class Config(ConfigPart):
     runtime: Runtime
 
 
+class Resolved(Config):
+    """One run with nothing left open; what was read or drawn of a data set stands in it."""
+
+    if TYPE_CHECKING:
+        model: ResolvedModel
+        optimizer: ResolvedOptimizer
+    else:
+        model: one_of(ResolvedModel)
+        optimizer: one_of(ResolvedOptimizer)
+    training: ResolvedTraining
+    forecast: ResolvedForecast
+
+
+Kind = TypeVar("Kind", bound=Config)
+
+
 def parse(values: Mapping[str, Any]) -> Config:
     """Turn plain values into a typed configuration.
 
@@ -127,7 +144,19 @@ def parse(values: Mapping[str, Any]) -> Config:
     Raises:
         Refused: With all problems, one line each.
     """
-    values = _upgraded(values)
+    return _parse(values, Config)
+
+
+def parse_resolved(values: Mapping[str, Any]) -> Resolved:
+    """Turn the plain values that a run stored into its configuration.
+
+    Raises:
+        Refused: With all problems, one line each; what was left open is one.
+    """
+    return _parse(values, Resolved)
+
+
+def _parse(values: Mapping[str, Any], kind: type[Kind]) -> Kind:
     version = values.get("format_version")
     if isinstance(version, int) and version != FORMAT_VERSION:
         raise Refused(
@@ -135,17 +164,9 @@ def parse(values: Mapping[str, Any]) -> Config:
             f"this configuration needs {'a newer' if version > FORMAT_VERSION else 'an older'} wavesweep"
         )
     try:
-        return Config.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise Refused(explain(error, Config)) from None
-
-
-def _upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a configuration of format 1 with what has come since: the seasons of the data set."""
-    dataset = values.get("dataset")
-    if values.get("format_version") != 1 or not isinstance(dataset, Mapping):
-        return values
-    return {**values, "format_version": FORMAT_VERSION, "dataset": {"season": None, **dataset}}
+        raise Refused(explain(error, kind)) from None
 
 
 def dump(config: Config) -> dict[str, Any]:
@@ -159,7 +180,7 @@ def _has_kind(part: object) -> bool:
     return isinstance(part, dict) and "kind" in part
 
 
-def with_runtime(config: Config, runtime: Runtime, keys: Collection[str]) -> Config:
+def with_runtime(config: Kind, runtime: Runtime, keys: Collection[str]) -> Kind:
     """Return a configuration with those values of another runtime whose dotted keys are given."""
     values = {name: value for name, value in runtime.model_dump().items() if f"runtime.{name}" in keys}
     return config.model_copy(update={"runtime": config.runtime.model_copy(update=values)})

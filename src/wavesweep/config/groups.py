@@ -5,9 +5,6 @@ from typing import Any, cast
 
 from wavesweep.base.errors import Refused
 
-REFINER = ("optimizer", "lbfgs")
-"""The group and the option whose values drive the refinement."""
-
 
 def conf_dir() -> Path:
     """Return the folder of the YAML files: inside the installed package, or at the checkout's top."""

@@ -20,15 +20,34 @@ def overrides_of(config: Config) -> tuple[list[str], dict[str, str]]:
         Overrides from which `compose` makes it, and the option that they choose in each group: the one with the
         fewest values to change, the default where several have.
     """
-    values, defaults = dump(config), read_option("", "config")
-    entries = [entry for entry in defaults.pop("defaults") if isinstance(entry, dict)]
-    preset = {group: option for entry in entries for group, option in entry.items()}
-    choices = {group: _nearest(group, preset[group], values[group]) for group in preset if group in values}
-    base = flatten(defaults | {group: _read(group, option) for group, option in choices.items()})
-    chosen = [f"{group}={option}" for group, option in choices.items() if option != preset[group]]
+    values = dump(config)
+    base = read_option("", "config")
+    entries = [entry for entry in base.pop("defaults") if isinstance(entry, dict)]
+    chosen: dict[str, str] = {}
+    texts = []
+    base = flatten(base)
+    for entry, default in ((entry, option) for one in entries for entry, option in one.items()):
+        group, _, place = entry.partition("@")
+        part = _at(values, place or group)
+        if part is None:  # an experiment, which leaves no trace of its own
+            continue
+        chosen[entry] = _nearest(group, default, part)
+        base |= flatten(_read(group, chosen[entry]), f"{place or group}.")
+        if chosen[entry] != default:
+            texts.append(f"{entry}={chosen[entry]}")
     own = {key: value for key, value in flatten(values).items() if not key.startswith("tracking.")}
-    changed = [f"{key}={written(value)}" for key, value in own.items() if base.get(key) != value]
-    return [*chosen, *changed], choices
+    texts += [f"{key}={written(value)}" for key, value in own.items() if base.get(key) != value]
+    return texts, {group: option for group, option in chosen.items() if "@" not in group}
+
+
+def _at(values: dict[str, Any], place: str) -> dict[str, Any] | None:
+    """Return the part of a configuration at a place, such as `training.refiner`; None if there is none."""
+    part: Any = values
+    for name in place.split("."):
+        part = part.get(name)
+        if not isinstance(part, dict):
+            return None
+    return part
 
 
 def _nearest(group: str, default: str, values: dict[str, Any]) -> str:

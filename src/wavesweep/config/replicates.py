@@ -14,9 +14,8 @@ def config_hash(composed: Config) -> str:
             data, does not tell replicates apart.
 
     Returns:
-        16 hexadecimal digits of all values but `seed` and `tracking`; a `dataset.seed` that was given counts. Classes
-        have defaults for what older versions did not store: these are left out.
+        16 hexadecimal digits of all values but `seed` and `tracking`; a `dataset.seed` that was given counts.
     """
-    values = composed.model_dump(mode="json", exclude={"seed", "tracking"}, exclude_defaults=True)
+    values = composed.model_dump(mode="json", exclude={"seed", "tracking"})
     values["dataset"].pop("digest", None)  # which a run that varies another has from that
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

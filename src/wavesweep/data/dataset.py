@@ -1,7 +1,7 @@
-"""The base of all data sets: series, and how they go on, where that is known."""
+"""The base of all data sets, as they are configured."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from wavesweep.data.scaling import Scaler
+    from wavesweep.data.source import Source
 
 
 def _one_rule(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -34,66 +35,22 @@ Seasons = Annotated[Ascending, Field(max_length=3)]
 
 
 class Dataset(Member):
-    """A data set, as it is configured.
+    """A data set, as it is configured; `open` gives its series.
 
     Attributes:
         seed: Of the data alone; null: the run's.
         split: Rows or fractions that train, validate and test; null: derived.
         season: Steps after which the series repeat themselves, the shortest first; null: found in the training part.
-        knows_continuation: Whether `load` tells how the series truly go on. Else the last steps of several series, a
-            horizon of each, are held back: they are forecast, and train nothing.
     """
 
     seed: Seed | None
     split: SplitRule
     season: Seasons | None
 
-    knows_continuation: ClassVar[bool]
-
     @property
     def channels(self) -> tuple[str, ...]:
-        """Names of the values at each time step."""
+        """Names of the values at each time step; of a file, known once it has been read."""
         raise NotImplementedError
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """Names of the channels whose forecasts are scored; all are forecast."""
-        return self.channels
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Series in all, and steps of the shortest, once the sizes are known."""
-        raise NotImplementedError
-
-    @property
-    def source(self) -> tuple[str, str] | None:
-        """The file that it reads and the digest of that, once it is known; None where it reads none."""
-        return None
-
-    @property
-    def summary(self) -> str:
-        """What was read, in a line; empty where nothing is."""
-        return ""
-
-    @property
-    def title(self) -> str:
-        """What pictures call the data set."""
-        return self.kind
-
-    @property
-    def splits_by_time(self) -> bool:
-        """Whether the parts are stretches of time within each series, as of a single one; else they are series."""
-        return self.shape[0] == 1
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """Steps of each series; asked for where the parts are stretches of time."""
-        return (self.shape[1],) * self.shape[0]
-
-    @property
-    def names(self) -> tuple[str | int, ...]:
-        """Names of the series."""
-        return tuple(range(self.shape[0]))
 
     @property
     def series_label(self) -> str:
@@ -101,35 +58,23 @@ class Dataset(Member):
         return "series"
 
     @property
-    def stamps(self) -> "tuple[pd.DatetimeIndex | None, ...]":
-        """The time stamps of each series, evenly spaced, with their spacing as `freq`; None where there are none."""
-        return (None,) * self.shape[0]
+    def title(self) -> str:
+        """What pictures call the data set."""
+        return self.kind
 
     @property
-    def further_validation(self) -> int:
-        """Number of series, the last ones, that only validate, whatever the split."""
-        return 0
-
-    def with_sizes(self) -> Self:
-        """Return a copy with every size, and all else that the data alone tells, filled in where it is `null`."""
-        return self
-
-    def filled(self) -> "np.ndarray | None":
-        """Say which of the observed values that `load` gives were filled in from those around; None: none."""
+    def file(self) -> tuple[str, str] | None:
+        """The file that was read and its digest; None where none was."""
         return None
 
-    def load(self, continuation: int) -> tuple["np.ndarray", "np.ndarray"]:
-        """Generate or read the series, and how they truly go on.
+    def open(self, seed: int) -> "Source":
+        """Return the series: of a file, that is read; of others, all sizes are drawn that are `null`.
 
         Args:
-            continuation: Steps wanted beyond the observed ones.
-
-        Returns:
-            The observed series, (series, time, channel), shorter ones followed by nan, and their continuation,
-            (series, continuation, channel), of no steps where it is not known; both float64, in the units of the data.
+            seed: Of the data.
 
         Raises:
-            Refused: If the data can't be used.
+            Refused: If the file can't be used.
         """
         raise NotImplementedError
 

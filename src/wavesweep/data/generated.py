@@ -5,16 +5,38 @@ Random numbers come from named streams of the seed, so that a longer continuatio
 instead of drawn, changes nothing else.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from wavesweep.base.schema import Count, NonNegative, NonNegativeInt, known
+from wavesweep.base.schema import Count, NonNegative, NonNegativeInt
 from wavesweep.data.dataset import Dataset
+from wavesweep.data.source import Source
 from wavesweep.data.streams import stream
 
 if TYPE_CHECKING:
     import numpy as np
+
+# Half-open ranges from which the article draws what is not given (its section on automatic construction).
+_NUM_SERIES, _LENGTH, _WIDTH = (50, 200), (800, 1200), (10, 30)
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a generated data set, and the seed of its values.
+
+    Attributes:
+        num_series: Series in all.
+        length: Observed steps of each.
+        width: Of a wave.
+        seed: Of the values.
+    """
+
+    num_series: int
+    length: int
+    width: float
+    seed: int
 
 
 class Generated(Dataset):
@@ -24,45 +46,57 @@ class Generated(Dataset):
     validation_series: NonNegativeInt
     length: Annotated[int, Field(ge=3, le=10**9)] | None
 
-    knows_continuation: ClassVar[bool] = True
-
     @property
     def channels(self) -> tuple[str, ...]:
         """See `Dataset.channels`."""
         return ("value",)
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """See `Dataset.shape`."""
-        return known(self.num_series) + self.validation_series, known(self.length)
+    def open(self, seed: int) -> Source:
+        """See `Dataset.open`: what is `null` is drawn as the article draws it."""
+        draws = stream(seed, "sizes")
+        drawn = [int(draws.integers(low, high)) for low, high in (_NUM_SERIES, _LENGTH, _WIDTH)]
+        given = [self.num_series, self.length, getattr(self, "width", None)]
+        num_series, length, width = (theirs if own is None else own for own, theirs in zip(given, drawn, strict=True))
+        sizes = {"num_series": num_series, "length": length, "width": width}
+        known = {name: size for name, size in sizes.items() if name in type(self).model_fields}
+        size = Size(int(num_series) + self.validation_series, int(length), width, seed)
+        return GeneratedSource(self.model_copy(update={"seed": seed, **known}), size)
 
-    @property
-    def further_validation(self) -> int:
-        """See `Dataset.further_validation`."""
-        return self.validation_series
-
-    def with_sizes(self) -> Self:
-        """Return a copy with every size that is `null` drawn at random, as the article draws it."""
-        draws = stream(known(self.seed), "sizes")
-        drawn = {name: int(draws.integers(low, high)) for name, (low, high) in _DRAWN_SIZES.items()}
-        missing = {name: drawn[name] for name in drawn if getattr(self, name, 0) is None}
-        return self.model_copy(update=missing)
-
-    def load(self, continuation: int) -> tuple["np.ndarray", "np.ndarray"]:
-        """See `Dataset.load`."""
-        import numpy as np
-
-        length = known(self.length)
-        values = self._signal(np.arange(length + continuation))[..., np.newaxis]
-        return values[:, :length], values[:, length:]
-
-    def _signal(self, time: "np.ndarray") -> "np.ndarray":
+    def values(self, time: "np.ndarray", size: Size) -> "np.ndarray":
         """Return the values at the times 0, 1, …, (series, time)."""
         raise NotImplementedError
 
 
-# Half-open ranges from which the article draws what is not given (its section on automatic construction).
-_DRAWN_SIZES = {"num_series": (50, 200), "length": (800, 1200), "width": (10, 30)}
+@dataclass(frozen=True)
+class GeneratedSource(Source):
+    """Series that are generated.
+
+    Attributes:
+        size: How many and how long they are.
+    """
+
+    dataset: Generated
+    size: Size
+
+    knows_continuation: ClassVar[bool] = True
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """See `Source.shape`."""
+        return self.size.num_series, self.size.length
+
+    @property
+    def num_validating(self) -> int:
+        """See `Source.num_validating`."""
+        return self.dataset.validation_series
+
+    def load(self, continuation: int) -> tuple["np.ndarray", "np.ndarray"]:
+        """See `Source.load`."""
+        import numpy as np
+
+        length = self.size.length
+        values = self.dataset.values(np.arange(length + continuation), self.size)[..., np.newaxis]
+        return values[:, :length], values[:, length:]
 
 
 class Wave(Generated):
@@ -70,12 +104,15 @@ class Wave(Generated):
 
     width: Annotated[float, Field(gt=0, le=1e12)] | None
 
-    def _phases(self, time: "np.ndarray") -> "np.ndarray":
-        """Return (t + shift) / width, (series, time)."""
-        width = known(self.width)
-        bound = max(int(4 * width), 1)
-        shifts = stream(known(self.seed), "shifts").integers(-bound, bound, size=self.shape[0])
-        return (time + shifts[:, None]) / width
+    def values(self, time: "np.ndarray", size: Size) -> "np.ndarray":
+        """See `Generated.values`."""
+        bound = max(int(4 * size.width), 1)
+        shifts = stream(size.seed, "shifts").integers(-bound, bound, size=size.num_series)
+        return self.wave((time + shifts[:, None]) / size.width)
+
+    def wave(self, phases: "np.ndarray") -> "np.ndarray":
+        """Return the wave at (t + shift) / width, (series, time)."""
+        raise NotImplementedError
 
 
 class Sine(Wave):
@@ -83,10 +120,11 @@ class Sine(Wave):
 
     kind: Literal["sine"]
 
-    def _signal(self, time: "np.ndarray") -> "np.ndarray":
+    def wave(self, phases: "np.ndarray") -> "np.ndarray":
+        """See `Wave.wave`."""
         import numpy as np
 
-        return np.sin(self._phases(time))
+        return np.sin(phases)
 
 
 class CosSinSquared(Wave):
@@ -94,10 +132,11 @@ class CosSinSquared(Wave):
 
     kind: Literal["cos_sin_squared"]
 
-    def _signal(self, time: "np.ndarray") -> "np.ndarray":
+    def wave(self, phases: "np.ndarray") -> "np.ndarray":
+        """See `Wave.wave`."""
         import numpy as np
 
-        return np.cos(np.sin(self._phases(time)) ** 2)
+        return np.cos(np.sin(phases) ** 2)
 
 
 class LinearNoise(Generated):
@@ -110,15 +149,16 @@ class LinearNoise(Generated):
     noise_std: NonNegative
     noise_per: Literal["series", "step"]
 
-    def _signal(self, time: "np.ndarray") -> "np.ndarray":
+    def values(self, time: "np.ndarray", size: Size) -> "np.ndarray":
+        """See `Generated.values`."""
         import numpy as np
 
         line = self.slope * time + self.intercept
         if self.noise_per == "series":
-            draws = stream(known(self.seed), "noise")
-            return line + draws.normal(self.noise_mean, self.noise_std, (self.shape[0], 1))
+            draws = stream(size.seed, "noise")
+            return line + draws.normal(self.noise_mean, self.noise_std, (size.num_series, 1))
         # A stream for each series: neither more steps nor more series change those that are there.
-        streams = [stream(known(self.seed), f"noise of series {index}") for index in range(self.shape[0])]
+        streams = [stream(size.seed, f"noise of series {index}") for index in range(size.num_series)]
         return line + np.stack([draws.normal(self.noise_mean, self.noise_std, len(time)) for draws in streams])
 
     @model_validator(mode="after")

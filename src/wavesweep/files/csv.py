@@ -2,15 +2,16 @@
 
 import re
 from codecs import lookup
+from dataclasses import dataclass, field
 from math import nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
 from wavesweep.base.errors import Refused, shown, suggestion
-from wavesweep.base.schema import known
 from wavesweep.data.dataset import Dataset
+from wavesweep.data.source import Source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,8 +90,6 @@ class Csv(Dataset):
     duplicates: Literal["refuse", "mean"]
     digest: Annotated[str, AfterValidator(_is_a_digest)] | None
 
-    knows_continuation: ClassVar[bool] = False
-
     @property
     def options(self) -> "Options":
         """How the file is read."""
@@ -99,44 +98,11 @@ class Csv(Dataset):
         return Options(**self.model_dump(include=set(Options.__dataclass_fields__)))
 
     @property
-    def content(self) -> "Content":
-        """What the file holds; it is read once for all configurations that read it alike."""
-        from wavesweep.files.reading import read_file
-
-        if self.path is None:
-            rule = "must name a file, CSV (.csv, .csv.gz) or Parquet"
-            raise Refused(f"dataset.path {rule}, got null; give dataset.path=FILE")
-        return read_file(self.path, self.digest, self.options)
-
-    @property
     def channels(self) -> tuple[str, ...]:
         """See `Dataset.channels`."""
-        return self.value_columns or known(self.content.options.value_columns)
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """See `Dataset.targets`."""
-        return self.target or self.channels
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """See `Dataset.shape`."""
-        return len(self.lengths), min(self.lengths)
-
-    @property
-    def splits_by_time(self) -> bool:
-        """See `Dataset.splits_by_time`."""
-        return True
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """See `Dataset.lengths`."""
-        return tuple(len(one.values) for one in self.content.series)
-
-    @property
-    def names(self) -> tuple[str | int, ...]:
-        """See `Dataset.names`."""
-        return tuple(one.name for one in self.content.series)
+        if self.value_columns is None:
+            raise Refused("dataset.value_columns must name the channels of the file, got null; give them")
+        return self.value_columns
 
     @property
     def series_label(self) -> str:
@@ -144,53 +110,103 @@ class Csv(Dataset):
         return self.series_column or super().series_label
 
     @property
+    def title(self) -> str:
+        """See `Dataset.title`."""
+        return Path(self.path or "").name.partition(".")[0]
+
+    @property
+    def file(self) -> tuple[str, str] | None:
+        """See `Dataset.file`."""
+        if self.path is None or self.digest is None:
+            return None
+        return self.path, self.digest
+
+    def open(self, seed: int) -> Source:
+        """See `Dataset.open`; a file is read once for all configurations that read it alike."""
+        from wavesweep.files.reading import read_file
+
+        if self.path is None:
+            rule = "must name a file, CSV (.csv, .csv.gz) or Parquet"
+            raise Refused(f"dataset.path {rule}, got null; give dataset.path=FILE")
+        content = read_file(self.path, self.digest, self.options)
+        read = {name: value for name, value in vars(content.options).items() if name in type(self).model_fields}
+        # A file has no seed: whatever it is, what is found in the series is the same.
+        found = self.model_copy(update={**read, "digest": content.digest, "seed": 0})
+        for name in self.target or ():
+            if name not in found.channels:
+                nearest = suggestion(name, found.channels)
+                raise Refused(f"dataset.target: {shown(name)} is no channel of {self.path}; {nearest:.200}")
+        return File(found, self.path, content)
+
+
+@dataclass(frozen=True)
+class File(Source):
+    """Series that were read from a file.
+
+    Attributes:
+        path: Of the file.
+        content: What it holds.
+    """
+
+    dataset: Csv
+    path: str
+    content: "Content" = field(compare=False, repr=False)
+
+    knows_continuation: ClassVar[bool] = False
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """See `Source.targets`."""
+        return self.dataset.target or self.channels
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """See `Source.shape`."""
+        return len(self.lengths), min(self.lengths)
+
+    @property
+    def is_divided_by_time(self) -> bool:
+        """See `Source.is_divided_by_time`."""
+        return True
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """See `Source.lengths`."""
+        return tuple(len(one.values) for one in self.content.series)
+
+    @property
+    def names(self) -> tuple[str | int, ...]:
+        """See `Source.names`."""
+        return tuple(one.name for one in self.content.series)
+
+    @property
     def stamps(self) -> "tuple[pd.DatetimeIndex | None, ...]":
-        """See `Dataset.stamps`."""
+        """See `Source.stamps`."""
         return tuple(one.stamps for one in self.content.series)
 
     @property
-    def source(self) -> tuple[str, str] | None:
-        """See `Dataset.source`."""
-        return (known(self.path), self.digest) if self.digest else None
-
-    @property
-    def title(self) -> str:
-        """See `Dataset.title`."""
-        return Path(known(self.path)).name.partition(".")[0]
-
-    @property
     def summary(self) -> str:
-        """What the file holds, in a line: its series, steps and channels, and what was filled in."""
+        """See `Source.summary`: series, steps and channels, and what was filled in."""
         from wavesweep.files.stamps import in_words
 
         least, most = min(self.lengths), max(self.lengths)
-        [stamps, *_] = self.stamps
-        steps = "steps" if stamps is None else in_words(stamps.freq)
         length = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-        count, shown_channels = len(self.channels), ", ".join(self.channels[:6]) + ", …" * (len(self.channels) > 6)
-        what = (
-            f"{len(self.lengths):,} series of {length} {steps}, {count} channel{'s' * (count > 1)} ({shown_channels})"
-        )
-        filled = self.content.filled
-        return f"{Path(known(self.path)).name}: {what}{f'; {filled}' if filled else ''}"
-
-    def with_sizes(self) -> Self:
-        """See `Dataset.with_sizes`."""
-        content = self.content
-        for name in self.target or ():
-            if name not in known(content.options.value_columns):
-                nearest = suggestion(name, known(content.options.value_columns))
-                raise Refused(f"dataset.target: {shown(name)} is no channel of {self.path}; {nearest:.200}")
-        read = {name: value for name, value in vars(content.options).items() if name in type(self).model_fields}
-        return self.model_copy(update=read | {"digest": content.digest})
+        stamps = self.stamps[0]
+        steps = "steps" if stamps is None else in_words(stamps.freq)
+        channels = ", ".join(self.channels[:6])
+        if len(self.channels) > 6:
+            channels += ", …"
+        counted = "1 channel" if len(self.channels) == 1 else f"{len(self.channels)} channels"
+        what = f"{Path(self.path).name}: {len(self.lengths):,} series of {length} {steps}, {counted} ({channels})"
+        return f"{what}; {self.content.filled}" if self.content.filled else what
 
     def filled(self) -> "np.ndarray | None":
-        """See `Dataset.filled`."""
+        """See `Source.filled`."""
         masks = [one.filled for one in self.content.series]
         return self._padded(masks, fill=False) if any(mask is not None for mask in masks) else None
 
     def load(self, continuation: int) -> tuple["np.ndarray", "np.ndarray"]:
-        """See `Dataset.load`."""
+        """See `Source.load`."""
         values = self._padded([one.values for one in self.content.series], fill=nan)
         return values, values[:, :0]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from wavesweep.files.columns import Roles, find_roles
+from wavesweep.files.copies import fetch
 from wavesweep.files.parsing import read_table
 from wavesweep.files.series import Series, check_changes, first_step, rows_by_name, without_gaps
-from wavesweep.files.source import fetch
 from wavesweep.files.spacing import evenly_spaced, in_order, times_of
 from wavesweep.files.table import Options, Table
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from wavesweep.base.errors import Refused
-from wavesweep.data.splits import LARGEST
+from wavesweep.data.source import LARGEST
 
 pc: Any = compute  # it makes its functions when it is imported: a type checker knows none
 ABSENT = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")

@@ -1,6 +1,5 @@
 """Evaluation: a network beside the baselines, on a part of the data."""
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,25 +9,25 @@ from wavesweep.baselines.baseline import Baseline, Windows
 from wavesweep.baselines.comparison import compare
 from wavesweep.baselines.fitting import fit
 from wavesweep.baselines.intervals import half_widths, interval_scores
-from wavesweep.data.dataset import Dataset
-from wavesweep.data.splits import Part, Split
+from wavesweep.data.data import Data
+from wavesweep.data.parts import Part
 from wavesweep.models.scores import Errors, Metrics, errors, scaled_errors
 
 Baselines = Mapping[str, Baseline]
 
 
-def fit_baselines(data: Split, seasons: tuple[int, ...]) -> Baselines:
+def fit_baselines(data: Data) -> Baselines:
     """Fit the baselines to the training part; what there is to choose is chosen on validation data."""
-    return fit(data.scored(data.units), Windows.of(data.val, data.units), seasons)
+    return fit(data.scored(data.units), Windows.of(data.val, data.units), data.seasons)
 
 
-def forecast_by(baseline: Baseline, data: Split, part: Part) -> np.ndarray:
+def forecast_by(baseline: Baseline, data: Data, part: Part) -> np.ndarray:
     """Forecast a part by a baseline, (window, horizon, channel), in the units of the data."""
     units = data.units.of(part.series)
     return units.unscale(baseline.forecast(units.scale(part.context), part.truth.shape[1]))
 
 
-def errors_by(baselines: Baselines, data: Split, part: Part) -> dict[str, Errors]:
+def errors_by(baselines: Baselines, data: Data, part: Part) -> dict[str, Errors]:
     """Return the errors of each baseline on a part."""
     return {name: errors(forecast_by(one, data, part), part, data.units) for name, one in baselines.items()}
 
@@ -41,28 +40,16 @@ def gain(own: Errors, baseline: Errors, part: Part) -> Metrics:
         baseline: Of the baseline.
         part: What both forecast.
     """
-    found, interval = compare(own.by_window, baseline.by_window, overlap(part))
+    found, interval = compare(own.by_window, baseline.by_window, part.overlap)
     return {GAIN: found, **dict(zip((GAIN_LOW, GAIN_HIGH), interval or (), strict=False))}
 
 
-def overlap(part: Part) -> int:
-    """Return how many windows on none shares a step of its forecast with the first."""
-    stride = _stride(part)
-    return math.ceil(part.truth.shape[1] / stride) if stride else 1
-
-
-def _stride(part: Part) -> int:
-    """Return the steps between the origins of a series' windows; 0 where each series is forecast once."""
-    within = np.diff(part.series) == 0
-    return int(np.diff(part.start)[within].max(initial=0))
-
-
-def calibrate(closed_loop: np.ndarray, data: Split, coverage: float) -> np.ndarray | None:
+def calibrate(closed_loop: np.ndarray, data: Data, coverage: float) -> np.ndarray | None:
     """Return the half-widths of intervals, (horizon, channel), scaled, by forecasts of the validation part.
 
     All series tell them together, each in units of its own; see `half_widths`.
     """
-    return half_widths(scaled_errors(closed_loop, data.val, data.units), coverage, _stride(data.val))
+    return half_widths(scaled_errors(closed_loop, data.val, data.units), coverage, data.val.stride)
 
 
 def score_intervals(
@@ -70,7 +57,7 @@ def score_intervals(
     widths: np.ndarray | None,
     baseline: Baseline,
     part: Part,
-    data: Split,
+    data: Data,
     coverage: float,
 ) -> Metrics:
     """Return the scores of intervals, and of those that a baseline's own errors on validation data give; scaled.
@@ -101,15 +88,3 @@ def shown(part: Part, count: int) -> Part:
     several = len(np.unique(part.start)) == 1
     some = part.only(slice(0, count)) if several else part.spread(count)
     return some.seen_from_the_first_step()
-
-
-def labels_of(dataset: Dataset, part: Part) -> list[str]:
-    """Return what tells windows apart: their numbers; of series split by time, where their forecasts begin."""
-    if not dataset.splits_by_time:
-        return [f"window {number + 1}" for number in range(len(part.start))]
-    labels = []
-    for series, origin in zip(part.series, part.start + part.context.shape[1], strict=True):
-        stamps = dataset.stamps[series]
-        begin = f"from step {origin}" if stamps is None else f"from {stamps[origin]}".removesuffix(" 00:00:00")
-        labels.append(f"{dataset.names[series]} {begin}" if dataset.shape[0] > 1 else begin)
-    return labels

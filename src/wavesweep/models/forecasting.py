@@ -12,8 +12,8 @@ import torch
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused
 from wavesweep.data.dataset import Observed
+from wavesweep.data.parts import Part
 from wavesweep.data.scaling import Scaler
-from wavesweep.data.splits import Part
 from wavesweep.networks.forecaster import Forecaster, evaluating
 
 if TYPE_CHECKING:

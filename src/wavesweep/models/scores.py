@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from wavesweep.base.names import CLOSED_LOOP, ONE_STEP, SCALED
+from wavesweep.data.data import Data
+from wavesweep.data.parts import Part
 from wavesweep.data.scaling import Scaler
-from wavesweep.data.splits import Part, Split
 from wavesweep.models.forecasting import Forecasts
 
 Metrics = dict[str, float]
@@ -73,18 +74,19 @@ def mse(forecast: np.ndarray, truth: np.ndarray, targets: np.ndarray) -> float:
         return float(np.square((forecast - truth)[..., targets]).mean())
 
 
-def mean_absolute_scaled_error(closed_loop: np.ndarray, part: Part, data: Split, season: int) -> float:
+def mean_absolute_scaled_error(closed_loop: np.ndarray, part: Part, data: Data) -> float:
     """Return the mean absolute error in units of the seasonal naive forecast's, one step ahead, in the training part.
 
     Args:
         closed_loop: Forecasts, (window, horizon, channel).
         part: What was true.
-        data: With the training part of each series, or of other series that give a unit together.
-        season: Steps of a season, 1 where there is none; of a shorter series, half of its steps.
+        data: With the training part of each series, or of other series that give a unit together; of series that are
+            shorter than two seasons, the naive forecast goes back by half of their steps.
 
     Source:
         Hyndman & Koehler (2006).
     """
+    season = data.seasons[0] if data.seasons else 1
     lags = [min(season, len(one) // 2) for one in data.train]
     naive = np.stack([np.abs(one[lag:] - one[:-lag]).mean(axis=0) for one, lag in zip(data.train, lags, strict=True)])
     unit = naive[part.series, None] if data.units.mean.ndim == 2 else naive.mean(axis=0)

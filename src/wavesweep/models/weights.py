@@ -7,8 +7,9 @@ import torch
 
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.data.scaling import Scaler
-from wavesweep.models.configured import Model
+from wavesweep.models.configured import ResolvedModel
 from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.losses import Loss
 
 Weights = dict[str, torch.Tensor]
 SCALING, WIDTHS = ("scaler.mean", "scaler.std"), "interval.width"
@@ -35,13 +36,16 @@ def serialize(weights: Weights, scaler: Scaler, widths: np.ndarray | None = None
     return save({f"network.{name}": value.contiguous() for name, value in weights.items()} | beside)
 
 
-def load_network(model: Model, horizon: int, dtype: str, content: bytes) -> tuple[Forecaster, Scaler]:
+def load_network(
+    model: ResolvedModel, horizon: int, dtype: str, loss: Loss, content: bytes
+) -> tuple[Forecaster, Scaler]:
     """Build a network with stored weights, on the CPU; torch's generator stays as it was.
 
     Args:
         model: What is configured of it, as the run stored it.
         horizon: Steps of the forecasts that it was scored on.
         dtype: The precision that it was trained in, `float32` or `float64`.
+        loss: What it was trained by.
         content: What `serialize` gave.
 
     Returns:
@@ -55,7 +59,7 @@ def load_network(model: Model, horizon: int, dtype: str, content: bytes) -> tupl
         scaler = _scaler([tensors.pop(name, None) for name in SCALING])
         _check_widths(tensors.pop(WIDTHS, None), len(scaler.mean))
         with torch.device("meta"):  # which knows shapes and holds no memory
-            network = model.build(len(scaler.mean), horizon, dtype)
+            network = model.build(len(scaler.mean), horizon, dtype, loss)
         stored = {name.removeprefix("network."): value for name, value in tensors.items()}
         check_fit(stored, network)
     except ValueError as error:
@@ -71,7 +75,7 @@ def load_widths(content: bytes) -> np.ndarray | None:
     """Return the half-widths of intervals, (horizon, channel), scaled, beside weights that `load_network` takes.
 
     Returns:
-        None where there are none, as of older versions.
+        None where there are none.
     """
     widths = _parse(content).get(WIDTHS)
     return None if widths is None else widths.numpy()

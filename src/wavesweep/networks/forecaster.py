@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from wavesweep.networks.losses import SQUARED, Loss
+
 
 class Forecaster(nn.Module):
     """One-step forecaster that can also run on its own predictions.
@@ -20,6 +22,7 @@ class Forecaster(nn.Module):
         horizon: How many steps are predicted at once.
         spacing: Steps between the origins from which training lets them be predicted.
         is_fitted: Whether it forecasts before it is trained, by what `adapt` took from the training part.
+        loss: What it is trained by: the number of its outputs follows from it, and which value they forecast.
     """
 
     lead: int
@@ -27,6 +30,7 @@ class Forecaster(nn.Module):
     horizon: int = 1
     spacing: int = 1
     is_fitted: bool = False
+    loss: Loss = SQUARED
 
     def adapt(self, series: Sequence[Tensor]) -> None:
         """Take from the training part of each series, (time, channel), what is not learnt; before training."""
@@ -35,17 +39,21 @@ class Forecaster(nn.Module):
         """Fit to the training part of each series, (time, channel), in closed form: where no gradient trains."""
         raise NotImplementedError
 
-    def one_step(self, values: Tensor, start: Tensor) -> Tensor:
-        """Predict each value from the true values before it.
+    def outputs(self, values: Tensor, start: Tensor) -> Tensor:
+        """Return what the network gives for each value, from the true values before it.
 
         Args:
             values: (series, time, channel), more than `lead` steps.
             start: Time index of the first value, (series,).
 
         Returns:
-            Predictions of `values[:, lead:]`, (series, time - lead, channel).
+            Outputs for `values[:, lead:]`, (series, time - lead, output); the loss has so many for each channel.
         """
         raise NotImplementedError
+
+    def one_step(self, values: Tensor, start: Tensor) -> Tensor:
+        """Predict each value from the true ones before it, (series, time - lead, channel), as `outputs` takes them."""
+        return self.loss.point(self.outputs(values, start))
 
     def inputs(self, values: Tensor) -> Tensor:
         """Return what the layers see of values, (series, time, channel), to which training adds noise."""
@@ -61,11 +69,13 @@ class Forecaster(nn.Module):
             first: Values before the first origin, at least `lead`.
 
         Returns:
-            (member, series, origin, step, channel): of each of the networks of which forecasts are the mean, from as
-            many origins as are known to go on for `horizon` steps.
+            (member, series, origin, step, output): of each of the networks of which forecasts are the mean, from as
+            many origins as are known to go on for `horizon` steps; the loss has so many outputs for each channel.
         """
-        predictions = self.one_step(inputs, start)
-        return (predictions[:, first - self.lead :] if first > self.lead else predictions)[None, :, :, None]
+        outputs = self.outputs(inputs, start)
+        if first > self.lead:
+            outputs = outputs[:, first - self.lead :]
+        return outputs[None, :, :, None]
 
     def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
         """Forecast by feeding each prediction back as the next input.
@@ -96,6 +106,11 @@ class Forecaster(nn.Module):
             Predictions of the last values, of all steps beyond the context at least, and the forecast.
         """
         return self.one_step(values, start), self.closed_loop(values[:, :context], start, horizon)
+
+
+def repeated(values: Tensor, loss: Loss) -> Tensor:
+    """Return values, (…, channel), once for each of the outputs that forecast them, (…, output)."""
+    return values if loss.size == 1 else values.repeat_interleave(loss.size, dim=-1)
 
 
 @contextmanager

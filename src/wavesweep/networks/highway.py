@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from wavesweep.baselines.autoregression import Lags, fit_weights, unrolled
-from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.forecaster import Forecaster, repeated
 from wavesweep.networks.layers import RecurrentNetwork
+from wavesweep.networks.losses import SQUARED, Loss
 
 MOST_STEPS = 200  # of all channels, that are predicted for each step of a training window
 ROUNDING = 1e-5  # what errors are not below, as a share of the values, where they are more than single precision's
@@ -34,6 +35,7 @@ class HighwayForecaster(Forecaster):
         relative: Whether they see values relative to the mean of the last ones, `memory` or as many as the
             autoregression looks at, and divided by their spread: levels that the training part has not seen are then
             nothing new.
+        loss: What they are trained by.
         options: As `RecurrentNetwork` takes them.
 
     Attributes:
@@ -62,19 +64,20 @@ class HighwayForecaster(Forecaster):
         memory: int,
         members: int = 1,
         relative: bool = False,
+        loss: Loss = SQUARED,
         **options: Any,
     ) -> None:
         super().__init__()
         self.lags, self.horizon, self.lead = lags, horizon, lags.lags[-1]
-        self.before, self.memory, self.relative = self.lead - 1, memory, relative
+        self.before, self.memory, self.relative, self.loss = self.lead - 1, memory, relative, loss
         self.spacing = math.ceil(horizon * num_channels / MOST_STEPS)
         size = num_channels if lags.joint else 1
         self.register_buffer("path", torch.zeros(num_channels // size, horizon * size, self.lead * size + 1))
         self.register_buffer("unit", torch.ones(num_channels))
-        networks = (
-            RecurrentNetwork(2 * num_channels, horizon * num_channels, hidden_sizes, **options) for _ in range(members)
+        num_outputs = horizon * num_channels * loss.size
+        self.members = nn.ModuleList(
+            RecurrentNetwork(2 * num_channels, num_outputs, hidden_sizes, **options) for _ in range(members)
         )
-        self.members = nn.ModuleList(networks)
         for member in self._networks():
             nn.init.zeros_(member.output.weight)
             nn.init.zeros_(member.output.bias)
@@ -97,7 +100,8 @@ class HighwayForecaster(Forecaster):
         last, skipped = values.shape[1] - self.horizon, first - self.lead
         paths = self._paths(values[:, skipped:last], self.horizon, self.spacing)
         outputs = self._read(inputs[:, : last - self.before])
-        return paths + self._corrections(outputs, slice(skipped, None, self.spacing), self.horizon)
+        corrections = self._corrections(outputs, slice(skipped, None, self.spacing), self.horizon)
+        return repeated(paths, self.loss) + corrections
 
     def one_step(self, values: Tensor, start: Tensor) -> Tensor:
         """See `Forecaster.one_step`; the state starts at zero."""
@@ -124,13 +128,17 @@ class HighwayForecaster(Forecaster):
 
     def _one_step(self, values: Tensor, outputs: list[Tensor]) -> Tensor:
         corrections = self._corrections(outputs, slice(None), 1).mean(dim=0)
-        return (self._paths(values[:, :-1], 1) + corrections)[:, :, 0]
+        return self._point(self._paths(values[:, :-1], 1), corrections)[:, :, 0]
 
     def _next(self, values: Tensor, outputs: list[Tensor], origin: int) -> Tensor:
         """Return the next `horizon` values, (series, step, channel), by the outputs at their origin."""
         at_origin = [one[:, origin : origin + 1 or None] for one in outputs]
         corrections = self._corrections(at_origin, slice(None), self.horizon).mean(dim=0)
-        return (self._paths(values[:, -self.lead :], self.horizon) + corrections)[:, 0]
+        return self._point(self._paths(values[:, -self.lead :], self.horizon), corrections)[:, 0]
+
+    def _point(self, paths: Tensor, corrections: Tensor) -> Tensor:
+        """Return what the autoregression's forecasts and the networks' corrections of them forecast together."""
+        return self.loss.point(repeated(paths, self.loss) + corrections)
 
     def _relative(self, values: Tensor) -> Tensor:
         """Return values from the first `lead` on, relative to the last ones' mean and divided by their spread."""
@@ -163,7 +171,8 @@ class HighwayForecaster(Forecaster):
     def _corrections(self, outputs: list[Tensor], origins: slice, steps: int) -> Tensor:
         """Return what each network adds to the first steps ahead, (member, series, origin, step, channel)."""
         pairs = zip(self._networks(), outputs, strict=True)
-        corrections = [member.predict(one[:, origins], steps * len(self.unit)) for member, one in pairs]
+        count = steps * len(self.unit) * self.loss.size
+        corrections = [member.predict(one[:, origins], count) for member, one in pairs]
         return torch.stack(corrections).unflatten(3, (steps, -1))
 
     def _networks(self) -> Iterator[RecurrentNetwork]:

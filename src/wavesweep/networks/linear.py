@@ -38,8 +38,8 @@ class LinearForecaster(Forecaster):
         stacked = np.vstack([weights[::-1].reshape(-1, num_channels), fitted[..., -1].reshape(1, -1)])
         self.weights.copy_(torch.from_numpy(stacked))  # in the layout that loaded ones have: sums round by it
 
-    def one_step(self, values: Tensor, start: Tensor) -> Tensor:
-        """See `Forecaster.one_step`."""
+    def outputs(self, values: Tensor, start: Tensor) -> Tensor:
+        """See `Forecaster.outputs`."""
         return self._predict(self._rows(values.double())[:, :-1].flatten(2)).to(values.dtype)
 
     def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from wavesweep.networks.forecaster import Forecaster
 from wavesweep.networks.layers import linear_head
+from wavesweep.networks.losses import SQUARED, Loss
 
 
 class PointwiseForecaster(Forecaster):
@@ -12,18 +13,19 @@ class PointwiseForecaster(Forecaster):
 
     lead = 0
 
-    def __init__(self, num_channels: int, hidden_size: int) -> None:
+    def __init__(self, num_channels: int, hidden_size: int, loss: Loss = SQUARED) -> None:
         super().__init__()
-        self.network = linear_head(1, hidden_size, num_channels)
+        self.loss = loss
+        self.network = linear_head(1, hidden_size, num_channels * loss.size)
         self.start, self.steps, self.times = torch.empty(0), 0, torch.empty(0)
 
-    def one_step(self, values: Tensor, start: Tensor) -> Tensor:
-        """See `Forecaster.one_step`; of `values` only the number of steps counts."""
+    def outputs(self, values: Tensor, start: Tensor) -> Tensor:
+        """See `Forecaster.outputs`; of `values` only the number of steps counts."""
         return self._at(start, values.shape[1])
 
     def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
         """See `Forecaster.closed_loop`; nothing is fed back."""
-        return self._at(start + context.shape[1], horizon)
+        return self.loss.point(self._at(start + context.shape[1], horizon))
 
     def _at(self, start: Tensor, steps: int) -> Tensor:
         if start is not self.start or steps != self.steps:  # training asks for the same times at every step

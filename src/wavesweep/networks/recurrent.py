@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.forecaster import Forecaster, repeated
 from wavesweep.networks.layers import RecurrentNetwork, State
+from wavesweep.networks.losses import SQUARED, Loss
 
 
 class RecurrentForecaster(RecurrentNetwork, Forecaster):
@@ -21,6 +22,7 @@ class RecurrentForecaster(RecurrentNetwork, Forecaster):
         hidden_sizes: Units of each layer.
         difference: Whether differences are taken and predicted.
         output: Whether the next `value` is predicted, or the `increment` to it.
+        loss: What it is trained by.
         options: As `RecurrentNetwork` takes them.
 
     Attributes:
@@ -39,9 +41,11 @@ class RecurrentForecaster(RecurrentNetwork, Forecaster):
         *,
         difference: bool = False,
         output: str = "value",
+        loss: Loss = SQUARED,
         **options: Any,
     ) -> None:
-        super().__init__(num_channels, num_channels, hidden_sizes, **options)
+        super().__init__(num_channels, num_channels * loss.size, hidden_sizes, **options)
+        self.loss = loss
         self.difference, self.predicts_increment = difference, output == "increment"
         self.lead = 2 if difference else 1
         self.register_buffer("unit", torch.ones(num_channels))
@@ -52,10 +56,9 @@ class RecurrentForecaster(RecurrentNetwork, Forecaster):
             root_mean_square = torch.cat([one.diff(dim=0) for one in series]).square().mean(dim=0).sqrt()
             self.unit.copy_(torch.where(root_mean_square > 0, root_mean_square, 1.0))
 
-    def one_step(self, values: Tensor, start: Tensor) -> Tensor:
-        """See `Forecaster.one_step`; the state starts at zero."""
-        predictions = self._read(self._inputs(values)[:, :-1])[0]
-        return values[:, 1:-1] + self.unit * predictions if self.difference else predictions
+    def outputs(self, values: Tensor, start: Tensor) -> Tensor:
+        """See `Forecaster.outputs`; the state starts at zero."""
+        return self._of_values(values, self._read(self._inputs(values)[:, :-1])[0])
 
     def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
         """See `Forecaster.closed_loop`; the state is carried from the context into the forecast."""
@@ -69,14 +72,18 @@ class RecurrentForecaster(RecurrentNetwork, Forecaster):
         closed_loop = self._go_on(values[:, :context], predictions, state, horizon)
         if inputs.shape[1] > seen:
             predictions = torch.cat([predictions, self._read(inputs[:, seen:], state)[0]], dim=1)
-        predictions = predictions[:, :-1]
-        one_step = values[:, 1:-1] + self.unit * predictions if self.difference else predictions
-        return one_step, closed_loop
+        return self.loss.point(self._of_values(values, predictions[:, :-1])), closed_loop
+
+    def _of_values(self, values: Tensor, predictions: Tensor) -> Tensor:
+        """Return the outputs that forecast values, given those that forecast what the network predicts."""
+        if not self.difference:
+            return predictions
+        return repeated(values[:, 1:-1], self.loss) + repeated(self.unit, self.loss) * predictions
 
     def _go_on(self, context: Tensor, predictions: Tensor, state: State, horizon: int) -> Tensor:
         """Forecast beyond a context that was read."""
         run_on = self._run_on_folded if horizon > 1 and self._folds(context) else self._run_on
-        forecast = run_on(predictions[:, -1], state, horizon)
+        forecast = run_on(self.loss.point(predictions[:, -1]), state, horizon)
         return context[:, -1:] + (self.unit * forecast).cumsum(dim=1) if self.difference else forecast
 
     def _inputs(self, values: Tensor) -> Tensor:
@@ -87,7 +94,8 @@ class RecurrentForecaster(RecurrentNetwork, Forecaster):
         weights = [layer.all_weights[0] for layer in self.layers if isinstance(layer, nn.RNNBase)]
         forecast = [value]
         for _ in range(horizon - 1):
-            value, state = self._step(value, state, weights)
+            outputs, state = self._step(value, state, weights)
+            value = self.loss.point(outputs)
             forecast.append(value)
         return torch.stack(forecast, dim=1)
 
@@ -95,7 +103,8 @@ class RecurrentForecaster(RecurrentNetwork, Forecaster):
         """Say whether, in closed loop, the input is a linear function of the state before it."""
         plain = isinstance(self.after[0], nn.Identity) and isinstance(self.head, nn.Linear)
         single = len(self.layers) == 1 and isinstance(self.layers[0], nn.LSTM)
-        return single and plain and not self.predicts_increment and values.device.type == "cpu"
+        feeds_back_itself = not self.predicts_increment and self.loss.size == 1
+        return single and plain and feeds_back_itself and values.device.type == "cpu"
 
     def _run_on_folded(self, value: Tensor, state: State, horizon: int) -> Tensor:
         """Do as `_run_on`, about five times as fast: the output layer is folded into the recurrent weights.
@@ -127,4 +136,4 @@ class RecurrentForecaster(RecurrentNetwork, Forecaster):
 
     def _predict(self, values: Tensor, outputs: Tensor) -> Tensor:
         predicted = self.head(outputs)
-        return values + predicted if self.predicts_increment else predicted
+        return repeated(values, self.loss) + predicted if self.predicts_increment else predicted

@@ -1,24 +1,24 @@
 """Forecasting with a trained model: a run's own series beyond their end, or series that a user brings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from wavesweep.base.errors import Refused
-from wavesweep.base.schema import known
 from wavesweep.base.terminal import log
-from wavesweep.config.config import Config
-from wavesweep.config.derived import fill_in
+from wavesweep.config.config import Resolved
+from wavesweep.config.resolve import outline
+from wavesweep.data.data import load_timeline
 from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
-from wavesweep.data.splits import LARGEST, training_units
+from wavesweep.data.source import LARGEST
 from wavesweep.models.forecasting import as_series, closed_loops, on_threads, scaler_of
 from wavesweep.models.weights import load_network, load_widths
 from wavesweep.networks.forecaster import Forecaster
-from wavesweep.runs.preparation import load_data
+from wavesweep.networks.losses import LOSSES
 
 MOST_VALUES = 10**7  # of a forecast: half a gigabyte of CSV
 
@@ -35,13 +35,13 @@ class TrainedModel:
             None: there are none.
     """
 
-    config: Config
+    config: Resolved
     network: Forecaster
     scaler: Scaler
     widths: np.ndarray | None = None
 
     @classmethod
-    def load(cls, config: Config, weights: bytes, device: str = "cpu") -> Self:
+    def load(cls, config: Resolved, weights: bytes, device: str = "cpu") -> Self:
         """Build the network that a run stored.
 
         Args:
@@ -50,11 +50,10 @@ class TrainedModel:
             device: Where it forecasts.
 
         Raises:
-            Refused: If the configuration is not complete, or the weights can't be used.
+            Refused: If the weights can't be used.
         """
-        if None in (config.forecast.horizon, config.training.washout):
-            raise Refused("config.yaml must hold forecast.horizon and training.washout, got null; restore it")
-        network, scaler = load_network(config.model, known(config.forecast.horizon), config.runtime.dtype, weights)
+        horizon, loss = config.forecast.horizon, LOSSES[config.training.loss]
+        network, scaler = load_network(config.model, horizon, config.runtime.dtype, loss, weights)
         if len(scaler.mean) != len(config.dataset.channels):
             problem = f"must be of {len(config.dataset.channels)} channels, got {len(scaler.mean)}"
             raise Refused(f"model.safetensors {problem}; restore it")
@@ -74,14 +73,14 @@ class TrainedModel:
             Refused: If a value is missing or too large, a series is shorter than the network needs, or the horizon is
                 less than 1 or more than can be held.
         """
-        steps = known(self.config.forecast.horizon) if horizon is None else horizon
+        steps = self.config.forecast.horizon if horizon is None else horizon
         width = len(series) * len(self.config.dataset.channels)
         if steps * width > MOST_VALUES:
             limit = f"{max(MOST_VALUES // width, 1)}, which makes {MOST_VALUES:.0e} values"
             raise Refused(f"horizon must be at most {limit}, got {steps}; lower it")
         for one in series:
             _check(one, self.network.lead)
-        self._warn_of_short([one for one in series if len(one.values) < known(self.config.training.washout)])
+        self._warn_of_short([one for one in series if len(one.values) < self.config.training.washout])
         with on_threads(self.config.runtime.threads):
             scaler = None if self.config.training.standardize == "series" else self.scaler
             forecasts = closed_loops(self.network, scaler, series, steps)
@@ -121,12 +120,12 @@ class TrainedModel:
             others = f" and {len(short) - 1} more" if len(short) > 1 else ""
             log.warning(
                 "%s%s: %d time steps are few; the network takes %d (training.washout) to find out where it is",
-                _place(short[0]), others, len(short[0].values), known(self.config.training.washout),
+                _place(short[0]), others, len(short[0].values), self.config.training.washout,
             )  # fmt: skip
 
 
 def forecast_values(
-    config: Config, weights: bytes, values: ArrayLike | None, horizon: int | None, *, bounds: bool
+    config: Resolved, weights: bytes, values: ArrayLike | None, horizon: int | None, *, bounds: bool
 ) -> np.ndarray:
     """Forecast as `Run.forecast` does, which see, given a run's complete configuration and its weights."""
     given = None if values is None else as_series(values, config.dataset.channels)
@@ -140,7 +139,7 @@ def forecast_values(
     return np.stack([ahead - half, ahead, ahead + half])
 
 
-def own_series(config: Config) -> list[Observed]:
+def own_series(config: Resolved) -> list[Observed]:
     """Return the ends of a run's own series: as many steps of each as the run was given before a forecast.
 
     Args:
@@ -149,22 +148,15 @@ def own_series(config: Config) -> list[Observed]:
     Raises:
         Refused: If its data can't be used.
     """
-    filled = fill_in(config)
-    dataset, context = filled.dataset, known(filled.forecast.context)
-    with np.errstate(all="ignore"):
-        observed, _ = dataset.load(known(filled.forecast.horizon))
-    units = training_units(observed, dataset) if dataset.splits_by_time else load_data(filled).units
-    scalers = [units] * len(observed)
+    shapes = outline(config)
+    division, horizon = shapes.division, shapes.forecast.horizon
+    timeline = load_timeline(division, horizon)
+    units = division.units(division.cut_training(timeline, horizon))
+    ends = division.ends(timeline, shapes.forecast.context)
+    scalers = [units] * len(ends)
     if units.mean.ndim == 2:
         scalers = [Scaler(*one) for one in zip(units.mean, units.std, strict=True)]
-    lengths = dataset.lengths if dataset.splits_by_time else [observed.shape[1]] * len(observed)
-    starts = [max(length - context, 0) for length in lengths]
-    return [
-        Observed(name, values[start:length], start, None if stamps is None else stamps[start:], scaler=scaler)
-        for name, values, start, length, stamps, scaler in zip(
-            dataset.names, observed, starts, lengths, dataset.stamps, scalers, strict=True
-        )
-    ]
+    return [replace(end, scaler=scaler) for end, scaler in zip(ends, scalers, strict=True)]
 
 
 def _check(series: Observed, lead: int) -> None:

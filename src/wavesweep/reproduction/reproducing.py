@@ -54,7 +54,7 @@ def prepare_again(stored: StoredRun, local: Config, keys: Collection[str]) -> Pr
         raise Refused(f"{stored.place} recorded nothing to compare with; run its config.yaml, or vary it")
     config, composed = (
         with_runtime(one, local.runtime, keys).model_copy(update={"tracking": local.tracking})
-        for one in (stored.config, stored.composed or stored.config)
+        for one in (stored.config, stored.composed)
     )
     return replace(prepare_alone(config), composed=composed)
 

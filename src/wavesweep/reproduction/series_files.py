@@ -7,10 +7,10 @@ from wavesweep.base.errors import Refused
 from wavesweep.base.names import columns_of
 from wavesweep.data.dataset import Observed
 from wavesweep.files.columns import Roles, find_roles
+from wavesweep.files.copies import fetch
 from wavesweep.files.parsing import read_table
 from wavesweep.files.reading import series_of
 from wavesweep.files.series import place
-from wavesweep.files.source import fetch
 from wavesweep.files.table import Options, Table, shown_cell
 
 SERIES = "series"

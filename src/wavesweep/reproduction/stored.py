@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from wavesweep.base import names
 from wavesweep.base.errors import Refused, relative
 from wavesweep.base.files import MOST_BYTES, PARENT
-from wavesweep.config.config import Config, Tracking
+from wavesweep.config.config import Config, Resolved, Tracking
 from wavesweep.config.groups import groups
-from wavesweep.files.source import MOST_KEPT, lacks
+from wavesweep.files.copies import MOST_KEPT, is_lost
 from wavesweep.runs.directory import MOST_WEIGHTS, RunDirectory
-from wavesweep.runs.finding import check_unchanged, read_stored, runs_below_outputs
+from wavesweep.runs.finding import check_unchanged, read_resolved, read_written, runs_below_outputs
 from wavesweep.tracking.answers import bounded, repository
 from wavesweep.tracking.store import find_record, refusing
 
@@ -31,7 +31,7 @@ class StoredRun:
         place: Its directory, or MLflow's id of it.
         status: How it stands.
         config: Its complete configuration.
-        composed: The configuration before anything was filled in; None of runs of older versions.
+        composed: The configuration as it was written.
         choices: The option chosen in each config group.
         tags: What it ran on, and what it kept.
         data: The digest of each part of its data, by the part's name.
@@ -41,8 +41,8 @@ class StoredRun:
 
     place: str
     status: str
-    config: Config
-    composed: Config | None
+    config: Resolved
+    composed: Config
     choices: dict[str, str]
     tags: dict[str, str]
     data: dict[str, str]
@@ -129,11 +129,11 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
 
 def _fetch_data(client: "MlflowClient", run: "Run", directory: RunDirectory) -> None:
     """Download the copy of the file that a run read, its own or its sweep's, where the file is no more what it was."""
-    source = read_stored(directory.config, {}).dataset.source
-    if source is None or not lacks(*source):
+    file = read_resolved(directory.config).dataset.file
+    if file is None or not is_lost(*file):
         return
     parent = run.data.tags.get("mlflow.parentRunId")
-    copy = f"{directory.data.name}/{Path(source[0]).name}"
+    copy = f"{directory.data.name}/{Path(file[0]).name}"
     directory.data.mkdir()
     for one in [run, *([client.get_run(parent)] if parent else [])]:
         if not (directory.path / copy).exists():
@@ -152,10 +152,9 @@ def _download(client: "MlflowClient", run: "Run", limits: dict[str, int], to: Pa
 
 def _files(directory: RunDirectory) -> dict[str, Any]:
     """Read what stands in files of their own, of a run's directory as of its artifacts."""
-    composed = directory.composed
     return {
-        "config": read_stored(directory.config, {}),
-        "composed": read_stored(composed, {}) if composed.exists() else None,
+        "config": read_resolved(directory.config),
+        "composed": read_written(directory.composed),
         "weights": directory.read_weights(),
     }
 

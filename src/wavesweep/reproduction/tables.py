@@ -8,8 +8,6 @@ from math import isnan
 import numpy as np
 
 from wavesweep.base.names import columns_of
-from wavesweep.base.schema import known
-from wavesweep.config.derived import fill_in
 from wavesweep.data.dataset import Observed
 from wavesweep.files.stamps import continue_stamps
 from wavesweep.models.forecasting import forecast_part, on_threads
@@ -77,23 +75,22 @@ def rolling_csv(model: TrainedModel) -> tuple[bytes, int]:
     """
     import pandas as pd
 
-    config = fill_in(model.config)
-    data = load_data(config)
-    part = data.test or data.val
-    with on_threads(config.runtime.threads):
+    data = load_data(model.config)
+    source, part = data.division.source, data.test or data.val
+    with on_threads(model.config.runtime.threads):
         ahead = forecast_part(model.network, data.scaler, part).closed_loop
     windows, horizon, _ = ahead.shape
     series, origin = part.series.repeat(horizon), (part.start + part.context.shape[1]).repeat(horizon)
     step = np.tile(np.arange(horizon), windows)
-    columns = {SERIES: np.array(config.dataset.names, dtype=object)[series], "origin": origin, "step": origin + step}
-    if (stamps := config.dataset.stamps)[0] is not None:
-        columns["time"] = [known(stamps[one])[at] for one, at in zip(series, origin + step, strict=True)]
+    columns = {SERIES: np.array(source.names, dtype=object)[series], "origin": origin, "step": origin + step}
+    stamps = [one for one in source.stamps if one is not None]  # all series have some, or none has
+    if stamps:
+        columns["time"] = [stamps[one][at] for one, at in zip(series, origin + step, strict=True)]
     shown = [ahead]
     if model.widths is not None:
         half = model.widths * data.units.of(part.series).std
         shown += [ahead - half, ahead + half]
-    channels = config.dataset.channels
-    for number, (channel, *bounds) in enumerate(columns_of(channels, bounds=model.widths is not None)):
+    for number, (channel, *bounds) in enumerate(columns_of(data.channels, bounds=model.widths is not None)):
         columns |= {name: one[..., number].ravel() for name, one in zip((channel, *bounds), shown, strict=True)}
         columns[f"{channel}_true"] = part.truth[..., number].ravel()
     return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n").encode(), windows

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 import torch
@@ -22,23 +21,21 @@ from wavesweep.base.names import (
     baseline_score,
     metric,
 )
-from wavesweep.base.schema import known
 from wavesweep.base.terminal import Listener
-from wavesweep.config.config import Config
-from wavesweep.config.groups import REFINER, read_option
-from wavesweep.data.splits import Part, Split
+from wavesweep.config.config import Resolved
+from wavesweep.data.data import Data
+from wavesweep.data.parts import Part
 from wavesweep.models import evaluation
 from wavesweep.models.forecasting import forecast_part, to_network
 from wavesweep.models.scores import Errors, Metrics, errors, mean_absolute_scaled_error, scores
 from wavesweep.models.weights import is_finite, serialize
 from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.losses import LOSSES
 from wavesweep.runs import pictures
 from wavesweep.runs.checkpoint import Checkpoint, Checkpoints, restore
 from wavesweep.runs.description import best_baseline
 from wavesweep.runs.directory import RunDirectory
-from wavesweep.training.configured import watched_origins
 from wavesweep.training.least_squares import LeastSquares
-from wavesweep.training.optimizers import LBFGS
 from wavesweep.training.selection import Judged, Selection
 from wavesweep.training.steps import Spent
 from wavesweep.training.trainer import GradientDescent, Trainer
@@ -64,14 +61,14 @@ class Result:
 
 
 def run(
-    config: Config, data: Split, directory: RunDirectory, listen: Listener, checkpoint: Checkpoint | None = None
+    config: Resolved, data: Data, directory: RunDirectory, listen: Listener, checkpoint: Checkpoint | None = None
 ) -> Result:
     """Train a model on data, keep the weights that forecast validation data best, and test those.
 
     Checkpoints are left for the caller to remove, once the end is recorded.
 
     Args:
-        config: With derived values filled in (see runs/preparation.py).
+        config: What to run (see runs/preparation.py).
         data: Its parts.
         directory: Takes metrics, weights, checkpoint and pictures.
         listen: Is told of each record.
@@ -120,7 +117,7 @@ def run(
     write_atomically(directory.weights, serialize(kept.weights, data.pooled, widths))
     if kept.epoch:
         _draw_validation(config, data, directory, network, kept.epoch)
-    baselines = evaluation.fit_baselines(data, known(config.dataset.season))
+    baselines = evaluation.fit_baselines(data)
     once = _conclude(config, data, directory, network, widths, baselines, kept.epoch)
     diverged = not (finite and math.isfinite(kept.objective))
     if not diverged:
@@ -137,64 +134,58 @@ def run(
     return Result(False, kept.objective, kept.epoch, kept.metrics | once, notes)
 
 
-def _watched(config: Config, data: Split) -> Part:
+def _watched(config: Resolved, data: Data) -> Part:
     """Return the validation windows that are forecast after each epoch: all, or some that are evenly spread."""
-    if not config.dataset.splits_by_time:
+    if data.division.forecasts_once:
         return data.val
-    window = data.val.context.shape[1] + data.val.truth.shape[1]
-    count = watched_origins(config.training, [len(one) for one in data.train], window)
+    window = config.forecast.context + config.forecast.horizon
+    count = config.training.watched_origins([len(one) for one in data.train], window)
     return data.val if count >= len(data.val.start) else data.val.spread(count)
 
 
-def _judge(network: Forecaster, data: Split, part: Part) -> Judged:
+def _judge(network: Forecaster, data: Data, part: Part) -> Judged:
     """Forecast validation windows, and score that."""
     forecasts = forecast_part(network, data.scaler, part)
     by_window = errors(forecasts.closed_loop, part, data.units).by_window
     return Judged(_named("val", scores(forecasts, part, data.units)), forecasts.closed_loop, by_window)
 
 
-def _decide(selection: Selection, network: Forecaster, data: Split) -> Judged:
-    return selection.decide(lambda: _judge(network, data, data.val), evaluation.overlap(data.val))
+def _decide(selection: Selection, network: Forecaster, data: Data) -> Judged:
+    return selection.decide(lambda: _judge(network, data, data.val), data.val.overlap)
 
 
-def make_trainer(config: Config, data: Split) -> Trainer:
+def make_trainer(config: Resolved, data: Data) -> Trainer:
     """Seed torch, build the network from the data's shape, and hand it the training part alone."""
     torch.set_num_threads(config.runtime.threads)
     torch.manual_seed(config.seed)
-    network = config.model.build(len(config.dataset.channels), known(config.forecast.horizon), config.runtime.dtype)
+    loss = LOSSES[config.training.loss]
+    network = config.model.build(len(data.channels), config.forecast.horizon, config.runtime.dtype, loss)
     network = network.to(config.runtime.device)
     series = [to_network(network, one) for one in data.scaled(data.scaler)]
     network.adapt(series)
     if not config.model.has_gradient:
         return LeastSquares(network, series)
-    return GradientDescent(network, series, config.training, config.optimizer, _refiner(), config.seed)
+    return GradientDescent(network, series, config.training, config.optimizer, config.seed)
 
 
-@cache
-def _refiner() -> LBFGS:
-    """Return the refinement's optimizer: the option `optimizer=lbfgs` of this package."""
-    return LBFGS.model_validate(read_option(*REFINER))
-
-
-def _draw_validation(config: Config, data: Split, directory: RunDirectory, network: Forecaster, epoch: int) -> None:
+def _draw_validation(config: Resolved, data: Data, directory: RunDirectory, network: Forecaster, epoch: int) -> None:
     """Draw what the network forecasts of the validation part after an epoch, unless that was done."""
     path = directory.figure(f"forecast_epoch_{epoch:03d}")
     if not path.exists():
         windows = 3 if config.training.epoch_figures == "all" else 1  # all: as the article draws them
         part = evaluation.shown(data.val, windows)
-        forecasts, title = forecast_part(network, data.scaler, part), _title(config, "validation", epoch)
-        labels = evaluation.labels_of(config.dataset, part)
-        pictures.forecast(path, part, forecasts, title, config.dataset.channels, labels)
+        forecasts, title = forecast_part(network, data.scaler, part), _title(config, data, "validation", epoch)
+        pictures.forecast(path, part, forecasts, title, data.channels, data.division.labels(part))
 
 
-def _title(config: Config, part: str, epoch: int) -> str:
-    what = "part" if config.dataset.splits_by_time else "series"
-    return f"{config.dataset.title} · {part} {what} · {f'epoch {epoch}' if epoch else 'before training'}"
+def _title(config: Resolved, data: Data, part: str, epoch: int) -> str:
+    when = f"epoch {epoch}" if epoch else "before training"
+    return f"{config.dataset.title} · {part} {data.division.part} · {when}"
 
 
 def _conclude(
-    config: Config,
-    data: Split,
+    config: Resolved,
+    data: Data,
     directory: RunDirectory,
     network: Forecaster,
     widths: np.ndarray | None,
@@ -215,15 +206,15 @@ def _conclude(
     own = errors(forecasts.closed_loop, part, data.units)
     if data.test:
         others = evaluation.errors_by(baselines, data, part)
-        mase = mean_absolute_scaled_error(forecasts.closed_loop, part, data, (*known(config.dataset.season), 1)[0])
+        mase = mean_absolute_scaled_error(forecasts.closed_loop, part, data)
         tested = scores(forecasts, part, data.units) | {MAE: own.absolute, MASE: mase}
         metrics |= _named("test", tested | _of_baselines(others) | evaluation.gain(own, others[best], part))
         coverage, ahead = config.forecast.coverage, forecasts.closed_loop
         intervals = evaluation.score_intervals(ahead, widths, baselines[best], part, data, coverage)
         metrics |= _named("test", intervals)
     signals.check()
-    some, title = evaluation.shown(part, 3), _title(config, name, epoch)
-    labels, channels = evaluation.labels_of(config.dataset, some), config.dataset.channels
+    some, title = evaluation.shown(part, 3), _title(config, data, name, epoch)
+    labels, channels = data.division.labels(some), data.channels
     beside = {best: evaluation.forecast_by(baselines[best], data, some)}
     bands = {} if widths is None else {config.forecast.interval: widths * data.units.of(some.series).std}
     drawn = forecast_part(network, data.scaler, some)

@@ -1,14 +1,14 @@
 """Finding runs that stand on disk, reading their configuration again, and finding room for new ones."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from wavesweep.base.errors import Refused, first_of, in_one_line
 from wavesweep.base.files import PARENT, RUN, check_free, fresh_name, leaves, read_yaml
-from wavesweep.config.config import Config, digest, dump, flatten, parse
-from wavesweep.files.source import take_in
+from wavesweep.config.config import Config, Kind, Resolved, digest, dump, flatten, parse, parse_resolved
+from wavesweep.files.copies import keep_copy_of
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 
 
@@ -70,7 +70,7 @@ def read_config(directory: RunDirectory, local: Config, keys: Iterable[str]) -> 
         Refused: If it can't be used.
     """
     begin = tuple(f"{key}." for key in keys)  # of `tracking.tags`, all keys below it
-    return read_stored(
+    return read_written(
         directory.config, {key: value for key, value in flatten(dump(local)).items() if f"{key}.".startswith(begin)}
     )
 
@@ -85,32 +85,41 @@ def check_unchanged(directory: RunDirectory) -> None:
         raise Refused(f"{directory.config} was changed since the run began; undo that, or start a new run")
 
 
-def read_stored(path: Path, instead: Mapping[str, Any]) -> Config:
-    """Read a stored configuration: plain values, which choose among known parts and can't run code.
+def read_written(path: Path, instead: Mapping[str, Any] | None = None) -> Config:
+    """Read a configuration from a file, as strictly as one that was typed; what a run stored is one too.
 
     Args:
-        path: Of its file.
+        path: Of its file: plain values, which choose among known parts and can't run code.
         instead: Values by dotted key that take the place of the stored ones.
 
     Raises:
         Refused: If it can't be used.
     """
+    return _read(path, instead or {}, parse)
+
+
+def read_resolved(path: Path) -> Resolved:
+    """Read the configuration that a run stored, in which nothing is left open; see `read_written`."""
+    return _read(path, {}, parse_resolved)
+
+
+def _read(path: Path, instead: Mapping[str, Any], parse_values: Callable[[dict[str, Any]], Kind]) -> Kind:
     values = read_yaml(path)
     try:
         for key, value in instead.items():
             *around, name = key.split(".", 2)
             place = values
-            for part in around:  # tags of the user's own stand deeper, where older versions have nothing
-                place = place.setdefault(part, {})
+            for part in around:
+                place = place[part]
             place[name] = value
     except (AttributeError, KeyError, TypeError) as error:
         raise Refused(f"{path} is no configuration ({error}); restore it") from None
     if any("${" in str(value) for value in leaves(values)):
         raise Refused(f"{path} must hold plain values, got ${{…}}; write the value itself")
     try:
-        config = parse(values)
+        config = parse_values(values)
     except Refused as error:
         raise Refused(f"{path}: {first_of(error)}") from None
-    if source := config.dataset.source:
-        take_in(*source, RunDirectory(path.parent).data)
+    if file := config.dataset.file:
+        keep_copy_of(RunDirectory(path.parent).data, *file)
     return config

@@ -1,7 +1,6 @@
 """Fingerprints of what results depend on beside the configuration: code, versions, platform, data."""
 
 import getpass
-import json
 import os
 import platform
 import subprocess
@@ -12,8 +11,8 @@ from pathlib import Path
 
 from wavesweep.base import names
 from wavesweep.config.config import Config
-from wavesweep.config.groups import REFINER, conf_dir, read_option
-from wavesweep.data.splits import describe
+from wavesweep.config.groups import conf_dir
+from wavesweep.data.data import describe
 from wavesweep.runs.preparation import load_data
 
 SOURCE = Path(__file__).parents[1]
@@ -27,14 +26,10 @@ def code() -> str:
 
 @cache
 def source_digest() -> str:
-    """Return a digest of this package's source.
-
-    The option that the refinement takes from conf/ counts as source: no configuration holds it.
-    """
+    """Return a digest of this package's source."""
     digest = sha256()
     for path in sorted(SOURCE.rglob("*.py")):
         digest.update(f"{path.relative_to(SOURCE).as_posix()}\n".encode() + path.read_bytes())
-    digest.update(json.dumps(read_option(*REFINER)).encode())
     return digest.hexdigest()[:12]
 
 

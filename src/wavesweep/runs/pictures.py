@@ -8,7 +8,7 @@ import numpy as np
 
 from wavesweep.base.names import ONE_STEP, SCALED, TRAIN_LOSS, metric
 from wavesweep.data.dataset import Observed
-from wavesweep.data.splits import Part
+from wavesweep.data.parts import Part
 from wavesweep.drawing.panels import (
     DOTTED,
     EDGE,

@@ -1,15 +1,11 @@
-"""Preparing a run: the configuration filled in, and its data loaded."""
+"""Preparing a run: its data loaded, and its configuration resolved."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from wavesweep.base.schema import known
-from wavesweep.baselines.baseline import Windows
 from wavesweep.baselines.intervals import fewest_windows
-from wavesweep.config.config import Config
-from wavesweep.config.derived import fill_in, find_device
-from wavesweep.data.periods import find_seasons
-from wavesweep.data.splits import Split, load
+from wavesweep.config.config import Config, Resolved
+from wavesweep.config.resolve import find_device, outline, resolve
+from wavesweep.data.data import Data
 
 
 @dataclass(frozen=True)
@@ -19,67 +15,65 @@ class Prepared:
     Attributes:
         config: With each `null` and `auto` replaced by what will be used.
         data: Its parts.
-        composed: The configuration before that.
+        composed: The configuration as it was written.
+        decided: What the model has decided by the data, in a line; empty where nothing was open.
     """
 
-    config: Config
-    data: Split
+    config: Resolved
+    data: Data
     composed: Config
+    decided: str
 
 
-def prepare(composed: Config, check: Callable[[], object] = lambda: None) -> Prepared:
-    """Fill in a configuration and load its data: everything that can refuse it, the cheapest first.
+def prepare(composed: Config) -> Prepared:
+    """Load the data of a configuration and resolve it: everything that can refuse it, the cheapest first.
 
     Args:
-        composed: As it was composed.
-        check: Is called between the data and the device, which takes torch to find: what else may refuse the run.
+        composed: As it was written, or resolved before: the result is the same then.
 
     Raises:
         Refused: If values can't go together, the data can't be used, or the device is not there.
     """
-    filled = fill_in(composed)
-    data = _load(filled)
-    dataset = filled.dataset
-    if dataset.season is None:
-        seasons = find_seasons(data.scaled(data.units), longest=data.val.context.shape[1])
-        dataset = dataset.model_copy(update={"season": seasons})
-    train, val = data.scored(data.scaler), Windows.of(data.val, data.scaler)
-    window, washout = known(filled.training.window), known(filled.training.washout)
-    model = filled.model.adapted(train, val, known(dataset.season), window, washout)
-    check()
-    runtime = filled.runtime.model_copy(update={"device": find_device(filled.runtime.device)})
-    return Prepared(filled.model_copy(update={"dataset": dataset, "model": model, "runtime": runtime}), data, composed)
+    shapes = outline(composed)
+    data = shapes.load()
+    facts = shapes.facts(data)
+    model = shapes.model.resolve(facts)
+    config = resolve(shapes, model, data.seasons, find_device(composed.runtime.device))
+    return Prepared(config, data, composed, model.explain(composed.model, facts))
 
 
 def shape_of(prepared: Prepared) -> str:
     """Return in a line what follows from the data: seasons, horizon, context and origins, and how to set others."""
-    config, data = prepared.config, prepared.data
-    seasons, forecast, given = known(config.dataset.season), config.forecast, prepared.composed.forecast.horizon
-    season = f"season{'s' * (len(seasons) > 1)} {' and '.join(map(str, seasons))}" if seasons else "no season"
-    found = "" if prepared.composed.dataset.season is not None else " found"
-    origins = f"{len(data.val.start):,} validation" + (f" and {len(data.test.start):,} test" if data.test else "")
-    own = "" if given else "; forecast.horizon=N sets your own"
-    if config.dataset.splits_by_time and (short := {*range(len(data.train))} - {*data.val.series.tolist()}):
-        named = ", ".join(str(config.dataset.names[number]) for number in sorted(short)[:3])
-        own += f"; {len(short)} of {len(data.train)} series, too short, train and are not scored: {named:.60}"
-    if len(data.val.start) < (fewest := fewest_windows(forecast.coverage)):
-        own += f"; no {forecast.interval}s, which take {fewest} validation origins"
-    return f"{season}{found}; horizon {forecast.horizon}, context {forecast.context}, from {origins} origins{own}"
+    data, forecast = prepared.data, prepared.config.forecast
+    season = "no season"
+    if data.seasons:
+        season = "season " if len(data.seasons) == 1 else "seasons "
+        season += " and ".join(map(str, data.seasons))
+    if prepared.composed.dataset.season is None:
+        season += " found"
+    origins = f"{len(data.val.start):,} validation"
+    if data.test:
+        origins += f" and {len(data.test.start):,} test"
+    line = f"{season}; horizon {forecast.horizon}, context {forecast.context}, from {origins} origins"
+    if prepared.composed.forecast.horizon is None:
+        line += "; forecast.horizon=N sets your own"
+    short = sorted({*range(len(data.train))} - {*data.val.series.tolist()})
+    if short:
+        named = ", ".join(str(data.division.source.names[number]) for number in short[:3])
+        line += f"; {len(short)} of {len(data.train)} series, too short, train and are not scored: {named:.60}"
+    fewest = fewest_windows(forecast.coverage)
+    if len(data.val.start) < fewest:
+        line += f"; no {forecast.interval}s, which take {fewest} validation origins"
+    return line
 
 
-def load_data(config: Config) -> Split:
+def load_data(config: Config) -> Data:
     """Load the series of a configuration, and split them.
 
     Args:
-        config: As composed, or with derived values filled in.
+        config: As composed, or resolved.
 
     Raises:
         Refused: If values can't go together, or the data can't be used.
     """
-    return _load(fill_in(config))
-
-
-def _load(config: Config) -> Split:
-    training = config.training
-    assert training.standardize is not None
-    return load(config.dataset, config.forecast, washout=known(training.washout), standardize=training.standardize)
+    return outline(config).load()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from wavesweep.base import names
 from wavesweep.base.files import write_atomically
 from wavesweep.base.names import columns_of
-from wavesweep.base.schema import known
-from wavesweep.config.config import Config, flatten, parse
+from wavesweep.config.config import Resolved, flatten, parse_resolved
+from wavesweep.networks.losses import LOSSES
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
 from wavesweep.tracking.answers import upload
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Metric, Run
 
-    from wavesweep.data.splits import Split
+    from wavesweep.data.data import Data
 
 EXAMPLE, REQUEST = "input_example.json", "serving_input_example.json"
 FORBIDDEN = re.compile(r"[/:.%\"']")  # in names of models
@@ -88,7 +88,7 @@ def _create(client: "MlflowClient", run: "Run", directory: RunDirectory, info: R
     overridden = {override.lstrip("+").partition("=")[0] for override in info.overrides}
     main = {key for key in values if key in overridden or key.startswith("model.")} - {"model.kind"}
     main |= {"seed", "forecast.context", "forecast.horizon"}
-    main -= parse(config).model.without_effect().keys()  # of all others, only the data tells: it may be gone
+    main -= parse_resolved(config).model.without_effect().keys()  # of all others, only the data tells: it may be gone
     params = {key: values[key] for key in sorted(main) if not key.startswith("tracking.")} | info.choices
     name = FORBIDDEN.sub("-", str(params.get("model", values["model.kind"])))
     return client.create_logged_model(
@@ -113,7 +113,7 @@ def _link(client: "MlflowClient", run: "Run", model_id: str) -> None:
             raise
 
 
-def save_model(directory: RunDirectory, config: Config, data: "Split") -> None:
+def save_model(directory: RunDirectory, config: Resolved, data: "Data") -> None:
     """Save the trained network as an MLflow pyfunc model that stores tensors and no code.
 
     `mlflow models serve --env-manager local` serves it; see served_model.py for what it takes. Not by
@@ -121,7 +121,7 @@ def save_model(directory: RunDirectory, config: Config, data: "Split") -> None:
 
     Args:
         directory: Of the run, with its weights.
-        config: With derived values filled in.
+        config: What was run.
         data: The parts of its data set; the first rows of the training part become the example.
     """
     from mlflow.models import Model, ModelSignature
@@ -153,14 +153,13 @@ def save_model(directory: RunDirectory, config: Config, data: "Split") -> None:
     write_atomically(directory.model / "MLmodel", model.to_yaml().encode())
 
 
-def _save_example(directory: RunDirectory, config: Config, data: "Split") -> dict[str, str]:
+def _save_example(directory: RunDirectory, config: Resolved, data: "Data") -> dict[str, str]:
     """Save an example of the input, rows that suffice for a forecast; return what leads MLflow to it."""
     from wavesweep.models.weights import load_network
 
-    network, _ = load_network(
-        config.model, known(config.forecast.horizon), config.runtime.dtype, directory.read_weights()
-    )
-    num_rows = min(max(network.lead, known(config.training.washout), FEWEST_ROWS), known(config.forecast.context))
+    horizon, loss = config.forecast.horizon, LOSSES[config.training.loss]
+    network, _ = load_network(config.model, horizon, config.runtime.dtype, loss, directory.read_weights())
+    num_rows = min(max(network.lead, config.training.washout, FEWEST_ROWS), config.forecast.context)
     example = {"columns": config.dataset.channels, "data": data.train[0][:num_rows].tolist()}
     write_atomically(directory.model / EXAMPLE, json.dumps(example).encode())
     write_atomically(directory.model / REQUEST, json.dumps({"dataframe_split": example}).encode())

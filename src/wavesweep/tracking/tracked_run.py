@@ -16,8 +16,8 @@ from wavesweep.base.signals import Interrupted
 from wavesweep.base.terminal import Listener, log
 from wavesweep.config.config import Config, digest, dump
 from wavesweep.config.replicates import config_hash
-from wavesweep.data.splits import describe
-from wavesweep.files.source import lend
+from wavesweep.data.data import describe
+from wavesweep.files.copies import give_copy_to
 from wavesweep.runs.description import configuration, description
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.finding import check_unchanged
@@ -64,8 +64,10 @@ def prepare_alone(composed: Config) -> Prepared:
     Raises:
         Refused: As `prepare` does, or if tracking is required and not there.
     """
-    tracking = composed.tracking
-    return prepare(composed, lambda: require(tracking) if tracking.required else None)
+    prepared = prepare(composed)
+    if composed.tracking.required:
+        require(composed.tracking)
+    return prepared
 
 
 def execute(prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: Listener) -> Outcome:
@@ -169,8 +171,8 @@ def _start(prepared: Prepared, directory: RunDirectory, info: RunInfo) -> RunInf
     # An option of the user's own may be of a kind of ours.
     common = {"name": info.choices.get("dataset", prepared.config.dataset.kind), "source": values["dataset"]}
     named = {names.CONFIG_HASH: config_hash(prepared.composed), names.CONFIGURATION: configuration(info)}
-    if source := prepared.config.dataset.source:
-        lend(*source, directory.data)
+    if file := prepared.config.dataset.file:
+        give_copy_to(directory.data, *file)
     write_yaml(directory.config, values)
     write_yaml(directory.composed, dump(prepared.composed))
     if patch := (local_changes() or "").encode(errors="surrogateescape"):

@@ -2,38 +2,45 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import model_validator
 
-from wavesweep.base.schema import ConfigPart, Count, NonNegative, NonNegativeInt, known
+from wavesweep.base.schema import ConfigPart, Count, NonNegative, NonNegativeInt, one_of
+from wavesweep.networks.losses import LossName
+from wavesweep.training.optimizers import Optimizer, ResolvedOptimizer
 
 FEWEST_ORIGINS = 16
+SHARE_OF_FORECASTS = 0.1  # of the time that training takes
 FORECAST = 0.46  # of the time that a step of a window takes in training, it takes in a forecast
-
-
-def _of_before(standardize: Any) -> Any:
-    return "global" if standardize is True else standardize  # as older versions stored it
+FEWEST_RECORDS = 30
 
 
 class Training(ConfigPart):
-    """The settings of both stages of training.
+    """The settings of both stages of training, as they are written.
 
     Attributes:
+        loss: What both stages minimise.
+        refiner: The optimizer of the second stage.
         standardize: Whether the network sees data of mean 0 and variance 1: of all series together, `global`, of each
-            `series`, or not; null: of each where they are split by time.
+            `series`, or not; null: of each where they are divided by time.
         record_every: Epochs between records; null: as many as leave validation a small part of the time.
         refine_epochs: Null: 40, none where the main stage trains on the forecast that is scored.
         noise_start: Null: 0.3 beside a highway, else 0; `noise_end` alike.
     """
 
     epochs: Count | None
+    loss: LossName
+    if TYPE_CHECKING:
+        refiner: Optimizer
+    else:
+        refiner: one_of(Optimizer)
     refine_epochs: NonNegativeInt | None
     refine_windows: Count
     refine_restart_every: Count
     patience: NonNegativeInt
     record_every: Count | None
-    standardize: Annotated[Literal["global", "series", False] | None, BeforeValidator(_of_before)]
+    standardize: Literal["global", "series", False] | None
     window: NonNegativeInt | None
     batch_size: Count
     washout: NonNegativeInt | None
@@ -54,31 +61,57 @@ class Training(ConfigPart):
         return self
 
 
-def watched_origins(training: Training, lengths: Sequence[int], window: int) -> int:
-    """Return how many forecasts are made of validation data after an epoch, where there are more.
+class ResolvedTraining(Training):
+    """The same, with nothing left open."""
 
-    As many as take about a tenth of the epoch's training, at least 16. They are spread evenly over the series and over
-    time, and are the same after each epoch.
+    epochs: Count
+    if TYPE_CHECKING:
+        refiner: ResolvedOptimizer
+    else:
+        refiner: one_of(ResolvedOptimizer)
+    refine_epochs: NonNegativeInt
+    record_every: Count
+    standardize: Literal["global", "series", False]
+    window: Count
+    washout: NonNegativeInt
+    noise_start: NonNegative
+    noise_end: NonNegative
+
+    def watched_origins(self, lengths: Sequence[int], window: int) -> int:
+        """Return how many forecasts are made of validation data after an epoch, where there are more.
+
+        As many as take about a tenth of the epoch's training, at least 16. They are spread evenly over the series and
+        over time, and are the same after each epoch.
+
+        Args:
+            lengths: Steps of each training series.
+            window: Steps of a forecast, context and horizon.
+        """
+        return watched_origins(self.window, lengths, window)
+
+
+def watched_origins(training_window: int, lengths: Sequence[int], window: int) -> int:
+    """Return what `ResolvedTraining.watched_origins` does, given the steps of a training window."""
+    steps = _trained_steps(training_window, lengths)
+    return max(FEWEST_ORIGINS, int(SHARE_OF_FORECASTS * steps / (FORECAST * window)))
+
+
+def epochs_between_records(training_window: int, epochs: int, lengths: Sequence[int], window: int) -> int:
+    """Return how many epochs of the main stage lie between records: such that forecasts take about a tenth of the time.
+
+    There are at least 30 records.
 
     Args:
-        training: With the window filled in.
+        training_window: Steps of a training window.
+        epochs: Of the main stage.
         lengths: Steps of each training series.
         window: Steps of a forecast, context and horizon.
     """
-    return max(FEWEST_ORIGINS, int(0.1 * _trained_steps(training, lengths) / (FORECAST * window)))
+    forecast = FORECAST * window * watched_origins(training_window, lengths, window)
+    needed = math.ceil(forecast / (SHARE_OF_FORECASTS * _trained_steps(training_window, lengths)))
+    return max(1, min(needed, epochs // FEWEST_RECORDS))
 
 
-def epochs_between_records(training: Training, lengths: Sequence[int], window: int) -> int:
-    """Return how many epochs of the main stage lie between records: such that forecasts take about a tenth of the time.
-
-    There are at least 30 records, and the same arguments as of `watched_origins`.
-    """
-    forecast = FORECAST * window * watched_origins(training, lengths, window)
-    needed = math.ceil(forecast / (0.1 * _trained_steps(training, lengths)))
-    return max(1, min(needed, known(training.epochs) // 30))
-
-
-def _trained_steps(training: Training, lengths: Sequence[int]) -> int:
+def _trained_steps(window: int, lengths: Sequence[int]) -> int:
     """Return the steps of all windows of an epoch."""
-    window = known(training.window)
     return sum(math.ceil(length / window) for length in lengths) * window

@@ -6,8 +6,10 @@ from typing import Any
 from torch import Tensor
 
 from wavesweep.networks.forecaster import Forecaster
-from wavesweep.training.losses import cut_windows, prediction_loss
+from wavesweep.networks.losses import SQUARED
+from wavesweep.training.closures import prediction_loss
 from wavesweep.training.trainer import Trainer
+from wavesweep.training.windows import cut_windows
 
 
 class LeastSquares(Trainer):
@@ -26,7 +28,8 @@ class LeastSquares(Trainer):
         """See `Trainer.train_epoch`."""
         self.network.fit(self.series)
         self.spent.evaluations = 1
-        return prediction_loss(self.network, cut_windows(self.series, max(map(len, self.series))), washout=0)().item()
+        windows = cut_windows(self.series, max(map(len, self.series)))
+        return prediction_loss(self.network, windows, washout=0, loss=SQUARED)().item()
 
     def state(self) -> dict[str, Any]:
         """See `Trainer.state`; the costs but seconds follow from the epoch."""

@@ -1,4 +1,4 @@
-"""The main stage of training: the configured optimizer lowers one-step errors."""
+"""The main stage of training: the configured optimizer lowers the loss of predictions from true values."""
 
 import math
 from collections.abc import Sequence
@@ -6,12 +6,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from wavesweep.base.schema import known
 from wavesweep.networks.forecaster import Forecaster
-from wavesweep.training.configured import Training
-from wavesweep.training.losses import Loss, Windows, cut_windows, draw_windows, prediction_loss
-from wavesweep.training.optimizers import Optimizer
+from wavesweep.networks.losses import LOSSES
+from wavesweep.training.closures import Closure, prediction_loss
+from wavesweep.training.configured import ResolvedTraining
+from wavesweep.training.optimizers import ResolvedOptimizer
 from wavesweep.training.steps import Spent, take_full_batch_step, take_step
+from wavesweep.training.windows import Windows, cut_windows, draw_windows
 
 
 class MainStage:
@@ -22,7 +23,7 @@ class MainStage:
     Args:
         network: What to train.
         series: Training part of each series, (time, channel), in the network's units; it begins at time 0.
-        training: With derived values filled in.
+        training: Its settings.
         optimizer: What takes the steps.
         spent: Is brought up to date.
 
@@ -32,10 +33,16 @@ class MainStage:
     """
 
     def __init__(
-        self, network: Forecaster, series: Sequence[Tensor], training: Training, optimizer: Optimizer, spent: Spent
+        self,
+        network: Forecaster,
+        series: Sequence[Tensor],
+        training: ResolvedTraining,
+        optimizer: ResolvedOptimizer,
+        spent: Spent,
     ) -> None:
         self.network, self.series, self.training, self.config, self.spent = network, series, training, optimizer, spent
-        self.epochs, self.window = known(training.epochs), known(training.window)
+        self.loss = LOSSES[training.loss]
+        self.epochs, self.window = training.epochs, training.window
         covering = sum(math.ceil(len(one) / self.window) for one in series)  # windows, for each value once
         size = covering if optimizer.full_batch else training.batch_size
         self.batches = [min(size, covering - first) for first in range(0, covering, size)]
@@ -43,19 +50,20 @@ class MainStage:
         self.optimizer = optimizer.build(network.parameters())
         self.schedule = optimizer.build_schedule(self.optimizer, self.num_steps)
         self.fixed_windows: Windows | None = None
-        self.fixed_loss: Loss | None = None
+        self.fixed_loss: Closure | None = None
         self.beyond = self.window // 2 if network.is_fitted else 0
         self.span = network.before + self.window + network.horizon - 1
         only_one = len(series) == 1 and len(series[0]) <= self.span
         if optimizer.full_batch or only_one:
             self.fixed_windows = cut_windows(series, self.span, self.span - self.window)
-            self.fixed_loss = prediction_loss(network, self.fixed_windows, known(training.washout))
+            self.fixed_loss = prediction_loss(network, self.fixed_windows, training.washout, self.loss)
 
     def train_epoch(self) -> float:
         """Train for an epoch; return its loss (see `Record.loss`)."""
         if self.config.full_batch:
+            assert self.fixed_loss is not None
             minimised = self._next_loss(size=0)
-            return take_full_batch_step(self.network, self.optimizer, minimised, known(self.fixed_loss), self.spent)
+            return take_full_batch_step(self.network, self.optimizer, minimised, self.fixed_loss, self.spent)
         return sum([self._take_batch_step(size) for size in self.batches]) / len(self.batches)
 
     def _take_batch_step(self, size: int) -> float:
@@ -65,17 +73,20 @@ class MainStage:
             self.schedule.step()
         return before
 
-    def _next_loss(self, size: int) -> Loss:
+    def _next_loss(self, size: int) -> Closure:
         """Return the loss of the next batch; its input noise is drawn once, so that a line search can rely on it."""
         noise = self._noise()
         if self.fixed_loss and not noise:
             return self.fixed_loss
         windows = self.fixed_windows or draw_windows(self.series, self.span, size, beyond=self.beyond)
         inputs = self.network.inputs(windows.values)
-        inputs = inputs + noise * torch.randn(inputs.shape).to(inputs) if noise else inputs
-        return prediction_loss(self.network, windows, known(self.training.washout), inputs)
+        if noise:
+            inputs = inputs + noise * torch.randn(inputs.shape).to(inputs)
+        return prediction_loss(self.network, windows, self.training.washout, self.loss, inputs)
 
     def _noise(self) -> float:
         """Return the standard deviation of the input noise now: it fades geometrically."""
-        first, last = known(self.training.noise_start), known(self.training.noise_end)
-        return first * (last / first) ** (self.spent.steps / max(self.num_steps - 1, 1)) if first else 0.0
+        first, last = self.training.noise_start, self.training.noise_end
+        if not first:
+            return 0.0
+        return first * (last / first) ** (self.spent.steps / max(self.num_steps - 1, 1))

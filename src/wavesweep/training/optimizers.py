@@ -1,7 +1,7 @@
 """Optimizers as they are configured; each takes `step(closure)`, so that L-BFGS is no special case."""
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,28 +16,40 @@ if TYPE_CHECKING:
 
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Schedule = Literal["constant", "cosine", "one_cycle"]
 
 
 class Optimizer(Member):
-    """An optimizer, as it is configured. A new kind is found by its `kind`: only its file in conf/ names it too.
+    """An optimizer, as it is written. A new kind is found by its `kind`: only its file in conf/ names it too."""
 
-    Attributes:
-        full_batch: Whether a step takes all data at once, else random windows.
-    """
-
-    full_batch: ClassVar[bool] = False
-
-    def steps_an_epoch(self, windows: int, batch_size: int) -> int:
-        """Return the number of updates of the weights in an epoch."""
-        return math.ceil(windows / batch_size)
-
-    def settled(self, *, highway: bool) -> Self:
-        """Return a copy with what is `null`.
+    def resolve(self, *, highway: bool) -> "ResolvedOptimizer":
+        """Return the optimizer with nothing left open.
 
         Args:
             highway: Whether the model learns what a linear autoregression leaves.
         """
+        raise NotImplementedError
+
+
+class ResolvedOptimizer(Optimizer):
+    """An optimizer that can be built; one that leaves nothing open derives from here at once.
+
+    Attributes:
+        lr: The learning rate.
+        full_batch: Whether a step takes all data at once, else random windows.
+    """
+
+    lr: Positive
+
+    full_batch: ClassVar[bool] = False
+
+    def resolve(self, *, highway: bool) -> "ResolvedOptimizer":
+        """See `Optimizer.resolve`."""
         return self
+
+    def steps_an_epoch(self, windows: int, batch_size: int) -> int:
+        """Return the number of updates of the weights in an epoch."""
+        return math.ceil(windows / batch_size)
 
     def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
         """Build the optimizer of `parameters`."""
@@ -48,11 +60,10 @@ class Optimizer(Member):
         return None
 
 
-class LBFGS(Optimizer):
+class LBFGS(ResolvedOptimizer):
     """Limited-memory BFGS; an epoch is one step, of at most `max_iter` iterations, on all data at once."""
 
     kind: Literal["lbfgs"]
-    lr: Positive
     max_iter: Count
     history_size: Count
     tolerance_grad: NonNegative
@@ -62,11 +73,11 @@ class LBFGS(Optimizer):
     full_batch: ClassVar[bool] = True
 
     def steps_an_epoch(self, windows: int, batch_size: int) -> int:
-        """See `Optimizer.steps_an_epoch`: the iterations of a step."""
+        """See `ResolvedOptimizer.steps_an_epoch`: the iterations of a step."""
         return self.max_iter
 
     def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
-        """See `Optimizer.build`."""
+        """See `ResolvedOptimizer.build`."""
         import torch
 
         search = None if self.line_search == "none" else self.line_search
@@ -74,22 +85,21 @@ class LBFGS(Optimizer):
         return torch.optim.LBFGS(parameters, line_search_fn=search, **options)
 
 
-class FirstOrder(Optimizer):
+class FirstOrder(ResolvedOptimizer):
     """An optimizer that takes one gradient a step: torch.optim's class of the same name, with the same options."""
 
-    lr: Positive
     weight_decay: NonNegative
-    schedule: Literal["constant", "cosine", "one_cycle"]
+    schedule: Schedule
 
     def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
-        """See `Optimizer.build`: torch's of the same name and with the same options."""
+        """See `ResolvedOptimizer.build`: torch's class whose name is the kind, and with the same options."""
         import torch
 
-        options = self.model_dump(exclude={"kind", "schedule"})
-        return getattr(torch.optim, type(self).__name__)(parameters, **options)
+        classes = {name.lower(): one for name, one in vars(torch.optim).items() if isinstance(one, type)}
+        return classes[self.kind](parameters, **self.model_dump(exclude={"kind", "schedule"}))
 
     def build_schedule(self, optimizer: "torch.optim.Optimizer", total_steps: int) -> "LRScheduler | None":
-        """See `Optimizer.build_schedule`.
+        """See `ResolvedOptimizer.build_schedule`.
 
         Source:
             One cycle: Smith & Topin (2018); cosine annealing: Loshchilov & Hutter (2017).
@@ -103,31 +113,35 @@ class FirstOrder(Optimizer):
         return None
 
 
-class Adaptive(FirstOrder):
+class Adaptive(Optimizer):
     """An optimizer that scales the gradient by its running moments.
 
     Attributes:
         lr: Null: 1e-2, or 3e-3 beside a highway, where there is noise to be fitted.
+        weight_decay: Of Adam, added to the gradient; of AdamW, decoupled from it.
+
+    Source:
+        Adam: Kingma & Ba (2015); AdamW: Loshchilov & Hutter (2019).
     """
 
-    lr: Positive | None  # type: ignore[assignment]
+    kind: Literal["adam", "adamw"]
+    lr: Positive | None
     betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)]
+    weight_decay: NonNegative
+    schedule: Schedule
 
-    def settled(self, *, highway: bool) -> Self:
-        """See `Optimizer.settled`."""
-        return self if self.lr else self.model_copy(update={"lr": 3e-3 if highway else 1e-2})
+    def resolve(self, *, highway: bool) -> ResolvedOptimizer:
+        """See `Optimizer.resolve`."""
+        lr = self.lr
+        if lr is None:
+            lr = 3e-3 if highway else 1e-2
+        return ResolvedAdaptive.model_validate(self.model_dump() | {"lr": lr})
 
 
-class Adam(Adaptive):
-    """Adam; `weight_decay` is added to the gradient. Kingma & Ba (2015)."""
+class ResolvedAdaptive(Adaptive, FirstOrder):
+    """The same, with nothing left open."""
 
-    kind: Literal["adam"]
-
-
-class AdamW(Adaptive):
-    """Adam with `weight_decay` decoupled from the gradient. Loshchilov & Hutter (2019)."""
-
-    kind: Literal["adamw"]
+    lr: Positive
 
 
 class SGD(FirstOrder):

@@ -1,4 +1,4 @@
-"""The refinement: L-BFGS lowers the error of the closed loop itself."""
+"""The refinement: an optimizer, L-BFGS by default, lowers the loss of the closed loop itself."""
 
 import math
 from collections.abc import Sequence
@@ -6,33 +6,32 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from wavesweep.base.schema import known
 from wavesweep.data.streams import stream
 from wavesweep.models.weights import copy_weights
 from wavesweep.networks.forecaster import Forecaster
-from wavesweep.training.configured import Training
-from wavesweep.training.losses import closed_loop_loss, draw_windows
-from wavesweep.training.optimizers import LBFGS
+from wavesweep.networks.losses import LOSSES
+from wavesweep.training.closures import closed_loop_loss
+from wavesweep.training.configured import ResolvedTraining
 from wavesweep.training.steps import Spent, take_full_batch_step
+from wavesweep.training.windows import draw_windows
 
 MOST_RETRIES = 3
 
 
 class Refinement:
-    """Refines a trained network, an L-BFGS step an epoch.
+    """Refines a trained network, a step of an optimizer an epoch.
 
-    It works in rounds of `refine_restart_every` steps, each with windows drawn anew and an L-BFGS that has forgotten
-    the last round's: in single precision it gets stuck. The horizon is half a window in the first half of the epochs,
-    then three times as much, as far as half of the series reach: a short one mends the shape of a wave for little, a
-    long one its period. From a loss that is not finite it goes back to the weights before, with a quarter of the step,
-    at most three times. Windows are drawn from streams of their own, so that refining more or less changes nothing
-    before it.
+    It works in rounds of `refine_restart_every` steps, each with windows drawn anew and an optimizer that has forgotten
+    the last round's: in single precision L-BFGS gets stuck. The horizon is half a window in the first half of the
+    epochs, then three times as much, as far as half of the series reach: a short one mends the shape of a wave for
+    little, a long one its period. From a loss that is not finite it goes back to the weights before, with a quarter of
+    the step, at most three times. Windows are drawn from streams of their own, so that refining more or less changes
+    nothing before it.
 
     Args:
         network: What to refine.
         series: Training part of each series, (time, channel), in the network's units; it begins at time 0.
-        training: With derived values filled in.
-        refiner: The L-BFGS that takes the steps.
+        training: Its settings; their `refiner` takes the steps.
         seed: Of the windows.
         spent: Is brought up to date.
 
@@ -45,16 +44,10 @@ class Refinement:
     """
 
     def __init__(
-        self,
-        network: Forecaster,
-        series: Sequence[Tensor],
-        training: Training,
-        refiner: LBFGS,
-        seed: int,
-        spent: Spent,
+        self, network: Forecaster, series: Sequence[Tensor], training: ResolvedTraining, seed: int, spent: Spent
     ) -> None:
         self.network, self.series, self.training, self.spent = network, series, training, spent
-        self.refiner, self.seed, self.retries = refiner, seed, 0
+        self.seed, self.retries = seed, 0
 
     def train_epoch(self, epoch: int) -> float:
         """Take the step of an epoch, counted from 1; from one whose loss is not finite, go back and take a smaller one.
@@ -83,19 +76,20 @@ class Refinement:
                 module.eval()
         every = self.training.refine_restart_every
         turn = (epoch - 1) // every
-        in_first_half = 2 * (turn * every + 1) <= known(self.training.refine_epochs)
+        in_first_half = 2 * (turn * every + 1) <= self.training.refine_epochs
         lengths = sorted(map(len, self.series))
         reach = max(lengths[len(lengths) // 2], min(self.network.lead + 1, lengths[-1]))
-        context = max(min(known(self.training.window), reach) // 2, self.network.lead)
+        context = max(min(self.training.window, reach) // 2, self.network.lead)
         horizon = min(context if in_first_half else 3 * context, reach - context)
         seed = int(stream(self.seed, f"windows of round {turn}").integers(2**63))
         generator = torch.Generator().manual_seed(seed)
         series = [one for one in self.series if len(one) >= context + horizon]
         windows = draw_windows(series, context + horizon, self.training.refine_windows, generator)
-        self.loss = closed_loop_loss(self.network, windows, context)
+        self.loss = closed_loop_loss(self.network, windows, context, LOSSES[self.training.loss])
 
     def _build_optimizer(self) -> None:
-        smaller = self.refiner.model_copy(update={"lr": self.refiner.lr / 4**self.retries})
+        refiner = self.training.refiner
+        smaller = refiner.model_copy(update={"lr": refiner.lr / 4**self.retries})
         self.optimizer = smaller.build(self.network.parameters())
 
     def _take_step(self) -> float:

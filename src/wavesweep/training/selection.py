@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wavesweep.base.schema import known
 from wavesweep.baselines.comparison import is_beyond_noise
 from wavesweep.models.scores import Metrics
 from wavesweep.models.weights import Weights, copy_weights
 from wavesweep.networks.forecaster import Forecaster
-from wavesweep.training.configured import Training
+from wavesweep.training.configured import ResolvedTraining
 
 MOST_CANDIDATES = 2
 
@@ -52,7 +51,7 @@ class Selection:
     """Keeps the weights of the epoch with the best objective on validation data, or of the last.
 
     Args:
-        training: With derived values filled in.
+        training: Its settings.
         objective: The metric that judges epochs.
         network: What is trained.
         whole: Whether these metrics are of all validation data, so that there is nothing left to decide.
@@ -62,7 +61,7 @@ class Selection:
         candidates: The best so far, the best first: a few, among which `decide` chooses.
     """
 
-    def __init__(self, training: Training, objective: str, network: Forecaster, *, whole: bool = True) -> None:
+    def __init__(self, training: ResolvedTraining, objective: str, network: Forecaster, *, whole: bool = True) -> None:
         self.training, self.objective, self.network = training, objective, network
         self.most = 1 if whole or training.keep == "last" else MOST_CANDIDATES
         self.start = Kept(0, math.inf, copy_weights(network), {})
@@ -116,5 +115,5 @@ class Selection:
 
     def gives_up(self, epoch: int) -> bool:
         """Say whether the last stage has lasted `patience` epochs without a better one."""
-        began = known(self.training.epochs) if self.training.refine_epochs else 0
+        began = self.training.epochs if self.training.refine_epochs else 0
         return 0 < self.training.patience <= epoch - max(self.kept.epoch, began)

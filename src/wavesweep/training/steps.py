@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 
 from wavesweep.base import signals
 from wavesweep.networks.forecaster import Forecaster, evaluating
-from wavesweep.training.losses import Loss
+from wavesweep.training.closures import Closure
 
 SECONDS_TO_FINISH = 0.5  # an epoch, after a signal has come
 
@@ -28,7 +28,7 @@ class Spent:
     seconds: float = 0.0
 
 
-def take_step(network: Forecaster, optimizer: Optimizer, loss: Loss, spent: Spent, clip_norm: float = 0.0) -> float:
+def take_step(network: Forecaster, optimizer: Optimizer, loss: Closure, spent: Spent, clip_norm: float = 0.0) -> float:
     """Let an optimizer take a step on a loss; return the loss before it.
 
     Args:
@@ -58,7 +58,7 @@ def take_step(network: Forecaster, optimizer: Optimizer, loss: Loss, spent: Spen
 
 
 def take_full_batch_step(
-    network: Forecaster, optimizer: Optimizer, minimised: Loss, measured: Loss, spent: Spent
+    network: Forecaster, optimizer: Optimizer, minimised: Closure, measured: Closure, spent: Spent
 ) -> float:
     """Let an optimizer take a step on all data; return the `measured` loss after it, in eval mode."""
     random = torch.get_rng_state()

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from wavesweep.base import signals
-from wavesweep.base.schema import known
 from wavesweep.networks.forecaster import Forecaster
-from wavesweep.training.configured import Training
+from wavesweep.training.configured import ResolvedTraining
 from wavesweep.training.main_stage import MainStage
-from wavesweep.training.optimizers import LBFGS, Optimizer
+from wavesweep.training.optimizers import ResolvedOptimizer
 from wavesweep.training.refinement import Refinement
 from wavesweep.training.steps import Spent
 
@@ -25,9 +24,9 @@ class Record:
 
     Attributes:
         epoch: Counted from 1, the refinement's following those of the main stage.
-        loss: In squared units of the network. Of random batches, the mean of what was minimised, before each
-            step and with its noise; of a full batch, after its step and without noise; in the refinement, of
-            the closed loop.
+        loss: As `training.loss` has it, in units of the network. Of random batches, the mean of what was minimised,
+            before each step and with its noise; of a full batch, after its step and without noise; in the refinement,
+            of the closed loop.
     """
 
     epoch: int
@@ -98,14 +97,13 @@ class Trainer:
 
 
 class GradientDescent(Trainer):
-    """Trains a network by its optimizer, then refines its closed loop by L-BFGS.
+    """Trains a network by its optimizer, then refines its closed loop by another.
 
     Args:
         network: What to train.
         series: Training part of each series, (time, channel), in the network's units; it begins at time 0.
-        training: With derived values filled in.
+        training: Settings of both stages.
         optimizer: Drives the main stage.
-        refiner: Drives the refinement.
         seed: Of the refinement's windows.
     """
 
@@ -113,15 +111,14 @@ class GradientDescent(Trainer):
         self,
         network: Forecaster,
         series: Sequence[Tensor],
-        training: Training,
-        optimizer: Optimizer,
-        refiner: LBFGS,
+        training: ResolvedTraining,
+        optimizer: ResolvedOptimizer,
         seed: int,
     ) -> None:
-        super().__init__(network, known(training.epochs) + known(training.refine_epochs), known(training.record_every))
+        super().__init__(network, training.epochs + training.refine_epochs, training.record_every)
         self.main = MainStage(network, series, training, optimizer, self.spent)
         self.main_epochs = self.main.epochs
-        self.refinement = Refinement(network, series, training, refiner, seed, self.spent)
+        self.refinement = Refinement(network, series, training, seed, self.spent)
         network.train()
 
     def train_epoch(self) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from wavesweep.base.errors import Refused
 from wavesweep.config.config import Tracking
 from wavesweep.runs.directory import RunDirectory, SweepRecord
-from wavesweep.runs.finding import read_stored, runs_below_outputs
+from wavesweep.runs.finding import read_written, runs_below_outputs
 from wavesweep.tracking.addresses import run_page
 from wavesweep.tracking.store import find_record, reach
 from wavesweep.ui.links import pages_of_all, pages_of_sweep
@@ -72,6 +72,6 @@ def _begun() -> Iterator[tuple[int, str, RunDirectory]]:
 def _is_in(sweep: RunDirectory, tracking: Tracking) -> bool:
     """Say whether a sweep was meant for a store, and for the experiment there."""
     with suppress(Refused, OSError):
-        stored = read_stored(sweep.config, {}).tracking
+        stored = read_written(sweep.config).tracking
         return (stored.uri, stored.experiment) == (tracking.uri, tracking.experiment)
     return False

@@ -1,14 +1,10 @@
-"""The losses that training minimises, and the windows that they are measured on."""
+"""The windows of training series that a loss is measured on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
-
-from wavesweep.networks.forecaster import Forecaster
-
-Loss = Callable[[], Tensor]
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -24,45 +20,6 @@ class Windows:
     values: Tensor
     start: Tensor
     steps: Tensor | None = None
-
-
-def prediction_loss(network: Forecaster, windows: Windows, washout: int, inputs: Tensor | None = None) -> Loss:
-    """Return a function: the mean squared error of what the network as it is when called predicts from true values.
-
-    That is one step ahead of each, or as many as the network predicts at once.
-
-    Args:
-        network: One-step forecaster.
-        windows: What it is to predict.
-        washout: The first values of a window, less the `network.before` ones, whose predictions are left out: after a
-            zero state they say nothing, since the phase is unknown.
-        inputs: What its layers see; None: that without noise.
-    """
-    first, values = max(network.before + washout, network.lead), windows.values
-    seen = network.inputs(values) if inputs is None else inputs
-    targets = values[:, first:].unfold(1, network.horizon, network.spacing).transpose(2, 3)
-
-    def predictions() -> Tensor:
-        return network.ahead(values, seen, windows.start, first)
-
-    if windows.steps is None:
-        return lambda: nn.functional.mse_loss(given := predictions(), targets.expand_as(given))
-    last = first + network.spacing * torch.arange(targets.shape[1], device=targets.device) + network.horizon - 1
-    there = (last < windows.steps[:, None])[..., None, None]
-    count = (there.sum() * targets[0, 0].numel()).clamp(min=1)
-    return lambda: ((predictions() - targets).square().mean(dim=0) * there).sum() / count
-
-
-def closed_loop_loss(network: Forecaster, windows: Windows, context: int) -> Loss:
-    """Return a function: the mean squared error in closed loop of the network as it is when called.
-
-    Args:
-        network: One-step forecaster.
-        windows: Context and how it goes on.
-        context: Observed steps at the beginning of each window; the rest is forecast.
-    """
-    before, after = windows.values[:, :context], windows.values[:, context:]
-    return lambda: nn.functional.mse_loss(network.closed_loop(before, windows.start, after.shape[1]), after)
 
 
 def cut_windows(series: Sequence[Tensor], window: int, overlap: int = 0) -> Windows:

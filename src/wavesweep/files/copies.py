@@ -79,7 +79,7 @@ def keep(path: str, digest: str) -> Path | None:
     return copy
 
 
-def lend(path: str, digest: str, folder: Path) -> None:
+def give_copy_to(folder: Path, path: str, digest: str) -> None:
     """Put the copy of a file that runs have read (see `keep`) into a folder too: a link to it, where that can be."""
     copy = keep(path, digest)
     if copy and not (place := folder / copy.name).exists():
@@ -90,15 +90,15 @@ def lend(path: str, digest: str, folder: Path) -> None:
             write_atomically(place, copy.read_bytes())
 
 
-def lacks(path: str, digest: str) -> bool:
+def is_lost(path: str, digest: str) -> bool:
     """Say whether neither a file nor the copy that is kept of it is what runs have read."""
     return not copy_of(path, digest).is_file() and _digest(Path(path)) != digest
 
 
-def take_in(path: str, digest: str, folder: Path) -> None:
+def keep_copy_of(folder: Path, path: str, digest: str) -> None:
     """Keep the copy of a file that a folder holds, where the file is no more what runs have read."""
     copy = copy_of(path, digest)
-    if (own := folder / copy.name).is_file() and lacks(path, digest) and _digest(own) == digest:
+    if (own := folder / copy.name).is_file() and is_lost(path, digest) and _digest(own) == digest:
         copy.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(copy, own.read_bytes())
 

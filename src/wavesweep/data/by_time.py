@@ -1,0 +1,220 @@
+"""Division by time: each series is cut into stretches; forecasts begin at many origins."""
+
+import math
+import statistics
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+
+from wavesweep.base.errors import Refused, shown
+from wavesweep.data.dataset import Observed, SplitRule
+from wavesweep.data.division import Division, Rows, Standardize, as_rows, as_steps, check_rows
+from wavesweep.data.forecast import Forecast, ResolvedForecast
+from wavesweep.data.gaps import as_known_at_the_end
+from wavesweep.data.parts import Part
+from wavesweep.data.scaling import Scaler
+from wavesweep.data.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_ORIGINS, MOST_VALUES = 10_000, 10**8  # of forecasts, within a part; in all of their windows, 0.8 GB
+USUAL_HORIZON, USUAL_CONTEXT = 24, 200
+SHORT_SEASON = 12  # steps, of which two seasons are forecast
+BESIDE_SEASONS = 50  # steps of a context beside all seasons
+
+
+@dataclass(frozen=True)
+class ByTime(Division):
+    """Each series is cut into stretches of time; a forecast may see all that lies before its own."""
+
+    part: ClassVar[str] = "part"
+    forecasts_once: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, source: Source, split: SplitRule) -> Self:
+        """See `Division.of`: by default 70%, 15% and 15%; of series of unequal lengths, fractions alone."""
+        if len(set(source.lengths)) == 1:
+            all_used = source.knows_continuation
+            rows = as_rows(split, source.shape[1], "time steps", rest=0.15, all_used=all_used)
+            check_rows(rows, "time steps", source.num_validating)
+            return cls(source, (rows.train, rows.val, rows.test))
+        split = split or (0.7, 0.15, 0.15)
+        if not isinstance(split[0], float):
+            lengths = f"{min(source.lengths)} to {max(source.lengths)}"
+            raise Refused(f"dataset.split must be fractions for series of {lengths} time steps, got {shown(split)}")
+        for name, steps in zip(source.names, source.lengths, strict=True):
+            train = as_steps(split, steps).train
+            if train < 2:
+                raise Refused(
+                    f"dataset.split must leave each series 2 time steps to train on, got {train} of the {steps} of "
+                    f"series {name}; leave that series out"
+                )
+        return cls(source, split)
+
+    @property
+    def stretches(self) -> list[Rows]:
+        """The steps of each series that train, validate and test."""
+        return [as_steps(self.split, steps) for steps in self.source.lengths]
+
+    def find_seasons(self) -> tuple[int, ...] | None:
+        """See `Division.find_seasons`."""
+        return _find_seasons(self)
+
+    def resolve_forecast(self, forecast: Forecast, seasons: tuple[int, ...]) -> ResolvedForecast:
+        """See `Division.resolve_forecast`.
+
+        The horizon is a season, two of less than a dozen steps, or two dozen steps where there is no season; at most a
+        third of each part, so that origins enough are left. The context is 200 steps, or the seasons together and 50
+        more. Both are bounded by the shortest series but those of less than half the usual length, which train and are
+        not scored, as is the case with all that are too short for what was given. Forecasts begin at every step, as
+        long as there are at most 10,000, of 10⁸ values.
+        """
+        usual = statistics.median(self.source.lengths)
+        both = zip(self.stretches, self.source.lengths, strict=True)
+        parts = [rows for rows, steps in both if 2 * steps >= usual]
+        horizon = forecast.horizon
+        if horizon is None:
+            horizon = max(1, min(_usual_horizon(seasons), min(map(_scored, parts)) // 3))
+        _check_fits("forecast.horizon", horizon, "steps of the validation part", [one.val for one in parts])
+        if parts[0].test:
+            _check_fits("forecast.horizon", horizon, "steps of the test part", [one.test for one in parts])
+        observed = [one.train for one in parts if _scored(one) >= horizon]
+        context = forecast.context
+        if context is None:
+            context = min(max(USUAL_CONTEXT, BESIDE_SEASONS + sum(seasons)), *observed)
+        _check_fits("forecast.context", context, "observed steps", observed)
+        origins = sum(max(one.val, one.test) for one in parts)
+        most = max(1, min(MOST_ORIGINS, MOST_VALUES // ((context + horizon) * len(self.source.channels))))
+        stride = forecast.stride or math.ceil(origins / most)
+        return ResolvedForecast(horizon=horizon, context=context, stride=stride, coverage=forecast.coverage)
+
+    def training_lengths(self, horizon: int) -> list[int]:
+        """See `Division.training_lengths`."""
+        return [one.train for one in self.stretches]
+
+    def scored_lengths(self, forecast: ResolvedForecast) -> list[int]:
+        """See `Division.scored_lengths`."""
+        lengths = self.training_lengths(forecast.horizon)
+        return [lengths[number] for number in self._scored_numbers(forecast)]
+
+    def longest_washout(self, window: int, context: int) -> int:
+        """See `Division.longest_washout`: forecasts allow no more than half a context."""
+        return min(3 * window // 10, context // 2)
+
+    def resolve_standardize(self, given: Standardize | None) -> Standardize:
+        """See `Division.resolve_standardize`: of several series each has its own."""
+        if given is None:
+            return "series" if self.source.shape[0] > 1 else "global"
+        return given
+
+    def cut_training(self, timeline: np.ndarray, horizon: int) -> tuple[np.ndarray, ...]:
+        """See `Division.cut_training`: a value that was filled in over its end is the last that was observed."""
+        filled = self.source.filled()
+        ends = [rows.train for rows in self.stretches]
+        if filled is None:
+            return tuple(one[:end] for one, end in zip(timeline, ends, strict=True))
+        stretches = zip(timeline[:, None], filled[:, None], ends, strict=True)
+        return tuple(as_known_at_the_end(one[:, :end], mask[:, :end])[0] for one, mask, end in stretches)
+
+    def cut_windows(self, timeline: np.ndarray, forecast: ResolvedForecast, washout: int) -> tuple[Part, Part | None]:
+        """See `Division.cut_windows`.
+
+        Each step of validation and test is scored: the last origin of a part is a horizon before its end, whatever the
+        stride. How the series go on beyond the last part is not looked at.
+        """
+        context, horizon, stride = forecast.context, forecast.horizon, forecast.stride
+        numbers = self._scored_numbers(forecast)
+        filled = self.source.filled()
+        targets = self.source.target_numbers
+
+        def part(bounds: list[tuple[int, int]]) -> Part:
+            origins = [
+                np.unique(np.append(np.arange(first, last - horizon, stride), last - horizon)) for first, last in bounds
+            ]
+            series = np.repeat(numbers, [len(one) for one in origins])
+            start = np.concatenate(origins) - context
+            steps = (series[:, None], start[:, None] + np.arange(context + horizon))
+            windows, scored = timeline[steps], slice(context, context + horizon)
+            before = windows[:, :context]
+            if filled is not None:
+                before = as_known_at_the_end(before, filled[steps][:, :context])
+            return Part(before, windows[:, context:], start, series, scored, targets)
+
+        stretches = self.stretches
+        parts = [stretches[number] for number in numbers]
+        val = part([(one.train, one.train + one.val) for one in parts])
+        if not parts[0].test:
+            return val, None
+        return val, part([(one.train + one.val, sum(one)) for one in parts])
+
+    def units(self, train: "Sequence[np.ndarray]") -> Scaler:
+        """See `Division.units`: of several series each has its own."""
+        if len(train) > 1:
+            return Scaler.by_series(train, self.source.names, self.source.channels)
+        return Scaler.pooled(train)
+
+    def labels(self, part: Part) -> list[str]:
+        """See `Division.labels`: where their forecasts begin, and of which series they are."""
+        labels = []
+        for series, origin in zip(part.series, part.start + part.context.shape[1], strict=True):
+            stamps = self.source.stamps[series]
+            begin = f"from step {origin}" if stamps is None else f"from {stamps[origin]}".removesuffix(" 00:00:00")
+            labels.append(f"{self.source.names[series]} {begin}" if self.source.shape[0] > 1 else begin)
+        return labels
+
+    def ends(self, timeline: np.ndarray, context: int) -> list[Observed]:
+        """See `Division.ends`."""
+        ends = []
+        source = self.source
+        for name, values, length, stamps in zip(source.names, timeline, source.lengths, source.stamps, strict=True):
+            start = max(length - context, 0)
+            times = None if stamps is None else stamps[start:]
+            ends.append(Observed(name, values[start:length], start, times))
+        return ends
+
+    def _scored_numbers(self, forecast: ResolvedForecast) -> list[int]:
+        """Return the numbers of the series that are long enough to be scored."""
+        context, horizon = forecast.context, forecast.horizon
+        stretches = self.stretches
+        tested = any(one.test for one in stretches)
+        return [
+            number
+            for number, one in enumerate(stretches)
+            if one.train >= context and one.val >= horizon and (one.test >= horizon or not tested)
+        ]
+
+    def _longest(self) -> int:
+        return max(self.source.lengths)
+
+
+@lru_cache(maxsize=16)  # the jobs of a sweep share it
+def _find_seasons(division: ByTime) -> tuple[int, ...]:
+    from wavesweep.data.periods import find_seasons
+
+    train = division.cut_training(division.source.load(0)[0], 0)
+    units = division.units(train)
+    scaled = [units.of(number).scale(one) for number, one in enumerate(train)]
+    return find_seasons(scaled, longest=max(map(len, train)) // 2)
+
+
+def _usual_horizon(seasons: tuple[int, ...]) -> int:
+    """Return the steps that are forecast, where there is room for them."""
+    if not seasons:
+        return USUAL_HORIZON
+    return seasons[0] if seasons[0] >= SHORT_SEASON else 2 * seasons[0]
+
+
+def _scored(rows: Rows) -> int:
+    """Return the steps of the shorter part that is scored."""
+    return min(rows.val, rows.test or rows.val)
+
+
+def _check_fits(key: str, value: int, what: str, steps: list[int]) -> None:
+    """Refuse what is too long for each series."""
+    longest = max(steps, default=0)
+    if value > longest:
+        of_longest = " of the longest series" if len(steps) > 1 else ""
+        raise Refused(f"{key} must be at most the {longest} {what}{of_longest}, got {value}; give less")

@@ -1,0 +1,125 @@
+"""The data of a run: the parts of its series, and what scales them."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from wavesweep.base.errors import Refused
+from wavesweep.data.division import Division, Standardize
+from wavesweep.data.forecast import ResolvedForecast
+from wavesweep.data.parts import Part, ShapesShown
+from wavesweep.data.periods import find_seasons
+from wavesweep.data.scaling import Scaler
+from wavesweep.data.source import LARGEST
+
+
+@dataclass(frozen=True, repr=False)
+class Data(ShapesShown):
+    """The parts of a data set.
+
+    Attributes:
+        train: The training part of each series, (time, channel), in the units of the data.
+        val: What the epoch is chosen by.
+        test: What is scored in the end, if there is something.
+        units: Of scores: mean and standard deviation of the training part, for each series where each has its own.
+        scaler: Between the data and the network.
+        seasons: Steps after which the series repeat themselves, the shortest first.
+        division: How the series were divided into these parts.
+    """
+
+    train: tuple[np.ndarray, ...]
+    val: Part
+    test: Part | None
+    units: Scaler
+    scaler: Scaler
+    seasons: tuple[int, ...]
+    division: Division
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the values at each time step."""
+        return self.division.source.channels
+
+    @property
+    def pooled(self) -> Scaler:
+        """The scaler between the data and the network where it is one for all series, else what they give together."""
+        return self.scaler if self.scaler.mean.ndim == 1 else Scaler.pooled(self.train)
+
+    def scaled(self, scaler: Scaler) -> list[np.ndarray]:
+        """Return the training part of each series, (time, channel), in scaled units."""
+        return [scaler.of(number).scale(one) for number, one in enumerate(self.train)]
+
+    def scored(self, scaler: Scaler) -> list[np.ndarray]:
+        """Return the same without what is too short to be scored, which would bound how far baselines look back."""
+        scaled = self.scaled(scaler)
+        if self.units.mean.ndim == 1:
+            return scaled
+        return [scaled[number] for number in np.unique(self.val.series)]
+
+
+def load(
+    division: Division,
+    forecast: ResolvedForecast,
+    *,
+    washout: int,
+    standardize: Standardize,
+    seasons: tuple[int, ...] | None,
+) -> Data:
+    """Load the series of a data set, and cut them into parts.
+
+    Args:
+        division: How.
+        forecast: What is forecast of each window.
+        washout: The first values of a series whose one-step predictions are not scored.
+        standardize: Whether the network sees mean 0 and variance 1: of all series together, `global`, of each
+            `series`, or not at all, False.
+        seasons: Of the series; None: they are found in the training part.
+
+    Raises:
+        Refused: If the data can't be used.
+    """
+    timeline = load_timeline(division, forecast.horizon)
+    train = division.cut_training(timeline, forecast.horizon)
+    val, test = division.cut_windows(timeline, forecast, washout)
+    units = division.units(train)
+    scaler = units if standardize == "series" else Scaler.pooled(train)
+    if not standardize:
+        scaler = Scaler(np.zeros_like(scaler.mean), np.ones_like(scaler.std))
+    if seasons is None:
+        scaled = [units.of(number).scale(one) for number, one in enumerate(train)]
+        seasons = find_seasons(scaled, longest=forecast.context)
+    return Data(train, val, test, units, scaler, seasons, division)
+
+
+def load_timeline(division: Division, horizon: int) -> np.ndarray:
+    """Load all series and, where that is known, how they go on for a horizon: (series, time, channel).
+
+    Raises:
+        Refused: If a value is not finite, or too large.
+    """
+    with np.errstate(all="ignore"):
+        observed, continuation = division.source.load(horizon)
+    known = [one[:steps] for one, steps in zip(observed, division.source.lengths, strict=True)]
+    largest = np.max([np.abs(values).max(initial=0.0) for values in (*known, continuation)])
+    if not largest <= LARGEST:
+        raise Refused(
+            f"dataset: its values must be finite and at most {LARGEST:g} in size, got {largest:g}; give smaller "
+            "parameters or another unit"
+        )
+    return np.concatenate([observed, continuation], axis=1)
+
+
+def describe(data: Data) -> list[dict[str, Any]]:
+    """Return context, digest and shape of each part, for MLflow's dataset inputs: of its series, or its windows."""
+    longest = max(map(len, data.train))
+    parts = {"training": (data.train, [len(data.train), longest, len(data.channels)])}
+    for name, part in {"validation": data.val, "test": data.test}.items():
+        if part:
+            seen = np.concatenate([part.context, part.truth], axis=1)[:, : part.scored.stop]
+            parts[name] = ((seen,), list(seen.shape))
+    return [
+        {"context": name, "digest": sha256(b"".join(one.tobytes() for one in values)).hexdigest()[:16], "shape": shape}
+        for name, (values, shape) in parts.items()
+    ]

@@ -1,0 +1,188 @@
+"""How the series of a data set are divided into parts that train, validate and test."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
+
+from wavesweep.base.errors import Refused, shown
+from wavesweep.data.dataset import Counts, Fractions, SplitRule
+from wavesweep.data.forecast import Forecast, ResolvedForecast
+from wavesweep.data.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from wavesweep.data.dataset import Observed
+    from wavesweep.data.parts import Part
+    from wavesweep.data.scaling import Scaler
+
+Standardize = Literal["global", "series", False]
+
+
+class Rows(NamedTuple):
+    """Numbers of rows that train, validate and test; a row is a series, or a time step."""
+
+    train: int
+    val: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Division(ABC):
+    """How series are divided into parts; what is forecast, scored and drawn of them follows from it.
+
+    Attributes:
+        source: Where the series come from.
+        split: Rows, or fractions, that train, validate and test.
+        part: What pictures call a part.
+        forecasts_once: Whether each series is forecast once, from its end; else from many origins.
+    """
+
+    source: Source
+    split: Counts | Fractions
+
+    part: ClassVar[str]
+    forecasts_once: ClassVar[bool]
+
+    @classmethod
+    @abstractmethod
+    def of(cls, source: Source, split: SplitRule) -> Self:
+        """Return the division of series by a rule; None: derived from their shape.
+
+        Raises:
+            Refused: If a part that is needed would be empty, or the counts don't add up.
+        """
+
+    @abstractmethod
+    def find_seasons(self) -> tuple[int, ...] | None:
+        """Find the seasons of the training part; None where they say nothing of forecasts, and are found later."""
+
+    @abstractmethod
+    def resolve_forecast(self, forecast: Forecast, seasons: tuple[int, ...]) -> ResolvedForecast:
+        """Return a forecast with what the shape of the parts and the seasons tell in the place of `null`.
+
+        Raises:
+            Refused: If it does not fit into the parts.
+        """
+
+    @abstractmethod
+    def training_lengths(self, horizon: int) -> list[int]:
+        """Return the steps of each series that train."""
+
+    @abstractmethod
+    def scored_lengths(self, forecast: ResolvedForecast) -> list[int]:
+        """Return the same of those series that are long enough to be scored."""
+
+    @abstractmethod
+    def longest_washout(self, window: int, context: int) -> int:
+        """Return how many of the first values of a training window a loss may leave out by default."""
+
+    @abstractmethod
+    def resolve_standardize(self, given: Standardize | None) -> Standardize:
+        """Return whether the network sees data of mean 0 and variance 1, and of what; null: derived.
+
+        Raises:
+            Refused: If that can't be with this division.
+        """
+
+    @abstractmethod
+    def cut_training(self, timeline: "np.ndarray", horizon: int) -> "tuple[np.ndarray, ...]":
+        """Return the training part of each series, (time, channel), given all of them, (series, time, channel)."""
+
+    @abstractmethod
+    def cut_windows(
+        self, timeline: "np.ndarray", forecast: ResolvedForecast, washout: int
+    ) -> "tuple[Part, Part | None]":
+        """Return the windows of validation and of test, if there is a test part.
+
+        Args:
+            timeline: All series and how they go on, (series, time, channel).
+            forecast: What is forecast of each window.
+            washout: The first values of a series whose one-step predictions are not scored.
+        """
+
+    @abstractmethod
+    def units(self, train: "Sequence[np.ndarray]") -> "Scaler":
+        """Return the scaling of scores that training parts, (time, channel) each, give.
+
+        Raises:
+            Refused: If a channel is constant.
+        """
+
+    @abstractmethod
+    def labels(self, part: "Part") -> list[str]:
+        """Return what tells the windows of a part apart."""
+
+    @abstractmethod
+    def ends(self, timeline: "np.ndarray", context: int) -> "list[Observed]":
+        """Return the last observed steps of each series, at most so many, without what scales them."""
+
+    def check_size(self, horizon: int) -> None:
+        """Refuse more than 10⁹ values, 8 GB."""
+        num_series, steps = self.source.shape[0], self._longest()
+        values = num_series * (steps + horizon) * len(self.source.channels)
+        if values > 10**9:
+            raise Refused(
+                f"dataset: {num_series} series of {steps} steps and {horizon} to forecast are "
+                f"{values:.1e} values, and must be at most 1e9; lower num_series, length or forecast.horizon"
+            )
+
+    @abstractmethod
+    def _longest(self) -> int:
+        """Return the steps of the longest series."""
+
+
+def as_steps(split: Counts | Fractions, total: int) -> Rows:
+    """Return how many of so many rows each part gets."""
+    if not isinstance(split[0], float):
+        train, val, test = split
+        return Rows(int(train), int(val), int(test))
+    first = round(split[0] * total)
+    second = round((split[0] + split[1]) * total)
+    return Rows(first, second - first, total - second)
+
+
+def as_rows(split: SplitRule, total: int, unit: str, *, rest: float, all_used: bool) -> Rows:
+    """Return how many rows each part gets, derived or as given.
+
+    Args:
+        split: As configured; None: derived.
+        total: Rows in all.
+        unit: What rows are.
+        rest: Share of the rows that validate, and that test, where it is derived.
+        all_used: Whether rows that are counted must add up to all there are.
+
+    Raises:
+        Refused: If a part that is wanted would be empty, or the counts don't add up.
+    """
+    if split is None:
+        others = max(1, round(rest * total))
+        if total - 2 * others < 1:
+            raise Refused(
+                f"dataset.split must leave {unit} to train, to validate and to test on, got {total} in all; "
+                "give more, or three row counts, the last of which may be 0"
+            )
+        return Rows(total - 2 * others, others, others)
+    rows = as_steps(split, total)
+    if isinstance(split[0], float):
+        if any(part == 0 < fraction for part, fraction in zip(rows, split, strict=True)):
+            raise Refused(
+                f"dataset.split must leave no part of the {total} {unit} empty, got {shown(split)}, which gives "
+                f"{shown(tuple(rows))}; give more {unit}, or three row counts"
+            )
+        return rows
+    if sum(rows) > total or (all_used and sum(rows) < total):
+        rule = "add up to" if all_used else "add up to at most"
+        raise Refused(
+            f"dataset.split must {rule} the {total} {unit} there are, got {shown(split)}; give other row counts, "
+            "fractions, or null"
+        )
+    return rows
+
+
+def check_rows(rows: Rows, unit: str, num_validating: int = 0) -> None:
+    """Refuse a split that leaves nothing to train or to validate on."""
+    if rows.train < 1 or rows.val + num_validating < 1:
+        raise Refused(f"dataset.split must leave {unit} to train and to validate on, got {shown(tuple(rows))}")

@@ -1,0 +1,68 @@
+"""The windows that validation or test is scored on."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+
+class ShapesShown:
+    """Shows the shapes of arrays instead of their values, as in a notebook's cell."""
+
+    def __repr__(self) -> str:
+        """Return the class and its fields."""
+        shown = {key: value.shape if isinstance(value, np.ndarray) else value for key, value in vars(self).items()}
+        shown |= {key: [one.shape for one in value] for key, value in shown.items() if key == "train"}
+        return f"{type(self).__name__}({', '.join(f'{key}={value}' for key, value in shown.items())})"
+
+
+@dataclass(frozen=True, repr=False)
+class Part(ShapesShown):
+    """The windows that validation or test is scored on, in the units of the data, in the order of series and time.
+
+    Attributes:
+        context: Observed values before each closed-loop forecast, (window, context, channel).
+        truth: How they truly go on, (window, horizon, channel).
+        start: Time index of each context's first value, (window,).
+        series: Number of the series that each window is of, (window,).
+        scored: The steps of windows, context and truth, whose one-step predictions are scored.
+        targets: Numbers of the channels that are scored, (target,).
+    """
+
+    context: np.ndarray
+    truth: np.ndarray
+    start: np.ndarray
+    series: np.ndarray
+    scored: slice
+    targets: np.ndarray
+
+    def only(self, chosen: slice | np.ndarray) -> Self:
+        """Return the part with some of its windows."""
+        windows = {key: getattr(self, key)[chosen] for key in ("context", "truth", "start", "series")}
+        return replace(self, **windows)
+
+    def spread(self, count: int) -> Self:
+        """Return the part with at most so many windows, evenly spread, the first and the last among them."""
+        return self.only(np.unique(np.linspace(0, len(self.start) - 1, count).round().astype(int)))
+
+    def seen_from_the_first_step(self) -> Self:
+        """Return the part with the one-step predictions of the contexts, as pictures show them."""
+        return replace(self, scored=slice(0, self.context.shape[1]))
+
+    def chunks(self, count: int) -> Iterator[Self]:
+        """Yield the windows, so many at a time."""
+        for first in range(0, len(self.start), count):
+            yield self.only(slice(first, first + count))
+
+    @property
+    def stride(self) -> int:
+        """The steps between the origins of a series' windows; 0 where each series is forecast once."""
+        within = np.diff(self.series) == 0
+        return int(np.diff(self.start)[within].max(initial=0))
+
+    @property
+    def overlap(self) -> int:
+        """How many windows on none shares a step of its forecast with the first."""
+        return math.ceil(self.truth.shape[1] / self.stride) if self.stride else 1

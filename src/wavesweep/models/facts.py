@@ -1,0 +1,41 @@
+"""What was measured of data, by which models decide what was left open."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from wavesweep.baselines.baseline import Windows
+from wavesweep.data.data import Data
+from wavesweep.data.trends import trend_share
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was measured of data.
+
+    Attributes:
+        train: Series of the training part, scaled, each (time, channel); what is too short to be scored is left out.
+        val: Windows of the validation part, scaled.
+        seasons: As `find_seasons` gives them.
+        window: Steps of a training window.
+        washout: The first of these, whose predictions losses leave out.
+    """
+
+    train: Sequence[np.ndarray]
+    val: Windows
+    seasons: tuple[int, ...]
+    window: int
+    washout: int
+
+    @classmethod
+    def of(cls, data: Data, window: int, washout: int) -> Self:
+        """Measure data, of which training takes such windows."""
+        return cls(data.scored(data.scaler), Windows.of(data.val, data.scaler), data.seasons, window, washout)
+
+    @cached_property
+    def trend_share(self) -> float:
+        """The share of the series' variance that straight lines explain."""
+        return trend_share(self.train)

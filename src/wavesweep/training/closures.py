@@ -1,0 +1,57 @@
+"""What an optimizer minimises: functions of a network as it is when they are called."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.losses import Loss
+from wavesweep.training.windows import Windows
+
+Closure = Callable[[], Tensor]
+
+
+def prediction_loss(
+    network: Forecaster, windows: Windows, washout: int, loss: Loss, inputs: Tensor | None = None
+) -> Closure:
+    """Return a function: the mean loss of what the network as it is when called predicts from true values.
+
+    That is one step ahead of each, or as many as the network predicts at once.
+
+    Args:
+        network: One-step forecaster.
+        windows: What it is to predict.
+        washout: The first values of a window, less the `network.before` ones, whose predictions are left out: after a
+            zero state they say nothing, since the phase is unknown.
+        loss: What is minimised.
+        inputs: What its layers see; None: that without noise.
+    """
+    first, values = max(network.before + washout, network.lead), windows.values
+    seen = network.inputs(values) if inputs is None else inputs
+    targets = values[:, first:].unfold(1, network.horizon, network.spacing).transpose(2, 3)
+
+    def predict() -> tuple[Tensor, Tensor]:
+        """Return what each member predicts, and what came."""
+        outputs = network.ahead(values, seen, windows.start, first)
+        return outputs, targets.expand(len(outputs), *targets.shape)
+
+    if windows.steps is None:
+        return lambda: loss.mean(*predict())
+    last = first + network.spacing * torch.arange(targets.shape[1], device=targets.device) + network.horizon - 1
+    there = (last < windows.steps[:, None])[..., None, None]
+    count = (there.sum() * targets[0, 0].numel()).clamp(min=1)
+    return lambda: (loss.each(*predict()).mean(dim=0) * there).sum() / count
+
+
+def closed_loop_loss(network: Forecaster, windows: Windows, context: int, loss: Loss) -> Closure:
+    """Return a function: the mean loss in closed loop of the network as it is when called.
+
+    Args:
+        network: One-step forecaster.
+        windows: Context and how it goes on.
+        context: Observed steps at the beginning of each window; the rest is forecast.
+        loss: What is minimised.
+    """
+    before, after = windows.values[:, :context], windows.values[:, context:]
+    return lambda: loss.mean(network.closed_loop(before, windows.start, after.shape[1]), after)
