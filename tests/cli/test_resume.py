@@ -12,15 +12,15 @@ import yaml
 from tests.support.commands import small
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import write_yaml
-from wavesweep.cli.resume import find, finish, run
+from wavesweep.cli.resume import find_waiting, finish, run
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
-from wavesweep.runs.directory import RunDirectory, SweepRecord
-from wavesweep.runs.info import RunInfo, Status
 from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.store import IMPATIENCE, connect, require
 from wavesweep.tracking.sync import MISSING, deliver_all
 from wavesweep.tracking.tracked_run import execute
+from wavesweep.workspace.directory import RunDirectory, SweepRecord
+from wavesweep.workspace.info import RunInfo, Status
 
 TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 
@@ -35,7 +35,7 @@ def delivered(store: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the directory of a run that has ended well, and is in MLflow."""
     path = tmp_path_factory.mktemp("runs") / "ended"
     path.mkdir()
-    execute(prepare(store), RunDirectory(path), RunInfo([], {}, None), lambda *_: None)
+    execute(prepare(store), RunDirectory(path), RunInfo([], {}, None, "linear"), lambda *_: None)
     return path
 
 
@@ -100,8 +100,8 @@ def test_what_is_damaged_holds_up_no_other(
         assert "\n" not in record.getMessage()
 
 
-def test_latest_is_what_was_begun_last_and_waits(
-    store: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_without_a_name_what_was_begun_last_and_waits_goes_on(
+    store: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
@@ -109,7 +109,7 @@ def test_latest_is_what_was_begun_last_and_waits(
         path = tmp_path / "outputs" / name
         path.mkdir(parents=True, exist_ok=True)
         directory = SweepRecord(path) if name == "sweep" else RunDirectory(path)
-        directory.write_info(RunInfo([], {}, sweep_id, status=status, started=started))
+        directory.write_info(RunInfo([], {}, sweep_id, name, status=status, started=started))
         return directory
 
     begun("finished", 9, "finished")
@@ -120,12 +120,11 @@ def test_latest_is_what_was_begun_last_and_waits(
     expected = [begun("killed", 5, "killed"), begun("sweep", 4, "failed", "sweep"), begun("vanished", 3, "running")]
     with RunDirectory(running.path).locked():
         for directory in expected:
-            found = find("latest", store)
+            found = find_waiting(store)
             assert found
-            assert (found.path, found.is_sweep) == (Path("outputs", directory.path.name), directory.is_sweep)
+            assert (found.path, found.what) == (Path("outputs", directory.path.name), directory.what)
             directory.write_info(replace(directory.read_info(), status="finished"))
-        assert find("latest", store) is None
-    assert capsys.readouterr().out.startswith("no run below outputs waits to be resumed")
+        assert find_waiting(store) is None
 
 
 def test_what_is_required_says_how_long_it_waited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
+from wavesweep.config.derived import fill_in
 
 from tests.support.parts import composed, config, with_values
 from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, dump, flatten, parse
-from wavesweep.config.derived import fill_in
 from wavesweep.config.groups import options, read_option
 from wavesweep.config.objections import keys_of
 

@@ -1,12 +1,12 @@
 """What is derived from the shape of the data, and what is refused because of it."""
 
 import pytest
+from wavesweep.config.derived import fill_in, find_device, without_effect
+from wavesweep.data.rows import rows_of
 
 from tests.support.parts import composed, config, small
 from wavesweep.base.errors import Refused
-from wavesweep.config.derived import fill_in, find_device, without_effect
 from wavesweep.data.generated import Generated
-from wavesweep.data.rows import rows_of
 from wavesweep.models.configured import Linear
 
 

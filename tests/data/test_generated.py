@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from wavesweep.config.derived import fill_in
 
 from tests.support.parts import composed
-from wavesweep.config.derived import fill_in
 from wavesweep.data.generated import Generated
 
 ALL = [

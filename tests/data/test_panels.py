@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from wavesweep.config.derived import fill_in
+from wavesweep.data.splits import Split
 
 from tests.support.parts import composed, given
 from wavesweep.base.errors import Refused
 from wavesweep.base.schema import known
 from wavesweep.config import derived
 from wavesweep.config.config import Config
-from wavesweep.config.derived import fill_in
-from wavesweep.data.splits import Split
 from wavesweep.models.evaluation import fit_baselines
 from wavesweep.models.recurrent import Recurrent
 from wavesweep.runs.preparation import load_data, prepare, shape_of

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-
-from tests.support.parts import given
-from wavesweep.base.errors import Refused
 from wavesweep.config.derived import fill_in
 from wavesweep.data.rows import rows_of
 from wavesweep.data.splits import Part
+
+from tests.support.parts import given
+from wavesweep.base.errors import Refused
 from wavesweep.runs.preparation import load_data
 
 SINGLE = np.arange(300.0).reshape(1, 100, 3)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from wavesweep.data.splits import Split
 
 from tests.support.damage import damaged
 from tests.support.guarded import ATTRIBUTES
@@ -29,12 +30,11 @@ from wavesweep.cli import again, forecast, main, resume
 from wavesweep.cli.arguments import refuse
 from wavesweep.config import composing
 from wavesweep.config.config import Config
-from wavesweep.data.splits import Split
 from wavesweep.runs import experiment, pictures
 from wavesweep.runs.checkpoint import Checkpoint, restore
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import Result, make_trainer
 from wavesweep.tracking import tracked_run
+from wavesweep.workspace.directory import RunDirectory
 
 EXAMPLES = int(os.environ.get("WAVESWEEP_EXAMPLES", "0"))
 SECONDS, BYTES = 5.0, 300 << 20  # of the processor's time, which a busy machine does not change

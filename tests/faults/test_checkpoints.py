@@ -14,8 +14,8 @@ from tests.support.records import rows
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import read_sealed, seal
 from wavesweep.runs.checkpoint import CHECKPOINT_VERSION, load_checkpoint
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import Result
+from wavesweep.workspace.directory import RunDirectory
 
 CONFIG = ("optimizer=lbfgs", "dataset.length=24", "training.epochs=4", "training.refine_epochs=2")
 

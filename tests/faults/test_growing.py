@@ -12,8 +12,8 @@ from tests.faults.test_sweeps import HERE, TWO, is_whole, proposals
 from tests.support.commands import Command
 from tests.support.sweeping import QUICK, families, keys, num_ended, rows, started, states, trials
 from wavesweep.leaderboard.ranking import rank
-from wavesweep.runs.directory import SweepRecord
 from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.workspace.directory import SweepRecord
 
 BASIC = "hydra/launcher=basic"
 RATES = ("1e-4", "3e-4", "1e-3", "3e-3", "1e-2", "3e-2")

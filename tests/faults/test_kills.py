@@ -13,8 +13,8 @@ import pytest
 from tests.support.processes import has_ended, has_records, start, wait_until, works
 from tests.support.records import is_in_mlflow, on_disk
 from wavesweep.config.composing import compose
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.tracking.store import connect
+from wavesweep.workspace.directory import RunDirectory
 
 SHORT = ("training.epochs=2", "training.refine_epochs=1")
 NOBODY = "tracking.uri=http://127.0.0.1:9"

@@ -27,10 +27,10 @@ from tests.support.records import Record, for_mlflow, in_mlflow
 from tests.support.servers import Server
 from wavesweep.base.files import write_yaml
 from wavesweep.config.config import Tracking, dump
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.info import RunInfo
 from wavesweep.tracking.answers import PATIENCE, bounded
 from wavesweep.tracking.store import KIND, require
+from wavesweep.workspace.directory import RunDirectory
+from wavesweep.workspace.info import RunInfo
 
 SHORT, LONG = 260, 2400
 """Epochs of trainings that last for seconds, with more points than one request takes."""

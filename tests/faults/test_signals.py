@@ -14,8 +14,8 @@ from tests.support.forking import Process
 from tests.support.processes import Started, fork, has_records, start, wait_until, works
 from tests.support.records import is_in_mlflow, on_disk
 from wavesweep.config.composing import compose
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.tracking.store import connect
+from wavesweep.workspace.directory import RunDirectory
 
 SECONDS = 2.0
 STAGES = (*SMALL[:3], "model=tiny", "training.epochs=40", "training.refine_epochs=20")

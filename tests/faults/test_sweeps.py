@@ -33,9 +33,9 @@ from tests.support.sweeping import (
 )
 from tests.support.trees import gone
 from wavesweep.config.composing import compose
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.sweeps.queue import MOST_DEATHS
 from wavesweep.tracking.store import connect
+from wavesweep.workspace.directory import RunDirectory
 
 HERE = "hydra.sweep.dir=sweep"
 TWO = "hydra.sweeper.n_workers=2"

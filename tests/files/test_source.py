@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from wavesweep.files.source import keep
 
 from tests.support.series_files import csv, written
 from wavesweep.base.errors import Refused
 from wavesweep.files import reading, source
 from wavesweep.files.csv import Csv
-from wavesweep.files.source import keep
 
 CONTENT = "date,a,b,c\n" + "".join(f"2024-01-{day:02},{day},{day**2},{-day}\n" for day in range(1, 8))
 

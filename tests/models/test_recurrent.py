@@ -5,12 +5,12 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
+from wavesweep.config.derived import fill_in
 
 from tests.support.parts import composed, given, train, trainer
 from wavesweep.base.errors import Refused
 from wavesweep.baselines.autoregression import Lags
 from wavesweep.config.config import Config, dump, parse
-from wavesweep.config.derived import fill_in
 from wavesweep.models.recurrent import Recurrent
 from wavesweep.networks.highway import HighwayForecaster
 from wavesweep.networks.recurrent import RecurrentForecaster

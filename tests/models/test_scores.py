@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from utilsforecast.losses import mase
+from wavesweep.data.splits import Part, Split
 
 from tests.support.parts import composed, given
 from wavesweep.data.scaling import Scaler
-from wavesweep.data.splits import Part, Split
 from wavesweep.models.evaluation import calibrate, errors_by, fit_baselines, forecast_by, gain, score_intervals, shown
 from wavesweep.models.forecasting import Forecasts
 from wavesweep.models.scores import Errors, errors, mean_absolute_scaled_error, mse, scores

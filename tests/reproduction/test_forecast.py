@@ -31,9 +31,9 @@ from wavesweep.models.weights import load_widths
 from wavesweep.reproduction.forecasting import TrainedModel, own_series
 from wavesweep.reproduction.series_files import read_series
 from wavesweep.reproduction.tables import to_csv
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.preparation import load_data, prepare
 from wavesweep.tracking.store import connect
+from wavesweep.workspace.directory import RunDirectory
 
 QUICK = (*SMALL, "model=tiny", "model.hidden_sizes=[5]", "runtime.device=cpu")
 WAVE = np.sin(np.arange(60) / 3)

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from wavesweep.files.source import copy_of, keep, lend, take_in
 
 from tests.support.commands import command
 from wavesweep.base.names import CONFIG_HASH
-from wavesweep.files.source import copy_of, keep, lend, take_in
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.workspace.directory import RunDirectory
 
 FILE = "day,sales,price\n" + "".join(
     f"2024-{1 + step // 28:02}-{1 + step % 28:02},{20 + step % 7},{1.5 + 0.25 * (step % 3)}\n" for step in range(84)

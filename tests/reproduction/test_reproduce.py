@@ -24,10 +24,10 @@ from wavesweep.config.composing import compose
 from wavesweep.reproduction.comparison import compare
 from wavesweep.reproduction.report import diff, verdict
 from wavesweep.reproduction.stored import StoredRun, from_directory
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.tracked_run import execute
+from wavesweep.workspace.directory import RunDirectory
+from wavesweep.workspace.info import RunInfo
 
 TINY = (*SMALL, "model.hidden_sizes=[5]")
 EQUAL = r"equal to the last bit: \d+ values of \d+ epochs? and the weights; {again} reproduces {stored}\n"
@@ -119,7 +119,7 @@ def test_a_run_that_was_resumed_three_times(tmp_path: Path, monkeypatch: pytest.
             raise Interrupted(15)
 
     with pytest.raises(Interrupted):
-        execute(prepare(composed), directory, RunInfo([], {}, None), stop)
+        execute(prepare(composed), directory, RunInfo([], {}, None, "stored"), stop)
     for end in ends:
         monkeypatch.setattr("wavesweep.cli.resume.show", _stopping_at(end))
         with pytest.raises(Interrupted):

@@ -19,8 +19,8 @@ from wavesweep.runs.description import (
     verdict,
 )
 from wavesweep.runs.experiment import Result
-from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import prepare, shape_of
+from wavesweep.workspace.info import RunInfo
 
 EXACT = "which is exact on these series, but for rounding."
 BASELINE = "linear autoregression, the best baseline on validation data"

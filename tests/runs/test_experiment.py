@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from wavesweep.data.splits import Part
 
 from tests.support.parts import (
     config,
@@ -26,15 +27,14 @@ from tests.support.parts import (
     trainer,
 )
 from tests.support.records import rows
-from wavesweep.data.splits import Part
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.scores import scores
 from wavesweep.runs.checkpoint import load_checkpoint
 from wavesweep.runs.description import BASELINES
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import make_trainer, run
 from wavesweep.runs.preparation import load_data, prepare
 from wavesweep.training.trainer import GradientDescent
+from wavesweep.workspace.directory import RunDirectory
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ import sys
 from pathlib import Path
 from pytest import MonkeyPatch
 from tests.support.parts import go, leave_undrawn, small
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.workspace.directory import RunDirectory
 leave_undrawn(MonkeyPatch())
 go(small(*sys.argv[2:]), RunDirectory(Path(sys.argv[1])))
 """

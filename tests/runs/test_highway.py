@@ -14,8 +14,8 @@ from wavesweep.models.evaluation import fit_baselines, forecast_by
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.runs.checkpoint import load_checkpoint
 from wavesweep.runs.description import verdict
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.preparation import Prepared, prepare
+from wavesweep.workspace.directory import RunDirectory
 
 SIZES = ("model.hidden_sizes=[3]", "model.members=2", "model.memory=8", "forecast.horizon=3", "training.batch_size=4")
 

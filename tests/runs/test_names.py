@@ -12,8 +12,8 @@ from wavesweep.config.config import MOST_NAME
 from wavesweep.config.groups import groups
 from wavesweep.config.naming import in_short
 from wavesweep.runs.description import configuration, origin_name, run_name, sweep_name
-from wavesweep.runs.info import INFO, RunInfo
 from wavesweep.search.space import Dimension, grid_jobs
+from wavesweep.workspace.info import RunInfo
 
 GROUPS = groups()
 SHOWN = 20
@@ -135,15 +135,8 @@ def test_the_name_of_a_sweep_tells_what_varies() -> None:
 def test_replicates_share_the_text_to_group_by_and_others_do_not(grid: tuple[Dimension, ...]) -> None:
     by_text: dict[str, set[str]] = {}
     for overrides in islice(grid_jobs([*grid]), 300):
-        text = configuration(RunInfo(overrides, dict.fromkeys(GROUPS, ""), None))
+        text = configuration(RunInfo(overrides, dict.fromkeys(GROUPS, ""), None, "name"))
         by_text.setdefault(text, set()).add(" ".join(one for one in overrides if not one.startswith("seed=")))
     rounded = any(one.key == "optimizer.lr" for one in grid)
     assert rounded or all(len(configurations) == 1 for configurations in by_text.values())
     assert len({one for some in by_text.values() for one in some}) == sum(map(len, by_text.values()))
-
-
-def test_a_run_of_an_older_version_keeps_the_name_that_it_had() -> None:
-    text = INFO.dump_json(RunInfo(["seed=1", "model=small"], {}, None, name="small s=1"))
-    assert INFO.validate_json(text).name == "small s=1"
-    older = {key: value for key, value in json.loads(text).items() if key != "name"}
-    assert INFO.validate_json(json.dumps(older)).name == "seed=1 model=small"

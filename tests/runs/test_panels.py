@@ -13,22 +13,22 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wavesweep.data.rows import stretches_of
+from wavesweep.data.splits import training_part
 
 from tests.support.parts import given as given_series
 from tests.support.parts import kept_network, leave_undrawn, losses, save_each_epoch, train
 from tests.support.records import rows
 from wavesweep.base import signals
 from wavesweep.config.config import Config
-from wavesweep.data.rows import stretches_of
-from wavesweep.data.splits import training_part
 from wavesweep.models.evaluation import fit_baselines, forecast_by
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.scores import scores
 from wavesweep.models.weights import load_widths
 from wavesweep.runs.checkpoint import load_checkpoint
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import Result, make_trainer, run
 from wavesweep.runs.preparation import Prepared, prepare
+from wavesweep.workspace.directory import RunDirectory
 
 STAGES = ("training.epochs=3", "training.refine_epochs=2", "training.refine_restart_every=1", "training.batch_size=4")
 SMALL = (*STAGES, "model.hidden_sizes=[5]")

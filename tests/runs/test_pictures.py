@@ -10,14 +10,14 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from wavesweep.data.splits import Part
 
 from wavesweep.data.dataset import Observed
-from wavesweep.data.splits import Part
 from wavesweep.drawing.panels import two_lines
 from wavesweep.models.forecasting import Forecasts
 from wavesweep.runs import pictures as plots
 from wavesweep.runs.description import BASELINES
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.workspace.directory import RunDirectory
 
 
 def windows_of(values: np.ndarray, context: int, targets: Iterable[int] = (0,), starts: Iterable[int] = ()) -> Part:

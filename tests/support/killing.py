@@ -26,10 +26,10 @@ from wavesweep.cli.resume import finish
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
 from wavesweep.runs import checkpoint
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.tracked_run import execute
+from wavesweep.workspace.directory import RunDirectory
+from wavesweep.workspace.info import RunInfo
 
 STEPS = ((os, "fsync"), (Path, "replace"), (Path, "unlink"))
 TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part")
@@ -70,7 +70,7 @@ def forked(work: Callable[[], object]) -> int:
 
 def begin(composed: Config, directory: RunDirectory) -> None:
     """Run a job from its beginning."""
-    execute(prepare(composed), directory, RunInfo([], {}, None), lambda *_: None)
+    execute(prepare(composed), directory, RunInfo([], {}, None, "killed"), lambda *_: None)
 
 
 def resume(composed: Config, directory: RunDirectory) -> None:

@@ -13,13 +13,13 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.utils import setup_globals
 
 from wavesweep.config.groups import conf_dir
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.info import RunInfo
 from wavesweep.search.plan import Plan, Stored
 from wavesweep.search.space import Dimension, grid_jobs, grid_size, is_grid
 from wavesweep.search.trials import State, Trial
 from wavesweep.sweeps.composition import Composer, save
 from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.workspace.directory import RunDirectory
+from wavesweep.workspace.info import RunInfo
 
 Outcome = float | State | None
 """The objective of a job that has finished, else its state."""
@@ -79,7 +79,7 @@ def record(sweep: SweepDirectory, number: int, score: float, **once: float) -> R
     """Write the files of a job's run, of whose three epochs the second is kept; `once` has _ for /."""
     run = RunDirectory(sweep.path / str(number))
     run.path.mkdir()
-    run.write_info(RunInfo([], {}, sweep.id, tags={"wavesweep.kept_epoch": "2"}))
+    run.write_info(RunInfo([], {}, sweep.id, "made", tags={"wavesweep.kept_epoch": "2"}))
     for epoch, value in enumerate((9.0, score, 8.0), start=1):
         run.append_metrics(epoch, {"val/closed_loop_scaled_mse": value})
     run.append_metrics(None, {key.replace("_", "/", 1): value for key, value in once.items()})

@@ -22,10 +22,10 @@ from wavesweep.models.weights import load_network
 from wavesweep.networks.forecaster import Forecaster
 from wavesweep.runs import checkpoint, pictures
 from wavesweep.runs.checkpoint import Checkpoint
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import Result, make_trainer, run
 from wavesweep.runs.preparation import Prepared, load_data, prepare
 from wavesweep.training.trainer import GradientDescent, Record, Trainer
+from wavesweep.workspace.directory import RunDirectory
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.commands import environment
 from tests.support.forking import Process, heavy
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.workspace.directory import RunDirectory
 
 Started = subprocess.Popen[bytes]
 

@@ -13,7 +13,7 @@ from mlflow.entities import LoggedModelStatus, Run
 
 from wavesweep.base.names import is_metric
 from wavesweep.config.config import flatten, parse
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.workspace.directory import RunDirectory
 
 Record = dict[str, Any]
 

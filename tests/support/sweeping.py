@@ -17,10 +17,10 @@ from mlflow.entities import Run
 from tests.support.commands import SMALL
 from tests.support.trees import children
 from wavesweep.config.composing import compose
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.tracking.store import connect
+from wavesweep.workspace.directory import RunDirectory
 
 QUICK = (*SMALL, "model=tiny")
 """A job that trains for a tenth of a second."""

@@ -11,10 +11,10 @@ from tests.support import stores
 from tests.support.commands import SMALL, small
 from tests.support.forking import Forked, environment, heavy
 from tests.support.parts import save_each_epoch
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.tracked_run import execute
+from wavesweep.workspace.directory import RunDirectory
+from wavesweep.workspace.info import RunInfo
 
 CANARY = "k6vJq-canary"
 STOPPED, ENDED, SWEEP, OUTSIDE = "outputs/runs/stopped", "outputs/runs/ended", "outputs/sweeps/sweep", "outside"
@@ -50,7 +50,7 @@ def make(place: Path) -> None:
 
             Path(path).mkdir(parents=True)
             try:
-                execute(prepared, RunDirectory(Path(path)), RunInfo([], {}, None), listen)
+                execute(prepared, RunDirectory(Path(path)), RunInfo([], {}, None, "victim"), listen)
             except Stopped:
                 assert last
     line = ("-m", *SMALL, "model=tiny", "seed=0,1", f"hydra.sweep.dir={SWEEP}", QUIET)

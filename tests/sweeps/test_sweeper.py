@@ -13,9 +13,9 @@ from hydra_plugins.wavesweep.sweeper import Options, WavesweepSweeper
 from tests.support.commands import SMALL, Command, real_command
 from tests.support.sweeping import families, rows
 from wavesweep.base.errors import Refused
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.sweeps import sweeper
 from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:
     import subprocess

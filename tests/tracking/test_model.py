@@ -28,14 +28,14 @@ from wavesweep.base.errors import Pruned
 from wavesweep.base.names import RUN_KEY
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Tracking
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import load_data, prepare
 from wavesweep.tracking.delivery import deliver
 from wavesweep.tracking.store import connect
 from wavesweep.tracking.tracked_run import execute
+from wavesweep.workspace.directory import RunDirectory
+from wavesweep.workspace.info import RunInfo
 
-INFO = RunInfo(["model.hidden_sizes=[5]", "training.epochs=3"], {"dataset": "sine", "model": "small"}, None)
+INFO = RunInfo(["model.hidden_sizes=[5]", "training.epochs=3"], {"dataset": "sine", "model": "small"}, None, "small")
 FILES = {
     "MLmodel", "data", "input_example.json", "python_env.yaml", "requirements.txt", "serving_input_example.json",
 }  # fmt: skip

@@ -16,8 +16,8 @@ from tests.support.parts import composed, with_values
 from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Tracking, dump, parse
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.tracking.store import KIND, MACHINE_LEARNING, connect
+from wavesweep.workspace.directory import RunDirectory
 
 QUICK = (*SMALL, "model=tiny", "training.epochs=1", "training.refine_epochs=0")
 BASIC = "hydra/launcher=basic"

@@ -27,14 +27,19 @@ from wavesweep.base.errors import Refused
 from wavesweep.base.signals import Interrupted
 from wavesweep.config.config import Config
 from wavesweep.config.replicates import config_hash
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.delivery import deliver
 from wavesweep.tracking.store import connect, require
 from wavesweep.tracking.tracked_run import execute
+from wavesweep.workspace.directory import RunDirectory
+from wavesweep.workspace.info import RunInfo
 
-INFO = RunInfo(overrides=["seed=0", "model=small"], choices={"dataset": "sine", "model": "small"}, sweep_id="sweep_1")
+INFO = RunInfo(
+    overrides=["seed=0", "model=small"],
+    choices={"dataset": "sine", "model": "small"},
+    sweep_id="sweep_1",
+    name="seed=0 small",
+)
 
 
 def tracked(uri: str, *overrides: str) -> Config:
@@ -165,7 +170,7 @@ def test_a_failure_is_recorded(tmp_path: Path) -> None:
             raise error
 
         with pytest.raises(type(error)):
-            execute(prepare(config), directory, RunInfo([name], {}, None), listen)
+            execute(prepare(config), directory, RunInfo([name], {}, None, name), listen)
         client, experiment = connect(config.tracking)
         [run] = client.search_runs([experiment], f"attributes.run_name = '{name}'")
         assert run.info.status == status

@@ -11,7 +11,6 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.support.commands import small
-from wavesweep.runs.info import RunInfo
 from wavesweep.tracking.store import connect
 from wavesweep.tracking.views import (
     MOST_CHARACTERS,
@@ -24,11 +23,13 @@ from wavesweep.tracking.views import (
     sweep_view,
     sweeps_view,
 )
+from wavesweep.workspace.info import RunInfo
 
 SWEEP = RunInfo(
     ["model=tiny,small"],
     {},
     "2026-11-26_12-00-00_ab12",
+    "sweep of model × lr",
     started=1_700_000_000_000,
     varied={"model": "values", "optimizer.lr": "log", "training.batch_size": "interval", "seed": "values"},
 )

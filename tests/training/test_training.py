@@ -6,16 +6,16 @@ import math
 import numpy as np
 import pytest
 import torch
+from wavesweep.config.derived import fill_in
+from wavesweep.training.losses import Loss, Windows, closed_loop_loss
 
 from tests.support.parts import composed, config, gradient_descent, losses, small, train, trainer
-from wavesweep.config.derived import fill_in
 from wavesweep.config.groups import read_option
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.networks.forecaster import Forecaster
 from wavesweep.networks.pointwise import PointwiseForecaster
 from wavesweep.runs import experiment
 from wavesweep.runs.preparation import load_data
-from wavesweep.training.losses import Loss, Windows, closed_loop_loss
 from wavesweep.training.optimizers import LBFGS
 
 OPTIMIZERS = [

@@ -8,16 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from wavesweep.config.derived import fill_in
+from wavesweep.training.losses import Loss, Windows, closed_loop_loss, cut_windows, draw_windows, prediction_loss
 
 from tests.support.parts import given as given_series
 from tests.support.parts import gradient_descent, small
 from wavesweep.baselines.autoregression import Lags
-from wavesweep.config.derived import fill_in
 from wavesweep.networks.forecaster import Forecaster
 from wavesweep.networks.highway import HighwayForecaster
 from wavesweep.networks.linear import LinearForecaster
 from wavesweep.networks.recurrent import RecurrentForecaster
-from wavesweep.training.losses import Loss, Windows, closed_loop_loss, cut_windows, draw_windows, prediction_loss
 
 CHANNELS = 3
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import torch
+from wavesweep.config.derived import without_effect
 
 from tests.support.parts import losses, small, train
 from wavesweep.config.config import Config
-from wavesweep.config.derived import without_effect
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.scores import scores
 from wavesweep.runs.experiment import make_trainer

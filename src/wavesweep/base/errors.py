@@ -19,6 +19,10 @@ class Refused(ValueError):
         super().__init__(printable(text))  # which may quote what a file holds
 
 
+class InUse(Refused):
+    """Another process holds a directory's lock."""
+
+
 def first_of(error: Refused) -> str:
     """Return the first of the problems that a refusal tells a line each, and how many more there are."""
     problem, *more = str(error).splitlines()

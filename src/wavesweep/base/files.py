@@ -6,7 +6,6 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from hashlib import file_digest, sha256
 from io import BufferedReader
 from pathlib import Path
@@ -21,14 +20,7 @@ MOST_DEPTH = 32  # of groups and lists within each other
 MOST_DIGITS = 1000
 MOST_CHARACTERS = 255  # of a name
 LOG = "wavesweep.log"
-RUN, PARENT, SWEEP = RECORDS = ("run.json", "parent.json", "sweep.json")
-"""The files by which a directory is known: a run's, and a sweep's as the parent of its runs and as what is to do."""
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
-
-
-def fresh_name() -> str:
-    """Return a name that nothing else gets, not even in the same second; as `hydra.run.dir` in conf/config.yaml."""
-    return f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{token_hex(2)}"
 
 
 def read_small(path: Path, most: int = MOST_BYTES) -> bytes:
@@ -73,21 +65,9 @@ def check_plain(place: Path, names: Iterable[str]) -> None:
                     raise Refused(f"{path} must be a file or a folder, got a link or a device; remove it")
 
 
-def check_free(place: Path) -> None:
-    """Make sure that a new run or sweep gets a directory without anything of others, and is in the way of none.
-
-    Raises:
-        Refused: If it isn't so.
-    """
-    real, outputs = place.resolve(), Path("outputs").resolve()
-    if any((outputs / name).is_relative_to(real) for name in ("runs", "sweeps", "mlartifacts")):
-        raise Refused(f"{place} can't be a run's or sweep's own directory: all others lie below it; name a new one")
-    for around in real.parents:
-        if Path.cwd().is_relative_to(around):  # what stands so far above is in nobody's way
-            break
-        if around.name == "mlartifacts" or any((around / name).exists() for name in RECORDS):
-            raise Refused(f"{place} must not lie within another run, sweep or MLflow's files ({around}); name another")
-    found = set(os.listdir(real)) - {LOG, ".lock"} if real.exists() else ()  # noqa: PTH208  what Hydra and locks leave
+def check_empty(place: Path) -> None:
+    """Refuse a directory that holds more than what Hydra and locks leave."""
+    found = set(os.listdir(place)) - {LOG, ".lock"} if place.exists() else set()  # noqa: PTH208  a set of names
     if found:
         raise Refused(f"{place} must be new or empty, got {len(found)} files or folders, as {min(found)}; name another")
 

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 from wavesweep.charts.importance import ordered
 from wavesweep.drawing.style import COLOURS, decades, in_short, name_values, scale, spans_decades, tidy
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.search.space import Dimension, Value
 from wavesweep.search.trials import SEED, Trial
 from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:
     from wavesweep.leaderboard.ranking import Leaderboard, Row

@@ -15,10 +15,11 @@ from wavesweep.config.overrides import overrides_of
 from wavesweep.reproduction.report import diff as report_diff
 from wavesweep.reproduction.reproducing import check_rtol, conclude, prepare_again, run_again
 from wavesweep.reproduction.stored import StoredRun, find_run
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.finding import new_directory, read_written
-from wavesweep.runs.info import RunInfo
 from wavesweep.tracking.tracked_run import execute, prepare_alone
+from wavesweep.workspace.configurations import read_written
+from wavesweep.workspace.directory import RunDirectory
+from wavesweep.workspace.info import RunInfo
+from wavesweep.workspace.layout import new_run
 
 
 def reproduce(arguments: list[str]) -> int:
@@ -115,7 +116,7 @@ def _reproduce(stored: StoredRun, here: Config, keys: list[str], rtol: float) ->
 
 def _in_new_directory(carry_out: Callable[[RunDirectory], int]) -> int:
     """Carry out a new run in a directory of its own, with its log there; return the exit code."""
-    directory = new_directory()
+    directory = RunDirectory(new_run())
     directory.path.mkdir(parents=True)
     log_into(directory)
     log.info("writing to %s", relative(directory.path))

@@ -19,7 +19,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.exit_codes import SEVERITY
-from wavesweep.base.files import check_free
 from wavesweep.base.redaction import NO_PASSWORDS, without_password
 from wavesweep.base.signals import check
 from wavesweep.cli.arguments import check_kinds, check_mode, check_passwords, read_flags, refuse
@@ -107,6 +106,8 @@ class Guard(Callback):
             check_mode(_typed(config), multirun=False)
             _check_options(config)
             _check_place(config, "hydra.run.dir")
+            from wavesweep.workspace.layout import check_free
+
             check_free(Path(config.hydra.run.dir))
             from wavesweep.cli.task import check_alone  # imports numpy, which a wrong key need not wait for
 
@@ -119,6 +120,8 @@ class Guard(Callback):
             _check_options(config)
             _check_place(config, "hydra.sweep.dir")
             if config.hydra.runtime.choices["hydra/sweeper"] != "wavesweep":  # which looks by itself
+                from wavesweep.workspace.layout import check_free
+
                 check_free(Path(config.hydra.sweep.dir))
                 subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[call-overload]
                 _check_inside("hydra.sweep.subdir", str(subdir))

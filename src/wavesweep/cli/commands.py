@@ -36,12 +36,12 @@ def summary(arguments: list[str]) -> int:
     --test shows the test scores of all configurations, not the winner's alone; they play no part in the order.
     """
     from wavesweep.cli.arguments import read_place
-    from wavesweep.leaderboard.finding import open_sweep
     from wavesweep.leaderboard.ranking import rank
     from wavesweep.leaderboard.table import show
+    from wavesweep.workspace.index import find_sweep
 
     place, _ = read_place("summary", [text for text in arguments if text != "--test"])
-    sweep = open_sweep(place or "latest")
+    sweep = find_sweep(place or "latest").sweep
     show(rank(sweep, tests="--test" in arguments), sweep)
     return 0
 
@@ -110,16 +110,20 @@ def sync(arguments: list[str]) -> int:
 
     A run whose process has vanished is marked KILLED; one that runs is left alone.
     """
+    from wavesweep.base.errors import Refused
     from wavesweep.base.exit_codes import UNTRACKED
     from wavesweep.base.terminal import say
     from wavesweep.cli.arguments import read_place
     from wavesweep.config.composing import compose
-    from wavesweep.runs.finding import find_runs
     from wavesweep.tracking.sync import MISSING, deliver_all
+    from wavesweep.workspace.index import recorded_below
+    from wavesweep.workspace.layout import OUTPUTS
 
-    place, overrides = read_place("sync", arguments)
-    runs = find_runs(Path(place or "outputs"))
-    counts = deliver_all(runs, compose(*overrides.values()), overrides)
+    typed, overrides = read_place("sync", arguments)
+    place = Path(typed) if typed else OUTPUTS
+    if not place.is_dir():
+        raise Refused(f"{place} must be a run's directory, or one that holds runs, but is not there; name another")
+    counts = deliver_all(recorded_below(place), compose(*overrides.values()), overrides)
     say(", ".join(f"{count} {state}" for state, count in counts.items()) or "no runs there")
     return UNTRACKED if counts[MISSING] else 0
 
@@ -141,11 +145,11 @@ def ui(arguments: list[str]) -> int:
     """
     from wavesweep.cli.arguments import read_arguments, split_place
     from wavesweep.config.composing import compose
-    from wavesweep.runs.finding import read_config
     from wavesweep.tracking.sync import deliver_vanished
     from wavesweep.ui.opening import find, pages_of
     from wavesweep.ui.places import served_at
     from wavesweep.ui.server import address_for, has_display, serve, show
+    from wavesweep.workspace.configurations import read_config
 
     words, overrides = read_arguments("ui", [text for text in arguments if text != "--no-browser"])
     place, options = split_place("ui", words)

@@ -5,7 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from wavesweep.base.errors import Refused
-from wavesweep.base.files import fresh_name, write_atomically
+from wavesweep.base.files import write_atomically
 from wavesweep.base.terminal import say
 from wavesweep.cli.arguments import Flags, read_place
 from wavesweep.config.composing import compose
@@ -14,6 +14,7 @@ from wavesweep.config.resolve import find_device
 from wavesweep.data.dataset import Dataset, Observed
 from wavesweep.files.csv import Csv
 from wavesweep.reproduction.stored import StoredRun, find_run
+from wavesweep.workspace.layout import OUTPUTS, fresh_name
 
 MOST_DIGITS = 9
 
@@ -48,7 +49,7 @@ def run(arguments: list[str]) -> int:
         model = TrainedModel.load(config, stored.weights, device)
     except Refused as error:
         raise Refused(f"{stored.place}: {error}") from None
-    output = Path(flags.output or f"outputs/forecasts/{fresh_name()}.csv")
+    output = Path(flags.output) if flags.output else OUTPUTS / "forecasts" / f"{fresh_name()}.csv"
     output.parent.mkdir(parents=True, exist_ok=True)
     if flags.origins:
         table, count = rolling_csv(model)

@@ -15,9 +15,9 @@ from wavesweep.base.terminal import Listener, log, progress, say
 from wavesweep.config.config import Config
 from wavesweep.config.groups import conf_dir
 from wavesweep.runs.description import summary
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.tracking.tracked_run import Outcome
 from wavesweep.ui.links import run_ending
+from wavesweep.workspace.directory import RunDirectory
 
 _RESERVE = bytearray(1 << 24)  # what is needed to say that memory has run out
 

@@ -1,22 +1,23 @@
 """`wavesweep resume`: finds a run or a sweep that has not ended, and goes on with it."""
 
 from collections.abc import Collection
-from pathlib import Path
 
-from wavesweep.base.errors import Refused, in_one_line, relative
+from wavesweep.base.errors import Refused, relative
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
-from wavesweep.base.terminal import log, say
+from wavesweep.base.terminal import say
 from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import LOCAL, Flags, read_place
 from wavesweep.cli.progress import fail, log_into, show
 from wavesweep.config.composing import compose, offer_tracking
 from wavesweep.config.config import Config
 from wavesweep.config.overrides import written
-from wavesweep.leaderboard.finding import find_sweep
-from wavesweep.runs.directory import RunDirectory, SweepRecord
-from wavesweep.runs.finding import check_unchanged, find_runs, read_config
 from wavesweep.tracking.sync import MISSING, deliver_all, deliver_vanished
 from wavesweep.tracking.tracked_run import prepare_alone, proceed
+from wavesweep.workspace.configurations import check_unchanged, read_config
+from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
+from wavesweep.workspace.index import LATEST, Wanted, find, find_sweep, latest_that
+from wavesweep.workspace.info import RunInfo
+from wavesweep.workspace.layout import OUTPUTS
 
 LAUNCHING = ("hydra/launcher", "hydra.launcher.")
 OPTIONS = ("n_workers", "n_trials", "timeout", "target", "dry_run")
@@ -30,61 +31,54 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--top", type=int)
     flags, words = parser.parse_known_args(arguments)
-    typed, overrides = read_place("resume", words, more=("",))
-    place = typed or "latest"
+    place, overrides = read_place("resume", words, more=("",))
     own = {key: text for key, text in overrides.items() if key.startswith(LOCAL)}
     more = {key: text for key, text in overrides.items() if key not in own}
     local = compose(*own.values())
     grows = flags.top or any(not key.startswith("hydra") or key.endswith(GROWING) for key in more)
-    latest = find_sweep("latest") if grows and place == "latest" else None  # which may have ended
-    found = SweepRecord(latest.path) if latest else find(place, local)
+    if place is None and grows:
+        found = find_sweep(LATEST)
+    elif place is None:
+        found = find_waiting(local)
+    else:
+        found = _find(place, "sweep" if grows and place == LATEST else "run or sweep")
     if found is None:
+        say(f"no run below {OUTPUTS} waits to be resumed; wavesweep sync delivers what MLflow has missed")
         return 0
     if isinstance(found, SweepRecord):
         return finish_sweep(found, local, own, more, force=flags.force, top=flags.top)
+    assert isinstance(found, RunDirectory)
     if more or flags.top:
         what = next(iter(more.values()), f"--top {flags.top}")
-        raise Refused(f"{what}: a run goes on as it began; leave it out, or vary it by wavesweep reproduce {place}")
+        way_out = f"leave it out, or vary it by wavesweep reproduce {relative(found.path)}"
+        raise Refused(f"{what}: a run goes on as it began; {way_out}")
     return finish(found, local, own)
 
 
-def find(place: str, local: Config) -> RunDirectory | None:
-    """Return the run or sweep that a place names; of `latest`, what was begun last of all that has not ended.
-
-    Args:
-        place: What was typed.
-        local: What is configured here and now.
-
-    Returns:
-        None if all have ended, which has been said.
+def _find(place: str, wanted: Wanted) -> Directory:
+    """Return the run or sweep that a place names.
 
     Raises:
-        Refused: If there is no such run or sweep.
+        Refused: If there is none.
     """
-    if place != "latest":
-        if sweep := find_sweep(place):
-            return SweepRecord(sweep.path)
-        if not RunDirectory(Path(place)).info.exists():
-            raise Refused(
-                f"{place} must be the directory of a run or a sweep, a sweep's id, or latest, but holds no run.json; "
-                "name another"
-            )
-        return RunDirectory(Path(place))
+    found = find(place, wanted)
+    if found is None:
+        raise Refused(
+            f"{place} must be the directory of a run or a sweep, a sweep's id, or latest, but holds no run.json; "
+            "name another"
+        )
+    return found
+
+
+def find_waiting(local: Config) -> Directory | None:
+    """Return what was begun last of the runs and sweeps that were cut short; a sweep's runs are resumed with it."""
     deliver_vanished(local)
-    waiting = [found for found in find_runs(Path("outputs")) if _waits(found)]
-    if not waiting:
-        say("no run below outputs waits to be resumed; wavesweep sync delivers what MLflow has missed")
-    return max(waiting, key=lambda found: found.read_info().started, default=None)
 
+    def waits(directory: Directory, info: RunInfo) -> bool:
+        is_part = isinstance(directory, RunDirectory) and info.sweep_id
+        return info.status in ("killed", "failed") and not is_part
 
-def _waits(directory: RunDirectory) -> bool:
-    """Say whether a run or a sweep was cut short and can be resumed; a sweep's runs are resumed with it."""
-    try:
-        info = directory.read_info()
-    except (Refused, OSError) as error:
-        log.warning(in_one_line(error))
-        return False
-    return info.status in ("killed", "failed") and (directory.is_sweep or not info.sweep_id)
+    return latest_that(waits)
 
 
 def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int:

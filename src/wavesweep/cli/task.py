@@ -15,7 +15,6 @@ from omegaconf import DictConfig
 
 from wavesweep.base.errors import Pruned, Refused, in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
-from wavesweep.base.files import check_free
 from wavesweep.base.names import BASED_ON, log10
 from wavesweep.base.terminal import log, say
 from wavesweep.cli.arguments import refuse
@@ -29,8 +28,6 @@ from wavesweep.files.copies import give_copy_to
 from wavesweep.leaderboard.conclusion import announce, conclude, has_ended, show_again
 from wavesweep.runs import fingerprints
 from wavesweep.runs.description import origin_name, run_name
-from wavesweep.runs.directory import RunDirectory, SweepRecord
-from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import Prepared, prepare, shape_of
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension, varied
@@ -40,6 +37,9 @@ from wavesweep.sweeps.task import SweepTask, report
 from wavesweep.tracking.store import require
 from wavesweep.tracking.tracked_run import continue_or_execute, execute, prepare_alone, warm_up
 from wavesweep.ui.links import sweep_ending
+from wavesweep.workspace.directory import RunDirectory, SweepRecord
+from wavesweep.workspace.info import RunInfo
+from wavesweep.workspace.layout import check_free
 
 if TYPE_CHECKING:
     from wavesweep.models.scores import Metrics
@@ -80,6 +80,10 @@ class Experiments(SweepTask):
         outline(written)
         if written.runtime.device != "auto":
             find_device(written.runtime.device)
+
+    def check_place(self, place: Path) -> None:
+        """Make sure that a new sweep lies in no other's way."""
+        check_free(place)
 
     def explain(self, error: Exception, overrides: list[str]) -> str:
         """Say in our words what Hydra objects to."""
@@ -174,8 +178,8 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
             report(epoch, metrics[parsed.objective], epochs)
 
         sweep = SweepRecord(Path(HydraConfig.get().sweep.dir))
-        tags = sweep.read_info().tags if sweep.info.exists() else {}  # another sweeper than ours records nothing
-        if sweep.info.exists() and (file := prepared.config.dataset.file):
+        tags = sweep.read_info().tags if sweep.exists() else {}  # another sweeper than ours records nothing
+        if sweep.exists() and (file := prepared.config.dataset.file):
             give_copy_to(sweep.data, *file)
         shared = {BASED_ON: tags[BASED_ON]} if BASED_ON in tags else {}
         return continue_or_execute(prepared, directory, _describe(parsed, prepared, shared), listen)

@@ -18,7 +18,6 @@ def known(value):  # type: ignore[no-untyped-def]
     return value
 
 
-
 def times_of(table: Table, roles: Roles) -> pd.DatetimeIndex | None:
     """Return the time of each row."""
     if roles.time is None:

@@ -14,9 +14,7 @@ from wavesweep.config.config import Config, Tracking, dump
 from wavesweep.leaderboard.ranking import Leaderboard, rank
 from wavesweep.leaderboard.table import show, to_csv, to_markdown
 from wavesweep.runs.description import TEST_SCORE, origin_name, sweep_name
-from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.fingerprints import environment
-from wavesweep.runs.info import RunInfo, Status, Variety
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension
 from wavesweep.search.trials import ENDED, SEED, Trial
@@ -24,6 +22,8 @@ from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.tracking.courier import Courier
 from wavesweep.tracking.store import import_mlflow
 from wavesweep.tracking.sync import MISSING, deliver_all, seems_to_run
+from wavesweep.workspace.directory import RunDirectory, SweepRecord
+from wavesweep.workspace.info import RunInfo, Status, Variety
 
 
 class SweepCourier(Courier):
@@ -37,13 +37,13 @@ class SweepCourier(Courier):
     share = 0.1  # its process waits for workers else
 
     def __init__(self, sweep: SweepDirectory, tracking: Tracking) -> None:
-        self.sweep = sweep
-        super().__init__(SweepRecord(sweep.path), tracking)
+        self.sweep, self.record = sweep, SweepRecord(sweep.path)
+        super().__init__(self.record, tracking)
 
     def refresh(self) -> None:
         """Record the best so far."""
         with suppress(OSError, Refused):  # of a trial that is damaged
-            _record_best(self.directory, rank(self.sweep))
+            _record_best(self.record, rank(self.sweep))
 
 
 def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, str]) -> SweepCourier:
@@ -61,7 +61,7 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
     record = SweepRecord(sweep.path)
     record.check_plain()
     swept = [one for one in plan.dimensions if one.swept]
-    if record.info.exists():
+    if record.exists():
         info = record.read_info()
         reopened = {REOPENED: str(int(info.tags.get(REOPENED, "0")) + 1)} if info.complete else {}
         info = replace(info, status="running", ended=None, tags=info.tags | reopened)
@@ -88,7 +88,7 @@ def _params(plan: Plan, swept: list[Dimension]) -> dict[str, str]:
     return values | {"sampler": sampler, "pruner": plan.pruner or "none", "jobs": str(plan.n_trials)}
 
 
-def _record_best(record: RunDirectory, board: Leaderboard, *, ended: bool = False) -> None:
+def _record_best(record: SweepRecord, board: Leaderboard, *, ended: bool = False) -> None:
     """Record the best of a sweep so far, and how many jobs are in each state; test scores once it has ended."""
     num_ended = sum(board.counts[state] for state in ENDED)
     if not num_ended:
@@ -98,7 +98,7 @@ def _record_best(record: RunDirectory, board: Leaderboard, *, ended: bool = Fals
         scores = {OBJECTIVE: best.objective, SKILL: best.skill}
         scores |= {TEST_SCORE: best.test.own.value} if ended and best.test else {}
         values |= {key: score for key, score in scores.items() if score is not None}
-    record.append_metrics(num_ended, values)
+    record.append_state(num_ended, values)
 
 
 def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCourier) -> list[int]:
@@ -118,7 +118,7 @@ def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCou
     missing = 0 if signals.pending() else _missing(sweep, trials, local)  # before the sweep, whose table leads to them
     stopped = left and not enough
     status: Status = "killed" if stopped else "failed" if board.counts["failed"] else "finished"
-    record = courier.directory
+    record = courier.record
     _record_best(record, board, ended=True)
     record.write_info(record.read_info().finished(status, to_markdown(board, sweep)))
     with courier:
@@ -138,7 +138,7 @@ def has_ended(sweep: SweepDirectory, plan: Plan) -> bool:
     """Say whether a sweep has nothing left to do, and its end is recorded."""
     trials, record = sweep.read_trials(plan), SweepRecord(sweep.path)
     left = plan.n_trials - sum(trial.ended for trial in trials)
-    return (not left or plan.reached(trials)) and record.info.exists() and record.read_info().complete
+    return (not left or plan.reached(trials)) and record.exists() and record.read_info().complete
 
 
 def show_again(sweep: SweepDirectory, plan: Plan, local: Config) -> tuple[list[int], Courier]:

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from wavesweep.base.names import OBJECTIVE
 from wavesweep.leaderboard.scores import Scores, scores
-from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.search.estimates import Estimate, all_positive, estimate, paired
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension, Value, varied
 from wavesweep.search.trials import ENDED, GIVEN_UP, SEED, Trial
 from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.workspace.directory import RunDirectory, SweepRecord
 
 STATES = (*ENDED, "interrupted", "running", "waiting")
 Position = Callable[[Trial], list[float]]

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from wavesweep.base.names import KEPT_EPOCH, KEPT_SCALED, SCALED, baseline_score, metric
 from wavesweep.runs.description import BASELINES, EXACT
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.search.estimates import Estimate, all_positive, estimate, mean
+from wavesweep.workspace.directory import RunDirectory
 
 
 class Scores(NamedTuple):

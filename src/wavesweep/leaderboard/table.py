@@ -13,9 +13,9 @@ from wavesweep.base.terminal import say
 from wavesweep.leaderboard import words
 from wavesweep.leaderboard.ranking import Leaderboard, Row
 from wavesweep.runs.description import last_parts
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:
     from rich.table import Table

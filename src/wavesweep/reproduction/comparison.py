@@ -9,8 +9,8 @@ from wavesweep.base import names
 from wavesweep.config.config import dump, flatten
 from wavesweep.models.weights import without_widths
 from wavesweep.reproduction.stored import StoredRun
-from wavesweep.runs.info import COMPLETE
 from wavesweep.tracking.tracked_run import RESUMED
+from wavesweep.workspace.info import COMPLETE
 
 
 class Difference(NamedTuple):

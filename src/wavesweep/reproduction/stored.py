@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from wavesweep.base import names
 from wavesweep.base.errors import Refused, relative
-from wavesweep.base.files import MOST_BYTES, PARENT
+from wavesweep.base.files import MOST_BYTES
 from wavesweep.config.config import Config, Resolved, Tracking
 from wavesweep.config.groups import groups
 from wavesweep.files.copies import MOST_KEPT, is_lost
-from wavesweep.runs.directory import MOST_WEIGHTS, RunDirectory
-from wavesweep.runs.finding import check_unchanged, read_resolved, read_written, runs_below_outputs
 from wavesweep.tracking.answers import bounded, repository
 from wavesweep.tracking.store import find_record, refusing
+from wavesweep.workspace.configurations import check_unchanged, read_resolved, read_written
+from wavesweep.workspace.directory import MOST_WEIGHTS, RunDirectory
+from wavesweep.workspace.index import find_run as find_on_disk
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,23 +57,11 @@ def find_run(place: str, tracking: Tracking) -> StoredRun:
     Raises:
         Refused: If there is none, or it can't be read.
     """
-    if place == "latest":
-        return from_directory(_latest())
-    if RunDirectory(Path(place)).info.exists():
-        return from_directory(RunDirectory(Path(place)))
-    if (Path(place) / PARENT).exists():
-        raise Refused(f"{place} is a sweep; name one of its runs")
+    if found := find_on_disk(place):
+        return from_directory(found)
     if Path(place).exists() or not place.isalnum():
         raise Refused(f"{place} must be a run's directory, MLflow's id of a run, or latest, got no run; name another")
     return from_mlflow(place, tracking)
-
-
-def _latest() -> RunDirectory:
-    """Return the run that was begun last of those below outputs/."""
-    runs = [run for run in runs_below_outputs() if not run.is_sweep]
-    if not runs:
-        raise Refused("latest names the run begun last below outputs, but there is none; name another")
-    return max(runs, key=lambda run: run.read_info().started)
 
 
 def from_directory(directory: RunDirectory) -> StoredRun:

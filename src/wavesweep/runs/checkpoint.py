@@ -12,9 +12,9 @@ import torch
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.base.files import MOST_BYTES, read_sealed
 from wavesweep.models.weights import check_fit, is_finite
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.training.selection import Kept, Selection
 from wavesweep.training.trainer import Trainer
+from wavesweep.workspace.directory import RunDirectory
 
 Checkpoint = dict[str, Any]
 log = logging.getLogger("wavesweep")

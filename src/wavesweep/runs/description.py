@@ -25,7 +25,7 @@ from wavesweep.base.names import (
 )
 from wavesweep.config.config import MOST_NAME, Config
 from wavesweep.config.naming import in_short
-from wavesweep.runs.info import RunInfo
+from wavesweep.workspace.info import RunInfo
 
 if TYPE_CHECKING:
     from wavesweep.models.scores import Metrics

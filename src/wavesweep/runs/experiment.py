@@ -34,11 +34,11 @@ from wavesweep.networks.losses import LOSSES
 from wavesweep.runs import pictures
 from wavesweep.runs.checkpoint import Checkpoint, Checkpoints, restore
 from wavesweep.runs.description import best_baseline
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.training.least_squares import LeastSquares
 from wavesweep.training.selection import Judged, Selection
 from wavesweep.training.steps import Spent
 from wavesweep.training.trainer import GradientDescent, Trainer
+from wavesweep.workspace.directory import RunDirectory
 
 
 @dataclass(frozen=True)

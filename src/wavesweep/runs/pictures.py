@@ -31,7 +31,7 @@ from wavesweep.drawing.panels import (
 from wavesweep.drawing.style import COLOURS, head, save, scale
 from wavesweep.files.stamps import following
 from wavesweep.runs.description import BASELINES
-from wavesweep.runs.directory import RunDirectory
+from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:  # it imports torch, which the pictures of a sweep do without
     from wavesweep.models.forecasting import Forecasts

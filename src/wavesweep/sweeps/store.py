@@ -13,11 +13,12 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from wavesweep.base.errors import Refused, in_short
-from wavesweep.base.files import SWEEP, check_plain, read_small, remove_parts, within, write_atomically
+from wavesweep.base.files import check_plain, read_small, remove_parts, within, write_atomically
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension
 from wavesweep.search.trials import Trial, is_seed
 
+SWEEP = "sweep.json"  # by which the directory of a sweep is known
 MOST_BYTES = 1 << 24  # of a plan, which may list thousands of jobs
 SECONDS_FOR_A_LOOK = 1.0  # for which a worker may hold the sweep's lock, to see whether it is free
 

@@ -15,7 +15,6 @@ from hydra.plugins.launcher import Launcher
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused, in_one_line
-from wavesweep.base.files import check_free
 from wavesweep.base.terminal import log
 from wavesweep.search.plan import Plan
 from wavesweep.sweeps.composition import FOR_WORKERS
@@ -77,7 +76,7 @@ def _start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
         return []
     fingerprint, launcher = sweep.task.fingerprint(prepared.configs()), _launcher(sweep)
     refuse_taken(sweep)
-    check_free(sweep.directory.path)
+    sweep.task.check_place(sweep.directory.path)
     sweep.directory.path.mkdir(parents=True, exist_ok=True)
     with sweep.directory.locked(), signals.deferred():
         refuse_taken(sweep)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wavesweep.base.errors import relative
+from wavesweep.base.files import check_empty
 from wavesweep.base.redaction import without_password
 from wavesweep.base.terminal import log, say
 from wavesweep.search.estimates import ranked
@@ -88,6 +89,14 @@ class SweepTask:
         Raises:
             Refused: If it can't be run.
         """
+
+    def check_place(self, place: Path) -> None:
+        """Make sure that a new sweep gets a directory of its own.
+
+        Raises:
+            Refused: If it isn't so.
+        """
+        check_empty(place)
 
     def explain(self, error: Exception, overrides: list[str]) -> str:
         """Return in words why the configuration of a job can't be composed; else raise what Hydra explains itself."""

@@ -7,10 +7,10 @@ from threading import Event, Thread
 from wavesweep.base import signals
 from wavesweep.base.terminal import log
 from wavesweep.config.config import Tracking
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.tracking.answers import reason
 from wavesweep.tracking.delivery import LeftAlone, deliver
 from wavesweep.tracking.store import SECONDS_AFTER_SIGNAL, SECONDS_AT_THE_END
+from wavesweep.workspace.directory import Directory
 
 
 class Courier(AbstractContextManager["Courier"]):
@@ -32,12 +32,12 @@ class Courier(AbstractContextManager["Courier"]):
     moment = 0.5  # seconds for the end, however long ago a signal came: a step, or workers, may have taken all its time
     patience = SECONDS_AT_THE_END  # with the end of a run; of a sweep's runs, only the first waits for a silent server
 
-    def __init__(self, directory: RunDirectory, tracking: Tracking) -> None:
+    def __init__(self, directory: Directory, tracking: Tracking) -> None:
         self.directory, self.tracking = directory, tracking
         self.ids: tuple[str, str] | None = None
         self.delivered, self.left_alone = False, False
         self._there: dict[str, int] = {}
-        self._complaint, self._what = "", "the sweep" if directory.is_sweep else "the run"
+        self._complaint, self._what = "", f"the {directory.what}"
         self._ended = Event()
         self._thread = Thread(target=self._work, name="courier", daemon=True)
         self._thread.start()

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from wavesweep.base import names
-from wavesweep.base.files import PARENT
 from wavesweep.config.config import Tracking, flatten
 from wavesweep.runs.description import as_note, digits
-from wavesweep.runs.directory import RunDirectory, SweepRecord
-from wavesweep.runs.info import COMPLETE, RunInfo
 from wavesweep.tracking.addresses import run_page, runs_page, store_override
 from wavesweep.tracking.answers import upload
 from wavesweep.tracking.model import log_model
 from wavesweep.tracking.store import SECONDS_AT_THE_END, connect
 from wavesweep.tracking.views import View, of_sweep, publish, runs_view, sweep_view, sweeps_view
+from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
+from wavesweep.workspace.info import COMPLETE, RunInfo
+from wavesweep.workspace.layout import PARENT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,7 +37,7 @@ class LeftAlone(Exception):
     """Raised where MLflow's record of the run is not ours to change."""
 
 
-def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] | None = None) -> tuple[str, str]:
+def deliver(directory: Directory, tracking: Tracking, there: dict[str, int] | None = None) -> tuple[str, str]:
     """Make MLflow's record of a run equal to the run's directory; harmless to repeat.
 
     The run is found by its key before it is created. Points that are already there merge, since they carry
@@ -88,7 +88,7 @@ def deliver(directory: RunDirectory, tracking: Tracking, there: dict[str, int] |
             if path == directory.data and info.sweep_id and not directory.is_sweep:
                 continue  # the sweep has it
             upload(client, path, str(run.info.artifact_uri), directory.path)
-        if info.status == "finished" and directory.model in directory.artifacts():
+        if info.status == "finished" and isinstance(directory, RunDirectory) and directory.model.exists():
             kept = directory.read_kept_epoch()
             log_model(client, run, directory, _points([row for row in rows if row.get("epoch", kept) == kept]))
         client.set_terminated(run_id, ended_as, info.ended)
@@ -102,14 +102,14 @@ def _times_reopened(tags: dict[str, str]) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _views(directory: RunDirectory, info: RunInfo) -> list[View]:
+def _views(directory: Directory, info: RunInfo) -> list[View]:
     """Return the views that show a run: a single one's once it has ended; those of a sweep show its jobs too."""
     if directory.is_sweep:
         return [sweep_view(info), sweeps_view()]
     return [runs_view()] if info.ended is not None and not info.sweep_id else []
 
 
-def _record(client: "MlflowClient", experiment_id: str, directory: RunDirectory) -> "Run":
+def _record(client: "MlflowClient", experiment_id: str, directory: Directory) -> "Run":
     """Return MLflow's record, created if it wasn't there: of a sweep by one process at a time, since all its runs do.
 
     Raises:
@@ -126,7 +126,7 @@ def _record(client: "MlflowClient", experiment_id: str, directory: RunDirectory)
         return _find(client, experiment_id, info) or created
 
 
-def _log_parent(client: "MlflowClient", experiment_id: str, run_id: str, directory: RunDirectory) -> None:
+def _log_parent(client: "MlflowClient", experiment_id: str, run_id: str, directory: Directory) -> None:
     """Tag a run of a sweep with its parent, the sweep's run."""
     sweep = next((path for path in directory.path.absolute().parents if (path / PARENT).exists()), None)
     if sweep is not None:
@@ -135,7 +135,7 @@ def _log_parent(client: "MlflowClient", experiment_id: str, run_id: str, directo
             client.set_tag(run_id, "mlflow.parentRunId", parent.info.run_id)
 
 
-def is_delivered(directory: RunDirectory, tracking: Tracking) -> bool:
+def is_delivered(directory: Directory, tracking: Tracking) -> bool:
     """Say whether MLflow's record of a run is complete.
 
     Raises:
@@ -170,7 +170,7 @@ def _find(client: "MlflowClient", experiment_id: str, info: RunInfo) -> "Run | N
 
 
 def _log_params_and_tags(
-    client: "MlflowClient", experiment_id: str, run_id: str, directory: RunDirectory, info: RunInfo, tracking: Tracking
+    client: "MlflowClient", experiment_id: str, run_id: str, directory: Directory, info: RunInfo, tracking: Tracking
 ) -> None:
     from mlflow.entities import Param, RunTag
 

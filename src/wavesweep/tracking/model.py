@@ -11,9 +11,9 @@ from wavesweep.base.files import write_atomically
 from wavesweep.base.names import columns_of
 from wavesweep.config.config import Resolved, flatten, parse_resolved
 from wavesweep.networks.losses import LOSSES
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.info import RunInfo
 from wavesweep.tracking.answers import upload
+from wavesweep.workspace.directory import RunDirectory
+from wavesweep.workspace.info import RunInfo
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -17,9 +17,9 @@ from wavesweep.base.errors import Refused
 from wavesweep.base.files import sync_directory
 from wavesweep.base.names import RUN_KEY
 from wavesweep.config.config import Tracking
-from wavesweep.runs.directory import RunDirectory
 from wavesweep.tracking.addresses import SQLITE, artifact_root, full_address, sqlite_path
 from wavesweep.tracking.answers import PATIENCE, bounded, reason, repository, with_bounds
+from wavesweep.workspace.directory import Directory
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -208,7 +208,7 @@ def require(tracking: Tracking) -> None:
             raise PermissionError(EACCES, os.strerror(EACCES))
 
 
-def find_record(place: str | RunDirectory, tracking: Tracking) -> tuple["MlflowClient", "Run"]:
+def find_record(place: str | Directory, tracking: Tracking) -> tuple["MlflowClient", "Run"]:
     """Return a client of the store, and MLflow's record of a run, or of a sweep.
 
     Args:
@@ -218,17 +218,17 @@ def find_record(place: str | RunDirectory, tracking: Tracking) -> tuple["MlflowC
     Raises:
         Refused: If there is not one such record.
     """
-    path, text = sqlite_path(tracking.uri), str(place.path if isinstance(place, RunDirectory) else place)
+    path, text = sqlite_path(tracking.uri), str(place.path if isinstance(place, Directory) else place)
     if path is not None and not path.exists():
         raise Refused(f"{text} must be a run, but {tracking.uri} is not there; give another tracking.uri")
     wanted = f"attributes.run_id LIKE '{place}%'"
-    if isinstance(place, RunDirectory):
+    if isinstance(place, Directory):
         wanted = f"tags.`{RUN_KEY}` = '{place.read_info().run_key}'"
     with _at_once(tracking):
         client, _ = connect(tracking)
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         runs = client.search_runs(experiments, wanted, max_results=2)
-    if isinstance(place, RunDirectory) and not runs:
+    if isinstance(place, Directory) and not runs:
         raise Refused(f"{text} is not in {tracking.uri}; wavesweep sync {shlex.quote(text)} delivers it")
     if len(runs) != 1:
         problem = "has several; type more of it" if runs else "has none; name another, or its tracking.uri"

@@ -1,21 +1,23 @@
 """Delivering runs that stand on disk, each to the store that its configuration names."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from wavesweep.base.errors import Refused, in_one_line
+from wavesweep.base.errors import InUse, Refused, in_one_line
 from wavesweep.base.terminal import log, track
 from wavesweep.config.config import Config, Tracking
-from wavesweep.runs.directory import InUse, RunDirectory
-from wavesweep.runs.finding import read_config, runs_below_outputs
 from wavesweep.tracking.answers import reason
 from wavesweep.tracking.delivery import LeftAlone, deliver, is_delivered
 from wavesweep.tracking.store import reach, require
+from wavesweep.workspace.configurations import read_config
+from wavesweep.workspace.directory import Directory, SweepRecord
+from wavesweep.workspace.index import recorded_below
+from wavesweep.workspace.layout import OUTPUTS
 
 MISSING = "not delivered"
 
 
-def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) -> Counter[str]:
+def deliver_all(runs: Sequence[Directory], local: Config, keys: Collection[str]) -> Counter[str]:
     """Deliver runs, then sweeps, which lead to theirs; mark those whose process has vanished; say what is missing.
 
     A store that can't be reached is not tried again for each further run.
@@ -30,7 +32,7 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
     """
     counts: Counter[str] = Counter()
     reachable: dict[tuple[str, str], bool | None] = {}
-    for directory in track(sorted(runs, key=lambda run: run.is_sweep), "delivering"):
+    for directory in track(sorted(runs, key=lambda run: isinstance(run, SweepRecord)), "delivering"):
         try:
             directory.read_info()  # a lock would be a file in what isn't ours
             with directory.locked():
@@ -48,10 +50,10 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
 
 def deliver_vanished(local: Config) -> None:
     """Mark runs and sweeps below outputs/ whose process has vanished KILLED, there and in the store that each names."""
-    deliver_all([run for run in runs_below_outputs() if seems_to_run(run)], local, [])
+    deliver_all([run for run in recorded_below(OUTPUTS) if seems_to_run(run)], local, [])
 
 
-def seems_to_run(directory: RunDirectory) -> bool:
+def seems_to_run(directory: Directory) -> bool:
     """Say whether a run is marked as running, though its process may have vanished; one that can't be read is not."""
     try:
         return directory.read_info().status == "running"
@@ -59,7 +61,7 @@ def seems_to_run(directory: RunDirectory) -> bool:
         return False
 
 
-def _deliver(directory: RunDirectory, tracking: Tracking, reachable: dict[tuple[str, str], bool | None]) -> str:
+def _deliver(directory: Directory, tracking: Tracking, reachable: dict[tuple[str, str], bool | None]) -> str:
     """Deliver one run, whose lock is held; return the state that it is in then.
 
     Raises:

@@ -19,14 +19,14 @@ from wavesweep.config.replicates import config_hash
 from wavesweep.data.data import describe
 from wavesweep.files.copies import give_copy_to
 from wavesweep.runs.description import configuration, description
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.runs.finding import check_unchanged
 from wavesweep.runs.fingerprints import environment, local_changes
-from wavesweep.runs.info import RunInfo, Status
 from wavesweep.runs.preparation import Prepared, prepare
 from wavesweep.tracking.courier import Courier
 from wavesweep.tracking.model import save_model
 from wavesweep.tracking.store import import_mlflow, require
+from wavesweep.workspace.configurations import check_unchanged
+from wavesweep.workspace.directory import RunDirectory
+from wavesweep.workspace.info import RunInfo, Status
 
 if TYPE_CHECKING:
     from wavesweep.runs.checkpoint import Checkpoint

@@ -34,13 +34,13 @@ class RunInfo:
         overrides: What was overridden on the command line; tracking aside, whose address may hold a secret.
         choices: The option chosen in each config group.
         sweep_id: The sweep that it belongs to, if any.
-        name: Made once; of runs of older versions, which lack it, what was overridden.
+        name: What it is called.
         run_key: Tells the run from all others, in MLflow too.
         status: How it stands.
         started: Milliseconds since 1970.
         ended: Likewise; None while it runs.
         tags: Versions, commit and hash that it ran on; at its end the epoch kept and the digest of its weights.
-        config_digest: Of the configuration (see `config.digest`); empty where an older version began the run.
+        config_digest: Of the configuration (see `config.digest`); empty in the record of a sweep.
         inputs: Digest and shape of each part of the data.
         description: What a reader should know, in Markdown.
         varied: Of a sweep, the keys that its jobs vary, and how.
@@ -50,7 +50,7 @@ class RunInfo:
     overrides: list[str]
     choices: dict[str, str]
     sweep_id: str | None
-    name: str = ""
+    name: str
     run_key: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] = field(default_factory=lambda: uuid4().hex)
     status: Status = "running"
     started: Time = field(default_factory=lambda: now())
@@ -63,10 +63,6 @@ class RunInfo:
     params: dict[str, str] = field(default_factory=dict)
 
     __pydantic_config__ = ConfigDict(strict=True)
-
-    def __post_init__(self) -> None:
-        """Name what has no name."""
-        object.__setattr__(self, "name", self.name or " ".join(self.overrides) or "defaults")
 
     @property
     def complete(self) -> bool:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from wavesweep.base.errors import Refused
+from wavesweep.base.errors import InUse, Refused
 from wavesweep.base.files import read_sealed, seal, write_atomically
-from wavesweep.runs.directory import InUse, RunDirectory, SweepRecord
-from wavesweep.runs.info import RunInfo
+from wavesweep.workspace.directory import RunDirectory, SweepRecord
+from wavesweep.workspace.info import RunInfo
 
 
 def test_metrics_come_back_and_what_json_lacks_is_null(directory: RunDirectory) -> None:
@@ -34,7 +34,7 @@ def test_of_a_sweep_the_latest_record_comes_last_though_fewer_have_ended(tmp_pat
     sweep = SweepRecord(tmp_path)
     failed, resumed, better = {"jobs/failed": 2.0}, {"jobs/failed": 0.0}, {"jobs/failed": 0.0, "objective": 1.0}
     for num_ended, metrics in ((4, failed), (4, failed), (2, resumed), (3, resumed), (5, better)):
-        sweep.append_metrics(num_ended, metrics)
+        sweep.append_state(num_ended, metrics)
     found = [(row.pop("epoch"), row.pop("timestamp") and row) for row in sweep.read_metrics()]
     assert found == [(4, failed), (4, resumed), (5, better)]
 
@@ -67,12 +67,10 @@ def test_damaged_info_is_refused(directory: RunDirectory) -> None:
 
 
 def test_run_info_comes_back(directory: RunDirectory) -> None:
-    info = RunInfo(overrides=["seed=1", "name=ü"], choices={"dataset": "sine"}, sweep_id=None)
+    info = RunInfo(overrides=["seed=1", "name=ü"], choices={"dataset": "sine"}, sweep_id=None, name="seed 1")
     directory.write_info(info)
     assert directory.read_info() == info
-    assert info.name == "seed=1 name=ü"
-    assert RunInfo([], {}, None).name == "defaults"
-    assert RunInfo([], {}, None).run_key != RunInfo([], {}, None).run_key
+    assert RunInfo([], {}, None, "a").run_key != RunInfo([], {}, None, "a").run_key
 
 
 def test_a_damaged_file_is_noticed(tmp_path: Path) -> None:

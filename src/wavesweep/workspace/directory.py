@@ -1,18 +1,21 @@
-"""The directory of a run, or of a sweep as their parent: files and lock. They are the truth, MLflow has a copy."""
+"""The directory of a run, and that of a sweep as the parent of its runs: they are the truth, MLflow has a copy."""
 
 import json
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from wavesweep.base import files
-from wavesweep.base.errors import Refused, in_short
+from wavesweep.base.errors import InUse, Refused, in_short
 from wavesweep.base.names import KEPT_EPOCH, OBJECTIVE, is_metric
-from wavesweep.runs.info import INFO, RunInfo, now, parse_records
+from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.workspace.info import INFO, RunInfo, now, parse_records
+from wavesweep.workspace.layout import PARENT, RUN
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -21,35 +24,33 @@ T = TypeVar("T")
 MOST_RECORDS, MOST_WEIGHTS = 1 << 28, 1 << 32  # bytes
 
 
-class InUse(Refused):
-    """Another process holds a directory's lock."""
+class Directory(ABC):
+    """What runs and sweeps have in common: a record, metrics, pictures, and a lock that is held while they go on.
 
+    Args:
+        path: Of the directory.
+        info: Name of the file that holds the record.
 
-class RunDirectory:
-    """Names, lock and safe writing of a run's files."""
+    Attributes:
+        what: What the directory is of.
+    """
 
-    is_sweep = False
+    what: ClassVar[str]
+    is_sweep: ClassVar[bool]
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, info: str) -> None:
         self.path = path
+        self.info = path / info
         self.config = path / "config.yaml"
-        self.composed = path / "composed.yaml"  # the configuration before anything was filled in
-        self.changes = path / "local_changes.patch"  # from the commit to the code that ran
-        self.info = path / files.RUN
         self.metrics = path / "metrics.jsonl"
-        self.weights = path / "model.safetensors"
-        self.checkpoint = path / "checkpoint.pt"
-        self.previous_checkpoint = path / "checkpoint.previous.pt"
         self.plots = path / "plots"
-        self.model = path / "model"
         self.data = path / "data"  # a copy of the file that was read
         self.undelivered = path / ".undelivered"  # is there while MLflow is known to lack something
-        self._artifacts = (self.config, self.composed, self.changes, self.metrics, self.weights, self.plots, self.model)
-        self._artifacts += (self.data,)
-        others = (self.info, self.checkpoint, self.previous_checkpoint, self.undelivered)
-        self._own = [*(file.name for file in (*self._artifacts, *others)), ".lock", ".parent.lock", files.LOG]
         self._lock: FileLock | None = None
-        self._recorded: set[int | None] | None = None
+
+    def exists(self) -> bool:
+        """Say whether there is such a run or sweep."""
+        return self.info.exists()
 
     @contextmanager
     def locked(self, patience: float = 0.0) -> Iterator[None]:
@@ -78,67 +79,42 @@ class RunDirectory:
 
     def check_plain(self) -> None:
         """Refuse links and devices in the place of what is written to."""
-        files.check_plain(self.path, self._own)
+        others = (self.info, self.config, self.metrics, self.undelivered)
+        written = {path.name for path in (*self._artifacts(), *self._passing(), *others)}
+        files.check_plain(self.path, sorted({*written, ".lock", ".parent.lock", files.LOG}))
 
     def read_config(self) -> dict[str, Any]:
-        """Read the complete configuration, or raise Refused if that can't be read."""
+        """Read the configuration, or raise Refused if that can't be read."""
         return files.read_yaml(self.config)
 
-    def read_weights(self) -> bytes:
-        """Read model.safetensors, empty where there is none, or raise Refused if it can't be read."""
-        try:
-            return files.read_small(self.weights, MOST_WEIGHTS) if self.weights.exists() else b""
-        except ValueError as error:
-            raise Refused(f"{self.weights}: {error}; restore it") from None
-
     def write_info(self, info: RunInfo) -> None:
-        """Write run.json, after the records."""
+        """Write the record, after the metrics."""
         self.sync_metrics()
         files.write_atomically(self.info, INFO.dump_json(info, indent=2))
 
     def read_info(self) -> RunInfo:
-        """Read run.json, or raise Refused if that can't be read."""
+        """Read the record, or raise Refused if that can't be read."""
         try:
             return INFO.validate_json(files.read_small(self.info))
         except ValueError as error:
             raise Refused(f"{self.info} is damaged, or of another version ({in_short(error)}); restore it") from None
 
     def mark_vanished(self) -> None:
-        """Mark a run that counts as running killed; whoever calls holds its lock."""
+        """Mark what counts as running killed; whoever calls holds the lock."""
         info = self.read_info()
         if info.status == "running":
             ended = max([info.started, *(row["timestamp"] for row in self.read_metrics())])
             self.remove_parts()
             self.write_info(replace(info, status="killed", ended=ended))
 
-    def append_metrics(self, epoch: int | None, metrics: dict[str, float]) -> None:
-        """Add a record, of an epoch or (None) of what is measured once; one that is there already stays as it is.
-
-        A resumed run may do an epoch again, to the same values; the first record's timestamp is the one that
-        MLflow knows. A value that is not finite is written as null.
-        """
-        if self._recorded is None:
-            self._drop_torn_line()
-            self._recorded = {row.get("epoch") for row in self.read_metrics()}
-        if epoch in self._recorded:
-            return
-        self._write_record(epoch, metrics)
-        self._recorded.add(epoch)
-
-    def _write_record(self, epoch: int | None, metrics: dict[str, float]) -> None:
-        finite = {key: value if abs(value) < float("inf") else None for key, value in metrics.items()}
-        line = json.dumps(({} if epoch is None else {"epoch": epoch}) | {"timestamp": now()} | finite)
-        with files.naming(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-
     def sync_metrics(self) -> None:
-        """Make the records outlast a power failure, before a checkpoint, MLflow or run.json knows what follows them."""
+        """Make the metrics outlast a power failure, before a checkpoint, MLflow or the record knows what follows."""
         if self.metrics.exists():
             with files.naming(self.metrics), self.metrics.open("ab") as file:
                 os.fsync(file.fileno())
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Read all records, in the order in which they were written; a last one without its end is none.
+        """Read all metrics, in the order in which they were written; a last line without its end is none.
 
         Raises:
             Refused: If another can't be read.
@@ -150,6 +126,89 @@ class RunDirectory:
                 return list(parse_records(file))
         except (ValueError, RecursionError) as error:
             raise Refused(f"{self.metrics} is damaged ({in_short(error)}); restore it, or start a new run") from None
+
+    def figure(self, name: str) -> Path:
+        """Return the path of a picture, in a folder that exists."""
+        self.plots.mkdir(exist_ok=True)
+        return self.plots / f"{name}.png"
+
+    def artifacts(self) -> Iterable[Path]:
+        """Return the files and folders that travel to MLflow."""
+        return (path for path in self._artifacts() if path.exists())
+
+    def remove_leftovers(self) -> None:
+        """Remove what is needed only until the end."""
+        for path in self._passing():
+            path.unlink(missing_ok=True)
+        self.remove_parts()
+
+    @abstractmethod
+    def remove_parts(self) -> None:
+        """Remove what a killed process left half written."""
+
+    @abstractmethod
+    def _artifacts(self) -> list[Path]:
+        """Return what travels to MLflow, whether it is there or not."""
+
+    def _passing(self) -> list[Path]:
+        """Return the files that are there only until the end."""
+        return []
+
+    def _write_record(self, epoch: int | None, metrics: dict[str, float]) -> None:
+        """Add a line of metrics; a value that is not finite is written as null."""
+        finite = {key: value if abs(value) < float("inf") else None for key, value in metrics.items()}
+        step = {} if epoch is None else {"epoch": epoch}
+        line = json.dumps(step | {"timestamp": now()} | finite)
+        with files.naming(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def _drop_torn_line(self) -> None:
+        if self.metrics.exists():
+            whole, newline, torn = files.read_small(self.metrics, MOST_RECORDS).rpartition(b"\n")
+            if torn:
+                files.write_atomically(self.metrics, whole + newline)
+
+
+class RunDirectory(Directory):
+    """The files of a run.
+
+    Args:
+        path: Of the directory.
+    """
+
+    what: ClassVar[str] = "run"
+    is_sweep = False
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, RUN)
+        self.composed = path / "composed.yaml"  # the configuration as it was written
+        self.changes = path / "local_changes.patch"  # from the commit to the code that ran
+        self.weights = path / "model.safetensors"
+        self.checkpoint = path / "checkpoint.pt"
+        self.previous_checkpoint = path / "checkpoint.previous.pt"
+        self.model = path / "model"
+        self._recorded: set[int | None] | None = None
+
+    def read_weights(self) -> bytes:
+        """Read model.safetensors, empty where there is none, or raise Refused if it can't be read."""
+        try:
+            return files.read_small(self.weights, MOST_WEIGHTS) if self.weights.exists() else b""
+        except ValueError as error:
+            raise Refused(f"{self.weights}: {error}; restore it") from None
+
+    def append_metrics(self, epoch: int | None, metrics: dict[str, float]) -> None:
+        """Add a record, of an epoch or (None) of what is measured once; one that is there already stays as it is.
+
+        A resumed run may do an epoch again, to the same values; the first record's timestamp is the one that
+        MLflow knows.
+        """
+        if self._recorded is None:
+            self._drop_torn_line()
+            self._recorded = {row.get("epoch") for row in self.read_metrics()}
+        if epoch in self._recorded:
+            return
+        self._write_record(epoch, metrics)
+        self._recorded.add(epoch)
 
     def read_scores(self) -> dict[int, dict[str, float]]:
         """Read the metrics of each recorded epoch, and as of epoch 0 what is measured once; nan what was not finite."""
@@ -190,12 +249,6 @@ class RunDirectory:
             raise Refused(f"{self.metrics} is damaged (it lacks the kept epoch {epoch}); restore it")
         return by_epoch[epoch]
 
-    def _drop_torn_line(self) -> None:
-        if self.metrics.exists():
-            whole, newline, torn = files.read_small(self.metrics, MOST_RECORDS).rpartition(b"\n")
-            if torn:
-                files.write_atomically(self.metrics, whole + newline)
-
     def save_checkpoint(self, content: bytes) -> None:
         """Write a checkpoint behind its digest, and keep the one before it."""
         temporary = files.write_synced(self.checkpoint, files.seal(content))
@@ -204,38 +257,38 @@ class RunDirectory:
         temporary.replace(self.checkpoint)
         files.sync_directory(self.path)
 
-    def remove_leftovers(self) -> None:
-        """Remove checkpoints and temporary files, which a run needs only until it has ended."""
-        self.checkpoint.unlink(missing_ok=True)
-        self.previous_checkpoint.unlink(missing_ok=True)
-        self.remove_parts()
-
     def remove_parts(self) -> None:
-        """Remove what a killed process left half written."""
+        """See `Directory.remove_parts`."""
         files.remove_parts(self.path.rglob(".*"))
 
-    def figure(self, name: str) -> Path:
-        """Return the path of a picture, in a folder that exists."""
-        self.plots.mkdir(exist_ok=True)
-        return self.plots / f"{name}.png"
+    def _artifacts(self) -> list[Path]:
+        own = [self.config, self.composed, self.changes, self.metrics, self.weights]
+        return [*own, self.plots, self.model, self.data]
 
-    def artifacts(self) -> Iterable[Path]:
-        """Return the files and folders that travel to MLflow."""
-        return (path for path in self._artifacts if path.exists())
+    def _passing(self) -> list[Path]:
+        return [self.checkpoint, self.previous_checkpoint]
 
 
-class SweepRecord(RunDirectory):
-    """A sweep's directory as MLflow sees it: the parent of its runs, with the configuration of one of its jobs."""
+class SweepRecord(Directory):
+    """A sweep as MLflow sees it, beside the engine's files in the same directory: the parent of its runs.
 
+    Its configuration is that of one of its jobs.
+
+    Args:
+        path: Of the directory.
+
+    Attributes:
+        sweep: The engine's files.
+    """
+
+    what: ClassVar[str] = "sweep"
     is_sweep = True
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.info = path / files.PARENT
-        self._artifacts = (path / "multirun.yaml", path / "leaderboard.csv", self.plots, self.data)
-        self._own += [self.info.name, *(file.name for file in self._artifacts)]
+        super().__init__(path, PARENT)
+        self.sweep = SweepDirectory(path)
 
-    def append_metrics(self, epoch: int | None, metrics: dict[str, float]) -> None:
+    def append_state(self, ended: int, metrics: dict[str, float]) -> None:
         """Add a record of what is known once so many jobs have ended, unless that is what the last one says.
 
         Where fewer have, since failed ones run again, it still comes last: MLflow shows that of the highest step.
@@ -243,8 +296,11 @@ class SweepRecord(RunDirectory):
         self._drop_torn_line()
         last = (self.read_metrics() or [{}])[-1]
         if {key: value for key, value in last.items() if is_metric(key)} != metrics:
-            self._write_record(max(epoch or 0, last.get("epoch", 0)), metrics)
+            self._write_record(max(ended, last.get("epoch", 0)), metrics)
 
     def remove_parts(self) -> None:
-        """Leave those of its runs alone, which may have outlived it."""
+        """See `Directory.remove_parts`: those of its runs, which may have outlived it, are left alone."""
         files.remove_parts([*self.path.glob(".*"), *self.plots.glob(".*")])
+
+    def _artifacts(self) -> list[Path]:
+        return [self.path / "multirun.yaml", self.sweep.leaderboard, self.plots, self.data]

@@ -1,0 +1,68 @@
+"""The places below outputs/: which directory is a run's or a sweep's, and where a new one may be made."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from secrets import token_hex
+
+from wavesweep.base.errors import Refused, in_one_line
+from wavesweep.base.files import check_empty
+from wavesweep.sweeps.store import SWEEP
+
+OUTPUTS = Path("outputs")
+ARTIFACTS = "mlartifacts"  # MLflow's copies
+RUN, PARENT = "run.json", "parent.json"
+RECORDS = (RUN, PARENT, SWEEP)
+"""The files by which a directory is known: a run's, and a sweep's as the parent of its runs and as what is to do."""
+
+
+def fresh_name() -> str:
+    """Return a name that nothing else gets, not even in the same second; as `hydra.run.dir` in conf/config.yaml."""
+    return f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{token_hex(2)}"
+
+
+def new_run() -> Path:
+    """Return a directory of its own for a new run; it is not made yet."""
+    return (OUTPUTS / "runs" / fresh_name()).absolute()
+
+
+def folders(place: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Walk through folders, each with its files; not into runs, nor into MLflow's copies of them."""
+    for folder, below, files in os.walk(place):
+        below.sort()
+        if RUN in files:
+            below.clear()
+        elif ARTIFACTS in below:
+            below.remove(ARTIFACTS)
+        yield Path(folder), files
+
+
+def check_free(place: Path) -> None:
+    """Make sure that a new run or sweep gets a directory without anything of others, and is in the way of none.
+
+    Raises:
+        Refused: If it isn't so.
+    """
+    real, outputs = place.resolve(), OUTPUTS.resolve()
+    if any((outputs / name).is_relative_to(real) for name in ("runs", "sweeps", ARTIFACTS)):
+        raise Refused(f"{place} can't be a run's or sweep's own directory: all others lie below it; name a new one")
+    for around in real.parents:
+        if Path.cwd().is_relative_to(around):  # what stands so far above is in nobody's way
+            break
+        if around.name == ARTIFACTS or any((around / name).exists() for name in RECORDS):
+            raise Refused(f"{place} must not lie within another run, sweep or MLflow's files ({around}); name another")
+    check_empty(place)
+
+
+def make(place: Path) -> None:
+    """Make the directory of a new run, of which its user chose the place.
+
+    Raises:
+        Refused: If it can't be made, or is not new or empty.
+    """
+    try:
+        check_free(place)
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(in_one_line(error, "name another directory")) from None
