@@ -109,7 +109,9 @@ def _reproduce(stored: StoredRun, here: Config, keys: list[str], rtol: float) ->
         outcome = follow(prepared.config, directory, lambda listen: run_again(stored, prepared, directory, listen))
         equal, report = conclude(stored, directory, rtol)
         say(report)
-        return FAILED if not equal else 0 if outcome.tracked else UNTRACKED
+        if not equal:
+            return FAILED
+        return 0 if outcome.tracked else UNTRACKED
 
     return _in_new_directory(carry_out)
 

@@ -99,7 +99,9 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
         if info.complete:
             say(f"{relative(directory.path)} has {info.status} already")
             missing = deliver_all([directory], local, keys)[MISSING]
-            return DIVERGED if info.status == "diverged" else UNTRACKED if missing else 0
+            if info.status == "diverged":
+                return DIVERGED
+            return UNTRACKED if missing else 0
         log_into(directory)
         try:
             prepared = prepare_alone(config)

@@ -63,19 +63,15 @@ class Recurrent(Autoregressive):
             )
         if not highway and (self.members or 1) > 1:
             raise Refused(f"model.members must be 1 without a highway, got {self.members}; give model.highway=true too")
-        decided = {
-            "highway": highway,
-            "members": self.members or (MEMBERS if highway else 1),
-            "memory": self.memory or MEMORY,
-            "relative": highway if self.relative is None else self.relative,
-            "dropout": (DROPOUT if highway else 0.0) if self.dropout is None else self.dropout,
-        }
         if highway:
             self.check_lags()
-            decided["difference"] = False
+            beside = {"difference": False}
+            usual = {"members": MEMBERS, "memory": MEMORY, "relative": True, "dropout": DROPOUT}
         else:
-            decided |= {"lags": (), "centred": False, "joint": False}
-        return SettledRecurrent.model_validate(self.model_dump() | decided)
+            beside = {"lags": (), "centred": False, "joint": False}
+            usual = {"members": 1, "memory": MEMORY, "relative": False, "dropout": 0.0}
+        given = {key: value for key, value in self.model_dump().items() if value is not None}
+        return SettledRecurrent.model_validate(self.model_dump() | usual | given | beside | {"highway": highway})
 
 
 class SettledRecurrent(Recurrent, SettledModel):

@@ -55,7 +55,9 @@ class Outcome:
     @property
     def code(self) -> int:
         """The exit code, 0 if all is good."""
-        return DIVERGED if self.result.diverged else 0 if self.tracked else UNTRACKED
+        if self.result.diverged:
+            return DIVERGED
+        return 0 if self.tracked else UNTRACKED
 
 
 def prepare_alone(composed: Config) -> Prepared:
