@@ -14,7 +14,7 @@ import pytest
 from tests.support.made import Outcome, change, make, record, values
 from wavesweep.leaderboard import words
 from wavesweep.leaderboard.ranking import rank
-from wavesweep.leaderboard.table import show, text, to_csv, to_markdown
+from wavesweep.leaderboard.table import show, text, to_csv
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.trials import State
 
@@ -259,9 +259,6 @@ def test_long_tables_are_cut_and_failures_are_not(tmp_path: Path) -> None:
     lines = text(rank(sweep), sweep).split("\n")
     assert sum(line.endswith("finished") for line in lines) == 20
     assert f"… 40 more in {sweep.leaderboard}" in lines
-    in_mlflow = to_markdown(rank(sweep), sweep).split("\n")
-    assert sum(line.endswith("| finished |") for line in in_mlflow) == 10
-    assert f"… 50 more in {sweep.leaderboard}".replace("_", r"\_") in in_mlflow
     for number in range(50, 60):
         start = f"failed: trial {number} (training.epochs={number}): reason {number}: long"
         assert [len(line) > 1000 for line in lines if line.startswith(start)] == [True], "neither cut nor broken"
@@ -352,15 +349,22 @@ def test_the_leaderboard_imports_nothing_that_takes_long() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
 
 
-def test_in_mlflow_many_seeds_and_failures_leave_room_for_the_best(tmp_path: Path) -> None:
-    dimensions = [Dimension("optimizer.lr", tuple(map(str, range(12)))), Dimension("seed", tuple(map(str, range(20))))]
-    failed: list[Outcome] = ["failed"] * 40
-    sweep = make(tmp_path / "sweep", dimensions, [*values(200), *failed])
-    for number in range(240):
-        record(sweep, number, 0.1)
-        change(sweep, number, reason=f"reason {number} " * 5 if number >= 200 else "")
-    note = to_markdown(rank(sweep), sweep)
-    assert note.count("](run:") == 30
-    assert "… 17 more |" in note
-    assert len(note) < 6000
-    assert note.index("best: ") < note.index("240 jobs: ") < note.index("failed: ")
+def test_the_note_in_mlflow_says_in_sentences_what_stands_below_the_table(tmp_path: Path) -> None:
+    sizes = Dimension("model.hidden_sizes", ("[64,32]", "[5]"))
+    sweep = make(tmp_path / "sweep", [sizes, SEED], [1.0, 2.0, 3.0, 7.0, 8.0, "failed"])
+    record(sweep, 0, 0.1)
+    lines = text(rank(sweep), sweep).split("\n")
+    [sentence] = [line.removeprefix("in words: ") for line in lines if line.startswith("in words: ")]
+    told = words.note(rank(sweep), sweep).split("\n\n")
+    assert r"model.hidden\_sizes=\[64,32\] is the best" in told[0], "Markdown must not take it for a link"
+    assert [re.sub(r"\\(.)", r"\1", one) for one in told] == [sentence, lines[-1]]
+
+
+def test_the_note_in_mlflow_says_what_single_seeds_leave_open(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL], [1.0, 2.0, 3.0])
+    _, open_question, jobs = words.note(rank(sweep), sweep).split("\n\n")
+    assert open_question.startswith("one seed each: ")
+    assert open_question.endswith(" seed=1,2,3,4 --top 3")
+    assert jobs.startswith("3 jobs: 3 finished")
+    unfinished = make(tmp_path / "other", [MODEL], ["failed"])
+    assert words.note(rank(unfinished), unfinished) == "3 jobs: 1 failed, 2 waiting; 0.5 s a job (median), 0.5 s in all"

@@ -12,7 +12,8 @@ from wavesweep.base.names import BASED_ON, OBJECTIVE, REOPENED, SKILL, jobs
 from wavesweep.base.terminal import log, say
 from wavesweep.config.config import Config, Tracking, dump
 from wavesweep.leaderboard.ranking import Leaderboard, rank
-from wavesweep.leaderboard.table import show, to_csv, to_markdown
+from wavesweep.leaderboard.table import show, to_csv
+from wavesweep.leaderboard.words import note
 from wavesweep.runs.description import TEST_SCORE, origin_name, sweep_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.fingerprints import environment
@@ -115,12 +116,12 @@ def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCou
         again = shlex.join(["wavesweep", "resume", str(relative(sweep.path)), *plan.launcher, *further])
         why = f", since {'the target is reached' if further else 'the time is up'}" if enough else ""
         log.warning("%d of %d jobs are left%s; %s goes on with them", left, plan.n_trials, why, again)
-    missing = 0 if signals.pending() else _missing(sweep, trials, local)  # before the sweep, whose table leads to them
+    missing = 0 if signals.pending() else _missing(sweep, trials, local)
     stopped = left and not enough
     status: Status = "killed" if stopped else "failed" if board.counts["failed"] else "finished"
     record = courier.directory
     _record_best(record, board, ended=True)
-    record.write_info(record.read_info().finished(status, to_markdown(board, sweep)))
+    record.write_info(record.read_info().finished(status, note(board, sweep)))
     with courier:
         pass
     if signals.pending():

@@ -1,28 +1,20 @@
-"""The leaderboard as a table: for the terminal, a pipe, MLflow, and as CSV."""
+"""The leaderboard as a table: for the terminal, a pipe, and as CSV."""
 
 import csv
-import html
 import io
-import re
 import sys
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from wavesweep.base.errors import Refused
+from wavesweep.base.names import last_parts
 from wavesweep.base.terminal import say
 from wavesweep.leaderboard import words
 from wavesweep.leaderboard.ranking import Leaderboard, Row
-from wavesweep.runs.description import last_parts
-from wavesweep.runs.directory import RunDirectory
-from wavesweep.search.trials import Trial
 from wavesweep.sweeps.store import SweepDirectory
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-MOST, MOST_IN_MLFLOW = 20, 10  # rows that are shown, here and there, whose notes are short; all are in the CSV
-MOST_LINKED = 3  # trials of a row
-PICTURES = ("heat_map", "slices", "history")  # of which the first that is there says most
+MOST = 20  # rows that are shown; all are in the CSV
 FOLDED = (24, 12)  # characters to which values and states are folded where a terminal is narrow
 
 
@@ -102,42 +94,6 @@ def text(board: Leaderboard, sweep: SweepDirectory) -> str:
     buffer = io.StringIO()
     _print(board, sweep, buffer)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
-
-
-def to_markdown(board: Leaderboard, sweep: SweepDirectory) -> str:
-    """Return the best rows, whose trials lead to their runs, a picture, and the lines under the table, the best first.
-
-    `run:KEY` and `artifact:PATH` stand for the addresses of a run and of an artifact, which delivery knows.
-    """
-    rows = board.rows[:MOST_IN_MLFLOW]
-    columns = _columns(board, rows) if rows else []
-    links = [_links(sweep, row.trials) for row in rows]
-    cells = [links if one.title == "trial" else list(map(_plain, one.cells)) for one in columns]
-    lines = [[_plain(one.title) for one in columns], ["---"] * len(columns), *zip(*cells, strict=True)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    remarks = [*words.left_out(board, sweep, MOST_IN_MLFLOW), *words.marks(board), *words.found(board, sweep)]
-    remarks += islice(words.failures(board), MOST_IN_MLFLOW)
-    drawn = [name for name in PICTURES if (sweep.plots / f"{name}.png").exists()][:1]
-    pictures = [f"![{name.replace('_', ' ')}](artifact:{sweep.plots.name}/{name}.png)" for name in drawn]
-    return "\n\n".join([_plain(words.heading(board)), table, *pictures, *(_plain(line.strip()) for line, _ in remarks)])
-
-
-def _plain(text: str) -> str:
-    """Return a text such that Markdown shows it as it is."""
-    return re.sub(r"([\\`*_\[\]#|~])", r"\\\1", html.escape(text, quote=False))
-
-
-def _links(sweep: SweepDirectory, trials: list[Trial]) -> str:
-    """Return links to the first of a row's trials."""
-    more = [f"… {len(trials) - MOST_LINKED} more"] * (len(trials) > MOST_LINKED)
-    return " ".join([*(_link(sweep, trial) for trial in trials[:MOST_LINKED]), *more])
-
-
-def _link(sweep: SweepDirectory, trial: Trial) -> str:
-    try:
-        return f"[{trial.number}](run:{RunDirectory(sweep.path / trial.directory).read_info().run_key})"
-    except (OSError, Refused):  # not begun, or gone
-        return str(trial.number)
 
 
 def _print(board: Leaderboard, sweep: SweepDirectory, file: TextIO | None = None) -> None:

@@ -1,6 +1,8 @@
 """What a leaderboard says in words: above its table, in its cells, and below."""
 
+import html
 import math
+import re
 import shlex
 import statistics
 from collections import Counter
@@ -19,6 +21,8 @@ from wavesweep.sweeps.store import SweepDirectory
 Line = tuple[str, str]
 """A line and its style."""
 
+ONE_SEED_EACH = "one seed each: whether the best differs from the next is not known; what tells is"
+NO_BEST_YET = "no best yet: others that were better are still to run on further seeds"
 STYLES = {"finished": "green", "failed": "red", "diverged": "yellow", "pruned": "magenta"}
 
 
@@ -57,12 +61,35 @@ def found(board: Leaderboard, sweep: SweepDirectory) -> Iterator[Line]:
         yield f"  objective {estimated(Estimate(best.objective, *best.interval or ()))}{skill}", ""
         yield from [(f"  test, {_test(best)}", "")] if best.test else []
         yield f"in words: {_sentence(board, best)}", ""
-        if len(_ranked(board)) > 1 and not compares(board) and _has_ended(board):
-            yield "one seed each: whether the best differs from the next is not known; what tells is", ""
+        if _needs_seeds(board):
+            yield ONE_SEED_EACH, ""
             yield f"  {_more_seeds(best, sweep)}", ""
     elif _ranked(board):
-        yield "no best yet: others that were better are still to run on further seeds", "yellow"
+        yield NO_BEST_YET, "yellow"
     yield _jobs(board), ""
+
+
+def note(board: Leaderboard, sweep: SweepDirectory) -> str:
+    """Return for MLflow, in Markdown, which configuration is best, how sure that is, and how all jobs ended."""
+    told = []
+    if (best := board.winner) and best.objective is not None:
+        told.append(_sentence(board, best))
+        if _needs_seeds(board):
+            told.append(f"{ONE_SEED_EACH} {_more_seeds(best, sweep)}")
+    elif _ranked(board):
+        told.append(NO_BEST_YET)
+    told.append(_jobs(board))
+    return "\n\n".join(map(_as_markdown, told))
+
+
+def _as_markdown(text: str) -> str:
+    """Return a text such that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_\[\]#|~])", r"\\\1", html.escape(text, quote=False))
+
+
+def _needs_seeds(board: Leaderboard) -> bool:
+    """Say whether all has ended, and only further seeds can tell whether the best is better than the next."""
+    return len(_ranked(board)) > 1 and not compares(board) and _has_ended(board)
 
 
 def _test(best: Row) -> str:
