@@ -326,6 +326,7 @@ def test_a_wide_terminal_shows_what_a_narrow_one_leaves_out(tmp_path: Path, monk
     for number in range(18):
         record(sweep, number, 9e3, **BASELINES)
     monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("LINES", "25")  # without which rich takes a dumb terminal for one of 80 columns
     titles = []
     for width in ("80", "120"):
         monkeypatch.setenv("COLUMNS", width)

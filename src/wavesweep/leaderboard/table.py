@@ -12,6 +12,7 @@ from wavesweep.leaderboard.ranking import Leaderboard, Row
 from wavesweep.sweeps.store import SweepDirectory
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 MOST = 20  # rows that are shown; all are in the CSV
@@ -104,26 +105,27 @@ def _print(board: Leaderboard, sweep: SweepDirectory, file: TextIO | None = None
     console = Console(file=file, width=10_000 if file else None, color_system=None if file else "auto", highlight=False)
     rows = board.rows[:MOST]
     columns = _columns(board, rows) if rows else []
-    table = _drawn(board, columns, None, plain=True) if file else _fitted(board, columns, console.width)
+    table = _drawn(board, columns, None, plain=True) if file else _fitted(board, columns, console)
     begin = [Text(f"sweep {sweep.id}", "bold"), Text(words.heading(board))]
     remarks = [*words.left_out(board, sweep, MOST), *words.marks(board), *words.failures(board)]
     remarks += [*words.found(board, sweep), *words.files(sweep)]
     console.print(*begin, table, *(Text(*line) for line in remarks), sep="\n")
 
 
-def _fitted(board: Leaderboard, columns: list[Column], width: int) -> "Table":
+def _fitted(board: Leaderboard, columns: list[Column], console: "Console") -> "Table":
     """Return the table for a terminal: where that is narrow, with short keys, and without what is least needed."""
-    from rich.console import Console
-
     keys = last_parts([one.title for one in columns if one.is_key])
     brief = [one._replace(title=keys[one.title]) if one.is_key else one for one in columns]
     told = ["state"] * all(row.state == "finished" for row in board.rows)
     dropped = ["seconds", "trial", *told, "skill", "seeds", "95% interval", "vs best", "test"]
     fewer = [[one for one in brief if one.is_key or one.title not in dropped[:n]] for n in range(len(dropped) + 1)]
     attempts = [(columns, None), (brief, None), *((some, FOLDED[0]) for some in fewer), (fewer[-1], FOLDED[1])]
-    tables = (_drawn(board, some, folded) for some, folded in attempts)
-    wide = Console(width=10_000)
-    return next((table for table in tables if wide.measure(table).maximum <= width), _drawn(board, *attempts[-1]))
+    room = console.options.update(max_width=10_000)
+    for some, folded in attempts:
+        table = _drawn(board, some, folded)
+        if console.measure(table, options=room).maximum <= console.width:
+            return table
+    return _drawn(board, *attempts[-1])
 
 
 def _drawn(board: Leaderboard, columns: list[Column], folded: int | None, *, plain: bool = False) -> "Table":
