@@ -53,10 +53,10 @@ def write(names: Iterable[str]) -> None:
     from wavesweep.base.schema import known
     from wavesweep.config.composing import compose
     from wavesweep.models.scores import Metrics
-    from wavesweep.runs.description import best_baseline
     from wavesweep.runs.directory import RunDirectory
     from wavesweep.runs.experiment import run
     from wavesweep.runs.preparation import Prepared, prepare
+    from wavesweep.runs.result import best_baseline
 
     def run_once(name: str, seed: int) -> tuple[Prepared, Metrics, float]:
         began = process_time()

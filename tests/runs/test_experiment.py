@@ -26,11 +26,11 @@ from tests.support.parts import (
     trainer,
 )
 from tests.support.records import rows
+from wavesweep.baselines.names import BASELINES
 from wavesweep.data.splits import Part
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.scores import scores
 from wavesweep.runs.checkpoint import load_checkpoint
-from wavesweep.runs.description import BASELINES
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import make_trainer, run
 from wavesweep.runs.preparation import load_data, prepare

@@ -4,7 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 from wavesweep.base.names import KEPT_EPOCH, KEPT_SCALED, SCALED, baseline_score, metric
-from wavesweep.runs.description import BASELINES, EXACT
+from wavesweep.baselines.names import BASELINES, EXACT
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.search.estimates import Estimate, all_positive, estimate, mean
 

@@ -23,29 +23,19 @@ from wavesweep.base.names import (
     metric,
     of_baseline,
 )
+from wavesweep.baselines.names import BASELINES, EXACT
 from wavesweep.config.config import MOST_NAME, Config
 from wavesweep.config.naming import in_short
 from wavesweep.runs.info import RunInfo
+from wavesweep.runs.result import Result, best_baseline
 
 if TYPE_CHECKING:
     from wavesweep.models.scores import Metrics
-    from wavesweep.runs.experiment import Result
-
-BASELINES = {
-    "linear": "linear autoregression",
-    "smoothing": "exponential smoothing",
-    "naive": "last value repeated",
-    "seasonal_naive": "seasonal naive",
-    "line": "straight line",
-    "drift": "drift",
-}
-"""What people call the baselines. Of equal ones the first counts: without a season, the seasonal naive is the naive."""
 
 TEST_SCORE = metric("test", SCALED)
-EXACT = 1e-12  # a scaled error below it is of rounding
 
 
-def description(config: Config, result: "Result") -> str:
+def description(config: Config, result: Result) -> str:
     """Return what is to be said of a run that has ended, in Markdown."""
     parts = [verdict(config, result)]
     if not result.diverged:
@@ -55,7 +45,7 @@ def description(config: Config, result: "Result") -> str:
     return "\n\n".join(parts)
 
 
-def verdict(config: Config, result: "Result") -> str:
+def verdict(config: Config, result: Result) -> str:
     """Return a sentence on how good the forecast is."""
     if result.diverged:
         where = f"the weights of epoch {result.epoch} are kept" if result.epoch else "its first weights are kept"
@@ -81,13 +71,6 @@ def verdict(config: Config, result: "Result") -> str:
             f"{digits(score):.1f} digits: its squared error is 10^-{digits(score):.1f} of the variance."
         )
     return f"The network does not beat {name}, which is exact on these series, but for rounding."
-
-
-def best_baseline(metrics: "Metrics") -> str:
-    """Return the key of the baseline that is best on validation data; of older runs without its scores, on test."""
-    part = "val" if metric("val", baseline_score("naive")) in metrics else "test"
-    scores = {key: _finite_or_inf(metrics.get(metric(part, baseline_score(key)), math.inf)) for key in BASELINES}
-    return min(scores, key=scores.__getitem__)
 
 
 def _compared(metrics: "Metrics", name: str, score: float, best: float) -> str:
@@ -128,7 +111,7 @@ def digits(score: float) -> float:
     return round(-math.log10(score), 2) if score else math.inf
 
 
-def trained(result: "Result") -> str:
+def trained(result: Result) -> str:
     """Return a sentence on the cost of training and the epoch kept."""
     seconds, calls = result.metrics[TRAIN_SECONDS], result.metrics[LOSS_EVALUATIONS]
     kept = f"epoch {result.epoch}" if result.epoch else "the start, linear autoregression,"
@@ -148,15 +131,10 @@ def intervals(config: Config, metrics: "Metrics") -> list[str]:
     return [f"{name} {own[0]:.0%} of test data, {own[1]:.2g} standard deviations wide{beside}."]
 
 
-def _finite_or_inf(score: float) -> float:
-    return score if math.isfinite(score) else math.inf
-
-
 def score_rows(config: Config, metrics: "Metrics") -> list[tuple[str, float]]:
     """Return the closed-loop scores, the run's own first: on test data, else on validation data."""
     if TEST_SCORE not in metrics:
-        last = metrics[metric("val", SCALED)]  # of older runs, on all validation data too
-        return [(f"{config.model.kind} (validation)", metrics.get(metric("val", KEPT_SCALED), last))]
+        return [(f"{config.model.kind} (validation)", metrics[metric("val", KEPT_SCALED)])]
     own = (f"{config.model.kind} (test)", metrics[TEST_SCORE])
     return [own, *_baselines(metrics)]
 
@@ -168,7 +146,7 @@ def _baselines(metrics: "Metrics") -> list[tuple[str, float]]:
     return [(BASELINES[key], found[key]) for key in sorted(found, key=lambda key: key != best)]
 
 
-def summary(info: RunInfo, config: Config, result: "Result") -> str:
+def summary(info: RunInfo, config: Config, result: Result) -> str:
     """Return the end of a run for the terminal: scores beside the baselines', and the verdict."""
     if result.diverged:
         return f"{info.name}\n{verdict(config, result)}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wavesweep.base.names import ONE_STEP, SCALED, TRAIN_LOSS, metric
+from wavesweep.baselines.names import BASELINES
 from wavesweep.data.dataset import Observed
 from wavesweep.data.splits import Part
 from wavesweep.drawing.panels import (
@@ -30,7 +31,6 @@ from wavesweep.drawing.panels import (
 )
 from wavesweep.drawing.style import COLOURS, head, save, scale
 from wavesweep.files.stamps import following
-from wavesweep.runs.description import BASELINES
 from wavesweep.runs.directory import RunDirectory
 
 if TYPE_CHECKING:  # it imports torch, which the pictures of a sweep do without
