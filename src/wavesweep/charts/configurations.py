@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wavesweep.base.counting import counted
 from wavesweep.charts.importance import ordered
 from wavesweep.drawing.style import COLOURS, decades, in_short, name_values, scale, spans_decades, tidy
 from wavesweep.runs.directory import RunDirectory
@@ -133,7 +134,7 @@ def averaged(found: Findings, rows: "list[Row]") -> str:
         return ""
     counts = {row.num_finished for row in rows if row.objective is not None}
     few = "up to " * (len(counts) > 1)
-    return f"\n{'geometric ' * found.logarithmic}mean of {few}{max(counts)} seed{'s' * (max(counts) > 1)}"
+    return f"\n{'geometric ' * found.logarithmic}mean of {few}{counted(max(counts), 'seed')}"
 
 
 def outcome(row: "Row") -> str:

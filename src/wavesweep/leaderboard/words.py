@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 
+from wavesweep.base.counting import counted
 from wavesweep.base.errors import relative
 from wavesweep.base.names import OBJECTIVE
 from wavesweep.base.redaction import without_password
@@ -41,7 +42,7 @@ def marks(board: Leaderboard) -> Iterator[Line]:
     if compares(board) and any(row.alike for row in ranked):
         yield "≈: can't be told from the best by the seeds that both ran on (95%)", "dim"
     if fewer := sum(len(row.finished) < len(ranked[0].finished) for row in ranked):
-        yield f"{_many(fewer, 'configuration')} ran on fewer seeds than the best, which puts them below", "dim"
+        yield f"{counted(fewer, 'configuration')} ran on fewer seeds than the best, which puts them below", "dim"
     if exact := [row.validation.name for row in board.rows if row.validation and row.validation.baseline_is_exact]:
         yield f"no skill: {exact[0]} is exact on these series, but for rounding", "dim"
 
@@ -104,12 +105,12 @@ def _sentence(board: Leaderboard, best: Row) -> str:
     """Return what a person may write into a report."""
     ranked, so_far = _ranked(board), "" if _has_ended(board) else " so far"
     numbers = sorted({len(row.finished) for row in ranked})
-    each = f"{_many(numbers[0], 'seed')} each" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]} seeds each"
+    each = f"{counted(numbers[0], 'seed')} each" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]} seeds each"
     rest = len(board.rows) - len(ranked)
     left = f"; {rest} {'did not finish' if _has_ended(board) else 'not finished yet'}" * (rest > 0)
     what = " ".join(f"{key}={short(value)}" for key, value in best.varied.items()) or "the configuration as given"
     of = f"Of {len(board.rows)} configurations ({each}{left}), {what} is the best{so_far}"
-    begin = of if len(board.rows) > 1 else f"{what} ran on {_many(numbers[0], 'seed')}"
+    begin = of if len(board.rows) > 1 else f"{what} ran on {counted(numbers[0], 'seed')}"
     mean = f" ({_mean(board)}, 95% interval {interval(*best.interval, ' to ')})" if best.interval else ""
     parts = [f"{begin}: {board.metric} {number(best.objective)}{mean}"]
     if ratio := ranked[1].ratio if len(ranked) > 1 else None:
@@ -118,7 +119,7 @@ def _sentence(board: Leaderboard, best: Row) -> str:
         parts.append(f"the next is {how}{sure}")
     if compares(board):
         known = Counter(bool(row.ratio and row.ratio.low is not None) for row in ranked if row.alike)
-        parts += [f"{_many(known[True], 'other')} can't be told from it"] * (known[True] > 0)
+        parts += [f"{counted(known[True], 'other')} can't be told from it"] * (known[True] > 0)
         parts += [f"{known[False]} ran on too few of its seeds to tell"] * (known[False] > 0)
     return f"{'; '.join(parts)}.{f' On test data: {_test(best)}.' if best.test else ''}"
 
@@ -134,11 +135,11 @@ def _jobs(board: Leaderboard) -> str:
     """Return how many jobs there are, how they ended, and what they took."""
     jobs, sizes = board.counts.total(), {row.num_seeds for row in board.rows}
     even = len(sizes) == 1 and len(board.rows) * max(sizes) == jobs
-    seeds = f" × {_many(max(sizes), 'seed')} =" if even else ","
-    of = f"{_many(len(board.rows), 'configuration')}{seeds} " * board.has_seeds
+    seeds = f" × {counted(max(sizes), 'seed')} =" if even else ","
+    of = f"{counted(len(board.rows), 'configuration')}{seeds} " * board.has_seeds
     taken = [trial.seconds for row in board.rows for trial in row.trials if trial.ended]
     cost = f"; {_seconds(statistics.median(taken))} a job (median), {_seconds(sum(taken))} in all" if taken else ""
-    return f"{of}{_many(jobs, 'job')}: {states(board.counts)}{cost}"
+    return f"{of}{counted(jobs, 'job')}: {states(board.counts)}{cost}"
 
 
 def files(sweep: SweepDirectory) -> Iterator[Line]:
@@ -232,10 +233,6 @@ def one_line(reason: str) -> str:
 
 def _seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 99.95 else f"{value:.0f} s"
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _ranked(board: Leaderboard) -> list[Row]:
