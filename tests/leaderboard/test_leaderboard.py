@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.made import Outcome, change, make, record, values
-from wavesweep.leaderboard import words
+from wavesweep.leaderboard import numbers, words
 from wavesweep.leaderboard.ranking import rank
 from wavesweep.leaderboard.table import show, text, to_csv
 from wavesweep.search.space import Dimension, Interval
@@ -317,7 +317,7 @@ def test_a_terminal_shows_whole_words_within_its_width(
         lines = sys.stdout.getvalue().split("\n")  # type: ignore[attr-defined]
         assert max(map(len, lines)) <= width
         for row in board.rows[:4]:
-            whole = {words.number(row.objective), *(str(one) for key, one in row.varied.items() if key != LONG.name)}
+            whole = {numbers.error(row.objective), *(str(one) for key, one in row.varied.items() if key != LONG.name)}
             assert any(whole <= {*line.split()} for line in lines), whole
 
 

@@ -8,13 +8,13 @@ from wavesweep.base import signals
 from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.base.files import write_atomically, write_yaml
-from wavesweep.base.names import BASED_ON, OBJECTIVE, REOPENED, SKILL, jobs
+from wavesweep.base.names import BASED_ON, OBJECTIVE, REOPENED, SCALED, SKILL, jobs, metric
 from wavesweep.base.terminal import log, say
 from wavesweep.config.config import Config, Tracking, dump
 from wavesweep.leaderboard.ranking import Leaderboard, rank
 from wavesweep.leaderboard.table import show, to_csv
 from wavesweep.leaderboard.words import note
-from wavesweep.runs.description import TEST_SCORE, origin_name, sweep_name
+from wavesweep.runs.description import origin_name, sweep_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.fingerprints import environment
 from wavesweep.runs.info import RunInfo, Status, Variety
@@ -64,18 +64,17 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
     swept = [one for one in plan.dimensions if one.swept]
     if record.info.exists():
         info = record.read_info()
-        reopened = {REOPENED: str(int(info.tags.get(REOPENED, "0")) + 1)} if info.complete else {}
-        info = replace(info, status="running", ended=None, tags=info.tags | reopened)
+        if info.complete:
+            info.tags[REOPENED] = str(int(info.tags.get(REOPENED, "0")) + 1)
     else:
         name = config.tracking.run_name or sweep_name([one.name for one in swept], origin_name(tags.get(BASED_ON, "")))
         info = RunInfo(overrides=[], choices={}, sweep_id=sweep.id, name=name, tags=environment() | tags)
-    seeds: dict[str, Variety] = {SEED: "values"} if len({one.seed for one in plan.waiting.values()}) > 1 else {}
-    info = replace(
-        info,
-        overrides=[one.text for one in swept],
-        varied={one.name: one.kind for one in swept} | seeds,  # which may be of the best alone
-        params=_params(plan, swept),
-    )
+    varied: dict[str, Variety] = {one.name: one.kind for one in swept}
+    if len({trial.seed for trial in plan.waiting.values()}) > 1:  # which may be of the best alone
+        varied[SEED] = "values"
+    overrides = [one.text for one in swept]
+    params = _params(plan, swept)
+    info = replace(info, status="running", ended=None, overrides=overrides, varied=varied, params=params)
     write_yaml(record.config, dump(config))
     record.write_info(info)
     import_mlflow()
@@ -94,63 +93,86 @@ def _record_best(record: RunDirectory, board: Leaderboard, *, ended: bool = Fals
     num_ended = sum(board.counts[state] for state in ENDED)
     if not num_ended:
         return
-    values = {jobs(state): float(board.counts[state]) for state in ENDED}
-    if (best := board.winner) and best.objective is not None:
-        scores = {OBJECTIVE: best.objective, SKILL: best.skill}
-        scores |= {TEST_SCORE: best.test.own.value} if ended and best.test else {}
-        values |= {key: score for key, score in scores.items() if score is not None}
-    record.append_metrics(num_ended, values)
+    values: dict[str, float | None] = {jobs(state): float(board.counts[state]) for state in ENDED}
+    if best := board.winner:
+        values |= {OBJECTIVE: best.objective, SKILL: best.skill}
+        if ended and best.test:
+            values[metric("test", SCALED)] = best.test.own.value
+    record.append_metrics(num_ended, {key: value for key, value in values.items() if value is not None})
 
 
 def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCourier) -> list[int]:
     """Show how a sweep ended, and deliver it; return exit codes of what is not in order."""
-    trials, board = sweep.read_trials(plan), rank(sweep)
-    left = plan.n_trials - sum(trial.ended for trial in trials)
+    trials = sweep.read_trials(plan)
+    board = rank(sweep)
     write_atomically(sweep.leaderboard, to_csv(board).encode())
     if not signals.pending():
         _draw(sweep, board)
     show(board, sweep)
+    left = _num_left(plan, trials)
     enough = sweep.enough.exists() and not signals.pending()
     if left:
-        further = ["hydra.sweeper.target=null"] if plan.reached(trials) else []
-        again = shlex.join(["wavesweep", "resume", str(relative(sweep.path)), *plan.launcher, *further])
-        why = f", since {'the target is reached' if further else 'the time is up'}" if enough else ""
-        log.warning("%d of %d jobs are left%s; %s goes on with them", left, plan.n_trials, why, again)
+        _say_what_is_left(sweep, plan, left, enough=enough, reached=plan.reached(trials))
     missing = 0 if signals.pending() else _missing(sweep, trials, local)
-    stopped = left and not enough
-    status: Status = "killed" if stopped else "failed" if board.counts["failed"] else "finished"
+    was_stopped = left > 0 and not enough
+    status: Status = "failed" if board.counts["failed"] else "finished"
     record = courier.directory
     _record_best(record, board, ended=True)
-    record.write_info(record.read_info().finished(status, note(board, sweep)))
+    record.write_info(record.read_info().finished("killed" if was_stopped else status, note(board, sweep)))
     with courier:
         pass
     if signals.pending():
         return []
-    codes = [FAILED] if stopped else []
-    return [*codes, *_codes(board), *([] if courier.has_all and not missing else [UNTRACKED])]
+    codes = _codes(board, delivered=courier.has_all and not missing)
+    return [FAILED, *codes] if was_stopped else codes
 
 
-def _codes(board: Leaderboard) -> list[int]:
-    """Return the exit codes of jobs that did not end well."""
-    return [code for state, code in (("failed", FAILED), ("diverged", DIVERGED)) if board.counts[state]]
+def _num_left(plan: Plan, trials: list[Trial]) -> int:
+    """Return how many jobs have not ended, those that have not been proposed included."""
+    return plan.n_trials - sum(trial.ended for trial in trials)
+
+
+def _say_what_is_left(sweep: SweepDirectory, plan: Plan, left: int, *, enough: bool, reached: bool) -> None:
+    """Say how many jobs are left, why, and what goes on with them."""
+    why = ""
+    if enough:
+        why = ", since the target is reached" if reached else ", since the time is up"
+    further = ["hydra.sweeper.target=null"] if reached else []
+    again = shlex.join(["wavesweep", "resume", str(relative(sweep.path)), *plan.launcher, *further])
+    log.warning("%d of %d jobs are left%s; %s goes on with them", left, plan.n_trials, why, again)
+
+
+def _codes(board: Leaderboard, *, delivered: bool) -> list[int]:
+    """Return the exit codes of jobs that did not end well, and of what MLflow lacks."""
+    codes = []
+    if board.counts["failed"]:
+        codes.append(FAILED)
+    if board.counts["diverged"]:
+        codes.append(DIVERGED)
+    if not delivered:
+        codes.append(UNTRACKED)
+    return codes
 
 
 def has_ended(sweep: SweepDirectory, plan: Plan) -> bool:
     """Say whether a sweep has nothing left to do, and its end is recorded."""
-    trials, record = sweep.read_trials(plan), SweepRecord(sweep.path)
-    left = plan.n_trials - sum(trial.ended for trial in trials)
-    return (not left or plan.reached(trials)) and record.info.exists() and record.read_info().complete
+    trials = sweep.read_trials(plan)
+    if _num_left(plan, trials) and not plan.reached(trials):
+        return False
+    record = SweepRecord(sweep.path)
+    return record.info.exists() and record.read_info().complete
 
 
 def show_again(sweep: SweepDirectory, plan: Plan, local: Config) -> tuple[list[int], Courier]:
     """Show a sweep that has ended before, and deliver what MLflow lacks of it; return exit codes as its end did."""
     say(f"{relative(sweep.path)} has ended already")
-    show(board := rank(sweep), sweep)
+    board = rank(sweep)
+    show(board, sweep)
     missing = _missing(sweep, sweep.read_trials(plan), local)
     import_mlflow()
     with Courier(SweepRecord(sweep.path), local.tracking) as courier:
         pass
-    return [*_codes(board), *([] if courier.has_all and not missing else [UNTRACKED])], courier
+    return _codes(board, delivered=courier.has_all and not missing), courier
 
 
 def _draw(sweep: SweepDirectory, board: Leaderboard) -> None:

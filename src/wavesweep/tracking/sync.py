@@ -16,7 +16,7 @@ MISSING = "not delivered"
 
 
 def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) -> Counter[str]:
-    """Deliver runs, then sweeps, which lead to theirs; mark those whose process has vanished; say what is missing.
+    """Deliver runs and sweeps; mark those whose process has vanished; say what is missing.
 
     A store that can't be reached is not tried again for each further run.
 
@@ -30,7 +30,7 @@ def deliver_all(runs: list[RunDirectory], local: Config, keys: Collection[str]) 
     """
     counts: Counter[str] = Counter()
     reachable: dict[tuple[str, str], bool | None] = {}
-    for directory in track(sorted(runs, key=lambda run: run.is_sweep), "delivering"):
+    for directory in track(runs, "delivering"):
         try:
             directory.read_info()  # a lock would be a file in what isn't ours
             with directory.locked():
