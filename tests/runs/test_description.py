@@ -113,7 +113,7 @@ def test_before_training_a_line_tells_of_too_few_windows_for_intervals() -> None
 
 def test_without_an_interval_there_is_no_winner() -> None:
     words = "too few forecasts to tell chance from more."
-    assert said(0.3, 0.4) == f"Beside {BASELINE}, its error is 25% lower: {words}"
+    assert said(0.3, 0.4, gain=0.25) == f"Beside {BASELINE}, its error is 25% lower: {words}"
     assert said(0.6, 0.4, gain=-0.5) == f"Beside {BASELINE}, its error is 50% higher: {words}"
     assert said(0.6, 0.4, gain=-0.5, gain_low=math.nan, gain_high=math.nan).endswith(words)
     assert said(0.6, 0.4, gain=-0.5, gain_low=-9, gain_high=0.2).endswith(words), "an interval that tells nothing"
