@@ -107,8 +107,8 @@ def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCou
     board = rank(sweep)
     write_atomically(sweep.leaderboard, to_csv(board).encode())
     if not signals.pending():
-        _draw(sweep, board)
-    show(board, sweep)
+        _draw(board)
+    show(board)
     left = _num_left(plan, trials)
     enough = sweep.enough.exists() and not signals.pending()
     if left:
@@ -118,7 +118,7 @@ def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCou
     status: Status = "failed" if board.counts["failed"] else "finished"
     record = courier.directory
     _record_best(record, board, ended=True)
-    record.write_info(record.read_info().finished("killed" if was_stopped else status, note(board, sweep)))
+    record.write_info(record.read_info().finished("killed" if was_stopped else status, note(board)))
     with courier:
         pass
     if signals.pending():
@@ -167,7 +167,7 @@ def show_again(sweep: SweepDirectory, plan: Plan, local: Config) -> tuple[list[i
     """Show a sweep that has ended before, and deliver what MLflow lacks of it; return exit codes as its end did."""
     say(f"{relative(sweep.path)} has ended already")
     board = rank(sweep)
-    show(board, sweep)
+    show(board)
     missing = _missing(sweep, sweep.read_trials(plan), local)
     import_mlflow()
     with Courier(SweepRecord(sweep.path), local.tracking) as courier:
@@ -175,11 +175,11 @@ def show_again(sweep: SweepDirectory, plan: Plan, local: Config) -> tuple[list[i
     return _codes(board, delivered=courier.has_all and not missing), courier
 
 
-def _draw(sweep: SweepDirectory, board: Leaderboard) -> None:
+def _draw(board: Leaderboard) -> None:
     from wavesweep.charts.pictures import draw
 
     try:
-        draw(sweep, board)
+        draw(board)
     except Exception as error:  # the results are worth more than their pictures
         log.warning("the sweep's pictures can't be drawn: %s", in_one_line(error))
 

@@ -102,6 +102,8 @@ class Leaderboard(NamedTuple):
     """All configurations of a sweep, the best first.
 
     Attributes:
+        sweep: Its directory.
+        dimensions: In which configurations differ: what is swept, `seed` aside.
         has_seeds: Whether a configuration has several seeds, or `seed` was swept.
         rows: In the order that `rank` tells.
         counts: The number of trials in each state; those not yet proposed count as waiting.
@@ -110,6 +112,8 @@ class Leaderboard(NamedTuple):
         metric: What the objective is; "objective" where the sweep's record does not tell.
     """
 
+    sweep: SweepDirectory
+    dimensions: list[Dimension]
     has_seeds: bool
     rows: list[Row]
     counts: Counter[str]
@@ -118,9 +122,18 @@ class Leaderboard(NamedTuple):
     metric: str
 
     @property
+    def trials(self) -> list[Trial]:
+        """All trials that there are, by number."""
+        return sorted((trial for row in self.rows for trial in row.trials), key=lambda trial: trial.number)
+
+    @property
     def ranked(self) -> list[Row]:
         """The configurations that are complete and have an objective, the best first."""
         return [row for row in self.rows if row.rank is not None and row.mean is not None]
+
+    def run(self, trial: Trial) -> RunDirectory:
+        """Return the directory of a trial's run."""
+        return RunDirectory(self.sweep.path / trial.directory)
 
     @property
     def has_ended(self) -> bool:
@@ -162,6 +175,8 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
         if tests or (winner and index == 0):
             rows[index] = row._replace(test=_scores(sweep, row.finished.values(), "test"))
     return Leaderboard(
+        sweep=sweep,
+        dimensions=[one for one in plan.dimensions if one.swept and one.name != SEED],
         has_seeds=_sweeps_seeds(plan) or any(row.num_seeds > 1 for row in rows),
         rows=rows,
         counts=Counter(trial.state for trial in trials) + Counter(waiting=plan.n_trials - len(trials)),

@@ -10,7 +10,6 @@ from wavesweep.base.names import last_parts
 from wavesweep.base.terminal import say
 from wavesweep.leaderboard import numbers, words
 from wavesweep.leaderboard.ranking import Leaderboard, Row
-from wavesweep.sweeps.store import SweepDirectory
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,34 +101,34 @@ def _rank(board: Leaderboard, row: Row) -> str:
     return f"{mark}{row.rank or ''}"
 
 
-def show(board: Leaderboard, sweep: SweepDirectory) -> None:
+def show(board: Leaderboard) -> None:
     """Print a leaderboard: in colour and as wide as the terminal, if there is one."""
     if not sys.stdout.isatty():
-        say(text(board, sweep))
+        say(text(board))
         return
     from rich.console import Console
 
     console = Console(highlight=False)
-    _print(board, sweep, console, _fitted(board, console))
+    _print(board, console, _fitted(board, console))
 
 
-def text(board: Leaderboard, sweep: SweepDirectory) -> str:
+def text(board: Leaderboard) -> str:
     """Return a leaderboard in plain lines, as wide as need be."""
     from rich.console import Console
 
     buffer = io.StringIO()
     console = Console(file=buffer, width=AS_WIDE_AS_NEED_BE, color_system=None, highlight=False)
-    _print(board, sweep, console, _drawn(board, _columns(board), plain=True))
+    _print(board, console, _drawn(board, _columns(board), plain=True))
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
 
-def _print(board: Leaderboard, sweep: SweepDirectory, console: "Console", table: "Table") -> None:
+def _print(board: Leaderboard, console: "Console", table: "Table") -> None:
     """Print title and table, and the lines around it."""
     from rich.text import Text
 
-    begin = [Text(f"sweep {sweep.id}", "bold"), Text(words.heading(board))]
-    remarks = [*words.left_out(board, sweep, MOST), *words.marks(board), *words.failures(board)]
-    remarks += [*words.found(board, sweep), *words.files(sweep)]
+    begin = [Text(f"sweep {board.sweep.id}", "bold"), Text(words.heading(board))]
+    remarks = [*words.left_out(board, MOST), *words.marks(board), *words.failures(board)]
+    remarks += [*words.found(board), *words.files(board.sweep)]
     console.print(*begin, table, *(Text(*line) for line in remarks), sep="\n")
 
 

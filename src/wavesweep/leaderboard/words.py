@@ -37,10 +37,10 @@ def heading(board: Leaderboard) -> str:
     return f"{told}; {board.kind_of_mean} {seeds}, 95% interval"
 
 
-def left_out(board: Leaderboard, sweep: SweepDirectory, num_shown: int) -> Iterator[Line]:
+def left_out(board: Leaderboard, num_shown: int) -> Iterator[Line]:
     """Return the line that says how many rows are not shown, if any."""
     if len(board.rows) > num_shown:
-        yield f"… {len(board.rows) - num_shown} more in {relative(sweep.leaderboard)}", "dim"
+        yield f"… {len(board.rows) - num_shown} more in {relative(board.sweep.leaderboard)}", "dim"
 
 
 def marks(board: Leaderboard) -> Iterator[Line]:
@@ -76,7 +76,7 @@ def _described(row: Row, trial: Trial) -> str:
     return f"trial {trial.number} ({what or 'nothing varied'})"
 
 
-def found(board: Leaderboard, sweep: SweepDirectory) -> Iterator[Line]:
+def found(board: Leaderboard) -> Iterator[Line]:
     """Return the lines on the best configuration and on all jobs."""
     if best := board.winner:
         first = best.trials[0]
@@ -89,7 +89,7 @@ def found(board: Leaderboard, sweep: SweepDirectory) -> Iterator[Line]:
         yield f"in words: {_sentence(board, best)}", ""
         if _needs_seeds(board):
             yield ONE_SEED_EACH, ""
-            yield f"  {_more_seeds(best, sweep)}", ""
+            yield f"  {_more_seeds(best, board.sweep)}", ""
     elif board.ranked:
         yield NO_BEST_YET, "yellow"
     yield _jobs(board), ""
@@ -106,13 +106,13 @@ def files(sweep: SweepDirectory) -> Iterator[Line]:
         yield ", ".join(there), "dim"
 
 
-def note(board: Leaderboard, sweep: SweepDirectory) -> str:
+def note(board: Leaderboard) -> str:
     """Return for MLflow, in Markdown, which configuration is best, how sure that is, and how all jobs ended."""
     told = []
     if best := board.winner:
         told.append(_sentence(board, best))
         if _needs_seeds(board):
-            told.append(f"{ONE_SEED_EACH} {_more_seeds(best, sweep)}")
+            told.append(f"{ONE_SEED_EACH} {_more_seeds(best, board.sweep)}")
     elif board.ranked:
         told.append(NO_BEST_YET)
     told.append(_jobs(board))
