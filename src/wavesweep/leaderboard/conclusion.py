@@ -10,7 +10,7 @@ from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.base.files import write_atomically, write_yaml
 from wavesweep.base.names import BASED_ON, OBJECTIVE, REOPENED, SCALED, SKILL, jobs, metric
 from wavesweep.base.terminal import log, say
-from wavesweep.config.config import Config, Tracking, dump
+from wavesweep.config.config import Config, dump
 from wavesweep.leaderboard.ranking import Leaderboard, rank
 from wavesweep.leaderboard.table import show, to_csv
 from wavesweep.leaderboard.words import note
@@ -28,23 +28,14 @@ from wavesweep.tracking.sync import MISSING, deliver_all, seems_to_run
 
 
 class SweepCourier(Courier):
-    """Delivers a sweep's record while it runs, with the best so far.
-
-    Args:
-        sweep: Its directory, whose lock is held.
-        tracking: Where to.
-    """
+    """Delivers a sweep's record while it runs, with the best so far; whoever makes it holds the sweep's lock."""
 
     share = 0.1  # its process waits for workers else
-
-    def __init__(self, sweep: SweepDirectory, tracking: Tracking) -> None:
-        self.sweep = sweep
-        super().__init__(SweepRecord(sweep.path), tracking)
 
     def refresh(self) -> None:
         """Record the best so far."""
         with suppress(OSError, Refused):  # of a trial that is damaged
-            _record_best(self.directory, rank(self.sweep))
+            _record_best(self.directory, rank(SweepDirectory(self.directory.path)))
 
 
 def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, str]) -> SweepCourier:
@@ -78,7 +69,7 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
     write_yaml(record.config, dump(config))
     record.write_info(info)
     import_mlflow()
-    return SweepCourier(sweep, config.tracking)
+    return SweepCourier(record, config.tracking)
 
 
 def _params(plan: Plan, swept: list[Dimension]) -> dict[str, str]:
@@ -116,15 +107,16 @@ def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCou
     missing = 0 if signals.pending() else _missing(sweep, trials, local)
     was_stopped = left > 0 and not enough
     status: Status = "failed" if board.counts["failed"] else "finished"
+    if was_stopped:
+        status = "killed"
     record = courier.directory
     _record_best(record, board, ended=True)
-    record.write_info(record.read_info().finished("killed" if was_stopped else status, note(board)))
+    record.write_info(record.read_info().finished(status, note(board)))
     with courier:
         pass
     if signals.pending():
         return []
-    codes = _codes(board, delivered=courier.has_all and not missing)
-    return [FAILED, *codes] if was_stopped else codes
+    return _codes(board, was_stopped=was_stopped, delivered=courier.has_all and not missing)
 
 
 def _num_left(plan: Plan, trials: list[Trial]) -> int:
@@ -142,16 +134,14 @@ def _say_what_is_left(sweep: SweepDirectory, plan: Plan, left: int, *, enough: b
     log.warning("%d of %d jobs are left%s; %s goes on with them", left, plan.n_trials, why, again)
 
 
-def _codes(board: Leaderboard, *, delivered: bool) -> list[int]:
-    """Return the exit codes of jobs that did not end well, and of what MLflow lacks."""
-    codes = []
-    if board.counts["failed"]:
-        codes.append(FAILED)
-    if board.counts["diverged"]:
-        codes.append(DIVERGED)
-    if not delivered:
-        codes.append(UNTRACKED)
-    return codes
+def _codes(board: Leaderboard, *, was_stopped: bool = False, delivered: bool) -> list[int]:
+    """Return the exit codes of what is not in order: of jobs, and of what MLflow lacks."""
+    wrong = {
+        FAILED: was_stopped or board.counts["failed"],
+        DIVERGED: board.counts["diverged"],
+        UNTRACKED: not delivered,
+    }
+    return [code for code, found in wrong.items() if found]
 
 
 def has_ended(sweep: SweepDirectory, plan: Plan) -> bool:

@@ -66,6 +66,8 @@ def forecast(
     together = len(np.unique(part.start)) == 1
     if not together:
         origins = np.zeros_like(origins)
+    others = {BASELINES.get(name, name): values for name, values in (baseline or {}).items()}
+    widths = {name: np.broadcast_to(half, part.truth.shape) for name, half in (bands or {}).items()}
     views = [
         View(
             label=labels[window] if single else channels[channel],
@@ -74,11 +76,8 @@ def forecast(
             truth=part.truth[window, :, channel],
             one_step=forecasts.one_step[window, :, channel],
             closed_loop=forecasts.closed_loop[window, :, channel],
-            others={BASELINES.get(key, key): values[window, :, channel] for key, values in (baseline or {}).items()},
-            bands={
-                name: np.broadcast_to(half, part.truth.shape)[window, :, channel]
-                for name, half in (bands or {}).items()
-            },
+            others={name: values[window, :, channel] for name, values in others.items()},
+            bands={name: half[window, :, channel] for name, half in widths.items()},
         )
         for window, channel in drawn
     ]
@@ -219,9 +218,7 @@ def learning_curve(directory: RunDirectory, kept: int, main_epochs: int) -> None
     """
     figure, stacked = panels.stack(1.4, "loss evaluations, seconds of training", len(CURVES), gap=0.35, bottom=0.7)
     recorded = [row for row in directory.read_metrics() if "epoch" in row]
-    epochs = [row["epoch"] for row in recorded]
-    evaluations = [row["evaluations"] for row in recorded]
-    seconds = [row["seconds"] for row in recorded]
+    epochs, evaluations, seconds = ([row[key] for row in recorded] for key in ("epoch", "evaluations", "seconds"))
     marks: list[tuple[int, str, dict[str, Any]]] = []
     if epochs and main_epochs < epochs[-1]:
         marks.append((main_epochs, "refinement begins", {"color": COLOURS[2], "lw": 1.2, "ls": "--"}))
