@@ -8,7 +8,7 @@ import pytest
 from tests.support.commands import small
 from tests.support.parts import given
 from wavesweep.baselines.names import BASELINES
-from wavesweep.runs.description import MOST_NOTE, as_note, digits, intervals, score_rows, summary, verdict
+from wavesweep.runs.description import digits, intervals, score_rows, summary, verdict
 from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import prepare, shape_of
 from wavesweep.runs.result import Result, best_baseline
@@ -162,9 +162,3 @@ def test_digits_are_those_of_a_squared_error() -> None:
     assert [digits(score) for score in (0.0, 7.89e-8, 0.5, 1.0, 30.0)] == [math.inf, 7.1, 0.3, 0, -1.48]
     assert digits(math.inf) == -math.inf
     assert math.isnan(digits(math.nan))
-
-
-def test_a_note_is_cut_between_paragraphs() -> None:
-    assert as_note(["one\n\ntwo", "three"]) == "one\n\ntwo\n\nthree"
-    assert as_note(["one", "x" * (MOST_NOTE - 4), "two"]) == "one\n\ntwo"
-    assert len(as_note(["x" * 90] * 1000)) <= MOST_NOTE

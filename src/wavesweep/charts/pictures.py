@@ -18,7 +18,7 @@ from wavesweep.drawing.style import COLOURS, as_label, both_ends, decades, head,
 if TYPE_CHECKING:
     from wavesweep.leaderboard.ranking import Leaderboard, Row
 
-WIDTH, LEFT = 6.8, 0.1  # inches across, of 100 pixels: as many as MLflow's description has on a small screen
+WIDTH, LEFT = 6.8, 0.1  # inches, of 100 pixels: of a picture, and of the margin of its title
 
 
 def draw(board: "Leaderboard") -> None:

@@ -17,7 +17,6 @@ from wavesweep.runs.result import Result, best_baseline
 Metrics = Mapping[str, float]
 TEST_SCORE = metric("test", names.SCALED)
 COLUMNS = 100  # of a terminal
-MOST_NOTE = 8_000  # characters, after which MLflow would cut within a word
 
 
 def description(config: Config, result: Result) -> str:
@@ -149,16 +148,6 @@ def summary(info: RunInfo, config: Config, result: Result) -> str:
     ]
     sentences = [verdict(config, result), *intervals(config, result.metrics), trained(result)]
     return "\n".join([*lines, *(fill(sentence, COLUMNS) for sentence in sentences)])
-
-
-def as_note(texts: Iterable[str]) -> str:
-    """Return Markdown that MLflow shows whole: texts, less those of their paragraphs that make it too long."""
-    note = ""
-    for paragraph in "\n\n".join(texts).split("\n\n"):
-        longer = f"{note}\n\n{paragraph}".strip()
-        if len(longer) <= MOST_NOTE:
-            note = longer
-    return note
 
 
 def run_name(overrides: Iterable[str], groups: Collection[str], begin: int | str = "") -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wavesweep.base import names
 from wavesweep.base.files import PARENT
 from wavesweep.config.config import Tracking, flatten
-from wavesweep.runs.description import as_note, digits
+from wavesweep.runs.description import digits
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.info import COMPLETE, RunInfo
 from wavesweep.tracking.addresses import artifact_page, runs_page, store_override
@@ -184,7 +184,7 @@ def _log_params_and_tags(
     else:
         command = shlex.join(["wavesweep", "reproduce", run_id, *store_override(tracking)])
         note.append(f"`{command}` runs it again and compares every metric.")
-    more = {"mlflow.note.content": as_note(note), names.SWEEP_ID: info.sweep_id or ""}
+    more = {"mlflow.note.content": "\n\n".join(filter(None, note)), names.SWEEP_ID: info.sweep_id or ""}
     own = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in tracking.tags.items()}
     varied = {f"{names.OWN}{key}": text for key, text in info.params.items()} if directory.is_sweep else {}  # may grow
     tags = own | info.tags | varied | {key: value for key, value in more.items() if value}
