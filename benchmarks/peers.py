@@ -50,13 +50,13 @@ def write(names: Iterable[str]) -> None:
     from tempfile import TemporaryDirectory
 
     from benchmarks.real_data import SETS
-    from wavesweep.base.schema import known
     from wavesweep.config.composing import compose
+    from wavesweep.files.spacing import known
     from wavesweep.models.scores import Metrics
-    from wavesweep.runs.description import best_baseline
-    from wavesweep.workspace.directory import RunDirectory
     from wavesweep.runs.experiment import run
     from wavesweep.runs.preparation import Prepared, prepare
+    from wavesweep.runs.result import best_baseline
+    from wavesweep.workspace.directory import RunDirectory
 
     def run_once(name: str, seed: int) -> tuple[Prepared, Metrics, float]:
         began = process_time()

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wavesweep.runs.description import BASELINES, best_baseline
+from wavesweep.baselines.names import BASELINES
+from wavesweep.runs.result import best_baseline
 
 SEEDS = "seed=0,1,2,3,4"
 FOLDER = Path("outputs/real")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from wavesweep.base.terminal import Listener
-    from wavesweep.runs.experiment import Result
+    from wavesweep.runs.result import Result
     from wavesweep.tracking.tracked_run import Outcome
 
 log = logging.getLogger("wavesweep")
@@ -67,7 +67,7 @@ class Run:
         Raises:
             Refused: If it has not finished.
         """
-        from wavesweep.runs.experiment import Result
+        from wavesweep.runs.result import Result
 
         directory = RunDirectory(self.path)
         if self.status not in ("finished", "diverged"):

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from tests.support.made import Outcome, change, make, values
 from wavesweep.base.files import write_yaml
 from wavesweep.charts import pictures
-from wavesweep.charts.curves import _lanes
+from wavesweep.charts.curves import Span, _lanes
 from wavesweep.charts.importance import fanova, importances, main_effects
 from wavesweep.leaderboard.ranking import rank
 from wavesweep.search.plan import Listed
@@ -67,7 +67,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
 
 
 def draw(sweep: SweepDirectory) -> None:
-    pictures.draw(sweep, rank(sweep))
+    pictures.draw(rank(sweep))
 
 
 def are_whole(sweep: SweepDirectory, pictures: set[str]) -> None:
@@ -257,7 +257,7 @@ def test_of_many_jobs_some_curves_are_drawn_and_counted(drawn: dict[str, Figure]
 
 def test_a_timeline_has_a_lane_a_worker(drawn: dict[str, Figure], tmp_path: Path) -> None:
     sweep = with_runs(tmp_path / "sweep", [WHOLE], [1.0, 2.0, "failed", 3.0, 4.0])
-    change(sweep, 4, began=0.0)  # of an older version
+    change(sweep, 4, began=0.0)  # given up before it began
     draw(sweep)
     axes = drawn["timeline"].axes[0]
     boxes: Any = {one.get_label(): [path.get_extents().bounds for path in one.get_paths()] for one in axes.collections}
@@ -273,14 +273,15 @@ def test_a_timeline_has_a_lane_a_worker(drawn: dict[str, Figure], tmp_path: Path
 def test_lanes_hold_what_does_not_overlap_and_are_as_few_as_can_be(seed: int) -> None:
     draws = np.random.default_rng(seed)
     begins = np.sort(draws.integers(0, 50, size=40)).astype(float)
+    lengths = draws.integers(1, 9, 40)
     spans = [
-        (float(begin), float(begin + length)) for begin, length in zip(begins, draws.integers(1, 9, 40), strict=True)
+        Span(float(begin), float(begin + length), 0, "finished") for begin, length in zip(begins, lengths, strict=True)
     ]
     lanes = _lanes(spans)
     for lane in range(max(lanes) + 1):
         held = [span for span, own in zip(spans, lanes, strict=True) if own == lane]
-        assert all(end <= begin for (_, end), (begin, _) in pairwise(held))
-    at_once = max(sum(begin <= time < end for begin, end in spans) for time, _ in spans)
+        assert all(before.ended <= after.began for before, after in pairwise(held))
+    at_once = max(sum(span.began <= time < span.ended for span in spans) for time in begins)
     assert max(lanes) + 1 == at_once
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.made import Outcome, change, make, record, values
-from wavesweep.leaderboard import words
+from wavesweep.leaderboard import numbers, words
 from wavesweep.leaderboard.ranking import rank
-from wavesweep.leaderboard.table import show, text, to_csv, to_markdown
+from wavesweep.leaderboard.table import show, text, to_csv
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.trials import State
 
@@ -54,7 +54,7 @@ def test_what_lacks_a_seed_is_never_best(tmp_path: Path) -> None:
 def test_nothing_is_best_where_nothing_is_complete(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [MODEL, SEED], [1.0, "failed", 1.0, 2.0, 1.0])
     assert rank(sweep).winner is None
-    assert "best" not in text(rank(sweep), sweep)
+    assert "best" not in text(rank(sweep))
 
 
 @pytest.mark.parametrize("state", ["diverged", "pruned", "failed", "interrupted", "running", "waiting"])
@@ -78,7 +78,7 @@ def test_what_a_sampler_proposed_twice_is_no_replicate(tmp_path: Path) -> None:
 
 def test_the_best_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [Dimension("dataset.decimal", ('","',))], [1.0])
-    [line] = [line for line in text(rank(sweep), sweep).split("\n") if line.startswith("best: ")]
+    [line] = [line for line in text(rank(sweep)).split("\n") if line.startswith("best: ")]
     assert shlex.split(line.removeprefix("best: ")) == ['dataset.decimal=","']
 
 
@@ -110,7 +110,7 @@ def test_beside_a_baseline_that_is_exact_there_is_no_skill(tmp_path: Path) -> No
         record(sweep, number, 0.1, **BASELINES | {"val_linear_scaled_mse": baseline})
     board = rank(sweep)
     assert [row.skill for row in board.rows] == [None] * 3
-    shown = text(board, sweep)
+    shown = text(board)
     assert "skill" not in shown.split("\n")[2].split(), "a column in which nothing stands is left out"
     assert shown.count("no skill: linear autoregression is exact on these series, but for rounding") == 1
 
@@ -119,7 +119,7 @@ def test_beside_a_baseline_that_is_exact_there_is_no_skill(tmp_path: Path) -> No
 def test_a_poor_skill_is_told_in_words(tmp_path: Path, score: float, words: str) -> None:
     sweep = make(tmp_path / "sweep", [RATE], [0.1])
     record(sweep, 0, score, **BASELINES)
-    shown = text(rank(sweep), sweep)
+    shown = text(rank(sweep))
     assert words in shown
     assert "no skill" not in shown
 
@@ -130,10 +130,10 @@ def test_test_scores_are_those_of_the_winner_alone(tmp_path: Path) -> None:
     for number, score in enumerate((1.0, 2.0, 4.0)):
         tests = {"test_naive_scaled_mse": 0.1 + number, "test_seasonal_naive_scaled_mse": 3.0 * 2**number}
         record(sweep, number, 0.1, test_closed_loop_scaled_mse=score, **tests, **BASELINES)
-    before = text(rank(sweep), sweep)
+    before = text(rank(sweep))
     for number in range(3, 6):
         record(sweep, number, 0.1, test_closed_loop_scaled_mse=1e-9, test_naive_scaled_mse=1e-9)
-    assert text(rank(sweep), sweep) == before
+    assert text(rank(sweep)) == before
     assert [row.test is None for row in rank(sweep).rows] == [False, True]
     low, high = (2 * 2 ** (sign * QUANTILE_OF_THREE / math.sqrt(3)) for sign in (-1, 1))
     words = f"closed loop, scaled MSE 2.000e+00 ({low:.1e}–{high:.1e}); best baseline: seasonal naive, 6.000e+00"
@@ -145,10 +145,10 @@ def test_all_test_scores_are_shown_on_request_and_order_nothing(tmp_path: Path) 
     sweep = make(tmp_path / "sweep", [MODEL], [1.0, 2.0, "failed"])
     for number, score in enumerate([0.5, 0.25]):
         record(sweep, number, 1.0, test_closed_loop_scaled_mse=score, **BASELINES)
-    assert "5.000e-01" not in text(rank(sweep), sweep).splitlines()[3]
+    assert "5.000e-01" not in text(rank(sweep)).splitlines()[3]
     board = rank(sweep, tests=True)
     assert [row.test and row.test.own.value for row in board.rows] == [0.5, 0.25, None]
-    lines = text(board, sweep).splitlines()
+    lines = text(board).splitlines()
     assert "test" in lines[2].split()
     assert ["5.000e-01" in lines[3], "2.500e-01" in lines[4]] == [True, True]
 
@@ -157,7 +157,7 @@ def test_test_scores_of_seeds_have_intervals(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [RATE, SEED], [0.1, 0.1, 0.1, 0.2, 0.2, 0.2])
     for number in range(6):
         record(sweep, number, 0.1, test_closed_loop_scaled_mse=2.0 ** (number % 3), **BASELINES)
-    _, header, *lines = text(rank(sweep, tests=True), sweep).splitlines()[1:]
+    _, header, *lines = text(rank(sweep, tests=True)).splitlines()[1:]
     assert "test" in header.split()
     for line in lines[:2]:
         assert "2.000e+00 (3.6e-01–1.1e+01)" in line
@@ -169,8 +169,8 @@ def test_a_winner_without_test_part_has_no_test_score(tmp_path: Path) -> None:
     board = rank(sweep)
     assert board.winner
     assert board.winner.test is None
-    assert "skill 80.0%" in text(board, sweep)
-    assert "test" not in text(board, sweep).replace(str(sweep.path), "")
+    assert "skill 80.0%" in text(board)
+    assert "test" not in text(board).replace(str(sweep.path), "")
 
 
 def test_the_csv_holds_all_numbers_to_the_last_bit(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_reasons_break_neither_csv_nor_table(tmp_path: Path) -> None:
         CLEAN,
         "can't reach https://me:***@example.org",
     ]
-    shown = text(board, sweep)
+    shown = text(board)
     assert f"failed: trial 0 (model=tiny): {CLEAN}" in shown.split("\n")
     assert "\x1b" not in shown
     assert "secret" not in shown + written
@@ -229,7 +229,7 @@ def test_failures_of_one_reason_stand_together(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [MODEL, RATE], outcomes)
     for number, reason in ((0, "no memory"), (2, "no memory"), (3, "no memory"), (4, "other")):
         change(sweep, number, reason=reason)
-    lines = text(rank(sweep), sweep).split("\n")
+    lines = text(rank(sweep)).split("\n")
     assert "failed: trials 0, 2-3: no memory" in lines
     assert "failed: trial 4 (model=medium optimizer.lr=0.1): other" in lines
     assert "diverged: trial 5 (model=medium optimizer.lr=0.001)" in lines
@@ -237,7 +237,7 @@ def test_failures_of_one_reason_stand_together(tmp_path: Path) -> None:
 
 def test_plain_lines_are_aligned_and_say_which_is_best(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [DATA, MODEL, SEED], [0.01, 0.02, 0.03, 0.1, 0.2, "pruned"])
-    title, what, header, *lines = text(rank(sweep), sweep).split("\n")
+    title, what, header, *lines = text(rank(sweep)).split("\n")
     assert title == "sweep sweep"
     assert what == "objective: lower is better; geometric mean of 3 seeds, 95% interval"
     assert " ".join(header.split()) == "rank trial model objective 95% interval vs best seeds seconds state"
@@ -256,12 +256,9 @@ def test_long_tables_are_cut_and_failures_are_not(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [many], [1.0 if number < 50 else "failed" for number in range(60)])
     for number in range(50, 60):
         change(sweep, number, reason=f"reason {number}: " + "long " * 200)
-    lines = text(rank(sweep), sweep).split("\n")
+    lines = text(rank(sweep)).split("\n")
     assert sum(line.endswith("finished") for line in lines) == 20
     assert f"… 40 more in {sweep.leaderboard}" in lines
-    in_mlflow = to_markdown(rank(sweep), sweep).split("\n")
-    assert sum(line.endswith("| finished |") for line in in_mlflow) == 10
-    assert f"… 50 more in {sweep.leaderboard}".replace("_", r"\_") in in_mlflow
     for number in range(50, 60):
         start = f"failed: trial {number} (training.epochs={number}): reason {number}: long"
         assert [len(line) > 1000 for line in lines if line.startswith(start)] == [True], "neither cut nor broken"
@@ -270,7 +267,7 @@ def test_long_tables_are_cut_and_failures_are_not(tmp_path: Path) -> None:
 def test_jobs_not_yet_proposed_wait(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [DRAWN], [], total=50)
     board = rank(sweep)
-    assert text(board, sweep).split("\n")[-1] == "50 jobs: 50 waiting"
+    assert text(board).split("\n")[-1] == "50 jobs: 50 waiting"
 
 
 class Terminal(io.StringIO):
@@ -290,7 +287,7 @@ def test_a_terminal_gets_a_table_in_colour(tmp_path: Path, monkeypatch: pytest.M
     shown = []
     for _ in range(2):
         monkeypatch.setattr(sys, "stdout", Terminal())
-        show(rank(sweep), sweep)
+        show(rank(sweep))
         shown.append(sys.stdout.getvalue())  # type: ignore[attr-defined]
         monkeypatch.setenv("NO_COLOR", "1")
     coloured, plain = shown
@@ -316,11 +313,11 @@ def test_a_terminal_shows_whole_words_within_its_width(
     for tests in (False, True):
         monkeypatch.setattr(sys, "stdout", Terminal())
         board = rank(sweep, tests=tests)
-        show(board, sweep)
+        show(board)
         lines = sys.stdout.getvalue().split("\n")  # type: ignore[attr-defined]
         assert max(map(len, lines)) <= width
         for row in board.rows[:4]:
-            whole = {words.number(row.objective), *(str(one) for key, one in row.varied.items() if key != LONG.name)}
+            whole = {numbers.error(row.objective), *(str(one) for key, one in row.varied.items() if key != LONG.name)}
             assert any(whole <= {*line.split()} for line in lines), whole
 
 
@@ -329,11 +326,12 @@ def test_a_wide_terminal_shows_what_a_narrow_one_leaves_out(tmp_path: Path, monk
     for number in range(18):
         record(sweep, number, 9e3, **BASELINES)
     monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("LINES", "25")  # without which rich takes a dumb terminal for one of 80 columns
     titles = []
     for width in ("80", "120"):
         monkeypatch.setenv("COLUMNS", width)
         monkeypatch.setattr(sys, "stdout", Terminal())
-        show(rank(sweep), sweep)
+        show(rank(sweep))
         lines = sys.stdout.getvalue().split("\n")  # type: ignore[attr-defined]
         titles += [re.split("  +", line.strip()) for line in lines if line.startswith("rank")]
     narrow = ["rank", "model", "lr", "objective", "95% interval", "vs best", "seeds"]
@@ -342,8 +340,8 @@ def test_a_wide_terminal_shows_what_a_narrow_one_leaves_out(tmp_path: Path, monk
 
 def test_a_pipe_gets_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = make(tmp_path / "sweep", [MODEL], [1.0, 2.0, 3.0])
-    show(rank(sweep), sweep)
-    assert capsys.readouterr().out == text(rank(sweep), sweep) + "\n"
+    show(rank(sweep))
+    assert capsys.readouterr().out == text(rank(sweep)) + "\n"
 
 
 def test_the_leaderboard_imports_nothing_that_takes_long() -> None:
@@ -352,15 +350,22 @@ def test_the_leaderboard_imports_nothing_that_takes_long() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
 
 
-def test_in_mlflow_many_seeds_and_failures_leave_room_for_the_best(tmp_path: Path) -> None:
-    dimensions = [Dimension("optimizer.lr", tuple(map(str, range(12)))), Dimension("seed", tuple(map(str, range(20))))]
-    failed: list[Outcome] = ["failed"] * 40
-    sweep = make(tmp_path / "sweep", dimensions, [*values(200), *failed])
-    for number in range(240):
-        record(sweep, number, 0.1)
-        change(sweep, number, reason=f"reason {number} " * 5 if number >= 200 else "")
-    note = to_markdown(rank(sweep), sweep)
-    assert note.count("](run:") == 30
-    assert "… 17 more |" in note
-    assert len(note) < 6000
-    assert note.index("best: ") < note.index("240 jobs: ") < note.index("failed: ")
+def test_the_note_in_mlflow_says_in_sentences_what_stands_below_the_table(tmp_path: Path) -> None:
+    sizes = Dimension("model.hidden_sizes", ("[64,32]", "[5]"))
+    sweep = make(tmp_path / "sweep", [sizes, SEED], [1.0, 2.0, 3.0, 7.0, 8.0, "failed"])
+    record(sweep, 0, 0.1)
+    lines = text(rank(sweep)).split("\n")
+    [sentence] = [line.removeprefix("in words: ") for line in lines if line.startswith("in words: ")]
+    told = words.note(rank(sweep)).split("\n\n")
+    assert r"model.hidden\_sizes=\[64,32\] is the best" in told[0], "Markdown must not take it for a link"
+    assert [re.sub(r"\\(.)", r"\1", one) for one in told] == [sentence, lines[-1]]
+
+
+def test_the_note_in_mlflow_says_what_single_seeds_leave_open(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL], [1.0, 2.0, 3.0])
+    _, open_question, jobs = words.note(rank(sweep)).split("\n\n")
+    assert open_question.startswith("one seed each: ")
+    assert open_question.endswith(" seed=1,2,3,4 --top 3")
+    assert jobs.startswith("3 jobs: 3 finished")
+    unfinished = make(tmp_path / "other", [MODEL], ["failed"])
+    assert words.note(rank(unfinished)) == "3 jobs: 1 failed, 2 waiting; 0.5 s a job (median), 0.5 s in all"

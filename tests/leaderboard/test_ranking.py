@@ -78,7 +78,7 @@ def test_a_lucky_seed_does_not_stand_above_a_mean_over_six(tmp_path: Path) -> No
     assert [row.varied["model"] for row in board.rows] == ["small", "tiny", "medium"]
     assert [row.rank for row in board.rows] == [1, 2, 3]
     assert [row.alike for row in board.rows] == [False, True, True], "both ran on one seed alone"
-    lines = text(board, sweep).split("\n")
+    lines = text(board).split("\n")
     assert "2 configurations ran on fewer seeds than the best, which puts them below" in lines
     [sentence] = [line for line in lines if line.startswith("in words: ")]
     assert "Of 3 configurations (1 to 6 seeds each), model=small optimizer.lr=0.1 is the best: " in sentence
@@ -112,7 +112,7 @@ def test_a_sweep_with_an_error_of_0_is_compared_by_differences(tmp_path: Path) -
     assert [row.objective for row in board.rows] == [0.5, 2.5]
     assert [row.ratio for row in board.rows] == [None, Estimate(2.0, 2.0, 2.0)]
     assert [row.alike for row in board.rows] == [False, False]
-    assert "+2.00e+00 (+2.00e+00–+2.00e+00)" in text(board, sweep)
+    assert "+2.00e+00 (+2.00e+00–+2.00e+00)" in text(board)
 
 
 @pytest.mark.parametrize("factor", [1.07, 3.0, 1e6])
@@ -123,7 +123,7 @@ def test_what_is_so_many_times_the_best_on_each_seed_is_told_from_it(tmp_path: P
     _, other = rank(sweep).rows
     assert other.ratio == pytest.approx((factor, factor, factor))
     assert not other.alike
-    assert "≈" not in text(rank(sweep), sweep)
+    assert "≈" not in text(rank(sweep))
 
 
 def test_a_row_is_marked_where_the_interval_of_its_ratio_holds_1(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_row_is_marked_where_the_interval_of_its_ratio_holds_1(tmp_path: Path)
     for seed in range(6):
         sweep = swept(tmp_path / str(seed), drawn(seed))
         board = rank(sweep)
-        lines = text(board, sweep).split("\n")
+        lines = text(board).split("\n")
         for row, line in zip(board.rows, lines[3:], strict=False):
             alike = row.ratio is not None and (row.ratio.low or 0) <= 1 <= (row.ratio.high or 0)
             assert (row.alike, line.strip().startswith(f"≈ {row.rank} ")) == (alike, alike)
@@ -146,7 +146,7 @@ def test_an_interval_wider_than_all_numbers_ends_nothing(tmp_path: Path) -> None
     board = rank(sweep)
     assert board.rows[1].interval
     assert board.rows[1].interval[1] == math.inf
-    assert "inf" in text(board, sweep)
+    assert "inf" in text(board)
 
 
 def test_a_person_may_write_it_into_a_report(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_person_may_write_it_into_a_report(tmp_path: Path) -> None:
     scores |= {("tiny", "0.2"): [3.0, 7.0], ("small", "0.2"): [9.0, 5.0]}
     sweep = swept(tmp_path / "sweep", scores)
     sweep.path.joinpath("config.yaml").write_text("objective: val/one_step_mse\n")
-    lines = text(rank(sweep), sweep).split("\n")
+    lines = text(rank(sweep)).split("\n")
     assert lines[1] == (
         "objective: val/one_step_mse of the kept epoch, lower is better; geometric mean of 2 seeds, 95% interval"
     )
@@ -168,16 +168,16 @@ def test_a_person_may_write_it_into_a_report(tmp_path: Path) -> None:
 def test_single_seeds_are_said_to_tell_little_and_how_to_tell_more(tmp_path: Path) -> None:
     dimensions = [MODEL, Dimension("seed", ("7",))]
     sweep = make(tmp_path / "sweep", dimensions, [1.0, 1.5, 2.0])
-    lines = text(rank(sweep), sweep).split("\n")
+    lines = text(rank(sweep)).split("\n")
     assert "in words: Of 3 configurations (1 seed each), model=tiny is the best: objective 1.000e+00; " in "".join(
         lines
     )
     assert f"  wavesweep resume {sweep.path} seed=8,9,10,11 --top 3" in lines
     referring = make(tmp_path / "third", [MODEL, Dimension("seed", ("${training.epochs}",))], [1.0, 1.5, 2.0])
-    assert f"  wavesweep resume {referring.path} seed=1,2,3,4 --top 3" in text(rank(referring), referring)
+    assert f"  wavesweep resume {referring.path} seed=1,2,3,4 --top 3" in text(rank(referring))
     unended = make(tmp_path / "other", dimensions, [1.0, 1.5, "running"])
-    assert "--top" not in text(rank(unended), unended)
-    assert "is the best so far" in text(rank(unended), unended)
+    assert "--top" not in text(rank(unended))
+    assert "is the best so far" in text(rank(unended))
 
 
 def test_nothing_is_best_while_what_was_better_is_to_run_on_more_seeds(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_nothing_is_best_while_what_was_better_is_to_run_on_more_seeds(tmp_path:
     sweep.write_trial(replace(sweep.read_trials(sweep.read_plan())[1], state="running", objective=None))
     board = rank(sweep)
     assert board.winner is None
-    assert "no best yet: others that were better are still to run on further seeds" in text(board, sweep)
+    assert "no best yet: others that were better are still to run on further seeds" in text(board)
     sweep.write_trial(replace(sweep.read_trials(sweep.read_plan())[1], state="diverged"))
     best = rank(sweep).winner
     assert best is not None

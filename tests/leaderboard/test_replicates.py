@@ -80,7 +80,7 @@ def test_a_sweep_whose_configurations_are_damaged_is_still_summed_up(content: by
     else:
         (sweep.configs / "0.yaml").write_bytes(content)
     assert trials(sweep) == [[0, 1], [2, 3]]
-    assert "best: model=tiny" in text(rank(sweep), sweep)
+    assert "best: model=tiny" in text(rank(sweep))
 
 
 def test_without_seeds_nothing_is_a_replicate(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from wavesweep.data.splits import Part
 
 from tests.support.parts import (
     config,
@@ -27,10 +26,10 @@ from tests.support.parts import (
     trainer,
 )
 from tests.support.records import rows
+from wavesweep.baselines.names import BASELINES
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.scores import scores
 from wavesweep.runs.checkpoint import load_checkpoint
-from wavesweep.runs.description import BASELINES
 from wavesweep.runs.experiment import make_trainer, run
 from wavesweep.runs.preparation import load_data, prepare
 from wavesweep.training.trainer import GradientDescent

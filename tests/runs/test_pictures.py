@@ -10,13 +10,12 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
-from wavesweep.data.splits import Part
 
+from wavesweep.baselines.names import BASELINES
 from wavesweep.data.dataset import Observed
 from wavesweep.drawing.panels import two_lines
 from wavesweep.models.forecasting import Forecasts
 from wavesweep.runs import pictures as plots
-from wavesweep.runs.description import BASELINES
 from wavesweep.workspace.directory import RunDirectory
 
 

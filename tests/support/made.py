@@ -76,13 +76,14 @@ def change(sweep: SweepDirectory, number: int, **values: object) -> None:
 
 
 def record(sweep: SweepDirectory, number: int, score: float, **once: float) -> RunDirectory:
-    """Write the files of a job's run, of whose three epochs the second is kept; `once` has _ for /."""
+    """Write the files of a job's run, of whose three epochs the second is kept, with a score; `once` has _ for /."""
     run = RunDirectory(sweep.path / str(number))
     run.path.mkdir()
     run.write_info(RunInfo([], {}, sweep.id, "made", tags={"wavesweep.kept_epoch": "2"}))
     for epoch, value in enumerate((9.0, score, 8.0), start=1):
         run.append_metrics(epoch, {"val/closed_loop_scaled_mse": value})
-    run.append_metrics(None, {key.replace("_", "/", 1): value for key, value in once.items()})
+    measured = {key.replace("_", "/", 1): value for key, value in once.items()}
+    run.append_metrics(None, {"val/kept_scaled_mse": score} | measured)
     return run
 
 

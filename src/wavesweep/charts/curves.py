@@ -5,9 +5,8 @@ Each draws into an empty figure, and says whether there is anything to see.
 
 import heapq
 import math
-from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,9 +14,12 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from wavesweep.base.errors import Refused
-from wavesweep.charts.configurations import STATES, Findings, mark_others, visible
+from wavesweep.charts.configurations import STATES, mark_others, visible
 from wavesweep.drawing.style import COLOURS, scale, tidy
 from wavesweep.search.trials import Trial
+
+if TYPE_CHECKING:
+    from wavesweep.leaderboard.ranking import Leaderboard
 
 MOST_CURVES, MOST_BYTES = 200, 6_000_000  # which take half a second to read
 MOST_NUMBERS = 60  # in a timeline
@@ -27,9 +29,18 @@ UNITS = ((2 * 3600, 3600, "hours"), (120, 60, "minutes"), (0, 1, "seconds"))  # 
 Points = list[tuple[float, float]]
 
 
-def history(figure: Figure, found: Findings) -> bool:
+class Span(NamedTuple):
+    """When a job was last taken up and ended, in seconds since 1970, its number, and the state it ended in."""
+
+    began: float
+    ended: float
+    number: int
+    state: str
+
+
+def history(figure: Figure, board: "Leaderboard") -> bool:
     """Draw the objective of each job, and the best so far, by their numbers."""
-    pairs = [(trial.number, visible(trial.objective)) for trial in found.trials if trial.objective is not None]
+    pairs = [(trial.number, visible(trial.objective)) for trial in board.trials if trial.objective is not None]
     if len(pairs) < 2:
         return False
     numbers, scores = zip(*pairs, strict=True)
@@ -38,36 +49,35 @@ def history(figure: Figure, found: Findings) -> bool:
     axes.margins(y=0.12)
     axes.plot(numbers, scores, "o", ms=4.5, mew=0, color=COLOURS[1], label="finished")
     axes.step(numbers, np.minimum.accumulate(scores), where="post", color="black", lw=1.2, label="best so far")
-    if found.logarithmic:
+    if board.logarithmic:
         scale(axes)
-    mark_others(axes, [(trial.number, trial.state) for trial in found.trials if trial.objective is None])
+    mark_others(axes, [(trial.number, trial.state) for trial in board.trials if trial.objective is None])
     axes.locator_params(axis="x", integer=True)
-    axes.set(xlabel="job", ylabel=found.metric)
+    axes.set(xlabel="job", ylabel=board.metric)
     return True
 
 
-def curves(figure: Figure, found: Findings) -> bool:
+def curves(figure: Figure, board: "Leaderboard") -> bool:
     """Draw the objective by epoch of all jobs, of many: of some; and of the best configuration's."""
-    best = found.board.winner.trials if found.board.winner else []
-    others = [trial for trial in found.trials if trial.ended and trial not in best]
-    some = _sample(found, others)
-    drawn = {state: [_curve(found, one) for one in some if one.state == state] for state in reversed(STATES)}
-    drawn["best"] = [_curve(found, trial) for trial in best]
+    best = board.winner.trials if board.winner else []
+    others = [trial for trial in board.trials if trial.ended and trial not in best]
+    some = _sample(board, others)
+    drawn = {state: [_curve(board, one) for one in some if one.state == state] for state in reversed(STATES)}
+    drawn["best"] = [_curve(board, trial) for trial in best]
     axes = figure.subplots()
     tidy(axes)
     for state, points in drawn.items():
-        style = (
-            {"color": STATES[state][0], "lw": 0.8, "alpha": 0.6} if state in STATES else {"color": "black", "lw": 1.6}
-        )
-        _draw_curves(axes, points, label=state, **style)
+        colour = STATES[state][0] if state in STATES else "black"
+        style = {"lw": 0.8, "alpha": 0.6} if state in STATES else {"lw": 1.6}
+        _draw_curves(axes, points, color=colour, label=state, **style)
         ends = [one[-1] for one in points if len(one) == 1 or (one and state not in ("finished", "best"))]
-        axes.plot(*np.reshape(ends, (-1, 2)).T, ".", ms=5, color=style["color"])
-    if found.logarithmic:
+        axes.plot(*np.reshape(ends, (-1, 2)).T, ".", ms=5, color=colour)
+    if board.logarithmic:
         scale(axes)
         _keep_in_sight(axes, {state: [y for one in points for _, y in one] for state, points in drawn.items()})
     axes.locator_params(axis="x", integer=True)
-    few = f" ({len(some) + len(best)} of {len(others) + len(best)} jobs)" * (len(some) < len(others))
-    axes.set(xlabel=f"epoch{few}", ylabel=found.metric)
+    few = f" ({len(some) + len(best)} of {len(others) + len(best)} jobs)" if len(some) < len(others) else ""
+    axes.set(xlabel=f"epoch{few}", ylabel=board.metric)
     return any(points for one in drawn.values() for points in one)
 
 
@@ -79,44 +89,47 @@ def _keep_in_sight(axes: Axes, drawn: dict[str, list[float]]) -> None:
         axes.set_ylim(min(tame) * (min(tame) / top) ** 0.05, top)
 
 
-def _sample(found: Findings, trials: list[Trial]) -> list[Trial]:
+def _sample(board: "Leaderboard", trials: list[Trial]) -> list[Trial]:
     """Return as many trials as can be drawn in a moment: by chance, since each fifth of a grid may have one value."""
-    size = sum(path.stat().st_size for one in trials if (path := found.run(one).metrics).is_file())
+    size = sum(path.stat().st_size for one in trials if (path := board.run(one).metrics).is_file())
     most = min(len(trials), MOST_CURVES, math.ceil(len(trials) * MOST_BYTES / max(size, 1)))
     return [trials[index] for index in np.random.default_rng(0).permutation(len(trials))[:most]]
 
 
-def _curve(found: Findings, trial: Trial) -> Points:
+def _curve(board: "Leaderboard", trial: Trial) -> Points:
     """Return epochs and objectives, as far as these are finite; nothing of a run that is damaged or gone."""
     with suppress(OSError, Refused):
-        scores = found.run(trial).read_objectives()
+        scores = board.run(trial).read_objectives()
         return [(epoch, visible(score)) for epoch, score in scores.items() if math.isfinite(score)]
     return []
 
 
 def _draw_curves(axes: Axes, curves: list[Points], **style: Any) -> None:
     """Draw curves as one line with gaps, which is quick."""
-    if points := [point for points in curves for point in [*points, (math.nan, math.nan)] if points]:
+    points: Points = []
+    for curve in filter(None, curves):
+        points += [*curve, (math.nan, math.nan)]
+    if points:
         axes.plot(*zip(*points, strict=True), **style)
 
 
-def timeline(figure: Figure, found: Findings) -> bool:
+def timeline(figure: Figure, board: "Leaderboard") -> bool:
     """Draw a bar a job, from when it was last taken up to its end, on as many lanes as ran at once."""
-    spans = sorted((one.began, end, one.number, one.state) for one in found.trials for end in _end(found, one))
+    spans = sorted(span for trial in board.trials if (span := _span(board, trial)))
     if not spans:
         return False
-    first, last = spans[0][0], max(end for _, end, _, _ in spans)
+    first, last = spans[0].began, max(span.ended for span in spans)
     unit, name = next((unit, name) for least, unit, name in UNITS if last - first >= least)
-    lanes = _lanes([(began, end) for began, end, _, _ in spans])
+    lanes = _lanes(spans)
     figure.set_figheight(1.2 + 0.3 * min(max(lanes) + 2, 26))
     axes = figure.subplots()
     tidy(axes)
     boxes: dict[str, list[list[tuple[float, float]]]] = {state: [] for state in reversed(STATES)}
-    for (began, end, number, state), lane in zip(spans, lanes, strict=True):
-        left, right = (began - first) / unit, (end - first) / unit
-        boxes[state].append([(left, lane - 0.4), (right, lane - 0.4), (right, lane + 0.4), (left, lane + 0.4)])
-        if end - began > 0.03 * (last - first) and len(spans) <= MOST_NUMBERS:
-            axes.text((left + right) / 2, lane, str(number), ha="center", va="center", fontsize=8, color="white")
+    for span, lane in zip(spans, lanes, strict=True):
+        left, right = (span.began - first) / unit, (span.ended - first) / unit
+        boxes[span.state].append([(left, lane - 0.4), (right, lane - 0.4), (right, lane + 0.4), (left, lane + 0.4)])
+        if span.ended - span.began > 0.03 * (last - first) and len(spans) <= MOST_NUMBERS:
+            axes.text((left + right) / 2, lane, str(span.number), ha="center", va="center", fontsize=8, color="white")
     for state, corners in boxes.items():
         if corners:
             axes.add_collection(PolyCollection(corners, fc=STATES[state][0], ec="white", lw=0.5, label=state))
@@ -126,20 +139,23 @@ def timeline(figure: Figure, found: Findings) -> bool:
     return True
 
 
-def _end(found: Findings, trial: Trial) -> Iterator[float]:
-    """Return when a trial ended that has begun, in seconds since 1970; nothing of one whose run does not tell."""
+def _span(board: "Leaderboard", trial: Trial) -> Span | None:
+    """Return when a trial began and ended; None of one that has not, or whose run does not tell."""
+    if not trial.began or not trial.ended:
+        return None
     with suppress(OSError, Refused):
-        ended = found.run(trial).read_info().ended if trial.began and trial.ended else None
+        ended = board.run(trial).read_info().ended
         if ended and ended >= 1000 * trial.began:
-            yield ended / 1000
+            return Span(trial.began, ended / 1000, trial.number, trial.state)
+    return None
 
 
-def _lanes(spans: list[tuple[float, float]]) -> list[int]:
-    """Return a lane for each span, (begin, end), that is free when it begins: the one that has been for longest."""
+def _lanes(spans: list[Span]) -> list[int]:
+    """Return a lane for each span that is free when it begins: the one that has been for longest."""
     free: list[tuple[float, int]] = []
     lanes: list[int] = []
-    for began, end in spans:
-        lane = heapq.heappop(free)[1] if free and free[0][0] <= began else len(free)
-        heapq.heappush(free, (end, lane))
+    for span in spans:
+        lane = heapq.heappop(free)[1] if free and free[0][0] <= span.began else len(free)
+        heapq.heappush(free, (span.ended, lane))
         lanes.append(lane)
     return lanes

@@ -9,7 +9,8 @@ import numpy as np
 
 from wavesweep.search.space import Dimension, Value, grid_size
 
-TREES, DEPTH, MOST = 16, 8, 400  # at most so many configurations: larger forests take long, and change little
+TREES, DEPTH = 16, 8  # larger forests take long, and change little
+MOST = 400  # configurations that they are grown on
 FEWEST = 5  # configurations that forests tell something of
 
 

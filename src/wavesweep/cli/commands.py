@@ -42,7 +42,7 @@ def summary(arguments: list[str]) -> int:
 
     place, _ = read_place("summary", [text for text in arguments if text != "--test"])
     sweep = find_sweep(place or "latest").sweep
-    show(rank(sweep, tests="--test" in arguments), sweep)
+    show(rank(sweep, tests="--test" in arguments))
     return 0
 
 

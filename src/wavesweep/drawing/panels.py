@@ -68,15 +68,18 @@ def stack(
 
 
 def draw_view(axes: Axes, view: View, colour: str) -> None:
+    """Draw what a panel shows; of a context longer than the horizon, its end."""
     length = min(len(view.context), max(len(view.truth), 20))
-    past, observed = np.arange(view.origin - length, view.origin), view.context[-length:]
+    past = np.arange(view.origin - length, view.origin)
+    observed = view.context[-length:]
     one_step = view.one_step[-length:]
-    closed_loop = np.append(observed[-1:], view.closed_loop)  # so that lines meet
+    steps = np.append(past[-1:], view.ahead)  # from the last observed one, so that lines meet
+    closed_loop = np.append(observed[-1:], view.closed_loop)
     draw_line(axes, np.append(past, view.ahead), np.append(observed, view.truth), "truth", **TRUE)
     draw_line(axes, past[len(past) - len(one_step) :], one_step, "one step", color=colour, lw=0.9)
-    draw_line(axes, np.append(past[-1:], view.ahead), closed_loop, "closed loop", color=colour, lw=1.6, ls="--")
+    draw_line(axes, steps, closed_loop, "closed loop", color=colour, lw=1.6, ls="--")
     for name, half in view.bands.items():
-        draw_band(axes, np.append(past[-1:], view.ahead), closed_loop, half, name, colour)
+        draw_band(axes, steps, closed_loop, half, name, colour)
     axes.axvline(past[-1], **EDGE)
     axes.set_ylabel(two_lines(view.label), color=colour, parse_math=False)
 
@@ -141,16 +144,19 @@ def are_alike(windows: np.ndarray) -> bool:
 def name_dates(axes: Axes) -> None:
     """Name the dates along an axis by day and month, or by what tells their ticks apart; the title tells the year."""
     locator = AutoDateLocator(maxticks=7)
-    # Of years, months, days, hours, minutes and seconds; and of the first of each within the next longer.
-    forms = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S.%f"], ["", "%Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
-    dates = ConciseDateFormatter(locator, formats=forms[0], zero_formats=forms[1], show_offset=False)
+    usual = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S.%f"]  # of years, months, days, hours, minutes and seconds
+    first = ["", "%Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]  # of the first of each within the next longer
+    dates = ConciseDateFormatter(locator, formats=usual, zero_formats=first, show_offset=False)
     axes.xaxis.set(major_locator=locator, major_formatter=dates)
 
 
 def two_lines(text: str) -> str:
     """Return a label that fits beside a panel: a long text in two lines, of a longer one its beginning and its end."""
-    lines = wrap(short := both_ends(text, 32), 16)
-    return "\n".join(lines if len(lines) < 3 else (short[:16], short[16:]))
+    short = both_ends(text, 32)
+    lines = wrap(short, 16)
+    if len(lines) > 2:
+        lines = [short[:16], short[16:]]
+    return "\n".join(lines)
 
 
 def limit(panels: list[Axes], true: np.ndarray, room: float = 0.6) -> tuple[float, float]:

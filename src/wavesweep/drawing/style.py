@@ -37,19 +37,19 @@ def head(figure: Figure, title: str, left: float) -> float:
     figure.text(left / width, 1 - 0.22 / height, title, fontsize=11, parse_math=False)
     pairs = [pair for axes in figure.axes for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
     named = {label: handle for handle, label in reversed(pairs)}
-    top, lines = 0.33 if title else 0.11, 0
-    if named:
-        columns, lines = _fit([0.5 + 0.075 * len(label) for label in named], width - left)
-        style = {"frameon": False, "fontsize": 9, "columnspacing": 1.2, "borderaxespad": 0, "borderpad": 0}
-        style |= {"loc": "upper left", "bbox_to_anchor": (left / width, 1 - top / height)}
-        figure.legend([*named.values()][::-1], [*named][::-1], ncols=columns, **style)
-    return top + 0.2 * lines
+    top = 0.33 if title else 0.11
+    if not named:
+        return top
+    columns = _num_columns([0.5 + 0.075 * len(label) for label in named], width - left)
+    style = {"frameon": False, "fontsize": 9, "columnspacing": 1.2, "borderaxespad": 0, "borderpad": 0}
+    style |= {"loc": "upper left", "bbox_to_anchor": (left / width, 1 - top / height)}
+    figure.legend([*named.values()][::-1], [*named][::-1], ncols=columns, **style)
+    return top + 0.2 * math.ceil(len(named) / columns)
 
 
-def _fit(widths: list[float], room: float) -> tuple[int, int]:
-    """Return columns and lines of a legend whose entries are so many inches wide."""
-    columns = len(widths) if sum(widths) <= room else max(1, int(room / max(widths)))
-    return columns, math.ceil(len(widths) / columns)
+def _num_columns(widths: list[float], room: float) -> int:
+    """Return the columns of a legend whose entries are so many inches wide."""
+    return len(widths) if sum(widths) <= room else max(1, int(room / max(widths)))
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -83,16 +83,18 @@ def decades(low: float, high: float, most: int = 9) -> LogLocator:
 
 
 def name_values(axis: XAxis | YAxis, values: Sequence[str | float], inches: float) -> None:
-    """Write values at 0, 1, … along an axis: not all where there are many; below it, upright where they are long."""
+    """Write values at 0, 1, … along an axis: of many, some; below a panel, upright where they are long."""
     step = math.ceil(len(values) * 0.17 / inches)
-    labels = [in_short(value, 16 if isinstance(axis, XAxis) else 24) for value in values[::step]]
-    upright = isinstance(axis, XAxis) and len(labels) * (0.1 + 0.08 * max(map(len, labels))) > inches
+    below = isinstance(axis, XAxis)
+    labels = [as_label(value, 16 if below else 24) for value in values[::step]]
+    upright = below and len(labels) * (0.1 + 0.08 * max(map(len, labels))) > inches
     axis.set_ticks(range(0, len(values), step), labels, rotation=90 if upright else 0)
 
 
-def in_short(value: str | float, most: int = 24) -> str:
+def as_label(value: str | float, most: int = 24) -> str:
     """Return a value as a label of at most so many letters, its $ not that of a formula."""
-    return both_ends(value if isinstance(value, str) else f"{value:.4g}", most).replace("$", r"\$")
+    text = value if isinstance(value, str) else f"{value:.4g}"
+    return both_ends(text, most).replace("$", r"\$")
 
 
 def both_ends(text: str, most: int) -> str:

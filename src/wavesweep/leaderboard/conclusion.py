@@ -8,12 +8,13 @@ from wavesweep.base import signals
 from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.base.files import write_atomically, write_yaml
-from wavesweep.base.names import BASED_ON, OBJECTIVE, REOPENED, SKILL, jobs
+from wavesweep.base.names import BASED_ON, OBJECTIVE, REOPENED, SCALED, SKILL, jobs, metric
 from wavesweep.base.terminal import log, say
 from wavesweep.config.config import Config, Tracking, dump
 from wavesweep.leaderboard.ranking import Leaderboard, rank
-from wavesweep.leaderboard.table import show, to_csv, to_markdown
-from wavesweep.runs.description import TEST_SCORE, origin_name, sweep_name
+from wavesweep.leaderboard.table import show, to_csv
+from wavesweep.leaderboard.words import note
+from wavesweep.runs.description import origin_name, sweep_name
 from wavesweep.runs.fingerprints import environment
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension
@@ -27,23 +28,18 @@ from wavesweep.workspace.info import RunInfo, Status, Variety
 
 
 class SweepCourier(Courier):
-    """Delivers a sweep's record while it runs, with the best so far.
-
-    Args:
-        sweep: Its directory, whose lock is held.
-        tracking: Where to.
-    """
+    """Delivers a sweep's record while it runs, with the best so far; whoever makes it holds the sweep's lock."""
 
     share = 0.1  # its process waits for workers else
 
-    def __init__(self, sweep: SweepDirectory, tracking: Tracking) -> None:
-        self.sweep, self.record = sweep, SweepRecord(sweep.path)
-        super().__init__(self.record, tracking)
+    def __init__(self, record: SweepRecord, tracking: Tracking) -> None:
+        self.record = record
+        super().__init__(record, tracking)
 
     def refresh(self) -> None:
         """Record the best so far."""
         with suppress(OSError, Refused):  # of a trial that is damaged
-            _record_best(self.record, rank(self.sweep))
+            _record_best(self.record, rank(self.record.sweep))
 
 
 def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, str]) -> SweepCourier:
@@ -63,22 +59,21 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
     swept = [one for one in plan.dimensions if one.swept]
     if record.exists():
         info = record.read_info()
-        reopened = {REOPENED: str(int(info.tags.get(REOPENED, "0")) + 1)} if info.complete else {}
-        info = replace(info, status="running", ended=None, tags=info.tags | reopened)
+        if info.complete:
+            info.tags[REOPENED] = str(int(info.tags.get(REOPENED, "0")) + 1)
     else:
         name = config.tracking.run_name or sweep_name([one.name for one in swept], origin_name(tags.get(BASED_ON, "")))
         info = RunInfo(overrides=[], choices={}, sweep_id=sweep.id, name=name, tags=environment() | tags)
-    seeds: dict[str, Variety] = {SEED: "values"} if len({one.seed for one in plan.waiting.values()}) > 1 else {}
-    info = replace(
-        info,
-        overrides=[one.text for one in swept],
-        varied={one.name: one.kind for one in swept} | seeds,  # which may be of the best alone
-        params=_params(plan, swept),
-    )
+    varied: dict[str, Variety] = {one.name: one.kind for one in swept}
+    if len({trial.seed for trial in plan.waiting.values()}) > 1:  # which may be of the best alone
+        varied[SEED] = "values"
+    overrides = [one.text for one in swept]
+    params = _params(plan, swept)
+    info = replace(info, status="running", ended=None, overrides=overrides, varied=varied, params=params)
     write_yaml(record.config, dump(config))
     record.write_info(info)
     import_mlflow()
-    return SweepCourier(sweep, config.tracking)
+    return SweepCourier(record, config.tracking)
 
 
 def _params(plan: Plan, swept: list[Dimension]) -> dict[str, str]:
@@ -93,70 +88,92 @@ def _record_best(record: SweepRecord, board: Leaderboard, *, ended: bool = False
     num_ended = sum(board.counts[state] for state in ENDED)
     if not num_ended:
         return
-    values = {jobs(state): float(board.counts[state]) for state in ENDED}
-    if (best := board.winner) and best.objective is not None:
-        scores = {OBJECTIVE: best.objective, SKILL: best.skill}
-        scores |= {TEST_SCORE: best.test.own.value} if ended and best.test else {}
-        values |= {key: score for key, score in scores.items() if score is not None}
-    record.append_state(num_ended, values)
+    values: dict[str, float | None] = {jobs(state): float(board.counts[state]) for state in ENDED}
+    if best := board.winner:
+        values |= {OBJECTIVE: best.objective, SKILL: best.skill}
+        if ended and best.test:
+            values[metric("test", SCALED)] = best.test.own.value
+    record.append_state(num_ended, {key: value for key, value in values.items() if value is not None})
 
 
 def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCourier) -> list[int]:
     """Show how a sweep ended, and deliver it; return exit codes of what is not in order."""
-    trials, board = sweep.read_trials(plan), rank(sweep)
-    left = plan.n_trials - sum(trial.ended for trial in trials)
+    trials = sweep.read_trials(plan)
+    board = rank(sweep)
     write_atomically(sweep.leaderboard, to_csv(board).encode())
     if not signals.pending():
-        _draw(sweep, board)
-    show(board, sweep)
+        _draw(board)
+    show(board)
+    left = _num_left(plan, trials)
     enough = sweep.enough.exists() and not signals.pending()
     if left:
-        further = ["hydra.sweeper.target=null"] if plan.reached(trials) else []
-        again = shlex.join(["wavesweep", "resume", str(relative(sweep.path)), *plan.launcher, *further])
-        why = f", since {'the target is reached' if further else 'the time is up'}" if enough else ""
-        log.warning("%d of %d jobs are left%s; %s goes on with them", left, plan.n_trials, why, again)
-    missing = 0 if signals.pending() else _missing(sweep, trials, local)  # before the sweep, whose table leads to them
-    stopped = left and not enough
-    status: Status = "killed" if stopped else "failed" if board.counts["failed"] else "finished"
+        _say_what_is_left(sweep, plan, left, enough=enough, reached=plan.reached(trials))
+    missing = 0 if signals.pending() else _missing(sweep, trials, local)
+    was_stopped = left > 0 and not enough
+    status: Status = "failed" if board.counts["failed"] else "finished"
+    if was_stopped:
+        status = "killed"
     record = courier.record
     _record_best(record, board, ended=True)
-    record.write_info(record.read_info().finished(status, to_markdown(board, sweep)))
+    record.write_info(record.read_info().finished(status, note(board)))
     with courier:
         pass
     if signals.pending():
         return []
-    codes = [FAILED] if stopped else []
-    return [*codes, *_codes(board), *([] if courier.has_all and not missing else [UNTRACKED])]
+    return _codes(board, was_stopped=was_stopped, delivered=courier.has_all and not missing)
 
 
-def _codes(board: Leaderboard) -> list[int]:
-    """Return the exit codes of jobs that did not end well."""
-    return [code for state, code in (("failed", FAILED), ("diverged", DIVERGED)) if board.counts[state]]
+def _num_left(plan: Plan, trials: list[Trial]) -> int:
+    """Return how many jobs have not ended, those that have not been proposed included."""
+    return plan.n_trials - sum(trial.ended for trial in trials)
+
+
+def _say_what_is_left(sweep: SweepDirectory, plan: Plan, left: int, *, enough: bool, reached: bool) -> None:
+    """Say how many jobs are left, why, and what goes on with them."""
+    why = ""
+    if enough:
+        why = ", since the target is reached" if reached else ", since the time is up"
+    further = ["hydra.sweeper.target=null"] if reached else []
+    again = shlex.join(["wavesweep", "resume", str(relative(sweep.path)), *plan.launcher, *further])
+    log.warning("%d of %d jobs are left%s; %s goes on with them", left, plan.n_trials, why, again)
+
+
+def _codes(board: Leaderboard, *, was_stopped: bool = False, delivered: bool) -> list[int]:
+    """Return the exit codes of what is not in order: of jobs, and of what MLflow lacks."""
+    wrong = {
+        FAILED: was_stopped or board.counts["failed"],
+        DIVERGED: board.counts["diverged"],
+        UNTRACKED: not delivered,
+    }
+    return [code for code, found in wrong.items() if found]
 
 
 def has_ended(sweep: SweepDirectory, plan: Plan) -> bool:
     """Say whether a sweep has nothing left to do, and its end is recorded."""
-    trials, record = sweep.read_trials(plan), SweepRecord(sweep.path)
-    left = plan.n_trials - sum(trial.ended for trial in trials)
-    return (not left or plan.reached(trials)) and record.exists() and record.read_info().complete
+    trials = sweep.read_trials(plan)
+    if _num_left(plan, trials) and not plan.reached(trials):
+        return False
+    record = SweepRecord(sweep.path)
+    return record.exists() and record.read_info().complete
 
 
 def show_again(sweep: SweepDirectory, plan: Plan, local: Config) -> tuple[list[int], Courier]:
     """Show a sweep that has ended before, and deliver what MLflow lacks of it; return exit codes as its end did."""
     say(f"{relative(sweep.path)} has ended already")
-    show(board := rank(sweep), sweep)
+    board = rank(sweep)
+    show(board)
     missing = _missing(sweep, sweep.read_trials(plan), local)
     import_mlflow()
     with Courier(SweepRecord(sweep.path), local.tracking) as courier:
         pass
-    return [*_codes(board), *([] if courier.has_all and not missing else [UNTRACKED])], courier
+    return _codes(board, delivered=courier.has_all and not missing), courier
 
 
-def _draw(sweep: SweepDirectory, board: Leaderboard) -> None:
+def _draw(board: Leaderboard) -> None:
     from wavesweep.charts.pictures import draw
 
     try:
-        draw(sweep, board)
+        draw(board)
     except Exception as error:  # the results are worth more than their pictures
         log.warning("the sweep's pictures can't be drawn: %s", in_one_line(error))
 

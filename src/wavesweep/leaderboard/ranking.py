@@ -5,12 +5,12 @@ Reads the sweep's directory alone. Test scores are those of the winner: the othe
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from wavesweep.base.names import OBJECTIVE
 from wavesweep.leaderboard.scores import Scores, scores
-from wavesweep.search.estimates import Estimate, all_positive, estimate, paired
+from wavesweep.search.estimates import Estimate, all_positive, estimate, no_difference, paired, precedence
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension, Value, varied
 from wavesweep.search.trials import ENDED, GIVEN_UP, SEED, Trial
@@ -18,8 +18,6 @@ from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.workspace.directory import RunDirectory, SweepRecord
 
 STATES = (*ENDED, "interrupted", "running", "waiting")
-Position = Callable[[Trial], list[float]]
-"""Tells where a trial's values stand in the lists of their dimensions; of an interval, the value."""
 
 
 class Row(NamedTuple):
@@ -30,8 +28,7 @@ class Row(NamedTuple):
         trials: By what they override, then by number.
         num_seeds: How many seeds these have.
         finished: Those that have finished, by seed; of a seed that ran twice, one.
-        objective: The mean of theirs, geometric where the sweep's are logarithmic; None if none has finished.
-        interval: The mean's 95% interval; None for less than two seeds.
+        mean: Of their objectives, geometric where the sweep's are logarithmic; None if none has finished.
         validation: Closed-loop errors on validation data; None if unknown.
         test: Likewise on test data; None but of the winner, unless asked for.
         ratio: The objective over the winner's, or where objectives are not logarithmic their difference, paired on
@@ -45,13 +42,24 @@ class Row(NamedTuple):
     trials: list[Trial]
     num_seeds: int
     finished: dict[str, Trial]
-    objective: float | None = None
-    interval: tuple[float, float] | None = None
+    mean: Estimate | None = None
     validation: Scores | None = None
     test: Scores | None = None
     ratio: Estimate | None = None
     rank: int | None = None
     alike: bool = False
+
+    @property
+    def objective(self) -> float | None:
+        """The mean alone."""
+        return None if self.mean is None else self.mean.value
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The mean's 95% interval; None for less than two seeds."""
+        if self.mean is None or self.mean.low is None or self.mean.high is None:
+            return None
+        return self.mean.low, self.mean.high
 
     @property
     def objectives(self) -> dict[str, float]:
@@ -79,6 +87,11 @@ class Row(NamedTuple):
         return sum(trial.state == "finished" for trial in self.trials)
 
     @property
+    def is_complete(self) -> bool:
+        """Whether all of its trials have finished."""
+        return self.num_finished == len(self.trials)
+
+    @property
     def state(self) -> str:
         """The state of its trials: a word where all agree, else the number in each."""
         counts = Counter(trial.state for trial in self.trials)
@@ -89,6 +102,8 @@ class Leaderboard(NamedTuple):
     """All configurations of a sweep, the best first.
 
     Attributes:
+        sweep: Its directory.
+        dimensions: In which configurations differ: what is swept, `seed` aside.
         has_seeds: Whether a configuration has several seeds, or `seed` was swept.
         rows: In the order that `rank` tells.
         counts: The number of trials in each state; those not yet proposed count as waiting.
@@ -97,6 +112,8 @@ class Leaderboard(NamedTuple):
         metric: What the objective is; "objective" where the sweep's record does not tell.
     """
 
+    sweep: SweepDirectory
+    dimensions: list[Dimension]
     has_seeds: bool
     rows: list[Row]
     counts: Counter[str]
@@ -104,13 +121,41 @@ class Leaderboard(NamedTuple):
     logarithmic: bool
     metric: str
 
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials that there are, by number."""
+        return sorted((trial for row in self.rows for trial in row.trials), key=lambda trial: trial.number)
+
+    @property
+    def ranked(self) -> list[Row]:
+        """The configurations that are complete and have an objective, the best first."""
+        return [row for row in self.rows if row.rank is not None and row.mean is not None]
+
+    def run(self, trial: Trial) -> RunDirectory:
+        """Return the directory of a trial's run."""
+        return RunDirectory(self.sweep.path / trial.directory)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no trial runs or waits."""
+        return all(state in ENDED for state, count in self.counts.items() if count)
+
+    @property
+    def pairs_seeds(self) -> bool:
+        """Whether configurations are compared with the best by seeds that both ran on."""
+        return self.winner is not None and len(self.winner.finished) > 1
+
+    @property
+    def kind_of_mean(self) -> str:
+        """What objectives are averaged by."""
+        return "geometric mean" if self.logarithmic else "mean"
+
 
 def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
     """Order a sweep's configurations: complete ones first, then by how many seeds have finished, then by objective.
 
-    A sweep may have been grown by further seeds of its best configurations alone. The best of many single seeds is
-    mostly lucky, so that it must not stand above a mean over six. Ties are broken by where values stand in the lists
-    of their dimensions, not by number: a sweep that was grown numbers its trials otherwise than one made at once.
+    A sweep may have been grown by further seeds of its best configurations alone: `precedence` says why these stand
+    first.
 
     Args:
         sweep: Its directory.
@@ -120,18 +165,18 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
         Refused: If plan or trials can't be read.
     """
     plan = sweep.read_plan()
-    trials = sweep.read_trials(plan)
+    trials = _in_order(sweep.read_trials(plan), plan.dimensions)
     logarithmic = all_positive([score for trial in trials if (score := _objective(trial)) is not None])
-    position = _positions(plan.dimensions)
-    rows = [_row(sweep, plan.dimensions, group, position, logarithmic) for group in _groups(sweep, plan, trials)]
-    rows.sort(key=lambda row: _order(row, position))
-    first = rows[0] if rows and _is_complete(rows[0]) else None
-    winner = None if first and any(_is_ahead(row, first, logarithmic=logarithmic) for row in rows) else first
-    rows = [_ranked(row, number, winner, logarithmic) for number, row in enumerate(rows, start=1)]
-    rows = [
-        row._replace(test=_scores(sweep, row, "test")) if tests or (winner and row.rank == 1) else row for row in rows
-    ]
+    rows = [_row(sweep, plan, group, logarithmic) for group in _groups(sweep, plan, trials)]
+    rows.sort(key=_order)
+    winner = _winner(rows, logarithmic)
+    rows = [_placed(row, number, winner, logarithmic) for number, row in enumerate(rows, start=1)]
+    for index, row in enumerate(rows):
+        if tests or (winner and index == 0):
+            rows[index] = row._replace(test=_scores(sweep, row.finished.values(), "test"))
     return Leaderboard(
+        sweep=sweep,
+        dimensions=[one for one in plan.dimensions if one.swept and one.name != SEED],
         has_seeds=_sweeps_seeds(plan) or any(row.num_seeds > 1 for row in rows),
         rows=rows,
         counts=Counter(trial.state for trial in trials) + Counter(waiting=plan.n_trials - len(trials)),
@@ -139,6 +184,20 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
         logarithmic=logarithmic,
         metric=_metric(sweep),
     )
+
+
+def _in_order(trials: list[Trial], dimensions: list[Dimension]) -> list[Trial]:
+    """Return trials by where their values stand in the lists of their dimensions, or by the values of intervals.
+
+    Not by number, which breaks ties alone: a sweep that was grown numbers its trials otherwise than one made at once.
+    """
+    places = {one.key: {value: place for place, value in enumerate(one.values)} for one in dimensions}
+
+    def position(trial: Trial) -> list[float]:
+        pairs = (text.partition("=") for text in trial.configuration)
+        return [places[key][value] if places[key] else float(value) for key, _, value in pairs]
+
+    return sorted(trials, key=lambda trial: (position(trial), trial.number))
 
 
 def _groups(sweep: SweepDirectory, plan: Plan, trials: list[Trial]) -> list[list[tuple[str, Trial]]]:
@@ -157,35 +216,16 @@ def _sweeps_seeds(plan: Plan) -> bool:
     return any(one.swept and one.name == SEED for one in plan.dimensions)
 
 
-def _positions(dimensions: list[Dimension]) -> Position:
-    """Return what tells a trial's position."""
-    places = {one.key: {value: place for place, value in enumerate(one.values)} for one in dimensions}
-
-    def position(trial: Trial) -> list[float]:
-        pairs = (text.partition("=") for text in trial.configuration)
-        return [places[key][value] if places[key] else float(value) for key, _, value in pairs]
-
-    return position
-
-
-def _row(
-    sweep: SweepDirectory,
-    dimensions: list[Dimension],
-    group: list[tuple[str, Trial]],
-    position: Position,
-    logarithmic: bool,
-) -> Row:
+def _row(sweep: SweepDirectory, plan: Plan, group: list[tuple[str, Trial]], logarithmic: bool) -> Row:
     """Return the row of trials that differ in their seed alone, without its place."""
-    group = sorted(group, key=lambda pair: (position(pair[1]), pair[1].number))
     trials = [trial for _, trial in group]
-    chosen = varied([one for one in dimensions if one.name != SEED], trials[0].overrides)
+    chosen = varied([one for one in plan.dimensions if one.name != SEED], trials[0].overrides)
     finished = {seed: trial for seed, trial in reversed(group) if _objective(trial) is not None}
     row = Row(chosen, trials, len({seed for seed, _ in group}), finished)
     if not finished:
         return row
-    value, low, high = estimate([*row.objectives.values()], logarithmic=logarithmic)
-    interval = None if low is None or high is None else (low, high)
-    return row._replace(objective=value, interval=interval, validation=_scores(sweep, row, "val"))
+    mean = estimate([*row.objectives.values()], logarithmic=logarithmic)
+    return row._replace(mean=mean, validation=_scores(sweep, finished.values(), "val"))
 
 
 def _objective(trial: Trial) -> float | None:
@@ -194,12 +234,22 @@ def _objective(trial: Trial) -> float | None:
     return trial.objective if known else None
 
 
-def _scores(sweep: SweepDirectory, row: Row, part: str) -> Scores | None:
-    return scores(part, [RunDirectory(sweep.path / trial.directory) for trial in row.finished.values()])
+def _scores(sweep: SweepDirectory, finished: Iterable[Trial], part: str) -> Scores | None:
+    return scores(part, [RunDirectory(sweep.path / trial.directory) for trial in finished])
 
 
-def _is_complete(row: Row) -> bool:
-    return row.num_finished == len(row.trials)
+def _order(row: Row) -> tuple[bool, int, float]:
+    """Return what sorts complete rows first."""
+    objective = math.inf if row.objective is None else row.objective
+    return not row.is_complete, *precedence(len(row.finished), objective)
+
+
+def _winner(rows: list[Row], logarithmic: bool) -> Row | None:
+    """Return the first row if it is the best: complete, and with nothing that is to run still ahead of it."""
+    if not rows or not rows[0].is_complete or rows[0].mean is None:
+        return None
+    is_behind = any(_is_ahead(row, rows[0], logarithmic=logarithmic) for row in rows)
+    return None if is_behind else rows[0]
 
 
 def _is_ahead(row: Row, best: Row, *, logarithmic: bool) -> bool:
@@ -208,28 +258,23 @@ def _is_ahead(row: Row, best: Row, *, logarithmic: bool) -> bool:
     It does where a sweep grows by seeds of its best, which had won before, and where it is better on common seeds.
     """
     states = {trial.state for trial in row.trials}
-    if _is_complete(row) or states & {*GIVEN_UP}:
+    if row.is_complete or states & {*GIVEN_UP}:
         return False
+    if row.num_seeds > best.num_seeds:
+        return True
     ratio = paired(row.objectives, best.objectives, logarithmic=logarithmic)
-    is_better = ratio is not None and ratio.high is not None and ratio.high < (1 if logarithmic else 0)
-    return row.num_seeds > best.num_seeds or (is_better and not states <= {*ENDED})
+    is_better = ratio is not None and ratio.high is not None and ratio.high < no_difference(logarithmic=logarithmic)
+    return is_better and not states <= {*ENDED}
 
 
-def _order(row: Row, position: Position) -> tuple[bool, int, float, list[float]]:
-    """Return what sorts complete rows first, those of more seeds before others, and then the best before others."""
-    objective = math.inf if row.objective is None else row.objective
-    return not _is_complete(row), -len(row.finished), objective, position(row.trials[0])
-
-
-def _ranked(row: Row, number: int, winner: Row | None, logarithmic: bool) -> Row:
-    """Return a row with its rank, and beside the winner."""
-    rank = number if _is_complete(row) else None
-    if winner is None or row is winner:
-        return row._replace(rank=rank)
+def _placed(row: Row, number: int, winner: Row | None, logarithmic: bool) -> Row:
+    """Return a row with its rank, and beside the winner, which is the first."""
+    row = row._replace(rank=number if row.is_complete else None)
+    if winner is None or number == 1:
+        return row
     ratio = paired(row.objectives, winner.objectives, logarithmic=logarithmic)
-    same = 1 if logarithmic else 0
-    alike = ratio is None or ratio.low is None or ratio.high is None or ratio.low <= same <= ratio.high
-    return row._replace(rank=rank, ratio=ratio, alike=alike and rank is not None)
+    may_be_equal = ratio is None or ratio.may_be(no_difference(logarithmic=logarithmic))
+    return row._replace(ratio=ratio, alike=may_be_equal and row.rank is not None)
 
 
 def _metric(sweep: SweepDirectory) -> str:

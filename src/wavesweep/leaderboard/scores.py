@@ -1,12 +1,16 @@
 """What the runs of a configuration measured on validation and test data, beside the best baseline."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from wavesweep.base.names import KEPT_EPOCH, KEPT_SCALED, SCALED, baseline_score, metric
-from wavesweep.runs.description import BASELINES, EXACT
+from wavesweep.base.names import KEPT_SCALED, SCALED, baseline_score, metric
+from wavesweep.baselines.names import BASELINES, EXACT
+from wavesweep.runs.result import best_baseline
 from wavesweep.search.estimates import Estimate, all_positive, estimate, mean
 from wavesweep.workspace.directory import RunDirectory
+
+OWN = {"val": metric("val", KEPT_SCALED), "test": metric("test", SCALED)}
+"""The closed-loop error of the weights that a run kept, by the part of the data."""
 
 
 class Scores(NamedTuple):
@@ -34,30 +38,27 @@ class Scores(NamedTuple):
 
 
 def scores(part: str, runs: list[RunDirectory]) -> Scores | None:
-    """Return what runs measured on `val` or `test`; None unless all did.
-
-    What is missing counts as inf, since older runs lack some; null stands for nan and inf.
-    """
-    measured = [_measured(part, run) for run in runs]
-    name = metric(part, SCALED)
-    own = [one.get(metric(part, KEPT_SCALED), one.get(name, math.inf)) for one in measured]
-    if not own or not all(map(math.isfinite, own)):
+    """Return what runs measured on `val` or `test`; None unless all did."""
+    measured = [_measured_once(run) for run in runs]
+    own = [one[OWN[part]] for one in measured if OWN[part] in one]
+    if not own or len(own) < len(runs):
         return None
-    best = min(BASELINES, key=lambda key: _baseline("val", key, measured))  # never chosen on test data
-    baseline = _baseline(part, best, measured)
+    best = best_baseline(_of_baselines("val", measured))  # never chosen on test data
+    baseline = _of_baselines(part, measured)[metric(part, baseline_score(best))]
     return Scores(estimate(own, logarithmic=all_positive(own)), baseline, BASELINES[best])
 
 
-def _baseline(part: str, key: str, measured: list[dict[str, Any]]) -> float:
-    """Return the mean error of a baseline on a part; inf where it is not known."""
-    found = [one.get(metric(part, baseline_score(key)), math.inf) for one in measured]
-    return mean(found, logarithmic=all_positive(found))
+def _of_baselines(part: str, measured: list[dict[str, float]]) -> dict[str, float]:
+    """Return the mean error of each baseline on a part; inf where a run does not know it."""
+    names = [metric(part, baseline_score(key)) for key in BASELINES]
+    errors = {name: [one.get(name, math.inf) for one in measured] for name in names}
+    return {name: mean(found, logarithmic=all_positive(found)) for name, found in errors.items()}
 
 
-def _measured(part: str, run: RunDirectory) -> dict[str, Any]:
-    """Return what a run measured once and, of validation, at the kept epoch; nothing if its files don't tell."""
+def _measured_once(run: RunDirectory) -> dict[str, float]:
+    """Return what a run measured at its end, as far as it is finite; nothing if its files don't tell."""
     try:
-        rows = {row.get("epoch"): {key: x for key, x in row.items() if x is not None} for row in run.read_metrics()}
-        return rows[None] | (rows[int(run.read_info().tags[KEPT_EPOCH])] if part == "val" else {})
-    except (OSError, KeyError, ValueError):  # a run that is damaged or gone does not take the table with it
+        once = run.read_scores().get(0, {})
+    except (OSError, ValueError):  # a run that is damaged or gone does not take the table with it
         return {}
+    return {name: value for name, value in once.items() if math.isfinite(value)}

@@ -1,29 +1,23 @@
-"""The leaderboard as a table: for the terminal, a pipe, MLflow, and as CSV."""
+"""The leaderboard as a table: for the terminal, a pipe, and as CSV."""
 
 import csv
-import html
 import io
-import re
 import sys
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wavesweep.base.errors import Refused
+from wavesweep.base.names import last_parts
 from wavesweep.base.terminal import say
-from wavesweep.leaderboard import words
+from wavesweep.leaderboard import numbers, words
 from wavesweep.leaderboard.ranking import Leaderboard, Row
-from wavesweep.runs.description import last_parts
-from wavesweep.search.trials import Trial
-from wavesweep.sweeps.store import SweepDirectory
-from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
-MOST, MOST_IN_MLFLOW = 20, 10  # rows that are shown, here and there, whose notes are short; all are in the CSV
-MOST_LINKED = 3  # trials of a row
-PICTURES = ("heat_map", "slices", "history")  # of which the first that is there says most
-FOLDED = (24, 12)  # characters to which values and states are folded where a terminal is narrow
+MOST = 20  # rows that are shown; all are in the CSV
+FOLDED, NARROWEST = 24, 12  # characters to which values and states are folded where a terminal is narrow
+AS_WIDE_AS_NEED_BE = 10_000  # columns
 
 
 class Column(NamedTuple):
@@ -39,151 +33,148 @@ class Column(NamedTuple):
     cells: list[str]
     is_key: bool = False
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds words rather than numbers."""
+        return self.is_key or self.title == "state"
+
 
 def to_csv(board: Leaderboard) -> str:
     """Return all rows as CSV, numbers in full: what is read again is the same to the last bit."""
-    buffer, rows = io.StringIO(), [_record(board, row) for row in board.rows]
+    rows = [_record(board, row) for row in board.rows]
     titles = [title for title, _ in rows[0]] if rows else []
+    buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows([titles, *([value for _, value in row] for row in rows)])
     return buffer.getvalue()
 
 
 def _record(board: Leaderboard, row: Row) -> list[tuple[str, Any]]:
     """Return titles and values of a row of the CSV."""
-    numbers = " ".join(map(str, row.numbers))  # spreadsheets take a range for a date
-    scores = [("objective", row.objective)]
+    trials = " ".join(map(str, row.numbers))  # spreadsheets take a range for a date
+    record = [("rank", row.rank), ("trials", trials), *row.varied.items(), ("objective", row.objective)]
     if board.has_seeds:
+        low, high = row.interval or (None, None)
+        record += [("low_95", low), ("high_95", high)]
         name = "ratio" if board.logarithmic else "difference"
-        scores += zip(("low_95", "high_95"), row.interval or (None, None), strict=True)
-        scores += zip((name, f"{name}_low", f"{name}_high"), row.ratio or (None, None, None), strict=True)
-        scores.append(("seeds", len(row.finished)))
-    scores.append(("skill", row.skill))
+        value, low, high = row.ratio or (None, None, None)
+        record += [(name, value), (f"{name}_low", low), (f"{name}_high", high)]
+        record.append(("seeds", len(row.finished)))
+    record.append(("skill", row.skill))
     if _has_tests(board):
-        scores.append(("test", row.test and row.test.own.value))
-    reason = "; ".join(dict.fromkeys(words.one_line(trial.reason) for trial in row.trials if trial.reason))
-    last = [("seconds", row.seconds), ("state", row.state), ("reason", reason)]
-    return [("rank", row.rank), ("trials", numbers), *row.varied.items(), *scores, *last]
+        record.append(("test", row.test and row.test.own.value))
+    reasons = dict.fromkeys(words.one_line(trial.reason) for trial in row.trials if trial.reason)
+    return [*record, ("seconds", row.seconds), ("state", row.state), ("reason", "; ".join(reasons))]
 
 
 def _has_tests(board: Leaderboard) -> bool:
+    """Say whether test scores were looked up of others than the winner."""
     return any(row.test for row in board.rows[1:])
 
 
-def _columns(board: Leaderboard, rows: list[Row]) -> list[Column]:
-    """Return the columns that people see of some rows; one in which nothing stands is left out."""
-    tests = [row.test.own if row.test and _has_tests(board) else None for row in rows]
-    marks = ["≈ " * (row.alike and words.compares(board)) for row in rows]
+def _columns(board: Leaderboard) -> list[Column]:
+    """Return the columns that people see of the first rows; one in which nothing stands is left out."""
+    rows = board.rows[:MOST]
+    if not rows:
+        return []
     columns = [
-        Column("rank", [f"{mark}{row.rank or ''}" for mark, row in zip(marks, rows, strict=True)]),
-        Column("trial", [words.listed(row.numbers) for row in rows]),
-        *(Column(key, [words.short(row.varied[key]) for row in rows], is_key=True) for key in rows[0].varied),
-        Column("objective", [words.number(row.objective) for row in rows]),
-        Column("95% interval", [words.interval(*row.interval or (None, None)) for row in rows]),
-        Column("vs best", [words.compared(board, row.ratio) * board.has_seeds for row in rows]),
-        Column("seeds", [f"{len(row.finished)}/{row.num_seeds}" * board.has_seeds for row in rows]),
-        Column("skill", [words.percent(row.skill) for row in rows]),
-        Column("test", list(map(words.estimated, tests))),
-        Column("seconds", [f"{row.seconds:.1f}" for row in rows]),
-        Column("state", [row.state for row in rows]),
+        Column("rank", [_rank(board, row) for row in rows]),
+        Column("trial", [numbers.listed(row.numbers) for row in rows]),
+        *(Column(key, [numbers.short(row.varied[key]) for row in rows], is_key=True) for key in rows[0].varied),
+        Column("objective", [numbers.error(row.objective) for row in rows]),
+        Column("95% interval", [numbers.interval(row.mean) for row in rows]),
     ]
+    if board.has_seeds:
+        ratios = [numbers.compared(row.ratio, logarithmic=board.logarithmic) for row in rows]
+        columns.append(Column("vs best", ratios))
+        columns.append(Column("seeds", [f"{len(row.finished)}/{row.num_seeds}" for row in rows]))
+    columns.append(Column("skill", [numbers.percent(row.skill) for row in rows]))
+    if _has_tests(board):
+        columns.append(Column("test", [numbers.estimated(row.test.own if row.test else None) for row in rows]))
+    columns.append(Column("seconds", [f"{row.seconds:.1f}" for row in rows]))
+    columns.append(Column("state", [row.state for row in rows]))
     return [column for column in columns if any(column.cells)]
 
 
-def show(board: Leaderboard, sweep: SweepDirectory) -> None:
+def _rank(board: Leaderboard, row: Row) -> str:
+    """Return a row's rank, marked where seeds can't tell it from the best."""
+    mark = "≈ " if row.alike and board.pairs_seeds else ""
+    return f"{mark}{row.rank or ''}"
+
+
+def show(board: Leaderboard) -> None:
     """Print a leaderboard: in colour and as wide as the terminal, if there is one."""
-    if sys.stdout.isatty():
-        _print(board, sweep)
-    else:
-        say(text(board, sweep))
+    if not sys.stdout.isatty():
+        say(text(board))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    _print(board, console, _fitted(board, console))
 
 
-def text(board: Leaderboard, sweep: SweepDirectory) -> str:
+def text(board: Leaderboard) -> str:
     """Return a leaderboard in plain lines, as wide as need be."""
+    from rich.console import Console
+
     buffer = io.StringIO()
-    _print(board, sweep, buffer)
+    console = Console(file=buffer, width=AS_WIDE_AS_NEED_BE, color_system=None, highlight=False)
+    _print(board, console, _drawn(board, _columns(board), plain=True))
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
 
-def to_markdown(board: Leaderboard, sweep: SweepDirectory) -> str:
-    """Return the best rows, whose trials lead to their runs, a picture, and the lines under the table, the best first.
-
-    `run:KEY` and `artifact:PATH` stand for the addresses of a run and of an artifact, which delivery knows.
-    """
-    rows = board.rows[:MOST_IN_MLFLOW]
-    columns = _columns(board, rows) if rows else []
-    links = [_links(sweep, row.trials) for row in rows]
-    cells = [links if one.title == "trial" else list(map(_plain, one.cells)) for one in columns]
-    lines = [[_plain(one.title) for one in columns], ["---"] * len(columns), *zip(*cells, strict=True)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    remarks = [*words.left_out(board, sweep, MOST_IN_MLFLOW), *words.marks(board), *words.found(board, sweep)]
-    remarks += islice(words.failures(board), MOST_IN_MLFLOW)
-    drawn = [name for name in PICTURES if (sweep.plots / f"{name}.png").exists()][:1]
-    pictures = [f"![{name.replace('_', ' ')}](artifact:{sweep.plots.name}/{name}.png)" for name in drawn]
-    return "\n\n".join([_plain(words.heading(board)), table, *pictures, *(_plain(line.strip()) for line, _ in remarks)])
-
-
-def _plain(text: str) -> str:
-    """Return a text such that Markdown shows it as it is."""
-    return re.sub(r"([\\`*_\[\]#|~])", r"\\\1", html.escape(text, quote=False))
-
-
-def _links(sweep: SweepDirectory, trials: list[Trial]) -> str:
-    """Return links to the first of a row's trials."""
-    more = [f"… {len(trials) - MOST_LINKED} more"] * (len(trials) > MOST_LINKED)
-    return " ".join([*(_link(sweep, trial) for trial in trials[:MOST_LINKED]), *more])
-
-
-def _link(sweep: SweepDirectory, trial: Trial) -> str:
-    try:
-        return f"[{trial.number}](run:{RunDirectory(sweep.path / trial.directory).read_info().run_key})"
-    except (OSError, Refused):  # not begun, or gone
-        return str(trial.number)
-
-
-def _print(board: Leaderboard, sweep: SweepDirectory, file: TextIO | None = None) -> None:
-    """Print title, table, and the lines around it: to a terminal, or plainly to a file."""
-    from rich.console import Console
+def _print(board: Leaderboard, console: "Console", table: "Table") -> None:
+    """Print title and table, and the lines around it."""
     from rich.text import Text
 
-    console = Console(file=file, width=10_000 if file else None, color_system=None if file else "auto", highlight=False)
-    rows = board.rows[:MOST]
-    columns = _columns(board, rows) if rows else []
-    table = _drawn(board, columns, None, plain=True) if file else _fitted(board, columns, console.width)
-    begin = [Text(f"sweep {sweep.id}", "bold"), Text(words.heading(board))]
-    remarks = [*words.left_out(board, sweep, MOST), *words.marks(board), *words.failures(board)]
-    remarks += [*words.found(board, sweep), *words.files(sweep)]
+    begin = [Text(f"sweep {board.sweep.id}", "bold"), Text(words.heading(board))]
+    remarks = [*words.left_out(board, MOST), *words.marks(board), *words.failures(board)]
+    remarks += [*words.found(board), *words.files(board.sweep)]
     console.print(*begin, table, *(Text(*line) for line in remarks), sep="\n")
 
 
-def _fitted(board: Leaderboard, columns: list[Column], width: int) -> "Table":
-    """Return the table for a terminal: where that is narrow, with short keys, and without what is least needed."""
-    from rich.console import Console
+def _fitted(board: Leaderboard, console: "Console") -> "Table":
+    """Return the table for a terminal: the first that it is wide enough for, else the narrowest."""
+    room = console.options.update(max_width=AS_WIDE_AS_NEED_BE)
+    *wider, narrowest = _narrower_and_narrower(board)
+    for columns, folded in wider:
+        table = _drawn(board, columns, folded)
+        if console.measure(table, options=room).maximum <= console.width:
+            return table
+    return _drawn(board, *narrowest)
 
+
+def _narrower_and_narrower(board: Leaderboard) -> Iterator[tuple[list[Column], int | None]]:
+    """Return columns, and to how many characters texts are folded: with short keys, then without the least needed."""
+    columns = _columns(board)
+    yield columns, None
     keys = last_parts([one.title for one in columns if one.is_key])
-    brief = [one._replace(title=keys[one.title]) if one.is_key else one for one in columns]
-    told = ["state"] * all(row.state == "finished" for row in board.rows)
-    dropped = ["seconds", "trial", *told, "skill", "seeds", "95% interval", "vs best", "test"]
-    fewer = [[one for one in brief if one.is_key or one.title not in dropped[:n]] for n in range(len(dropped) + 1)]
-    attempts = [(columns, None), (brief, None), *((some, FOLDED[0]) for some in fewer), (fewer[-1], FOLDED[1])]
-    tables = (_drawn(board, some, folded) for some, folded in attempts)
-    wide = Console(width=10_000)
-    return next((table for table in tables if wide.measure(table).maximum <= width), _drawn(board, *attempts[-1]))
+    columns = [one._replace(title=keys[one.title]) if one.is_key else one for one in columns]
+    yield columns, None
+    yield columns, FOLDED
+    least_needed = ["seconds", "trial", "skill", "seeds", "95% interval", "vs best", "test"]
+    if all(row.state == "finished" for row in board.rows):
+        least_needed.insert(2, "state")
+    for title in least_needed:
+        columns = [one for one in columns if one.is_key or one.title != title]
+        yield columns, FOLDED
+    yield columns, NARROWEST
 
 
-def _drawn(board: Leaderboard, columns: list[Column], folded: int | None, *, plain: bool = False) -> "Table":
+def _drawn(board: Leaderboard, columns: list[Column], folded: int | None = None, *, plain: bool = False) -> "Table":
+    """Return the table of some columns, whose texts may be folded; plain: without lines and with more room."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    box, gap = (None, 2) if plain else (SIMPLE_HEAD, 1)
-    table = Table(box=box, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0))
-    for title, _, is_key in columns:
-        left = is_key or title == "state"
-        most = max(folded, len(title)) if folded and left else None
-        justify = "left" if left else "right"
-        table.add_column(Text(title), justify=justify, overflow="fold", max_width=most, no_wrap=not most)
+    gap = 2 if plain else 1
+    table = Table(box=None if plain else SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0))
+    for one in columns:
+        most = max(folded, len(one.title)) if folded and one.is_text else None
+        justify = "left" if one.is_text else "right"
+        table.add_column(Text(one.title), justify=justify, overflow="fold", max_width=most, no_wrap=not most)
     for row, *cells in zip(board.rows, *(one.cells for one in columns), strict=False):
-        styles = [words.STYLES.get(row.state, "cyan") * (one.title == "state") for one in columns]
+        colour = words.STYLES.get(row.state, "cyan")
+        styles = [colour if one.title == "state" else "" for one in columns]
         shown = map(Text, cells, styles)  # not strings, in which [64,32] would be a style
         table.add_row(*shown, style="bold" if row is board.winner else "")
     return table

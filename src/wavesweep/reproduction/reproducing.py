@@ -13,8 +13,8 @@ from wavesweep.reproduction.comparison import compare
 from wavesweep.reproduction.report import verdict
 from wavesweep.reproduction.stored import StoredRun, from_directory
 from wavesweep.runs.description import origin_name
-from wavesweep.runs.experiment import Result
 from wavesweep.runs.preparation import Prepared
+from wavesweep.runs.result import Result
 from wavesweep.tracking.tracked_run import Outcome, execute, prepare_alone
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo

@@ -1,7 +1,6 @@
 """One experiment, read from top to bottom."""
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -33,31 +32,12 @@ from wavesweep.networks.forecaster import Forecaster
 from wavesweep.networks.losses import LOSSES
 from wavesweep.runs import pictures
 from wavesweep.runs.checkpoint import Checkpoint, Checkpoints, restore
-from wavesweep.runs.description import best_baseline
+from wavesweep.runs.result import Result, best_baseline
 from wavesweep.training.least_squares import LeastSquares
 from wavesweep.training.selection import Judged, Selection
 from wavesweep.training.steps import Spent
 from wavesweep.training.trainer import GradientDescent, Trainer
 from wavesweep.workspace.directory import RunDirectory
-
-
-@dataclass(frozen=True)
-class Result:
-    """The end of an experiment.
-
-    Attributes:
-        diverged: Whether loss or weights ceased to be finite, or the objective of the kept ones is not.
-        objective: Of the weights that were kept, lower is better; nan where the run diverged.
-        epoch: The epoch whose weights were kept, 0 being those before training.
-        metrics: All that is measured once, and the recorded metrics of the kept epoch.
-        notes: What was chosen of each baseline; not stored.
-    """
-
-    diverged: bool
-    objective: float
-    epoch: int
-    metrics: Metrics = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 def run(

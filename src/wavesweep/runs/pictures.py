@@ -7,35 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wavesweep.base.names import ONE_STEP, SCALED, TRAIN_LOSS, metric
+from wavesweep.baselines.names import BASELINES
 from wavesweep.data.dataset import Observed
 from wavesweep.data.parts import Part
-from wavesweep.drawing.panels import (
-    DOTTED,
-    EDGE,
-    LEFT,
-    TOP,
-    TRUE,
-    Named,
-    View,
-    are_alike,
-    draw_band,
-    draw_differences,
-    draw_line,
-    draw_others,
-    draw_view,
-    limit,
-    name_dates,
-    stack,
-    two_lines,
-)
+from wavesweep.drawing import panels
+from wavesweep.drawing.panels import DOTTED, EDGE, LEFT, TOP, TRUE, Named, View
 from wavesweep.drawing.style import COLOURS, head, save, scale
 from wavesweep.files.stamps import following
-from wavesweep.runs.description import BASELINES
 from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:  # it imports torch, which the pictures of a sweep do without
     from wavesweep.models.forecasting import Forecasts
 
+MOST_CHANNELS = 6  # of which a picture has panels
+MOST_SERIES = 3  # likewise, of forecasts beyond what was observed
 CURVES = {  # of learning_curve, by metric: what it means, and its colour
     TRAIN_LOSS: ("{}, in the network's units: what training minimises", "black"),
     metric("val", SCALED): ("{} (1: a forecast of the mean)", COLOURS[0]),
@@ -73,55 +58,57 @@ def forecast(
     """
     single = len(part.targets) == 1
     last = len(part.truth) - 1
-    drawn = [(index, part.targets[0]) for index in range(last + 1)]
-    drawn = drawn if single else [(last, channel) for channel in part.targets[:6]]
-    alike = single and are_alike(np.append(part.context, part.truth, axis=1)[..., part.targets[0]])
-    differs = bool(baseline and alike and part.truth.shape[1] > 1)  # a point is no line
+    if single:
+        drawn = [(window, int(part.targets[0])) for window in range(last + 1)]
+    else:
+        drawn = [(last, int(channel)) for channel in part.targets[:MOST_CHANNELS]]
+    origins = part.start + part.context.shape[1]
     together = len(np.unique(part.start)) == 1
-    origins = (part.start + part.context.shape[1]) * together  # of several windows, they come to lie on 0
-    names = labels if single else [channels[int(channel)] for _, channel in drawn]
+    if not together:
+        origins = np.zeros_like(origins)
+    others = {BASELINES.get(name, name): values for name, values in (baseline or {}).items()}
+    widths = {name: np.broadcast_to(half, part.truth.shape) for name, half in (bands or {}).items()}
     views = [
-        _view(part, forecasts, baseline or {}, bands or {}, name, origins[index], index, channel)
-        for name, (index, channel) in zip(names, drawn, strict=True)
+        View(
+            label=labels[window] if single else channels[channel],
+            origin=origins[window],
+            context=part.context[window, :, channel],
+            truth=part.truth[window, :, channel],
+            one_step=forecasts.one_step[window, :, channel],
+            closed_loop=forecasts.closed_loop[window, :, channel],
+            others={name: values[window, :, channel] for name, values in others.items()},
+            bands={name: half[window, :, channel] for name, half in widths.items()},
+        )
+        for window, channel in drawn
     ]
+    alike = single and panels.are_alike(np.append(part.context, part.truth, axis=1)[..., part.targets[0]])
+    differs = bool(baseline and alike and part.truth.shape[1] > 1)  # a point is no line
     below = "time step" if together else "steps from the origin of the forecast"
-    figure, panels = stack(1.35, below, len(views) + differs)
-    pairs = list(zip(panels, views, strict=False))
+    figure, stacked = panels.stack(1.35, below, len(views) + differs)
+    pairs = list(zip(stacked, views, strict=False))
     for (axes, view), colour in zip(pairs, COLOURS, strict=False):
-        draw_view(axes, view, colour)
-    for some in [pairs] if alike else [[pair] for pair in pairs]:
-        height = draw_others(some)
+        panels.draw_view(axes, view, colour)
+    if alike:
+        height = panels.draw_others(pairs)
         if differs:
-            draw_differences(panels[-1], views, height)
-    head(figure, f"{title}{_what_else(part.targets, drawn, channels, labels)}", LEFT)
+            panels.draw_differences(stacked[-1], views, height)
+    else:
+        for pair in pairs:
+            panels.draw_others([pair])
+    head(figure, f"{title}{_what_all_show(part.targets, channels, labels)}", LEFT)
     save(figure, path)
 
 
-def _what_else(targets: np.ndarray, drawn: Sequence[Any], channels: Sequence[str], labels: Sequence[str]) -> str:
-    """Return what all panels have in common: of one channel among several its name, of several channels the window."""
-    if len(targets) == 1:
-        return f" · {channels[targets[0]]}" if len(channels) > 1 else ""
-    return f" · {labels[-1]}{_some(len(drawn), len(targets), 'channels')}"
+def _what_all_show(targets: np.ndarray, channels: Sequence[str], labels: Sequence[str]) -> str:
+    """Return what panels have in common: of one channel among several its name, of several channels the window."""
+    if len(targets) > 1:
+        return f" · {labels[-1]}{_some(MOST_CHANNELS, len(targets), 'channels')}"
+    return f" · {channels[targets[0]]}" if len(channels) > 1 else ""
 
 
 def _some(shown: int, there: int, what: str) -> str:
+    """Return how many things are shown, where there are more."""
     return f" · {shown} of {there} {what}" if shown < there else ""
-
-
-def _view(
-    part: Part, forecasts: "Forecasts", baseline: Named, bands: Named, label: str, origin: int, index: int, channel: int
-) -> View:
-    """Return what the panel of a channel of a window shows."""
-    return View(
-        label,
-        origin,
-        part.context[index, :, channel],
-        part.truth[index, :, channel],
-        forecasts.one_step[index, :, channel],
-        forecasts.closed_loop[index, :, channel],
-        {BASELINES.get(name, name): values[index, :, channel] for name, values in baseline.items()},
-        {name: np.broadcast_to(half, part.truth.shape)[index, :, channel] for name, half in bands.items()},
-    )
 
 
 def continuations(
@@ -145,30 +132,36 @@ def continuations(
         bands: Half-widths around each forecast, (horizon, channel), nan where it has none, by name.
     """
     single = len(channels) == 1
-    drawn = [(number, 0) for number in range(min(len(series), 3))]
-    drawn = drawn if single else [(0, channel) for channel in range(min(len(channels), 6))]
+    if single:
+        drawn = [(number, 0) for number in range(min(len(series), MOST_SERIES))]
+        more = _some(MOST_SERIES, len(series), "series")
+    else:
+        drawn = [(0, channel) for channel in range(min(len(channels), MOST_CHANNELS))]
+        more = _some(MOST_CHANNELS, len(channels), "channels") + _some(1, len(series), "series")
     dated = all(series[number].times is not None for number, _ in drawn)
-    figure, panels = stack(1.7, "" if dated else "time step", len(drawn))
-    for axes, (number, channel), colour in zip(panels, drawn, COLOURS, strict=False):
-        one, values = series[number], forecasts[number][:, channel]
+    figure, stacked = panels.stack(1.7, "" if dated else "time step", len(drawn))
+    for axes, (number, channel), colour in zip(stacked, drawn, COLOURS, strict=False):
+        one = series[number]
+        values = forecasts[number][:, channel]
         end = one.values[-max(len(values), 20) :, channel]
         ahead = np.append(end[-1:], values)  # begins at the last observed value, so that lines meet
         steps = _around_end(one, len(end), len(values), dated)
-        draw_line(axes, steps[: len(end)], end, "observed", **TRUE)
-        draw_line(axes, steps[len(steps) - len(ahead) :], ahead, "forecast", color=colour, lw=1.6)
+        steps_ahead = steps[len(steps) - len(ahead) :]
+        panels.draw_line(axes, steps[: len(end)], end, "observed", **TRUE)
+        panels.draw_line(axes, steps_ahead, ahead, "forecast", color=colour, lw=1.6)
         for name, halves in (bands or {}).items():
-            draw_band(axes, steps[len(steps) - len(ahead) :], ahead, halves[number][:, channel], name, colour)
+            panels.draw_band(axes, steps_ahead, ahead, halves[number][:, channel], name, colour)
         axes.axvline(steps[max(len(end) - 1, 0)], **EDGE)
         name = one.name if single and len(series) > 1 else channels[channel]
-        axes.set_ylabel(two_lines(str(name)), color=colour, parse_math=False)
+        axes.set_ylabel(panels.two_lines(str(name)), color=colour, parse_math=False)
         if len(end):  # the pointwise network forecasts series of no steps too
-            limit([axes], end, room=3)  # where a forecast goes is what is asked here
+            panels.limit([axes], end, room=3)  # where a forecast goes is what is asked here
     if dated:
-        name_dates(panels[-1])
+        panels.name_dates(stacked[-1])
     begins = {_first_ahead(series[number]) for number, _ in drawn}
-    more = _some(1 if single else len(drawn), len(channels), "channels")
-    more += _some(len(drawn) if single else 1, len(series), "series")
-    head(figure, " · ".join([title, *(begins if len(begins) == 1 else ())]) + more, LEFT)
+    if len(begins) == 1:
+        title = f"{title} · {begins.pop()}"
+    head(figure, title + more, LEFT)
     save(figure, path)
 
 
@@ -196,14 +189,16 @@ def drift(path: Path, errors: Named, title: str) -> None:
         errors: Scaled errors at each step, (horizon,), by name: the run's own, the baselines'; if equal, once.
         title: Of the picture.
     """
-    figure, [axes] = stack(3.2, "step ahead", top=1.1 if len(errors) > 4 else TOP)
+    figure, [axes] = panels.stack(3.2, "step ahead", top=1.1 if len(errors) > 4 else TOP)
     greys = [(shade, line) for shade in ("0.3", "0.65") for line in (":", "--", "-.")]
     styles = [(COLOURS[0], "-"), *greys, (COLOURS[1], ":")]
-    seen = {values.tobytes(): name for name, values in reversed(errors.items())}  # of equal ones, the first
+    seen = set()  # of equal ones, the first is drawn
     for (name, values), (colour, line) in zip(errors.items(), styles[: len(errors)], strict=True):
-        if seen[values.tobytes()] == name:
-            steps, shown = np.arange(1, len(values) + 1), np.where(values > 0, values, np.nan)
-            draw_line(axes, steps, shown, BASELINES.get(name, name), color=colour, ls=line, lw=1.6)
+        if values.tobytes() in seen:
+            continue
+        seen.add(values.tobytes())
+        steps, shown = np.arange(1, len(values) + 1), np.where(values > 0, values, np.nan)
+        panels.draw_line(axes, steps, shown, BASELINES.get(name, name), color=colour, ls=line, lw=1.6)
     axes.axhline(1, **EDGE)
     scale(axes)
     axes.set_ylabel("scaled MSE (1: a forecast of the mean)")
@@ -221,7 +216,7 @@ def learning_curve(directory: RunDirectory, kept: int, main_epochs: int) -> None
         kept: The epoch whose weights were kept, 0 for none.
         main_epochs: Epochs of the main stage; what follows is the refinement.
     """
-    figure, panels = stack(1.4, "loss evaluations, seconds of training", len(CURVES), gap=0.35, bottom=0.7)
+    figure, stacked = panels.stack(1.4, "loss evaluations, seconds of training", len(CURVES), gap=0.35, bottom=0.7)
     recorded = [row for row in directory.read_metrics() if "epoch" in row]
     epochs, evaluations, seconds = ([row[key] for row in recorded] for key in ("epoch", "evaluations", "seconds"))
     marks: list[tuple[int, str, dict[str, Any]]] = []
@@ -231,7 +226,7 @@ def learning_curve(directory: RunDirectory, kept: int, main_epochs: int) -> None
         marks.append((kept, f"kept: epoch {kept}", DOTTED))
     if recorded and recorded[-1][TRAIN_LOSS] is None:
         marks.append((epochs[-1], f"not finite: epoch {epochs[-1]}", {"color": COLOURS[0], "lw": 1.2}))
-    for axes, (key, (meaning, colour)) in zip(panels, CURVES.items(), strict=True):
+    for axes, (key, (meaning, colour)) in zip(stacked, CURVES.items(), strict=True):
         values = np.array([[row[key] or np.nan] for row in recorded])  # null is what was not finite
         axes.plot(evaluations, values, color=colour, lw=1.3, marker="o", ms=3 if len(values) < 80 else 0)
         scale(axes)
@@ -240,5 +235,5 @@ def learning_curve(directory: RunDirectory, kept: int, main_epochs: int) -> None
         axes.text(0, 1.05, meaning.format(key), color=colour, fontsize=9, transform=axes.transAxes)
     head(figure, "", LEFT)
     if recorded:
-        panels[-1].xaxis.set_major_formatter(lambda x, _: f"{x:.0f}\n{np.interp(x, evaluations, seconds):.1f} s")
+        stacked[-1].xaxis.set_major_formatter(lambda x, _: f"{x:.0f}\n{np.interp(x, evaluations, seconds):.1f} s")
     save(figure, directory.figure("learning_curve"))

@@ -27,6 +27,10 @@ class Estimate(NamedTuple):
     low: float | None = None
     high: float | None = None
 
+    def may_be(self, value: float) -> bool:
+        """Say whether the true mean may be a value: it lies within the interval, or there is none."""
+        return self.low is None or self.high is None or self.low <= value <= self.high
+
 
 def all_positive(values: list[float]) -> bool:
     """Say whether values are to be compared as logarithms."""
@@ -87,13 +91,26 @@ def paired(values: Mapping[str, float], others: Mapping[str, float], *, logarith
     return _students([to(values[seed]) - to(others[seed]) for seed in common], back)
 
 
+def no_difference(*, logarithmic: bool) -> float:
+    """Return what `paired` finds between equals: a ratio, or a difference."""
+    return 1.0 if logarithmic else 0.0
+
+
 def ranked(trials: Iterable[Trial]) -> list[tuple[float, list[Trial]]]:
     """Return configurations all of whose seeds have finished, each by its mean objective; those of most seeds first."""
     groups = [(group, [one.objective for one in group if one.objective is not None]) for group in replicates(trials)]
     whole = [(group, values) for group, values in groups if len(values) == len(group)]
     logarithmic = all_positive([value for _, values in whole for value in values])
     found = [(mean(values, logarithmic=logarithmic), group) for group, values in whole]
-    return sorted(found, key=lambda one: (-len(one[1]), one[0]))
+    return sorted(found, key=lambda one: precedence(len(one[1]), one[0]))
+
+
+def precedence(num_seeds: int, objective: float) -> tuple[int, float]:
+    """Return what sorts configurations: those of more seeds come first, and of these the lower objective.
+
+    The best of many single seeds is mostly lucky, so that it must not stand above a mean over six.
+    """
+    return -num_seeds, objective
 
 
 def _scale(logarithmic: bool) -> tuple[Callable[[float], float], Callable[[float], float]]:

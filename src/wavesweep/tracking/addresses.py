@@ -56,3 +56,8 @@ def runs_page(experiment_id: str, view: str, *, charts: bool = False) -> str:
 def run_page(experiment_id: str, run_id: str) -> str:
     """Return the address of a run."""
     return f"#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+
+
+def artifact_page(run_id: str, path: str) -> str:
+    """Return the address of an artifact of a run."""
+    return f"get-artifact?{urlencode({'path': path, 'run_uuid': run_id})}"

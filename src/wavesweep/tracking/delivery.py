@@ -1,16 +1,14 @@
 """Delivery: makes MLflow's record of a run equal to the run's directory."""
 
 import json
-import re
 import shlex
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from wavesweep.base import names
 from wavesweep.config.config import Tracking, flatten
-from wavesweep.runs.description import as_note, digits
-from wavesweep.tracking.addresses import run_page, runs_page, store_override
+from wavesweep.runs.description import digits
+from wavesweep.tracking.addresses import artifact_page, runs_page, store_override
 from wavesweep.tracking.answers import upload
 from wavesweep.tracking.model import log_model
 from wavesweep.tracking.store import SECONDS_AT_THE_END, connect
@@ -176,31 +174,21 @@ def _log_params_and_tags(
 
     values = {} if directory.is_sweep else flatten(directory.read_config()) | info.choices | info.params
     params = [Param(key, str(value)) for key, value in values.items() if not key.startswith("tracking.")]
-    note = [_with_addresses(client, experiment_id, run_id, as_note([info.description]))]
+    note = [info.description]
     if directory.is_sweep:
         runs, charts = (runs_page(experiment_id, of_sweep(str(info.sweep_id)), charts=some) for some in (False, True))
-        note.insert(0, f"All runs: [list]({runs}), [charts]({charts}).")
+        links = f"All runs: [list]({runs}), [charts]({charts})"
+        if info.ended is not None:
+            links += f", [leaderboard]({artifact_page(run_id, 'leaderboard.csv')})"
+        note.insert(0, f"{links}.")
     else:
         command = shlex.join(["wavesweep", "reproduce", run_id, *store_override(tracking)])
         note.append(f"`{command}` runs it again and compares every metric.")
-    more = {"mlflow.note.content": as_note(note), names.SWEEP_ID: info.sweep_id or ""}
+    more = {"mlflow.note.content": "\n\n".join(filter(None, note)), names.SWEEP_ID: info.sweep_id or ""}
     own = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in tracking.tags.items()}
     varied = {f"{names.OWN}{key}": text for key, text in info.params.items()} if directory.is_sweep else {}  # may grow
     tags = own | info.tags | varied | {key: value for key, value in more.items() if value}
     client.log_batch(run_id, params=params, tags=[RunTag(key, value) for key, value in tags.items()])
-
-
-def _with_addresses(client: "MlflowClient", experiment_id: str, run_id: str, text: str) -> str:
-    """Put addresses in the place of `run:KEY` and `artifact:PATH` in Markdown; what isn't there loses its link."""
-
-    def link(match: re.Match[str]) -> str:
-        shown, kind, what = match.groups()
-        if kind == "artifact":
-            return f"{shown}(get-artifact?{urlencode({'path': what, 'run_uuid': run_id})})"
-        found = client.search_runs([experiment_id], f"tags.`{names.RUN_KEY}` = '{what}'", max_results=1)
-        return f"{shown}({run_page(experiment_id, found[0].info.run_id)})" if found else shown[1:-1]
-
-    return re.sub(r"(\[[^][]*\])\((run(?=:[0-9a-f]{32}\))|artifact):([\w./-]+)\)", link, text)
 
 
 def _points(rows: list[dict[str, Any]]) -> list["Metric"]:

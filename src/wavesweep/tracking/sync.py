@@ -10,7 +10,7 @@ from wavesweep.tracking.answers import reason
 from wavesweep.tracking.delivery import LeftAlone, deliver, is_delivered
 from wavesweep.tracking.store import reach, require
 from wavesweep.workspace.configurations import read_config
-from wavesweep.workspace.directory import Directory, SweepRecord
+from wavesweep.workspace.directory import Directory
 from wavesweep.workspace.index import recorded_below
 from wavesweep.workspace.layout import OUTPUTS
 
@@ -18,7 +18,7 @@ MISSING = "not delivered"
 
 
 def deliver_all(runs: Sequence[Directory], local: Config, keys: Collection[str]) -> Counter[str]:
-    """Deliver runs, then sweeps, which lead to theirs; mark those whose process has vanished; say what is missing.
+    """Deliver runs and sweeps; mark those whose process has vanished; say what is missing.
 
     A store that can't be reached is not tried again for each further run.
 
@@ -32,7 +32,7 @@ def deliver_all(runs: Sequence[Directory], local: Config, keys: Collection[str])
     """
     counts: Counter[str] = Counter()
     reachable: dict[tuple[str, str], bool | None] = {}
-    for directory in track(sorted(runs, key=lambda run: isinstance(run, SweepRecord)), "delivering"):
+    for directory in track(list(runs), "delivering"):
         try:
             directory.read_info()  # a lock would be a file in what isn't ours
             with directory.locked():

@@ -30,7 +30,7 @@ from wavesweep.workspace.info import RunInfo, Status
 
 if TYPE_CHECKING:
     from wavesweep.runs.checkpoint import Checkpoint
-    from wavesweep.runs.experiment import Result
+    from wavesweep.runs.result import Result
 
 ENDINGS: dict[type[BaseException], Status] = {Interrupted: "killed", Pruned: "pruned"}
 RESUMED = "; resumed on "

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wavesweep.base import names
 from wavesweep.base.names import DIGITS, OBJECTIVE, SCALED, SWEEP_ID, TEST_DIGITS, TRAIN_LOSS, TRAIN_SECONDS, metric
-from wavesweep.runs.description import BASELINES
+from wavesweep.baselines.names import BASELINES
 from wavesweep.workspace.info import RunInfo
 
 if TYPE_CHECKING:

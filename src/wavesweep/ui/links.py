@@ -11,9 +11,11 @@ from wavesweep.ui.places import served_at
 
 def run_ending(tracking: Tracking, experiment_id: str, run_id: str) -> str:
     """Return the lines that say where a run is seen beside others: links where they work, else commands."""
-    address = served_at(tracking)
-    this = f"{address}/{run_page(experiment_id, run_id)}" if address else _command(tracking, run_id[:8])
-    others = f"{address}/{runs_page(experiment_id, RUNS)}" if address else _command(tracking)
+    if address := served_at(tracking):
+        this = f"{address}/{run_page(experiment_id, run_id)}"
+        others = f"{address}/{runs_page(experiment_id, RUNS)}"
+    else:
+        this, others = _command(tracking, run_id[:8]), _command(tracking)
     return f"MLflow run: {run_id}   open it: {this}\ncompare runs: {others}"
 
 
@@ -26,7 +28,9 @@ def sweep_ending(tracking: Tracking, experiment_id: str, run_id: str, sweep_id: 
 
 def pages_of_all(experiment_id: str, latest: str | None) -> dict[str, str]:
     """Return the pages of the latest sweep, if there is one, of single runs, and of all sweeps."""
-    views = ({"the latest sweep": of_sweep(latest)} if latest else {}) | {"single runs": RUNS, "sweeps": SWEEPS}
+    views = {"single runs": RUNS, "sweeps": SWEEPS}
+    if latest:
+        views = {"the latest sweep": of_sweep(latest), **views}
     return {what: runs_page(experiment_id, view) for what, view in views.items()}
 
 

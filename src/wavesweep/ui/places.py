@@ -22,8 +22,8 @@ SECONDS_TO_CONNECT, SECONDS_TO_LOCK = 0.2, 1.0
 def served_at(tracking: Tracking) -> str | None:
     """Return the address at which the UI of a store is served, without user and password; None if none is known."""
     if tracking.uri.startswith("http"):
-        scheme, _, rest = tracking.uri.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0].rstrip('/')}"
+        parts = urlsplit(tracking.uri)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
     if file := _file(tracking):
         with suppress(OSError, ValueError):
             address = read_small(file, MOST_BYTES).decode("ascii").strip()
@@ -57,6 +57,7 @@ def announced(tracking: Tracking, address: str) -> Iterator[None]:
 
 
 def _file(tracking: Tracking) -> Path | None:
+    """Return the file that tells where a sqlite store is served; None for other stores."""
     store = sqlite_path(tracking.uri)
     return store and store.with_name(f"{store.name}.ui")
 
@@ -66,6 +67,7 @@ def _lock(file: Path) -> Path:
 
 
 def _is_held(file: Path) -> bool:
+    """Say whether the process that wrote such a file lives."""
     from filelock import FileLock, Timeout
 
     try:

@@ -54,7 +54,9 @@ def address_for(options: list[str]) -> str:
         raise Refused(f"--port must be a number from 1 to 65535, got {given.port}")
     _try(given.host, int(given.port))
     host = EVERYWHERE.get(given.host) or str(given.host)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{given.port}{given.static_prefix}"
+    if ":" in host:  # of IPv6
+        host = f"[{host}]"
+    address = f"http://{host}:{given.port}{given.static_prefix}"
     if not ADDRESS.fullmatch(address):
         raise Refused(
             f"--host and --static-prefix must make an address such as http://127.0.0.1:5000/mine, got {address}"
@@ -63,11 +65,15 @@ def address_for(options: list[str]) -> str:
 
 
 def _try(host: str, port: int) -> None:
-    if (problem := _problem(host, port)) is None:
+    """Refuse an address that can't be had; of a port that is taken, name the next that is free."""
+    problem = _problem(host, port)
+    if problem is None:
         return
-    others = range(port + 1, min(port + PORTS_TO_TRY, 65536)) if problem.errno == errno.EADDRINUSE else ()
-    free = next((f"--port {other}" for other in others if _problem(host, other) is None), "another")
-    raise Refused(f"--host {host} --port {port} can't be served ({problem.strerror}); give {free}")
+    instead = "another"
+    if problem.errno == errno.EADDRINUSE:
+        others = range(port + 1, min(port + PORTS_TO_TRY, 65536))
+        instead = next((f"--port {other}" for other in others if _problem(host, other) is None), instead)
+    raise Refused(f"--host {host} --port {port} can't be served ({problem.strerror}); give {instead}")
 
 
 def _problem(host: str, port: int) -> OSError | None:
@@ -148,10 +154,10 @@ def _server(tracking: Tracking, options: list[str]) -> Iterator[subprocess.Popen
         "MLFLOW_BACKEND_STORE_URI": full_address(tracking),
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": artifact_root(tracking).as_uri(),
     }
-    command, environment = [sys.executable, "-m", "wavesweep.ui.child", "ui", *options], quiet | os.environ | store
+    command = [sys.executable, "-m", "wavesweep.ui.child", "ui", *options]
     # The end of the pipe tells the server that this process has died.
     with subprocess.Popen(  # noqa: S603  Python, without a shell
-        command, env=environment, stdin=subprocess.PIPE, start_new_session=True
+        command, env=quiet | os.environ | store, stdin=subprocess.PIPE, start_new_session=True
     ) as process:
         try:
             yield process
@@ -161,6 +167,7 @@ def _server(tracking: Tracking, options: list[str]) -> Iterator[subprocess.Popen
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server's group of processes: in order, or after some seconds by force."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):  # which macOS raises where only the dead are left
             os.killpg(process.pid, signum)
@@ -169,6 +176,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _answers(address: str) -> bool:
+    """Say whether a server answers at an address."""
     parts = urlsplit(address)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=SECONDS_TO_ANSWER)
     with suppress(OSError, HTTPException), closing(connection):

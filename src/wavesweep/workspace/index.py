@@ -7,9 +7,10 @@ from typing import Literal
 
 from wavesweep.base.errors import Refused, in_one_line
 from wavesweep.base.terminal import log
+from wavesweep.sweeps.store import SWEEP
 from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
 from wavesweep.workspace.info import RunInfo
-from wavesweep.workspace.layout import OUTPUTS, PARENT, RUN, SWEEP, folders
+from wavesweep.workspace.layout import OUTPUTS, PARENT, RUN, folders
 
 LATEST = "latest"
 Wanted = Literal["run", "sweep", "run or sweep"]

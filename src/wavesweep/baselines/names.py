@@ -1,0 +1,13 @@
+"""What people call the baselines."""
+
+BASELINES = {
+    "linear": "linear autoregression",
+    "smoothing": "exponential smoothing",
+    "naive": "last value repeated",
+    "seasonal_naive": "seasonal naive",
+    "line": "straight line",
+    "drift": "drift",
+}
+"""What people call the baselines. Of equal ones the first counts: without a season, the seasonal naive is the naive."""
+
+EXACT = 1e-12  # a scaled error below it is of rounding
