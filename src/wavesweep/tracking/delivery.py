@@ -16,7 +16,7 @@ from wavesweep.runs.info import COMPLETE, RunInfo
 from wavesweep.tracking.addresses import run_page, runs_page, store_override
 from wavesweep.tracking.answers import upload
 from wavesweep.tracking.model import log_model
-from wavesweep.tracking.store import SECONDS_AT_THE_END, connect
+from wavesweep.tracking.store import connect
 from wavesweep.tracking.views import View, of_sweep, publish, runs_view, sweep_view, sweeps_view
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 POINTS = 1000  # which MLflow sends by one request
+SECONDS_FOR_PARENT = 60.0
 
 IN_DIGITS = {names.OBJECTIVE: names.DIGITS, names.metric("test", names.SCALED): names.TEST_DIGITS}
 """Errors that MLflow also gets as -log10, which its narrow columns and its linear axes can show."""
@@ -117,7 +118,7 @@ def _record(client: "MlflowClient", experiment_id: str, directory: RunDirectory)
     """
     from filelock import FileLock
 
-    info, lock = directory.read_info(), FileLock(directory.path / ".parent.lock", timeout=SECONDS_AT_THE_END)
+    info, lock = directory.read_info(), FileLock(directory.path / ".parent.lock", timeout=SECONDS_FOR_PARENT)
     with lock if directory.is_sweep else nullcontext():
         if there := _find(client, experiment_id, info):
             return there

@@ -1,25 +1,22 @@
-"""Connecting to MLflow's store, made where there is none, and finding a run in it."""
+"""Connecting to MLflow's store, and finding a run in it."""
 
 import logging
 import os
 import shlex
-import sqlite3
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from errno import EACCES
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from wavesweep.base.errors import Refused
-from wavesweep.base.files import sync_directory
 from wavesweep.base.names import RUN_KEY
 from wavesweep.config.config import Tracking
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.tracking.addresses import SQLITE, artifact_root, full_address, sqlite_path
 from wavesweep.tracking.answers import PATIENCE, bounded, reason, repository, with_bounds
+from wavesweep.tracking.sqlite_file import first_touch
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
 IMPATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 KIND, MACHINE_LEARNING = "mlflow.experimentKind", "custom_model_development"
 """What leads links to the pages for runs that train; MLflow would guess, and offer those for language models."""
-SECONDS_AT_THE_END, SECONDS_AFTER_SIGNAL = 60.0, 1.0
-SECONDS_LOCKED = 20.0  # for which MLflow, too, waits while others write to a sqlite store
 
 
 @cache
@@ -42,8 +37,6 @@ def _chosen() -> frozenset[str]:
 def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
     """Return a client of the store and the id of the experiment, made if it wasn't there.
 
-    Processes that come first at once to a sqlite store would spoil it: a lock beside it lets in one by one.
-
     Raises:
         mlflow.exceptions.MlflowException, sqlite3.Error: If the store can't be used.
         ValueError: If the experiment was deleted.
@@ -54,7 +47,6 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     # MLflow also prints the server's address at the end of each run, password included.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-    from filelock import FileLock
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -62,13 +54,7 @@ def connect(tracking: Tracking) -> tuple["MlflowClient", str]:
     for name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="alembic")
-    first_touch = nullcontext()
-    if path is not None:
-        _check_file(path)
-        first_touch = FileLock(path.with_name(path.name + ".lock"), timeout=SECONDS_AT_THE_END)
-    with first_touch:
-        if path is not None and not path.exists():
-            _make_store(path.resolve())  # of a link to where none is yet, the link stays
+    with first_touch(path) if path else nullcontext():
         client = MlflowClient(full_address(tracking) if path is None else f"{SQLITE}{path}")
         if tracking.uri.startswith("http"):
             client = with_bounds(client)
@@ -98,56 +84,6 @@ def _create_experiment(client: "MlflowClient", tracking: Tracking) -> "Experimen
         if experiment is None:
             raise
         return experiment
-
-
-def _check_file(path: Path) -> None:
-    """Try a sqlite store: MLflow goes on trying for 100 s to open what can't be opened.
-
-    Raises:
-        sqlite3.Error: If the file is there and can't be used.
-        OSError: If it is not there and can't be made.
-        ValueError: If it is another program's.
-    """
-    if path.exists():
-        address = f"{path.as_uri()}?mode=rw"
-        with closing(sqlite3.connect(address, timeout=SECONDS_LOCKED, uri=True)) as connection:
-            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-            columns = {row[1] for row in connection.execute("PRAGMA table_info(experiments)")}
-        if tables and not columns >= {"experiment_id", "artifact_location"}:  # MLflow would add its own to them
-            raise ValueError("it is a database, but not MLflow's")
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryFile(dir=path.parent):
-        pass
-
-
-def _make_store(path: Path) -> None:
-    """Make a sqlite store under another name first: cut short, its making would leave one that can't be used.
-
-    So it reaches the disk once, when it is whole, and not a thousand times on the way.
-    """
-    from mlflow import MlflowClient
-    from sqlalchemy import event
-    from sqlalchemy.engine import Engine
-
-    new = path.with_name(f".{path.name}.wavesweep")
-    new.unlink(missing_ok=True)
-
-    def leave_to_the_system(connection: object, _: object) -> None:
-        """Of all that this process connects to meanwhile, in other threads too, take this store alone."""
-        is_sqlite = isinstance(connection, sqlite3.Connection)
-        if is_sqlite and str(new) in connection.execute("PRAGMA database_list").fetchone():
-            connection.execute("PRAGMA synchronous = OFF")
-
-    event.listen(Engine, "connect", leave_to_the_system)
-    try:
-        MlflowClient(f"{SQLITE}{new}").get_experiment_by_name("any")
-    finally:
-        event.remove(Engine, "connect", leave_to_the_system)
-    with new.open("rb") as made:
-        os.fsync(made.fileno())
-    new.replace(path)
-    sync_directory(path.parent)
 
 
 @contextmanager
