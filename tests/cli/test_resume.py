@@ -18,7 +18,8 @@ from wavesweep.config.config import Config
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.info import RunInfo, Status
 from wavesweep.runs.preparation import prepare
-from wavesweep.tracking.store import IMPATIENCE, connect, require
+from wavesweep.tracking.bounds import IMPATIENT
+from wavesweep.tracking.store import connect, require
 from wavesweep.tracking.sync import MISSING, deliver_all
 from wavesweep.tracking.tracked_run import execute
 
@@ -129,8 +130,8 @@ def test_latest_is_what_was_begun_last_and_waits(
 
 
 def test_what_is_required_says_how_long_it_waited(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert IMPATIENCE[TIMEOUT] == "3"
-    monkeypatch.setitem(IMPATIENCE, TIMEOUT, "1")  # else the test waits for three times as long
+    assert IMPATIENT[TIMEOUT] == "3"
+    monkeypatch.setitem(IMPATIENT, TIMEOUT, "1")  # else the test waits for three times as long
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -29,7 +29,7 @@ from wavesweep.base.files import write_yaml
 from wavesweep.config.config import Tracking, dump
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
-from wavesweep.tracking.answers import PATIENCE, bounded
+from wavesweep.tracking.bounds import PATIENT, bounded
 from wavesweep.tracking.store import KIND, require
 
 SHORT, LONG = 260, 2400
@@ -349,11 +349,11 @@ def test_a_run_that_cannot_be_read_from_a_server_is_refused_within_seconds(
 
 @pytest.mark.slow
 def test_only_a_file_on_its_way_gets_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PATIENCE:
+    for name in PATIENT:
         monkeypatch.setenv(name, "0")
-    assert bounded(time.sleep, 0.7, num_bytes=10_000_000) is None
+    assert bounded(time, num_bytes=10_000_000).sleep(0.7) is None
     with pytest.raises(TimeoutError):
-        bounded(time.sleep, 0.7)
+        bounded(time).sleep(0.7)
 
 
 @pytest.mark.bench

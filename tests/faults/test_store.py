@@ -22,7 +22,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Tracking
 from wavesweep.tracking import sqlite_file
-from wavesweep.tracking.answers import upload
+from wavesweep.tracking.artifacts import upload
 from wavesweep.tracking.store import connect, reach, require
 
 RACE = """
@@ -31,7 +31,7 @@ from pathlib import Path
 import mlflow.store.tracking.sqlalchemy_store
 from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
-from wavesweep.tracking.answers import upload
+from wavesweep.tracking.artifacts import upload
 from wavesweep.tracking.store import connect, reach, require
 for race in range(int(sys.argv[2])):
     place = Path(sys.argv[1], str(race))

@@ -13,7 +13,7 @@ from wavesweep.base.schema import known
 from wavesweep.config.config import Config, flatten, parse
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
-from wavesweep.tracking.answers import upload
+from wavesweep.tracking.artifacts import upload
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
