@@ -15,7 +15,7 @@ from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.info import COMPLETE, RunInfo
 from wavesweep.tracking.addresses import run_page, runs_page, store_override
 from wavesweep.tracking.artifacts import upload
-from wavesweep.tracking.model import log_model
+from wavesweep.tracking.logged_model import log_model
 from wavesweep.tracking.store import connect
 from wavesweep.tracking.views import View, of_sweep, publish, runs_view, sweep_view, sweeps_view
 
