@@ -50,8 +50,8 @@ class ServedForecaster:
         """
         import pandas as pd
 
-        dataset = self.model.config.dataset
-        channels, label = list(dataset.channels), dataset.series_label
+        channels = list(self.model.config.dataset.channels)
+        label = self.model.config.dataset.series_label
         named = label in model_input and label not in channels
         if named and (model_input.empty or bool(model_input[label].isna().any())):
             raise Refused(f"{label} must name the series of each row; fill in those that are missing")

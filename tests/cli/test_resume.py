@@ -16,7 +16,8 @@ from wavesweep.cli.resume import find_waiting, finish, run
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
 from wavesweep.runs.preparation import prepare
-from wavesweep.tracking.store import IMPATIENCE, connect, require
+from wavesweep.tracking.bounds import IMPATIENT
+from wavesweep.tracking.store import connect, require
 from wavesweep.tracking.sync import MISSING, deliver_all
 from wavesweep.tracking.tracked_run import execute
 from wavesweep.workspace.directory import RunDirectory, SweepRecord
@@ -128,8 +129,8 @@ def test_without_a_name_what_was_begun_last_and_waits_goes_on(
 
 
 def test_what_is_required_says_how_long_it_waited(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert IMPATIENCE[TIMEOUT] == "3"
-    monkeypatch.setitem(IMPATIENCE, TIMEOUT, "1")  # else the test waits for three times as long
+    assert IMPATIENT[TIMEOUT] == "3"
+    monkeypatch.setitem(IMPATIENT, TIMEOUT, "1")  # else the test waits for three times as long
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

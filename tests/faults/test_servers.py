@@ -27,7 +27,7 @@ from tests.support.records import Record, for_mlflow, in_mlflow
 from tests.support.servers import Server
 from wavesweep.base.files import write_yaml
 from wavesweep.config.config import Tracking, dump
-from wavesweep.tracking.answers import PATIENCE, bounded
+from wavesweep.tracking.bounds import PATIENT, bounded
 from wavesweep.tracking.store import KIND, require
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
@@ -349,11 +349,11 @@ def test_a_run_that_cannot_be_read_from_a_server_is_refused_within_seconds(
 
 @pytest.mark.slow
 def test_only_a_file_on_its_way_gets_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PATIENCE:
+    for name in PATIENT:
         monkeypatch.setenv(name, "0")
-    assert bounded(time.sleep, 0.7, num_bytes=10_000_000) is None
+    assert bounded(time, num_bytes=10_000_000).sleep(0.7) is None
     with pytest.raises(TimeoutError):
-        bounded(time.sleep, 0.7)
+        bounded(time).sleep(0.7)
 
 
 @pytest.mark.bench

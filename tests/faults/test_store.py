@@ -21,8 +21,8 @@ from tests.support.stores import make
 from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Tracking
-from wavesweep.tracking import store as stores
-from wavesweep.tracking.answers import upload
+from wavesweep.tracking import sqlite_file
+from wavesweep.tracking.artifacts import upload
 from wavesweep.tracking.store import connect, reach, require
 
 RACE = """
@@ -31,7 +31,7 @@ from pathlib import Path
 import mlflow.store.tracking.sqlalchemy_store
 from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
-from wavesweep.tracking.answers import upload
+from wavesweep.tracking.artifacts import upload
 from wavesweep.tracking.store import connect, reach, require
 for race in range(int(sys.argv[2])):
     place = Path(sys.argv[1], str(race))
@@ -159,7 +159,7 @@ def test_a_store_in_the_making_is_written_to_the_disk_once(tmp_path: Path, monke
 
 
 def test_a_lock_that_another_process_keeps_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "SECONDS_AT_THE_END", 0.1)
+    monkeypatch.setattr(sqlite_file, "SECONDS_FOR_LOCK", 0.1)
     lock = tmp_path / "mlflow.db.lock"
     with FileLock(lock), pytest.raises(Refused, match=f"another process keeps {lock}"):
         reach(store(tmp_path / "mlflow.db"))
@@ -169,7 +169,7 @@ def test_a_store_that_others_write_to_for_too_long_is_worth_another_try(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(tracking := store(path := tmp_path / "mlflow.db"))
-    monkeypatch.setattr(stores, "SECONDS_LOCKED", 0.1)
+    monkeypatch.setattr(sqlite_file, "SECONDS_LOCKED", 0.1)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(Refused, match="others write to it; try again once they have"):

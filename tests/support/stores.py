@@ -5,16 +5,16 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from wavesweep.tracking import store
+from wavesweep.tracking import sqlite_file
 
 template: Path | None = None
 """Where the store that others are copies of is, or will be; set by conftest.py. It holds no experiment of ours."""
-make = store._make_store
+make = sqlite_file._make
 """Makes a store indeed."""
 
 
 def copy_instead(template: Path) -> None:
-    """Let `wavesweep.tracking.store` copy a store where it would make one.
+    """Let `wavesweep.tracking.sqlite_file` copy a store where it would make one.
 
     Args:
         template: What it copies; made, if it is not there yet.
@@ -28,10 +28,10 @@ def copy_instead(template: Path) -> None:
         shutil.copyfile(template, new)
         new.replace(path)
 
-    store._make_store = copy
+    sqlite_file._make = copy
 
 
 def ready(path: Path) -> None:
     """Put a store where a process would make one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    store._make_store(path)
+    sqlite_file._make(path)

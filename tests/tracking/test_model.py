@@ -8,7 +8,6 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import mlflow
@@ -22,7 +21,6 @@ from mlflow.pyfunc import load_model
 from requests import Session
 
 from tests.support.commands import small
-from tests.support.proxy import Proxy
 from tests.support.records import is_in_mlflow
 from wavesweep.base.errors import Pruned
 from wavesweep.base.names import RUN_KEY
@@ -69,13 +67,6 @@ def undelivered(finished: tuple[Config, RunDirectory], tmp_path: Path) -> Callab
 def tracking(request: pytest.FixtureRequest, tmp_path: Path) -> Tracking:
     uri = f"sqlite:///{tmp_path}/mlflow.db" if request.param == "sqlite" else request.getfixturevalue("server")
     return Tracking(uri=uri, experiment=tmp_path.name, required=False)
-
-
-@pytest.fixture
-def proxy(server: str) -> Any:
-    proxy = Proxy(urlsplit(server).port or 0)
-    yield proxy
-    proxy.behave("dead")
 
 
 def models(tracking: Tracking) -> list[LoggedModel]:
@@ -168,19 +159,6 @@ def test_models_of_the_user_are_left_alone(tracking: Tracking, undelivered: Call
     deliver(directory, tracking)
     assert {model.model_id for model in models(tracking)} > {own.model_id}
     assert client.get_logged_model(own.model_id).to_dictionary() == own.to_dictionary()
-
-
-def test_a_server_that_knows_no_such_models_is_asked_once(
-    proxy: Proxy, undelivered: Callable[[], RunDirectory], tmp_path: Path
-) -> None:
-    tracking = Tracking(uri=proxy.uri, experiment=tmp_path.name, required=False)
-    proxy.behave("404", "logged-models")
-    _, run_id = deliver(undelivered(), tracking)
-    assert [path for path in proxy.seen if "logged-models" in path] == ["POST /api/2.0/mlflow/logged-models/search"]
-    client, run = the_run(tracking)
-    assert (run.info.run_id, run.data.tags["wavesweep.status"]) == (run_id, "finished")
-    assert "model" in {artifact.path for artifact in client.list_artifacts(run_id)}
-    assert models(tracking.model_copy(update={"uri": f"http://127.0.0.1:{proxy.upstream}"})) == []
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from wavesweep.search.space import Dimension, varied
 from wavesweep.search.trials import is_seed
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.task import SweepTask, report
+from wavesweep.tracking.courier import Patience
 from wavesweep.tracking.store import require
 from wavesweep.tracking.tracked_run import continue_or_execute, execute, prepare_alone, warm_up
 from wavesweep.ui.links import sweep_ending
@@ -61,12 +62,13 @@ class Experiments(SweepTask):
     def __init__(self, codes: list[int], based_on: str) -> None:
         self.codes = codes
         self.tags = {BASED_ON: based_on} if based_on else {}
+        self.patience = Patience()
 
     def __call__(self, composed: DictConfig) -> float:
         """Run one job; return the objective, for sweepers: nan where the job diverged."""
         directory = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            return _run_trial(composed, directory)
+            return _run_trial(composed, directory, self.patience)
         self.codes += filter(None, [_run_alone(composed, directory, self.tags)])
         return math.nan
 
@@ -163,7 +165,7 @@ def _run_alone(composed: DictConfig, directory: RunDirectory, tags: dict[str, st
         return fail(error, directory)
 
 
-def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
+def _run_trial(composed: DictConfig, directory: RunDirectory, patience: Patience) -> float:
     """Run a job of a sweep, or go on with it; return the objective.
 
     Raises:
@@ -182,7 +184,7 @@ def _run_trial(composed: DictConfig, directory: RunDirectory) -> float:
         if sweep.exists() and (file := prepared.config.dataset.file):
             give_copy_to(sweep.data, *file)
         shared = {BASED_ON: tags[BASED_ON]} if BASED_ON in tags else {}
-        return continue_or_execute(prepared, directory, _describe(parsed, prepared, shared), listen)
+        return continue_or_execute(prepared, directory, _describe(parsed, prepared, shared), listen, patience)
     except (Refused, Pruned):
         raise
     except Exception as error:

@@ -13,7 +13,7 @@ from wavesweep.base.files import MOST_BYTES
 from wavesweep.config.config import Config, Resolved, Tracking
 from wavesweep.config.groups import groups
 from wavesweep.files.copies import MOST_KEPT, is_lost
-from wavesweep.tracking.answers import bounded, repository
+from wavesweep.tracking.artifacts import download
 from wavesweep.tracking.store import find_record, refusing
 from wavesweep.workspace.configurations import check_unchanged, read_resolved, read_written
 from wavesweep.workspace.directory import MOST_WEIGHTS, RunDirectory
@@ -100,7 +100,7 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
             for key in run.data.metrics.keys() - {names.DIGITS, names.TEST_DIGITS}:
                 for point in client.get_metric_history(run_id, key):
                     records[point.step][key] = point.value
-            _download(client, run, limits, directory.path)
+            download(client, str(run.info.artifact_uri), limits, directory.path)
             if not directory.config.exists():
                 lacks_it = f"run {run_id} has no config.yaml among its artifacts, as sweeps haven't"
                 raise Refused(f"{lacks_it}; name another run")
@@ -126,17 +126,8 @@ def _fetch_data(client: "MlflowClient", run: "Run", directory: RunDirectory) -> 
     directory.data.mkdir()
     for one in [run, *([client.get_run(parent)] if parent else [])]:
         if not (directory.path / copy).exists():
-            _download(client, one, {copy: MOST_KEPT}, directory.path, directory.data.name)
-
-
-def _download(client: "MlflowClient", run: "Run", limits: dict[str, int], to: Path, below: str | None = None) -> None:
-    """Download some of a run's artifacts into a folder, given the most bytes that each may have."""
-    there = repository(client, str(run.info.artifact_uri))
-    for artifact in bounded(there.list_artifacts, below):
-        size = artifact.file_size or 0
-        if size <= limits.get(artifact.path, -1):
-            # download_artifacts has threads of its own, which Python would wait for in the end
-            bounded(there._download_file, artifact.path, str(to / artifact.path), num_bytes=size)
+            address = str(one.info.artifact_uri)
+            download(client, address, {copy: MOST_KEPT}, directory.path, directory.data.name)
 
 
 def _files(directory: RunDirectory) -> dict[str, Any]:

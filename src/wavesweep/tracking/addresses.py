@@ -34,8 +34,9 @@ def sqlite_path(uri: str) -> Path | None:
 def artifact_root(tracking: Tracking) -> Path:
     """Return where the artifacts of a store without a server go: below outputs/, or beside a store elsewhere."""
     path = sqlite_path(tracking.uri)
-    elsewhere = path is not None and not path.is_relative_to(Path.cwd())
-    return (path.parent if path and elsewhere else Path("outputs").absolute()) / "mlartifacts"
+    if path is None or path.is_relative_to(Path.cwd()):
+        return Path("outputs").absolute() / "mlartifacts"
+    return path.parent / "mlartifacts"
 
 
 def store_override(tracking: Tracking) -> list[str]:
@@ -49,7 +50,8 @@ def runs_page(experiment_id: str, view: str, *, charts: bool = False) -> str:
     MLflow's own start page is made for language models.
     """
     query = {"workflowType": "machine_learning", "viewStateShareKey": view}
-    query |= {"compareRunsMode": "CHART"} if charts else {}
+    if charts:
+        query["compareRunsMode"] = "CHART"
     return f"#/experiments/{experiment_id}/runs?{urlencode(query)}"
 
 

@@ -9,9 +9,9 @@ from wavesweep.base import names
 from wavesweep.config.config import Tracking, flatten
 from wavesweep.runs.description import digits
 from wavesweep.tracking.addresses import artifact_page, runs_page, store_override
-from wavesweep.tracking.answers import upload
-from wavesweep.tracking.model import log_model
-from wavesweep.tracking.store import SECONDS_AT_THE_END, connect
+from wavesweep.tracking.artifacts import upload
+from wavesweep.tracking.logged_model import log_model
+from wavesweep.tracking.store import connect
 from wavesweep.tracking.views import View, of_sweep, publish, runs_view, sweep_view, sweeps_view
 from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
 from wavesweep.workspace.info import COMPLETE, RunInfo
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 POINTS = 1000  # which MLflow sends by one request
+SECONDS_FOR_PARENT = 60.0
 
 IN_DIGITS = {names.OBJECTIVE: names.DIGITS, names.metric("test", names.SCALED): names.TEST_DIGITS}
 """Errors that MLflow also gets as -log10, which its narrow columns and its linear axes can show."""
@@ -35,7 +36,7 @@ class LeftAlone(Exception):
     """Raised where MLflow's record of the run is not ours to change."""
 
 
-def deliver(directory: Directory, tracking: Tracking, there: dict[str, int] | None = None) -> tuple[str, str]:
+def deliver(directory: Directory, tracking: Tracking, sent: dict[str, int] | None = None) -> tuple[str, str]:
     """Make MLflow's record of a run equal to the run's directory; harmless to repeat.
 
     The run is found by its key before it is created. Points that are already there merge, since they carry
@@ -45,8 +46,9 @@ def deliver(directory: Directory, tracking: Tracking, there: dict[str, int] | No
     Args:
         directory: Of the run, with configuration and run.json; whoever calls holds its lock.
         tracking: Where to.
-        there: How many records MLflow is known to have, by its id of the run; brought up to date. They are not sent
-            again, which would cost MLflow more than the first time.
+        sent: How many of the run's records MLflow has, by MLflow's id of the run: kept by who delivers again and
+            again, and brought up to date here. They are not sent again, which would cost MLflow more than the first
+            time.
 
     Returns:
         MLflow's ids of the experiment and of the run.
@@ -56,43 +58,49 @@ def deliver(directory: Directory, tracking: Tracking, there: dict[str, int] | No
         Refused: If the directory can't be read.
         Exception: Whatever MLflow raises if the store can't be used.
     """
+    sent = {} if sent is None else sent
     info = directory.read_info()
-    ended_as = STATUS.get(info.status, info.status.upper())
     client, experiment_id = connect(tracking)
-    run = _record(client, experiment_id, directory)
-    run_id, status = run.info.run_id, run.data.tags.get(names.STATUS)
-    if status in COMPLETE and not info.complete and _times_reopened(info.tags) <= _times_reopened(run.data.tags):
-        raise LeftAlone(f"the run has {status} there, and this is an older copy of it; remove that")
-    if status != "running":
+    run = _find_or_create(client, experiment_id, directory)
+    run_id = run.info.run_id
+    _check_age(info, run)
+
+    if run.data.tags.get(names.STATUS) != "running":
         client.set_tag(run_id, names.STATUS, "running")
     if info.status in ("killed", "failed"):
-        client.set_terminated(run_id, ended_as, info.ended)  # at once: time may be short
+        _terminate(client, run_id, info)  # at once: time may be short
     _log_params_and_tags(client, experiment_id, run_id, directory, info, tracking)
-    if info.sweep_id and not directory.is_sweep and "mlflow.parentRunId" not in run.data.tags:
+    if info.sweep_id and not isinstance(directory, SweepRecord) and "mlflow.parentRunId" not in run.data.tags:
         _log_parent(client, experiment_id, run_id, directory)
     if info.ended is None and run.info.status != "RUNNING":
         client.update_run(run_id, "RUNNING")  # resumed
-    rows, there = directory.read_metrics(), {} if there is None else there
-    points = _points(rows[there.get(run_id, 0) :])
-    for start in range(0, len(points), POINTS):
-        client.log_batch(run_id, points[start : start + POINTS])
-    there[run_id] = len(rows)
+    rows = directory.read_metrics()
+    _log_points(client, run_id, rows[sent.get(run_id, 0) :])
+    sent[run_id] = len(rows)
     if info.inputs:
         client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
     if views := _views(directory, info):
         publish(client, experiment_id, views)
     if info.ended is not None:
-        for path in directory.artifacts():
-            if path == directory.data and info.sweep_id and not directory.is_sweep:
-                continue  # the sweep has it
-            upload(client, path, str(run.info.artifact_uri), directory.path)
+        _upload_artifacts(client, run, directory, info)
         if info.status == "finished" and isinstance(directory, RunDirectory) and directory.model.exists():
             kept = directory.read_kept_epoch()
             log_model(client, run, directory, _points([row for row in rows if row.get("epoch", kept) == kept]))
-        client.set_terminated(run_id, ended_as, info.ended)
+        _terminate(client, run_id, info)
     client.set_tag(run_id, names.STATUS, info.status)
     directory.undelivered.unlink(missing_ok=True)
     return experiment_id, run_id
+
+
+def _check_age(info: RunInfo, run: "Run") -> None:
+    """Make sure that the directory is no copy of before the run ended, or before its sweep went on.
+
+    Raises:
+        LeftAlone: If it is.
+    """
+    status = run.data.tags.get(names.STATUS)
+    if status in COMPLETE and not info.complete and _times_reopened(info.tags) <= _times_reopened(run.data.tags):
+        raise LeftAlone(f"the run has {status} there, and this is an older copy of it; remove that")
 
 
 def _times_reopened(tags: dict[str, str]) -> int:
@@ -100,14 +108,31 @@ def _times_reopened(tags: dict[str, str]) -> int:
     return int(text) if text.isdecimal() else 0
 
 
+def _terminate(client: "MlflowClient", run_id: str, info: RunInfo) -> None:
+    client.set_terminated(run_id, STATUS.get(info.status, info.status.upper()), info.ended)
+
+
+def _log_points(client: "MlflowClient", run_id: str, rows: list[dict[str, Any]]) -> None:
+    points = _points(rows)
+    for start in range(0, len(points), POINTS):
+        client.log_batch(run_id, points[start : start + POINTS])
+
+
+def _upload_artifacts(client: "MlflowClient", run: "Run", directory: Directory, info: RunInfo) -> None:
+    for path in directory.artifacts():
+        if path == directory.data and info.sweep_id and not isinstance(directory, SweepRecord):
+            continue  # the sweep has it
+        upload(client, path, str(run.info.artifact_uri), directory.path)
+
+
 def _views(directory: Directory, info: RunInfo) -> list[View]:
     """Return the views that show a run: a single one's once it has ended; those of a sweep show its jobs too."""
-    if directory.is_sweep:
+    if isinstance(directory, SweepRecord):
         return [sweep_view(info), sweeps_view()]
     return [runs_view()] if info.ended is not None and not info.sweep_id else []
 
 
-def _record(client: "MlflowClient", experiment_id: str, directory: Directory) -> "Run":
+def _find_or_create(client: "MlflowClient", experiment_id: str, directory: Directory) -> "Run":
     """Return MLflow's record, created if it wasn't there: of a sweep by one process at a time, since all its runs do.
 
     Raises:
@@ -115,8 +140,9 @@ def _record(client: "MlflowClient", experiment_id: str, directory: Directory) ->
     """
     from filelock import FileLock
 
-    info, lock = directory.read_info(), FileLock(directory.path / ".parent.lock", timeout=SECONDS_AT_THE_END)
-    with lock if directory.is_sweep else nullcontext():
+    info = directory.read_info()
+    lock = FileLock(directory.path / ".parent.lock", timeout=SECONDS_FOR_PARENT)
+    with lock if isinstance(directory, SweepRecord) else nullcontext():
         if there := _find(client, experiment_id, info):
             return there
         tags = {names.RUN_KEY: info.run_key, names.STATUS: "running"}
@@ -129,7 +155,7 @@ def _log_parent(client: "MlflowClient", experiment_id: str, run_id: str, directo
     sweep = next((path for path in directory.path.absolute().parents if (path / PARENT).exists()), None)
     if sweep is not None:
         with suppress(LeftAlone):
-            parent = _record(client, experiment_id, SweepRecord(sweep))
+            parent = _find_or_create(client, experiment_id, SweepRecord(sweep))
             client.set_tag(run_id, "mlflow.parentRunId", parent.info.run_id)
 
 
@@ -172,10 +198,10 @@ def _log_params_and_tags(
 ) -> None:
     from mlflow.entities import Param, RunTag
 
-    values = {} if directory.is_sweep else flatten(directory.read_config()) | info.choices | info.params
+    values = {} if isinstance(directory, SweepRecord) else flatten(directory.read_config()) | info.choices | info.params
     params = [Param(key, str(value)) for key, value in values.items() if not key.startswith("tracking.")]
     note = [info.description]
-    if directory.is_sweep:
+    if isinstance(directory, SweepRecord):
         runs, charts = (runs_page(experiment_id, of_sweep(str(info.sweep_id)), charts=some) for some in (False, True))
         links = f"All runs: [list]({runs}), [charts]({charts})"
         if info.ended is not None:
@@ -184,11 +210,19 @@ def _log_params_and_tags(
     else:
         command = shlex.join(["wavesweep", "reproduce", run_id, *store_override(tracking)])
         note.append(f"`{command}` runs it again and compares every metric.")
-    more = {"mlflow.note.content": "\n\n".join(filter(None, note)), names.SWEEP_ID: info.sweep_id or ""}
-    own = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in tracking.tags.items()}
-    varied = {f"{names.OWN}{key}": text for key, text in info.params.items()} if directory.is_sweep else {}  # may grow
-    tags = own | info.tags | varied | {key: value for key, value in more.items() if value}
+    tags = {key: _as_typed(value) for key, value in tracking.tags.items()} | info.tags
+    if isinstance(directory, SweepRecord):  # as tags, since params can't be changed, and a sweep may grow
+        tags |= {f"{names.OWN}{key}": text for key, text in info.params.items()}
+    if info.sweep_id:
+        tags[names.SWEEP_ID] = info.sweep_id
+    if text := "\n\n".join(filter(None, note)):
+        tags["mlflow.note.content"] = text
     client.log_batch(run_id, params=params, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def _as_typed(value: object) -> str:
+    """Return the value of a tag as it is written on the command line."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _points(rows: list[dict[str, Any]]) -> list["Metric"]:

@@ -1,116 +1,24 @@
-"""The trained network as an MLflow model: a folder of tensors, and MLflow's record of it."""
+"""The trained network as an MLflow model: a folder of tensors in the run's directory."""
 
 import json
 import platform
-import re
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wavesweep.base import names
 from wavesweep.base.files import write_atomically
 from wavesweep.base.names import columns_of
-from wavesweep.config.config import Resolved, flatten, parse_resolved
+from wavesweep.config.config import Resolved
 from wavesweep.networks.losses import LOSSES
-from wavesweep.tracking.answers import upload
 from wavesweep.workspace.directory import RunDirectory
-from wavesweep.workspace.info import RunInfo
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import LoggedModel, Metric, Run
+    from mlflow.models import ModelSignature
 
     from wavesweep.data.data import Data
 
 EXAMPLE, REQUEST = "input_example.json", "serving_input_example.json"
-FORBIDDEN = re.compile(r"[/:.%\"']")  # in names of models
 FEWEST_ROWS = 20  # of an example, where a context has as many
-
-
-def log_model(client: "MlflowClient", run: "Run", directory: RunDirectory, points: list["Metric"]) -> None:
-    """Make MLflow's record of a run's model, which the Models tab lists and which can be registered.
-
-    Harmless to repeat: there is one such record in the end, wherever this was cut short, and however often a request
-    was carried out of which the answer was lost. A server that knows no such records has the folder alone.
-
-    Args:
-        client: Of the store.
-        run: MLflow's record of a run that has finished.
-        directory: Of the run.
-        points: The scores of the weights that it kept, as MLflow has them of the run.
-    """
-    from mlflow.entities import LoggedModelStatus, Metric
-    from mlflow.exceptions import MlflowException
-
-    try:
-        model = _record(client, run, directory)
-    except MlflowException as error:
-        if error.error_code == "ENDPOINT_NOT_FOUND":  # a server older than MLflow 3
-            return
-        raise
-    if model.status != LoggedModelStatus.READY:
-        upload(client, directory.model, model.artifact_location, directory.model)
-        client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-    of_model = [Metric(one.key, one.value, one.timestamp, one.step, model.model_id) for one in points]
-    client.log_batch(run.info.run_id, of_model)
-    _link(client, run, model.model_id)
-    oldest = _find(client, run, directory.read_info())  # a request may have been carried out late
-    if oldest and oldest.model_id != model.model_id:
-        log_model(client, run, directory, points)
-
-
-def _record(client: "MlflowClient", run: "Run", directory: RunDirectory) -> "LoggedModel":
-    """Return MLflow's record of the run's model, created if it wasn't there."""
-    info = directory.read_info()
-    if there := _find(client, run, info):
-        return there
-    created = _create(client, run, directory, info)
-    return _find(client, run, info) or created
-
-
-def _find(client: "MlflowClient", run: "Run", info: RunInfo) -> "LoggedModel | None":
-    """Return MLflow's record of the run's model, if it has one; of several, delete all but the oldest.
-
-    There may be more where a request to create it was carried out, but its answer lost. Those that the user made are
-    not looked at.
-    """
-    wanted = f"source_run_id = '{run.info.run_id}' AND tags.`{names.RUN_KEY}` = '{info.run_key}'"
-    found = client.search_logged_models([run.info.experiment_id], wanted)
-    found = sorted(found, key=lambda model: (model.creation_timestamp, model.model_id))
-    for double in found[1:]:
-        client.delete_logged_model(double.model_id)
-    return found[0] if found else None
-
-
-def _create(client: "MlflowClient", run: "Run", directory: RunDirectory, info: RunInfo) -> "LoggedModel":
-    """Create the record of the run's model, with the values that tell it from others."""
-    config = directory.read_config()
-    values = flatten(config)
-    overridden = {override.lstrip("+").partition("=")[0] for override in info.overrides}
-    main = {key for key in values if key in overridden or key.startswith("model.")} - {"model.kind"}
-    main |= {"seed", "forecast.context", "forecast.horizon"}
-    main -= parse_resolved(config).model.without_effect().keys()  # of all others, only the data tells: it may be gone
-    params = {key: values[key] for key in sorted(main) if not key.startswith("tracking.")} | info.choices
-    name = FORBIDDEN.sub("-", str(params.get("model", values["model.kind"])))
-    return client.create_logged_model(
-        run.info.experiment_id, name, run.info.run_id, {names.RUN_KEY: info.run_key}, params
-    )
-
-
-def _link(client: "MlflowClient", run: "Run", model_id: str) -> None:
-    """Let the run's page show the model; MLflow refuses to be told so twice."""
-    from mlflow.entities import LoggedModelOutput
-    from mlflow.exceptions import MlflowException
-
-    def is_linked(run: "Run") -> bool:
-        return run.outputs is not None and any(one.model_id == model_id for one in run.outputs.model_outputs)
-
-    if is_linked(run):
-        return
-    try:
-        client.log_outputs(run.info.run_id, [LoggedModelOutput(model_id, step=0)])
-    except MlflowException:
-        if not is_linked(client.get_run(run.info.run_id)):
-            raise
 
 
 def save_model(directory: RunDirectory, config: Resolved, data: "Data") -> None:
@@ -124,33 +32,46 @@ def save_model(directory: RunDirectory, config: Resolved, data: "Data") -> None:
         config: What was run.
         data: The parts of its data set; the first rows of the training part become the example.
     """
-    from mlflow.models import Model, ModelSignature
+    from mlflow.models import Model
     from mlflow.pyfunc import add_to_model
-    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
-    from mlflow.types.schema import AnyType
-
-    from wavesweep.models.weights import load_widths
 
     folder = directory.model / "data"
     folder.mkdir(parents=True, exist_ok=True)
     for path in (directory.config, directory.weights):
         write_atomically(folder / path.name, path.read_bytes())
-    requirements = [f"{package}=={version(package).partition('+')[0]}" for package in ("wavesweep", "mlflow", "torch")]
-    write_atomically(directory.model / "requirements.txt", "\n".join([*requirements, ""]).encode())
-    environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
-    write_atomically(directory.model / "python_env.yaml", json.dumps(environment).encode())  # JSON is YAML
-
-    channels, label = config.dataset.channels, config.dataset.series_label
-    text = [] if label in channels else [ColSpec(AnyType(), label, required=False)]  # texts or numbers
-    columns = Schema([*text, *(ColSpec("double", channel) for channel in channels)])
-    horizon = ParamSchema([ParamSpec("horizon", "long", config.forecast.horizon)])
-    bounds = load_widths(directory.read_weights()) is not None
-    named = [name for some in columns_of(channels, bounds=bounds) for name in some]
-    answer = Schema([*text, *(ColSpec("double", name, required=name in channels) for name in named)])
-    signature = ModelSignature(inputs=columns, outputs=answer, params=horizon)
-    model = Model(signature=signature, saved_input_example_info=_save_example(directory, config, data))
+    _save_environment(directory.model)
+    example = _save_example(directory, config, data)
+    model = Model(signature=_signature(directory, config), saved_input_example_info=example)
     add_to_model(model, loader_module="wavesweep.served_model", data="data", python_env="python_env.yaml")
     write_atomically(directory.model / "MLmodel", model.to_yaml().encode())
+
+
+def _save_environment(folder: Path) -> None:
+    """Save what has to be installed where the model is served."""
+    requirements = [f"{package}=={version(package).partition('+')[0]}" for package in ("wavesweep", "mlflow", "torch")]
+    write_atomically(folder / "requirements.txt", "\n".join([*requirements, ""]).encode())
+    environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
+    write_atomically(folder / "python_env.yaml", json.dumps(environment).encode())  # JSON is YAML
+
+
+def _signature(directory: RunDirectory, config: Resolved) -> "ModelSignature":
+    """Return the columns that the model takes and gives: a channel each, and the names of series, texts or numbers."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import AnyType
+
+    from wavesweep.models.weights import load_widths
+
+    channels = config.dataset.channels
+    label = config.dataset.series_label
+    series = [] if label in channels else [ColSpec(AnyType(), label, required=False)]
+    has_bounds = load_widths(directory.read_weights()) is not None
+    forecast = [name for columns in columns_of(channels, bounds=has_bounds) for name in columns]
+    return ModelSignature(
+        inputs=Schema([*series, *(ColSpec("double", channel) for channel in channels)]),
+        outputs=Schema([*series, *(ColSpec("double", name, required=name in channels) for name in forecast)]),
+        params=ParamSchema([ParamSpec("horizon", "long", config.forecast.horizon)]),
+    )
 
 
 def _save_example(directory: RunDirectory, config: Resolved, data: "Data") -> dict[str, str]:

@@ -21,7 +21,7 @@ from wavesweep.files.copies import give_copy_to
 from wavesweep.runs.description import configuration, description
 from wavesweep.runs.fingerprints import environment, local_changes
 from wavesweep.runs.preparation import Prepared, prepare
-from wavesweep.tracking.courier import Courier
+from wavesweep.tracking.courier import Courier, Patience
 from wavesweep.tracking.model import save_model
 from wavesweep.tracking.store import import_mlflow, require
 from wavesweep.workspace.configurations import check_unchanged
@@ -72,7 +72,9 @@ def prepare_alone(composed: Config) -> Prepared:
     return prepared
 
 
-def execute(prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: Listener) -> Outcome:
+def execute(
+    prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: Listener, patience: Patience | None = None
+) -> Outcome:
     """Run a prepared configuration in its directory, and deliver it to MLflow.
 
     Args:
@@ -80,6 +82,7 @@ def execute(prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: 
         directory: Of the run; it exists. Configuration and run.json are written before anything else.
         info: What is known of the run before it starts.
         listen: Is told of each record.
+        patience: With MLflow at the end, which runs of one process share; None: its own.
 
     Raises:
         Refused: If the directory holds another run.
@@ -90,10 +93,12 @@ def execute(prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: 
         if directory.info.exists():
             raise Refused(f"{directory.path} holds a run already; choose another directory")
         info = _start(prepared, directory, info)
-        return _carry_out(prepared, directory, info, listen, checkpoint=None)
+        return _carry_out(prepared, directory, info, listen, None, patience)
 
 
-def continue_or_execute(prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: Listener) -> float:
+def continue_or_execute(
+    prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: Listener, patience: Patience
+) -> float:
     """Run a job of a sweep in its directory: from where it stopped, if it was begun; one that has ended is not run.
 
     Returns:
@@ -104,7 +109,7 @@ def continue_or_execute(prepared: Prepared, directory: RunDirectory, info: RunIn
         Refused: If it was begun otherwise.
     """
     if not directory.info.exists():
-        return execute(prepared, directory, info, listen).result.objective
+        return execute(prepared, directory, info, listen, patience).result.objective
     with directory.locked(SECONDS_TO_WAIT):
         if directory.read_config() | {"tracking": None} != dump(prepared.config) | {"tracking": None}:
             place = relative(directory.path)
@@ -112,22 +117,23 @@ def continue_or_execute(prepared: Prepared, directory: RunDirectory, info: RunIn
         check_unchanged(directory)
         info = directory.read_info()
         if not info.complete:
-            return proceed(prepared, directory, listen).result.objective
+            return proceed(prepared, directory, listen, patience).result.objective
         directory.remove_leftovers()
-        with Courier(directory, prepared.config.tracking):
+        with Courier(directory, prepared.config.tracking, patience):
             pass
     if info.status == "pruned":
         raise Pruned
     return directory.read_objective()
 
 
-def proceed(prepared: Prepared, directory: RunDirectory, listen: Listener) -> Outcome:
+def proceed(prepared: Prepared, directory: RunDirectory, listen: Listener, patience: Patience | None = None) -> Outcome:
     """Go on with a run that was interrupted or failed, from its checkpoint; whoever calls holds its lock.
 
     Args:
         prepared: What the run stored, unchanged since it began, prepared again.
         directory: Of the run.
         listen: Is told of each record.
+        patience: With MLflow at the end, which runs of one process share; None: its own.
 
     Raises:
         Refused: If the data, or the checkpoint's format, is not what it was.
@@ -148,7 +154,7 @@ def proceed(prepared: Prepared, directory: RunDirectory, listen: Listener) -> Ou
         tags[names.VERSIONS] = begun + RESUMED + here
     with signals.deferred():
         info = replace(info, status="running", ended=None, tags=tags)
-        return _carry_out(prepared, directory, info, listen, checkpoint)
+        return _carry_out(prepared, directory, info, listen, checkpoint, patience)
 
 
 def warm_up() -> None:
@@ -189,13 +195,18 @@ def _start(prepared: Prepared, directory: RunDirectory, info: RunInfo) -> RunInf
 
 
 def _carry_out(
-    prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: Listener, checkpoint: "Checkpoint | None"
+    prepared: Prepared,
+    directory: RunDirectory,
+    info: RunInfo,
+    listen: Listener,
+    checkpoint: "Checkpoint | None",
+    patience: Patience | None,
 ) -> Outcome:
     from wavesweep.runs.experiment import run
 
     config = prepared.config
     directory.write_info(info)
-    with Courier(directory, config.tracking) as courier:
+    with Courier(directory, config.tracking, patience) as courier:
         try:
             result = run(config, prepared.data, directory, listen, checkpoint)
             save_model(directory, config, prepared.data)

@@ -25,18 +25,22 @@ RUNS, SWEEPS = "wavesweep.runs", "wavesweep.sweeps"
 
 TAG = "mlflow.sharedViewState."
 MARK = "wavesweep"  # a key of what is written here; MLflow drops it where a user saves another view in its place
-MOST_SWEEPS, MOST_CHARACTERS, MOST_KEYS, MOST_NAME = 50, 20_000, 12, 200
+MOST_SWEEPS = 50  # with a view
+MOST_KEYS = 12  # of a view
+MOST_CHARACTERS, MOST_NAME = 20_000, 200  # of a tag's value, and of its name
 WIDTH, WIDE = 90, 200  # pixels; the wide ones show an error's 17 digits with its exponent
 COUNTED = ("finished", "pruned", "diverged", "failed")
 SECTION = "wavesweep"
-BY_EPOCH = [TRAIN_LOSS, *(metric("val", score) for score in (names.ONE_STEP, names.CLOSED_LOOP, SCALED))]
 BASELINE_SCORES = [names.baseline_score(name) for name in BASELINES]
+INTERVALS = [names.COVERAGE, names.INTERVAL_WIDTH, names.INTERVAL_SCORE]
+TEST_SCORES = [names.ONE_STEP, names.CLOSED_LOOP, SCALED, *BASELINE_SCORES]
+TEST_SCORES += [names.MAE, names.MASE, names.GAIN, names.GAIN_LOW, names.GAIN_HIGH]
+TEST_SCORES += [*INTERVALS, *map(names.of_baseline, INTERVALS)]
+BY_EPOCH = [TRAIN_LOSS, *(metric("val", score) for score in (names.ONE_STEP, names.CLOSED_LOOP, SCALED))]
 ONCE = [OBJECTIVE, DIGITS, TEST_DIGITS, TRAIN_SECONDS, names.LOSS_EVALUATIONS, names.SKILL, *map(names.jobs, COUNTED)]
-ONCE += [metric("test", score) for score in (names.ONE_STEP, names.CLOSED_LOOP, SCALED, *BASELINE_SCORES)]
-ONCE += [metric("test", score) for score in (names.MAE, names.MASE, names.GAIN, names.GAIN_LOW, names.GAIN_HIGH)]
-INTERVALS = (names.COVERAGE, names.INTERVAL_WIDTH, names.INTERVAL_SCORE)
-ONCE += [metric("test", score) for score in (*INTERVALS, *map(names.of_baseline, INTERVALS))]
+ONCE += [metric("test", score) for score in TEST_SCORES]
 ONCE += [metric("val", score) for score in (names.KEPT_SCALED, *BASELINE_SCORES)]
+"""The metrics of which MLflow would draw charts by itself: curves and bars."""
 
 State = dict[str, Any]
 
@@ -64,15 +68,18 @@ def of_sweep(sweep_id: str) -> str:
 
 def sweep_view(sweep: RunInfo) -> View:
     """Return the view of a sweep's runs, drawn by what varies."""
+    sweep_id = str(sweep.sweep_id)
+    quote = '"' if "'" in sweep_id else "'"
+    where = f"tags.`{SWEEP_ID}` = {quote}{sweep_id}{quote} AND tags.`mlflow.parentRunId` LIKE '%'"
     kinds = dict(list(sweep.varied.items())[:MOST_KEYS])
-    quote = '"' if "'" in str(sweep.sweep_id) else "'"
-    where = f"tags.`{SWEEP_ID}` = {quote}{sweep.sweep_id}{quote} AND tags.`mlflow.parentRunId` LIKE '%'"
     axes = {key: names.log10(key) if kind == "log" else key for key, kind in kinds.items()}
-    scatters = [_scatter(axes[key]) for key, kind in kinds.items() if kind != "values" or key == "seed"]
-    charts = [_curves(metric("val", SCALED)), _parallel([*axes.values()]), *scatters]
+    scattered = [key for key, kind in kinds.items() if kind != "values" or key == "seed"]
+    scores = [DIGITS, TEST_DIGITS, OBJECTIVE, metric("test", SCALED), TRAIN_SECONDS]
+    charts = [_curves(metric("val", SCALED)), _parallel([*axes.values()])]
+    charts += [_scatter(axes[key]) for key in scattered]
     charts += [_bars(TEST_DIGITS), _bars(TRAIN_SECONDS), _curves(TRAIN_LOSS)]
-    state = _state(where, [*kinds], [DIGITS, TEST_DIGITS, OBJECTIVE, metric("test", SCALED), TRAIN_SECONDS], charts)
-    return View(of_sweep(str(sweep.sweep_id)), f"{sweep.name} · {sweep.sweep_id}", sweep.started, state)
+    state = _state(where, [*kinds], scores, charts)
+    return View(of_sweep(sweep_id), f"{sweep.name} · {sweep_id}", sweep.started, state)
 
 
 def runs_view() -> View:
@@ -100,12 +107,16 @@ def publish(client: "MlflowClient", experiment_id: str, views: Iterable[View]) -
 
     tags = dict(client.get_experiment(experiment_id).tags)
     for view in views:
-        tag, value, before = TAG + view.id, _pack(view), tags.get(TAG + view.id, "")
-        if before != value and (not before or _is_ours(before)) and len(value) <= MOST_CHARACTERS:
+        tag = TAG + view.id
+        value = _pack(view)
+        before = tags.get(tag, "")
+        is_free = not before or _is_ours(before)
+        if is_free and value != before and len(value) <= MOST_CHARACTERS:
             client.set_experiment_tag(experiment_id, tag, value)
             tags[tag] = value
     sweeps = [key for key, text in tags.items() if key.startswith(TAG + of_sweep("")) and _is_ours(text)]
-    for key in sorted(sweeps, key=lambda key: json.loads(tags[key])["createdAt"])[:-MOST_SWEEPS]:
+    sweeps.sort(key=lambda key: json.loads(tags[key])["createdAt"])
+    for key in sweeps[:-MOST_SWEEPS]:
         with suppress(MlflowException):  # where another process was faster
             client.delete_experiment_tag(experiment_id, key)
 

@@ -36,7 +36,6 @@ class Directory(ABC):
     """
 
     what: ClassVar[str]
-    is_sweep: ClassVar[bool]
 
     def __init__(self, path: Path, info: str) -> None:
         self.path = path
@@ -177,7 +176,6 @@ class RunDirectory(Directory):
     """
 
     what: ClassVar[str] = "run"
-    is_sweep = False
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, RUN)
@@ -282,7 +280,6 @@ class SweepRecord(Directory):
     """
 
     what: ClassVar[str] = "sweep"
-    is_sweep = True
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, PARENT)
