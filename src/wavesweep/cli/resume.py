@@ -5,13 +5,13 @@ from pathlib import Path
 
 from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
+from wavesweep.base.overrides import written
 from wavesweep.base.terminal import log, say
 from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import LOCAL, Flags, read_place
 from wavesweep.cli.progress import fail, log_into, show
 from wavesweep.config.composing import compose, offer_tracking
 from wavesweep.config.config import Config
-from wavesweep.config.overrides import written
 from wavesweep.leaderboard.finding import find_sweep
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.finding import check_unchanged, find_runs, read_config

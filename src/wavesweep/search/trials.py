@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
+from wavesweep.base.overrides import key_of
+
 State = Literal["waiting", "running", "interrupted", "finished", "diverged", "pruned", "failed"]
 ENDED = ("finished", "diverged", "pruned", "failed")
 GIVEN_UP = ("pruned", "diverged")  # with the configuration, where a pruner is at work
@@ -63,7 +65,7 @@ class Trial:
 
 def is_seed(override: str) -> bool:
     """Say whether an override is that of the seed."""
-    return override.partition("=")[0].lstrip("+~") == SEED
+    return key_of(override) == SEED
 
 
 def replicates(trials: Iterable[Trial]) -> list[list[Trial]]:

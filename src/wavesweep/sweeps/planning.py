@@ -1,6 +1,5 @@
 """The plan of a sweep: made from a command line and checked, or read from a sweep that was begun."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from hydra_plugins.wavesweep.sweeper import Options
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.base.files import read_small
+from wavesweep.base.overrides import written
 from wavesweep.base.terminal import log, say, track
 from wavesweep.search.growth import Configuration, begin, parse_given
 from wavesweep.search.plan import MOST_TRIALS, Plan, Stored, seeds_of
@@ -75,7 +75,7 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
     hydra: Any = OmegaConf.to_container(sweep.config.hydra, resolve=False)  # it may refer to what only a job has
     typed, subdir = hydra["overrides"]["hydra"], hydra["sweep"]["subdir"]
     params = options.params.items()
-    configured = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in params]
+    configured = [f"{key}={value if isinstance(value, str) else written(value)}" for key, value in params]
     dimensions, local = split(sweep, [*configured, *arguments])
     groups = group_keys(dimensions, loader.repository)  # type: ignore[attr-defined]
     if "$" not in str(subdir) and any(one.swept for one in dimensions):
