@@ -1,4 +1,7 @@
-"""What a sampler of Optuna's proposes next, given what was tried: that alone decides, not the process that asks."""
+"""What a sweep tries next: a sampler of Optuna's proposes it, given what was tried before.
+
+That alone decides, not the process that asks: Optuna's study is made anew each time, from the records of trials.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -6,17 +9,13 @@ from typing import NamedTuple
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler, RandomSampler, TPESampler
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
-from wavesweep.search.space import Dimension
-
-SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {  # by the sweep's seed and the number of the proposal
-    "tpe": lambda seed, number: TPESampler(seed=seed * 1_000_003 + number),
-    "random": lambda seed, number: RandomSampler(seed=seed * 1_000_003 + number),
-    "qmc": lambda seed, _: QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),  # of one sequence
-    "cmaes": lambda seed, number: CmaEsSampler(seed=seed * 1_000_003 + number, warn_independent_sampling=False),
-}
+from wavesweep.search.estimates import Reports, all_positive, mean, mean_reports
+from wavesweep.search.plan import Plan
+from wavesweep.search.samplers import SAMPLERS
+from wavesweep.search.space import Dimension, job
+from wavesweep.search.trials import Trial, is_seed, replicates
 
 
 class Tried(NamedTuple):
@@ -32,66 +31,100 @@ class Tried(NamedTuple):
     overrides: dict[str, str]
     state: TrialState
     value: float | None = None
-    reports: dict[int, float] = {}  # noqa: RUF012  which nobody changes
+    reports: Reports = {}  # noqa: RUF012  which nobody changes
 
 
-def propose(dimensions: list[Dimension], tried: list[Tried], sampler: str, seed: int) -> list[str]:
+def propose(plan: Plan, number: int, trials: list[Trial], read_reports: Callable[[Trial], Reports]) -> list[str]:
+    """Return the overrides of a trial that begins a proposal.
+
+    Args:
+        plan: Of the sweep.
+        number: Of the trial; all earlier proposals have been made.
+        trials: All that are known.
+        read_reports: Reads what a trial has reported.
+    """
+    earlier = [trial for trial in trials if trial.number < number]
+    logarithmic = all_positive([trial.objective for trial in earlier if trial.objective is not None])
+    tried = [summarize(group, read_reports, logarithmic=logarithmic) for group in replicates(earlier)]
+    dimensions = [one for one in plan.dimensions if not is_seed(one.key)]
+    configuration = ask_sampler(dimensions, tried, plan.sampler, plan.seed)
+    return job(plan.dimensions, configuration, plan.proposal(number).seed)
+
+
+def summarize(group: list[Trial], read_reports: Callable[[Trial], Reports], *, logarithmic: bool) -> Tried:
+    """Return what a sampler learns from the replicates of a configuration."""
+    overrides = dict(text.split("=", 1) for text in group[0].configuration)
+    states = {trial.state for trial in group}
+    if "failed" in states:
+        return Tried(overrides, TrialState.FAIL)
+    if "diverged" in states:
+        return Tried(overrides, TrialState.PRUNED)
+    if "pruned" in states:
+        reports = [read_reports(trial) for trial in group if trial.directory]
+        return Tried(overrides, TrialState.PRUNED, reports=mean_reports(reports, logarithmic=logarithmic))
+    if states != {"finished"}:
+        return Tried(overrides, TrialState.RUNNING)
+    objectives = [trial.objective for trial in group if trial.objective is not None]
+    if not objectives:  # another program's jobs, which returned nothing
+        return Tried(overrides, TrialState.FAIL)
+    return Tried(overrides, TrialState.COMPLETE, mean(objectives, logarithmic=logarithmic))
+
+
+def ask_sampler(dimensions: list[Dimension], tried: list[Tried], sampler: str, seed: int) -> list[str]:
     """Return the overrides of the next configuration; of dimensions that aren't swept, their values.
-
-    The study is made anew each time. Samplers that count or learn step by step are asked again for each configuration
-    that was tried, so that they stand where they would had one process asked them all along.
 
     Args:
         dimensions: Of the sweep; seeds are none of them.
         tried: In the order of their proposal.
         sampler: A name of `SAMPLERS`.
         seed: Of the sampler.
-
-    Source:
-        TPE: Bergstra et al. (2011). Scrambled Sobol sequences: Owen (1998). CMA-ES: Hansen & Ostermeier (2001).
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    chosen = SAMPLERS[sampler]
     swept = [one for one in dimensions if one.swept]
     space = {one.key: _distribution(one) for one in swept}
     study = optuna.create_study()
     with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         for number, one in enumerate(tried):
             params = {each.key: _value(each, one.overrides[each.key]) for each in swept}
-            _tell(study, one, params, space, SAMPLERS[sampler](seed, number) if sampler in ("qmc", "cmaes") else None)
-        study.sampler = SAMPLERS[sampler](seed, len(tried))
+            if chosen.is_stepwise:
+                study.sampler = chosen.make(seed, number)
+                _ask_and_tell(study, one, params, space)
+            else:
+                study.add_trial(
+                    create_trial(
+                        state=one.state,
+                        value=one.value,
+                        params=params,
+                        distributions=space,
+                        intermediate_values=one.reports,
+                    )
+                )
+        study.sampler = chosen.make(seed, len(tried))
         params = study.ask(space).params
     return [f"{one.key}={_text(one, params[one.key]) if one.swept else one.values[0]}" for one in dimensions]
 
 
-def _tell(
-    study: optuna.Study,
-    one: Tried,
-    params: dict[str, float],
-    space: dict[str, BaseDistribution],
-    asked: BaseSampler | None,
+def _ask_and_tell(
+    study: optuna.Study, one: Tried, params: dict[str, float], space: dict[str, BaseDistribution]
 ) -> None:
-    """Add a configuration that was tried to a study, having asked the sampler that proposed it, if that is given."""
-    storage = study._storage
-    if asked:
-        study.sampler = asked
-        trial = study.ask()
-        _ = trial.relative_params  # which asks the sampler
-        trial_id = trial._trial_id
-        for key, distribution in space.items():
-            storage.set_trial_param(trial_id, key, distribution.to_internal_repr(params[key]), distribution)
-    else:
-        begun = optuna.trial.create_trial(state=TrialState.RUNNING, params=params, distributions=space)
-        trial_id = storage.create_new_trial(study._study_id, begun)
+    """Ask the study's sampler as it was asked then, so that it stands where it stood; tell it what was tried."""
+    study.enqueue_trial(params)
+    trial = study.ask()
+    _ = trial.relative_params  # which asks the sampler
+    for key, distribution in space.items():
+        trial._suggest(key, distribution)
     for step, value in one.reports.items():
-        storage.set_trial_intermediate_value(trial_id, step, value)
+        trial.report(value, step)
     if one.state != TrialState.RUNNING:
-        storage.set_trial_state_values(trial_id, one.state, None if one.value is None else [one.value])
+        study.tell(trial, one.value, one.state)
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
     """Return how Optuna draws values: of a list, their places in it; a range has an order."""
-    interval, last = dimension.interval, len(dimension.values) - 1
+    interval = dimension.interval
     if interval is None:
+        last = len(dimension.values) - 1
         return IntDistribution(0, last) if dimension.ordered else CategoricalDistribution(range(last + 1))
     if interval.integer:
         return IntDistribution(int(interval.low), int(interval.high), log=interval.log)
@@ -99,7 +132,7 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
 
 
 def _text(dimension: Dimension, value: float) -> str:
-    return dimension.values[int(value)] if dimension.interval is None else repr(value)
+    return dimension.values[int(value)] if dimension.interval is None else dimension.interval.written(value)
 
 
 def _value(dimension: Dimension, text: str) -> float:

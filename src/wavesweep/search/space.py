@@ -35,6 +35,14 @@ class Interval:
     integer: bool
     log: bool
 
+    def holds(self, number: float) -> bool:
+        """Say whether a number is one of its values."""
+        return self.low <= number <= self.high and (not self.integer or float(number).is_integer())
+
+    def written(self, number: float) -> str:
+        """Return a number that it holds as it is written in overrides."""
+        return repr(int(number) if self.integer else float(number))
+
 
 @dataclass(frozen=True)
 class Dimension:
@@ -86,8 +94,16 @@ class Dimension:
         """Return one of its values; numbers from 0 upwards give all of a list, or both bounds of an interval."""
         if self.interval is None:
             return self.values[number % len(self.values)]
-        bound = self.interval.high if number % 2 else self.interval.low
-        return repr(int(bound) if self.interval.integer else bound)
+        return self.interval.written(self.interval.high if number % 2 else self.interval.low)
+
+    def find(self, text: str) -> str | None:
+        """Return the value that a text means, as it is written in overrides; None if it is none of the dimension's."""
+        wanted = plain(text)
+        if self.interval is None:
+            return next((value for value in self.values if plain(value) == wanted), None)
+        if isinstance(wanted, str) or not self.interval.holds(wanted):
+            return None
+        return self.interval.written(wanted)
 
 
 def parse_dimensions(arguments: list[str], config_loader: "ConfigLoader") -> list[Dimension]:

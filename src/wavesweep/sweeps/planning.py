@@ -8,16 +8,17 @@ from typing import Any
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.wavesweep.sweeper import Options
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.base.files import read_small
 from wavesweep.base.overrides import written
 from wavesweep.base.terminal import log, say, track
-from wavesweep.search.growth import Configuration, begin, parse_given
-from wavesweep.search.plan import MOST_TRIALS, Plan, Stored, seeds_of
-from wavesweep.search.space import Dimension, grid_size, is_grid, parse_dimensions
-from wavesweep.search.trials import is_seed
+from wavesweep.search.given import parse_given
+from wavesweep.search.growth import begin
+from wavesweep.search.plan import Plan, Stored
+from wavesweep.search.space import Dimension, parse_dimensions
+from wavesweep.search.trials import Configuration, is_seed
 from wavesweep.sweeps.composition import OBJECTIONS, Composer, by_hydra, check_subdir, group_keys, save
+from wavesweep.sweeps.options import Options
 from wavesweep.sweeps.store import MOST_BYTES, SweepDirectory
 from wavesweep.sweeps.task import SweepTask
 
@@ -83,14 +84,9 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
     launcher = hydra["runtime"]["choices"]["hydra/launcher"]
     if intervals := [one.text for one in dimensions if one.interval and is_seed(one.key)]:
         raise Refused(f"{intervals[0]}: each configuration runs on all seeds, so list them, such as seed=0,1,2")
-    grid = is_grid(dimensions)
-    total = grid_size(dimensions) if grid else options.n_trials * max(1, len(seeds_of(dimensions)))
-    if total > MOST_TRIALS:
-        raise Refused(f"a sweep must have at most {MOST_TRIALS} jobs, got {total}; sweep over less at a time")
     given = _given(Path(options.enqueue), dimensions) if options.enqueue else []
     plan = Plan(
         dimensions=dimensions,
-        n_trials=total,
         pruner=options.pruner,
         seed=options.seed,
         launcher=[

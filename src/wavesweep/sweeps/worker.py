@@ -28,7 +28,7 @@ from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.task import SweepTask, heard_by
 
 if TYPE_CHECKING:
-    from wavesweep.search.study import Study
+    from wavesweep.search.pruning import Pruning
 
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -61,7 +61,7 @@ class Worker:
             self.task.warm_up()
             shift = Shift(self, composed)
             if shift.plan.pruner or not shift.plan.is_grid:
-                import wavesweep.search.study  # noqa: F401  before others wait for this worker's proposal
+                import wavesweep.search.proposals  # noqa: F401  before others wait for this worker's proposal
             with signals.deferred(), repeating(shift.follow, SECONDS_BETWEEN_LOOKS):
                 returned = shift.work()
         if not shift.sweep.is_run():
@@ -81,7 +81,7 @@ class Shift:
         self.task, self.context, self.at_work = worker.task, worker.hydra_context, worker.at_work
         self.hydra = cast("DictConfig", HydraConfig.get())
         self.sweep = SweepDirectory(Path(self.hydra.sweep.dir).absolute())  # jobs may change the working directory
-        self.queue = Queue(self.sweep, worker.launch, lambda number: self.study.propose(number))
+        self.queue = Queue(self.sweep, worker.launch, self._propose)
         self.plan = self.queue.plan
         self.composer = from_files(self.sweep, self.plan, composed, self.task.local)
 
@@ -143,15 +143,19 @@ class Shift:
             self._record(steps=steps)
         if not self.plan.pruner or step >= steps:  # what is done is not given up
             return
-        if self.study.give_up(self.trial, step, objective, steps):
+        if self._pruning.give_up(self.trial, step, objective, steps):
             raise Pruned
 
-    @cached_property
-    def study(self) -> "Study":
-        """The study that proposes and prunes."""
-        from wavesweep.search.study import Study
+    def _propose(self, number: int) -> list[str]:
+        from wavesweep.search.proposals import propose
 
-        return Study(self.plan, self.queue.records.read, self._reports)
+        return propose(self.plan, number, self.queue.records.read(), self._reports)
+
+    @cached_property
+    def _pruning(self) -> "Pruning":
+        from wavesweep.search.pruning import Pruning
+
+        return Pruning(self.plan, self.queue.records.read, self._reports)
 
     def _reports(self, trial: Trial) -> dict[int, float]:
         return self.task.reports(self.sweep.path / trial.directory)
