@@ -36,10 +36,10 @@ class Task(SweepTask):
         super().__init__(print)
         self.readings, self.takes = 0, lambda: None
 
-    def reports(self, directory: Path) -> dict[int, float]:
+    def read_reports(self, directory: Path) -> dict[int, float]:
         self.readings += 1
         self.takes()
-        return super().reports(directory)
+        return super().read_reports(directory)
 
 
 class Sweep:
@@ -55,9 +55,9 @@ class Sweep:
         trial = Trial(number, overrides, "running", steps=18 * bool(steps), began=time.time() - 100.0)
         trial = replace(trial, directory=str(number), **changes)  # type: ignore[arg-type]
         (self.directory.path / trial.directory).mkdir(exist_ok=True)
-        known = len(self.task.reports(self.directory.path / trial.directory))
+        known = len(self.task.read_reports(self.directory.path / trial.directory))
         for step in range(known + 1, steps + 1):
-            self.task.keep_report(self.directory.path / trial.directory, step, 1.0 / step)
+            self.task.write_report(self.directory.path / trial.directory, step, 1.0 / step)
         self.directory.write_trial(trial)
 
     def end_all(self) -> None:

@@ -115,7 +115,7 @@ class _View:
     def _read_report(self, trial: Trial) -> None:
         """Read how far a job is, if it can be told."""
         with suppress(OSError, Refused):
-            if trial.directory and (reports := self.task.reports(self.sweep.path / trial.directory)):
+            if trial.directory and (reports := self.task.read_reports(self.sweep.path / trial.directory)):
                 step = max(reports)
                 self.reports[trial.number] = step, reports[step]
 

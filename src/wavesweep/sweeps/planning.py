@@ -209,7 +209,7 @@ def refuse_taken(sweep: Sweep) -> None:
     """Refuse a directory that holds a sweep already."""
     if sweep.directory.plan.exists():
         place = sweep.directory.path
-        raise Refused(f"{place} holds a sweep already; {sweep.task.resuming(place)} goes on, or choose another")
+        raise Refused(f"{place} holds a sweep already; {sweep.task.resume_command(place)} goes on, or choose another")
 
 
 def write(sweep: Sweep, prepared: Prepared, fingerprint: dict[str, str]) -> None:

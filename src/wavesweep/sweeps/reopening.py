@@ -46,7 +46,7 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
     warn_of_ignored(plan, list(sweep.config.hydra.overrides.hydra))
     composer, new = stored, choices(grown, stored)
     if new:
-        if not sweep.task.composes(plan, sweep.config.hydra.job.config_name):
+        if not sweep.task.can_add_options(plan, sweep.config.hydra.job.config_name):
             raise Refused(f"{' '.join(new[0])}: a sweep around a stored run takes no further options; start a new one")
         fresh = by_hydra(sweep.config, sweep.context.config_loader, local)
         composer = Composer(set(plan.groups), lambda choice: (fresh if choice in new else stored.load)(choice))
@@ -79,5 +79,5 @@ def refuse_changed(sweep: Sweep, plan: Plan, now: dict[str, str]) -> None:
     if changed and sweep.options.resume != "force":
         raise Refused(
             f"{sweep.directory.path} was begun otherwise: {'; '.join(changed)}; undo that, or start a new sweep "
-            f"({sweep.task.resuming(sweep.directory.path, force=True)} goes on all the same)"
+            f"({sweep.task.resume_command(sweep.directory.path, force=True)} goes on all the same)"
         )

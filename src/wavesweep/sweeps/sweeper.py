@@ -122,7 +122,7 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
     sweep.directory.stop.unlink(missing_ok=True)
     sweep.directory.remove_parts()
     with (
-        sweep.task.accompany(sweep.directory, plan, config),
+        sweep.task.prepare_and_conclude(sweep.directory, plan, config),
         _until_enough(sweep, plan),
         watching(sweep.directory, plan, sweep.task),
     ):

@@ -21,15 +21,16 @@ from wavesweep.base.files import check_plain, within
 from wavesweep.base.redaction import without_password
 from wavesweep.base.repeating import repeating
 from wavesweep.base.signals import Interrupted
+from wavesweep.search.estimates import Reports
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.composition import from_files, with_hydra
 from wavesweep.sweeps.queue import Queue
+from wavesweep.sweeps.reports import objective_reports
 from wavesweep.sweeps.store import SweepDirectory
-from wavesweep.sweeps.task import SweepTask, heard_by
+from wavesweep.sweeps.task import SweepTask
 
 if TYPE_CHECKING:
     from wavesweep.search.pruning import Pruning
-
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -59,21 +60,19 @@ class Worker:
         os.chdir(HydraConfig.get().runtime.cwd)  # which Hydra may have left; paths are seen from there
         with signals.watched():
             self.task.warm_up()
-            shift = Shift(self, composed)
-            if shift.plan.pruner or not shift.plan.is_grid:
-                import wavesweep.search.proposals  # noqa: F401  before others wait for this worker's proposal
-            with signals.deferred(), repeating(shift.follow, SECONDS_BETWEEN_LOOKS):
-                returned = shift.work()
-        if not shift.sweep.is_run():
+            runner = TrialRunner(self, composed)
+            with signals.deferred(), repeating(runner.end_with_sweep, SECONDS_BETWEEN_LOOKS):
+                returned = runner.run_all()
+        if not runner.sweep.is_run():
             os._exit(1)  # nobody waits for what this returns, and a pool would keep the process
         return returned
 
 
-class Shift:
-    """One worker's work on one sweep.
+class TrialRunner:
+    """Runs the trials of one sweep, one after the other.
 
     Args:
-        worker: Who works.
+        worker: Whose work it is.
         composed: The worker's own configuration.
     """
 
@@ -84,15 +83,17 @@ class Shift:
         self.queue = Queue(self.sweep, worker.launch, self._propose)
         self.plan = self.queue.plan
         self.composer = from_files(self.sweep, self.plan, composed, self.task.local)
+        if self.plan.pruner or not self.plan.is_grid:
+            import wavesweep.search.proposals  # noqa: F401  before others wait for this worker's proposal
 
-    def follow(self) -> bool:
+    def end_with_sweep(self) -> bool:
         """Get a signal once the sweep has got one, or is gone: not every launcher passes it on."""
         if self.sweep.is_run() and not self.sweep.stop.exists():
             return True
         os.kill(os.getpid(), signal.SIGTERM)
         return False
 
-    def work(self) -> list[JobReturn]:
+    def run_all(self) -> list[JobReturn]:
         """Run trials until none is left, or a signal comes."""
         returns = []
         while not signals.pending():
@@ -111,7 +112,7 @@ class Shift:
         began, returned = time.monotonic(), None
         self.trial = trial
         try:
-            with heard_by(self._hear):
+            with objective_reports(to=self._take_report):
                 returned = self._run_job()
             outcome = _outcome(returned._return_value)  # an error, if the job raised one
             if outcome["state"] == "pruned":  # for whom the sweep works, that is no error
@@ -136,9 +137,9 @@ class Shift:
         self.trial = replace(self.trial, **changes)
         self.sweep.write_trial(self.trial)
 
-    def _hear(self, step: int, objective: float, steps: int) -> None:
+    def _take_report(self, step: int, objective: float, steps: int) -> None:
         """Keep what the job reports; end it if the pruner gives it up."""
-        self.task.keep_report(self.sweep.path / self.trial.directory, step, objective)
+        self.task.write_report(self.sweep.path / self.trial.directory, step, objective)
         if steps != self.trial.steps:
             self._record(steps=steps)
         if not self.plan.pruner or step >= steps:  # what is done is not given up
@@ -146,19 +147,19 @@ class Shift:
         if self._pruning.give_up(self.trial, step, objective, steps):
             raise Pruned
 
-    def _propose(self, number: int) -> list[str]:
-        from wavesweep.search.proposals import propose
-
-        return propose(self.plan, number, self.queue.records.read(), self._reports)
-
     @cached_property
     def _pruning(self) -> "Pruning":
         from wavesweep.search.pruning import Pruning
 
-        return Pruning(self.plan, self.queue.records.read, self._reports)
+        return Pruning(self.plan, self.queue.records.read, self._read_reports)
 
-    def _reports(self, trial: Trial) -> dict[int, float]:
-        return self.task.reports(self.sweep.path / trial.directory)
+    def _propose(self, number: int) -> list[str]:
+        from wavesweep.search.proposals import propose
+
+        return propose(self.plan, number, self.queue.records.read(), self._read_reports)
+
+    def _read_reports(self, trial: Trial) -> Reports:
+        return self.task.read_reports(self.sweep.path / trial.directory)
 
 
 def _outcome(value: object) -> dict[str, Any]:
