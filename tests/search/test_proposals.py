@@ -8,12 +8,12 @@ from typing import Any
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from tests.support.made import make
 from wavesweep.search.estimates import mean
 from wavesweep.search.growth import grow
-from wavesweep.search.proposals import Tried, ask_sampler, propose, summarize
+from wavesweep.search.proposals import ask_sampler, propose, summarize
 from wavesweep.search.samplers import SAMPLERS
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.trials import State, Trial
@@ -100,9 +100,9 @@ def test_of_few_values_some_are_proposed_again_as_by_plain_optuna(sampler: str, 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_another_seed_proposes_otherwise(sampler: str) -> None:
-    tried = [Tried({"lr": "1e-3", "dropout": "0.5", "model": "tiny"}, TrialState.COMPLETE, 1.0)]
-    first, second = (ask_sampler([RATE, SHARE, MODEL], tried, sampler, seed) for seed in (0, 1))
-    assert first[0] != second[0]
+    tried = create_trial(value=1.0, params={"lr": 1e-3, "dropout": 0.5, "model": 0}, distributions=SPACE)
+    first, second = (ask_sampler([RATE, SHARE, MODEL], [tried], sampler, seed) for seed in (0, 1))
+    assert first["lr"] != second["lr"]
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -186,19 +186,19 @@ def test_a_proposal_depends_on_the_trials_before_it_alone(tmp_path: Path) -> Non
     assert len({tuple(overrides) for overrides in found[0]}) == 20
 
 
-OVERRIDES = {"lr": "0.05"}
-ENDS: list[tuple[list[State], Tried]] = [
-    (["finished", "finished", "finished"], Tried(OVERRIDES, TrialState.COMPLETE, 4.0)),
-    (["finished", "running", "waiting"], Tried(OVERRIDES, TrialState.RUNNING)),
-    (["finished", "failed", "finished"], Tried(OVERRIDES, TrialState.FAIL)),
-    (["finished", "diverged", "pruned"], Tried(OVERRIDES, TrialState.PRUNED)),
-    (["finished", "pruned", "pruned"], Tried(OVERRIDES, TrialState.PRUNED, reports={1: 4.0, 2: 8.0})),
+Learnt = tuple[TrialState, float | None, dict[int, float]]
+ENDS: list[tuple[list[State], Learnt]] = [
+    (["finished", "finished", "finished"], (TrialState.COMPLETE, 4.0, {})),
+    (["finished", "running", "waiting"], (TrialState.RUNNING, None, {})),
+    (["finished", "failed", "finished"], (TrialState.FAIL, None, {})),
+    (["finished", "diverged", "pruned"], (TrialState.PRUNED, None, {})),
+    (["finished", "pruned", "pruned"], (TrialState.PRUNED, None, {1: 4.0, 2: 8.0})),
 ]
 """How the seeds of a configuration stand, and what a sampler learns: of errors, geometric means."""
 
 
 @pytest.mark.parametrize(("states", "learnt"), ENDS)
-def test_a_configuration_counts_by_what_all_its_seeds_show(states: list[State], learnt: Tried, tmp_path: Path) -> None:
+def test_a_configuration_counts_by_what_all_its_seeds_show(states: list[State], learnt: Learnt, tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [RATE, SEEDS], [], total=3)
     plan = sweep.read_plan()
     for number, state in enumerate(states):
@@ -207,10 +207,11 @@ def test_a_configuration_counts_by_what_all_its_seeds_show(states: list[State], 
         directory = trial.seed if number < 2 else ""  # the last of what was given up never began
         sweep.write_trial(replace(trial, state=state, objective=objective, directory=directory))
     reported = {"3": {1: 2.0, 2: 16.0, 3: 1.0}, "5": {1: 8.0, 2: 4.0}}
-    found = summarize(sweep.read_trials(plan), lambda trial: reported[trial.directory], logarithmic=True)
-    assert found._replace(value=None, reports={}) == learnt._replace(value=None, reports={})
-    assert found.value == pytest.approx(learnt.value)
-    assert found.reports == pytest.approx(learnt.reports)
+    found = summarize(sweep.read_trials(plan), [RATE], lambda trial: reported[trial.directory], logarithmic=True)
+    state, value, reports = learnt
+    assert (found.state, found.params) == (state, {"lr": 0.05})
+    assert found.value == pytest.approx(value)
+    assert found.intermediate_values == pytest.approx(reports)
 
 
 def test_a_proposal_whose_record_was_removed_is_made_again(tmp_path: Path) -> None:

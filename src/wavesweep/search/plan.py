@@ -150,23 +150,19 @@ class Plan:
             if one.interval is None and not one.values:
                 raise ValueError(f"{one.key} must have at least one value, got none")
         check_number_of_jobs(self.n_trials)
-        for stranger in self._strangers():
-            raise ValueError(f"{stranger} is none of its jobs")
+        if self.is_grid and any(isinstance(part, Proposed) for part in self.parts):
+            raise ValueError("a proposal is none of its jobs")
+        for trial in self.waiting.values():
+            if not self.allows(trial.overrides):
+                raise ValueError(f"{' '.join(trial.overrides)} is none of its jobs")
 
-    def _strangers(self) -> Iterator[str]:
-        """Yield what jobs of these dimensions can't have."""
-        dimensions = {one.key: one for one in self.dimensions}
-        for text in dict.fromkeys(text for trial in self.waiting.values() for text in trial.overrides):
-            key, _, value = text.partition("=")
-            is_known = key in dimensions and dimensions[key].allows(value)
-            if not is_known and not is_seed(text):  # which may be a further one of the best alone
-                yield text
-        keys = [key for key in dimensions if not is_seed(key)]
-        for part in self.parts:
-            if isinstance(part, Proposed) and self.is_grid:
-                yield "a proposal"
-            if isinstance(part, Listed):
-                yield from (" ".join(one) for one in part.jobs if _keys(one) != keys)
+    def allows(self, overrides: list[str]) -> bool:
+        """Say whether a job has a value of each dimension; its seed may be a further one, of the best alone."""
+        pairs = [text.partition("=") for text in overrides if not is_seed(text)]
+        dimensions = [one for one in self.dimensions if not is_seed(one.key)]
+        if [key for key, _, _ in pairs] != [one.key for one in dimensions]:
+            return False
+        return all(one.allows(value) for one, (_, _, value) in zip(dimensions, pairs, strict=True))
 
     @property
     def n_trials(self) -> int:
@@ -251,10 +247,6 @@ def check_number_of_jobs(number: int) -> None:
     """Refuse more jobs than can be listed."""
     if number > MOST_TRIALS:
         raise Refused(f"a sweep must have at most {MOST_TRIALS} jobs, got {number}; sweep over less at a time")
-
-
-def _keys(overrides: list[str]) -> list[str]:
-    return [text.partition("=")[0] for text in overrides if not is_seed(text)]
 
 
 def seeds_of(dimensions: list[Dimension]) -> list[str]:

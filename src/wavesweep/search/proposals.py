@@ -5,33 +5,16 @@ That alone decides, not the process that asks: Optuna's study is made anew each 
 
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from wavesweep.search.estimates import Reports, all_positive, mean, mean_reports
 from wavesweep.search.plan import Plan
 from wavesweep.search.samplers import SAMPLERS
 from wavesweep.search.space import Dimension, job
 from wavesweep.search.trials import Trial, is_seed, replicates
-
-
-class Tried(NamedTuple):
-    """A configuration that was tried.
-
-    Attributes:
-        overrides: Its own, by key.
-        state: As Optuna calls it; one that diverged is pruned without reports, which samplers take for the worst.
-        value: The mean over its seeds, where all have finished.
-        reports: The mean at each step, of one that was pruned.
-    """
-
-    overrides: dict[str, str]
-    state: TrialState
-    value: float | None = None
-    reports: Reports = {}  # noqa: RUF012  which nobody changes
 
 
 def propose(plan: Plan, number: int, trials: list[Trial], read_reports: Callable[[Trial], Reports]) -> list[str]:
@@ -45,79 +28,73 @@ def propose(plan: Plan, number: int, trials: list[Trial], read_reports: Callable
     """
     earlier = [trial for trial in trials if trial.number < number]
     logarithmic = all_positive([trial.objective for trial in earlier if trial.objective is not None])
-    tried = [summarize(group, read_reports, logarithmic=logarithmic) for group in replicates(earlier)]
     dimensions = [one for one in plan.dimensions if not is_seed(one.key)]
-    configuration = ask_sampler(dimensions, tried, plan.sampler, plan.seed)
+    swept = [one for one in dimensions if one.swept]
+    tried = [summarize(group, swept, read_reports, logarithmic=logarithmic) for group in replicates(earlier)]
+    chosen = ask_sampler(swept, tried, plan.sampler, plan.seed)
+    configuration = [f"{one.key}={chosen.get(one.key, one.typical(0))}" for one in dimensions]
     return job(plan.dimensions, configuration, plan.proposal(number).seed)
 
 
-def summarize(group: list[Trial], read_reports: Callable[[Trial], Reports], *, logarithmic: bool) -> Tried:
-    """Return what a sampler learns from the replicates of a configuration."""
-    overrides = dict(text.split("=", 1) for text in group[0].configuration)
+def summarize(
+    group: list[Trial], swept: list[Dimension], read_reports: Callable[[Trial], Reports], *, logarithmic: bool
+) -> FrozenTrial:
+    """Return what the replicates of a configuration tell a sampler, as one trial of Optuna's."""
+    values = dict(text.split("=", 1) for text in group[0].configuration)
+    params = {one.key: _number(one, values[one.key]) for one in swept}
+    space = {one.key: _distribution(one) for one in swept}
     states = {trial.state for trial in group}
-    if "failed" in states:
-        return Tried(overrides, TrialState.FAIL)
-    if "diverged" in states:
-        return Tried(overrides, TrialState.PRUNED)
-    if "pruned" in states:
-        reports = [read_reports(trial) for trial in group if trial.directory]
-        return Tried(overrides, TrialState.PRUNED, reports=mean_reports(reports, logarithmic=logarithmic))
-    if states != {"finished"}:
-        return Tried(overrides, TrialState.RUNNING)
     objectives = [trial.objective for trial in group if trial.objective is not None]
-    if not objectives:  # another program's jobs, which returned nothing
-        return Tried(overrides, TrialState.FAIL)
-    return Tried(overrides, TrialState.COMPLETE, mean(objectives, logarithmic=logarithmic))
+    state, value, reports = TrialState.RUNNING, None, {}
+    if "failed" in states:
+        state = TrialState.FAIL
+    elif "diverged" in states:
+        state = TrialState.PRUNED  # without reports, which samplers take for the worst
+    elif "pruned" in states:
+        state = TrialState.PRUNED
+        reports = mean_reports([read_reports(one) for one in group if one.directory], logarithmic=logarithmic)
+    elif states == {"finished"} and objectives:
+        state = TrialState.COMPLETE
+        value = mean(objectives, logarithmic=logarithmic)
+    elif states == {"finished"}:  # another program's jobs, which returned nothing
+        state = TrialState.FAIL
+    return create_trial(state=state, value=value, params=params, distributions=space, intermediate_values=reports)
 
 
-def ask_sampler(dimensions: list[Dimension], tried: list[Tried], sampler: str, seed: int) -> list[str]:
-    """Return the overrides of the next configuration; of dimensions that aren't swept, their values.
+def ask_sampler(swept: list[Dimension], tried: list[FrozenTrial], sampler: str, seed: int) -> dict[str, str]:
+    """Return the values of the next configuration by their keys, as they are written in overrides.
 
     Args:
-        dimensions: Of the sweep; seeds are none of them.
+        swept: The dimensions to choose values of; seeds are none of them.
         tried: In the order of their proposal.
         sampler: A name of `SAMPLERS`.
         seed: Of the sampler.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    chosen = SAMPLERS[sampler]
-    swept = [one for one in dimensions if one.swept]
-    space = {one.key: _distribution(one) for one in swept}
-    study = optuna.create_study()
+    study, chosen = optuna.create_study(), SAMPLERS[sampler]
     with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         for number, one in enumerate(tried):
-            params = {each.key: _value(each, one.overrides[each.key]) for each in swept}
             if chosen.is_stepwise:
                 study.sampler = chosen.make(seed, number)
-                _ask_and_tell(study, one, params, space)
+                _ask_and_tell(study, one)
             else:
-                study.add_trial(
-                    create_trial(
-                        state=one.state,
-                        value=one.value,
-                        params=params,
-                        distributions=space,
-                        intermediate_values=one.reports,
-                    )
-                )
+                study.add_trial(one)
         study.sampler = chosen.make(seed, len(tried))
-        params = study.ask(space).params
-    return [f"{one.key}={_text(one, params[one.key]) if one.swept else one.values[0]}" for one in dimensions]
+        params = study.ask({one.key: _distribution(one) for one in swept}).params
+    return {one.key: _text(one, params[one.key]) for one in swept}
 
 
-def _ask_and_tell(
-    study: optuna.Study, one: Tried, params: dict[str, float], space: dict[str, BaseDistribution]
-) -> None:
+def _ask_and_tell(study: optuna.Study, tried: FrozenTrial) -> None:
     """Ask the study's sampler as it was asked then, so that it stands where it stood; tell it what was tried."""
-    study.enqueue_trial(params)
+    study.enqueue_trial(tried.params)
     trial = study.ask()
     _ = trial.relative_params  # which asks the sampler
-    for key, distribution in space.items():
+    for key, distribution in tried.distributions.items():
         trial._suggest(key, distribution)
-    for step, value in one.reports.items():
+    for step, value in tried.intermediate_values.items():
         trial.report(value, step)
-    if one.state != TrialState.RUNNING:
-        study.tell(trial, one.value, one.state)
+    if tried.state != TrialState.RUNNING:
+        study.tell(trial, tried.value, tried.state)
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
@@ -131,11 +108,15 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
     return FloatDistribution(interval.low, interval.high, log=interval.log)
 
 
-def _text(dimension: Dimension, value: float) -> str:
-    return dimension.values[int(value)] if dimension.interval is None else dimension.interval.written(value)
+def _text(dimension: Dimension, number: float) -> str:
+    """Return the value that Optuna's number means, as it is written in overrides."""
+    if dimension.interval is None:
+        return dimension.values[int(number)]
+    return dimension.interval.written(number)
 
 
-def _value(dimension: Dimension, text: str) -> float:
+def _number(dimension: Dimension, text: str) -> float:
+    """Return the number that a value is to Optuna."""
     if dimension.interval is None:
         return dimension.values.index(text)
     return int(text) if dimension.interval.integer else float(text)

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -88,7 +89,13 @@ class Dimension:
 
     def allows(self, text: str) -> bool:
         """Say whether a text is one of its values, or for an interval a number, as written in overrides."""
-        return text in self.values if self.interval is None else bool(re.fullmatch(r"[-+.0-9e]{1,40}", text))
+        if self.interval is None:
+            return text in self._set_of_values
+        return re.fullmatch(r"[-+.0-9e]{1,40}", text) is not None
+
+    @cached_property
+    def _set_of_values(self) -> frozenset[str]:
+        return frozenset(self.values)
 
     def typical(self, number: int) -> str:
         """Return one of its values; numbers from 0 upwards give all of a list, or both bounds of an interval."""
