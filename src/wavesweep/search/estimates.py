@@ -104,10 +104,10 @@ def ranked(trials: Iterable[Trial]) -> list[tuple[float, list[Trial]]]:
     whole = [(group, values) for group, values in groups if len(values) == len(group)]
     logarithmic = all_positive([value for _, values in whole for value in values])
     found = [(mean(values, logarithmic=logarithmic), group) for group, values in whole]
-    return sorted(found, key=lambda one: order(len(one[1]), one[0]))
+    return sorted(found, key=lambda one: rank_key(len(one[1]), one[0]))
 
 
-def order(num_seeds: int, objective: float) -> tuple[int, float]:
+def rank_key(num_seeds: int, objective: float) -> tuple[int, float]:
     """Return what sorts configurations that have finished: those of more seeds first, then those of better means.
 
     The best of many single seeds is mostly lucky, so that it must not stand above a mean over six.

@@ -67,12 +67,9 @@ class Progress:
             if trial.ended:
                 self.ended[number] = trial
                 yield trial
+        begun = [trial for trial in self.trials.values() if trial.state == "running"]
         # What an earlier start left behind waits for a worker.
-        self.running = [
-            trial
-            for number, trial in self.trials.items()
-            if trial.state == "running" and trial.began != self._begun_before.get(number)
-        ]
+        self.running = [trial for trial in begun if trial.began != self._begun_before.get(trial.number)]
         self.num_workers = max(self.num_workers, len(self.running))
 
     def _read_trial(self, number: int) -> Trial | None:

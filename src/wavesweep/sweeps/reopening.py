@@ -32,15 +32,10 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
     stored = Prepared(plan, from_files(directory, plan, sweep.config, sweep.task.local), of_workers(dimensions, local))
     configs = _stored_configs(sweep, stored)
     _refuse_other_search(sweep, plan, typed)
-    own_seed = OmegaConf.select(configs[0], "seed")
-    grown = grow(
-        plan,
-        trials,
-        dimensions,
-        "" if own_seed is None else str(own_seed),
-        n_trials=options.n_trials if "n_trials" in typed else None,
-        top=options.top,
-    )
+    seed = OmegaConf.select(configs[0], "seed")
+    own_seed = "" if seed is None else str(seed)
+    n_trials = options.n_trials if "n_trials" in typed else None
+    grown = grow(plan, trials, dimensions, own_seed, n_trials=n_trials, top=options.top)
     if "target" in typed:
         grown = replace(grown, target=options.target)
     if grown.parts != plan.parts and grown.reached(trials):
