@@ -45,7 +45,9 @@ def summarize(
     space = {one.key: _distribution(one) for one in swept}
     states = {trial.state for trial in group}
     objectives = [trial.objective for trial in group if trial.objective is not None]
-    state, value, reports = TrialState.RUNNING, None, {}
+    state = TrialState.RUNNING
+    value: float | None = None
+    reports: Reports = {}
     if "failed" in states:
         state = TrialState.FAIL
     elif "diverged" in states:
@@ -71,7 +73,8 @@ def ask_sampler(swept: list[Dimension], tried: list[FrozenTrial], sampler: str, 
         seed: Of the sampler.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study, chosen = optuna.create_study(), SAMPLERS[sampler]
+    study = optuna.create_study()
+    chosen = SAMPLERS[sampler]
     with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         for number, one in enumerate(tried):
             if chosen.is_stepwise:

@@ -104,7 +104,8 @@ class Pruning:
         One that was given up before it came to all of them counts as worse than any other, wherever it came to: or each
         further seed would halve the rest again.
         """
-        comparison, group = self._comparisons[seeds], self._groups[number]
+        comparison = self._comparisons[seeds]
+        group = self._groups[number]
         chosen = {one.seed: one for one in group if one.seed in seeds}
         reports = [self._reports_of(one) for one in chosen.values()]
         num_steps = max(one.steps for one in group) or steps
@@ -150,7 +151,8 @@ class Comparison:
         """
         while len(self._trials) <= number:
             self._trials.append(self._study.ask())
-        trial, given_up = self._trials[number], False
+        trial = self._trials[number]
+        given_up = False
         self._study.pruner = self._make_pruner(steps)
         for step in sorted(step for step in reports if step > self._steps.get(number, -1)):
             trial.report(reports[step], step)

@@ -159,7 +159,8 @@ def _options(group: str, config_loader: "ConfigLoader") -> Iterator[str]:
 def _interval(override: "Override") -> Interval:
     sweep: Any = override.value()
     text = override.input_line
-    low, high, log = sweep.start, sweep.end, "log" in sweep.tags
+    low, high = sweep.start, sweep.end
+    log = "log" in sweep.tags
     integer = "int" in sweep.tags or isinstance(low, int)  # which int(interval(…)) makes them
     if unknown := sweep.tags - {"log", "int"}:
         raise Refused(f"{text}: a tag of an interval must be log or int, got {', '.join(sorted(unknown))}")

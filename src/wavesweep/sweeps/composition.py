@@ -47,7 +47,8 @@ class Composer:
     """
 
     def __init__(self, groups: set[str], load: Callable[[Choice], Composed]) -> None:
-        self.groups, self.load = groups, cache(load)
+        self.groups = groups
+        self.load = cache(load)
         self._pickled = cache(lambda choice: cloudpickle.dumps(self.load(choice)))  # copied in an eighth of the time
 
     def compose(self, overrides: list[str]) -> Composed:

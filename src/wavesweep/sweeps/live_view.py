@@ -107,7 +107,8 @@ class _View:
 
     def _line(self, trial: Trial) -> str:
         """Return a line on a job that has ended; on a terminal, what it varies gives way where width lacks."""
-        objective, note = trial.objective, f"  {trial.reason}" if trial.reason else ""
+        objective = trial.objective
+        note = f"  {trial.reason}" if trial.reason else ""
         width = self.bar.width if self.bar else COLUMNS
         if trial.state == "pruned" and not note:
             step, objective = self.progress.read_report(trial)

@@ -72,14 +72,15 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
     Raises:
         Refused: If dimensions or directories of jobs can't be what they are said to be.
     """
-    loader, options, hydra = sweep.context.config_loader, sweep.options, sweep.config.hydra
+    options = sweep.options
+    loader: Any = sweep.context.config_loader
     params = [f"{key}={value if isinstance(value, str) else written(value)}" for key, value in options.params.items()]
     dimensions, local = split(sweep, [*params, *arguments])
     for one in dimensions:
         if one.interval and is_seed(one.key):
             raise Refused(f"{one.text}: each configuration runs on all seeds, so list them, such as seed=0,1,2")
     given = _read_given(Path(options.enqueue), dimensions) if options.enqueue else []
-    groups = group_keys(dimensions, loader.repository)  # type: ignore[attr-defined]
+    groups = group_keys(dimensions, loader.repository)
     plan = Plan(
         dimensions=dimensions,
         parts=begin(dimensions, options.n_trials, given),
@@ -90,7 +91,7 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
         launcher=_launching(sweep),
         subdir=_subdir(sweep.config, dimensions),
         fingerprint={},
-        config_name=hydra.job.config_name,
+        config_name=sweep.config.hydra.job.config_name,
         groups=sorted(groups),
         configs={},
     )
@@ -123,11 +124,11 @@ def _read_given(path: Path, dimensions: list[Dimension]) -> list[Configuration]:
 
 def _launching(sweep: Sweep) -> list[str]:
     """Return the overrides that chose the launcher, and how many workers it starts."""
-    launcher, n_workers = sweep.config.hydra.runtime.choices["hydra/launcher"], sweep.options.n_workers
+    launcher = sweep.config.hydra.runtime.choices["hydra/launcher"]
     overrides = [f"hydra/launcher={launcher}"] if launcher != "wavesweep" else []
     overrides += [text for text in sweep.typed if text.lstrip("+").startswith("hydra.launcher.")]
-    if n_workers:
-        overrides.append(f"hydra.sweeper.n_workers={n_workers}")
+    if sweep.options.n_workers:
+        overrides.append(f"hydra.sweeper.n_workers={sweep.options.n_workers}")
     return overrides
 
 
@@ -161,9 +162,9 @@ def new_choices(plan: Plan, composer: Composer) -> list[Choice]:
 
 def list_jobs(plan: Plan, before: Plan | None = None) -> None:
     """Print the jobs that would run; where a sweep grows, those that are added."""
-    known, num_known = (before.waiting, before.n_trials) if before else ({}, 0)
-    new = [trial for number, trial in plan.waiting.items() if number not in known]
-    width, count = len(str(plan.n_trials)), plan.n_trials - num_known
+    count = plan.n_trials - (before.n_trials if before else 0)
+    new = [trial for number, trial in plan.waiting.items() if before is None or number not in before.waiting]
+    width = len(str(plan.n_trials))
     lines = [f"{trial.number:>{width}}  {' '.join(trial.overrides)}" for trial in new]
     if count > len(new):
         lines.append(f"{count - len(new)} jobs, each configuration chosen after those before it, from")
@@ -182,7 +183,8 @@ def refuse_taken(sweep: Sweep) -> None:
 
 def write(sweep: Sweep, prepared: Prepared, fingerprint: dict[str, str]) -> None:
     """Write all that the sweep needs from here on; what has grown, beside what it has."""
-    plan, directory = prepared.plan, sweep.directory
+    plan = prepared.plan
+    directory = sweep.directory
     directory.configs.mkdir(exist_ok=True)
     configs = dict(plan.configs)
     if not configs:

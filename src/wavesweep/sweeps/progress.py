@@ -111,7 +111,8 @@ class Progress:
 
     def _work(self, trial: Trial) -> Work:
         """Return what has been done of a job since it was last taken up."""
-        step, first = self.report(trial).step, self._first_steps.get(trial.number, 0)
+        step = self.report(trial).step
+        first = self._first_steps.get(trial.number, 0)
         if first > step:  # it began anew
             first = 0
         steps = trial.steps or math.inf

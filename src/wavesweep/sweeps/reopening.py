@@ -24,7 +24,8 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
     Raises:
         Refused: If it can't grow by what is typed, code or data are not what it began on, or it can't be run here.
     """
-    directory, options, typed = sweep.directory, sweep.options, _typed_keys(sweep)
+    directory = sweep.directory
+    typed = _typed_keys(sweep)
     trials = directory.read_trials(plan)
     directory.check_plain(trial.directory for trial in trials if trial.directory)
     check_subdir(plan.subdir)
@@ -34,10 +35,10 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
     _refuse_other_search(sweep, plan, typed)
     seed = OmegaConf.select(configs[0], "seed")
     own_seed = "" if seed is None else str(seed)
-    n_trials = options.n_trials if "n_trials" in typed else None
-    grown = grow(plan, trials, dimensions, own_seed, n_trials=n_trials, top=options.top)
+    n_trials = sweep.options.n_trials if "n_trials" in typed else None
+    grown = grow(plan, trials, dimensions, own_seed, n_trials=n_trials, top=sweep.options.top)
     if "target" in typed:
-        grown = replace(grown, target=options.target)
+        grown = replace(grown, target=sweep.options.target)
     if grown.parts != plan.parts and grown.reached(trials):
         raise Refused(f"hydra.sweeper.target={grown.target} is reached; add a lower one, or hydra.sweeper.target=null")
     composer = _with_new_options(sweep, grown, stored.composer, local)

@@ -25,7 +25,8 @@ class SweepDirectory:
     """Names, locks and safe writing of a sweep's files."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.id = path, path.absolute().name
+        self.path = path
+        self.id = path.absolute().name
         self.plan = path / SWEEP
         self.configs = path / "configs"
         self.trials = path / "trials"

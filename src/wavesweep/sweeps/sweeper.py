@@ -163,7 +163,8 @@ def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobRet
     """
     returned: list[JobReturn] = []
     ended: Sequence[JobReturn] = []
-    patience, left = PATIENCE, _left(sweep.directory, prepared.plan)
+    patience = PATIENCE
+    left = _left(sweep.directory, prepared.plan)
     while left and patience and not signals.pending() and not sweep.directory.enough.exists():
         ended = _launch_once(sweep, prepared, launcher, len(left))
         returned += [one for job in ended if job.status == JobStatus.COMPLETED for one in job._return_value]

@@ -1,7 +1,7 @@
 """The task of a sweep: all that the sweep, which knows nothing of networks or of MLflow, asks of what it runs."""
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,8 +100,11 @@ class SweepTask:
 def _of_best(sweep: "SweepDirectory", group: "list[Trial]") -> str:
     """Return which jobs the best configuration had, what it varies, and where they are."""
     best = group[0]
-    jobs, overrides, place = f"job {best.number}", best.overrides, sweep.path / best.directory
-    if len(group) > 1:
-        jobs = f"jobs {', '.join(str(one.number) for one in group)} (their mean)"
-        overrides, place = best.configuration, sweep.path
-    return f"{jobs}: {without_password(' '.join(overrides)) or 'as given'}, in {relative(place)}"
+    if len(group) == 1:
+        return f"job {best.number}: {_shown(best.overrides)}, in {relative(sweep.path / best.directory)}"
+    numbers = ", ".join(str(one.number) for one in group)
+    return f"jobs {numbers} (their mean): {_shown(best.configuration)}, in {relative(sweep.path)}"
+
+
+def _shown(overrides: Iterable[str]) -> str:
+    return without_password(" ".join(overrides)) or "as given"

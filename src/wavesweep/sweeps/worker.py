@@ -77,7 +77,7 @@ class TrialRunner:
     """
 
     def __init__(self, worker: Worker, composed: DictConfig) -> None:
-        self.task, self.context, self.at_work = worker.task, worker.hydra_context, worker.at_work
+        self.worker, self.task = worker, worker.task
         self.hydra = cast("DictConfig", HydraConfig.get())
         self.sweep = SweepDirectory(Path(self.hydra.sweep.dir).absolute())  # jobs may change the working directory
         self.queue = Queue(self.sweep, worker.launch, self._propose)
@@ -100,7 +100,7 @@ class TrialRunner:
             with self.queue.take() as trial:
                 if trial is None:
                     break
-                self.at_work()
+                self.worker.at_work()
                 returned = self._run(trial)
             if returned and self.task.wants_returns:
                 returns.append(returned)
@@ -109,14 +109,16 @@ class TrialRunner:
 
     def _run(self, trial: Trial) -> JobReturn | None:
         """Run a trial that is held, and record how it ended."""
-        began, returned = time.monotonic(), None
         self.trial = trial
+        began = time.monotonic()
+        returned = None
         try:
             with objective_reports(to=self._take_report):
                 returned = self._run_job()
             outcome = _outcome(returned._return_value)  # an error, if the job raised one
             if outcome["state"] == "pruned":  # for whom the sweep works, that is no error
-                returned.status, returned.return_value = JobStatus.COMPLETED, None
+                returned.status = JobStatus.COMPLETED
+                returned.return_value = None
         except (Exception, SystemExit, Interrupted) as error:  # of composing, or of a task that exits, or of a signal
             outcome = _outcome(error)
         self._record(seconds=trial.seconds + time.monotonic() - began, **outcome)
@@ -131,7 +133,8 @@ class TrialRunner:
         check_plain(within(self.sweep.path, directory), [""])
         if not self.trial.directory:
             self._record(directory=directory)
-        return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=self.context)
+        context = self.worker.hydra_context
+        return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=context)
 
     def _record(self, **changes: Any) -> None:
         self.trial = replace(self.trial, **changes)
