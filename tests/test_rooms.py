@@ -33,7 +33,7 @@ LIBRARIES = {
     "matplotlib": {"drawing", "runs", "charts"},
     "optuna": {"search", "charts"},
     "torch": {"networks", "models", "training", "config", "runs", "tracking"},
-    "hydra": {"config", "search", "sweeps", "launcher", "leaderboard", "cli"},
+    "hydra": {"base", "config", "search", "sweeps", "launcher", "leaderboard", "cli"},
     "omegaconf": {"config", "sweeps", "launcher", "leaderboard", "cli"},
 }
 """The rooms that may use a library; all may use the others."""

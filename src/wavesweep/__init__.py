@@ -29,7 +29,7 @@ _PLACES = {
     "Interrupted": "wavesweep.base.signals",
     "compose": "wavesweep.config.composing",
     "load_data": "wavesweep.runs.preparation",
-    "report": "wavesweep.sweeps.task",
+    "report": "wavesweep.sweeps.reports",
 }
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from wavesweep.config.composing import compose
     from wavesweep.config.config import Config
     from wavesweep.runs.preparation import load_data
-    from wavesweep.sweeps.task import report
+    from wavesweep.sweeps.reports import report
 else:
 
     def __getattr__(name: str) -> object:

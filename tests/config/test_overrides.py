@@ -1,14 +1,11 @@
 """The overrides that make a configuration again."""
 
 import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.support.commands import SMALL
 from wavesweep.config.composing import compose
 from wavesweep.config.groups import options
-from wavesweep.config.overrides import overrides_of, written
+from wavesweep.config.overrides import overrides_of
 from wavesweep.runs.preparation import prepare
 
 CHOICES = [
@@ -42,13 +39,3 @@ def test_they_make_a_configuration_that_was_filled_in() -> None:
 
 def test_where_the_run_is_tracked_is_no_part_of_them() -> None:
     assert overrides_of(compose("tracking.experiment=other", "tracking.required=true"))[0] == []
-
-
-plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-# What Hydra resolves, or its grammar has no place for, stands in no configuration.
-text = st.text(st.characters(exclude_characters="$\n\r", exclude_categories=["C"]), min_size=1)
-
-
-@given(value=plain | text | st.lists(plain | text))
-def test_hydra_reads_what_iswritten(value: object) -> None:
-    assert OverridesParser.create().parse_override(f"key={written(value)}").value() == value

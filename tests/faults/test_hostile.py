@@ -212,7 +212,9 @@ READ, WRITTEN, RESUME = OF_RUNS, ("resume", "sync"), ("resume",)
 FIND, FORECAST, KEPT = ("reproduce", "forecast", "diff"), ("forecast", "attributes"), ("attributes",)
 ALL_SWEEPS, JOBS = OF_SWEEPS, ("resume a sweep",)
 HUNDRED = {"values": [str(n) for n in range(100)], "ordered": False, "interval": None}
+PROPOSALS = {"count": 10**12, "seeds": [], "kind": "proposed"}
 ENDLESS = [HUNDRED | {"key": str(n)} for n in range(9)]
+GRID = {"dimensions": ENDLESS, "kind": "grid"}
 
 CASES = [
     Case("a class to make", configured(_target_="os.system"), "_target_ is not a key of this configuration"),
@@ -287,9 +289,10 @@ CASES = [
     Case("a link for a lock", linking(".lock", f"{OUTSIDE}/secret"), LINK, WRITTEN),
     Case("a nested plan", writing("sweep.json", "[" * 100_000), "sweep.json is damaged", ALL_SWEEPS),
     Case("a key of two lines", planned(**{"a\nb": 1}), "version (a\\nb", ALL_SWEEPS),
-    Case("a grid without an end", planned(dimensions=ENDLESS, parts=[]), "n_trials", ALL_SWEEPS),
+    Case("a grid without an end", planned(parts=[GRID]), "at most 100000", ALL_SWEEPS),
     Case("jobs of other keys", planned(dimensions=ENDLESS), "is none of its jobs", ALL_SWEEPS),
-    Case("jobs without an end", planned(n_trials=10**12), "n_trials", ALL_SWEEPS),
+    Case("jobs without an end", planned(parts=[PROPOSALS]), "at most 100000", ALL_SWEEPS),
+    Case("a plan of another format", planned(format=1), "of another version (format: Input should be 2", ALL_SWEEPS),
     Case("a link for the plan", linking("sweep.json", f"{OUTSIDE}/secret"), LINK, ALL_SWEEPS),
     Case("a pipe for the plan", fifo("sweep.json"), FILE, ALL_SWEEPS),
     Case("a huge plan", huge("sweep.json"), "it must have at most", ALL_SWEEPS),

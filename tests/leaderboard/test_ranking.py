@@ -38,7 +38,7 @@ def swept(path: Path, scores: Scores, shuffled: int | None = None) -> SweepDirec
         random.Random(shuffled).shuffle(jobs)
     sweep = make(path, [MODEL, RATE, SEED], [], total=len(jobs))
     listed = Listed([overrides for overrides, _ in jobs])
-    sweep.write_plan(replace(sweep.read_plan(), parts=[listed], n_trials=len(jobs)))
+    sweep.write_plan(replace(sweep.read_plan(), parts=[listed]))
     for number, (overrides, score) in enumerate(jobs):
         sweep.write_trial(Trial(number, overrides, "failed" if score is None else "finished", score))
     return sweep
@@ -196,7 +196,7 @@ def test_nothing_is_best_while_what_was_better_is_to_run_on_more_seeds(tmp_path:
 def test_trials_without_a_seed_of_their_own_are_replicates_of_those_that_have_one(tmp_path: Path) -> None:
     jobs = [["model=tiny"], ["model=small"], ["model=tiny", "seed=4"], ["model=tiny", "seed=5"]]
     sweep = make(tmp_path / "sweep", [MODEL], [], total=3)
-    sweep.write_plan(replace(sweep.read_plan(), parts=[Listed(jobs)], n_trials=4))
+    sweep.write_plan(replace(sweep.read_plan(), parts=[Listed(jobs)]))
     for number, overrides in enumerate(jobs):
         sweep.write_trial(Trial(number, overrides, "finished", 1.0 + number))
     board = rank(sweep)

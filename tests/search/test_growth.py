@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import made
 from tests.support.made import make
 from wavesweep.base.errors import Refused
-from wavesweep.search.growth import begin, grow, parse_given
+from wavesweep.search.given import parse_given
+from wavesweep.search.growth import begin, grow
 from wavesweep.search.plan import Listed, Part, Plan, Proposed
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.trials import State, Trial, replicates
@@ -22,9 +24,7 @@ ORDER = Dimension("model.order", interval=Interval(2, 90, integer=True, log=Fals
 
 
 def plan_of(*dimensions: Dimension, n_trials: int = 4, given: list[tuple[str, ...]] | None = None) -> Plan:
-    parts = begin(list(dimensions), n_trials, given or [])
-    total = sum(part.size for part in parts)
-    return Plan(list(dimensions), total, None, 0, [], "", {}, [], {}, parts=parts)
+    return made.plan_of(list(dimensions), begin(list(dimensions), n_trials, given or []))
 
 
 def grown(plan: Plan, *typed: Dimension, trials: list[Trial] | None = None, **how: int | None) -> Plan:
@@ -301,4 +301,4 @@ def test_a_target_is_reached_by_a_mean_over_all_seeds() -> None:
 def test_a_plan_has_no_jobs_but_its_own(part: Part) -> None:
     plan = plan_of(MODEL, RATE)
     with pytest.raises(ValueError, match="is none of its jobs"):
-        replace(plan, parts=[*plan.parts, part], n_trials=plan.n_trials + 1)
+        replace(plan, parts=[*plan.parts, part])

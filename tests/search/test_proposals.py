@@ -1,21 +1,24 @@
 """What is proposed equals what plain Optuna proposes on the same history."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
-from hydra_plugins.wavesweep import sweeper
 from tests.support.made import make
 from wavesweep.search.estimates import mean
 from wavesweep.search.growth import grow
-from wavesweep.search.proposals import SAMPLERS, Tried, propose
+from wavesweep.search.proposals import ask_sampler, propose, summarize
+from wavesweep.search.samplers import SAMPLERS
 from wavesweep.search.space import Dimension, Interval
-from wavesweep.search.study import Study
 from wavesweep.search.trials import State, Trial
+from wavesweep.sweeps.composition import parse
+from wavesweep.sweeps.store import SweepDirectory
 
 RATE = Dimension("lr", interval=Interval(1e-4, 1e-1, integer=False, log=True))
 SHARE = Dimension("dropout", interval=Interval(0, 1, integer=False, log=False))
@@ -40,7 +43,7 @@ def by_optuna(sampler: str) -> list[dict[str, float]]:
     study, proposed = optuna.create_study(), []
     for number in range(COUNT):
         if sampler != "qmc" or not number:  # which counts
-            study.sampler = SAMPLERS[sampler](4, number)
+            study.sampler = SAMPLERS[sampler].make(4, number)
         trial = study.ask(SPACE)
         proposed.append(trial.params)
         if number % 7 == 3:
@@ -51,14 +54,14 @@ def by_optuna(sampler: str) -> list[dict[str, float]]:
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-@pytest.mark.parametrize("sampler", sweeper.SAMPLERS)
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_each_proposal_is_that_of_plain_optuna(sampler: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Each by another process, each configuration run on all seeds."""
     sweep = make(tmp_path_factory.mktemp(sampler) / "sweep", [RATE, SHARE, SEEDS, MODEL], [], total=3 * COUNT)
     plan = replace(sweep.read_plan(), seed=4, sampler=sampler)
     found = []
     for number in range(0, 3 * COUNT, 3):
-        overrides = Study(plan, lambda: sweep.read_trials(plan), lambda _: {}).propose(number)
+        overrides = propose(plan, number, sweep.read_trials(plan), lambda _: {})
         lr, dropout, seed, model = (text.partition("=")[2] for text in overrides)
         params = {"lr": float(lr), "dropout": float(dropout), "model": MODEL.values.index(model)}
         assert seed == "3"
@@ -77,13 +80,12 @@ def test_of_few_values_some_are_proposed_again_as_by_plain_optuna(sampler: str, 
     sweep = make(tmp_path / "sweep", [FEW, Dimension("seed", ("0", "1"))], [], total=2 * COUNT)
     plan = replace(sweep.read_plan(), sampler=sampler)
     study, found, expected = optuna.create_study(), [], []
-    ours = Study(plan, lambda: sweep.read_trials(plan), lambda _: {})
     for number in range(COUNT):
-        study.sampler = SAMPLERS[sampler](0, number)
+        study.sampler = SAMPLERS[sampler].make(0, number)
         trial = study.ask({"n": IntDistribution(1, 6)})
         expected.append(trial.params["n"])
         study.tell(trial, abs(expected[-1] - 3) + 1.0)
-        overrides = ours.propose(2 * number)
+        overrides = propose(plan, 2 * number, sweep.read_trials(plan), lambda _: {})
         found.append(int(overrides[0].removeprefix("n=")))
         for replicate in (2 * number, 2 * number + 1):
             one = plan.replicate(Trial(2 * number, overrides), replicate)
@@ -98,9 +100,9 @@ def test_of_few_values_some_are_proposed_again_as_by_plain_optuna(sampler: str, 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_another_seed_proposes_otherwise(sampler: str) -> None:
-    tried = [Tried({"lr": "1e-3", "dropout": "0.5", "model": "tiny"}, TrialState.COMPLETE, 1.0)]
-    first, second = (propose([RATE, SHARE, MODEL], tried, sampler, seed) for seed in (0, 1))
-    assert first[0] != second[0]
+    tried = create_trial(value=1.0, params={"lr": 1e-3, "dropout": 0.5, "model": 0}, distributions=SPACE)
+    first, second = (ask_sampler([RATE, SHARE, MODEL], [tried], sampler, seed) for seed in (0, 1))
+    assert first["lr"] != second["lr"]
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -112,13 +114,13 @@ def test_what_was_proposed_before_counts_again(sampler: str, tmp_path: Path) -> 
     plan = replace(sweep.read_plan(), seed=4, sampler=sampler)
     study, found, expected = optuna.create_study(), [], []
     for number in range(12):
-        [text, _] = Study(plan, lambda: sweep.read_trials(plan), lambda _: {}).propose(3 * number)
+        [text, _] = propose(plan, 3 * number, sweep.read_trials(plan), lambda _: {})
         value = int(text.partition("=")[2])
         found.append(value)
         for place, seed in enumerate(SEEDS.values):
             sweep.write_trial(Trial(3 * number + place, [text, f"seed={seed}"], "finished", float(value)))
         if sampler != "qmc" or not number:  # which counts
-            study.sampler = SAMPLERS[sampler](4, number)
+            study.sampler = SAMPLERS[sampler].make(4, number)
         trial = study.ask({"size": IntDistribution(2, 4)})
         expected.append(trial.params["size"])
         study.tell(trial, float(trial.params["size"]))
@@ -126,19 +128,77 @@ def test_what_was_proposed_before_counts_again(sampler: str, tmp_path: Path) -> 
     assert set(found) == {2, 3, 4}
 
 
-OVERRIDES = {"lr": "0.05"}
-ENDS: list[tuple[list[State], Tried]] = [
-    (["finished", "finished", "finished"], Tried(OVERRIDES, TrialState.COMPLETE, 4.0)),
-    (["finished", "running", "waiting"], Tried(OVERRIDES, TrialState.RUNNING)),
-    (["finished", "failed", "finished"], Tried(OVERRIDES, TrialState.FAIL)),
-    (["finished", "diverged", "pruned"], Tried(OVERRIDES, TrialState.PRUNED)),
-    (["finished", "pruned", "pruned"], Tried(OVERRIDES, TrialState.PRUNED, reports={1: 4.0, 2: 8.0})),
+LR = Dimension("optimizer.lr", interval=Interval(1e-5, 1e-1, integer=False, log=True))
+ORDER = Dimension("+model.order", interval=Interval(2, 90, integer=True, log=True))
+WIDTH = Dimension("dataset.width", interval=Interval(-3, 3, integer=True, log=False))
+DROPOUT = Dimension("model.dropout", interval=Interval(0.0, 0.5, integer=False, log=False))
+SIZES = Dimension("model.hidden_sizes", ("[64,32]", "[5]", "a\\,b"))
+EPOCHS = Dimension("training.epochs", ("10", "20", "40"), ordered=True)
+FIXED = Dimension("model", ("tiny",))
+ALL = [LR, FIXED, ORDER, WIDTH, DROPOUT, SIZES, EPOCHS]
+
+
+def outcome(overrides: list[str], number: int) -> dict[str, Any]:
+    """Return how a job ended: the better, the nearer the learning rate is to 1e-2; some don't finish."""
+    rate = next(float(text.split("=")[1]) for text in overrides if text.startswith("optimizer.lr="))
+    ends: list[State] = ["failed", "diverged", "pruned"]
+    if number % 7 == 3:
+        return {"state": ends[number % 3]}
+    return {"state": "finished", "objective": abs(math.log10(rate) + 2)}
+
+
+def run(sweep: SweepDirectory, count: int) -> list[list[str]]:
+    """Propose trials up to so many and end them."""
+    plan = sweep.read_plan()
+    for number in range(len(list(sweep.trials.glob("*.json"))), count):
+        overrides = propose(plan, number, sweep.read_trials(plan), lambda _: {})
+        sweep.write_trial(Trial(number, overrides, **outcome(overrides, number)))
+    return [trial.overrides for trial in sweep.read_trials(plan)]
+
+
+def test_proposals_lie_within_bounds_and_are_what_they_should_be(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", ALL, [], total=40)
+    proposed = run(sweep, 40)
+    columns = {one.key: [] for one in ALL}
+    for overrides in proposed:
+        assert [text.split("=", 1)[0] for text in overrides] == [one.key for one in ALL]
+        for one, text, override in zip(ALL, overrides, map(parse, overrides), strict=True):
+            columns[one.key].append(override.value())
+            if one.interval is None:
+                assert text.split("=", 1)[1] in one.values
+            else:
+                assert one.interval.low <= override.value() <= one.interval.high  # type: ignore[operator]
+                assert type(override.value()) is (int if one.interval.integer else float)
+    assert {len(set(map(str, columns[one.key]))) for one in (SIZES, EPOCHS)} == {3}
+    assert len(set(columns["dataset.width"])) == 7
+    assert 2 <= sum(rate < 1e-3 for rate in columns["optimizer.lr"][:10]) <= 8
+    assert 2 <= sum(order < 13 for order in columns["+model.order"][:10]) <= 8, "half of 2 to 90 on a log scale"
+    near = [abs(math.log10(rate) + 2) for rate in columns["optimizer.lr"]]
+    assert sorted(near[20:])[10] < sorted(near[:10])[5], "it learns nothing"
+
+
+def test_a_proposal_depends_on_the_trials_before_it_alone(tmp_path: Path) -> None:
+    """Not on which process makes it, nor on what that has seen."""
+    sweeps = [make(tmp_path / name, ALL, [], total=20) for name in "ab"]
+    run(sweeps[1], 13)
+    found = [run(sweep, 20) for sweep in sweeps]
+    assert found[0] == found[1]
+    assert len({tuple(overrides) for overrides in found[0]}) == 20
+
+
+Learnt = tuple[TrialState, float | None, dict[int, float]]
+ENDS: list[tuple[list[State], Learnt]] = [
+    (["finished", "finished", "finished"], (TrialState.COMPLETE, 4.0, {})),
+    (["finished", "running", "waiting"], (TrialState.RUNNING, None, {})),
+    (["finished", "failed", "finished"], (TrialState.FAIL, None, {})),
+    (["finished", "diverged", "pruned"], (TrialState.PRUNED, None, {})),
+    (["finished", "pruned", "pruned"], (TrialState.PRUNED, None, {1: 4.0, 2: 8.0})),
 ]
 """How the seeds of a configuration stand, and what a sampler learns: of errors, geometric means."""
 
 
 @pytest.mark.parametrize(("states", "learnt"), ENDS)
-def test_a_configuration_counts_by_what_all_its_seeds_show(states: list[State], learnt: Tried, tmp_path: Path) -> None:
+def test_a_configuration_counts_by_what_all_its_seeds_show(states: list[State], learnt: Learnt, tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [RATE, SEEDS], [], total=3)
     plan = sweep.read_plan()
     for number, state in enumerate(states):
@@ -147,25 +207,24 @@ def test_a_configuration_counts_by_what_all_its_seeds_show(states: list[State], 
         directory = trial.seed if number < 2 else ""  # the last of what was given up never began
         sweep.write_trial(replace(trial, state=state, objective=objective, directory=directory))
     reported = {"3": {1: 2.0, 2: 16.0, 3: 1.0}, "5": {1: 8.0, 2: 4.0}}
-    study = Study(plan, lambda: sweep.read_trials(plan), lambda trial: reported[trial.directory])
-    found = study._tried(sweep.read_trials(plan), logarithmic=True)
-    assert found._replace(value=None, reports={}) == learnt._replace(value=None, reports={})
-    assert found.value == pytest.approx(learnt.value)
-    assert found.reports == pytest.approx(learnt.reports)
+    found = summarize(sweep.read_trials(plan), [RATE], lambda trial: reported[trial.directory], logarithmic=True)
+    state, value, reports = learnt
+    assert (found.state, found.params) == (state, {"lr": 0.05})
+    assert found.value == pytest.approx(value)
+    assert found.intermediate_values == pytest.approx(reports)
 
 
 def test_a_proposal_whose_record_was_removed_is_made_again(tmp_path: Path) -> None:
     """From what came before it, as the message on a record that is damaged says."""
     sweep = make(tmp_path / "sweep", [RATE, SHARE], [], total=20)
     plan = sweep.read_plan()
-    study = Study(plan, lambda: sweep.read_trials(plan), lambda _: {})
+
+    def proposed(number: int) -> list[str]:
+        return propose(plan, number, sweep.read_trials(plan), lambda _: {})
+
     for number in range(20):
-        sweep.write_trial(Trial(number, study.propose(number), "finished", 1.0 + (7 * number) % 20))
+        sweep.write_trial(Trial(number, proposed(number), "finished", 1.0 + (7 * number) % 20))
     before = sweep.read_trial(14)
     (sweep.trials / "14.json").unlink()
     assert before is not None
-    assert study.propose(14) == before.overrides
-
-
-def test_the_samplers_that_can_be_chosen_are_those_that_there_are() -> None:
-    assert {*sweeper.SAMPLERS} == SAMPLERS.keys()
+    assert proposed(14) == before.overrides

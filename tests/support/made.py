@@ -13,11 +13,13 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.utils import setup_globals
 
 from wavesweep.config.groups import conf_dir
-from wavesweep.search.plan import Plan, Stored
-from wavesweep.search.space import Dimension, grid_jobs, grid_size, is_grid
+from wavesweep.search.growth import begin
+from wavesweep.search.plan import Part, Plan, Stored, seeds_of
+from wavesweep.search.space import Dimension, grid_jobs, is_grid
 from wavesweep.search.trials import State, Trial
-from wavesweep.sweeps.composition import Composer, save
+from wavesweep.sweeps.composition import Composer
 from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.sweeps.stored_configs import save
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
 
@@ -29,26 +31,32 @@ def make(path: Path, dimensions: list[Dimension], outcomes: list[Outcome], total
     """Make a sweep whose jobs ended as given, in the order of their numbers; others have not begun."""
     path.mkdir()
     sweep = SweepDirectory(path)
-    total = total or (grid_size(dimensions) if is_grid(dimensions) else len(outcomes))
-    sweep.write_plan(
-        Plan(
-            dimensions=dimensions,
-            n_trials=total,
-            pruner=None,
-            seed=0,
-            launcher=[],
-            subdir="",
-            fingerprint={},
-            groups=[],
-            configs={},
-        )
-    )
+    num_proposals = -(-(total or len(outcomes)) // max(1, len(seeds_of(dimensions))))
+    sweep.write_plan(plan_of(dimensions, begin(dimensions, num_proposals, [])))
     listed = [*islice(grid_jobs(dimensions), len(outcomes))] if is_grid(dimensions) else None
     for number, outcome in enumerate(outcomes):
         state, objective = (outcome, None) if isinstance(outcome, str) else ("finished", outcome)
         overrides = listed[number] if listed else draw(dimensions, number)
         sweep.write_trial(Trial(number, overrides, state, objective, directory=str(number), seconds=number + 0.5))
     return sweep
+
+
+def plan_of(dimensions: list[Dimension], parts: list[Part]) -> Plan:
+    """Return the plan of a sweep that nothing else is known of."""
+    return Plan(
+        dimensions=dimensions,
+        parts=parts,
+        pruner=None,
+        sampler="tpe",
+        seed=0,
+        target=None,
+        launcher=[],
+        subdir="",
+        fingerprint={},
+        config_name="config",
+        groups=[],
+        configs={},
+    )
 
 
 def draw(dimensions: list[Dimension], number: int) -> list[str]:

@@ -18,7 +18,8 @@ from tests.support.sweeping import num_ended, states, trials
 from wavesweep.base.errors import Pruned
 from wavesweep.search.space import Dimension
 from wavesweep.sweeps.queue import MOST_DEATHS
-from wavesweep.sweeps.task import REPORTS, SweepTask, heard_by, report
+from wavesweep.sweeps.reports import REPORTS, objective_reports, read_reports, report, write_report
+from wavesweep.sweeps.task import SweepTask
 
 PAGE = Path(__file__).parents[2] / "docs" / "sweeps.md"
 FENCE = re.compile(r"^```(python|yaml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -79,7 +80,7 @@ def test_the_page_s_sweeps_find_what_it_shows(shown: list[tuple[str, str]], plac
     ended = states(place / "pruned")
     assert set(ended) == {"finished", "pruned"}
     for trial in trials(place / "pruned"):
-        assert (len(SweepTask(print).reports(place / "pruned" / trial.directory)) == 300) == (trial.state == "finished")
+        assert (len(read_reports(place / "pruned" / trial.directory)) == 300) == (trial.state == "finished")
     assert len(list((place / "grid").rglob(REPORTS))) == 6, "the live view tells from these how far jobs are"
 
     printed, _ = run(place, *drawn[0])
@@ -165,7 +166,7 @@ def test_a_worker_that_dies_at_a_job_is_replaced_while_the_other_works(deaths: i
 def test_reports_are_heard_within_a_job_alone() -> None:
     heard: list[tuple[int, float, int]] = []
     report(1, 1.0, 3)
-    with heard_by(lambda *reported: heard.append(reported)):
+    with objective_reports(to=lambda *reported: heard.append(reported)):
         report(2, 2, 3)
         report(3, float("nan"), 3)
     report(3, 3.0, 3)
@@ -176,25 +177,25 @@ def test_a_job_that_is_given_up_ends_where_it_reports() -> None:
     def give_up(*_: object) -> None:
         raise Pruned
 
-    with heard_by(give_up), pytest.raises(Pruned):
+    with objective_reports(to=give_up), pytest.raises(Pruned):
         report(1, 1.0, 3)
     report(2, 1.0, 3)
 
 
 def test_reports_that_are_torn_are_none_and_those_of_a_new_start_count(tmp_path: Path) -> None:
-    task, file = SweepTask(print), tmp_path / REPORTS
-    assert task.reports(tmp_path) == {}
+    file = tmp_path / REPORTS
+    assert read_reports(tmp_path) == {}
     for step, value in enumerate((3.0, 0.1, 1e-300), start=1):
-        task.keep_report(tmp_path, step, value)
-    assert task.reports(tmp_path) == {1: 3.0, 2: 0.1, 3: 1e-300}
+        write_report(tmp_path, step, value)
+    assert read_reports(tmp_path) == {1: 3.0, 2: 0.1, 3: 1e-300}
     whole = file.read_text()
     for length in range(len(whole) - len(json.dumps([3, 1e-300])), len(whole)):
         file.write_text(whole[:length])
-        assert task.reports(tmp_path) == {1: 3.0, 2: 0.1}, "a torn line counts"
-        task.keep_report(tmp_path, 4, 9.0)
-        assert task.reports(tmp_path) == {1: 3.0, 2: 0.1, 4: 9.0}
-    task.keep_report(tmp_path, 2, 5.0)
-    assert task.reports(tmp_path) == {1: 3.0, 2: 5.0}, "what a start anew has not reached yet counts"
+        assert read_reports(tmp_path) == {1: 3.0, 2: 0.1}, "a torn line counts"
+        write_report(tmp_path, 4, 9.0)
+        assert read_reports(tmp_path) == {1: 3.0, 2: 0.1, 4: 9.0}
+    write_report(tmp_path, 2, 5.0)
+    assert read_reports(tmp_path) == {1: 3.0, 2: 5.0}, "what a start anew has not reached yet counts"
 
 
 def test_what_ran_on_several_seeds_is_judged_by_their_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,8 +17,9 @@ from tests.support.made import make
 from wavesweep.base.terminal import Bar
 from wavesweep.search.space import Dimension, Interval, grid_jobs
 from wavesweep.search.trials import Trial
-from wavesweep.sweeps import live_view
-from wavesweep.sweeps.live_view import MOST_READING, SECONDS_OF_SILENCE, _View, watching
+from wavesweep.sweeps import progress
+from wavesweep.sweeps.live_view import SECONDS_OF_SILENCE, _View, watching
+from wavesweep.sweeps.progress import MOST_READING
 from wavesweep.sweeps.task import SweepTask
 
 DIMENSIONS = [Dimension("model.hidden_sizes", ("[3]", "[5,5]")), Dimension("lr", ("1e-4", "0.05"))]
@@ -36,10 +37,10 @@ class Task(SweepTask):
         super().__init__(print)
         self.readings, self.takes = 0, lambda: None
 
-    def reports(self, directory: Path) -> dict[int, float]:
+    def read_reports(self, directory: Path) -> dict[int, float]:
         self.readings += 1
         self.takes()
-        return super().reports(directory)
+        return super().read_reports(directory)
 
 
 class Sweep:
@@ -55,9 +56,9 @@ class Sweep:
         trial = Trial(number, overrides, "running", steps=18 * bool(steps), began=time.time() - 100.0)
         trial = replace(trial, directory=str(number), **changes)  # type: ignore[arg-type]
         (self.directory.path / trial.directory).mkdir(exist_ok=True)
-        known = len(self.task.reports(self.directory.path / trial.directory))
+        known = len(self.task.read_reports(self.directory.path / trial.directory))
         for step in range(known + 1, steps + 1):
-            self.task.keep_report(self.directory.path / trial.directory, step, 1.0 / step)
+            self.task.write_report(self.directory.path / trial.directory, step, 1.0 / step)
         self.directory.write_trial(trial)
 
     def end_all(self) -> None:
@@ -163,7 +164,7 @@ def test_a_long_silence_gets_a_line_and_nothing_else_does(
 def test_a_terminal_shows_what_runs_and_all_is_within_its_width(
     columns: int, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_view, "SECONDS_BETWEEN_READINGS", 0.0)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_READINGS", 0.0)
     with terminal(monkeypatch, columns) as written, watching(sweep.directory, sweep.plan, sweep.task):
         time.sleep(0.7)
         sweep.record(2, steps=7)
@@ -258,7 +259,7 @@ def test_where_width_lacks_keys_are_cut_and_passwords_stay_hidden(tmp_path: Path
     dimensions = [Dimension("a.token", ("swordfish", "b")), Dimension("model.hidden_sizes", ("[3]", "[5]"))]
     directory = make(tmp_path / "sweep", dimensions, [1.0])
     view = _View(directory, directory.read_plan(), Task(), Shown())
-    texts = [view._what(view.trials[0], most) for most in (80, 20, 13, 8)]
+    texts = [view._what(view.progress.trials[0], most) for most in (80, 20, 13, 8)]
     assert texts == ["token=*** hidden_sizes=[3]", "token=*** hidden=[3]", "to=*** hi=[3]", "t=*** h…"]
 
 

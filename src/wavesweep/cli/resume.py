@@ -4,13 +4,13 @@ from collections.abc import Collection
 
 from wavesweep.base.errors import Refused, relative
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
+from wavesweep.base.overrides import written
 from wavesweep.base.terminal import say
 from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import LOCAL, Flags, read_place
 from wavesweep.cli.progress import fail, log_into, show
 from wavesweep.config.composing import compose, offer_tracking
 from wavesweep.config.config import Config
-from wavesweep.config.overrides import written
 from wavesweep.tracking.sync import MISSING, deliver_all, deliver_vanished
 from wavesweep.tracking.tracked_run import prepare_alone, proceed
 from wavesweep.workspace.configurations import check_unchanged, read_config

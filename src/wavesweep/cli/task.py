@@ -32,8 +32,9 @@ from wavesweep.runs.preparation import Prepared, prepare, shape_of
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension, varied
 from wavesweep.search.trials import is_seed
+from wavesweep.sweeps.reports import report
 from wavesweep.sweeps.store import SweepDirectory
-from wavesweep.sweeps.task import SweepTask, report
+from wavesweep.sweeps.task import SweepTask
 from wavesweep.tracking.courier import Patience
 from wavesweep.tracking.store import require
 from wavesweep.tracking.tracked_run import continue_or_execute, execute, prepare_alone, warm_up
@@ -98,23 +99,23 @@ class Experiments(SweepTask):
             require(parsed[0].tracking)
         return {"code": fingerprints.code(), "data": fingerprints.data(parsed)}
 
-    def composes(self, plan: Plan, config_name: str | None) -> bool:
+    def can_add_options(self, plan: Plan, config_name: str | None) -> bool:
         """Say whether a sweep began with the defaults: what is offered here are these, beside the sweep's tracking."""
         return plan.config_name == "config" and all(STORED not in one.choices.values() for one in plan.configs.values())
 
-    def keep_report(self, directory: Path, step: int, objective: float) -> None:
+    def write_report(self, directory: Path, step: int, objective: float) -> None:
         """Do nothing: a run's records hold what it reports."""
 
-    def reports(self, directory: Path) -> dict[int, float]:
+    def read_reports(self, directory: Path) -> dict[int, float]:
         """Return the objective at each recorded epoch."""
         return RunDirectory(directory).read_objectives()
 
-    def resuming(self, directory: Path, *, force: bool = False) -> str:
+    def resume_command(self, directory: Path, *, force: bool = False) -> str:
         """Return the command that goes on with a sweep."""
         return f"wavesweep resume {quote(str(relative(directory)))}{' --force' * force}"
 
     @contextmanager
-    def accompany(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> Iterator[None]:
+    def prepare_and_conclude(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> Iterator[None]:
         """Let MLflow know the sweep, and how it goes on; show the leaderboard at its end."""
         local = typed(config)
         courier = None if has_ended(sweep, plan) else announce(sweep, plan, local, self.tags)
@@ -130,7 +131,7 @@ class Experiments(SweepTask):
                 if courier.ids:
                     say(sweep_ending(local.tracking, *courier.ids, sweep.id, relative(sweep.path)))
             except Exception as error:  # such as a full disk: the jobs' results are where they are
-                log.error("the sweep's end can't be recorded: %s", in_one_line(error, self.resuming(sweep.path)))
+                log.error("the sweep's end can't be recorded: %s", in_one_line(error, self.resume_command(sweep.path)))
                 self.codes.append(FAILED)
 
 

@@ -1,11 +1,9 @@
 """The overrides that make a configuration that was not typed on a command line."""
 
-import re
 from functools import cache
 from typing import Any
 
-from hydra.core.override_parser.types import Quote, QuotedString
-
+from wavesweep.base.overrides import written
 from wavesweep.config.config import Config, dump, flatten
 from wavesweep.config.groups import options, read_option
 
@@ -70,13 +68,3 @@ def _read(group: str, option: str) -> dict[str, Any]:
         if isinstance(parent, str) and parent != "_self_":
             values = _read(group, parent) | values
     return values
-
-
-def written(value: object) -> str:
-    """Write a value in Hydra's grammar, such that it is read as the same."""
-    if isinstance(value, list):
-        return f"[{','.join(map(written, value))}]"
-    if isinstance(value, str):
-        plain = re.fullmatch(r"(?ai)(?!(?:null|true|false|nan|inf)$)[a-z_][\w./:-]*", value)
-        return value if plain else QuotedString(value, Quote.single).with_quotes()
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from wavesweep.base.errors import Refused
+from wavesweep.base.overrides import written
 from wavesweep.data.source import LARGEST
 
 pc: Any = compute  # it makes its functions when it is imported: a type checker knows none
@@ -41,7 +42,8 @@ class Options:
 
     def give(self, otherwise: str, **values: object) -> str:
         """Return the way out that these keys are, ready to be pasted into a shell; `otherwise` where they are none."""
-        typed = " ".join(quote(f"dataset.{key}={_in_hydra(value)}") for key, value in values.items())
+        overrides = [f"dataset.{key}=" + written(value, quote='"') for key, value in values.items()]
+        typed = " ".join(map(quote, overrides))
         return f"give {typed}" if self.are_keys and len(typed) <= MOST_TYPED else otherwise
 
 
@@ -142,17 +144,6 @@ def shown_cell(text: str) -> str:
     spaced = re.sub("[\u00a0\u202f]", " ", text)  # as word processors set between thousands
     plain = "".join(letter if letter.isprintable() else "?" for letter in spaced)
     return plain if len(plain) <= 40 else f"{plain[:37]}..."
-
-
-def _in_hydra(value: object) -> str:
-    """Return a value in the grammar of Hydra's overrides."""
-    if isinstance(value, tuple | list):
-        return f"[{','.join(map(_in_hydra, value))}]"
-    text = str(value)
-    if re.fullmatch(r"[A-Za-z_][\w.-]*", text) and text.lower() not in ("null", "true", "false", "nan", "inf"):
-        return text
-    escaped = re.sub(r'(\\*)"', r'\1\1\\"', text)
-    return f'"{escaped}"'
 
 
 def is_text(kind: Any) -> bool:

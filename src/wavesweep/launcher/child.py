@@ -28,6 +28,7 @@ Job = tuple[int, list[str]]
 
 
 def failed(error: Exception, job: Job) -> JobReturn:
+    """Return what Hydra takes for a job that failed."""
     return JobReturn(overrides=job[1], status=JobStatus.FAILED, _return_value=error)
 
 

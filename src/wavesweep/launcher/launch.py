@@ -85,7 +85,8 @@ class _Children:
 
     def run(self, job: Job) -> JobReturn:
         """Run a job to its result, by several processes if need be."""
-        cause, again = "not run: a signal came before", True
+        cause = "not run: a signal came before"
+        again = True
         while again and not self.ended and not pending():
             result, code, again = self._run_once(job)
             if result is not None:
@@ -102,13 +103,15 @@ class _Children:
         self.running.add(process)
         if self.ended:  # meanwhile
             process.terminate()
-        result, at_work = None, False
+        result = None
+        at_work = False
         try:
             ours.send_bytes(cloudpickle.dumps((self.work, job)))
             # Not by its sentinel, nor by the pipe's end alone: processes that the child forked hold both open.
             while result is None and (process.exitcode is None or ours.poll()):
                 if ours.poll(_TICK):
-                    result, at_work = ours.recv_bytes() or None, True
+                    result = ours.recv_bytes() or None  # an empty message says that it is at work
+                    at_work = True
         except (EOFError, OSError):
             pass
         while process.exitcode is None:  # as another thread that starts a process may have to notice the end first

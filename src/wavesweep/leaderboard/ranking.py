@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from wavesweep.base.names import OBJECTIVE
 from wavesweep.leaderboard.scores import Scores, scores
-from wavesweep.search.estimates import Estimate, all_positive, estimate, no_difference, paired, precedence
+from wavesweep.search.estimates import Estimate, all_positive, estimate, no_difference, paired, rank_key
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension, Value, varied
 from wavesweep.search.trials import ENDED, GIVEN_UP, SEED, Trial
@@ -154,7 +154,7 @@ class Leaderboard(NamedTuple):
 def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
     """Order a sweep's configurations: complete ones first, then by how many seeds have finished, then by objective.
 
-    A sweep may have been grown by further seeds of its best configurations alone: `precedence` says why these stand
+    A sweep may have been grown by further seeds of its best configurations alone: `rank_key` says why these stand
     first.
 
     Args:
@@ -241,7 +241,7 @@ def _scores(sweep: SweepDirectory, finished: Iterable[Trial], part: str) -> Scor
 def _order(row: Row) -> tuple[bool, int, float]:
     """Return what sorts complete rows first."""
     objective = math.inf if row.objective is None else row.objective
-    return not row.is_complete, *precedence(len(row.finished), objective)
+    return not row.is_complete, *rank_key(len(row.finished), objective)
 
 
 def _winner(rows: list[Row], logarithmic: bool) -> Row | None:

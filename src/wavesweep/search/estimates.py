@@ -12,6 +12,8 @@ from typing import NamedTuple
 from wavesweep.search.trials import Trial, replicates
 
 LEVEL = 0.95
+Reports = dict[int, float]
+"""A job's objective at each step that it has reported."""
 
 
 class Estimate(NamedTuple):
@@ -44,6 +46,15 @@ def mean(values: list[float], *, logarithmic: bool) -> float:
     return math.exp(statistics.fmean(map(math.log, values))) if logarithmic else statistics.fmean(values)
 
 
+def mean_reports(reports: list[Reports], *, logarithmic: bool) -> Reports:
+    """Return the mean at each step that all have reported; arithmetic where not all are positive there."""
+    if not reports:
+        return {}
+    common = sorted(set.intersection(*map(set, reports)))
+    values = {step: [one[step] for one in reports] for step in common}
+    return {step: mean(some, logarithmic=logarithmic and all_positive(some)) for step, some in values.items()}
+
+
 def estimate(values: list[float], *, logarithmic: bool) -> Estimate:
     """Return the mean with its interval.
 
@@ -57,7 +68,7 @@ def estimate(values: list[float], *, logarithmic: bool) -> Estimate:
     if len(values) < 2:
         return Estimate(values[0])
     to, back = _scale(logarithmic)
-    return _students(list(map(to, values)), back)
+    return _students([to(value) for value in values], back)
 
 
 def _students(scaled: list[float], back: Callable[[float], float]) -> Estimate:
@@ -97,16 +108,16 @@ def no_difference(*, logarithmic: bool) -> float:
 
 
 def ranked(trials: Iterable[Trial]) -> list[tuple[float, list[Trial]]]:
-    """Return configurations all of whose seeds have finished, each by its mean objective; those of most seeds first."""
+    """Return configurations all of whose seeds have finished, each with its mean objective, the best first."""
     groups = [(group, [one.objective for one in group if one.objective is not None]) for group in replicates(trials)]
     whole = [(group, values) for group, values in groups if len(values) == len(group)]
     logarithmic = all_positive([value for _, values in whole for value in values])
     found = [(mean(values, logarithmic=logarithmic), group) for group, values in whole]
-    return sorted(found, key=lambda one: precedence(len(one[1]), one[0]))
+    return sorted(found, key=lambda one: rank_key(len(one[1]), one[0]))
 
 
-def precedence(num_seeds: int, objective: float) -> tuple[int, float]:
-    """Return what sorts configurations: those of more seeds come first, and of these the lower objective.
+def rank_key(num_seeds: int, objective: float) -> tuple[int, float]:
+    """Return what sorts configurations that have finished: those of more seeds first, then those of better means.
 
     The best of many single seeds is mostly lucky, so that it must not stand above a mean over six.
     """

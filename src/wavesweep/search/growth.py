@@ -1,57 +1,13 @@
 """The parts of a sweep's plan: those that it begins with, and those that it grows by."""
 
-import csv
-import io
+from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 from wavesweep.base.errors import Refused
 from wavesweep.search.estimates import ranked
-from wavesweep.search.plan import MOST_TRIALS, Listed, Part, Plan, Proposed, first_part, seeds_of
+from wavesweep.search.plan import Grid, Listed, Part, Plan, Proposed, check_number_of_jobs, seeds_of
 from wavesweep.search.space import Dimension, grid_jobs, is_grid, job, plain
-from wavesweep.search.trials import GIVEN_UP, Trial, is_seed
-
-Configuration = tuple[str, ...]
-"""Overrides, less that of the seed."""
-
-
-def parse_given(text: str, source: Path, dimensions: list[Dimension]) -> list[Configuration]:
-    """Read configurations from CSV that has a column for each key that is swept, such as a leaderboard.
-
-    Args:
-        text: The CSV.
-        source: Where it comes from, for messages.
-        dimensions: Of the sweep.
-
-    Raises:
-        Refused: If a column is missing, or a value is none of the dimension's.
-    """
-    try:
-        rows = list(csv.DictReader(io.StringIO(text)))
-    except csv.Error as error:
-        raise Refused(f"{source} can't be read ({error}); name a CSV file") from None
-    wanted = [one for one in dimensions if not is_seed(one.key)]
-    if missing := [one.name for one in wanted if one.swept and one.name not in (rows[0] if rows else {})]:
-        raise Refused(f"{source} must have a row, and a column for each key that is swept, but has no {missing[0]}")
-    given = [
-        tuple(f"{one.key}={_given(source, line, one, row[one.name]) if one.swept else one.values[0]}" for one in wanted)
-        for line, row in enumerate(rows, 2)
-    ]
-    return list(dict.fromkeys(given))
-
-
-def _given(source: Path, line: int, one: Dimension, text: str | None) -> str:
-    """Return a value as it is written in overrides."""
-    if one.interval is None:
-        found = next((value for value in one.values if plain(value) == plain(text or "")), None)
-    else:
-        number, bounds = plain(text or ""), one.interval
-        fits = not isinstance(number, str) and bounds.low <= number <= bounds.high
-        fits = fits and (not bounds.integer or float(number).is_integer())
-        found = repr(int(number) if bounds.integer else float(number)) if fits else None
-    if found is None:
-        raise Refused(f"{source}, line {line}: {one.name} must be of {one.text}, got {text}; mend or remove the row")
-    return found
+from wavesweep.search.trials import GIVEN_UP, Configuration, Trial, is_seed
 
 
 def begin(dimensions: list[Dimension], n_trials: int, given: list[Configuration]) -> list[Part]:
@@ -63,15 +19,20 @@ def begin(dimensions: list[Dimension], n_trials: int, given: list[Configuration]
         given: Configurations.
     """
     seeds = seeds_of(dimensions)
-    if not is_grid(dimensions) and len(given) > n_trials:
+    if is_grid(dimensions):
+        rest = Grid(dimensions)
+    elif len(given) <= n_trials:
+        rest = Proposed(n_trials - len(given), seeds)
+    else:
         raise Refused(f"hydra.sweeper.n_trials must be at least {len(given)}, as many as are given, got {n_trials}")
+    check_number_of_jobs(rest.size)
     if not given:
-        return [first_part(dimensions, n_trials * max(1, len(seeds)))]
+        return [rest]
     first = Listed([job(dimensions, one, seed) for one in given for seed in seeds or [""]])
-    if not is_grid(dimensions):
-        return _fused([first, Proposed(n_trials - len(given), seeds)])
-    done = {*map(tuple, first.jobs)}
-    return _fused([first, Listed([one for one in grid_jobs(dimensions) if tuple(one) not in done])])
+    if isinstance(rest, Grid):
+        there = {tuple(one) for one in first.jobs}
+        rest = Listed([one for one in rest.jobs if tuple(one) not in there])
+    return _fused([first, rest])
 
 
 def grow(
@@ -91,35 +52,27 @@ def grow(
         Refused: If something else than values of lists, seeds or proposals is to be added.
     """
     dimensions = _merged(plan, typed, own_seed)
-    more = [one for one in dimensions if one not in plan.dimensions]
-    others = [one for one in more if not is_seed(one.key)]
+    changed = [one for one in dimensions if one not in plan.dimensions]
+    more = [one for one in changed if not is_seed(one.key)]
     if top is None:
-        given_up = {trial.configuration for trial in trials if plan.pruner and trial.state in GIVEN_UP}
-        known = dict.fromkeys(trial.configuration for trial in trials)
-        shared = [one for one in dimensions if not is_seed(one.key)]
-        every = map(tuple, grid_jobs(shared)) if is_grid(dimensions) else known
-        added = _missing(dimensions, [one for one in every if one not in given_up], trials, own_seed)
-    elif others or not more:
-        raise Refused(f"--top {top} gives further seeds to the best: name these alone, such as seed=1,2,3")
-    else:
-        best = list(dict.fromkeys(group[0].configuration for _, group in ranked(trials)))[:top]
-        if not best:
-            raise Refused("no configuration has finished on all its seeds yet; resume the sweep without --top first")
-        added = _missing(dimensions, best, trials, own_seed)
+        added = _missing(dimensions, _wanted(plan, dimensions, trials), trials, own_seed)
+    elif changed and not more:
+        added = _missing(dimensions, _best(trials, top), trials, own_seed)
         dimensions = plan.dimensions
-    parts, pending = _cut(plan.parts, [trial.number for trial in trials])
+    else:
+        raise Refused(f"--top {top} gives further seeds to the best: name these alone, such as seed=1,2,3")
+    begun, num_pending = _cut(plan.parts, [trial.number for trial in trials])
     if not is_grid(dimensions):
-        begun = sum(part.count for part in parts if isinstance(part, Proposed)) + _num_given(parts[0])
-        if n_trials is not None and n_trials < begun:
-            raise Refused(f"hydra.sweeper.n_trials must be at least {begun}, as many as have begun, got {n_trials}")
-        pending = pending if n_trials is None else n_trials - begun
-        if others and not pending:
-            raise Refused(f"{others[0].text}: all proposals have been made; add hydra.sweeper.n_trials={begun + 20}")
-    parts = _fused([*parts, Listed(added), Proposed(pending, seeds_of(dimensions))])
-    total = sum(part.size for part in parts)
-    if total > MOST_TRIALS:
-        raise Refused(f"a sweep must have at most {MOST_TRIALS} jobs, got {total}; add less")
-    return replace(plan, dimensions=dimensions, parts=parts, n_trials=total)
+        num_begun = _num_proposed(begun)
+        if n_trials is not None and n_trials < num_begun:
+            raise Refused(f"hydra.sweeper.n_trials must be at least {num_begun}, as many as have begun, got {n_trials}")
+        if n_trials is not None:
+            num_pending = n_trials - num_begun
+        if more and not num_pending:
+            way_out = f"add hydra.sweeper.n_trials={num_begun + 20}"
+            raise Refused(f"{more[0].text}: all proposals have been made; {way_out}")
+    parts = _fused([*begun, Listed(added), Proposed(num_pending, seeds_of(dimensions))])
+    return replace(plan, dimensions=dimensions, parts=parts)
 
 
 def _merged(plan: Plan, typed: list[Dimension], own_seed: str) -> list[Dimension]:
@@ -136,6 +89,25 @@ def _merged(plan: Plan, typed: list[Dimension], own_seed: str) -> list[Dimension
             before = replace(before, values=before.values + new, ordered=False)
         merged[one.name] = before
     return list(merged.values())
+
+
+def _wanted(plan: Plan, dimensions: list[Dimension], trials: list[Trial]) -> list[Configuration]:
+    """Return all configurations that a sweep is to have run on all seeds, less those that it has given up."""
+    if is_grid(dimensions):
+        shared = [one for one in dimensions if not is_seed(one.key)]
+        every = [tuple(one) for one in grid_jobs(shared)]
+    else:
+        every = list(dict.fromkeys(trial.configuration for trial in trials))
+    given_up = {trial.configuration for trial in trials if plan.pruner and trial.state in GIVEN_UP}
+    return [one for one in every if one not in given_up]
+
+
+def _best(trials: list[Trial], top: int) -> list[Configuration]:
+    """Return so many of the best configurations."""
+    best = dict.fromkeys(group[0].configuration for _, group in ranked(trials))  # what was proposed twice counts once
+    if not best:
+        raise Refused("no configuration has finished on all its seeds yet; resume the sweep without --top first")
+    return list(best)[:top]
 
 
 def _missing(
@@ -157,13 +129,17 @@ def _cut(parts: list[Part], known: list[int]) -> tuple[list[Part], int]:
     return [*before, replace(last, count=made)], last.count - made
 
 
-def _num_given(first: Part) -> int:
-    """Return how many configurations a sampled sweep was given; what is listed in later parts are further seeds."""
-    jobs = first.jobs if isinstance(first, Listed) else []
-    return len({tuple(text for text in one if not is_seed(text)) for one in jobs})
+def _num_proposed(parts: list[Part]) -> int:
+    """Return how many configurations a sampled sweep was given, or has proposed.
+
+    Those that are given are listed in the first part; what is listed in later ones are further seeds.
+    """
+    given = parts[0].jobs if isinstance(parts[0], Listed) else []
+    configurations = {tuple(text for text in one if not is_seed(text)) for one in given}
+    return len(configurations) + sum(part.count for part in parts if isinstance(part, Proposed))
 
 
-def _fused(parts: list[Part]) -> list[Part]:
+def _fused(parts: Iterable[Part]) -> list[Part]:
     """Return parts without empty ones, and with proposals that follow each other as one."""
     fused: list[Part] = []
     for part in parts:

@@ -4,16 +4,19 @@ Jobs stand in parts, each added at one time: a grid, jobs that are listed one by
 that grows gets further parts; numbers of jobs that are there stay.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import product, repeat, zip_longest
+from itertools import product, zip_longest
 from random import Random
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
+from wavesweep.base.errors import Refused
 from wavesweep.search.estimates import ranked
+from wavesweep.search.pruners import PRUNERS
+from wavesweep.search.samplers import SAMPLERS
 from wavesweep.search.space import Dimension, grid_jobs, grid_size, is_grid, job
 from wavesweep.search.trials import Trial, is_seed, replicates
 
@@ -60,7 +63,7 @@ class Listed:
 class Proposed:
     """Configurations that a sampler proposes one after the other, each with all its seeds."""
 
-    count: Annotated[int, Field(ge=0, le=MOST_TRIALS)]
+    count: Annotated[int, Field(ge=0)]
     seeds: list[str]
     kind: Literal["proposed"] = "proposed"
 
@@ -74,13 +77,20 @@ class Proposed:
         """The number of jobs."""
         return self.count * self.num_seeds
 
-    @property
-    def jobs(self) -> Iterable[None]:
-        """None for each job: its overrides are not known before it is proposed."""
-        return repeat(None, self.size)
-
 
 Part = Annotated[Grid | Listed | Proposed, Field(discriminator="kind")]
+
+
+class Proposal(NamedTuple):
+    """What is known of the proposal of a job beforehand.
+
+    Attributes:
+        numbers: Of all its jobs.
+        seed: Of the job; empty where no seed is overridden.
+    """
+
+    numbers: range
+    seed: str
 
 
 @dataclass(frozen=True)
@@ -96,113 +106,131 @@ class Stored:
     choices: dict[str, Annotated[str, Field(pattern="^[^$]*$")] | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """The plan of a sweep; written when it begins, and when it grows.
 
     Attributes:
+        format: Of these files.
         dimensions: In the order of the command line, those that aren't swept included; grown with the sweep.
-        n_trials: How many jobs in all.
+        parts: The jobs.
         pruner: What ends poor configurations early, if anything.
+        sampler: What proposes, where a dimension is an interval.
         seed: Of the sampler, and of the order in which a pruned sweep goes through a grid.
+        target: The objective at which the sweep has found enough.
         launcher: The overrides that chose the launcher, and how many workers it starts.
         subdir: The directory of a job within the sweep's, as configured.
         fingerprint: Code and data that it began on.
+        config_name: The configuration that the command line changed.
         groups: The keys that choose options of groups.
         configs: For each choice of groups, as overrides in one line, the options chosen and the composed file.
-        sampler: What proposes, where a dimension is an interval.
-        target: The objective at which the sweep has found enough.
-        config_name: The configuration that the command line changed.
-        parts: Of the jobs; older versions had one, which the dimensions tell.
-        format: Of these files.
     """
 
+    format: Literal[2] = 2
     dimensions: list[Dimension]
-    n_trials: Annotated[int, Field(ge=0, le=MOST_TRIALS)]
+    parts: list[Part]
     pruner: str | None
+    sampler: str
     seed: int
+    target: float | None
     launcher: list[str]
     subdir: str
     fingerprint: dict[str, str]
+    config_name: str | None
     groups: list[str]
     configs: dict[str, Stored]
-    sampler: str = "tpe"
-    target: float | None = None
-    config_name: str | None = "config"
-    parts: list[Part] = field(default_factory=list)
-    format: Literal[1] = 1
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
     def __post_init__(self) -> None:
-        """Make sure that its jobs can be listed."""
-        if empty := [one.key for one in self.dimensions if one.interval is None and not one.values]:
-            raise ValueError(f"{empty[0]} must have at least one value, got none")
-        older = not self.parts
-        if older:
-            object.__setattr__(self, "parts", [first_part(self.dimensions, self.n_trials)])
-        total = sum(part.size for part in self.parts)
-        if self.n_trials != total and (self.is_grid or not older):
-            raise ValueError(f"n_trials must be {total}, as many as jobs, got {self.n_trials}")
-        object.__setattr__(self, "n_trials", total)
-        known = {one.key: one for one in self.dimensions}
-        listed = [one for part in self.parts if isinstance(part, Listed) for one in part.jobs]
-        texts = dict.fromkeys(text for part in self.parts for one in part.jobs for text in one or ())
-        wrong = [text for text in texts if not _is_of(known, text)]
-        wrong += [" ".join(one) for one in listed if _keys(one) != _keys([*known])]
-        if wrong or (self.is_grid and any(isinstance(part, Proposed) for part in self.parts)):
-            raise ValueError(f"{(*wrong, 'a proposal')[0]} is none of its jobs")
+        """Make sure that its jobs can be listed, and are those of its dimensions."""
+        if self.sampler not in SAMPLERS or (self.pruner is not None and self.pruner not in PRUNERS):
+            raise ValueError(f"sampler and pruner must be known, got {self.sampler} and {self.pruner}")
+        for one in self.dimensions:
+            if one.interval is None and not one.values:
+                raise ValueError(f"{one.key} must have at least one value, got none")
+        check_number_of_jobs(self.n_trials)
+        if self.is_grid and any(isinstance(part, Proposed) for part in self.parts):
+            raise ValueError("a proposal is none of its jobs")
+        for trial in self.waiting.values():
+            if not self.allows(trial.overrides):
+                raise ValueError(f"{' '.join(trial.overrides)} is none of its jobs")
+
+    def allows(self, overrides: list[str]) -> bool:
+        """Say whether a job has a value of each dimension; its seed may be a further one, of the best alone."""
+        pairs = [text.partition("=") for text in overrides if not is_seed(text)]
+        dimensions = [one for one in self.dimensions if not is_seed(one.key)]
+        if [key for key, _, _ in pairs] != [one.key for one in dimensions]:
+            return False
+        return all(one.allows(value) for one, (_, _, value) in zip(dimensions, pairs, strict=True))
+
+    @property
+    def n_trials(self) -> int:
+        """How many jobs there are in all."""
+        return sum(part.size for part in self.parts)
 
     @property
     def is_grid(self) -> bool:
         """Whether all combinations run; else a sampler chooses."""
         return is_grid(self.dimensions)
 
+    def _numbered_parts(self) -> Iterator[tuple[range, Part]]:
+        """Yield the parts, each with the numbers of its jobs."""
+        start = 0
+        for part in self.parts:
+            yield range(start, start + part.size), part
+            start += part.size
+
     @cached_property
     def waiting(self) -> dict[int, Trial]:
         """The trials whose overrides are known beforehand, by their numbers, as if none had begun."""
-        every = enumerate(overrides for part in self.parts for overrides in part.jobs)
-        return {number: Trial(number, overrides) for number, overrides in every if overrides is not None}
+        known: dict[int, Trial] = {}
+        for numbers, part in self._numbered_parts():
+            if not isinstance(part, Proposed):
+                jobs = zip(numbers, part.jobs, strict=True)
+                known.update((number, Trial(number, overrides)) for number, overrides in jobs)
+        return known
 
-    def proposal(self, number: int) -> tuple[range, str]:
-        """Return the numbers of all jobs of a proposal, given one of them, and that one's seed, empty without one."""
-        start = 0
-        for part in self.parts:
-            if number < start + part.size and isinstance(part, Proposed):
-                index, replicate = divmod(number - start, part.num_seeds)
-                first = start + index * part.num_seeds
-                return range(first, first + part.num_seeds), part.seeds[replicate] if part.seeds else ""
-            start += part.size
+    def proposal(self, number: int) -> Proposal:
+        """Return the proposal that a job is of."""
+        for numbers, part in self._numbered_parts():
+            if number in numbers and isinstance(part, Proposed):
+                index, replicate = divmod(number - numbers.start, part.num_seeds)
+                first = numbers.start + index * part.num_seeds
+                seed = part.seeds[replicate] if part.seeds else ""
+                return Proposal(range(first, first + part.num_seeds), seed)
         raise ValueError(f"job {number} is not proposed")
 
     def trials(self, begun: Mapping[int, Trial]) -> list[Trial]:
         """Return all trials whose overrides are known, given those that have begun: of a proposal, all its seeds."""
         known = {**self.waiting, **begun}
         for number in begun.keys() - self.waiting.keys():
-            known |= {one: self.replicate(begun[number], one) for one in self.proposal(number)[0] if one not in known}
+            for other in self.proposal(number).numbers:
+                if other not in known:
+                    known[other] = self.replicate(begun[number], other)
         return [known[number] for number in sorted(known)]
 
     def replicate(self, trial: Trial, number: int) -> Trial:
         """Return another trial of the same proposal, before it begins."""
-        return Trial(number, job(self.dimensions, trial.configuration, self.proposal(number)[1]))
+        return Trial(number, job(self.dimensions, trial.configuration, self.proposal(number).seed))
 
     def order(self) -> list[int]:
-        """Return the numbers of all jobs in the order in which they begin.
-
-        A pruned sweep goes through a grid in a shuffled order, or it would compare neighbours alone; and one seed after
-        the other, so that configurations are compared on the same seeds, and few come to the last.
-        """
-        order, start = [], 0
-        for part in self.parts:
-            numbers = range(start, start + part.size)
-            if self.pruner and not isinstance(part, Proposed):
-                groups = replicates(self.waiting[number] for number in numbers)
-                Random(self.seed).shuffle(groups)  # noqa: S311
-                order += [trial.number for seeds in zip_longest(*groups) for trial in seeds if trial]
-            else:
-                order += numbers
-            start += part.size
+        """Return the numbers of all jobs in the order in which they begin."""
+        order: list[int] = []
+        for numbers, part in self._numbered_parts():
+            shuffles = self.pruner is not None and not isinstance(part, Proposed)
+            order += self._shuffled(numbers) if shuffles else numbers
         return order
+
+    def _shuffled(self, numbers: range) -> list[int]:
+        """Return the numbers of jobs with their configurations in a random order, and one seed after the other.
+
+        Else a pruner would compare neighbours in the grid alone. Seed by seed, configurations are compared on the same
+        seeds, and few come to the last.
+        """
+        groups = replicates(self.waiting[number] for number in numbers)
+        Random(self.seed).shuffle(groups)  # noqa: S311
+        return [trial.number for of_one_seed in zip_longest(*groups) for trial in of_one_seed if trial]
 
     def reached(self, trials: Iterable[Trial]) -> bool:
         """Say whether the mean of some configuration's seeds, all finished, has reached the target."""
@@ -215,24 +243,12 @@ class Plan:
         return [[f"{key}={value}" for key, value in zip(keys, chosen, strict=True)] for chosen in product(*values)]
 
 
-def _keys(overrides: list[str]) -> list[str]:
-    return [text.partition("=")[0] for text in overrides if not is_seed(text)]
-
-
-def _is_of(known: dict[str, Dimension], override: str) -> bool:
-    """Say whether an override is one of some dimensions by their keys; a seed may be of the best alone."""
-    key, _, value = override.partition("=")
-    return is_seed(override) or (key in known and known[key].allows(value))
+def check_number_of_jobs(number: int) -> None:
+    """Refuse more jobs than can be listed."""
+    if number > MOST_TRIALS:
+        raise Refused(f"a sweep must have at most {MOST_TRIALS} jobs, got {number}; sweep over less at a time")
 
 
 def seeds_of(dimensions: list[Dimension]) -> list[str]:
     """Return the seeds among dimensions, none where there is no such key."""
     return [value for one in dimensions if is_seed(one.key) for value in one.values]
-
-
-def first_part(dimensions: list[Dimension], n_trials: int) -> Part:
-    """Return the jobs of dimensions: all combinations or, where one is an interval, so many, in whole proposals."""
-    if is_grid(dimensions):
-        return Grid(dimensions)
-    seeds = seeds_of(dimensions)
-    return Proposed(-(-n_trials // max(1, len(seeds))), seeds)

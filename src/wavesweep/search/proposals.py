@@ -1,108 +1,125 @@
-"""What a sampler of Optuna's proposes next, given what was tried: that alone decides, not the process that asks."""
+"""What a sweep tries next: a sampler of Optuna's proposes it, given what was tried before.
+
+That alone decides, not the process that asks: Optuna's study is made anew each time, from the records of trials.
+"""
 
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler, RandomSampler, TPESampler
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from wavesweep.search.space import Dimension
-
-SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {  # by the sweep's seed and the number of the proposal
-    "tpe": lambda seed, number: TPESampler(seed=seed * 1_000_003 + number),
-    "random": lambda seed, number: RandomSampler(seed=seed * 1_000_003 + number),
-    "qmc": lambda seed, _: QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),  # of one sequence
-    "cmaes": lambda seed, number: CmaEsSampler(seed=seed * 1_000_003 + number, warn_independent_sampling=False),
-}
+from wavesweep.search.estimates import Reports, all_positive, mean, mean_reports
+from wavesweep.search.plan import Plan
+from wavesweep.search.samplers import SAMPLERS
+from wavesweep.search.space import Dimension, job
+from wavesweep.search.trials import Trial, is_seed, replicates
 
 
-class Tried(NamedTuple):
-    """A configuration that was tried.
-
-    Attributes:
-        overrides: Its own, by key.
-        state: As Optuna calls it; one that diverged is pruned without reports, which samplers take for the worst.
-        value: The mean over its seeds, where all have finished.
-        reports: The mean at each step, of one that was pruned.
-    """
-
-    overrides: dict[str, str]
-    state: TrialState
-    value: float | None = None
-    reports: dict[int, float] = {}  # noqa: RUF012  which nobody changes
-
-
-def propose(dimensions: list[Dimension], tried: list[Tried], sampler: str, seed: int) -> list[str]:
-    """Return the overrides of the next configuration; of dimensions that aren't swept, their values.
-
-    The study is made anew each time. Samplers that count or learn step by step are asked again for each configuration
-    that was tried, so that they stand where they would had one process asked them all along.
+def propose(plan: Plan, number: int, trials: list[Trial], read_reports: Callable[[Trial], Reports]) -> list[str]:
+    """Return the overrides of a trial that begins a proposal.
 
     Args:
-        dimensions: Of the sweep; seeds are none of them.
+        plan: Of the sweep.
+        number: Of the trial; all earlier proposals have been made.
+        trials: All that are known.
+        read_reports: Reads what a trial has reported.
+    """
+    earlier = [trial for trial in trials if trial.number < number]
+    logarithmic = all_positive([trial.objective for trial in earlier if trial.objective is not None])
+    dimensions = [one for one in plan.dimensions if not is_seed(one.key)]
+    swept = [one for one in dimensions if one.swept]
+    tried = [summarize(group, swept, read_reports, logarithmic=logarithmic) for group in replicates(earlier)]
+    chosen = ask_sampler(swept, tried, plan.sampler, plan.seed)
+    configuration = [f"{one.key}={chosen.get(one.key, one.typical(0))}" for one in dimensions]
+    return job(plan.dimensions, configuration, plan.proposal(number).seed)
+
+
+def summarize(
+    group: list[Trial], swept: list[Dimension], read_reports: Callable[[Trial], Reports], *, logarithmic: bool
+) -> FrozenTrial:
+    """Return what the replicates of a configuration tell a sampler, as one trial of Optuna's."""
+    values = dict(text.split("=", 1) for text in group[0].configuration)
+    params = {one.key: _number(one, values[one.key]) for one in swept}
+    space = {one.key: _distribution(one) for one in swept}
+    states = {trial.state for trial in group}
+    objectives = [trial.objective for trial in group if trial.objective is not None]
+    state = TrialState.RUNNING
+    value: float | None = None
+    reports: Reports = {}
+    if "failed" in states:
+        state = TrialState.FAIL
+    elif "diverged" in states:
+        state = TrialState.PRUNED  # without reports, which samplers take for the worst
+    elif "pruned" in states:
+        state = TrialState.PRUNED
+        reports = mean_reports([read_reports(one) for one in group if one.directory], logarithmic=logarithmic)
+    elif states == {"finished"} and objectives:
+        state = TrialState.COMPLETE
+        value = mean(objectives, logarithmic=logarithmic)
+    elif states == {"finished"}:  # another program's jobs, which returned nothing
+        state = TrialState.FAIL
+    return create_trial(state=state, value=value, params=params, distributions=space, intermediate_values=reports)
+
+
+def ask_sampler(swept: list[Dimension], tried: list[FrozenTrial], sampler: str, seed: int) -> dict[str, str]:
+    """Return the values of the next configuration by their keys, as they are written in overrides.
+
+    Args:
+        swept: The dimensions to choose values of; seeds are none of them.
         tried: In the order of their proposal.
         sampler: A name of `SAMPLERS`.
         seed: Of the sampler.
-
-    Source:
-        TPE: Bergstra et al. (2011). Scrambled Sobol sequences: Owen (1998). CMA-ES: Hansen & Ostermeier (2001).
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    swept = [one for one in dimensions if one.swept]
-    space = {one.key: _distribution(one) for one in swept}
     study = optuna.create_study()
+    chosen = SAMPLERS[sampler]
     with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         for number, one in enumerate(tried):
-            params = {each.key: _value(each, one.overrides[each.key]) for each in swept}
-            _tell(study, one, params, space, SAMPLERS[sampler](seed, number) if sampler in ("qmc", "cmaes") else None)
-        study.sampler = SAMPLERS[sampler](seed, len(tried))
-        params = study.ask(space).params
-    return [f"{one.key}={_text(one, params[one.key]) if one.swept else one.values[0]}" for one in dimensions]
+            if chosen.is_stepwise:
+                study.sampler = chosen.make(seed, number)
+                _ask_and_tell(study, one)
+            else:
+                study.add_trial(one)
+        study.sampler = chosen.make(seed, len(tried))
+        params = study.ask({one.key: _distribution(one) for one in swept}).params
+    return {one.key: _text(one, params[one.key]) for one in swept}
 
 
-def _tell(
-    study: optuna.Study,
-    one: Tried,
-    params: dict[str, float],
-    space: dict[str, BaseDistribution],
-    asked: BaseSampler | None,
-) -> None:
-    """Add a configuration that was tried to a study, having asked the sampler that proposed it, if that is given."""
-    storage = study._storage
-    if asked:
-        study.sampler = asked
-        trial = study.ask()
-        _ = trial.relative_params  # which asks the sampler
-        trial_id = trial._trial_id
-        for key, distribution in space.items():
-            storage.set_trial_param(trial_id, key, distribution.to_internal_repr(params[key]), distribution)
-    else:
-        begun = optuna.trial.create_trial(state=TrialState.RUNNING, params=params, distributions=space)
-        trial_id = storage.create_new_trial(study._study_id, begun)
-    for step, value in one.reports.items():
-        storage.set_trial_intermediate_value(trial_id, step, value)
-    if one.state != TrialState.RUNNING:
-        storage.set_trial_state_values(trial_id, one.state, None if one.value is None else [one.value])
+def _ask_and_tell(study: optuna.Study, tried: FrozenTrial) -> None:
+    """Ask the study's sampler as it was asked then, so that it stands where it stood; tell it what was tried."""
+    study.enqueue_trial(tried.params)
+    trial = study.ask()
+    _ = trial.relative_params  # which asks the sampler
+    for key, distribution in tried.distributions.items():
+        trial._suggest(key, distribution)
+    for step, value in tried.intermediate_values.items():
+        trial.report(value, step)
+    if tried.state != TrialState.RUNNING:
+        study.tell(trial, tried.value, tried.state)
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
     """Return how Optuna draws values: of a list, their places in it; a range has an order."""
-    interval, last = dimension.interval, len(dimension.values) - 1
+    interval = dimension.interval
     if interval is None:
+        last = len(dimension.values) - 1
         return IntDistribution(0, last) if dimension.ordered else CategoricalDistribution(range(last + 1))
     if interval.integer:
         return IntDistribution(int(interval.low), int(interval.high), log=interval.log)
     return FloatDistribution(interval.low, interval.high, log=interval.log)
 
 
-def _text(dimension: Dimension, value: float) -> str:
-    return dimension.values[int(value)] if dimension.interval is None else repr(value)
+def _text(dimension: Dimension, number: float) -> str:
+    """Return the value that Optuna's number means, as it is written in overrides."""
+    if dimension.interval is None:
+        return dimension.values[int(number)]
+    return dimension.interval.written(number)
 
 
-def _value(dimension: Dimension, text: str) -> float:
+def _number(dimension: Dimension, text: str) -> float:
+    """Return the number that a value is to Optuna."""
     if dimension.interval is None:
         return dimension.values.index(text)
     return int(text) if dimension.interval.integer else float(text)

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,6 +35,14 @@ class Interval:
     high: float
     integer: bool
     log: bool
+
+    def holds(self, number: float) -> bool:
+        """Say whether a number is one of its values."""
+        return self.low <= number <= self.high and (not self.integer or float(number).is_integer())
+
+    def written(self, number: float) -> str:
+        """Return a number that it holds as it is written in overrides."""
+        return repr(int(number) if self.integer else float(number))
 
 
 @dataclass(frozen=True)
@@ -80,14 +89,28 @@ class Dimension:
 
     def allows(self, text: str) -> bool:
         """Say whether a text is one of its values, or for an interval a number, as written in overrides."""
-        return text in self.values if self.interval is None else bool(re.fullmatch(r"[-+.0-9e]{1,40}", text))
+        if self.interval is None:
+            return text in self._set_of_values
+        return re.fullmatch(r"[-+.0-9e]{1,40}", text) is not None
+
+    @cached_property
+    def _set_of_values(self) -> frozenset[str]:
+        return frozenset(self.values)
 
     def typical(self, number: int) -> str:
         """Return one of its values; numbers from 0 upwards give all of a list, or both bounds of an interval."""
         if self.interval is None:
             return self.values[number % len(self.values)]
-        bound = self.interval.high if number % 2 else self.interval.low
-        return repr(int(bound) if self.interval.integer else bound)
+        return self.interval.written(self.interval.high if number % 2 else self.interval.low)
+
+    def find(self, text: str) -> str | None:
+        """Return the value that a text means, as it is written in overrides; None if it is none of the dimension's."""
+        wanted = plain(text)
+        if self.interval is None:
+            return next((value for value in self.values if plain(value) == wanted), None)
+        if isinstance(wanted, str) or not self.interval.holds(wanted):
+            return None
+        return self.interval.written(wanted)
 
 
 def parse_dimensions(arguments: list[str], config_loader: "ConfigLoader") -> list[Dimension]:
@@ -136,7 +159,8 @@ def _options(group: str, config_loader: "ConfigLoader") -> Iterator[str]:
 def _interval(override: "Override") -> Interval:
     sweep: Any = override.value()
     text = override.input_line
-    low, high, log = sweep.start, sweep.end, "log" in sweep.tags
+    low, high = sweep.start, sweep.end
+    log = "log" in sweep.tags
     integer = "int" in sweep.tags or isinstance(low, int)  # which int(interval(…)) makes them
     if unknown := sweep.tags - {"log", "int"}:
         raise Refused(f"{text}: a tag of an interval must be log or int, got {', '.join(sorted(unknown))}")

@@ -3,14 +3,18 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
+
+from wavesweep.base.overrides import key_of
 
 State = Literal["waiting", "running", "interrupted", "finished", "diverged", "pruned", "failed"]
 ENDED = ("finished", "diverged", "pruned", "failed")
 GIVEN_UP = ("pruned", "diverged")  # with the configuration, where a pruner is at work
 SEED = "seed"  # the key whose values make replicates
+Configuration = tuple[str, ...]
+"""Overrides, less that of the seed."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Trial:
     number: int
     overrides: list[str]
     state: State = "waiting"
-    objective: float | None = None
+    objective: Annotated[float, Field(allow_inf_nan=False)] | None = None
     reason: str = ""
     directory: str = ""
     steps: int = 0
@@ -43,7 +47,7 @@ class Trial:
     launch: str = ""
     deaths: int = 0
 
-    __pydantic_config__ = ConfigDict(strict=True)  # what older versions kept besides is passed over
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
     @property
     def ended(self) -> bool:
@@ -51,7 +55,7 @@ class Trial:
         return self.state in ENDED
 
     @property
-    def configuration(self) -> tuple[str, ...]:
+    def configuration(self) -> Configuration:
         """Its overrides but that of the seed, which its replicates share."""
         return tuple(text for text in self.overrides if not is_seed(text))
 
@@ -63,7 +67,7 @@ class Trial:
 
 def is_seed(override: str) -> bool:
     """Say whether an override is that of the seed."""
-    return override.partition("=")[0].lstrip("+~") == SEED
+    return key_of(override) == SEED
 
 
 def replicates(trials: Iterable[Trial]) -> list[list[Trial]]:
@@ -72,8 +76,8 @@ def replicates(trials: Iterable[Trial]) -> list[list[Trial]]:
     What was proposed twice makes two groups, each a trial of Optuna's: a sampler that were told of one alone would
     stand where it stood, and propose the same for ever.
     """
-    groups: dict[tuple[tuple[str, ...], int], list[Trial]] = {}
-    times: Counter[tuple[tuple[str, ...], str]] = Counter()
+    groups: dict[tuple[Configuration, int], list[Trial]] = {}
+    times: Counter[tuple[Configuration, str]] = Counter()
     for trial in trials:
         shared, seed = trial.configuration, trial.seed
         groups.setdefault((shared, times[shared, seed]), []).append(trial)

@@ -5,10 +5,8 @@ Composing takes Hydra some 40 ms, changing values 0.4 ms; and what has been comp
 
 import copy
 import pickle
-import re
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -19,26 +17,22 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
-from wavesweep.base.errors import Refused, in_short, shown
-from wavesweep.base.files import leaves, read_yaml, within, write_yaml
+from wavesweep.base.errors import Refused, shown
+from wavesweep.base.files import within
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension
 from wavesweep.search.trials import Trial
+from wavesweep.sweeps import stored_configs
 from wavesweep.sweeps.store import SweepDirectory
-
-RESOLVERS = {"hydra", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "oc.select"}
-"""The resolvers that stored configurations may call: none depends on the machine or the moment, looks elsewhere, or
-evaluates a text, as oc.create and oc.decode do: that could be put together from harmless pieces."""
-
 
 FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
 """The override that keeps the files of workers apart from those of jobs."""
 
-
-_CALL = re.compile(r"\$\{\s*+([^{}:\s]*+)\s*+:")
-_NESTED, _AFTER = re.compile(r"\$\{[^}$]*+\$"), re.compile(r"\}[^{},:\s]*+\s*+:")
 OBJECTIONS = (HydraException, OmegaConfBaseException)
 """What is raised where a configuration can't be composed."""
+
+Choice = tuple[str, ...]
+"""The overrides that choose options of groups."""
 
 Composed = tuple[DictConfig, dict[str, str | None]]
 """A configuration without Hydra's own node, and the option chosen in each group."""
@@ -52,8 +46,9 @@ class Composer:
         load: Gives what a choice of groups composes to, before values are changed.
     """
 
-    def __init__(self, groups: set[str], load: Callable[[tuple[str, ...]], Composed]) -> None:
-        self.groups, self.load = groups, cache(load)
+    def __init__(self, groups: set[str], load: Callable[[Choice], Composed]) -> None:
+        self.groups = groups
+        self.load = cache(load)
         self._pickled = cache(lambda choice: cloudpickle.dumps(self.load(choice)))  # copied in an eighth of the time
 
     def compose(self, overrides: list[str]) -> Composed:
@@ -64,18 +59,21 @@ class Composer:
             Refused: If it calls what another machine or moment would change.
         """
         for text in overrides:
-            if _strangers(text):
+            if stored_configs.strange_resolvers(text):
                 raise Refused(f"{text.replace(chr(92), '')}: a sweep may be resumed elsewhere; write the value itself")
         config, choices = pickle.loads(self._pickled(self.choice(overrides)))  # noqa: S301  it is this object's own
-        values = [text for text in overrides if text.split("=", 1)[0] not in self.groups]
-        ConfigLoaderImpl._apply_overrides_to_config(list(map(parse, values)), config)
+        values = [parse(text) for text in overrides if not self._is_choice(text)]
+        ConfigLoaderImpl._apply_overrides_to_config(values, config)
         if "hydra" in config:
             raise Refused(f"{' '.join(overrides)}: a job can't change how Hydra runs it; leave hydra out")
         return config, choices
 
-    def choice(self, overrides: list[str]) -> tuple[str, ...]:
+    def choice(self, overrides: list[str]) -> Choice:
         """Return those overrides that choose options of groups."""
-        return tuple(text for text in overrides if text.split("=", 1)[0] in self.groups)
+        return tuple(text for text in overrides if self._is_choice(text))
+
+    def _is_choice(self, override: str) -> bool:
+        return override.partition("=")[0] in self.groups
 
 
 @cache  # jobs share their texts, and nobody changes what is read
@@ -102,10 +100,10 @@ def group_keys(dimensions: list[Dimension], repository: Any) -> set[str]:
     return keys
 
 
-def by_hydra(config: DictConfig, config_loader: Any, local: list[str]) -> Callable[[tuple[str, ...]], Composed]:
+def by_hydra(config: DictConfig, config_loader: Any, local: list[str]) -> Callable[[Choice], Composed]:
     """Return what composes a choice of groups from conf/, as Hydra does for each of its jobs, with local overrides."""
 
-    def load(choice: tuple[str, ...]) -> Composed:
+    def load(choice: Choice) -> Composed:
         composed = config_loader.load_sweep_config(config, [*choice, *local])
         choices = dict(composed.hydra.runtime.choices)
         with flag_override(composed, ["struct", "readonly"], [False, False]):
@@ -115,63 +113,15 @@ def by_hydra(config: DictConfig, config_loader: Any, local: list[str]) -> Callab
     return load
 
 
-def save(config: DictConfig, path: Path, local: tuple[str, ...]) -> None:
-    """Write a composed configuration, less its local nodes; what depends on here and now is written as it is now."""
-    kept = OmegaConf.masked_copy(config, [str(key) for key in config if key not in local])
-    write_yaml(path, _settled(OmegaConf.to_container(kept, resolve=False, enum_to_str=True), config))
-
-
-def _settled(raw: Any, config: DictConfig, path: str = "") -> Any:
-    if isinstance(raw, dict):
-        return {key: _settled(value, config, f"{path}[{key}]") for key, value in raw.items()}
-    if isinstance(raw, list):
-        return [_settled(value, config, f"{path}[{index}]") for index, value in enumerate(raw)]
-    key = path[1:-1].replace("][", ".")
-    if raw is not None and not isinstance(raw, str | int | float):
-        raise Refused(f"{key}: a sweep stores plain values alone, got a {type(raw).__name__}; write it as text")
-    if not isinstance(raw, str) or not _strangers(raw):
-        return raw
-    if raw.count("${") > len(_CALL.findall(raw)):  # there is one that names a key
-        raise Refused(f"{key}: {raw} mixes what is fixed now with what jobs may change; use a key for each")
-    settled = OmegaConf.select(config, path)
-    return OmegaConf.to_container(settled) if OmegaConf.is_config(settled) else settled
-
-
-def _strangers(text: str) -> set[str]:
-    """Return the resolvers that a text calls and a stored configuration may not."""
-    text = text.replace("\\", "")
-    computed = {"a name that is computed"} if _NESTED.search(text) and _AFTER.search(text) else set()
-    return set(_CALL.findall(text)) - RESOLVERS | computed
-
-
-def check_subdir(plan: Plan) -> None:
-    """Make sure that the name of a job's directory can be computed wherever the sweep is resumed.
-
-    Raises:
-        Refused: If it can't.
-    """
-    if ".." in Path(plan.subdir).parts or Path(plan.subdir).is_absolute():
-        raise Refused(f"hydra.sweep.subdir must lie within the sweep's directory, got {plan.subdir}; leave it out")
-    if found := _strangers(plan.subdir) - {"now"}:
-        raise Refused(f"hydra.sweep.subdir must not call {shown(found.pop())}, since a sweep may be resumed elsewhere")
-
-
 def from_files(sweep: SweepDirectory, plan: Plan, config: DictConfig, local: tuple[str, ...]) -> Composer:
     """Return what composes jobs from the sweep's directory; their local nodes are those of a configuration."""
     here = OmegaConf.masked_copy(config, [key for key in local if key in config])
 
-    def load(choice: tuple[str, ...]) -> Composed:
+    def load(choice: Choice) -> Composed:
         stored = plan.configs.get(" ".join(choice))
         if stored is None:
             raise Refused(f"{sweep.plan} is damaged (it has no configuration of {shown(' '.join(choice))}); restore it")
-        path = within(sweep.path, f"{sweep.configs.name}/{stored.file}")
-        values = read_yaml(path)
-        if found := {one for leaf in leaves(values) for one in _strangers(str(leaf))} or {"hydra"} & values.keys():
-            raise Refused(f"{path} must hold plain values, got {shown(found.pop())}; restore it")
-        try:
-            kept = OmegaConf.create(values)
-        except (OmegaConfBaseException, ValueError) as error:
-            raise Refused(f"{path} is damaged ({in_short(error)}); restore it") from None
+        kept = stored_configs.load(within(sweep.path, f"{sweep.configs.name}/{stored.file}"))
         kept.merge_with(here)
         OmegaConf.set_struct(kept, True)
         return kept, stored.choices
@@ -195,12 +145,15 @@ def with_hydra(
     dirname = node.job.config.override_dirname
     typed: Any = OmegaConf.to_container(hydra.overrides.hydra, resolve=False)
     with flag_override(node, ["struct", "readonly"], [False, False]):
-        node.overrides.task, node.job.num, node.job.id = trial.overrides, trial.number, str(trial.number)
+        node.overrides.task = trial.overrides
         node.overrides.hydra = [text for text in typed if text != FOR_WORKERS]
-        node.runtime.choices, node.sweep.subdir = choices, subdir
+        node.runtime.choices = choices
         node.sweep.dir = str(hydra.sweep.dir)  # which may say ${now:…}
+        node.sweep.subdir = subdir
+        node.job.num = trial.number
+        node.job.id = str(trial.number)
         node.job.override_dirname = get_overrides_dirname(
-            list(map(parse, trial.overrides)), dirname.exclude_keys, dirname.item_sep, dirname.kv_sep
+            [parse(text) for text in trial.overrides], dirname.exclude_keys, dirname.item_sep, dirname.kv_sep
         )
         handlers = OmegaConf.select(node, "job_logging.root.handlers")
         if handlers and len(handlers) > 1:  # a job tells its own log; what all should see, the sweep shows

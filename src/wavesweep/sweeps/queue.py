@@ -71,7 +71,7 @@ class Queue:
         """Return a trial that has no record yet; all jobs of a proposal share their configuration."""
         if number in self.plan.waiting:
             return self.plan.waiting[number]
-        for other in self.plan.proposal(number)[0]:
+        for other in self.plan.proposal(number).numbers:
             if begun := self.sweep.read_trial(other):
                 return self.plan.replicate(begun, number)
         return Trial(number, self._propose(number))

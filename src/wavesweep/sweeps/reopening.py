@@ -1,15 +1,16 @@
-"""Going on with a sweep that stands on disk, and growing it."""
+"""A sweep that goes on from its directory, grown by what is typed."""
 
 from dataclasses import replace
 
 from omegaconf import DictConfig, OmegaConf
 
-from wavesweep.base.errors import Refused, first_of, in_short
+from wavesweep.base.errors import Refused, first_of, in_short, shown
 from wavesweep.base.terminal import log
 from wavesweep.search.growth import grow
 from wavesweep.search.plan import Plan
-from wavesweep.sweeps.composition import OBJECTIONS, Composer, by_hydra, check_subdir, from_files
-from wavesweep.sweeps.planning import Prepared, Sweep, choices, of_workers, split, warn_of_ignored
+from wavesweep.sweeps.composition import OBJECTIONS, Composer, by_hydra, from_files
+from wavesweep.sweeps.planning import Prepared, Sweep, new_choices, of_workers, split, warn_of_ignored
+from wavesweep.sweeps.stored_configs import check_subdir
 
 
 def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
@@ -23,61 +24,75 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
     Raises:
         Refused: If it can't grow by what is typed, code or data are not what it began on, or it can't be run here.
     """
-    directory, trials = sweep.directory, sweep.directory.read_trials(plan)
+    directory = sweep.directory
+    typed = _typed_keys(sweep)
+    trials = directory.read_trials(plan)
     directory.check_plain(trial.directory for trial in trials if trial.directory)
-    check_subdir(plan)
+    check_subdir(plan.subdir)
     dimensions, local = split(sweep, arguments)
-    stored = from_files(directory, plan, sweep.config, sweep.task.local)
-    config = _check_first(sweep, Prepared(plan, stored, [], []))
-    options, typed = sweep.options, _typed(sweep)
-    for key in ("pruner", "sampler", "seed"):
-        if key in typed and getattr(options, key) != getattr(plan, key):
-            before, now = ("null" if value is None else value for value in (getattr(plan, key), getattr(options, key)))
-            raise Refused(f"hydra.sweeper.{key} must stay {before}, got {now}; leave it out")
-    if "enqueue" in typed:
-        log.warning("hydra.sweeper.enqueue has no effect: only a new sweep begins with given configurations")
-    own_seed, n_trials = OmegaConf.select(config, "seed"), options.n_trials if "n_trials" in typed else None
-    own_seed = "" if own_seed is None else str(own_seed)
-    grown = grow(plan, trials, dimensions, own_seed, n_trials=n_trials, top=options.top)
+    stored = Prepared(plan, from_files(directory, plan, sweep.config, sweep.task.local), of_workers(dimensions, local))
+    configs = _stored_configs(sweep, stored)
+    _refuse_other_search(sweep, plan, typed)
+    seed = OmegaConf.select(configs[0], "seed")
+    own_seed = "" if seed is None else str(seed)
+    n_trials = sweep.options.n_trials if "n_trials" in typed else None
+    grown = grow(plan, trials, dimensions, own_seed, n_trials=n_trials, top=sweep.options.top)
     if "target" in typed:
-        grown = replace(grown, target=options.target)
+        grown = replace(grown, target=sweep.options.target)
     if grown.parts != plan.parts and grown.reached(trials):
         raise Refused(f"hydra.sweeper.target={grown.target} is reached; add a lower one, or hydra.sweeper.target=null")
-    warn_of_ignored(plan, list(sweep.config.hydra.overrides.hydra))
-    composer, new = stored, choices(grown, stored)
-    if new:
-        if not sweep.task.composes(plan, sweep.config.hydra.job.config_name):
-            raise Refused(f"{' '.join(new[0])}: a sweep around a stored run takes no further options; start a new one")
-        fresh = by_hydra(sweep.config, sweep.context.config_loader, local)
-        composer = Composer(set(plan.groups), lambda choice: (fresh if choice in new else stored.load)(choice))
-    return Prepared(grown, composer, of_workers(dimensions, local), new)
+    composer = _with_new_options(sweep, grown, stored.composer, local)
+    _refuse_changed(sweep, plan, sweep.task.fingerprint(configs))
+    warn_of_ignored(plan, sweep.typed)
+    if "enqueue" in typed:
+        log.warning("hydra.sweeper.enqueue has no effect: only a new sweep begins with given configurations")
+    return Prepared(grown, composer, stored.worker)
 
 
-def _check_first(sweep: Sweep, prepared: Prepared) -> DictConfig:
-    """Return the configuration of a job, or raise Refused if what is stored makes none."""
+def _typed_keys(sweep: Sweep) -> set[str]:
+    """Return the keys of the sweeper that were typed."""
+    keys = [text.partition("=")[0] for text in sweep.typed]
+    return {key.removeprefix("hydra.sweeper.") for key in keys if key.startswith("hydra.sweeper.")}
+
+
+def _stored_configs(sweep: Sweep, stored: Prepared) -> list[DictConfig]:
+    """Return the configuration of a job with each choice of groups, or raise Refused if what is stored makes none."""
     where = sweep.directory.configs
     try:
-        config = prepared.configs()[0]
+        configs = stored.configs()
     except OBJECTIONS as error:
         raise Refused(f"{where} is damaged ({in_short(error)}); restore it") from None
     try:
-        sweep.task.check(config)
+        sweep.task.check(configs[0])
     except Refused as error:
         raise Refused(f"{where}: {first_of(error)}") from None
-    return config
+    return configs
 
 
-def _typed(sweep: Sweep) -> set[str]:
-    """Return the keys of the sweeper that were typed."""
-    texts = sweep.config.hydra.overrides.hydra
-    return {text.partition("=")[0].rpartition(".")[2] for text in texts if text.startswith("hydra.sweeper.")}
+def _refuse_other_search(sweep: Sweep, plan: Plan, typed: set[str]) -> None:
+    """Refuse another pruner, sampler or seed than the sweep began with."""
+    for key in typed & {"pruner", "sampler", "seed"}:
+        before, now = getattr(plan, key), getattr(sweep.options, key)
+        if before != now:
+            raise Refused(f"hydra.sweeper.{key} must stay {shown(before)}, got {shown(now)}; leave it out")
 
 
-def refuse_changed(sweep: Sweep, plan: Plan, now: dict[str, str]) -> None:
+def _with_new_options(sweep: Sweep, grown: Plan, stored: Composer, local: list[str]) -> Composer:
+    """Return what composes a sweep that has grown, by Hydra where options of groups are new."""
+    new = new_choices(grown, stored)
+    if not new:
+        return stored
+    if not sweep.task.can_add_options(grown, sweep.config.hydra.job.config_name):
+        raise Refused(f"{' '.join(new[0])}: a sweep around a stored run takes no further options; start a new one")
+    fresh = by_hydra(sweep.config, sweep.context.config_loader, local)
+    return Composer(set(grown.groups), lambda choice: fresh(choice) if choice in new else stored.load(choice))
+
+
+def _refuse_changed(sweep: Sweep, plan: Plan, now: dict[str, str]) -> None:
     """Refuse to go on with a sweep on other code or data than it began on, unless that is forced."""
     changed = [f"{key} was {then}, is {now.get(key)}" for key, then in plan.fingerprint.items() if now.get(key) != then]
     if changed and sweep.options.resume != "force":
         raise Refused(
             f"{sweep.directory.path} was begun otherwise: {'; '.join(changed)}; undo that, or start a new sweep "
-            f"({sweep.task.resuming(sweep.directory.path, force=True)} goes on all the same)"
+            f"({sweep.task.resume_command(sweep.directory.path, force=True)} goes on all the same)"
         )

@@ -15,7 +15,6 @@ from pydantic import TypeAdapter
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.base.files import check_plain, read_small, remove_parts, within, write_atomically
 from wavesweep.search.plan import Plan
-from wavesweep.search.space import Dimension
 from wavesweep.search.trials import Trial, is_seed
 
 SWEEP = "sweep.json"  # by which the directory of a sweep is known
@@ -27,7 +26,8 @@ class SweepDirectory:
     """Names, locks and safe writing of a sweep's files."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.id = path, path.absolute().name
+        self.path = path
+        self.id = path.absolute().name
         self.plan = path / SWEEP
         self.configs = path / "configs"
         self.trials = path / "trials"
@@ -141,30 +141,28 @@ class Records:
         """
         begun = dict(self._ended)
         for number in self.sweep.begun() - begun.keys():
-            if number < self.plan.n_trials and (trial := self.sweep.read_trial(number)):
-                self._check(trial)
-                begun[number] = trial
-                if trial.ended:
-                    self._ended[number] = trial
+            trial = self.sweep.read_trial(number) if number < self.plan.n_trials else None
+            if trial is None:
+                continue
+            if not self._is_of_the_sweep(trial):
+                path = self.sweep.trials / f"{number}.json"
+                raise _damaged(path, ValueError("its overrides are not those of the sweep"))
+            begun[number] = trial
+            if trial.ended:
+                self._ended[number] = trial
         return self.plan.trials(begun)
 
-    def _check(self, trial: Trial) -> None:
+    def _is_of_the_sweep(self, trial: Trial) -> bool:
         known = self.plan.waiting.get(trial.number)
-        fits = trial.overrides == known.overrides if known else self._fits(trial)
-        if not fits:
-            path = self.sweep.trials / f"{trial.number}.json"
-            raise _damaged(path, ValueError("its overrides are not those of the sweep"))
-
-    def _fits(self, trial: Trial) -> bool:
-        """Say whether a trial that was proposed has each key of the sweep; seeds may have come later."""
-        pairs = [text.partition("=") for text in trial.overrides]
-        keys = [key for key, _, _ in pairs]
-        dimensions = [one for one in self.plan.dimensions if one.key in keys or not is_seed(one.key)]
-        values = [value for _, _, value in pairs]
-        return keys == [one.key for one in dimensions] and all(map(Dimension.allows, dimensions, values))
+        if known:
+            return trial.overrides == known.overrides
+        seeds = [one for one in self.plan.dimensions if is_seed(one.key)]
+        has_known_seed = not trial.seed or any(one.allows(trial.seed) for one in seeds)
+        return has_known_seed and self.plan.allows(trial.overrides)
 
 
-_PLAN, _TRIAL = TypeAdapter(Plan), TypeAdapter(Trial)
+_PLAN = TypeAdapter(Plan)
+_TRIAL = TypeAdapter(Trial)
 
 
 def _damaged(path: Path, error: ValueError) -> Refused:

@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from pathlib import Path
 from threading import Timer
 from uuid import uuid4
 
@@ -17,14 +16,15 @@ from wavesweep.base import signals
 from wavesweep.base.errors import Refused, in_one_line
 from wavesweep.base.terminal import log
 from wavesweep.search.plan import Plan
+from wavesweep.sweeps.capacity import most_workers
+from wavesweep.sweeps.checking import check
 from wavesweep.sweeps.composition import FOR_WORKERS
 from wavesweep.sweeps.live_view import watching
-from wavesweep.sweeps.planning import Prepared, Sweep, check, list_jobs, prepare, refuse_taken, to_check, write
-from wavesweep.sweeps.reopening import refuse_changed, reopen
+from wavesweep.sweeps.planning import Prepared, Sweep, list_jobs, prepare, refuse_taken, write
+from wavesweep.sweeps.reopening import reopen
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.worker import Worker
 
-BYTES_OF_A_WORKER = 700 << 20  # that has imported all and trains a network of some thousand weights
 SECONDS_TO_WAIT = 2.0  # for workers of an earlier start to end
 PATIENCE = 3
 """Starts of workers in vain, in a row, after which a sweep gives up.
@@ -51,8 +51,10 @@ def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
             CompactHydraException.
         Interrupted: If a signal came. Another application's own handler gets it.
     """
+    sweep_or_go_on = _go_on if sweep.options.resume else _begin
     with _as_others_expect() if sweep.task.wants_returns else nullcontext():
-        return _start(sweep, arguments)
+        sweep.options.check()
+        return sweep_or_go_on(sweep, arguments)
 
 
 @contextmanager
@@ -65,16 +67,15 @@ def _as_others_expect() -> Iterator[None]:
         raise CompactHydraException(str(error)) from None  # of which Hydra shows the text alone
 
 
-def _start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
-    sweep.options.check()
-    if sweep.options.resume:
-        return _go_on(sweep, arguments)
+def _begin(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
+    """Check all jobs, write the plan and run it."""
     prepared = prepare(sweep, arguments)
-    check(sweep, prepared.composer, to_check(prepared.plan))
+    check(sweep, prepared)
     if sweep.options.dry_run:
         list_jobs(prepared.plan)
         return []
-    fingerprint, launcher = sweep.task.fingerprint(prepared.configs()), _launcher(sweep)
+    fingerprint = sweep.task.fingerprint(prepared.configs())
+    launcher = _launcher(sweep)
     refuse_taken(sweep)
     sweep.task.check_place(sweep.directory.path)
     sweep.directory.path.mkdir(parents=True, exist_ok=True)
@@ -92,15 +93,13 @@ def _go_on(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     with directory.locked(), signals.deferred():
         plan = directory.read_plan()
         prepared = reopen(sweep, plan, arguments)
-        stored = replace(prepared, plan=plan)
-        refuse_changed(sweep, plan, sweep.task.fingerprint(stored.configs()))
-        if prepared.plan != plan:
-            known = {tuple(trial.overrides) for trial in plan.waiting.values()}
-            check(sweep, prepared.composer, [job for job in to_check(prepared.plan) if tuple(job) not in known])
+        has_grown = prepared.plan != plan
+        if has_grown:
+            check(sweep, prepared, before=plan)
         if sweep.options.dry_run:
-            list_jobs(prepared.plan, plan)
+            list_jobs(prepared.plan, before=plan)
             return []
-        if prepared.plan != plan:
+        if has_grown:
             write(sweep, prepared, sweep.task.fingerprint(prepared.configs()))
         for trial in directory.read_trials(prepared.plan):
             if trial.state == "failed":
@@ -117,38 +116,42 @@ def _launcher(sweep: Sweep) -> Launcher:
 
 def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobReturn]]:
     """Run what is left of a sweep whose lock is held, while signals wait."""
-    plan, config = prepared.plan, prepared.configs()[0]
-    sweep.directory.stop.unlink(missing_ok=True)
-    sweep.directory.remove_parts()
+    plan, directory = prepared.plan, sweep.directory
+    directory.stop.unlink(missing_ok=True)
+    directory.remove_parts()
     with (
-        sweep.task.accompany(sweep.directory, plan, config),
+        sweep.task.prepare_and_conclude(directory, plan, prepared.configs()[0]),
         _until_enough(sweep, plan),
-        watching(sweep.directory, plan, sweep.task),
+        watching(directory, plan, sweep.task),
     ):
         returned = _launch(sweep, prepared, launcher)
     signals.check()
     returned.sort(key=lambda job: job.hydra_cfg.hydra.job.num)  # type: ignore[union-attr]
     for job in returned:
         _ = job.return_value  # which raises what a job of another application raised
-    failed = [trial for trial in sweep.directory.read_trials(plan) if trial.state == "failed"]
-    if failed and sweep.task.wants_returns:  # without an error to raise: it exited, or cost its workers
-        raise CompactHydraException(f"job {failed[0].number} failed: {failed[0].reason}")
+    if sweep.task.wants_returns:
+        for trial in directory.read_trials(plan):
+            if trial.state == "failed":  # without an error to raise: it exited, or cost its workers
+                raise CompactHydraException(f"job {trial.number} failed: {trial.reason}")
     return [returned]
 
 
 @contextmanager
 def _until_enough(sweep: Sweep, plan: Plan) -> Iterator[None]:
     """Let no further job begin once the time is up, or the target reached: workers see that as jobs end."""
-    enough, seconds = sweep.directory.enough, sweep.options.timeout
+    enough = sweep.directory.enough
     enough.unlink(missing_ok=True)
     if plan.reached(sweep.directory.read_trials(plan)):
         enough.touch()
-    with ExitStack() as at_the_end:
-        if seconds is not None:
-            timer = Timer(seconds, enough.touch)
-            timer.start()
-            at_the_end.callback(timer.cancel)
+    if sweep.options.timeout is None:
         yield
+        return
+    timer = Timer(sweep.options.timeout, enough.touch)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobReturn]:
@@ -157,7 +160,10 @@ def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobRet
     Raises:
         Exception: What ends workers, where the task is another application's.
     """
-    returned, ended, patience, left = [], [], PATIENCE, _left(sweep.directory, prepared.plan)
+    returned: list[JobReturn] = []
+    ended: Sequence[JobReturn] = []
+    patience = PATIENCE
+    left = _left(sweep.directory, prepared.plan)
     while left and patience and not signals.pending() and not sweep.directory.enough.exists():
         ended = _launch_once(sweep, prepared, launcher, len(left))
         returned += [one for job in ended if job.status == JobStatus.COMPLETED for one in job._return_value]
@@ -175,7 +181,7 @@ def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobRet
 
 def _launch_once(sweep: Sweep, prepared: Prepared, launcher: Launcher, num_left: int) -> Sequence[JobReturn]:
     """Start workers and wait for their end; return how they ended, or how the launcher did."""
-    workers = min(sweep.options.n_workers or _most_workers(), num_left)
+    workers = min(sweep.options.n_workers or most_workers(), num_left)
     if getattr(launcher, "n_jobs", 0) is None:
         launcher.n_jobs = workers  # type: ignore[attr-defined]
     overrides = [*prepared.worker, FOR_WORKERS]
@@ -191,27 +197,3 @@ def _left(directory: SweepDirectory, plan: Plan) -> list[tuple[int, int]]:
     trials = directory.read_trials(plan)
     not_begun = [(number, 0) for number in range(len(trials), plan.n_trials)]
     return [(trial.number, trial.deaths) for trial in trials if not trial.ended] + not_begun
-
-
-def _most_workers() -> int:
-    """Return how many workers this machine holds: one a core, as memory allows."""
-    from joblib import cpu_count  # which knows the limits of containers
-
-    cores, fitting = cpu_count(), max(1, _free_memory() // BYTES_OF_A_WORKER)
-    if fitting < cores:
-        text = "%d workers on %d cores, since memory holds no more; hydra.sweeper.n_workers=%d insists"
-        log.warning(text, fitting, cores, cores)
-    return min(cores, fitting)
-
-
-def _free_memory() -> int:
-    """Return the bytes that are free, within the limit of a container too; what is unknown doesn't limit."""
-    free = [int(line.split()[1]) << 10 for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
-    limit, used = _lines("/sys/fs/cgroup/memory.max"), _lines("/sys/fs/cgroup/memory.current")
-    cached = [int(line.split()[1]) for line in _lines("/sys/fs/cgroup/memory.stat") if line.startswith("inactive_file")]
-    free += [int(most) - int(now) + sum(cached) for most, now in zip(limit, used, strict=False) if most != "max"]
-    return max(0, min(free, default=1 << 62))
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text("utf-8").splitlines() if Path(path).exists() else []

@@ -1,10 +1,8 @@
 """The task of a sweep: all that the sweep, which knows nothing of networks or of MLflow, asks of what it runs."""
 
-import json
-import math
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,47 +10,15 @@ from wavesweep.base.errors import relative
 from wavesweep.base.files import check_empty
 from wavesweep.base.redaction import without_password
 from wavesweep.base.terminal import log, say
-from wavesweep.search.estimates import ranked
+from wavesweep.search.estimates import Reports, ranked
+from wavesweep.sweeps.reports import read_reports, write_report
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from wavesweep.search.plan import Plan
+    from wavesweep.search.trials import Trial
     from wavesweep.sweeps.store import SweepDirectory
-
-Hear = Callable[[int, float, int], None]
-"""Takes a job's objective at a step of so many; raises `Pruned` to end the job."""
-
-REPORTS = "reports.jsonl"  # in a job's directory: a step and the objective then, a line each
-_hear: Hear | None = None
-
-
-def report(step: int, objective: float, steps: int) -> None:
-    """Report the objective of the running job to its sweep; outside a sweep, do nothing.
-
-    What is not finite is left out, and a job that reports its last step is never given up.
-
-    Args:
-        step: From 1 to `steps`, each greater than the one before.
-        objective: What the job has reached by then; lower is better.
-        steps: That the job does in all.
-
-    Raises:
-        Pruned: If the sweep gives the job up. Let it pass: it ends the job, which then counts as pruned, not as failed.
-    """
-    if _hear and math.isfinite(objective):
-        _hear(step, float(objective), steps)
-
-
-@contextmanager
-def heard_by(hear: Hear | None) -> Iterator[None]:
-    """Hand the reports of the job that runs meanwhile to a function; None: to nobody."""
-    global _hear
-    before, _hear = _hear, hear
-    try:
-        yield
-    finally:
-        _hear = before
 
 
 class SweepTask:
@@ -106,34 +72,25 @@ class SweepTask:
         """Return what results depend on beside the configuration, given one of each choice of groups."""
         return {}
 
-    def composes(self, plan: "Plan", config_name: str | None) -> bool:
-        """Say whether further options of groups mean here what they would have meant as a sweep began."""
+    def can_add_options(self, plan: "Plan", config_name: str | None) -> bool:
+        """Say whether options of groups still mean what they meant as a sweep began, so that it can grow by them."""
         return plan.config_name == config_name
 
-    def keep_report(self, directory: Path, step: int, objective: float) -> None:
-        """Write what a job reports into its directory, each record behind a line end: one may be torn before it."""
-        with (directory / REPORTS).open("a") as file:
-            file.write(f"\n{json.dumps([step, objective])}")
+    def write_report(self, directory: Path, step: int, objective: float) -> None:
+        """Write what a job reports into its directory."""
+        write_report(directory, step, objective)
 
-    def reports(self, directory: Path) -> dict[int, float]:
+    def read_reports(self, directory: Path) -> Reports:
         """Return from a job's directory the objective at each step that it has reported, since it last began anew."""
-        reports: dict[int, float] = {}
-        with suppress(FileNotFoundError):
-            for line in (directory / REPORTS).read_text().splitlines():
-                with suppress(ValueError):  # of a line that is torn, or empty
-                    step, objective = json.loads(line)
-                    if step <= next(reversed(reports), 0):
-                        reports = {then: value for then, value in reports.items() if then < step}
-                    reports[step] = objective
-        return reports
+        return read_reports(directory)
 
-    def resuming(self, directory: Path, *, force: bool = False) -> str:
+    def resume_command(self, directory: Path, *, force: bool = False) -> str:
         """Return the command that goes on with a sweep, in words; with force, whatever has changed."""
         how = "force" if force else "exactly"
         return f"the same command with {shlex.quote(f'hydra.sweep.dir={directory}')} hydra.sweeper.resume={how}"
 
     @contextmanager
-    def accompany(self, sweep: "SweepDirectory", plan: "Plan", config: "DictConfig") -> Iterator[None]:
+    def prepare_and_conclude(self, sweep: "SweepDirectory", plan: "Plan", config: "DictConfig") -> Iterator[None]:
         """Prepare what jobs need before the first starts; conclude once no worker is left: name the best job."""
         try:
             yield
@@ -143,10 +100,20 @@ class SweepTask:
     def _conclude(self, sweep: "SweepDirectory", plan: "Plan") -> None:
         trials = sweep.read_trials(plan)
         for objective, group in ranked(trials)[:1]:
-            numbers, (best, *others) = ", ".join(str(one.number) for one in group), group
-            jobs = f"jobs {numbers} (their mean)" if others else f"job {numbers}"
-            what = without_password(" ".join(best.configuration if others else best.overrides)) or "as given"
-            place = relative(sweep.path if others else sweep.path / best.directory)
-            say(f"best: {objective:.6g} by {jobs}: {what}, in {place}")
+            say(f"best: {objective:.6g} by {_of_best(sweep, group)}")
         if left := plan.n_trials - sum(trial.ended for trial in trials):
-            log.warning("%d of %d jobs are left; %s goes on", left, plan.n_trials, self.resuming(relative(sweep.path)))
+            command = self.resume_command(relative(sweep.path))
+            log.warning("%d of %d jobs are left; %s goes on", left, plan.n_trials, command)
+
+
+def _of_best(sweep: "SweepDirectory", group: "list[Trial]") -> str:
+    """Return which jobs the best configuration had, what it varies, and where they are."""
+    best = group[0]
+    if len(group) == 1:
+        return f"job {best.number}: {_shown(best.overrides)}, in {relative(sweep.path / best.directory)}"
+    numbers = ", ".join(str(one.number) for one in group)
+    return f"jobs {numbers} (their mean): {_shown(best.configuration)}, in {relative(sweep.path)}"
+
+
+def _shown(overrides: Iterable[str]) -> str:
+    return without_password(" ".join(overrides)) or "as given"

@@ -21,15 +21,16 @@ from wavesweep.base.files import check_plain, within
 from wavesweep.base.redaction import without_password
 from wavesweep.base.repeating import repeating
 from wavesweep.base.signals import Interrupted
+from wavesweep.search.estimates import Reports
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.composition import from_files, with_hydra
 from wavesweep.sweeps.queue import Queue
+from wavesweep.sweeps.reports import objective_reports
 from wavesweep.sweeps.store import SweepDirectory
-from wavesweep.sweeps.task import SweepTask, heard_by
+from wavesweep.sweeps.task import SweepTask
 
 if TYPE_CHECKING:
-    from wavesweep.search.study import Study
-
+    from wavesweep.search.pruning import Pruning
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -59,47 +60,47 @@ class Worker:
         os.chdir(HydraConfig.get().runtime.cwd)  # which Hydra may have left; paths are seen from there
         with signals.watched():
             self.task.warm_up()
-            shift = Shift(self, composed)
-            if shift.plan.pruner or not shift.plan.is_grid:
-                import wavesweep.search.study  # noqa: F401  before others wait for this worker's proposal
-            with signals.deferred(), repeating(shift.follow, SECONDS_BETWEEN_LOOKS):
-                returned = shift.work()
-        if not shift.sweep.is_run():
+            runner = TrialRunner(self, composed)
+            with signals.deferred(), repeating(runner.end_with_sweep, SECONDS_BETWEEN_LOOKS):
+                returned = runner.run_all()
+        if not runner.sweep.is_run():
             os._exit(1)  # nobody waits for what this returns, and a pool would keep the process
         return returned
 
 
-class Shift:
-    """One worker's work on one sweep.
+class TrialRunner:
+    """Runs the trials of one sweep, one after the other.
 
     Args:
-        worker: Who works.
+        worker: Whose work it is.
         composed: The worker's own configuration.
     """
 
     def __init__(self, worker: Worker, composed: DictConfig) -> None:
-        self.task, self.context, self.at_work = worker.task, worker.hydra_context, worker.at_work
+        self.worker, self.task = worker, worker.task
         self.hydra = cast("DictConfig", HydraConfig.get())
         self.sweep = SweepDirectory(Path(self.hydra.sweep.dir).absolute())  # jobs may change the working directory
-        self.queue = Queue(self.sweep, worker.launch, lambda number: self.study.propose(number))
+        self.queue = Queue(self.sweep, worker.launch, self._propose)
         self.plan = self.queue.plan
         self.composer = from_files(self.sweep, self.plan, composed, self.task.local)
+        if self.plan.pruner or not self.plan.is_grid:
+            import wavesweep.search.proposals  # noqa: F401  before others wait for this worker's proposal
 
-    def follow(self) -> bool:
+    def end_with_sweep(self) -> bool:
         """Get a signal once the sweep has got one, or is gone: not every launcher passes it on."""
         if self.sweep.is_run() and not self.sweep.stop.exists():
             return True
         os.kill(os.getpid(), signal.SIGTERM)
         return False
 
-    def work(self) -> list[JobReturn]:
+    def run_all(self) -> list[JobReturn]:
         """Run trials until none is left, or a signal comes."""
         returns = []
         while not signals.pending():
             with self.queue.take() as trial:
                 if trial is None:
                     break
-                self.at_work()
+                self.worker.at_work()
                 returned = self._run(trial)
             if returned and self.task.wants_returns:
                 returns.append(returned)
@@ -108,14 +109,16 @@ class Shift:
 
     def _run(self, trial: Trial) -> JobReturn | None:
         """Run a trial that is held, and record how it ended."""
-        began, returned = time.monotonic(), None
         self.trial = trial
+        began = time.monotonic()
+        returned = None
         try:
-            with heard_by(self._hear):
+            with objective_reports(to=self._take_report):
                 returned = self._run_job()
             outcome = _outcome(returned._return_value)  # an error, if the job raised one
             if outcome["state"] == "pruned":  # for whom the sweep works, that is no error
-                returned.status, returned.return_value = JobStatus.COMPLETED, None
+                returned.status = JobStatus.COMPLETED
+                returned.return_value = None
         except (Exception, SystemExit, Interrupted) as error:  # of composing, or of a task that exits, or of a signal
             outcome = _outcome(error)
         self._record(seconds=trial.seconds + time.monotonic() - began, **outcome)
@@ -130,31 +133,36 @@ class Shift:
         check_plain(within(self.sweep.path, directory), [""])
         if not self.trial.directory:
             self._record(directory=directory)
-        return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=self.context)
+        context = self.worker.hydra_context
+        return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=context)
 
     def _record(self, **changes: Any) -> None:
         self.trial = replace(self.trial, **changes)
         self.sweep.write_trial(self.trial)
 
-    def _hear(self, step: int, objective: float, steps: int) -> None:
+    def _take_report(self, step: int, objective: float, steps: int) -> None:
         """Keep what the job reports; end it if the pruner gives it up."""
-        self.task.keep_report(self.sweep.path / self.trial.directory, step, objective)
+        self.task.write_report(self.sweep.path / self.trial.directory, step, objective)
         if steps != self.trial.steps:
             self._record(steps=steps)
         if not self.plan.pruner or step >= steps:  # what is done is not given up
             return
-        if self.study.give_up(self.trial, step, objective, steps):
+        if self._pruning.give_up(self.trial, step, objective, steps):
             raise Pruned
 
     @cached_property
-    def study(self) -> "Study":
-        """The study that proposes and prunes."""
-        from wavesweep.search.study import Study
+    def _pruning(self) -> "Pruning":
+        from wavesweep.search.pruning import Pruning
 
-        return Study(self.plan, self.queue.records.read, self._reports)
+        return Pruning(self.plan, self.queue.records.read, self._read_reports)
 
-    def _reports(self, trial: Trial) -> dict[int, float]:
-        return self.task.reports(self.sweep.path / trial.directory)
+    def _propose(self, number: int) -> list[str]:
+        from wavesweep.search.proposals import propose
+
+        return propose(self.plan, number, self.queue.records.read(), self._read_reports)
+
+    def _read_reports(self, trial: Trial) -> Reports:
+        return self.task.read_reports(self.sweep.path / trial.directory)
 
 
 def _outcome(value: object) -> dict[str, Any]:

@@ -1,99 +1,24 @@
-"""Proposals of trials, and pruning."""
+"""Pruning: what is given up, beside what, and with what."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import optuna
 import pytest
 
-from hydra_plugins.wavesweep.sweeper import PRUNERS
 from tests.support.made import make
 from wavesweep.search.estimates import mean
-from wavesweep.search.pruning import Comparison, _pruner
+from wavesweep.search.proposals import propose
+from wavesweep.search.pruners import PRUNERS
+from wavesweep.search.pruning import Comparison, Pruning
 from wavesweep.search.space import Dimension, Interval
-from wavesweep.search.study import Study
 from wavesweep.search.trials import State, Trial, replicates
-from wavesweep.sweeps.composition import parse
 from wavesweep.sweeps.queue import Queue
 from wavesweep.sweeps.store import SweepDirectory
-
-RATE = Dimension("optimizer.lr", interval=Interval(1e-5, 1e-1, integer=False, log=True))
-ORDER = Dimension("+model.order", interval=Interval(2, 90, integer=True, log=True))
-WIDTH = Dimension("dataset.width", interval=Interval(-3, 3, integer=True, log=False))
-SHARE = Dimension("model.dropout", interval=Interval(0.0, 0.5, integer=False, log=False))
-SIZES = Dimension("model.hidden_sizes", ("[64,32]", "[5]", "a\\,b"))
-EPOCHS = Dimension("training.epochs", ("10", "20", "40"), ordered=True)
-FIXED = Dimension("model", ("tiny",))
-ALL = [RATE, FIXED, ORDER, WIDTH, SHARE, SIZES, EPOCHS]
-
-
-def outcome(overrides: list[str], number: int) -> dict[str, Any]:
-    """Return how a job ended: the better, the nearer the learning rate is to 1e-2; some don't finish."""
-    rate = next(float(text.split("=")[1]) for text in overrides if text.startswith("optimizer.lr="))
-    ends: list[State] = ["failed", "diverged", "pruned"]
-    if number % 7 == 3:
-        return {"state": ends[number % 3]}
-    return {"state": "finished", "objective": abs(math.log10(rate) + 2)}
-
-
-def learning(sweep: SweepDirectory, reported: dict[str, dict[int, float]] | None = None) -> Study:
-    """Return the study of a sweep whose jobs have reported something, by their directories."""
-    plan = sweep.read_plan()
-    return Study(plan, lambda: sweep.read_trials(plan), lambda trial: (reported or {}).get(trial.directory, {}))
-
-
-def propose(sweep: SweepDirectory, count: int, fresh: bool) -> list[list[str]]:
-    """Propose trials and end them, by one study or by a fresh one for each."""
-    plan = sweep.read_plan()
-    study = learning(sweep)
-    for number in range(len(list(sweep.trials.glob("*.json"))), count):
-        overrides = (learning(sweep) if fresh else study).propose(number)
-        sweep.write_trial(Trial(number, overrides, "running"))
-        sweep.write_trial(Trial(number, overrides, **outcome(overrides, number)))
-    return [trial.overrides for trial in sweep.read_trials(plan)]
-
-
-def test_proposals_lie_within_bounds_and_are_what_they_should_be(tmp_path: Path) -> None:
-    sweep = make(tmp_path / "sweep", ALL, [], total=40)
-    proposed = propose(sweep, 40, fresh=False)
-    columns = {one.key: [] for one in ALL}
-    for overrides in proposed:
-        assert [text.split("=", 1)[0] for text in overrides] == [one.key for one in ALL]
-        for one, text, override in zip(ALL, overrides, map(parse, overrides), strict=True):
-            columns[one.key].append(override.value())
-            if one.interval is None:
-                assert text.split("=", 1)[1] in one.values
-            else:
-                assert one.interval.low <= override.value() <= one.interval.high  # type: ignore[operator]
-                assert type(override.value()) is (int if one.interval.integer else float)
-    assert {len(set(map(str, columns[one.key]))) for one in (SIZES, EPOCHS)} == {3}
-    assert len(set(columns["dataset.width"])) == 7
-    assert 2 <= sum(rate < 1e-3 for rate in columns["optimizer.lr"][:10]) <= 8
-    assert 2 <= sum(order < 13 for order in columns["+model.order"][:10]) <= 8, "half of 2 to 90 on a log scale"
-    near = [abs(math.log10(rate) + 2) for rate in columns["optimizer.lr"]]
-    assert sorted(near[20:])[10] < sorted(near[:10])[5], "it learns nothing"
-
-
-def test_a_proposal_depends_on_the_trials_before_it_alone(tmp_path: Path) -> None:
-    """Not on which process makes it, nor on what that has seen."""
-    sweeps = [make(tmp_path / name, ALL, [], total=20) for name in "abc"]
-    propose(sweeps[2], 13, fresh=False)
-    found = [propose(sweep, 20, fresh) for sweep, fresh in zip(sweeps, (True, False, False), strict=True)]
-    assert found[0] == found[1] == found[2]
-    assert len({tuple(overrides) for overrides in found[0]}) == 20
-
-
-def test_another_seed_proposes_otherwise(tmp_path: Path) -> None:
-    first, second = (make(tmp_path / name, ALL, [], total=12) for name in ("first", "second"))
-    second.write_plan(replace(second.read_plan(), seed=1))
-    pairs = zip(propose(first, 12, fresh=False), propose(second, 12, fresh=False), strict=True)
-    assert not any(one[0] == other[0] for one, other in pairs)
-
 
 STEPS = 40
 BASES = (1.0, 3.0, 2.0, 1.5, 2.5, 1.2, 4.0, 2.2, 0.5, 3.5, 1.1, 2.7)
@@ -108,6 +33,12 @@ def steady(bases: Sequence[float]) -> Value:
     return lambda number, _, step: bases[number] * (1 + 1 / step)
 
 
+def judging(sweep: SweepDirectory, reported: dict[str, dict[int, float]] | None = None) -> Pruning:
+    """Return what judges the trials of a sweep whose jobs have reported something, by their directories."""
+    plan = sweep.read_plan()
+    return Pruning(plan, lambda: sweep.read_trials(plan), lambda trial: (reported or {}).get(trial.directory, {}))
+
+
 def prune(path: Path, pruner: str, count: int, value: Value, seeds: int = 1) -> SweepDirectory:
     """Run all jobs of a sweep of so many configurations and seeds, one after the other."""
     numbers = Dimension("job", tuple(map(str, range(count))))
@@ -115,7 +46,7 @@ def prune(path: Path, pruner: str, count: int, value: Value, seeds: int = 1) -> 
     plan = replace(sweep.read_plan(), pruner=pruner)
     sweep.write_plan(plan)
     reported: dict[str, dict[int, float]] = {}
-    study, queue = learning(sweep, reported), Queue(sweep, "launch", lambda _: [])
+    pruning, queue = judging(sweep, reported), Queue(sweep, "launch", lambda _: [])
     while True:
         with queue.take() as trial:
             if trial is None:
@@ -126,7 +57,7 @@ def prune(path: Path, pruner: str, count: int, value: Value, seeds: int = 1) -> 
             state: State = "finished"
             for step in range(1, STEPS + 1):
                 mine[step] = value(number, trial.seed, step)
-                if step < STEPS and study.give_up(trial, step, mine[step], STEPS):
+                if step < STEPS and pruning.give_up(trial, step, mine[step], STEPS):
                     state = "pruned"
                     break
             objective = mine[STEPS] if state == "finished" else None
@@ -169,7 +100,7 @@ def test_a_pruner_decides_as_plain_optuna_does_of_the_means(pruner: str, seeds: 
     Random(0).shuffle(numbers)
     expected = {number: [0] * seeds for number in numbers}
     for last in range(seeds):
-        study = optuna.create_study(study_name="seed 0", pruner=_pruner(pruner, STEPS))
+        study = optuna.create_study(study_name="seed 0", pruner=PRUNERS[pruner].make(STEPS))
         asked = [study.ask() for _ in BASES]
         for number in set(range(len(BASES))) - set(numbers):  # worse than any other, wherever they came to
             for step in range(1, max(expected[number]) + 1):
@@ -220,13 +151,13 @@ def test_a_configuration_is_given_up_with_all_its_seeds(tmp_path: Path) -> None:
 def test_a_job_ends_once_a_replicate_of_it_was_given_up_or_diverged(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1"))], [])
     sweep.write_plan(replace(sweep.read_plan(), pruner="median"))
-    study = learning(sweep)
+    pruning = judging(sweep)
     first, second = (Trial(number, [f"seed={number}"], "running", directory=str(number)) for number in (0, 1))
     sweep.write_trial(first)
     sweep.write_trial(second)
-    assert not study.give_up(second, 1, 1.0, STEPS)
+    assert not pruning.give_up(second, 1, 1.0, STEPS)
     sweep.write_trial(replace(first, state="diverged"))
-    assert learning(sweep).give_up(second, 2, 1.0, STEPS)
+    assert judging(sweep).give_up(second, 2, 1.0, STEPS)
 
 
 @pytest.mark.parametrize("pruner", PRUNERS)
@@ -239,22 +170,26 @@ def test_values_below_zero_can_be_compared(pruner: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_what_is_proposed_can_be_pruned(pruner: str, tmp_path: Path) -> None:
-    sweep = make(tmp_path / "sweep", [RATE, SIZES], [], total=16)
-    sweep.write_plan(replace(sweep.read_plan(), pruner=pruner))
-    study = learning(sweep)
+    rate = Dimension("optimizer.lr", interval=Interval(1e-5, 1e-1, integer=False, log=True))
+    sweep = make(tmp_path / "sweep", [rate, Dimension("model.hidden_sizes", ("[64,32]", "[5]"))], [], total=16)
+    plan = replace(sweep.read_plan(), pruner=pruner)
+    sweep.write_plan(plan)
+    pruning = judging(sweep)
     for number in range(16):
-        trial = Trial(number, study.propose(number), "running", directory=str(number), steps=STEPS)
+        overrides = propose(plan, number, sweep.read_trials(plan), lambda _: {})
+        trial = Trial(number, overrides, "running", directory=str(number), steps=STEPS)
         sweep.write_trial(trial)
-        study.give_up(trial, STEPS // 2, 1.0 + number, STEPS)
-        sweep.write_trial(replace(trial, **outcome(trial.overrides, number)))
-    assert len(sweep.read_trials(sweep.read_plan())) == 16
+        pruning.give_up(trial, STEPS // 2, 1.0 + number, STEPS)
+        ended = {"state": "pruned"} if number % 7 == 3 else {"state": "finished", "objective": 1.0 + number}
+        sweep.write_trial(replace(trial, **ended))
+    assert len(sweep.read_trials(plan)) == 16
 
 
 def test_a_trial_is_compared_with_all_that_ended_before_it_began(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However short trials are: it looks as it begins to report, not only after a while."""
-    monkeypatch.setattr("wavesweep.search.study.SECONDS_BETWEEN_LOOKS", 1e9)
+    monkeypatch.setattr("wavesweep.search.pruning.SECONDS_BETWEEN_LOOKS", 1e9)
     bases = [*BASES, *[100.0] * 3]
     sweep = prune(tmp_path / "sweep", "median", len(bases), steady(bases))
     assert len(finished(sweep)) < len(bases)
