@@ -5,14 +5,16 @@ Help, completion and `--cfg` come through here: what they don't need is imported
 
 import os
 import sys
-import warnings
-from collections.abc import Iterator
+from argparse import Namespace
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hydra
+from hydra.errors import MissingConfigException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -25,7 +27,7 @@ from wavesweep.base.signals import check
 from wavesweep.cli.arguments import check_kinds, check_mode, check_passwords, read_flags, refuse
 from wavesweep.config.composing import typed, with_tags
 from wavesweep.config.groups import check_names, conf_dir
-from wavesweep.config.hydra_objections import explain
+from wavesweep.config.hydra_objections import explain, read_overrides
 
 if TYPE_CHECKING:
     from wavesweep.cli.task import Experiments
@@ -65,36 +67,77 @@ def run_hydra(arguments: list[str], config_name: str = "config", based_on: str =
         config_name: What it changes: conf/config.yaml, or a configuration that is offered (see `composing.offer`).
         based_on: The run that it varies, if it does.
     """
-    sys.argv[1:] = with_tags(arguments)  # where Hydra looks
-    traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting with 1
     task = Task(based_on)
     try:
         check_passwords(arguments)
         flags = read_flags(arguments)
-        check_kinds(flags.overrides)
-        if away := [text for text in flags.overrides if "hydra.callbacks.guard" in text]:
-            raise Refused(f"{away[0]} would take away what keeps files of yours from being replaced; leave it out")
-        _check_folders([flags.config_dir, flags.config_path])
-        if flags.config_dir:
-            check_names(Path(flags.config_dir), flags.config_name)
-        warnings.filterwarnings("error", "provider=.* is not available")  # or Hydra would go on without the folder
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)()
+        _check_before_hydra(flags)
+        _call_hydra(arguments, flags, config_name, task)
     except Refused as error:
         return refuse(str(error))
-    except Exception as error:  # of composing, since jobs catch their own
-        if traceback_wanted or isinstance(error, MemoryError):
-            raise
-        return refuse(explain(error, arguments))
     check()  # a signal may have ended a sweep
     return min(task.codes, key=SEVERITY.index, default=0)
 
 
-def _check_folders(places: list[str | None]) -> None:
-    """Refuse a run's directory as a folder of options: Hydra would run the defaults, or part of it."""
-    for place in filter(None, places):
+def _check_before_hydra(flags: Namespace) -> None:
+    """Refuse a command line that Hydra would take for another one, or refuse in words of its own."""
+    overrides = read_overrides(flags.overrides)
+    check_kinds(flags.overrides)
+    if away := [text for text in flags.overrides if "hydra.callbacks.guard" in text]:
+        raise Refused(f"{away[0]} would take away what keeps files of yours from being replaced; leave it out")
+    for place in filter(None, [flags.config_dir, flags.config_path]):
         if Path(place, "run.json").exists():
             raise Refused(f"{place} is a run, no folder of options; wavesweep reproduce {place} runs it again")
+    if flags.config_dir:
+        if not Path(flags.config_dir).is_dir():
+            raise Refused(f"--config-dir must be a directory, got {Path(flags.config_dir).absolute()}")
+        check_names(Path(flags.config_dir), flags.config_name)
+    for override in overrides:
+        searched = override.value()
+        if override.key_or_group == "hydra.searchpath" and isinstance(searched, list):
+            _check_searched(map(str, searched))
+
+
+def _call_hydra(arguments: list[str], flags: Namespace, config_name: str, task: Task) -> None:
+    """Let Hydra run a command line.
+
+    Raises:
+        Refused: If Hydra can't compose a configuration by it.
+    """
+    try:
+        with _read_by_hydra(with_tags(arguments)):
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)()
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:  # of composing, since jobs catch their own
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        raise Refused(_explain(error, flags, config_name)) from None
+
+
+@contextmanager
+def _read_by_hydra(arguments: list[str]) -> Iterator[None]:
+    """Put arguments where `hydra.main` reads them, and let it raise errors instead of printing them and exiting with 1.
+
+    It takes neither as a parameter: it reads `sys.argv` and the environment.
+    """
+    argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR", "")
+    sys.argv = [argv[0], *arguments]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        os.environ["HYDRA_FULL_ERROR"] = full_error
+
+
+def _explain(error: Exception, flags: Namespace, config_name: str) -> str:
+    """Return in one line why Hydra can't compose a command line."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file is None:  # it lacks no file, but all
+        return f"--config-path={flags.config_path} is not there; --config-dir adds a folder of options"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file in (flags.config_name, config_name):
+        return f"--config-name={error.missing_cfg_file} is no file of conf/ or --config-dir; leave it out"
+    return explain(error, flags.overrides)
 
 
 class Guard(Callback):
@@ -151,10 +194,33 @@ def _check_options(config: DictConfig) -> None:
         raise Refused("hydra.job.chdir must be false, since outputs/ and tracking.uri are seen from here, got true")
     _check_inside("hydra.output_subdir", config.hydra.output_subdir or "")
     _check_inside("hydra.job.name", config.hydra.job.name)
-    folders = [Path(source.path) for source in config.hydra.runtime.config_sources if source.schema == "file"]
+    sources = config.hydra.runtime.config_sources
+    _check_searched(f"{source.schema}://{source.path}" for source in sources)
+    folders = [Path(source.path) for source in sources if source.schema == "file"]
     if conf_dir() in folders:  # else --config-path replaced them all
         for folder in folders:
             check_names(folder)
+
+
+def _check_searched(places: Iterable[str]) -> None:
+    """Refuse places of options that are not there: Hydra would go on without them."""
+    for place in places:
+        scheme, _, path = place.rpartition("://")
+        if not _is_there(scheme or "file", path):
+            raise Refused(f"hydra.searchpath must name directories, got {path}, which is not there; leave it out")
+
+
+def _is_there(scheme: str, path: str) -> bool:
+    """Say whether a folder or a package is there; of other kinds of places, only their plugins know."""
+    if scheme == "file":
+        return Path(path).is_dir()
+    if scheme != "pkg":
+        return True
+    try:
+        package = find_spec(path.replace("/", "."))
+    except ImportError:  # of a package around it
+        return False
+    return package is not None and package.submodule_search_locations is not None
 
 
 def _check_inside(key: str, name: str) -> None:

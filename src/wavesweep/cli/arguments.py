@@ -12,6 +12,9 @@ from wavesweep.base.exit_codes import REFUSED
 from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_password
 from wavesweep.config.groups import groups, options
 
+_COMMANDS = ("run", "multirun", "cfg", "info", "shell_completion")
+"""The flags of Hydra's that say what is to be done."""
+
 LOCAL = ("tracking.", "runtime.")
 """How the keys begin of what belongs to here and now: all that a stored run leaves open."""
 
@@ -128,7 +131,15 @@ def read_flags(arguments: list[str]) -> Namespace:
 
     parser = get_args_parser()
     parser.error = refuse_flags  # type: ignore[method-assign]
-    return parser.parse_args(arguments)
+    flags = parser.parse_args(arguments)
+    if flags.help:
+        return flags
+    if flags.resolve and not flags.cfg:
+        raise Refused("--resolve needs --cfg or --help")
+    given = [f"--{name.replace('_', '-')}" for name in _COMMANDS if getattr(flags, name)]
+    if len(given) > 1 and not flags.hydra_help:
+        raise Refused(f"{', '.join(given)} exclude each other; choose one")
+    return flags
 
 
 def check_mode(overrides: Iterable[str], *, multirun: bool) -> None:

@@ -1,9 +1,11 @@
 """The folder of YAML files, its groups and options."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from wavesweep.base.errors import Refused
+from wavesweep.base.files import read_yaml
 
 REFINER = ("optimizer", "lbfgs")
 """The group and the option whose values drive the refinement."""
@@ -45,6 +47,25 @@ def check_names(folder: Path, config_name: str | None = None) -> None:
         for own in (folder / name, (folder / name).with_suffix(".yml")):
             if own.exists():
                 raise Refused(f"{own} has the name of a file of this package, which would be taken; rename it")
+
+
+def known_keys() -> set[str]:
+    """Return all dotted keys that a configuration may have, and the names of the groups around them."""
+    keys = set(_dotted_keys(read_yaml(conf_dir() / "config.yaml")))
+    for group in groups():
+        if group != "experiment":  # whose options give keys of other groups
+            for option in options(group):
+                keys.update(_dotted_keys({group: read_yaml(conf_dir() / group / f"{option}.yaml")}))
+    return keys
+
+
+def _dotted_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        if name in ("defaults", "hydra"):  # which tell Hydra how to compose, and are no part of what it composes
+            continue
+        yield f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _dotted_keys(value, f"{prefix}{name}.")
 
 
 def read_option(group: str, option: str) -> dict[str, Any]:

@@ -10,16 +10,6 @@ from wavesweep.base.errors import printable, shown, suggestion
 MOST_PROBLEMS, MOST_CHARACTERS = 20, 300  # shown of a configuration, and of each problem
 
 
-def keys_of(schema: type[BaseModel], prefix: str = "") -> list[str]:
-    """Return all dotted keys that a configuration of this schema can have."""
-    keys: list[str] = []
-    for name, field in schema.model_fields.items():
-        keys.append(prefix + name)
-        for part in _parts(field.annotation):
-            keys += keys_of(part, f"{prefix}{name}.")
-    return list(dict.fromkeys(keys))
-
-
 def explain(error: ValidationError, schema: type[BaseModel]) -> str:
     """Return the problems of a rejected configuration, one line each.
 
