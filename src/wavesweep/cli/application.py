@@ -1,4 +1,4 @@
-"""The Hydra application.
+"""The Hydra application: checks a command line, and lets Hydra run it.
 
 Help, completion and `--cfg` come through here: what they don't need is imported late.
 """
@@ -6,30 +6,26 @@ Help, completion and `--cfg` come through here: what they don't need is imported
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.errors import MissingConfigException
-from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.exit_codes import SEVERITY
-from wavesweep.base.files import check_free
-from wavesweep.base.redaction import NO_PASSWORDS, without_password
 from wavesweep.base.signals import check
-from wavesweep.cli.arguments import check_kinds, check_mode, check_passwords, read_flags, refuse
-from wavesweep.config.composing import typed, with_tags
-from wavesweep.config.groups import check_names, conf_dir
+from wavesweep.cli.arguments import check_kinds, check_passwords, read_flags, refuse
+from wavesweep.config.composing import with_tags
+from wavesweep.config.groups import check_names, check_searched, conf_dir
 from wavesweep.config.hydra_objections import explain, read_overrides
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from wavesweep.cli.task import Experiments
 
 
@@ -95,7 +91,7 @@ def _check_before_hydra(flags: Namespace) -> None:
     for override in overrides:
         searched = override.value()
         if override.key_or_group == "hydra.searchpath" and isinstance(searched, list):
-            _check_searched(map(str, searched))
+            check_searched(map(str, searched))
 
 
 def _call_hydra(arguments: list[str], flags: Namespace, config_name: str, task: Task) -> None:
@@ -105,7 +101,7 @@ def _call_hydra(arguments: list[str], flags: Namespace, config_name: str, task: 
         Refused: If Hydra can't compose a configuration by it.
     """
     try:
-        with _read_by_hydra(with_tags(arguments)):
+        with _as_command_line(with_tags(arguments)):
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)()
     except (Refused, MemoryError):
         raise
@@ -116,7 +112,7 @@ def _call_hydra(arguments: list[str], flags: Namespace, config_name: str, task: 
 
 
 @contextmanager
-def _read_by_hydra(arguments: list[str]) -> Iterator[None]:
+def _as_command_line(arguments: list[str]) -> Iterator[None]:
     """Put arguments where `hydra.main` reads them, and let it raise errors instead of printing them and exiting with 1.
 
     It takes neither as a parameter: it reads `sys.argv` and the environment.
@@ -138,104 +134,3 @@ def _explain(error: Exception, flags: Namespace, config_name: str) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file in (flags.config_name, config_name):
         return f"--config-name={error.missing_cfg_file} is no file of conf/ or --config-dir; leave it out"
     return explain(error, flags.overrides)
-
-
-class Guard(Callback):
-    """Hydra callback that refuses before Hydra writes anything."""
-
-    def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Exit with code 2 if a single run is going to be refused."""
-        with _refusing():
-            parsed = typed(config)
-            check_mode(_typed(config), multirun=False)
-            _check_options(config)
-            _check_place(config, "hydra.run.dir")
-            check_free(Path(config.hydra.run.dir))
-            from wavesweep.cli.task import check_alone  # imports numpy, which a wrong key need not wait for
-
-            check_alone(parsed)
-
-    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Exit with code 2 where a sweep can't be written, or its configuration would store a password."""
-        with _refusing():
-            check_mode(_typed(config), multirun=True)
-            _check_options(config)
-            _check_place(config, "hydra.sweep.dir")
-            if config.hydra.runtime.choices["hydra/sweeper"] != "wavesweep":  # which looks by itself
-                check_free(Path(config.hydra.sweep.dir))
-                subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[call-overload]
-                _check_inside("hydra.sweep.subdir", str(subdir))
-            text = OmegaConf.to_yaml(config)
-            if without_password(text) != text:
-                raise Refused(f"the configuration of a sweep {NO_PASSWORDS}")
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Exit where a callback refuses: Hydra turns all its other exceptions into warnings."""
-    try:
-        yield
-    except Refused as error:
-        sys.exit(refuse(str(error)))
-    except (OSError, OmegaConfBaseException) as error:
-        sys.exit(refuse(explain(error, [])))
-    except Exception:  # noqa: S110
-        pass  # the job will meet it again, and say so better than Hydra's warning
-
-
-def _typed(config: DictConfig) -> list[str]:
-    """Return the overrides of Hydra's as typed: they may refer to what only a job has."""
-    return OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)  # type: ignore[return-value]
-
-
-def _check_options(config: DictConfig) -> None:
-    """Refuse options of Hydra's by which files would be sought or written elsewhere than it seems."""
-    if config.hydra.job.chdir:
-        raise Refused("hydra.job.chdir must be false, since outputs/ and tracking.uri are seen from here, got true")
-    _check_inside("hydra.output_subdir", config.hydra.output_subdir or "")
-    _check_inside("hydra.job.name", config.hydra.job.name)
-    sources = config.hydra.runtime.config_sources
-    _check_searched(f"{source.schema}://{source.path}" for source in sources)
-    folders = [Path(source.path) for source in sources if source.schema == "file"]
-    if conf_dir() in folders:  # else --config-path replaced them all
-        for folder in folders:
-            check_names(folder)
-
-
-def _check_searched(places: Iterable[str]) -> None:
-    """Refuse places of options that are not there: Hydra would go on without them."""
-    for place in places:
-        scheme, _, path = place.rpartition("://")
-        if not _is_there(scheme or "file", path):
-            raise Refused(f"hydra.searchpath must name directories, got {path}, which is not there; leave it out")
-
-
-def _is_there(scheme: str, path: str) -> bool:
-    """Say whether a folder or a package is there; of other kinds of places, only their plugins know."""
-    if scheme == "file":
-        return Path(path).is_dir()
-    if scheme != "pkg":
-        return True
-    try:
-        package = find_spec(path.replace("/", "."))
-    except ImportError:  # of a package around it
-        return False
-    return package is not None and package.submodule_search_locations is not None
-
-
-def _check_inside(key: str, name: str) -> None:
-    """Refuse the name of a file or a folder that would not lie in the run's or sweep's own directory."""
-    if ".." in Path(name).parts or Path(name).is_absolute():
-        raise Refused(f"{key} must name a place within the run's own directory, got {name}; leave it out")
-
-
-def _check_place(config: DictConfig, key: str) -> None:
-    """Refuse a directory that can't be made or written."""
-    place = OmegaConf.select(config, key)
-    if not place:
-        raise Refused(f"{key} must not be empty, got nothing; leave it out, or name a directory")
-    there = next(path for path in (Path(place), *Path(place).absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise Refused(f"{place} can't be made: {there} is a file; move it away, or choose another {key}")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise Refused(f"{place} can't be made: {there} is not writable; make it so, or choose another {key}")

@@ -1,6 +1,7 @@
 """The folder of YAML files, its groups and options."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,6 +48,34 @@ def check_names(folder: Path, config_name: str | None = None) -> None:
         for own in (folder / name, (folder / name).with_suffix(".yml")):
             if own.exists():
                 raise Refused(f"{own} has the name of a file of this package, which would be taken; rename it")
+
+
+def check_searched(places: Iterable[str]) -> None:
+    """Refuse places of options that are not there: Hydra would go on without them.
+
+    Args:
+        places: As `hydra.searchpath` names them: `file://FOLDER`, `FOLDER`, `pkg://PACKAGE`, or of a plugin's kind.
+
+    Raises:
+        Refused: With the first one.
+    """
+    for place in places:
+        scheme, _, path = place.rpartition("://")
+        if not _is_there(scheme or "file", path):
+            raise Refused(f"hydra.searchpath must name directories, got {path}, which is not there; leave it out")
+
+
+def _is_there(scheme: str, path: str) -> bool:
+    """Say whether a folder or a package is there; of other kinds of places, only their plugins know."""
+    if scheme == "file":
+        return Path(path).is_dir()
+    if scheme != "pkg":
+        return True
+    try:
+        package = find_spec(path.replace("/", "."))
+    except ImportError:  # of a package around it
+        return False
+    return package is not None and package.submodule_search_locations is not None
 
 
 def known_keys() -> set[str]:
