@@ -11,11 +11,11 @@ import numpy as np
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused
-from wavesweep.base.terminal import progress
 from wavesweep.config.config import Config, dump, parse
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.finding import check_unchanged, new_directory, read_stored, take
 from wavesweep.runs.info import RunInfo, Status
+from wavesweep.runs.progress import progress
 from wavesweep.sweeps.store import SweepDirectory
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-    from wavesweep.base.terminal import Listener
     from wavesweep.runs.experiment import Result
+    from wavesweep.runs.progress import Listener
     from wavesweep.tracking.tracked_run import Outcome
 
 log = logging.getLogger("wavesweep")

@@ -12,7 +12,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tests.support.commands import SMALL
 from wavesweep.base.schema import known
-from wavesweep.base.terminal import Listener
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, dump, parse
 from wavesweep.config.groups import groups
@@ -25,6 +24,7 @@ from wavesweep.runs.checkpoint import Checkpoint
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import Result, make_trainer, run
 from wavesweep.runs.preparation import Prepared, load_data, prepare
+from wavesweep.runs.progress import Listener
 from wavesweep.training.trainer import GradientDescent, Record, Trainer
 
 

@@ -11,13 +11,21 @@ from omegaconf import OmegaConf
 from wavesweep.base.errors import in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.signals import Interrupted
-from wavesweep.base.terminal import Listener, log, progress, say
+from wavesweep.base.terminal import log, say
 from wavesweep.config.config import Config
 from wavesweep.config.groups import conf_dir
 from wavesweep.runs.description import summary
 from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.progress import Listener, progress
 from wavesweep.tracking.tracked_run import Outcome
 from wavesweep.ui.links import run_ending
+
+_STYLES = {
+    r"(?m)^  .*\((?:test|validation)\).*$": "bold",
+    r"The network beats [\w ]+": "bold green",
+    r"The network does not beat [\w ]+|The run diverged": "bold yellow",
+}
+"""What stands out on a terminal in the summary of a run: its own score, and the verdict."""
 
 _RESERVE = bytearray(1 << 24)  # let go where memory has run out: saying so takes some
 
@@ -28,7 +36,7 @@ def show(config: Config, directory: RunDirectory, carry_out: Callable[[Listener]
     lines = [summary(directory.read_info(), config, outcome.result), f"pictures: {relative(directory.plots)}"]
     if outcome.tracked and outcome.ids:
         lines.append(run_ending(config.tracking, *outcome.ids))
-    say("\n".join(lines))
+    say("\n".join(lines), _STYLES)
     return outcome.code
 
 

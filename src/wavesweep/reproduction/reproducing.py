@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from wavesweep.base.errors import Pruned, Refused
 from wavesweep.base.names import CONFIG_HASH, CONFIGURATION, REPRODUCES
-from wavesweep.base.terminal import Listener
 from wavesweep.config.config import Config, with_runtime
 from wavesweep.config.overrides import overrides_of
 from wavesweep.config.replicates import config_hash
@@ -17,6 +16,7 @@ from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import Result
 from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import Prepared
+from wavesweep.runs.progress import Listener
 from wavesweep.tracking.tracked_run import Outcome, execute, prepare_alone
 
 

@@ -23,7 +23,6 @@ from wavesweep.base.names import (
     metric,
 )
 from wavesweep.base.schema import known
-from wavesweep.base.terminal import Listener
 from wavesweep.config.config import Config
 from wavesweep.config.groups import REFINER, read_option
 from wavesweep.data.splits import Part, Split
@@ -36,6 +35,7 @@ from wavesweep.runs import pictures
 from wavesweep.runs.checkpoint import Checkpoint, Checkpoints, restore
 from wavesweep.runs.description import best_baseline
 from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.progress import Listener
 from wavesweep.training.configured import watched_origins
 from wavesweep.training.least_squares import LeastSquares
 from wavesweep.training.optimizers import LBFGS

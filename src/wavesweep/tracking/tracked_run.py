@@ -13,7 +13,7 @@ from wavesweep.base.errors import Pruned, Refused, relative
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.base.files import MOST_BYTES, write_atomically, write_yaml
 from wavesweep.base.signals import Interrupted
-from wavesweep.base.terminal import Listener, log
+from wavesweep.base.terminal import log
 from wavesweep.config.config import Config, digest, dump
 from wavesweep.config.replicates import config_hash
 from wavesweep.data.splits import describe
@@ -24,6 +24,7 @@ from wavesweep.runs.finding import check_unchanged
 from wavesweep.runs.fingerprints import environment, local_changes
 from wavesweep.runs.info import RunInfo, Status
 from wavesweep.runs.preparation import Prepared, prepare
+from wavesweep.runs.progress import Listener
 from wavesweep.tracking.courier import Courier
 from wavesweep.tracking.model import save_model
 from wavesweep.tracking.store import import_mlflow, require
