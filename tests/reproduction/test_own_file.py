@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.support.commands import command
-from wavesweep.base.names import CONFIG_HASH
+from wavesweep.config.tag_names import CONFIG_HASH
 from wavesweep.files.source import copy_of, keep, lend, take_in
 from wavesweep.runs.directory import RunDirectory
 

@@ -25,9 +25,9 @@ from tests.support.commands import small
 from tests.support.proxy import Proxy
 from tests.support.records import is_in_mlflow
 from wavesweep.base.errors import Pruned
-from wavesweep.base.names import RUN_KEY
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Tracking
+from wavesweep.config.tag_names import RUN_KEY
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import load_data, prepare

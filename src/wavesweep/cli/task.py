@@ -15,7 +15,6 @@ from omegaconf import DictConfig
 from wavesweep.base.errors import Pruned, Refused, in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.files import check_free
-from wavesweep.base.names import BASED_ON, log10
 from wavesweep.base.terminal import log, say
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.progress import fail, show
@@ -24,9 +23,11 @@ from wavesweep.config.config import Config
 from wavesweep.config.derived import fill_in, find_device, without_effect
 from wavesweep.config.hydra_objections import explain
 from wavesweep.config.overrides import overrides_of
+from wavesweep.config.tag_names import BASED_ON
 from wavesweep.data.trends import trend_share
 from wavesweep.files.source import lend
 from wavesweep.leaderboard.conclusion import announce, conclude, has_ended, show_again
+from wavesweep.models.metric_names import log10
 from wavesweep.models.recurrent import Recurrent
 from wavesweep.runs import fingerprints
 from wavesweep.runs.description import origin_name, run_name

@@ -8,11 +8,12 @@ from wavesweep.base import signals
 from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.base.files import write_atomically, write_yaml
-from wavesweep.base.names import BASED_ON, OBJECTIVE, REOPENED, SKILL, jobs
 from wavesweep.base.terminal import log, say
 from wavesweep.config.config import Config, Tracking, dump
+from wavesweep.config.tag_names import BASED_ON, REOPENED
 from wavesweep.leaderboard.ranking import Leaderboard, rank
 from wavesweep.leaderboard.table import show, to_csv, to_markdown
+from wavesweep.models.metric_names import OBJECTIVE, SKILL, jobs
 from wavesweep.runs.description import TEST_SCORE, origin_name, sweep_name
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.fingerprints import environment

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from wavesweep.base.names import OBJECTIVE
 from wavesweep.leaderboard.scores import Scores, scores
+from wavesweep.models.metric_names import OBJECTIVE
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.search.estimates import Estimate, all_positive, estimate, paired
 from wavesweep.search.plan import Plan

@@ -3,7 +3,8 @@
 import math
 from typing import Any, NamedTuple
 
-from wavesweep.base.names import KEPT_EPOCH, KEPT_SCALED, SCALED, baseline_score, metric
+from wavesweep.config.tag_names import KEPT_EPOCH
+from wavesweep.models.metric_names import KEPT_SCALED, SCALED, baseline_score, metric
 from wavesweep.runs.description import BASELINES, EXACT
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.search.estimates import Estimate, all_positive, estimate, mean

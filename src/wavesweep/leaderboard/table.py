@@ -9,10 +9,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from wavesweep.base.errors import Refused
+from wavesweep.base.keys import last_parts
 from wavesweep.base.terminal import say
 from wavesweep.leaderboard import words
 from wavesweep.leaderboard.ranking import Leaderboard, Row
-from wavesweep.runs.description import last_parts
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.store import SweepDirectory

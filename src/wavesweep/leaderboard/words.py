@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from wavesweep.base.errors import relative
-from wavesweep.base.names import OBJECTIVE
 from wavesweep.base.redaction import without_password
 from wavesweep.leaderboard.ranking import Leaderboard, Row, states
+from wavesweep.models.metric_names import OBJECTIVE
 from wavesweep.search.estimates import Estimate
 from wavesweep.search.space import Value
 from wavesweep.search.trials import ENDED

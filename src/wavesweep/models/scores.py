@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wavesweep.base.names import CLOSED_LOOP, ONE_STEP, SCALED
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.splits import Part, Split
 from wavesweep.models.forecasting import Forecasts
+from wavesweep.models.metric_names import CLOSED_LOOP, ONE_STEP, SCALED
 
 Metrics = dict[str, float]
 

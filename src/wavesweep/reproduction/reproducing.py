@@ -4,10 +4,10 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from wavesweep.base.errors import Pruned, Refused
-from wavesweep.base.names import CONFIG_HASH, CONFIGURATION, REPRODUCES
 from wavesweep.config.config import Config, with_runtime
 from wavesweep.config.overrides import overrides_of
 from wavesweep.config.replicates import config_hash
+from wavesweep.config.tag_names import CONFIG_HASH, CONFIGURATION, REPRODUCES
 from wavesweep.reproduction.comparison import compare
 from wavesweep.reproduction.report import verdict
 from wavesweep.reproduction.stored import StoredRun, from_directory

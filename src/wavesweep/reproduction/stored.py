@@ -7,12 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from wavesweep.base import names
 from wavesweep.base.errors import Refused, relative
 from wavesweep.base.files import MOST_BYTES, PARENT
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.groups import groups
+from wavesweep.config.tag_names import STATUS
 from wavesweep.files.source import MOST_KEPT, lacks
+from wavesweep.models import metric_names as names
 from wavesweep.runs.directory import MOST_WEIGHTS, RunDirectory
 from wavesweep.runs.finding import check_unchanged, read_stored, runs_below_outputs
 from wavesweep.tracking.answers import bounded, repository
@@ -118,7 +119,7 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
             _fetch_data(client, run, directory)
         return StoredRun(
             place=run_id,
-            status=run.data.tags.get(names.STATUS, "running"),
+            status=run.data.tags.get(STATUS, "running"),
             choices={group: run.data.params[group] for group in groups() if group in run.data.params},
             tags=run.data.tags,
             data=_digests(run),

@@ -7,8 +7,11 @@ from pathlib import PurePath
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from wavesweep.base.names import (
-    BASED_ON,
+from wavesweep.base.keys import last_parts
+from wavesweep.config.config import MOST_NAME, Config
+from wavesweep.config.naming import in_short
+from wavesweep.config.tag_names import BASED_ON
+from wavesweep.models.metric_names import (
     COVERAGE,
     GAIN,
     GAIN_HIGH,
@@ -19,12 +22,9 @@ from wavesweep.base.names import (
     SCALED,
     TRAIN_SECONDS,
     baseline_score,
-    last_parts,
     metric,
     of_baseline,
 )
-from wavesweep.config.config import MOST_NAME, Config
-from wavesweep.config.naming import in_short
 from wavesweep.runs.info import RunInfo
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wavesweep.base import files
 from wavesweep.base.errors import Refused, in_short
-from wavesweep.base.names import KEPT_EPOCH, OBJECTIVE, is_metric
+from wavesweep.config.tag_names import KEPT_EPOCH
+from wavesweep.models.metric_names import OBJECTIVE, is_metric
 from wavesweep.runs.info import INFO, RunInfo, now, parse_records
 
 if TYPE_CHECKING:

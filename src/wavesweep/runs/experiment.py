@@ -10,7 +10,13 @@ import torch
 from wavesweep.base import signals
 from wavesweep.base.errors import Pruned
 from wavesweep.base.files import write_atomically
-from wavesweep.base.names import (
+from wavesweep.base.schema import known
+from wavesweep.config.config import Config
+from wavesweep.config.groups import REFINER, read_option
+from wavesweep.data.splits import Part, Split
+from wavesweep.models import evaluation
+from wavesweep.models.forecasting import forecast_part, to_network
+from wavesweep.models.metric_names import (
     KEPT_SCALED,
     LOSS_EVALUATIONS,
     MAE,
@@ -22,12 +28,6 @@ from wavesweep.base.names import (
     baseline_score,
     metric,
 )
-from wavesweep.base.schema import known
-from wavesweep.config.config import Config
-from wavesweep.config.groups import REFINER, read_option
-from wavesweep.data.splits import Part, Split
-from wavesweep.models import evaluation
-from wavesweep.models.forecasting import forecast_part, to_network
 from wavesweep.models.scores import Errors, Metrics, errors, mean_absolute_scaled_error, scores
 from wavesweep.models.weights import is_finite, serialize
 from wavesweep.networks.forecaster import Forecaster

@@ -10,7 +10,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-from wavesweep.base import names
+from wavesweep.config import tag_names as names
 from wavesweep.config.config import Config
 from wavesweep.config.groups import REFINER, conf_dir, read_option
 from wavesweep.data.splits import describe

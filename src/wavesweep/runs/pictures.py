@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wavesweep.base.names import ONE_STEP, SCALED, TRAIN_LOSS, metric
 from wavesweep.data.dataset import Observed
 from wavesweep.data.splits import Part
 from wavesweep.drawing.panels import (
@@ -30,6 +29,7 @@ from wavesweep.drawing.panels import (
 )
 from wavesweep.drawing.style import COLOURS, head, save, scale
 from wavesweep.files.stamps import following
+from wavesweep.models.metric_names import ONE_STEP, SCALED, TRAIN_LOSS, metric
 from wavesweep.runs.description import BASELINES
 from wavesweep.runs.directory import RunDirectory
 

@@ -7,9 +7,10 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from wavesweep.base import names
 from wavesweep.base.files import PARENT
+from wavesweep.config import tag_names as names
 from wavesweep.config.config import Tracking, flatten
+from wavesweep.models.metric_names import DIGITS, OBJECTIVE, SCALED, TEST_DIGITS, is_metric, metric
 from wavesweep.runs.description import as_note, digits
 from wavesweep.runs.directory import RunDirectory, SweepRecord
 from wavesweep.runs.info import COMPLETE, RunInfo
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 POINTS = 1000  # which MLflow sends by one request
 
-IN_DIGITS = {names.OBJECTIVE: names.DIGITS, names.metric("test", names.SCALED): names.TEST_DIGITS}
+IN_DIGITS = {OBJECTIVE: DIGITS, metric("test", SCALED): TEST_DIGITS}
 """Errors that MLflow also gets as -log10, which its narrow columns and its linear axes can show."""
 
 STATUS = {"diverged": "FAILED", "pruned": "KILLED"}
@@ -214,7 +215,7 @@ def _points(rows: list[dict[str, Any]]) -> list["Metric"]:
         Metric(key, value, row["timestamp"], row.get("epoch", 0))
         for row in rows
         for key, value in (row | _in_digits(row)).items()
-        if names.is_metric(key) and value is not None
+        if is_metric(key) and value is not None
     ]
 
 

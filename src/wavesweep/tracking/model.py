@@ -6,11 +6,11 @@ import re
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from wavesweep.base import names
 from wavesweep.base.files import write_atomically
-from wavesweep.base.names import columns_of
 from wavesweep.base.schema import known
+from wavesweep.config import tag_names as names
 from wavesweep.config.config import Config, flatten, parse
+from wavesweep.models.columns import columns_of
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
 from wavesweep.tracking.answers import upload

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import sync_directory
-from wavesweep.base.names import RUN_KEY
 from wavesweep.config.config import Tracking
+from wavesweep.config.tag_names import RUN_KEY
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.tracking.addresses import SQLITE, artifact_root, full_address, sqlite_path
 from wavesweep.tracking.answers import PATIENCE, bounded, reason, repository, with_bounds
