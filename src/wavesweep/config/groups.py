@@ -43,10 +43,11 @@ def check_names(folder: Path, config_name: str | None = None) -> None:
     if folder.resolve() == conf_dir().resolve():
         return
     names = [f"{group}/{option}.yaml" for group in groups() for option in options(group)]
-    names += [f"{config_name.removesuffix('.yaml')}.yaml"] if config_name else []
-    for name in filter(lambda name: (conf_dir() / name).exists(), names):
+    if config_name:
+        names.append(f"{config_name.removesuffix('.yaml')}.yaml")
+    for name in names:
         for own in (folder / name, (folder / name).with_suffix(".yml")):
-            if own.exists():
+            if own.exists() and (conf_dir() / name).exists():
                 raise Refused(f"{own} has the name of a file of this package, which would be taken; rename it")
 
 

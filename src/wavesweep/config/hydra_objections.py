@@ -60,7 +60,7 @@ def _may_choose(value: Any) -> bool:
     return isinstance(value, str | QuotedString | dict | Glob)
 
 
-def explain(error: Exception, overrides: Iterable[str]) -> str:
+def explain(error: Exception, overrides: Sequence[str]) -> str:
     """Return in one line why a configuration can't be composed.
 
     Args:
@@ -83,7 +83,9 @@ def explain(error: Exception, overrides: Iterable[str]) -> str:
         return _wrong_value(error, parsed)
     if isinstance(error, ConfigCompositionException):
         cause = error.__cause__ or error.__context__
-        return _wrong_value(cause, parsed) if isinstance(cause, OmegaConfBaseException) else _not_applied(error, parsed)
+        if isinstance(cause, OmegaConfBaseException):
+            return _wrong_value(cause, parsed)
+        return _not_applied(error, parsed)
     if isinstance(error, HydraException):
         return _first_line(error)
     return f"{type(error).__name__}: {_first_line(error)}; HYDRA_FULL_ERROR=1 shows where"
@@ -101,7 +103,7 @@ def _unreadable(override: str) -> str:
     return f"{override or 'an empty argument'} is neither KEY=VALUE nor a command, such as ui"
 
 
-def _missing_option(file: str, there: Sequence[str], overrides: Iterable[str]) -> str:
+def _missing_option(file: str, there: Sequence[str], overrides: Sequence[str]) -> str:
     group = next((group for group in groups() if file.startswith(f"{group}/")), file.rpartition("/")[0])
     option = file.removeprefix(f"{group}/")
     other, _, name = option.partition("/")
@@ -122,7 +124,8 @@ def _broken_yaml(error: YAMLError) -> str:
 
 def _wrong_value(error: OmegaConfBaseException, overrides: list[Override]) -> str:
     """Say what OmegaConf objects to: its exceptions name the key."""
-    key, text = error.full_key, _first_line(error)
+    key = error.full_key
+    text = _first_line(error)
     if isinstance(error, KeyValidationError):
         return f"a key of an option must be text ({text}); leave it out"
     if not key:
@@ -165,7 +168,8 @@ def _wrong_key(key: str) -> str:
     if key.startswith("hydra"):
         return f"{key} is not a key of Hydra's; wavesweep --cfg hydra shows them"
     known = known_keys()
-    part, (group, _, name) = key.partition(".")[0], key.rpartition(".")
+    part, _, _ = key.partition(".")
+    group, _, name = key.rpartition(".")
     if key in known:
         owners = [one for one in options(part) if part == "dataset" and name in read_option(part, one)]
         other = f"choose {part}={owners[0]}" if len(owners) == 1 else "choose another"
