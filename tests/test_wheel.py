@@ -54,10 +54,11 @@ def params(place: Path) -> list[dict[str, str]]:
     return [run.data.params for run in client.search_runs(["1"], order_by=["start_time DESC"])]
 
 
-def test_it_brings_its_configuration(installed: Path, place: Path) -> None:
+def test_it_brings_its_configuration_and_its_helps(installed: Path, place: Path) -> None:
     [package] = distributions(path=[str(installed)])
     assert package.entry_points["wavesweep"].value == "wavesweep.cli.main:main"
     assert "One run" in wavesweep(installed, place, "--help")
+    assert "usage: wavesweep sync" in wavesweep(installed, place, "sync", "--help")
     shown = yaml.safe_load(wavesweep(installed, place, "--cfg", "job", "dataset=cos_sin_squared"))
     assert shown["dataset"]["kind"] == "cos_sin_squared"
     assert f"{installed}/wavesweep/conf" in wavesweep(installed, place, "--info", "searchpath")

@@ -11,8 +11,8 @@ import numpy as np
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused
-from wavesweep.base.terminal import progress
 from wavesweep.config.config import Config, Resolved, dump, parse
+from wavesweep.runs.progress import progress
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.workspace.configurations import check_unchanged, read_resolved
 from wavesweep.workspace.directory import RunDirectory
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-    from wavesweep.base.terminal import Listener
+    from wavesweep.runs.progress import Listener
     from wavesweep.runs.result import Result
     from wavesweep.tracking.tracked_run import Outcome
 

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from inspect import getdoc
 from pathlib import Path
 from threading import Thread
 from urllib.error import URLError
@@ -20,7 +19,7 @@ from tests.support.forking import light
 from tests.support.sweeping import families
 from wavesweep.base.exit_codes import FAILED, REFUSED
 from wavesweep.base.terminal import Output, interactive, say
-from wavesweep.cli.commands import COMMANDS
+from wavesweep.cli.commands import COMMANDS, help_of
 from wavesweep.workspace.directory import RunDirectory
 
 Streams = dict[int, str]
@@ -234,4 +233,4 @@ def test_help_needs_no_docstrings(tmp_path: Path) -> None:
     )
     line = [sys.executable, "-OO", "-c", script]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout == "".join(f"{getdoc(command)}\n" for command in COMMANDS.values())
+    assert done.stdout == "".join(map(help_of, COMMANDS))

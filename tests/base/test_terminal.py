@@ -1,8 +1,10 @@
 """What stands on a terminal, and what does not where none is."""
 
+import io
 import os
 import pty
 import re
+import sys
 import time
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import pytest
 
 from tests.support.commands import SMALL, Command, environment
 from tests.support.forking import heavy
-from wavesweep.base.terminal import SECONDS_BETWEEN_LINES, progress
+from wavesweep.base.terminal import say
+from wavesweep.runs.progress import SECONDS_BETWEEN_LINES, progress
 
 RUN = (*SMALL, "model=tiny", "training.epochs=20")
 COLOUR = re.compile(rb"\x1b\[[\d;]*3[1-7][\d;]*m|\x1b\[[\d;]*9[0-7][\d;]*m")
@@ -88,6 +91,21 @@ def test_a_pipe_gets_plain_lines_and_stdout_the_result_alone(wavesweep: Command)
     assert done.stdout.startswith("tiny num_series=7 length=40 width=3 ")
     assert "linear autoregression" in done.stdout
     assert "linear autoregression" not in done.stderr
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_result_s_first_line_stands_out_on_a_terminal_and_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for variable in ("NO_COLOR", "COLORTERM"):
+        monkeypatch.delenv(variable, raising=False)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    say("a run\nall went well", {"w[a-z]+": "green"})
+    assert terminal.getvalue() == "\x1b[1ma run\x1b[0m\nall \x1b[32mwent\x1b[0m \x1b[32mwell\x1b[0m\n"
 
 
 def test_lines_are_seconds_apart(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 import yaml
@@ -22,7 +23,7 @@ from tests.support.commands import (
 )
 from tests.support.records import on_disk
 from wavesweep.base.exit_codes import FAILED
-from wavesweep.cli.commands import COMMANDS
+from wavesweep.cli.commands import COMMANDS, help_of
 from wavesweep.cli.main import _run_command
 from wavesweep.config.config import parse
 
@@ -238,6 +239,12 @@ def test_the_console_script_is_the_same_program(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"wavesweep {version('wavesweep')}\n")
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_is_where_the_table_says_and_has_a_help(command: str) -> None:
+    assert callable(resolve_name(COMMANDS[command]))
+    assert f"usage: wavesweep {command} " in help_of(command)
+
+
 @pytest.mark.parametrize("text", ["DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes", "a bug"])
 def test_memory_that_runs_out_within_a_library_is_one_line(
     text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -245,7 +252,7 @@ def test_memory_that_runs_out_within_a_library_is_one_line(
     def fail(_: list[str]) -> int:
         raise RuntimeError(text)
 
-    monkeypatch.setitem(COMMANDS, "forecast", fail)
+    monkeypatch.setattr("wavesweep.cli.forecast.run", fail)
     if text == "a bug":
         with pytest.raises(RuntimeError, match=text):
             _run_command("forecast", [])

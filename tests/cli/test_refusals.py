@@ -56,6 +56,14 @@ NAMES = [
         "model=linear model.dropout=0.2",
         "model.dropout is not a key of the model chosen here; leave it out, or choose another",
     ),
+    Case(
+        "training={epoch:3}",
+        "training.epoch is not a key of this configuration; did you mean training.epochs?",
+    ),
+    Case(
+        "-m training=null,article",
+        "training must be one of its options, got null,article; choose from article, default",
+    ),
     Case("model.kind=linear", "model.kind=linear: a kind comes with its option, model=…; did you mean linear?"),
     Case("-m hydra.sweeper.n_job=3", "hydra.sweeper.n_job is not a key of Hydra's; wavesweep --cfg hydra shows them"),
     Case(
@@ -163,6 +171,11 @@ COMMAND_LINES = [
     Case("+seed=5", "seed has a value already; leave out the +"),
     Case("seed=1,2", "seed=1,2 gives one run several values; add -m to sweep over them, or brackets for a list"),
     Case("'seed=range(1,3)'", "seed=range(1,3) is a sweep, which needs -m"),
+    Case(
+        "-m hydra.verbose=true,false",
+        "hydra.verbose=true,false gives a key of Hydra's several values; give it one, or brackets for a list",
+    ),
+    Case("-m --cfg job", "--multirun, --cfg exclude each other; choose one"),
     Case("seed=1 --cfg job seed=2", "seed=2: overrides must stand together, all before the flags or all after them"),
     Case("--foo", "--foo is not a flag; wavesweep --help and wavesweep --hydra-help list them"),
     Case("--cfg", "argument --cfg/-c: expected one argument; wavesweep --hydra-help lists the flags"),

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
-from wavesweep.config.derived import fill_in
 
 from tests.support.parts import composed, config, with_values
 from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
-from wavesweep.config.config import Config, dump, flatten, parse
-from wavesweep.config.groups import options, read_option
-from wavesweep.config.objections import keys_of
+from wavesweep.config.config import dump, flatten, parse
+from wavesweep.config.groups import known_keys, options, read_option
+from wavesweep.config.resolve import fill_in
 
 CHOICES = [
     (),
@@ -145,7 +144,7 @@ def test_all_problems_are_reported_together() -> None:
     ]
 
 
-KEYS = sorted(keys_of(Config))
+KEYS = sorted(known_keys())
 ODDITIES = [
     *(None, True, False, -1, 0, 1, 2, 5, 2**31, 2**63, -0.5, 0.0, 0.5, 1.0, 1e300, math.inf, math.nan),
     *("", "1", "no", "none", "auto", "cpu", "best", "some", "value", "series", "cosine", "float64", "sqlite:///x"),
@@ -160,6 +159,12 @@ def bases() -> list[dict[str, Any]]:
         (group, read_option(group, name)) for group in ("dataset", "model", "optimizer") for name in options(group)
     ]
     return [dump(parse(dump(composed()) | {group: part})) for group, part in chosen if "kind" in part]
+
+
+def test_the_files_of_options_hold_each_key_of_the_schema_and_no_other() -> None:
+    values = {key for base in bases() for key in flatten(base)} | {"tracking.tags"}  # which is empty
+    parts = {key.rpartition(".")[0] for key in values} - {""}
+    assert known_keys() == values | parts
 
 
 def standing() -> list[Any]:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from wavesweep.files.source import copy_of, keep, lend, take_in
 
 from tests.support.commands import command
-from wavesweep.base.names import CONFIG_HASH
+from wavesweep.config.tag_names import CONFIG_HASH
+from wavesweep.files.copies import copy_of, keep, lend, take_in
 from wavesweep.workspace.directory import RunDirectory
 
 FILE = "day,sales,price\n" + "".join(

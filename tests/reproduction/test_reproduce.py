@@ -17,9 +17,9 @@ from mlflow import MlflowClient
 import wavesweep as ws
 from tests.support.commands import SMALL, Command, command
 from tests.support.forking import Forked
-from wavesweep.base import names
 from wavesweep.base.signals import Interrupted
 from wavesweep.cli.resume import finish
+from wavesweep.config import tag_names as names
 from wavesweep.config.composing import compose
 from wavesweep.reproduction.comparison import compare
 from wavesweep.reproduction.report import diff, verdict

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wavesweep.base.names import last_parts
+from wavesweep.base.keys import last_parts
 from wavesweep.config.config import MOST_NAME
 from wavesweep.config.groups import groups
 from wavesweep.config.naming import in_short

@@ -11,19 +11,20 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tests.support.commands import SMALL
-from wavesweep.base.schema import known
-from wavesweep.base.terminal import Listener
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, dump, parse
 from wavesweep.config.groups import groups
 from wavesweep.data.dataset import Dataset
 from wavesweep.data.scaling import Scaler
+from wavesweep.files.spacing import known
 from wavesweep.models.weights import load_network
 from wavesweep.networks.forecaster import Forecaster
 from wavesweep.runs import checkpoint, pictures
 from wavesweep.runs.checkpoint import Checkpoint
-from wavesweep.runs.experiment import Result, make_trainer, run
+from wavesweep.runs.experiment import make_trainer, run
 from wavesweep.runs.preparation import Prepared, load_data, prepare
+from wavesweep.runs.progress import Listener
+from wavesweep.runs.result import Result
 from wavesweep.training.trainer import GradientDescent, Record, Trainer
 from wavesweep.workspace.directory import RunDirectory
 

@@ -11,8 +11,8 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModelStatus, Run
 
-from wavesweep.base.names import is_metric
 from wavesweep.config.config import flatten, parse
+from wavesweep.models.metric_names import is_metric
 from wavesweep.workspace.directory import RunDirectory
 
 Record = dict[str, Any]

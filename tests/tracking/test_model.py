@@ -23,9 +23,9 @@ from requests import Session
 from tests.support.commands import small
 from tests.support.records import is_in_mlflow
 from wavesweep.base.errors import Pruned
-from wavesweep.base.names import RUN_KEY
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Tracking
+from wavesweep.config.tag_names import RUN_KEY
 from wavesweep.runs.preparation import load_data, prepare
 from wavesweep.tracking.delivery import deliver
 from wavesweep.tracking.store import connect

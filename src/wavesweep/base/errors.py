@@ -26,7 +26,7 @@ class InUse(Refused):
 def first_of(error: Refused) -> str:
     """Return the first of the problems that a refusal tells a line each, and how many more there are."""
     problem, *more = str(error).splitlines()
-    return f"{problem}{f' (and {len(more)} more)' if more else ''}"
+    return f"{problem} (and {len(more)} more)" if more else problem
 
 
 def suggestion(name: str, options: Iterable[str], group: Iterable[str] = ()) -> str:
@@ -53,8 +53,12 @@ def shown(value: object) -> str:
         text = f"[{', '.join(shown(entry) for entry in value)}]"
     elif isinstance(value, str) and re.fullmatch(r"[-+.\d]+(e[-+]?\d+)?|null|true|false|nan|inf", value.lower()):
         text = f"the text '{value}'"
+    elif isinstance(value, bool):
+        text = str(value).lower()
+    elif value is None:
+        text = "null"
     else:
-        text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value) or "nothing"
+        text = str(value) or "nothing"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -67,7 +71,8 @@ def in_short(error: Exception) -> str:
     """Return the first line of an error's text; of pydantic's, the place and the rule of the first problem."""
     if isinstance(error, ValueError) and hasattr(error, "errors"):
         first = error.errors(include_url=False)[0]  # type: ignore[attr-defined]
-        return ": ".join([".".join(map(str, first["loc"])) or "it", first["msg"]]).replace("\n", "\\n")
+        place = ".".join(map(str, first["loc"])) or "it"
+        return f"{place}: {first['msg']}".replace("\n", "\\n")
     return str(error).partition("\n")[0]
 
 
@@ -92,11 +97,15 @@ def in_one_line(error: Exception, then: str = "") -> str:
     """Return an error in one line: the cause, the way out if it is known, and what to do `then`."""
     if isinstance(error, Refused):
         return str(error)
-    text = str(error).partition("\n")[0]
-    what, way_out = f"{type(error).__name__}: {text}", ""
     if is_out_of_memory(error):
-        what, way_out = "out of memory", "take smaller sizes or end other programs"
+        what = "out of memory"
+        way_out = "take smaller sizes or end other programs"
     elif isinstance(error, OSError) and error.filename:
-        what, way_out = f"{relative(Path(str(error.filename)))}: {error.strerror}", _WAYS_OUT.get(error.errno or 0, "")
+        what = f"{relative(Path(str(error.filename)))}: {error.strerror}"
+        way_out = _WAYS_OUT.get(error.errno or 0, "")
+    else:
+        text = str(error).partition("\n")[0]
+        what = f"{type(error).__name__}: {text}"
+        way_out = ""
     steps = ", then ".join(filter(None, [way_out, then]))
     return f"{what}; {steps}" if steps else what

@@ -38,7 +38,8 @@ def open_small(path: Path, most: int) -> BufferedReader:
     """
     kind = path.lstat().st_mode
     if not stat.S_ISREG(kind):
-        raise ValueError(f"it must be a plain file, got {'a link' if stat.S_ISLNK(kind) else 'something else'}")
+        what = "a link" if stat.S_ISLNK(kind) else "something else"
+        raise ValueError(f"it must be a plain file, got {what}")
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     file = os.fdopen(os.open(path, flags), "rb")
     size = os.fstat(file.fileno()).st_size
@@ -59,10 +60,12 @@ def check_plain(place: Path, names: Iterable[str]) -> None:
         Refused: If there is anything else.
     """
     for name in names:
-        for folder, below, files in [("", [], [str(place / name)]), *os.walk(place / name)]:
-            for path in (Path(folder, one) for one in below + files):
-                if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
-                    raise Refused(f"{path} must be a file or a folder, got a link or a device; remove it")
+        found = [place / name]
+        for folder, below, files in os.walk(place / name):
+            found += [Path(folder, one) for one in below + files]
+        for path in found:
+            if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
+                raise Refused(f"{path} must be a file or a folder, got a link or a device; remove it")
 
 
 def check_empty(place: Path) -> None:
@@ -207,16 +210,23 @@ def _check_events(events: Iterable[Any]) -> None:
         number = isinstance(event, yaml.ScalarEvent) and event.implicit[0] and not event.value.strip("0123456789:_.+-")
         if number and len(event.value) > MOST_DIGITS:  # to base 60, their time is quadratic
             raise ValueError(f"a number must have at most {MOST_DIGITS} characters, got {len(event.value)}")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
         if depth > MOST_DEPTH:
             raise ValueError(f"at most {MOST_DEPTH} groups and lists may stand within each other")
 
 
 def leaves(values: Any) -> Iterator[Any]:
     """Yield what nested groups and lists hold, keys included."""
-    if isinstance(values, dict | list):
-        for one in [*values.values(), *values] if isinstance(values, dict) else values:
-            yield from leaves(one)
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield from leaves(value)
+            yield key
+    elif isinstance(values, list):
+        for value in values:
+            yield from leaves(value)
     else:
         yield values
 

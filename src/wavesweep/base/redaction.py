@@ -31,7 +31,9 @@ def _hidden(scheme: str, user: str | None) -> str:
     """Return the beginning of an address without its secret; nothing where it has none: a user of a database alone."""
     if scheme.lower() in ("sqlite", "file") or (user is None and not scheme.lower().startswith("http")):
         return ""
-    return f"{scheme}://{'' if user is None else user + ':'}***@"
+    if user is None:
+        return f"{scheme}://***@"
+    return f"{scheme}://{user}:***@"
 
 
 class Redacting(logging.Formatter):

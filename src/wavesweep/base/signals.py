@@ -67,7 +67,8 @@ def handing_on() -> Iterator[None]:
     except Interrupted as error:
         interrupted = error
     finally:
-        came, _Mark.signum = _Mark.signum, None
+        came = _Mark.signum
+        _Mark.signum = None
     if came is not None:
         signal.raise_signal(came)
     if interrupted:
@@ -115,6 +116,7 @@ def check(patience: float = 0.0) -> None:
 
 def _receive(signum: int, _: Any) -> None:
     if not pending():
-        _Mark.signum, _Mark.since = signum, time.monotonic()
+        _Mark.signum = signum
+        _Mark.since = time.monotonic()
     if not _Mark.deferred:
         check()

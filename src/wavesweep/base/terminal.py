@@ -2,20 +2,16 @@
 
 import io
 import logging
-import math
 import os
 import select
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Self, TypeVar
-
-from wavesweep.base.names import TRAIN_LOSS
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self, TextIO, TypeVar
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-    from rich.console import Group
+    from rich.console import Group, RenderableType
 
 log = logging.getLogger("wavesweep")
 T = TypeVar("T")
@@ -35,7 +31,8 @@ class Output(io.FileIO):
     def __init__(self, descriptor: int, nowhere: int) -> None:
         super().__init__(descriptor, "w", closefd=False)
         self.failure: OSError | None = None
-        self._nowhere, self._is_terminal = nowhere, self.isatty()
+        self._nowhere = nowhere
+        self._is_terminal = self.isatty()
 
     def write(self, data: "ReadableBuffer", /) -> int:
         """Write bytes; where that fails, let this process and those that it starts write nowhere from now on."""
@@ -43,7 +40,8 @@ class Output(io.FileIO):
             while (count := super().write(data)) is None:  # a pipe that another program made non-blocking is full
                 select.select([], [self], [])
         except OSError as error:
-            if not (isinstance(error, ConnectionError) or self._is_terminal):  # as of `| head`, or closed by its user
+            unread = isinstance(error, ConnectionError)  # as of `| head`
+            if not unread and not self._is_terminal:  # which its user has closed
                 self.failure = error
             os.dup2(self._nowhere, self.fileno())
             return memoryview(data).nbytes
@@ -60,13 +58,15 @@ def guard_streams() -> list[Output]:
     while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(nowhere, True)
     outputs = [Output(1, nowhere), Output(2, nowhere)]
-    sys.stdout, sys.stderr = (
-        io.TextIOWrapper(
-            io.BufferedWriter(output), stream.encoding if stream else "utf-8", errors="replace", line_buffering=True
-        )
-        for output, stream in zip(outputs, (sys.stdout, sys.stderr), strict=True)
-    )
+    sys.stdout = _as_text(outputs[0], sys.stdout)
+    sys.stderr = _as_text(outputs[1], sys.stderr)
     return outputs
+
+
+def _as_text(output: Output, before: TextIO | None) -> TextIO:
+    """Return a stream of text that writes to an output, encoded as the stream before it, which may be closed."""
+    encoding = before.encoding if before else "utf-8"
+    return io.TextIOWrapper(io.BufferedWriter(output), encoding, errors="replace", line_buffering=True)
 
 
 class Stderr(logging.StreamHandler):
@@ -108,61 +108,24 @@ def interactive() -> bool:
     return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
-def say(text: str) -> None:
-    """Print a result."""
-    if sys.stdout is not None and sys.stdout.isatty():
-        _say_in_colour(text)
-    else:
+def say(text: str, styles: Mapping[str, str] | None = None) -> None:
+    """Print a result.
+
+    Args:
+        text: Its lines. On a terminal, the first is bold.
+        styles: What else stands out there: patterns, each with its style as rich names it.
+    """
+    if sys.stdout is None or not sys.stdout.isatty():
         print(text, flush=True)
-
-
-def _say_in_colour(text: str) -> None:
+        return
     from rich.console import Console
     from rich.text import Text
 
     coloured = Text(text)
-    coloured.highlight_regex(r"(?m)\A.*$|^  .*\((?:test|validation)\).*$", "bold")
-    coloured.highlight_regex(r"The network beats every baseline", "bold green")
-    coloured.highlight_regex(r"The network does not beat [\w ]+|The run diverged", "bold yellow")
+    coloured.highlight_regex(r"\A.*", "bold")
+    for pattern, style in (styles or {}).items():
+        coloured.highlight_regex(pattern, style)
     Console(highlight=False).print(coloured, soft_wrap=True)
-
-
-Listener = Callable[[int, dict[str, float], int], None]
-"""Called at each recorded epoch, with its metrics and the number of epochs in all; may raise Pruned to end the run."""
-
-SECONDS_BETWEEN_LINES = 5.0
-
-
-@contextmanager
-def progress(objective: str, best: float = math.inf) -> Iterator[Listener]:
-    """Show the progress of a run: a bar on a terminal that can move its cursor, else a line every few seconds.
-
-    Args:
-        objective: The metric to show.
-        best: Its best value so far, of a run that is resumed.
-    """
-    name, shown = ("val", Bar(timed=True)) if interactive() else (objective, nullcontext(_Lines()))
-    with shown as view:
-
-        def listen(epoch: int, metrics: dict[str, float], epochs: int) -> None:
-            nonlocal best
-            best = min(best, metrics[objective])
-            scores = f"loss {metrics[TRAIN_LOSS]:.2e}  {name} {metrics[objective]:.2e}  best {best:.2e}"
-            view.show(f"epoch {epoch}/{epochs}", epoch, epochs, scores)
-
-        yield listen
-
-
-class _Lines:
-    """Logs an epoch, unless it comes soon after another."""
-
-    def __init__(self) -> None:
-        self._due = time.monotonic() + SECONDS_BETWEEN_LINES
-
-    def show(self, what: str, done: int, total: int, scores: str) -> None:
-        if time.monotonic() >= self._due or done == total:
-            self._due = time.monotonic() + SECONDS_BETWEEN_LINES
-            log.info("%s  %s", what, scores)
 
 
 class Bar:
@@ -177,14 +140,14 @@ class Bar:
         from rich.live import Live
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        what, scores, left = (
-            TextColumn(f"{{task.{one}}}") for one in ("description", "fields[scores]", "fields[left]")
-        )
-        time_left = [TimeRemainingColumn(compact=True), left] if timed else []
+        columns = [TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[scores]}")]
+        if timed:
+            columns += [TimeRemainingColumn(compact=True), TextColumn("{task.fields[left]}")]
         self._console = Console(stderr=True, soft_wrap=True)
-        self._bar = Progress(what, BarColumn(bar_width=None), scores, *time_left, console=self._console, expand=True)
+        self._bar = Progress(*columns, console=self._console, expand=True)
         self._task = self._bar.add_task("starting", total=None, scores="", left="")
-        self._status, self._rows = "", []
+        self._status = ""
+        self._rows: Sequence[Sequence[str]] = []
         self._live = Live(get_renderable=self._render, console=self._console, transient=True)
 
     def __enter__(self) -> Self:
@@ -214,7 +177,8 @@ class Bar:
             status: A line below it.
             rows: Of a table below that, whose second column gives way where the terminal is narrow.
         """
-        self._status, self._rows = status, rows
+        self._status = status
+        self._rows = rows
         self._bar.update(self._task, completed=done, total=total, description=what, scores=scores, left="left")
 
     def _render(self) -> "Group":
@@ -222,10 +186,17 @@ class Bar:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table.grid(padding=(0, 2, 0, 0))
-        for index in range(max(map(len, self._rows), default=0)):
-            table.add_column(justify="right" if index > 1 else "left", no_wrap=index != 1)
-        for row in self._rows:
-            table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
-        status = [Text(self._status, no_wrap=True, overflow="ellipsis")] if self._status else []
-        return Group(self._bar, *status, *([table] if self._rows else []))
+        def cut(line: str) -> Text:
+            return Text(line, no_wrap=True, overflow="ellipsis")
+
+        shown: list[RenderableType] = [self._bar]
+        if self._status:
+            shown.append(cut(self._status))
+        if self._rows:
+            table = Table.grid(padding=(0, 2, 0, 0))
+            for index in range(max(map(len, self._rows))):
+                table.add_column(justify="right" if index > 1 else "left", no_wrap=index != 1)
+            for row in self._rows:
+                table.add_row(*map(cut, row))
+            shown.append(table)
+        return Group(*shown)

@@ -4,13 +4,15 @@ import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable
 from typing import NoReturn
 
 from wavesweep.base.errors import Refused, suggestion
 from wavesweep.base.exit_codes import REFUSED
 from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_password
 from wavesweep.config.groups import groups, options
+
+_ACTIONS = ("run", "multirun", "cfg", "info", "shell_completion")
+"""The flags of Hydra's that say what is to be done."""
 
 LOCAL = ("tracking.", "runtime.")
 """How the keys begin of what belongs to here and now: all that a stored run leaves open."""
@@ -31,7 +33,8 @@ def read_arguments(command: str, arguments: list[str], more: tuple[str, ...] = (
         Refused: For an override of something else, or a password.
     """
     check_passwords(arguments)
-    others, overrides = [], {}
+    others: list[str] = []
+    overrides: dict[str, str] = {}
     for argument in arguments:
         match = re.match(r"(?:\+*|~)([^-+~=][^=]*)=|~(.+)", argument)
         if match is None or os.path.lexists(argument):
@@ -67,18 +70,24 @@ def read_place(command: str, arguments: list[str], more: tuple[str, ...] = ()) -
 
 
 def split_place(command: str, words: list[str]) -> tuple[str | None, list[str]]:
-    """Split words into the one place that a command takes, if it is there, and another program's options.
+    """Split words into the one place that a command takes, if it is there, and the options of another program.
 
-    Those are not known here: what follows one that holds no = is its value.
+    Which of those take a value is not known here: the word after an option counts as its value, unless that holds a =.
 
     Raises:
         Refused: For several places.
     """
-    places, options = [], []
-    for before, word in zip(["", *words], words, strict=False):
-        is_value = before.startswith("-") and "=" not in before
-        (options if word.startswith("-") or is_value else places).append(word)
-    return _only(command, places), options
+    places: list[str] = []
+    passed_on: list[str] = []
+    takes_value = False  # the option before
+    for word in words:
+        is_option = word.startswith("-")
+        if is_option or takes_value:
+            passed_on.append(word)
+        else:
+            places.append(word)
+        takes_value = is_option and "=" not in word
+    return _only(command, places), passed_on
 
 
 def _only(command: str, places: list[str]) -> str | None:
@@ -119,27 +128,24 @@ def read_flags(arguments: list[str]) -> Namespace:
     from hydra._internal.utils import get_args_parser
 
     def refuse_flags(message: str) -> None:
-        _, _, unknown = message.partition("unrecognized arguments: ")
-        if "=" in unknown and not unknown.startswith("-"):
-            raise Refused(f"{unknown}: overrides must stand together, all before the flags or all after them")
-        if unknown:
-            raise Refused(f"{unknown} is not a flag; wavesweep --help and wavesweep --hydra-help list them")
         raise Refused(f"{message}; wavesweep --hydra-help lists the flags")
 
     parser = get_args_parser()
     parser.error = refuse_flags  # type: ignore[method-assign]
-    return parser.parse_args(arguments)
-
-
-def check_mode(overrides: Iterable[str], *, multirun: bool) -> None:
-    """Refuse overrides of Hydra's that would be ignored: of sweeps, where one run begins, and the other way round."""
-    sweeps = ("hydra.sweep", "hydra/sweep", "hydra.launcher", "hydra/launcher")
-    for text in overrides:
-        key = text.lstrip("+~")
-        if not multirun and key.startswith(sweeps):
-            raise Refused(f"{text} is for a sweep; add -m, or leave it out")
-        if multirun and key.startswith(("hydra.run.", "hydra.run=")):
-            raise Refused(f"{text} is for a single run; hydra.sweep.dir names the directory of a sweep")
+    flags, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        words = " ".join(unknown)
+        if "=" in words and not words.startswith("-"):
+            raise Refused(f"{words}: overrides must stand together, all before the flags or all after them")
+        raise Refused(f"{words} is not a flag; wavesweep --help and wavesweep --hydra-help list them")
+    if flags.help:
+        return flags
+    if flags.resolve and not flags.cfg:
+        raise Refused("--resolve needs --cfg or --help")
+    actions = [f"--{name.replace('_', '-')}" for name in _ACTIONS if getattr(flags, name)]
+    if len(actions) > 1 and not flags.hydra_help:
+        raise Refused(f"{', '.join(actions)} exclude each other; choose one")
+    return flags
 
 
 def check_kinds(overrides: list[str]) -> None:

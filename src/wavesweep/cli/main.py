@@ -1,13 +1,10 @@
 """The console script: dispatches to commands, completion, or Hydra."""
 
-import ast
 import gc
-import inspect
 import io
 import logging
 import os
 import sys
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -16,7 +13,7 @@ from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.signals import Interrupted, defer, watch
 from wavesweep.base.terminal import Output, guard_streams
 from wavesweep.cli.arguments import refuse
-from wavesweep.cli.commands import COMMANDS
+from wavesweep.cli.commands import COMMANDS, help_of, run
 from wavesweep.config.groups import groups, options
 
 
@@ -72,7 +69,7 @@ def _dispatch() -> int:
             print(f"wavesweep {version('wavesweep')}")
             return 0
         case ["-sc" | "--shell-completion", query] if query.startswith("query="):
-            _complete(lambda: _run_hydra(sys.argv[1:]))
+            _complete(sys.argv[1:])
             return 0
         case [word, *_] if word.isidentifier():
             return refuse(f"{word} is neither KEY=VALUE nor a command; {suggestion(word, COMMANDS)}")
@@ -89,10 +86,10 @@ def _run_hydra(arguments: list[str]) -> int:
 def _run_command(command: str, arguments: list[str]) -> int:
     """Run one of our commands; return its exit code."""
     if {"-h", "--help"} & set(arguments):
-        print(_help(COMMANDS[command]))
+        print(help_of(command), end="")
         return 0
     try:
-        return COMMANDS[command](arguments)
+        return run(command, arguments)
     except Refused as error:
         return refuse(str(error))
     except (OSError, MemoryError, RuntimeError) as error:
@@ -102,29 +99,21 @@ def _run_command(command: str, arguments: list[str]) -> int:
         return FAILED
 
 
-def _help(command: Callable[[list[str]], int]) -> str | None:
-    """Return the docstring of a command, from its source: `python -OO` drops it."""
-    [source] = ast.parse(inspect.getsource(command)).body
-    assert isinstance(source, ast.FunctionDef)
-    return ast.get_docstring(source)
-
-
-def _complete(hydra: Callable[[], int]) -> None:
-    """Print what can follow the unfinished command line in `COMP_LINE`, a line each.
-
-    Args:
-        hydra: Prints Hydra's suggestions.
-    """
+def _complete(arguments: list[str]) -> None:
+    """Print what can follow the unfinished command line in `COMP_LINE`, a line each."""
     printed = io.StringIO()
     with redirect_stdout(printed):
-        hydra()
+        _run_hydra(arguments)
     suggestions = printed.getvalue().split()
     words = os.environ.get("COMP_LINE", "").split(" ")
+    begun = words[-1]
     if len(words) == 2:
         suggestions += COMMANDS
-    # Hydra takes a folder of options, such as experiment/article, for a group of its own.
     for group in groups():
         if any("/" in option for option in options(group)):
-            suggestions = [text for text in suggestions if not text.startswith(f"{group}/")] + [f"{group}="]
-            suggestions += [f"{group}={option}" for option in options(group) if words[-1].startswith(f"{group}=")]
-    print("\n".join(text for text in sorted(set(suggestions)) if text.startswith(words[-1])))
+            # Hydra takes a folder of options, such as experiment/article, for a group of its own.
+            suggestions = [text for text in suggestions if not text.startswith(f"{group}/")]
+            suggestions.append(f"{group}=")
+            if begun.startswith(f"{group}="):
+                suggestions += [f"{group}={option}" for option in options(group)]
+    print("\n".join(sorted({text for text in suggestions if text.startswith(begun)})))

@@ -11,31 +11,37 @@ from omegaconf import OmegaConf
 from wavesweep.base.errors import in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.signals import Interrupted
-from wavesweep.base.terminal import Listener, log, progress, say
+from wavesweep.base.terminal import log, say
 from wavesweep.config.config import Config
 from wavesweep.config.groups import conf_dir
 from wavesweep.runs.description import summary
+from wavesweep.runs.progress import Listener, progress
 from wavesweep.tracking.tracked_run import Outcome
 from wavesweep.ui.links import run_ending
 from wavesweep.workspace.directory import RunDirectory
 
-_RESERVE = bytearray(1 << 24)  # what is needed to say that memory has run out
+_STYLES = {
+    r"(?m)^  .*\((?:test|validation)\).*$": "bold",
+    r"The network beats [\w ]+": "bold green",
+    r"The network does not beat [\w ]+|The run diverged": "bold yellow",
+}
+"""What stands out on a terminal in the summary of a run: its own score, and the verdict."""
+
+_RESERVE = bytearray(1 << 24)  # let go where memory has run out: saying so takes some
 
 
 def show(config: Config, directory: RunDirectory, carry_out: Callable[[Listener], Outcome]) -> int:
-    """Show the progress of a run and how it ended; return its exit code.
-
-    See `follow`.
-    """
+    """Carry out a run as `follow` does, and show how it ended; return its exit code."""
     outcome = follow(config, directory, carry_out)
     lines = [summary(directory.read_info(), config, outcome.result), f"pictures: {relative(directory.plots)}"]
-    lines += [run_ending(config.tracking, *outcome.ids)] if outcome.tracked and outcome.ids else []
-    say("\n".join(lines))
+    if outcome.tracked and outcome.ids:
+        lines.append(run_ending(config.tracking, *outcome.ids))
+    say("\n".join(lines), _STYLES)
     return outcome.code
 
 
 def follow(config: Config, directory: RunDirectory, carry_out: Callable[[Listener], Outcome]) -> Outcome:
-    """Show the progress of a run, and what is to be done where it was stopped, or is not delivered.
+    """Carry out a run with its progress shown; say what is to be done where it was stopped, or is not delivered.
 
     Args:
         config: Of the run, prepared.
@@ -52,8 +58,10 @@ def follow(config: Config, directory: RunDirectory, carry_out: Callable[[Listene
             outcome = carry_out(listen)
     except Interrupted:
         if directory.info.exists():
-            command, does = ("sync", "delivers") if directory.read_info().complete else ("resume", "goes on with")
-            log.warning("wavesweep %s %s %s the run", command, place, does)
+            if directory.read_info().complete:
+                log.warning("wavesweep sync %s delivers the run", place)
+            else:
+                log.warning("wavesweep resume %s goes on with the run", place)
         raise
     if not outcome.tracked:
         log.warning("the results are complete in %s; wavesweep sync %s delivers them to MLflow", place, place)
@@ -62,9 +70,10 @@ def follow(config: Config, directory: RunDirectory, carry_out: Callable[[Listene
 
 def log_into(directory: RunDirectory) -> None:
     """Log to the files to which a run started by Hydra logs."""
-    known = OmegaConf.create({"hydra": {"runtime": {"output_dir": str(directory.path)}, "job": {"name": "wavesweep"}}})
-    known.logging = OmegaConf.load(conf_dir() / "hydra" / "job_logging" / "wavesweep.yaml")
-    logging.config.dictConfig(OmegaConf.to_container(known.logging, resolve=True))  # type: ignore[arg-type]
+    hydra = {"runtime": {"output_dir": str(directory.path)}, "job": {"name": "wavesweep"}}  # which the file refers to
+    logged = OmegaConf.load(conf_dir() / "hydra" / "job_logging" / "wavesweep.yaml")
+    whole = OmegaConf.create({"hydra": hydra, "logging": logged})
+    logging.config.dictConfig(OmegaConf.to_container(whole.logging, resolve=True))  # type: ignore[arg-type]
 
 
 def fail(error: Exception, directory: RunDirectory) -> int:
@@ -75,7 +84,7 @@ def fail(error: Exception, directory: RunDirectory) -> int:
     """
     _RESERVE.clear()
     clear_frames(error.__traceback__)  # which hold what the job had in memory
-    resume = f"wavesweep resume {quote(str(relative(directory.path)))}" if directory.info.exists() else ""
-    log.error("failed: %s", in_one_line(error, resume))
+    then = f"wavesweep resume {quote(str(relative(directory.path)))}" if directory.info.exists() else ""
+    log.error("failed: %s", in_one_line(error, then))
     log.getChild("traceback").error("the job failed", exc_info=error)
     return FAILED

@@ -15,7 +15,6 @@ from omegaconf import DictConfig
 
 from wavesweep.base.errors import Pruned, Refused, in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
-from wavesweep.base.names import BASED_ON, log10
 from wavesweep.base.terminal import log, say
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.progress import fail, show
@@ -24,8 +23,10 @@ from wavesweep.config.config import Config
 from wavesweep.config.hydra_objections import explain
 from wavesweep.config.overrides import overrides_of
 from wavesweep.config.resolve import find_device, outline, without_effect
+from wavesweep.config.tag_names import BASED_ON
 from wavesweep.files.copies import give_copy_to
 from wavesweep.leaderboard.conclusion import announce, conclude, has_ended, show_again
+from wavesweep.models.metric_names import log10
 from wavesweep.runs import fingerprints
 from wavesweep.runs.description import origin_name, run_name
 from wavesweep.runs.preparation import Prepared, prepare, shape_of
@@ -70,7 +71,13 @@ class Experiments(SweepTask):
         directory = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             return _run_trial(composed, directory, self.patience)
-        self.codes += filter(None, [_run_alone(composed, directory, self.tags)])
+        check_free(directory.path)
+        return self.run_alone(composed, prepare_alone(typed(composed)))
+
+    def run_alone(self, composed: DictConfig, prepared: Prepared) -> float:
+        """Run a single run that was prepared, with its progress shown; return nothing that a sweeper could use."""
+        directory = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
+        self.codes += filter(None, [_run_alone(typed(composed), prepared, directory, self.tags)])
         return math.nan
 
     def warm_up(self) -> None:
@@ -135,29 +142,10 @@ class Experiments(SweepTask):
                 self.codes.append(FAILED)
 
 
-_checked: list[Prepared] = []
-"""What `check_alone` has prepared for the run that follows it."""
-
-
-def check_alone(composed: Config) -> None:
-    """Prepare a single run before its directory is made.
-
-    Raises:
-        Refused: If it can't be run.
-    """
-    _checked[:] = [prepare_alone(composed)]
-
-
-def _run_alone(composed: DictConfig, directory: RunDirectory, tags: dict[str, str]) -> int:
+def _run_alone(written: Config, prepared: Prepared, directory: RunDirectory, tags: dict[str, str]) -> int:
     """Run a single run with its progress shown; return the exit code."""
     try:
-        parsed = typed(composed)
-        if _checked:
-            prepared = _checked.pop()
-        else:  # the guard was configured away
-            check_free(directory.path)
-            prepared = prepare_alone(parsed)
-        info = _describe(parsed, prepared, tags)
+        info = _describe(written, prepared, tags)
         log.info("writing to %s", relative(directory.path))
         return show(prepared.config, directory, lambda listen: execute(prepared, directory, info, listen))
     except Refused as error:

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from wavesweep.base.errors import Refused
 from wavesweep.base.redaction import public_address
 from wavesweep.config.groups import conf_dir, groups
-from wavesweep.config.hydra_objections import explain
+from wavesweep.config.hydra_objections import explain, read_overrides
 
 if TYPE_CHECKING:
     from wavesweep.config.config import Config
@@ -69,6 +69,7 @@ def compose(*overrides: str) -> "Config":
         raise Refused(f"compose takes overrides one by one, such as 'model=tiny', 'seed=1', got {strange[0]!r}")
     if ours := [override for override in overrides if override.lstrip("+~").startswith("hydra")]:
         raise Refused(f"compose makes the configuration of a run, which has no {ours[0]}; leave it out")
+    read_overrides(overrides)
     with _beside_another(), hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
             return typed(hydra.compose("config", with_tags(overrides)))

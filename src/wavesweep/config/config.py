@@ -16,13 +16,14 @@ import wavesweep.data.generated  # whose members `one_of` finds, as those of the
 import wavesweep.files.csv
 import wavesweep.models.recurrent  # noqa: F401
 from wavesweep.base.errors import Refused, shown
-from wavesweep.base.names import OWN, Objective
 from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_password
 from wavesweep.base.schema import ConfigPart, Seed, one_of
 from wavesweep.config.objections import explain
+from wavesweep.config.tag_names import OWN
 from wavesweep.data.dataset import Dataset
 from wavesweep.data.forecast import Forecast, ResolvedForecast
 from wavesweep.models.configured import Model, ResolvedModel
+from wavesweep.models.metric_names import Objective
 from wavesweep.training.configured import ResolvedTraining, Training
 from wavesweep.training.optimizers import Optimizer, ResolvedOptimizer
 

@@ -1,9 +1,12 @@
 """The folder of YAML files, its groups and options."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 from wavesweep.base.errors import Refused
+from wavesweep.base.files import read_yaml
 
 
 def conf_dir() -> Path:
@@ -37,11 +40,59 @@ def check_names(folder: Path, config_name: str | None = None) -> None:
     if folder.resolve() == conf_dir().resolve():
         return
     names = [f"{group}/{option}.yaml" for group in groups() for option in options(group)]
-    names += [f"{config_name.removesuffix('.yaml')}.yaml"] if config_name else []
-    for name in filter(lambda name: (conf_dir() / name).exists(), names):
+    if config_name:
+        names.append(f"{config_name.removesuffix('.yaml')}.yaml")
+    for name in names:
         for own in (folder / name, (folder / name).with_suffix(".yml")):
-            if own.exists():
+            if own.exists() and (conf_dir() / name).exists():
                 raise Refused(f"{own} has the name of a file of this package, which would be taken; rename it")
+
+
+def check_searched(places: Iterable[str]) -> None:
+    """Refuse places of options that are not there: Hydra would go on without them.
+
+    Args:
+        places: As `hydra.searchpath` names them: `file://FOLDER`, `FOLDER`, `pkg://PACKAGE`, or of a plugin's kind.
+
+    Raises:
+        Refused: With the first one.
+    """
+    for place in places:
+        scheme, _, path = place.rpartition("://")
+        if not _is_there(scheme or "file", path):
+            raise Refused(f"hydra.searchpath must name directories, got {path}, which is not there; leave it out")
+
+
+def _is_there(scheme: str, path: str) -> bool:
+    """Say whether a folder or a package is there; of other kinds of places, only their plugins know."""
+    if scheme == "file":
+        return Path(path).is_dir()
+    if scheme != "pkg":
+        return True
+    try:
+        package = find_spec(path.replace("/", "."))
+    except ImportError:  # of a package around it
+        return False
+    return package is not None and package.submodule_search_locations is not None
+
+
+def known_keys() -> set[str]:
+    """Return all dotted keys that a configuration may have, and the names of the groups around them."""
+    keys = set(_dotted_keys(read_yaml(conf_dir() / "config.yaml")))
+    for group in groups():
+        if group != "experiment":  # whose options give keys of other groups
+            for option in options(group):
+                keys.update(_dotted_keys({group: read_yaml(conf_dir() / group / f"{option}.yaml")}))
+    return keys
+
+
+def _dotted_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        if name in ("defaults", "hydra"):  # which tell Hydra how to compose, and are no part of what it composes
+            continue
+        yield f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _dotted_keys(value, f"{prefix}{name}.")
 
 
 def read_option(group: str, option: str) -> dict[str, Any]:

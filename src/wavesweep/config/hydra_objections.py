@@ -1,50 +1,76 @@
-"""Errors of Hydra, OmegaConf and YAML in this project's words: the rule, the value, the way out."""
+"""Why Hydra can't compose a configuration, in this project's words: the key, the rule, the value, the way out.
 
-import re
-from collections.abc import Sequence
+Hydra's parser and the attributes of its exceptions tell it; their texts, which change with Hydra's releases, are shown
+only where nothing else is known.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf.errors import OmegaConfBaseException
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, ValueType
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationKeyError,
+    KeyValidationError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 from yaml import YAMLError
 
-from wavesweep.base.errors import in_one_line, suggestion
-from wavesweep.config.groups import groups, options, read_option
-
-_SAYINGS = {
-    r"Ambiguous value for argument '(.+)'": "{0} gives one run several values; add -m to sweep over them, or "
-    "brackets for a list",
-    r"Sweep parameters '(.+)' requires --multirun": "{0} is a sweep, which needs -m",
-    r"Additional config directory '(.+)' not found": "--config-dir must be a directory, got {0}",
-    r"Cannot find primary config '(.+?)'": "--config-name={0} is no file of conf/ or --config-dir; leave it out",
-    r"Primary config (?:module|directory) '?(.+?)'? ?not found": "--config-path={0} is not there; "
-    "--config-dir adds a folder of options",
-    r"provider=hydra.searchpath in .*, path=(.+) is not available": "hydra.searchpath must name "
-    "directories, got {0}, which is not there; leave it out",
-    r"Incompatible key type '(.+)'": "a key of an option must be text, got {0}; leave it out",
-    r"The --resolve flag": "--resolve needs --cfg or --help",
-    r"Only one of --run, (.+) can be specified": "--run, {0} exclude each other; choose one",
-    r"Missing mandatory value: (.+)": "{key} is missing; give it a value",
-    r"Interpolation key '(.+)' not found": "{key} refers to ${{{0}}}, which is not a key of this configuration",
-    r"Could not append to config. An item is already at '(.+)'": "{0} has a value already; leave out the +",
-    r"(.+) appears more than once in the final defaults list": "{0} is chosen twice in the defaults lists; write "
-    "override before it in the later one",
-}
-"""Patterns of Hydra's texts, each with ours."""
+from wavesweep.base.errors import Refused, in_one_line, suggestion
+from wavesweep.config.groups import groups, known_keys, options, read_option
 
 
-def explain(error: Exception, arguments: list[str]) -> str:
-    """Return in one line why Hydra can't compose a command line.
+def read_overrides(overrides: Iterable[str]) -> list[Override]:
+    """Read overrides in Hydra's grammar, before Hydra composes a configuration with them.
+
+    Raises:
+        Refused: With the first that is wrong whatever the configuration holds.
+    """
+    parsed = [_read(text) for text in overrides]
+    for override in parsed:
+        text, group = override.input_line, override.key_or_group
+        if override.is_sweep_override() and override.is_hydra_override():
+            raise Refused(f"{text} gives a key of Hydra's several values; give it one, or brackets for a list")
+        if group in groups() and not override.is_delete() and not _may_choose(override.value()):
+            value = override.get_value_string()
+            raise Refused(f"{group} must be one of its options, got {value}; {suggestion('', options(group))}")
+    return parsed
+
+
+def _read(text: str) -> Override:
+    try:
+        [override] = OverridesParser.create().parse_overrides([text])
+    except OverrideParseException:
+        raise Refused(_unreadable(text)) from None
+    if not override.key_or_group:
+        raise Refused(_unreadable(text))
+    return override
+
+
+def _may_choose(value: Any) -> bool:
+    """Say whether a value may name options of a group, or change values within it, as a mapping does."""
+    if isinstance(value, ChoiceSweep):
+        return all(_may_choose(one) for one in value.list)
+    if isinstance(value, list):
+        return all(isinstance(name, str) for name in value)
+    return isinstance(value, str | QuotedString | dict | Glob)
+
+
+def explain(error: Exception, overrides: Sequence[str]) -> str:
+    """Return in one line why a configuration can't be composed.
 
     Args:
-        error: What Hydra raised.
-        arguments: Of the command line, which its text doesn't always name.
+        error: What Hydra or OmegaConf raised.
+        overrides: That the configuration was to be composed with.
     """
-    text = (str(error).strip() or str(error.__cause__ or error.__context__ or "")).partition("\n")[0]
     if isinstance(error, OverrideParseException):
-        return _unreadable(error.override or "")
+        return _unreadable(error.override)
     if isinstance(error, MissingConfigException) and "/" in str(error.missing_cfg_file):
-        return _missing_option(str(error.missing_cfg_file), error.options or [], arguments)
+        return _missing_option(str(error.missing_cfg_file), error.options or [], overrides)
     if isinstance(error, OSError) and error.filename:
         said = in_one_line(error)
         return said if ";" in said else f"{said}; name another"
@@ -52,19 +78,21 @@ def explain(error: Exception, arguments: list[str]) -> str:
         return _broken_yaml(error)
     if isinstance(error, UnicodeDecodeError):
         return f"a YAML file must be text in UTF-8, got byte 0x{error.object[error.start]:02x} at {error.start}"
-    if isinstance(error, TypeError | ValueError) and (choice := _no_choice(arguments)):
-        return choice
-    if match := re.match(r"Could not (override|delete) .*?'([^']+)'", text):
-        return _wrong_key(match[2], to_delete=match[1] == "delete")
-    if match := re.match("Error merging override (.+)", text):
-        return f"{match[1]} is not a value that Hydra takes there ({str(error.__cause__).partition(chr(10))[0]})"
-    key = getattr(error, "full_key", None) or ""
-    for pattern, saying in _SAYINGS.items():
-        if match := re.match(pattern, text):
-            return saying.format(*match.groups(), key=key)
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        return f"{key}: {text}" if key else text
-    return f"{type(error).__name__}: {text}; HYDRA_FULL_ERROR=1 shows where"
+    parsed = [_read(text) for text in overrides]
+    if isinstance(error, OmegaConfBaseException):
+        return _wrong_value(error, parsed)
+    if isinstance(error, ConfigCompositionException):
+        cause = error.__cause__ or error.__context__
+        if isinstance(cause, OmegaConfBaseException):
+            return _wrong_value(cause, parsed)
+        return _not_applied(error, parsed)
+    if isinstance(error, HydraException):
+        return _first_line(error)
+    return f"{type(error).__name__}: {_first_line(error)}; HYDRA_FULL_ERROR=1 shows where"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _unreadable(override: str) -> str:
@@ -75,11 +103,11 @@ def _unreadable(override: str) -> str:
     return f"{override or 'an empty argument'} is neither KEY=VALUE nor a command, such as ui"
 
 
-def _missing_option(file: str, there: Sequence[str], arguments: list[str]) -> str:
+def _missing_option(file: str, there: Sequence[str], overrides: Sequence[str]) -> str:
     group = next((group for group in groups() if file.startswith(f"{group}/")), file.rpartition("/")[0])
     option = file.removeprefix(f"{group}/")
     other, _, name = option.partition("/")
-    if other in groups() and f"{group}={option}" not in arguments:
+    if other in groups() and f"{group}={option}" not in overrides:
         return f"a defaults list names {file}, which is not there; did you mean override /{other}: {name}?"
     way_out = suggestion(option, {*options(group), *there})
     if group == "dataset" and option.lower().endswith((".csv", ".csv.gz", ".parquet")):
@@ -87,42 +115,65 @@ def _missing_option(file: str, there: Sequence[str], arguments: list[str]) -> st
     return f"{group}={option} is not an option; {way_out}"
 
 
-def _no_choice(arguments: list[str]) -> str:
-    """Return an objection to an override that chooses no option of a group; empty if there is none."""
-    for argument in arguments:
-        group, equals, value = argument.lstrip("+").partition("=")
-        if not group:
-            return _unreadable(argument)
-        if equals and group in groups():
-            chosen = OverridesParser.create().parse_override(argument).value()
-            names = chosen if isinstance(chosen, list) else [chosen]
-            if not all(isinstance(name, str) for name in names):
-                return f"{group} must be one of its options, got {value}; {suggestion('', options(group))}"
-    return ""
-
-
 def _broken_yaml(error: YAMLError) -> str:
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
+    mark = getattr(error, "problem_mark", None)
     place = f"{mark.name}, row {mark.line + 1}, column {mark.column + 1}" if mark else "a YAML file"
+    problem = getattr(error, "problem", None) or str(error)
     return f"{place}: can't be read as YAML ({problem}); correct it"
 
 
-def _wrong_key(key: str, *, to_delete: bool) -> str:
-    from wavesweep.config.config import Config
-    from wavesweep.config.objections import keys_of
+def _wrong_value(error: OmegaConfBaseException, overrides: list[Override]) -> str:
+    """Say what OmegaConf objects to: its exceptions name the key."""
+    key = error.full_key
+    text = _first_line(error)
+    if isinstance(error, KeyValidationError):
+        return f"a key of an option must be text ({text}); leave it out"
+    if not key:
+        return text
+    if isinstance(error, ConfigAttributeError | ConfigKeyError):
+        return _wrong_key(key)
+    if isinstance(error, MissingMandatoryValue):
+        return f"{key} is missing; give it a value"
+    if isinstance(error, InterpolationKeyError):
+        return f"{key} refers to {error.child_node}, which is not a key of this configuration"
+    for override in overrides:
+        if override.key_or_group == key:
+            return f"{override.input_line} is not a value that Hydra takes there ({text})"
+    return f"{key}: {text}"
 
-    known = keys_of(Config)
-    part, (group, _, name) = key.partition(".")[0], key.rpartition(".")
-    if key in known and to_delete:
-        return f"{key} can't be left out; give it a value"
+
+def _not_applied(error: ConfigCompositionException, overrides: list[Override]) -> str:
+    """Say which override Hydra could not apply, if it names one of a kind that this may happen to."""
+    text = _first_line(error)
+    for override in overrides:
+        key = override.key_or_group
+        if key not in text:
+            continue
+        if override.value_type == ValueType.SIMPLE_CHOICE_SWEEP:
+            way_out = "add -m to sweep over them, or brackets for a list"
+            return f"{override.input_line} gives one run several values; {way_out}"
+        if override.is_sweep_override():
+            return f"{override.input_line} is a sweep, which needs -m"
+        if override.is_delete() and override.value() is None:
+            return f"{key} can't be left out; give it a value" if key in known_keys() else _wrong_key(key)
+        if override.is_add():
+            return f"{key} has a value already; leave out the +"
+    return text
+
+
+def _wrong_key(key: str) -> str:
+    """Say that a configuration has no such key, and which one may be meant."""
+    if key.startswith("hydra.sweeper.params"):
+        return f"{key} belongs into a configuration; on the command line, type its dimensions themselves"
+    if key.startswith("hydra"):
+        return f"{key} is not a key of Hydra's; wavesweep --cfg hydra shows them"
+    known = known_keys()
+    part, _, _ = key.partition(".")
+    group, _, name = key.rpartition(".")
     if key in known:
         owners = [one for one in options(part) if part == "dataset" and name in read_option(part, one)]
         other = f"choose {part}={owners[0]}" if len(owners) == 1 else "choose another"
         return f"{key} is not a key of the {part} chosen here; leave it out, or {other}"
-    if key == "hydra.sweeper.params":
-        return f"{key} belongs into a configuration; on the command line, type its dimensions themselves"
-    if part == "hydra":
-        return f"{key} is not a key of Hydra's; wavesweep --cfg hydra shows them"
     siblings = [other.rpartition(".")[2] for other in known if other.rpartition(".")[0] == group]
     if group and siblings:
         return f"{key} is not a key of this configuration; {suggestion(name, siblings, [group])}"

@@ -7,17 +7,8 @@ from pydantic import BaseModel, ValidationError
 
 from wavesweep.base.errors import printable, shown, suggestion
 
-MOST_PROBLEMS, MOST_CHARACTERS = 20, 300  # shown of a configuration, and of each problem
-
-
-def keys_of(schema: type[BaseModel], prefix: str = "") -> list[str]:
-    """Return all dotted keys that a configuration of this schema can have."""
-    keys: list[str] = []
-    for name, field in schema.model_fields.items():
-        keys.append(prefix + name)
-        for part in _parts(field.annotation):
-            keys += keys_of(part, f"{prefix}{name}.")
-    return list(dict.fromkeys(keys))
+MOST_PROBLEMS = 20  # shown of a configuration
+MOST_CHARACTERS = 300  # shown of each
 
 
 def explain(error: ValidationError, schema: type[BaseModel]) -> str:
@@ -64,9 +55,9 @@ _RULES = {
 
 
 def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
-    kind, value = details["type"], details["input"]
-    limits = details.get("ctx", {})
-    context = {name: f"{limit:g}" if isinstance(limit, float) else limit for name, limit in limits.items()}
+    kind = details["type"]
+    value = details["input"]
+    context = {name: _as_typed(limit) for name, limit in details.get("ctx", {}).items()}
     names, around, annotation = _walk(details["loc"], schema)
     key = ".".join(names)
     if kind == "extra_forbidden" and key == "experiment":
@@ -77,8 +68,10 @@ def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
         return f"{key} must be text, as all keys are; leave it out"
     if kind == "missing" and isinstance(details["loc"][-1], int):
         return f"{key.partition('[')[0]} must have {len(get_args(annotation))} entries, got {shown(value)}"
+    if kind == "missing" and _parts(annotation):
+        return f"{key} is missing; choose an option of this group"
     if kind == "missing":
-        return f"{key} is missing; {'choose an option of this group' if _parts(annotation) else 'give it a value'}"
+        return f"{key} is missing; give it a value"
     if kind == "union_tag_not_found":
         return f"{key}.kind is missing; {suggestion('', _kinds(annotation))}"
     if kind == "union_tag_invalid":
@@ -86,9 +79,17 @@ def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
     if kind == "literal_error":
         expected = [name.strip("'") for name in context["expected"].replace(" or ", ", ").split(", ")]
         return f"{key}: {shown(value)} is unknown; {suggestion(str(value), expected)}"
+    if kind == "value_error" and isinstance(value, Mapping):
+        return f"{key}: {context['error']}"
     if kind == "value_error":
-        return f"{key}{': ' if isinstance(value, Mapping) else ' '}{context['error']}"
-    return f"{key} {_RULES.get(kind, str(details['msg'])).format(**context)}, got {shown(value)}"
+        return f"{key} {context['error']}"
+    rule = _RULES[kind].format(**context) if kind in _RULES else details["msg"]
+    return f"{key} {rule}, got {shown(value)}"
+
+
+def _as_typed(limit: Any) -> Any:
+    """Return a limit as people write it: 10000000.0 is 1e+07."""
+    return f"{limit:g}" if isinstance(limit, float) else limit
 
 
 def _walk(location: tuple[int | str, ...], schema: type[BaseModel]) -> tuple[list[str], type[BaseModel], Any]:
@@ -98,11 +99,14 @@ def _walk(location: tuple[int | str, ...], schema: type[BaseModel]) -> tuple[lis
         The names that its user wrote, the part that the last of them stands in, and that name's annotation.
     """
     names: list[str] = []
-    around, annotation = schema, schema
+    around = schema
+    annotation: Any = schema
     for step in location:
         parts = _parts(annotation)
-        if isinstance(step, int):
-            names[-1:] = [f"{names[-1]}[{step}]" if names else str(step)]
+        if isinstance(step, int) and names:
+            names[-1] += f"[{step}]"
+        elif isinstance(step, int):  # a key that is no text
+            names.append(str(step))
         elif len(parts) > 1:  # pydantic puts the kind between two names
             annotation = _kinds(annotation)[step]
         elif parts:  # else it is pydantic's name for one of the types that a value may have

@@ -8,12 +8,13 @@ from wavesweep.base import signals
 from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.base.files import write_atomically, write_yaml
-from wavesweep.base.names import BASED_ON, OBJECTIVE, REOPENED, SCALED, SKILL, jobs, metric
 from wavesweep.base.terminal import log, say
 from wavesweep.config.config import Config, Tracking, dump
+from wavesweep.config.tag_names import BASED_ON, REOPENED
 from wavesweep.leaderboard.ranking import Leaderboard, rank
 from wavesweep.leaderboard.table import show, to_csv
 from wavesweep.leaderboard.words import note
+from wavesweep.models.metric_names import OBJECTIVE, SCALED, SKILL, jobs, metric
 from wavesweep.runs.description import origin_name, sweep_name
 from wavesweep.runs.fingerprints import environment
 from wavesweep.search.plan import Plan

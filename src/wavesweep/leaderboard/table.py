@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wavesweep.base.names import last_parts
+from wavesweep.base.keys import last_parts
 from wavesweep.base.terminal import say
 from wavesweep.leaderboard import numbers, words
 from wavesweep.leaderboard.ranking import Leaderboard, Row

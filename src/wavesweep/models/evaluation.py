@@ -4,13 +4,21 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from wavesweep.base.names import COVERAGE, GAIN, GAIN_HIGH, GAIN_LOW, INTERVAL_SCORE, INTERVAL_WIDTH, of_baseline
 from wavesweep.baselines.baseline import Baseline, Windows
 from wavesweep.baselines.comparison import compare
 from wavesweep.baselines.fitting import fit
 from wavesweep.baselines.intervals import half_widths, interval_scores
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
+from wavesweep.models.metric_names import (
+    COVERAGE,
+    GAIN,
+    GAIN_HIGH,
+    GAIN_LOW,
+    INTERVAL_SCORE,
+    INTERVAL_WIDTH,
+    of_baseline,
+)
 from wavesweep.models.scores import Errors, Metrics, errors, scaled_errors
 
 Baselines = Mapping[str, Baseline]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from wavesweep.base import names
+from wavesweep.config import tag_names as names
 from wavesweep.config.config import dump, flatten
 from wavesweep.models.weights import without_widths
 from wavesweep.reproduction.stored import StoredRun

@@ -4,16 +4,16 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from wavesweep.base.errors import Pruned, Refused
-from wavesweep.base.names import CONFIG_HASH, CONFIGURATION, REPRODUCES
-from wavesweep.base.terminal import Listener
 from wavesweep.config.config import Config, with_runtime
 from wavesweep.config.overrides import overrides_of
 from wavesweep.config.replicates import config_hash
+from wavesweep.config.tag_names import CONFIG_HASH, CONFIGURATION, REPRODUCES
 from wavesweep.reproduction.comparison import compare
 from wavesweep.reproduction.report import verdict
 from wavesweep.reproduction.stored import StoredRun, from_directory
 from wavesweep.runs.description import origin_name
 from wavesweep.runs.preparation import Prepared
+from wavesweep.runs.progress import Listener
 from wavesweep.runs.result import Result
 from wavesweep.tracking.tracked_run import Outcome, execute, prepare_alone
 from wavesweep.workspace.directory import RunDirectory

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from wavesweep.base.errors import Refused
-from wavesweep.base.names import columns_of
 from wavesweep.data.dataset import Observed
 from wavesweep.files.columns import Roles, find_roles
 from wavesweep.files.copies import fetch
@@ -12,6 +11,7 @@ from wavesweep.files.parsing import read_table
 from wavesweep.files.reading import series_of
 from wavesweep.files.series import place
 from wavesweep.files.table import Options, Table, shown_cell
+from wavesweep.models.columns import columns_of
 
 SERIES = "series"
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from wavesweep.base import names
 from wavesweep.base.errors import Refused, relative
 from wavesweep.base.files import MOST_BYTES
 from wavesweep.config.config import Config, Resolved, Tracking
 from wavesweep.config.groups import groups
+from wavesweep.config.tag_names import STATUS
 from wavesweep.files.copies import MOST_KEPT, is_lost
+from wavesweep.models import metric_names as names
 from wavesweep.tracking.artifacts import download
 from wavesweep.tracking.store import find_record, refusing
 from wavesweep.workspace.configurations import check_unchanged, read_resolved, read_written
@@ -107,7 +108,7 @@ def from_mlflow(beginning: str, tracking: Tracking) -> StoredRun:
             _fetch_data(client, run, directory)
         return StoredRun(
             place=run_id,
-            status=run.data.tags.get(names.STATUS, "running"),
+            status=run.data.tags.get(STATUS, "running"),
             choices={group: run.data.params[group] for group in groups() if group in run.data.params},
             tags=run.data.tags,
             data=_digests(run),

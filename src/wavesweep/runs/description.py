@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePath
 from textwrap import fill
 
-from wavesweep.base import names
-from wavesweep.base.names import baseline_score, last_parts, metric, of_baseline
+from wavesweep.base.keys import last_parts
 from wavesweep.baselines.names import BASELINES, EXACT
 from wavesweep.config.config import MOST_NAME, Config
 from wavesweep.config.naming import in_short
+from wavesweep.config.tag_names import BASED_ON
+from wavesweep.models import metric_names as names
+from wavesweep.models.metric_names import baseline_score, metric, of_baseline
 from wavesweep.runs.result import Result, best_baseline
 from wavesweep.workspace.info import RunInfo
 
@@ -188,4 +190,4 @@ def configuration(info: RunInfo) -> str:
     """Return in words what replicates share: what was overridden, seed aside; in a sweep, what varies stands first."""
     typed = info.overrides if info.sweep_id else sorted(info.overrides, key=lambda text: text.partition("=")[0])
     words = in_short((text for text in typed if not re.match(r"\+*seed=", text)), info.choices, num_digits=6)
-    return " ".join([*filter(None, [origin_name(info.tags.get(names.BASED_ON, ""))]), *words]) or "defaults"
+    return " ".join([*filter(None, [origin_name(info.tags.get(BASED_ON, ""))]), *words]) or "defaults"

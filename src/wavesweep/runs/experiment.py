@@ -8,7 +8,12 @@ import torch
 from wavesweep.base import signals
 from wavesweep.base.errors import Pruned
 from wavesweep.base.files import write_atomically
-from wavesweep.base.names import (
+from wavesweep.config.config import Resolved
+from wavesweep.data.data import Data
+from wavesweep.data.parts import Part
+from wavesweep.models import evaluation
+from wavesweep.models.forecasting import forecast_part, to_network
+from wavesweep.models.metric_names import (
     KEPT_SCALED,
     LOSS_EVALUATIONS,
     MAE,
@@ -20,18 +25,13 @@ from wavesweep.base.names import (
     baseline_score,
     metric,
 )
-from wavesweep.base.terminal import Listener
-from wavesweep.config.config import Resolved
-from wavesweep.data.data import Data
-from wavesweep.data.parts import Part
-from wavesweep.models import evaluation
-from wavesweep.models.forecasting import forecast_part, to_network
 from wavesweep.models.scores import Errors, Metrics, errors, mean_absolute_scaled_error, scores
 from wavesweep.models.weights import is_finite, serialize
 from wavesweep.networks.forecaster import Forecaster
 from wavesweep.networks.losses import LOSSES
 from wavesweep.runs import pictures
 from wavesweep.runs.checkpoint import Checkpoint, Checkpoints, restore
+from wavesweep.runs.progress import Listener
 from wavesweep.runs.result import Result, best_baseline
 from wavesweep.training.least_squares import LeastSquares
 from wavesweep.training.selection import Judged, Selection

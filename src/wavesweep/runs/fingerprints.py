@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-from wavesweep.base import names
+from wavesweep.config import tag_names as names
 from wavesweep.config.config import Config
 from wavesweep.config.groups import conf_dir
 from wavesweep.data.data import describe

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wavesweep.base.names import ONE_STEP, SCALED, TRAIN_LOSS, metric
 from wavesweep.baselines.names import BASELINES
 from wavesweep.data.dataset import Observed
 from wavesweep.data.parts import Part
@@ -14,6 +13,7 @@ from wavesweep.drawing import panels
 from wavesweep.drawing.panels import DOTTED, EDGE, LEFT, TOP, TRUE, Named, View
 from wavesweep.drawing.style import COLOURS, head, save, scale
 from wavesweep.files.stamps import following
+from wavesweep.models.metric_names import ONE_STEP, SCALED, TRAIN_LOSS, metric
 from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:  # it imports torch, which the pictures of a sweep do without

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wavesweep.base.names import baseline_score, metric
 from wavesweep.baselines.names import BASELINES
+from wavesweep.models.metric_names import baseline_score, metric
 
 
 @dataclass(frozen=True)

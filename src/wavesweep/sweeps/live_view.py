@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
 from wavesweep.base import signals
-from wavesweep.base.names import last_parts
+from wavesweep.base.keys import last_parts
 from wavesweep.base.redaction import without_password
 from wavesweep.base.repeating import repeating
 from wavesweep.base.terminal import Bar, interactive

@@ -5,8 +5,9 @@ import shlex
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
-from wavesweep.base import names
+from wavesweep.config import tag_names as names
 from wavesweep.config.config import Tracking, flatten
+from wavesweep.models.metric_names import DIGITS, OBJECTIVE, SCALED, TEST_DIGITS, is_metric, metric
 from wavesweep.runs.description import digits
 from wavesweep.tracking.addresses import artifact_page, runs_page, store_override
 from wavesweep.tracking.artifacts import upload
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 POINTS = 1000  # which MLflow sends by one request
 SECONDS_FOR_PARENT = 60.0
 
-IN_DIGITS = {names.OBJECTIVE: names.DIGITS, names.metric("test", names.SCALED): names.TEST_DIGITS}
+IN_DIGITS = {OBJECTIVE: DIGITS, metric("test", SCALED): TEST_DIGITS}
 """Errors that MLflow also gets as -log10, which its narrow columns and its linear axes can show."""
 
 STATUS = {"diverged": "FAILED", "pruned": "KILLED"}
@@ -236,7 +237,7 @@ def _points(rows: list[dict[str, Any]]) -> list["Metric"]:
         Metric(key, value, row["timestamp"], row.get("epoch", 0))
         for row in rows
         for key, value in (row | _in_digits(row)).items()
-        if names.is_metric(key) and value is not None
+        if is_metric(key) and value is not None
     ]
 
 

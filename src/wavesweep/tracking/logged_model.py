@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
-from wavesweep.base import names
+from wavesweep.config import tag_names as names
 from wavesweep.config.config import flatten, parse_resolved
 from wavesweep.tracking.artifacts import upload
 from wavesweep.workspace.directory import RunDirectory

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wavesweep.base.files import write_atomically
-from wavesweep.base.names import columns_of
 from wavesweep.config.config import Resolved
+from wavesweep.models.columns import columns_of
 from wavesweep.networks.losses import LOSSES
 from wavesweep.workspace.directory import RunDirectory
 

@@ -10,8 +10,8 @@ from errno import EACCES
 from typing import TYPE_CHECKING
 
 from wavesweep.base.errors import Refused
-from wavesweep.base.names import RUN_KEY
 from wavesweep.config.config import Tracking
+from wavesweep.config.tag_names import RUN_KEY
 from wavesweep.tracking.addresses import SQLITE, artifact_root, full_address, sqlite_path
 from wavesweep.tracking.answers import reason
 from wavesweep.tracking.artifacts import repository

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from wavesweep.base import names, signals
+from wavesweep.base import signals
 from wavesweep.base.errors import Pruned, Refused, relative
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.base.files import MOST_BYTES, write_atomically, write_yaml
 from wavesweep.base.signals import Interrupted
-from wavesweep.base.terminal import Listener, log
+from wavesweep.base.terminal import log
+from wavesweep.config import tag_names as names
 from wavesweep.config.config import Config, digest, dump
 from wavesweep.config.replicates import config_hash
 from wavesweep.data.data import describe
@@ -21,6 +22,7 @@ from wavesweep.files.copies import give_copy_to
 from wavesweep.runs.description import configuration, description
 from wavesweep.runs.fingerprints import environment, local_changes
 from wavesweep.runs.preparation import Prepared, prepare
+from wavesweep.runs.progress import Listener
 from wavesweep.tracking.courier import Courier, Patience
 from wavesweep.tracking.model import save_model
 from wavesweep.tracking.store import import_mlflow, require

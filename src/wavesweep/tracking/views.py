@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wavesweep.base import names
-from wavesweep.base.names import DIGITS, OBJECTIVE, SCALED, SWEEP_ID, TEST_DIGITS, TRAIN_LOSS, TRAIN_SECONDS, metric
 from wavesweep.baselines.names import BASELINES
+from wavesweep.config.tag_names import OWN, SWEEP_ID
+from wavesweep.models import metric_names as names
+from wavesweep.models.metric_names import DIGITS, OBJECTIVE, SCALED, TEST_DIGITS, TRAIN_LOSS, TRAIN_SECONDS, metric
 from wavesweep.workspace.info import RunInfo
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def sweeps_view() -> View:
     where = f"tags.`{SWEEP_ID}` LIKE '%' AND tags.`mlflow.parentRunId` IS NULL"
     scores = [DIGITS, TEST_DIGITS, *counts, OBJECTIVE, metric("test", SCALED)]
     charts = [_curves(DIGITS, scale="linear"), _bars(DIGITS)]
-    tags = [f"{names.OWN}{key}" for key in ("sampler", "pruner", "jobs")]
+    tags = [f"{OWN}{key}" for key in ("sampler", "pruner", "jobs")]
     return View(SWEEPS, "sweeps", 0, _state(where, [], scores, charts, tags))
 
 

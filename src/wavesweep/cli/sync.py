@@ -1,0 +1,23 @@
+"""`wavesweep sync`: what the tracking server missed."""
+
+from pathlib import Path
+
+from wavesweep.base.errors import Refused
+from wavesweep.base.exit_codes import UNTRACKED
+from wavesweep.base.terminal import say
+from wavesweep.cli.arguments import read_place
+from wavesweep.config.composing import compose
+from wavesweep.tracking.sync import MISSING, deliver_all
+from wavesweep.workspace.index import recorded_below
+from wavesweep.workspace.layout import OUTPUTS
+
+
+def run(arguments: list[str]) -> int:
+    """Deliver the runs at or below a place, and say how many of them are where; return the exit code."""
+    typed, overrides = read_place("sync", arguments)
+    place = Path(typed) if typed else OUTPUTS
+    if not place.is_dir():
+        raise Refused(f"{place} must be a run's directory, or one that holds runs, but is not there; name another")
+    counts = deliver_all(recorded_below(place), compose(*overrides.values()), overrides)
+    say(", ".join(f"{count} {state}" for state, count in counts.items()) or "no runs there")
+    return UNTRACKED if counts[MISSING] else 0

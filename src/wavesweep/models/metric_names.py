@@ -1,0 +1,58 @@
+"""The names of metrics, each once: they are written to files and to MLflow, and looked up there."""
+
+from typing import Literal
+
+OBJECTIVE = "objective"  # of the epoch that was kept: what a run returns
+SKILL = "skill"  # of a sweep's winner, on validation data
+DIGITS = "digits"  # in MLflow alone: -log10 of the objective
+TEST_DIGITS = "test/digits"  # in MLflow alone: -log10 of the scaled test error
+TRAIN_LOSS = "train/loss"
+TRAIN_SECONDS = "time/train_seconds"
+LOSS_EVALUATIONS = "cost/loss_evaluations"
+
+# Of a part: see `metric`.
+ONE_STEP = "one_step_mse"
+CLOSED_LOOP = "closed_loop_mse"
+SCALED = "closed_loop_scaled_mse"
+MAE = "closed_loop_scaled_mae"
+MASE = "mase"
+KEPT_SCALED = "kept_scaled_mse"  # on validation data, of the kept epoch: of all forecasts, as baselines' are
+GAIN = "gain"  # over the best baseline
+GAIN_LOW = "gain_low"  # the bounds of its 95% interval
+GAIN_HIGH = "gain_high"
+COVERAGE = "coverage"  # of prediction intervals
+INTERVAL_WIDTH = "interval_width"
+INTERVAL_SCORE = "interval_score"
+
+Objective = Literal["val/closed_loop_scaled_mse", "val/closed_loop_mse", "val/one_step_mse"]
+"""What a run can be judged by."""
+
+
+def metric(part: str, score: str) -> str:
+    """Return the name of a score on `train`, `val` or `test`."""
+    return f"{part}/{score}"
+
+
+def is_metric(key: str) -> bool:
+    """Say whether a value of a record is a metric; the others say of which epoch it is, and at what cost."""
+    return "/" in key or key in (OBJECTIVE, DIGITS, SKILL)
+
+
+def log10(key: str) -> str:
+    """Return the name of a parameter's logarithm, which MLflow's linear axes can show."""
+    return f"log10 {key}"
+
+
+def jobs(state: str) -> str:
+    """Return the name of the number of a sweep's jobs in a state."""
+    return f"jobs/{state}"
+
+
+def baseline_score(name: str) -> str:
+    """Return the name of a baseline's closed-loop score, without its part."""
+    return f"{name}_scaled_mse"
+
+
+def of_baseline(score: str) -> str:
+    """Return the name of a score that the baseline has which is best on validation data, without its part."""
+    return f"baseline_{score}"
