@@ -254,7 +254,7 @@ TIMES = [
         {},
         """got 31.12.23 10:00; give 'dataset.time_format="%d.%m.%y %H:%M"'""",
     ),
-    ("date,v\nfirst,1\nsecond,2\n", {}, "got first; give dataset.time_format, the letters of strptime for it"),
+    ("date,v\nfirst,1\nsecond,2\n", {}, "got first; give dataset.time_format=FORMAT, in the letters of strptime"),
     (
         "date,v\n2024-01-01,1\n",
         {},

@@ -77,7 +77,7 @@ def _time(table: Table, free: list[str], series: str | None) -> tuple[str | None
     even = [name for name in steps if _rises(table, name, series)]
     called = [name for name in free if name.lower() in TIMES and (name in dates or table.is_text(name))]
     if len(called) > 1:
-        way_out = table.options.give("leave one of them out", time_column=called[0]) + ", or join them in one"
+        way_out = f"{table.options.give(time_column=called[0]) or 'leave one of them out'}, or join them in one"
         raise Refused(f"{table.path}, row 1: columns {_listed(called)} may all tell the time; {way_out}")
     time = called[0] if called else dates[0] if len(dates) == 1 else None
     named = [name for name in even if name.lower() not in _UNNAMED]
@@ -126,7 +126,7 @@ def _series_by_name(table: Table, free: list[str]) -> str | None:
     named = [name for name in named if name.lower() == SERIES[0] or _repeats(table, name)]
     named = [name for name in named if not _is_time(table, name)]
     if len(named) > 1:
-        way_out = table.options.give("leave one of them out", series_column=named[0])
+        way_out = table.options.give(series_column=named[0]) or "leave one of them out"
         raise Refused(f"{table.path}, row 1: columns {_listed(named)} may all name the series; {way_out}")
     return named[0] if named else None
 
@@ -159,13 +159,14 @@ def _check_values(table: Table, values: tuple[str, ...]) -> None:
     numbers = [name for name in values if name not in texts]
     row = 0 if table.options.value_columns else int(np.isnan(table.read_numbers(texts[0])).argmax())
     problem = f"must hold numbers, got {table.text(row, texts[0])}"
-    ways = [table.options.give("leave the column out", value_columns=numbers)] if numbers else ["give numbers"]
+    ways = [table.options.give(value_columns=numbers) or "leave the column out"] if numbers else ["give numbers"]
     if len(table.columns) == 1 and re.fullmatch(r"\S+( \S+)+", table.text(row, texts[0])):
-        ways = [table.options.give("separate cells by commas", separator=" ")]
+        ways = [table.options.give(separator=" ") or "separate cells by commas"]
     if table.options.series_column is None and _repeats(table, texts[0]):
-        ways.append(table.options.give("call it series", series_column=texts[0]) + ", if it names the series")
+        series = table.options.give(series_column=texts[0]) or "call it series"
+        ways.append(f"{series}, if it names the series")
     if table.options.time_column is None and are_stamps(table.columns[texts[0]]):
-        ways.append(table.options.give("call it time", time_column=texts[0]))
+        ways.append(table.options.give(time_column=texts[0]) or "call it time")
     raise table.refusal(row, texts[0], f"{problem}; {', or '.join(ways)}")
 
 

@@ -11,13 +11,13 @@ from pydantic import AfterValidator, Field
 from wavesweep.base.errors import Refused, shown, suggestion
 from wavesweep.base.schema import known
 from wavesweep.data.dataset import Dataset
+from wavesweep.files.options import Options
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
     from wavesweep.files.reading import Content
-    from wavesweep.files.table import Options
 
 
 def _is_a_line(path: str) -> str:
@@ -92,11 +92,9 @@ class Csv(Dataset):
     knows_continuation: ClassVar[bool] = False
 
     @property
-    def options(self) -> "Options":
+    def options(self) -> Options:
         """How the file is read."""
-        from wavesweep.files.table import Options
-
-        return Options(**self.model_dump(include=set(Options.__dataclass_fields__)))
+        return Options(**{name: getattr(self, name) for name in Options.model_fields})
 
     @property
     def content(self) -> "Content":

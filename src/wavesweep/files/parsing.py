@@ -36,7 +36,7 @@ def read_table(path: Path, content: bytes, options: Options) -> Table:
     if content == b"\n":
         raise Refused(f"{path} is empty; give a row of names, and a row for each step")
     separator = _separator(content) if options.separator is None else options.separator
-    options = Options(**{**vars(options), "separator": separator})
+    options = options.model_copy(update={"separator": separator})
     delimiter = SEPARATORS.get(separator, separator)
     header = _header(path, content, delimiter)
     cells = _parse(path, content, delimiter, len(header), options)
@@ -63,7 +63,7 @@ def _in_utf8(path: Path, content: bytes, options: Options) -> bytes:
 def _why_no_text(content: bytes, error: Exception, options: Options) -> str:
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"
     start = getattr(error, "start", 0)
-    way_out = options.give("save it in UTF-8", encoding=encoding)
+    way_out = options.give(encoding=encoding) or "save it in UTF-8"
     if encoding == "utf-16" or options.encoding != "utf-8":
         what = "begins as utf-16 does" if encoding == "utf-16" else "is not"
         return f" must be text in {options.encoding}, but {what}; {way_out}, or its encoding"
@@ -143,7 +143,8 @@ def _parse(path: Path, content: bytes, delimiter: str, width: int, options: Opti
         row = ragged[0]
         problem = f"must have {width} cell{'s' * (width > 1)}, as row 1 has, got {row.actual_columns}"
         more = next(iter(csv.reader(StringIO(row.text))), [])
-        commas = options.give("separate cells by semicolons", separator=";", decimal=",") + ", if commas are decimal"
+        commas = options.give(separator=";", decimal=",") or "separate cells by semicolons"
+        commas += ", if commas are decimal"
         ways = ["name each column in row 1", "leave out what stands above their names"]
         ways += [commas] * (delimiter == "," and len(more) == 2)
         way_out = ", or ".join(ways) if width == 1 and more else "mend it"

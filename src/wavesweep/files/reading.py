@@ -1,18 +1,19 @@
 """A file as series, read once for all configurations that read it alike."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from wavesweep.files.columns import Roles, find_roles
+from wavesweep.files.options import Options
 from wavesweep.files.parsing import read_table
 from wavesweep.files.series import Series, check_changes, first_step, rows_by_name, without_gaps
 from wavesweep.files.source import fetch
 from wavesweep.files.spacing import evenly_spaced, in_order, times_of
-from wavesweep.files.table import Options, Table
+from wavesweep.files.table import Table
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def read_file(path: str, digest: str | None, options: Options) -> Content:
         state = (found.st_size, found.st_mtime_ns, found.st_ino)
     except OSError:
         state = None
-    return _read_file(path, digest, options, state)
+    return _read_file(path, digest, options, state)  # type: ignore[arg-type]  # whose hash is made by pydantic
 
 
 @lru_cache(maxsize=4)
@@ -57,12 +58,11 @@ def _read_file(path: str, digest: str | None, options: Options, _: object) -> Co
     table = read_table(Path(path), content, options)
     roles = find_roles(table)
     series, filled = series_of(table, roles)
-    named = replace(
-        table.options, time_column=roles.time or roles.step, series_column=roles.series, value_columns=roles.values
-    )
+    told = {"series_column": roles.series, "value_columns": roles.values}
+    told["time_column"] = roles.step if roles.time is None else roles.time
     for one in series:
         check_changes(table, roles, one)
-    return Content(series, named, found, filled)
+    return Content(series, table.options.model_copy(update=told), found, filled)
 
 
 def series_of(table: Table, roles: Roles) -> tuple[tuple[Series, ...], str]:

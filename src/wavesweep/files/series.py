@@ -73,7 +73,7 @@ def first_step(table: Table, roles: Roles, rows: Any) -> int:
         problem = f"steps must be whole numbers that rise evenly, got {table.text(row, roles.step)}"
         before = f" after {steps[number - 1]:g}" if number else ""
         way_out = "sort the rows and fill in what is missing"
-        if channel := table.options.give("", value_columns=[roles.step, *roles.values]):
+        if channel := table.options.give(value_columns=[roles.step, *roles.values]):
             way_out += f", or {channel}, if it is a channel"
         raise table.refusal(row, roles.step, f"{problem}{before}; {way_out}")
     return int(steps[0]) if not wrong.any() and (gaps[:1] == 1).all() and roles.step.lower() != "year" else 0
@@ -105,6 +105,6 @@ def check_changes(table: Table, roles: Roles, series: Series) -> None:
             problem = (
                 f"column {shown_cell(name)} must change within its series, got {values[0]:g} in {len(values)} rows"
             )
-            way_out = table.options.give("leave it out", value_columns=others) if others else "leave it out"
+            way_out = (table.options.give(value_columns=others) if others else "") or "leave it out"
             more = ", or leave the series out" if roles.series else ""
             raise Refused(f"{where}: {problem}; {way_out}{more}")

@@ -24,24 +24,33 @@ def times_of(table: Table, roles: Roles) -> pd.DatetimeIndex | None:
         stamps = stamps_.parse(table.columns[roles.time], form)
     except ValueError as error:
         raise Refused(f"dataset.time_format must be in the letters of strptime ({in_short(error):.80})") from None
-    if not stamps.hasnans:
-        return stamps
-    row = int(stamps.isna().argmax())
-    got = table.text(row, roles.time)
-    problem = f"must be a date such as {form or '2024-01-31 or 2024-01-31 13:00'}, got {got}"
-    forms, others = stamps_.formats(got) if form is None else [], int(stamps.isna().sum())
-    ways = [table.options.give("write it so", time_format=one) for one in forms]
-    if len(ways) > 1:
+    if stamps.hasnans:
+        raise _unreadable(table, roles.time, stamps.isna())
+    return stamps
+
+
+def _unreadable(table: Table, column: str, wrong: np.ndarray) -> Refused:
+    """Return what says how the first of some time stamps that can't be read is to be written or told."""
+    options, row = table.options, int(wrong.argmax())
+    got = table.text(row, column)
+    problem = f"must be a date such as {options.time_format or '2024-01-31 or 2024-01-31 13:00'}, got {got}"
+    formats = [] if options.time_format else stamps_.formats(got)
+    if len(formats) > 1:
         problem += ", which may be two"
-    if 2 * others < len(stamps):  # a format of this one would not be that of the rest
-        ways = [
-            "leave the row out if it holds a total, or mend it" if row == len(stamps) - 1 else "write it as the rest"
-        ]
-    elif not ways and form is None and others == len(stamps):
-        ways = ["give dataset.time_format, the letters of strptime for it" if table.options.are_keys else "write it so"]
-    elif form is not None and others == len(stamps):
-        ways = ["leave dataset.time_format out, or give it in the letters of strptime"]
-    raise table.refusal(row, roles.time, f"{problem}; {', or '.join(dict.fromkeys(ways)) or 'mend it'}")
+    if 2 * wrong.sum() < len(wrong):  # a format of this one would not be that of the rest
+        way_out = "write it as the rest"
+        if row == len(wrong) - 1:
+            way_out = "leave the row out if it holds a total, or mend it"
+    elif formats:
+        way_out = ", or ".join(filter(None, (options.give(time_format=one) for one in formats))) or "write it so"
+    elif not wrong.all():
+        way_out = "mend it"
+    elif options.time_format:
+        way_out = "leave dataset.time_format out, or give it in the letters of strptime"
+    else:
+        give = options.give(time_format="FORMAT")
+        way_out = f"{give}, in the letters of strptime" if give else "write it so"
+    return table.refusal(row, column, f"{problem}; {way_out}")
 
 
 def in_order(table: Table, roles: Roles, series: Series, notes: Counter[str]) -> Series:
@@ -58,13 +67,13 @@ def in_order(table: Table, roles: Roles, series: Series, notes: Counter[str]) ->
     if wrong.any():
         number = int(wrong.argmax()) + 1
         back = gaps[number - 1] < 0
-        way_out = "sort the rows" if back else table.options.give("leave one of them out", duplicates="mean")
+        way_out = "sort the rows" if back else table.options.give(duplicates="mean") or "leave one of them out"
         if _clocks_change(stamps, number):
             more = {} if table.options.missing == "interpolate" else {"missing": "interpolate"}  # in spring
-            both = table.options.give("leave one of them out", duplicates="mean", **more)
+            both = table.options.give(duplicates="mean", **more) or "leave one of them out"
             way_out = f"{way_out if mean else both}, or give times in UTC if clocks are put back here"
         elif roles.series is None:
-            several = "give dataset.series_column=NAME" if table.options.are_keys else "call their column series"
+            several = table.options.give(series_column="NAME") or "call their column series"
             way_out += f", or {several} where rows belong to several"
         rule = f"time stamps must {'come in order' if back else 'occur once'}"
         raise _refusal_of_stamps(table, roles, series, number, rule, way_out)
@@ -121,7 +130,7 @@ def _uneven(table: Table, roles: Roles, series: Series, freq: Any = None) -> Ref
     if table.options.missing == "interpolate":
         way_out = "more than gaps are wrong; mend them"
     else:
-        way_out = f"{table.options.give('fill in what is missing', missing='interpolate')}, or leave the column out"
+        way_out = f"{table.options.give(missing='interpolate') or 'fill in what is missing'}, or leave the column out"
     if _clocks_change(stamps, number):
         way_out += ", or give times in UTC if clocks are put forward here"
     return _refusal_of_stamps(table, roles, series, number, rule, way_out)

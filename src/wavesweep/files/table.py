@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from pyarrow import compute
 
 from wavesweep.base.errors import Refused
 from wavesweep.data.splits import LARGEST
+from wavesweep.files.options import Options
 
 pc: Any = compute  # it makes its functions when it is imported: a type checker knows none
 ABSENT = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
@@ -21,28 +21,6 @@ NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 UNITS = "[$€£%]|EUR|USD|GBP|CHF|°C|[kM]Wh?|k?g|k?m"
 DIGITS = "[0-9]+(?:[.,'’_ \u00a0\u202f][0-9]{3})*(?:[.,][0-9]*)?"
 LIKE_A_NUMBER = rf"^\(?[-+]?(?:{UNITS})? ?{DIGITS}(?: ?(?:{UNITS}))?\)?$"
-MOST_TYPED = 300  # characters that a person pastes
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a file is read: the fields of `Csv` by the same names; None: found in the file."""
-
-    separator: str | None = None
-    decimal: str = "."
-    encoding: str = "utf-8"
-    time_column: str | None = None
-    time_format: str | None = None
-    series_column: str | None = None
-    value_columns: tuple[str, ...] | None = None
-    missing: str = "refuse"
-    duplicates: str = "refuse"
-    are_keys: bool = True  # which can be given on the command line, as dataset.separator
-
-    def give(self, otherwise: str, **values: object) -> str:
-        """Return the way out that these keys are, ready to be pasted into a shell; `otherwise` where they are none."""
-        typed = " ".join(quote(f"dataset.{key}={_in_hydra(value)}") for key, value in values.items())
-        return f"give {typed}" if self.are_keys and len(typed) <= MOST_TYPED else otherwise
 
 
 @dataclass(frozen=True)
@@ -113,8 +91,10 @@ class Table:
     def _why_no_value(self, row: int, column: str) -> str:
         got, options = self.text(row, column), self.options
         if self.absent(column)[row]:
-            way_out = options.give("fill it in, or leave the row or the column out", missing="interpolate")
-            way_out += ", or fill it in" if options.are_keys else ""
+            interpolate = options.give(missing="interpolate")
+            way_out = "fill it in, or leave the row or the column out"
+            if interpolate:
+                way_out = f"{interpolate}, or fill it in"
             if all(self.absent(name)[row] for name in self.columns):
                 got, way_out = "an empty row", f"leave it out, or {way_out}"
             return f"must hold a number, got {got}; {way_out}"
@@ -123,14 +103,14 @@ class Table:
         if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+\.\d*", got):
             way_out = thousands
         elif options.decimal == "." and re.fullmatch(r"[-+]?[\d.]*,\d*", got):
-            way_out = options.give("save it with decimal points", decimal=",")
+            way_out = options.give(decimal=",") or "save it with decimal points"
             if re.fullmatch(r"[-+]?\d{1,3},\d{3}", got):  # which would be read without an error
                 way_out = f"{thousands}, or {way_out} if the comma is decimal"
         elif options.decimal == "," and re.fullmatch(r"[-+]?[\d.]*,?\d*", got):
             way_out = "save it without points between thousands"
-            way_out = way_out if "," in got else f"{options.give(way_out, decimal='.')}, or {way_out}"
+            way_out = way_out if "," in got else f"{options.give(decimal='.') or way_out}, or {way_out}"
         elif not np.isfinite(self.numbers[column][row]) and not re.search(r"\d|inf", got):
-            way_out = f"empty the cell and {options.give('fill it in', missing='interpolate')}, or mend it"
+            way_out = f"empty the cell and {options.give(missing='interpolate') or 'fill it in'}, or mend it"
             way_out = f"leave the row out if it holds units, or {way_out}" if row == 0 else way_out
         elif re.fullmatch(LIKE_A_NUMBER, got) and not re.fullmatch(NUMBER, got):
             way_out = "write the number alone, without units and signs between thousands"
@@ -142,17 +122,6 @@ def shown_cell(text: str) -> str:
     spaced = re.sub("[\u00a0\u202f]", " ", text)  # as word processors set between thousands
     plain = "".join(letter if letter.isprintable() else "?" for letter in spaced)
     return plain if len(plain) <= 40 else f"{plain[:37]}..."
-
-
-def _in_hydra(value: object) -> str:
-    """Return a value in the grammar of Hydra's overrides."""
-    if isinstance(value, tuple | list):
-        return f"[{','.join(map(_in_hydra, value))}]"
-    text = str(value)
-    if re.fullmatch(r"[A-Za-z_][\w.-]*", text) and text.lower() not in ("null", "true", "false", "nan", "inf"):
-        return text
-    escaped = re.sub(r'(\\*)"', r'\1\1\\"', text)
-    return f'"{escaped}"'
 
 
 def is_text(kind: Any) -> bool:
