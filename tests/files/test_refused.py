@@ -69,7 +69,7 @@ NOT_DATA = [
     (b"v\n1,5\n2,5\n", """, or give 'dataset.separator=";"' 'dataset.decimal=","', if commas are decimal"""),
     (b'a,b\n1,"2\n3,4\n', ' must close each " by another, got one that is left open; mend it'),
     (b"a,,b\n1,2,3\n", ", row 1, column 2: must have a name, got none; name it or leave it out"),
-    (b",a,t\n1,1,0\n2.5,0,1\n", ", row 1, column 1: must have a name, got none; name it or leave it out"),
+    (b",a,t\nx,1,0\ny,0,1\n", ", row 1, column 1: must have a name, got none; name it or leave it out"),
     (b"a,b,a\n1,2,3\n", ", row 1, column 3: must have a name of its own, got a again; rename it"),
     (b"a\x07b\n1\n2\n", ", row 1: must name columns in printable characters, got a?b; rename it"),
 ]
@@ -157,11 +157,23 @@ COLUMNS = [
         {},
         ", row 1: columns date, time may all tell the time; give dataset.time_column=date, or join",
     ),
-    ("step,t,v\n1,1,1\n2,2,5\n", {}, ", row 1: columns step, t mean the same; leave one of them out"),
+    ("step,t,v\n1,1,1\n2,2,5\n", {}, ", row 1: columns step, t mean the same; give dataset.time_column=step"),
     (
-        "id,symbol,v\na,x,1\na,x,2\nb,y,3\nb,y,2\n",
+        "item_id,symbol,v\na,x,1\na,x,2\nb,y,3\nb,y,2\n",
         {},
-        ", row 1: columns id, symbol may all name the series; give dataset.series_column=id",
+        ", row 1: columns item_id, symbol may all name the series; give dataset.series_column=item_id",
+    ),
+    (
+        "depot,v\nx,1\nx,2\ny,3\ny,2\n",
+        {},
+        ", column depot: must hold numbers, got x; give 'dataset.value_columns=[v]', "
+        "or give dataset.series_column=depot, if it names the series",
+    ),
+    (
+        "sold,sent,v\n2024-01-01,2024-01-03,1\n2024-01-02,2024-01-05,2\n",
+        {},
+        ", column sold: must hold numbers, got 2024-01-01; give 'dataset.value_columns=[v]', "
+        "or give dataset.time_column=sold",
     ),
     ("t\n1\n2\n", {}, ", row 1: must have a column of values, got t; add one"),
     (
