@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from wavesweep.base.errors import Refused, in_short
-from wavesweep.files.table import NUMBER, Options, Table, is_number, is_text, shown_cell
+from wavesweep.files.table import NUMBER, Options, Table, is_number_type, is_text_type, shown_cell
 
 SEPARATORS = {"tab": "\t"}
 """Names of separators that are hard to type."""
@@ -177,7 +177,7 @@ def _plain(cells: Any) -> Any:
         return _plain(cells.cast(kind.value_type))
     if pa.types.is_decimal(kind):
         return cells.cast(pa.float64())
-    if is_number(kind) or is_text(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if is_number_type(kind) or is_text_type(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return cells
     return pa.chunked_array(
         [pa.array([None if cell is None else str(cell) for cell in cells.to_pylist()], pa.string())]
