@@ -45,7 +45,9 @@ FORMS: dict[str, tuple[Callable[[pd.DataFrame], bytes], dict[str, str]]] = {
     "quoted": (lambda table: table.to_csv(index=False, quoting=1).encode(), {}),
     "index": (lambda table: table.to_csv().encode(), {}),
     "untidy": (lambda table: table.to_csv(index=False).replace(",", " , ").encode() + b"\n\n", {}),
+    "blank line": (lambda table: table.to_csv(index=False).encode() + b"\n", {}),
     "parquet": (lambda table: table.to_parquet(), {}),
+    "parquet index": (lambda table: table.set_axis([*range(0, 14, 2)]).to_parquet(), {}),
 }
 
 
@@ -147,7 +149,7 @@ class TestColumns:
         assert (dataset.channels, dataset.targets) == (("d", "a"), ("a",))
         assert np.array_equal(dataset.load(0)[0][0], VALUES[:, [2, 0]])
 
-    @pytest.mark.parametrize("names", [["2019", "2020", "2021"], ["0", "1", "2"]])
+    @pytest.mark.parametrize("names", [["2019", "v", "2021"], ["0", "1", "2"]])
     def test_some_numbers_are_names(self, path: Path, names: list[str]) -> None:
         assert read(path, WIDE.set_axis(names, axis=1)).channels == tuple(names)
 

@@ -11,7 +11,7 @@ from wavesweep.files.stamps import are_stamps
 from wavesweep.files.table import Table, pc, shown_cell
 
 TIMES = ("time", "date", "timestamp", "datetime", "ds")
-UNNAMED = ("", "unnamed: 0")  # as pandas leaves the index of a table
+UNNAMED = ("", "unnamed: 0", "__index_level_0__")  # as pandas leaves the index of a table
 STEPS = ("step", "index", "id", "t", "year", *UNNAMED)
 SERIES = ("series", "series_id", "unique_id", "item_id", "symbol")
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from wavesweep.base.errors import Refused
-from wavesweep.files.table import pc
+from wavesweep.files.table import FEW, pc
 
 LAST_YEAR = 9999  # that Python can write
 LONGEST = 100_000  # days between two stamps; pandas counts them in nanoseconds
@@ -22,10 +22,14 @@ Spacing = Any
 
 
 def are_stamps(cells: Any) -> bool:
-    """Say whether cells of text are dates, with or without a time of day, as the first thousand tell."""
-    few = cells.slice(0, 1000)
-    readable = ~parse(few).isna() | np.array([_orders(text) != [] for text in few.to_pylist()])
-    return bool(2 * readable.sum() > len(few))
+    """Say whether most cells of a column are dates, with or without a time of day, as the first tell."""
+    few = cells.slice(0, FEW)
+    return bool(2 * are_dates(few).sum() > len(few))
+
+
+def are_dates(cells: Any) -> np.ndarray:
+    """Say which cells of text are dates, (row,), those too that may be two."""
+    return ~parse(cells).isna() | np.array([bool(_orders(text)) for text in cells.to_pylist()], dtype=bool)
 
 
 def parse(cells: Any, form: str | None = None) -> pd.DatetimeIndex:
