@@ -62,7 +62,7 @@ NOT_DATA = [
         "a,b\n1,2\nü,4\n".encode("cp1252"),
         ", row 3: must be text in utf-8, got the byte 0xfc; give dataset.encoding=cp1252",
     ),
-    ("a,b\n1,2\n".encode("utf-16"), " must be text in utf-8, but begins as utf-16 does; give dataset.encoding=utf-16"),
+    ("a,b\n1,2\n".encode("utf-16"), ", row 1: must be text in utf-8, got the byte 0xff; give dataset.encoding=utf-16"),
     (b"a,b\n1,2\n3,4,5\n", ", row 3: must have 2 cells, as row 1 has, got 3; mend it"),
     (b"a,b\n1,2,3\n4,5,6\n", ", row 2: must have 2 cells, as row 1 has, got 3; mend it"),
     (b"a,b\n1,2\n3,4\n5", ", row 4: must have 2 cells, as row 1 has, got 1; mend it"),
@@ -71,7 +71,7 @@ NOT_DATA = [
     (b"a,,b\n1,2,3\n", ", row 1, column 2: must have a name, got none; name it or leave it out"),
     (b",a,t\nx,1,0\ny,0,1\n", ", row 1, column 1: must have a name, got none; name it or leave it out"),
     (b"a,b,a\n1,2,3\n", ", row 1, column 3: must have a name of its own, got a again; rename it"),
-    (b"a\x07b\n1\n2\n", ", row 1: must name columns in printable characters, got a?b; rename it"),
+    (b"a\x07b\n1\n2\n", ", row 1, column 1: must have a name in printable characters, got a?b; rename it"),
 ]
 
 
@@ -237,9 +237,9 @@ TIMES = [
     (
         f"{DAYS}x,3\n",
         {},
-        "row 4, column date: must be a date such as 2024-01-31 or 2024-01-31 13:00, got x; leave the row out",
+        "row 4, column date: must be a date such as 2024-01-31 or 2024-01-31 13:00, got x; write it as the rest",
     ),
-    (f"{DAYS},3\n", {}, "column date: must be a date such as 2024-01-31 or 2024-01-31 13:00, got an empty cell; leave"),
+    (f"{DAYS},3\n", {}, "column date: must be a date such as 2024-01-31 or 2024-01-31 13:00, got an empty cell; write"),
     (
         DAYS,
         {"time_format": "%d.%m.%Y"},
@@ -266,7 +266,7 @@ TIMES = [
         {},
         """got 31.12.23 10:00; give 'dataset.time_format="%d.%m.%y %H:%M"'""",
     ),
-    ("date,v\nfirst,1\nsecond,2\n", {}, "got first; give dataset.time_format=FORMAT, in the letters of strptime"),
+    ("date,v\nfirst,1\nsecond,2\n", {}, "got first; give dataset.time_format=FORMAT"),
     (
         "date,v\n2024-01-01,1\n",
         {},
@@ -322,7 +322,8 @@ def test_hours_of_clocks_that_change_are_read_as_is_printed(tmp_path: Path, freq
 def test_a_way_out_is_of_a_length_that_can_be_pasted(tmp_path: Path) -> None:
     names = [f"2024-01-{day:02d}" for day in range(1, 32)]
     path = written(tmp_path / "x.csv", f"item,{','.join(names)}\nA{',1' * 31}\nB{',2' * 31}\n")
-    assert refused(path).endswith(", row 2, column item: must hold numbers, got A; leave the column out")
+    way_out = "leave the column out, or give dataset.series_column=item, if it names the series"
+    assert refused(path).endswith(f", row 2, column item: must hold numbers, got A; {way_out}")
 
 
 def test_an_address_is_no_file() -> None:

@@ -1,6 +1,7 @@
 """What the columns of a file are: time stamps, steps, names of series, values."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ import pyarrow as pa
 
 from wavesweep.base.errors import Refused, suggestion
 from wavesweep.files.stamps import are_stamps
-from wavesweep.files.table import Table, pc, shown_cell
+from wavesweep.files.table import Table, is_text_type, pc, shown_cell
 
 TIMES = ("time", "date", "timestamp", "datetime", "ds")
 UNNAMED = ("", "unnamed: 0", "__index_level_0__")  # as pandas leaves the index of a table
@@ -39,8 +40,7 @@ def find_roles(table: Table, taken: tuple[str, ...] = ()) -> Roles:
         Refused: If a column that is named is not there, or one can't be told to be anything.
     """
     options = table.options
-    _check_told(table)
-    told = {*taken, options.time_column, options.series_column, *(options.value_columns or ())}
+    told = {*taken, *_told(table)}
     free = [name for name in table.columns if name not in told]
     series = options.series_column
     if series is None:
@@ -56,7 +56,8 @@ def find_roles(table: Table, taken: tuple[str, ...] = ()) -> Roles:
     return Roles(time, step, series, values)
 
 
-def _check_told(table: Table) -> None:
+def _told(table: Table) -> list[str]:
+    """Return the columns that options name; refuse one that is not there."""
     options = table.options
     told = [("time_column", options.time_column), ("series_column", options.series_column)]
     told += [("value_columns", name) for name in options.value_columns or ()]
@@ -64,6 +65,7 @@ def _check_told(table: Table) -> None:
         if name is not None and name not in table.columns:
             there = f"must have the column {shown_cell(name)} of dataset.{key}"
             raise Refused(f"{table.path}, row 1: {there}; {suggestion(name, table.columns):.200}")
+    return [name for _, name in told if name is not None]
 
 
 def _time_and_step(table: Table, free: list[str]) -> tuple[str | None, str | None]:
@@ -97,10 +99,8 @@ def _single(table: Table, names: list[str], key: str, problem: str, further: str
 
 def _holds_dates(table: Table, name: str) -> bool:
     cells = table.columns[name]
-    if pa.types.is_temporal(cells.type):
-        return True
-    if not pa.types.is_string(cells.type):
-        return False
+    if not is_text_type(cells.type):
+        return pa.types.is_temporal(cells.type)
     if table.is_text(name):
         return are_stamps(cells)
     if name.lower() not in TIMES:
@@ -117,13 +117,10 @@ def _counts_rows(table: Table, name: str) -> bool:
 
 
 def _check_names(table: Table, values: tuple[str, ...]) -> None:
-    """Refuse a file without values, and names of columns that can't be stored or shown."""
+    """Refuse a file without values, and names of these that can't be stored."""
     where = f"{table.path}, row 1"
     if not values:
         raise Refused(f"{where}: must have a column of values, got {_listed(table.columns)}; add one")
-    odd = [name for name in table.columns if not name.isprintable()]
-    if odd:
-        raise Refused(f"{where}: must name columns in printable characters, got {shown_cell(odd[0])}; rename it")
     if "" in values:
         raise Refused(f"{where}, column 1: must have a name, got none; name it or leave it out")
     if len("".join(values)) > MOST_NAMES:
@@ -139,24 +136,18 @@ def _check_numbers(table: Table, values: tuple[str, ...]) -> None:
     options, column = table.options, texts[0]
     row = int((np.isnan(table.read_numbers(column)) & ~table.absent(column)).argmax())
     got = table.text(row, column)
-    numbers = [name for name in values if name not in texts]
     way_out = "give numbers"
-    if numbers:
-        way_out = options.give(value_columns=numbers) or "leave the column out"
-    elif len(table.columns) == 1 and re.fullmatch(r"\S+( \S+)+", got):
+    if len(table.columns) == 1 and re.fullmatch(r"\S+( \S+)+", got):
         way_out = options.give(separator=" ") or "separate cells by commas"
-    if are_stamps(table.columns[column]):
-        if options.time_column is None:
+    if numbers := [name for name in values if name not in texts]:
+        way_out = options.give(value_columns=numbers) or "leave the column out"
+        is_time = are_stamps(table.columns[column])
+        if is_time and options.time_column is None:
             way_out += f", or {options.give(time_column=column) or 'call it time'}"
-    elif options.series_column is None and _repeats(table, column):
-        way_out += f", or {options.give(series_column=column) or 'call it series'}, if it names the series"
+        if not is_time and options.series_column is None:
+            way_out += f", or {options.give(series_column=column) or 'call it series'}, if it names the series"
     raise table.refusal(row, column, f"must hold numbers, got {got}; {way_out}")
 
 
-def _repeats(table: Table, name: str) -> bool:
-    cells = table.columns[name]
-    return 2 * pc.count_distinct(cells).as_py() <= len(cells)
-
-
-def _listed(names: object) -> str:
-    return ", ".join(shown_cell(name) or "without a name" for name in names)[:200]  # type: ignore[attr-defined]
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(shown_cell(name) or "without a name" for name in names)[:200]

@@ -38,9 +38,9 @@ def read_table(path: Path, content: bytes, options: Options) -> Table:
             content = content.rstrip(b"\r\n") + b"\n"
         if content == b"\n":
             raise Refused(f"{path} is empty; give a row of names, and a row for each step")
-        if options.separator is None:
-            options = options.model_copy(update={"separator": _separator(content)})
-        delimiter = SEPARATORS.get(str(options.separator), str(options.separator))
+        separator = options.separator or _separator(content)
+        options = options.model_copy(update={"separator": separator})
+        delimiter = SEPARATORS.get(separator, separator)
         names = _header(path, content, delimiter)
         cells = _parse(path, content, delimiter, len(names), options).slice(1).columns
     if not len(cells[0]):
@@ -63,16 +63,13 @@ def _in_utf8(path: Path, content: bytes, options: Options) -> bytes:
 
 
 def _why_no_text(content: bytes, error: UnicodeError, options: Options) -> str:
-    """Return in which row a file can't be decoded, and how else it may be."""
-    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    encoding = "utf-16" if is_utf16 else "cp1252"
-    way_out = f"{options.give(encoding=encoding) or 'save it in UTF-8'}, or its encoding"
-    if is_utf16:
-        return f" must be text in {options.encoding}, but begins as utf-16 does; {way_out}"
-    if options.encoding != "utf-8" or not isinstance(error, UnicodeDecodeError):
-        return f" must be text in {options.encoding}, but is not; {way_out}"
-    row = content.count(b"\n", 0, error.start) + 1
-    return f", row {row}: must be text in utf-8, got the byte 0x{content[error.start]:02x}; {way_out}"
+    """Return in which row a file can't be decoded, and how it may be."""
+    start = getattr(error, "start", 0)
+    row = content.count(b"\n", 0, start) + 1
+    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "cp1252"
+    way_out = options.give(encoding=encoding) or "save it in UTF-8"
+    problem = f"must be text in {options.encoding}, got the byte 0x{content[start]:02x}"
+    return f", row {row}: {problem}; {way_out}, or its encoding"
 
 
 def _separator(content: bytes) -> str:
@@ -99,10 +96,10 @@ def _header(path: Path, content: bytes, delimiter: str) -> list[str]:
         problem = f"must name the columns, got {shown_cell(names[0])} alone"
         raise Refused(f"{where}: {problem}; leave out what stands above the row of names")
     _check_names(path, names)
-    others = [name for name in names if name and not re.fullmatch(NUMBER, name)]
     by_pandas = names == [str(number) for number in range(len(names))]
-    has_values = any(re.fullmatch(NUMBER, name) for name in names)
-    if has_values and not by_pandas and are_dates(pa.chunked_array([others], pa.string())).all():
+    numbers = [name for name in names if re.fullmatch(NUMBER, name)]
+    others = {*names} - {*numbers, ""}
+    if numbers and not by_pandas and are_dates(pa.chunked_array([[*others]], pa.string())).all():
         raise Refused(f"{where}: must name the columns, got numbers; put a row of names above them")
     return names
 
@@ -118,6 +115,8 @@ def _check_names(path: Path, names: list[str]) -> None:
             raise Refused(f"{where}: must have a name, got none; name it or leave it out")
         if name in seen:
             raise Refused(f"{where}: must have a name of its own, got {shown_cell(name)} again; rename it")
+        if not name.isprintable():
+            raise Refused(f"{where}: must have a name in printable characters, got {shown_cell(name)}; rename it")
         seen.add(name)
 
 

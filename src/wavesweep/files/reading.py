@@ -1,6 +1,5 @@
 """A file as series, read once for all configurations that read it alike."""
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -75,12 +74,23 @@ def series_of(table: Table, roles: Roles) -> tuple[tuple[Series, ...], str]:
     times = times_of(table, roles)
     numbers = np.arange(len(values))
     series = []
-    for name, rows in rows_by_name(table, roles.series):
-        stamps = None if times is None else times[rows]
-        series.append(Series(name, values[rows], stamps, first_step(table, roles, rows), numbers[rows]))
-    notes: Counter[str] = Counter()
+    for name, selected in rows_by_name(table, roles.series):
+        stamps = None if times is None else times[selected]
+        rows = numbers[selected]
+        series.append(Series(name, values[selected], stamps, first_step(table, roles, rows), rows))
     if times is not None:
-        series = evenly_spaced(table, roles, [in_order(table, roles, one, notes) for one in series], notes)
-    series = [without_gaps(table, roles, one, notes) for one in series]
-    told = (f"{count:,} {what.format('s' * (count > 1))}" for what, count in (+notes).items())
-    return tuple(series), ", ".join(told)
+        series = evenly_spaced(table, roles, [in_order(table, roles, one) for one in series])
+    series = [without_gaps(table, roles, one) for one in series]
+    return tuple(series), _changes_in_words(len(values), series)
+
+
+def _changes_in_words(num_rows: int, series: list[Series]) -> str:
+    """Return how series differ from the rows of their file: "3 rows averaged, 1 empty cell filled in"."""
+    absent = sum(int((one.rows < 0).sum()) for one in series)
+    filled = sum(int(one.filled.sum()) for one in series if one.filled is not None)
+    counts = {
+        "row{} averaged": num_rows + absent - sum(len(one.rows) for one in series),
+        "absent time stamp{} filled in": absent,
+        "empty cell{} filled in": filled - absent * series[0].values.shape[1],
+    }
+    return ", ".join(f"{count:,} {what.format('' if count == 1 else 's')}" for what, count in counts.items() if count)
