@@ -18,7 +18,7 @@ GENERATOR = np.random.default_rng(0)
 VALUES = GENERATOR.normal(size=(7, 3)) * 10.0 ** GENERATOR.integers(-12, 12, size=(7, 3))
 WIDE = pd.DataFrame(VALUES, columns=["a", "b c", "d"])
 DAYS = pd.date_range("2023-12-29", periods=7)
-SHOPS = pd.DataFrame({"shop": [*"abbab"] * 2, "v": range(10)})
+SHOPS = pd.DataFrame({"item_id": [*"abbab"] * 2, "v": range(10)})
 
 
 def read(path: Path, table: pd.DataFrame, **options: object) -> Csv:
@@ -45,7 +45,9 @@ FORMS: dict[str, tuple[Callable[[pd.DataFrame], bytes], dict[str, str]]] = {
     "quoted": (lambda table: table.to_csv(index=False, quoting=1).encode(), {}),
     "index": (lambda table: table.to_csv().encode(), {}),
     "untidy": (lambda table: table.to_csv(index=False).replace(",", " , ").encode() + b"\n\n", {}),
+    "blank line": (lambda table: table.to_csv(index=False).encode() + b"\n", {}),
     "parquet": (lambda table: table.to_parquet(), {}),
+    "parquet index": (lambda table: table.set_axis([*range(0, 14, 2)]).to_parquet(), {}),
 }
 
 
@@ -77,7 +79,7 @@ def test_the_values_are_pandas(path: Path) -> None:
 def test_a_filled_configuration_names_all_that_the_file_tells(path: Path) -> None:
     table = SHOPS.assign(time=[f"2024-01-{day:02}" for day in (1, 1, 2, 2, 3, 3, 4, 5, 4, 6)])
     dataset = read(path, table)
-    assert (dataset.separator, dataset.time_column, dataset.series_column) == (",", "time", "shop")
+    assert (dataset.separator, dataset.time_column, dataset.series_column) == (",", "time", "item_id")
     assert (dataset.value_columns, dataset.targets) == (("v",), ("v",))
     assert dataset.with_sizes() == dataset
     assert Csv.model_validate(dataset.model_dump(mode="json")) == dataset
@@ -93,26 +95,26 @@ class TestPanels:
         assert (values.shape, ahead.shape) == ((2, 6, 3), (2, 0, 3))
         assert dataset.splits_by_time
         for name, one in zip("ab", values, strict=True):
-            rows = table.loc[table["shop"] == name, ["v", "w", "u"]].to_numpy()
+            rows = table.loc[table["item_id"] == name, ["v", "w", "u"]].to_numpy()
             assert np.array_equal(one[: len(rows)], rows)
             assert np.isnan(one[len(rows) :]).all()
 
     def test_names_of_one_series_need_not_stand_together(self, path: Path) -> None:
         mixed = read(path, SHOPS).load(0)[0]
-        assert np.array_equal(read(path, SHOPS.sort_values("shop", kind="stable")).load(0)[0], mixed, equal_nan=True)
+        assert np.array_equal(read(path, SHOPS.sort_values("item_id", kind="stable")).load(0)[0], mixed, equal_nan=True)
 
-    @pytest.mark.parametrize("column", ["depot", "unique_id"])
-    def test_their_stamps_are_their_own(self, path: Path, column: str) -> None:
+    @pytest.mark.parametrize(("column", "told"), [("depot", "depot"), ("unique_id", None)])
+    def test_their_stamps_are_their_own(self, path: Path, column: str, told: str | None) -> None:
         days = [pd.date_range("2024-01-31", periods=5, freq="ME"), pd.date_range("2023-06-30", periods=3, freq="ME")]
         tables = [
             pd.DataFrame({column: name, "day": one, "v": range(len(one))}) for name, one in zip("xy", days, strict=True)
         ]
-        dataset = read(path, pd.concat(tables))
+        dataset = read(path, pd.concat(tables), series_column=told)
         assert [(one == other).all() for one, other in zip(dataset.stamps, days, strict=True)] == [True, True]
         assert dataset.summary == "sales.csv: 2 series of 3 to 5 monthly steps, 1 channel (v)"
 
     def test_numbers_name_series_where_that_is_said(self, path: Path) -> None:
-        table = SHOPS.assign(depot=[7 if name == "a" else 3 for name in SHOPS["shop"]]).drop(columns="shop")
+        table = SHOPS.assign(depot=[7 if name == "a" else 3 for name in SHOPS["item_id"]]).drop(columns="item_id")
         assert read(path, table).names == (0,)
         assert read(path, table, series_column="depot").names == ("7", "3")
 
@@ -126,6 +128,17 @@ class TestColumns:
         assert (dataset.channels, dataset.time_column) == (("a", "b c", "d"), column)
         assert read(path, table, value_columns=[column, "a"]).channels == (column, "a")
 
+    @pytest.mark.parametrize("column", ["step", "index", "id", "Unnamed: 0"])
+    def test_what_counts_rows_beside_dates_is_no_channel(self, path: Path, column: str) -> None:
+        table = WIDE.assign(**{column: range(3, 10), "when": DAYS})
+        assert read(path, table).channels == read(path, table, time_column="when").channels == ("a", "b c", "d")
+
+    @pytest.mark.parametrize("column", ["index", "id", "t", "time"])
+    def test_what_is_called_so_and_counts_nothing_beside_dates_is_a_channel(self, path: Path, column: str) -> None:
+        table = pd.DataFrame({"date": DAYS, column: VALUES[:, 0], "v": range(7)})
+        assert read(path, table, time_column="date").channels == (column, "v")
+        assert read(path, table).channels == (column, "v")
+
     def test_years_beside_dates_are_a_channel(self, path: Path) -> None:
         days = pd.date_range("2022-11-01", periods=7, freq="MS")
         assert read(path, pd.DataFrame({"date": days, "year": days.year, "v": range(7)})).channels == ("year", "v")
@@ -136,7 +149,7 @@ class TestColumns:
         assert (dataset.channels, dataset.targets) == (("d", "a"), ("a",))
         assert np.array_equal(dataset.load(0)[0][0], VALUES[:, [2, 0]])
 
-    @pytest.mark.parametrize("names", [["2019", "2020", "2021"], ["0", "1", "2"]])
+    @pytest.mark.parametrize("names", [["2019", "v", "2021"], ["0", "1", "2"]])
     def test_some_numbers_are_names(self, path: Path, names: list[str]) -> None:
         assert read(path, WIDE.set_axis(names, axis=1)).channels == tuple(names)
 
@@ -170,7 +183,7 @@ class TestTimes:
         days = pd.date_range("2024-01-01", periods=9)
         table = pd.concat(
             [
-                pd.DataFrame({"shop": name, "date": days[keep], "v": keep})
+                pd.DataFrame({"series": name, "date": days[keep], "v": keep})
                 for name, keep in (("x", [0, 1, 2, 4, 5, 6, 7]), ("y", [2, 4, 5]))
             ]
         )
@@ -224,7 +237,7 @@ def test_a_million_rows_take_little_more_than_by_pandas(
         table.insert(0, "date", pd.date_range("1990-01-01", periods=count, freq="h"))
     elif kind == "panel":
         table.insert(0, "date", np.tile(pd.date_range("2000-01-01", periods=count // 50, freq="h"), 50))
-        table.insert(0, "shop", np.repeat([f"shop {number}" for number in range(50)], count // 50))
+        table.insert(0, "series", np.repeat([f"shop {number}" for number in range(50)], count // 50))
     table.to_csv(path, index=False)
     seconds: dict[str, list[float]] = {"ours": [], "pandas": []}
     for _ in range(5):

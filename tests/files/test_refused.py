@@ -12,9 +12,9 @@ import pytest
 from tests.support.commands import command, real_command
 from tests.support.series_files import csv, written
 from wavesweep.base.errors import Refused
-from wavesweep.base.schema import known
 from wavesweep.config.composing import compose
 from wavesweep.files.csv import Csv
+from wavesweep.files.spacing import known
 
 DAYS = "date,v\n2024-01-01,1\n2024-01-02,2\n"
 
@@ -62,16 +62,16 @@ NOT_DATA = [
         "a,b\n1,2\nü,4\n".encode("cp1252"),
         ", row 3: must be text in utf-8, got the byte 0xfc; give dataset.encoding=cp1252",
     ),
-    ("a,b\n1,2\n".encode("utf-16"), " must be text in utf-8, but begins as utf-16 does; give dataset.encoding=utf-16"),
+    ("a,b\n1,2\n".encode("utf-16"), ", row 1: must be text in utf-8, got the byte 0xff; give dataset.encoding=utf-16"),
     (b"a,b\n1,2\n3,4,5\n", ", row 3: must have 2 cells, as row 1 has, got 3; mend it"),
     (b"a,b\n1,2,3\n4,5,6\n", ", row 2: must have 2 cells, as row 1 has, got 3; mend it"),
     (b"a,b\n1,2\n3,4\n5", ", row 4: must have 2 cells, as row 1 has, got 1; mend it"),
     (b"v\n1,5\n2,5\n", """, or give 'dataset.separator=";"' 'dataset.decimal=","', if commas are decimal"""),
     (b'a,b\n1,"2\n3,4\n', ' must close each " by another, got one that is left open; mend it'),
     (b"a,,b\n1,2,3\n", ", row 1, column 2: must have a name, got none; name it or leave it out"),
-    (b",a,t\n1,1,0\n2.5,0,1\n", ", row 1, column 1: must have a name, got none; name it or leave it out"),
+    (b",a,t\nx,1,0\ny,0,1\n", ", row 1, column 1: must have a name, got none; name it or leave it out"),
     (b"a,b,a\n1,2,3\n", ", row 1, column 3: must have a name of its own, got a again; rename it"),
-    (b"a\x07b\n1\n2\n", ", row 1: must name columns in printable characters, got a?b; rename it"),
+    (b"a\x07b\n1\n2\n", ", row 1, column 1: must have a name in printable characters, got a?b; rename it"),
 ]
 
 
@@ -94,7 +94,7 @@ ALONE = "write the number alone, without units and signs between thousands"
             "1,234",
             """save it without commas between thousands, or give 'dataset.decimal=","' if the comma is decimal""",
         ),
-        ("1,234.5", "save it without commas between thousands"),
+        ("1,234.5", ALONE),
         ("1,5", """give 'dataset.decimal=","'"""),
         ("?", "empty the cell and give dataset.missing=interpolate, or mend it"),
         ("-", "empty the cell and give dataset.missing=interpolate, or mend it"),
@@ -109,8 +109,8 @@ ALONE = "write the number alone, without units and signs between thousands"
         ("€5", ALONE),
         ("5 EUR", ALONE),
         ("(5)", ALONE),
-        ("5 x", "mend it"),
-        ("0x10", "mend it"),
+        ("5 x", ALONE),
+        ("0x10", ALONE),
         ("true", "empty the cell and give dataset.missing=interpolate, or mend it"),
         ("nan", "give dataset.missing=interpolate, or fill it in"),
         ("NA", "give dataset.missing=interpolate, or fill it in"),
@@ -126,7 +126,7 @@ def test_what_is_no_value_is_refused(tmp_path: Path, cell: str, way_out: str) ->
 
 def test_a_point_is_no_decimal_comma(tmp_path: Path) -> None:
     path = written(tmp_path / "x.csv", "a;b\n1,5;2\n1.500;3\n2;4\n")
-    way_out = "give 'dataset.decimal=\".\"', or save it without points between thousands"
+    way_out = "save it without points between thousands, or give 'dataset.decimal=\".\"' if the point is decimal"
     assert refused(path, decimal=",").endswith(f"of at most 1e+15 in size, got 1.500; {way_out}")
 
 
@@ -157,11 +157,23 @@ COLUMNS = [
         {},
         ", row 1: columns date, time may all tell the time; give dataset.time_column=date, or join",
     ),
-    ("step,t,v\n1,1,1\n2,2,5\n", {}, ", row 1: columns step, t mean the same; leave one of them out"),
+    ("step,t,v\n1,1,1\n2,2,5\n", {}, ", row 1: columns step, t mean the same; give dataset.time_column=step"),
     (
-        "id,symbol,v\na,x,1\na,x,2\nb,y,3\nb,y,2\n",
+        "item_id,symbol,v\na,x,1\na,x,2\nb,y,3\nb,y,2\n",
         {},
-        ", row 1: columns id, symbol may all name the series; give dataset.series_column=id",
+        ", row 1: columns item_id, symbol may all name the series; give dataset.series_column=item_id",
+    ),
+    (
+        "depot,v\nx,1\nx,2\ny,3\ny,2\n",
+        {},
+        ", column depot: must hold numbers, got x; give 'dataset.value_columns=[v]', "
+        "or give dataset.series_column=depot, if it names the series",
+    ),
+    (
+        "sold,sent,v\n2024-01-01,2024-01-03,1\n2024-01-02,2024-01-05,2\n",
+        {},
+        ", column sold: must hold numbers, got 2024-01-01; give 'dataset.value_columns=[v]', "
+        "or give dataset.time_column=sold",
     ),
     ("t\n1\n2\n", {}, ", row 1: must have a column of values, got t; add one"),
     (
@@ -225,9 +237,9 @@ TIMES = [
     (
         f"{DAYS}x,3\n",
         {},
-        "row 4, column date: must be a date such as 2024-01-31 or 2024-01-31 13:00, got x; leave the row out",
+        "row 4, column date: must be a date such as 2024-01-31 or 2024-01-31 13:00, got x; write it as the rest",
     ),
-    (f"{DAYS},3\n", {}, "column date: must be a date such as 2024-01-31 or 2024-01-31 13:00, got an empty cell; leave"),
+    (f"{DAYS},3\n", {}, "column date: must be a date such as 2024-01-31 or 2024-01-31 13:00, got an empty cell; write"),
     (
         DAYS,
         {"time_format": "%d.%m.%Y"},
@@ -254,7 +266,7 @@ TIMES = [
         {},
         """got 31.12.23 10:00; give 'dataset.time_format="%d.%m.%y %H:%M"'""",
     ),
-    ("date,v\nfirst,1\nsecond,2\n", {}, "got first; give dataset.time_format, the letters of strptime for it"),
+    ("date,v\nfirst,1\nsecond,2\n", {}, "got first; give dataset.time_format=FORMAT"),
     (
         "date,v\n2024-01-01,1\n",
         {},
@@ -310,7 +322,8 @@ def test_hours_of_clocks_that_change_are_read_as_is_printed(tmp_path: Path, freq
 def test_a_way_out_is_of_a_length_that_can_be_pasted(tmp_path: Path) -> None:
     names = [f"2024-01-{day:02d}" for day in range(1, 32)]
     path = written(tmp_path / "x.csv", f"item,{','.join(names)}\nA{',1' * 31}\nB{',2' * 31}\n")
-    assert refused(path).endswith(", row 2, column item: must hold numbers, got A; leave the column out")
+    way_out = "leave the column out, or give dataset.series_column=item, if it names the series"
+    assert refused(path).endswith(f", row 2, column item: must hold numbers, got A; {way_out}")
 
 
 def test_an_address_is_no_file() -> None:

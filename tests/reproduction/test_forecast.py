@@ -21,10 +21,10 @@ from tests.support.commands import SMALL, command, light_command
 from tests.support.parts import composed, given, go, leave_undrawn
 from tests.support.series_files import csv
 from wavesweep.base.errors import Refused
-from wavesweep.base.schema import known
 from wavesweep.config.composing import compose
 from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
+from wavesweep.files.spacing import known
 from wavesweep.files.stamps import continue_stamps
 from wavesweep.models.forecasting import closed_loop
 from wavesweep.models.weights import load_widths
@@ -357,15 +357,17 @@ class TestFiles:
 
     def test_a_file_as_the_run_s_own(self, file: Path) -> None:
         """It is read with the options of the run's data set, whose file told some of them."""
-        own = csv(written(file, {"day": ["1.2.24", "2.2.24"], "shop": ["a", "a"], "v": [1, 2]}), time_format="%d.%m.%y")
+        own = csv(
+            written(file, {"day": ["1.2.24", "2.2.24"], "symbol": ["a", "a"], "v": [1, 2]}), time_format="%d.%m.%y"
+        )
         options = own.with_sizes().options
-        written(file, {"v": [7, 8, 9, 3], "shop": [*"xyxy"], "day": ["3.2.24", "3.2.24", "4.2.24", "4.2.24"]})
+        written(file, {"v": [7, 8, 9, 3], "symbol": [*"xyxy"], "day": ["3.2.24", "3.2.24", "4.2.24", "4.2.24"]})
         first, second = read_series(file, ("v",), options)
         assert (first.name, first.values.tolist(), second.values.tolist()) == ("x", [[7], [9]], [[8], [3]])
         assert first.times is not None
         assert continue_stamps(first.times, 1) == ["2024-02-05"]
         written(file, {"v": [7, 8], "day": ["3.2.24", "4.2.24"]})
-        with pytest.raises(Refused, match=r"row 1: must have the column shop of dataset\.series_column; choose from"):
+        with pytest.raises(Refused, match=r"row 1: must have the column symbol of dataset\.series_column; choose from"):
             read_series(file, ("v",), options)
 
     def test_packed_with_a_mark_and_blanks(self, file: Path) -> None:

@@ -243,7 +243,8 @@ def test_series_are_told_apart_as_in_the_run_s_own_file(tmp_path: Path, monkeypa
     ]
     table = pd.DataFrame(rows, columns=["shop", "sales", "price"])
     table.to_csv("shops.csv", index=False)
-    run = compose("dataset=csv", "dataset.path=shops.csv", "model=linear", "tracking.uri=sqlite:///mlflow.db")
+    data = ("dataset=csv", "dataset.path=shops.csv", "dataset.series_column=shop")
+    run = compose(*data, "model=linear", "tracking.uri=sqlite:///mlflow.db")
     directory = RunDirectory(tmp_path / "run")
     directory.path.mkdir()
     assert execute(prepare(run), directory, INFO, lambda *_: None).code == 0

@@ -1,7 +1,6 @@
 """A file as series, read once for all configurations that read it alike."""
 
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,10 +8,11 @@ import numpy as np
 
 from wavesweep.files.columns import Roles, find_roles
 from wavesweep.files.copies import fetch
+from wavesweep.files.options import Options
 from wavesweep.files.parsing import read_table
-from wavesweep.files.series import Series, check_changes, first_step, rows_by_name, without_gaps
+from wavesweep.files.series import Series, TimedSeries, check_changes, first_step, rows_by_name, without_gaps
 from wavesweep.files.spacing import evenly_spaced, in_order, times_of
-from wavesweep.files.table import Options, Table
+from wavesweep.files.table import Table
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def read_file(path: str, digest: str | None, options: Options) -> Content:
         state = (found.st_size, found.st_mtime_ns, found.st_ino)
     except OSError:
         state = None
-    return _read_file(path, digest, options, state)
+    return _read_file(path, digest, options, state)  # type: ignore[arg-type]  # whose hash is made by pydantic
 
 
 @lru_cache(maxsize=4)
@@ -57,12 +57,11 @@ def _read_file(path: str, digest: str | None, options: Options, _: object) -> Co
     table = read_table(Path(path), content, options)
     roles = find_roles(table)
     series, filled = series_of(table, roles)
-    named = replace(
-        table.options, time_column=roles.time or roles.step, series_column=roles.series, value_columns=roles.values
-    )
+    told = {"series_column": roles.series, "value_columns": roles.values}
+    told["time_column"] = roles.step if roles.time is None else roles.time
     for one in series:
         check_changes(table, roles, one)
-    return Content(series, named, found, filled)
+    return Content(series, table.options.model_copy(update=told), found, filled)
 
 
 def series_of(table: Table, roles: Roles) -> tuple[tuple[Series, ...], str]:
@@ -72,15 +71,30 @@ def series_of(table: Table, roles: Roles) -> tuple[tuple[Series, ...], str]:
         Refused: At the first cell that breaks a rule.
     """
     values = np.stack([table.values(name) for name in roles.values], axis=1)
-    times = times_of(table, roles)
+    times = None if roles.time is None else times_of(table, roles.time)
     numbers = np.arange(len(values))
-    series = []
-    for name, rows in rows_by_name(table, roles.series):
-        stamps = None if times is None else times[rows]
-        series.append(Series(name, values[rows], stamps, first_step(table, roles, rows), numbers[rows]))
-    notes: Counter[str] = Counter()
-    if times is not None:
-        series = evenly_spaced(table, roles, [in_order(table, roles, one, notes) for one in series], notes)
-    series = [without_gaps(table, roles, one, notes) for one in series]
-    told = (f"{count:,} {what.format('s' * (count > 1))}" for what, count in (+notes).items())
-    return tuple(series), ", ".join(told)
+    series, timed = [], []
+    for name, selected in rows_by_name(table, roles.series):
+        rows = numbers[selected]
+        start = first_step(table, roles, rows)
+        if times is None:
+            series.append(Series(name, values[selected], None, start, rows))
+        else:
+            one = TimedSeries(name, values[selected], times[selected], start, rows, column=str(roles.time))
+            timed.append(in_order(table, roles, one))
+    if timed:
+        series = evenly_spaced(table, timed)
+    series = [without_gaps(table, roles, one) for one in series]
+    return tuple(series), _changes_in_words(len(values), series)
+
+
+def _changes_in_words(num_rows: int, series: list[Series]) -> str:
+    """Return how series differ from the rows of their file: "3 rows averaged, 1 empty cell filled in"."""
+    absent = sum(int((one.rows < 0).sum()) for one in series)
+    filled = sum(int(one.filled.sum()) for one in series if one.filled is not None)
+    counts = {
+        "row{} averaged": num_rows + absent - sum(len(one.rows) for one in series),
+        "absent time stamp{} filled in": absent,
+        "empty cell{} filled in": filled - absent * series[0].values.shape[1],
+    }
+    return ", ".join(f"{count:,} {what.format('' if count == 1 else 's')}" for what, count in counts.items() if count)

@@ -1,6 +1,5 @@
 """The series in a table: which rows are whose, what is missing in them, and whether they change at all."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,9 +34,23 @@ class Series:
     filled: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class TimedSeries(Series):
+    """A series whose steps have time stamps.
+
+    Attributes:
+        column: Of the time stamps.
+    """
+
+    stamps: pd.DatetimeIndex
+    column: str = ""
+
+
 def place(table: Table, roles: Roles, series: Series) -> str:
     """Return where a series stands, as a message names it."""
-    return str(table.path) if roles.series is None else f"{table.path}, series {shown_cell(str(series.name))}"
+    if roles.series is None:
+        return str(table.path)
+    return f"{table.path}, series {shown_cell(str(series.name))}"
 
 
 def rows_by_name(table: Table, column: str | None) -> Iterator[tuple[Any, Any]]:
@@ -49,17 +62,16 @@ def rows_by_name(table: Table, column: str | None) -> Iterator[tuple[Any, Any]]:
     texts = ["" if name is None else str(name).strip() for name in encoded.dictionary.to_pylist()]
     alike, names = pd.factorize(np.array(texts, dtype=object))
     codes = alike[encoded.indices.to_numpy(zero_copy_only=False)]
-    if "" in names:
-        row = int((codes == list(names).index("")).argmax())
-        raise table.refusal(row, column, "must name a series, got an empty cell; name it")
-    if odd := [number for number, name in enumerate(names) if not name.isprintable()]:
-        row = int((codes == odd[0]).argmax())
-        raise table.refusal(row, column, f"must name a series in printable characters, got {shown_cell(names[odd[0]])}")
+    for number, name in enumerate(names):
+        if not name or not name.isprintable():
+            row = int((codes == number).argmax())
+            problem = f"must name a series, got {table.text(row, column)}; name it in printable characters"
+            raise table.refusal(row, column, problem)
     order = np.argsort(codes, kind="stable")
     yield from zip(names, np.split(order, np.flatnonzero(np.diff(codes[order])) + 1), strict=True)
 
 
-def first_step(table: Table, roles: Roles, rows: Any) -> int:
+def first_step(table: Table, roles: Roles, rows: np.ndarray) -> int:
     """Return the first of the steps of a series, where they rise one by one, else 0; check that they rise evenly."""
     if roles.step is None:
         return 0
@@ -67,25 +79,30 @@ def first_step(table: Table, roles: Roles, rows: Any) -> int:
     gaps = np.diff(steps)
     wrong = ~(np.abs(steps) <= LARGEST) | (steps != np.round(steps))
     wrong[1:] |= (gaps != gaps[:1]) | (gaps <= 0)
-    if wrong.any() and roles.time is None:
-        number = int(wrong.argmax())
-        row = int(np.arange(len(table.read_numbers(roles.step)))[rows][number])
-        problem = f"steps must be whole numbers that rise evenly, got {table.text(row, roles.step)}"
-        before = f" after {steps[number - 1]:g}" if number else ""
-        way_out = "sort the rows and fill in what is missing"
-        if channel := table.options.give("", value_columns=[roles.step, *roles.values]):
-            way_out += f", or {channel}, if it is a channel"
-        raise table.refusal(row, roles.step, f"{problem}{before}; {way_out}")
-    return int(steps[0]) if not wrong.any() and (gaps[:1] == 1).all() and roles.step.lower() != "year" else 0
+    if not wrong.any():
+        counts = roles.step.lower() != "year" and (gaps[:1] == 1).all()
+        return int(steps[0]) if counts else 0
+    if roles.time is not None:
+        return 0
+    number = int(wrong.argmax())
+    row = int(rows[number])
+    problem = f"steps must be whole numbers that rise evenly, got {table.text(row, roles.step)}"
+    if number:
+        problem += f" after {steps[number - 1]:g}"
+    way_out = "sort the rows and fill in what is missing"
+    if channel := table.options.give(value_columns=[roles.step, *roles.values]):
+        way_out += f", or {channel}, if it is a channel"
+    raise table.refusal(row, roles.step, f"{problem}; {way_out}")
 
 
-def without_gaps(table: Table, roles: Roles, series: Series, notes: Counter[str]) -> Series:
+def without_gaps(table: Table, roles: Roles, series: Series) -> Series:
     """Return a series with each missing value on the line between its neighbours, at the ends the nearest value."""
     absent = np.isnan(series.values)
     if not absent.any():
         return series
-    notes["empty cell{} filled in"] += int(absent.sum())
-    time = np.arange(len(absent)) if series.stamps is None else series.stamps.asi8 - series.stamps.asi8[0]
+    time = np.arange(len(absent))
+    if series.stamps is not None:
+        time = series.stamps.asi8 - series.stamps.asi8[0]
     values = series.values.copy()
     for channel, name in enumerate(roles.values):
         gaps = absent[:, channel]
@@ -97,14 +114,16 @@ def without_gaps(table: Table, roles: Roles, series: Series, notes: Counter[str]
 
 def check_changes(table: Table, roles: Roles, series: Series) -> None:
     """Refuse a series in which nothing can be learned of a channel."""
+    where = place(table, roles, series)
     if len(series.values) < 2:
-        raise Refused(f"{place(table, roles, series)} must have 2 steps at least, got 1; give more, or leave it out")
+        raise Refused(f"{where} must have 2 steps at least, got 1; give more, or leave it out")
     for name, values in zip(roles.values, series.values.T, strict=True):
         if values.min() == values.max():
-            where, others = place(table, roles, series), [one for one in roles.values if one != name]
-            problem = (
-                f"column {shown_cell(name)} must change within its series, got {values[0]:g} in {len(values)} rows"
-            )
-            way_out = table.options.give("leave it out", value_columns=others) if others else "leave it out"
-            more = ", or leave the series out" if roles.series else ""
-            raise Refused(f"{where}: {problem}; {way_out}{more}")
+            problem = f"must change within its series, got {values[0]:g} in {len(values)} rows"
+            others = [one for one in roles.values if one != name]
+            way_out = "leave it out"
+            if others:
+                way_out = table.options.give(value_columns=others) or way_out
+            if roles.series:
+                way_out += ", or leave the series out"
+            raise Refused(f"{where}: column {shown_cell(name)} {problem}; {way_out}")

@@ -1,6 +1,5 @@
 """The time stamps of series: in order, each once, evenly spaced, or the row where they are not."""
 
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -10,124 +9,129 @@ import pandas as pd
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.files import stamps as stamps_
 from wavesweep.files.columns import Roles
-from wavesweep.files.series import Series
+from wavesweep.files.series import TimedSeries
 from wavesweep.files.table import Table
 
 
-def known(value):  # type: ignore[no-untyped-def]
-    return value
-
-
-def times_of(table: Table, roles: Roles) -> pd.DatetimeIndex | None:
-    """Return the time of each row."""
-    if roles.time is None:
-        return None
+def times_of(table: Table, column: str) -> pd.DatetimeIndex:
+    """Return the time of each row, given the column that tells it."""
     form = table.options.time_format
     try:
-        stamps = stamps_.parse(table.columns[roles.time], form)
+        stamps = stamps_.parse(table.columns[column], form)
     except ValueError as error:
         raise Refused(f"dataset.time_format must be in the letters of strptime ({in_short(error):.80})") from None
-    if not stamps.hasnans:
-        return stamps
-    row = int(stamps.isna().argmax())
-    got = table.text(row, roles.time)
-    problem = f"must be a date such as {form or '2024-01-31 or 2024-01-31 13:00'}, got {got}"
-    forms, others = stamps_.formats(got) if form is None else [], int(stamps.isna().sum())
-    ways = [table.options.give("write it so", time_format=one) for one in forms]
-    if len(ways) > 1:
+    if stamps.hasnans:
+        raise _unreadable(table, column, stamps.isna())
+    return stamps
+
+
+def _unreadable(table: Table, column: str, wrong: np.ndarray) -> Refused:
+    """Return what says how the first of some time stamps that can't be read is to be written or told."""
+    options, row = table.options, int(wrong.argmax())
+    got = table.text(row, column)
+    problem = f"must be a date such as {options.time_format or '2024-01-31 or 2024-01-31 13:00'}, got {got}"
+    formats = [] if options.time_format else stamps_.formats(got)
+    if len(formats) > 1:
         problem += ", which may be two"
-    if 2 * others < len(stamps):  # a format of this one would not be that of the rest
-        ways = [
-            "leave the row out if it holds a total, or mend it" if row == len(stamps) - 1 else "write it as the rest"
-        ]
-    elif not ways and form is None and others == len(stamps):
-        ways = ["give dataset.time_format, the letters of strptime for it" if table.options.are_keys else "write it so"]
-    elif form is not None and others == len(stamps):
-        ways = ["leave dataset.time_format out, or give it in the letters of strptime"]
-    raise table.refusal(row, roles.time, f"{problem}; {', or '.join(dict.fromkeys(ways)) or 'mend it'}")
+    if 2 * wrong.sum() < len(wrong):  # a format of this one would not be that of the rest
+        way_out = "write it as the rest, or leave the row out"
+    elif options.time_format:
+        way_out = "leave dataset.time_format out, or give it in the letters of strptime"
+    else:
+        ways = [options.give(time_format=one) for one in formats or ["FORMAT"]]
+        way_out = ", or ".join(filter(None, ways)) or "write it so"
+    return table.refusal(row, column, f"{problem}; {way_out}")
 
 
-def in_order(table: Table, roles: Roles, series: Series, notes: Counter[str]) -> Series:
-    """Return a series whose time stamps come in order, each once."""
-    stamps = known(series.stamps)
-    mean = table.options.duplicates == "mean"
-    returns: list[int] = (np.flatnonzero(np.diff(stamps.asi8) < 0) + 1).tolist()
-    if mean and returns and all(_clocks_change(stamps, number) for number in returns):  # an hour of several steps twice
-        order = np.argsort(stamps.asi8, kind="stable")
-        series = replace(series, values=series.values[order], stamps=stamps[order], rows=series.rows[order])
-        stamps = known(series.stamps)
+def in_order(table: Table, roles: Roles, series: TimedSeries) -> TimedSeries:
+    """Return a series whose time stamps come in order, each once; rows of one stamp are averaged where that is said."""
+    averages = table.options.duplicates == "mean"
+    if averages:
+        series = _with_hours_sorted(series)
+    stamps = series.stamps
     gaps = np.diff(stamps.asi8)
-    wrong = gaps < 0 if mean else gaps <= 0
+    wrong = gaps < 0 if averages else gaps <= 0
     if wrong.any():
-        number = int(wrong.argmax()) + 1
-        back = gaps[number - 1] < 0
-        way_out = "sort the rows" if back else table.options.give("leave one of them out", duplicates="mean")
-        if _clocks_change(stamps, number):
-            more = {} if table.options.missing == "interpolate" else {"missing": "interpolate"}  # in spring
-            both = table.options.give("leave one of them out", duplicates="mean", **more)
-            way_out = f"{way_out if mean else both}, or give times in UTC if clocks are put back here"
-        elif roles.series is None:
-            several = "give dataset.series_column=NAME" if table.options.are_keys else "call their column series"
-            way_out += f", or {several} where rows belong to several"
-        rule = f"time stamps must {'come in order' if back else 'occur once'}"
-        raise _refusal_of_stamps(table, roles, series, number, rule, way_out)
+        raise _out_of_order(table, roles, series, int(wrong.argmax()) + 1)
     if (gaps > 0).all():
         return series
     first = np.flatnonzero(np.concatenate([[True], gaps > 0]))
-    notes["row{} averaged"] += len(stamps) - len(first)
     means: Any = pd.DataFrame(series.values).groupby(stamps.asi8).mean()
     return replace(series, values=means.to_numpy(), stamps=stamps[first], rows=series.rows[first])
 
 
-def evenly_spaced(table: Table, roles: Roles, series: list[Series], notes: Counter[str]) -> list[Series]:
+def _with_hours_sorted(series: TimedSeries) -> TimedSeries:
+    """Return a series in order if it goes back only where clocks do: an hour of several steps comes twice."""
+    stamps = series.stamps
+    returns = np.flatnonzero(np.diff(stamps.asi8) < 0) + 1
+    if not len(returns) or not all(_clocks_change(stamps, int(number)) for number in returns):
+        return series
+    order = np.argsort(stamps.asi8, kind="stable")
+    return replace(series, values=series.values[order], stamps=stamps[order], rows=series.rows[order])
+
+
+def _out_of_order(table: Table, roles: Roles, series: TimedSeries, number: int) -> Refused:
+    """Return what says which time stamp is not later than the one before it."""
+    stamps, options = series.stamps, table.options
+    rule, way_out = "time stamps must come in order", "sort the rows"
+    if stamps.asi8[number] == stamps.asi8[number - 1]:
+        rule = "time stamps must occur once"
+        way_out = options.give(duplicates="mean") or "leave one of them out"
+    if _clocks_change(stamps, number):
+        if options.duplicates != "mean":  # the hour that is absent in spring is to be filled in as well
+            way_out = options.give(duplicates="mean", missing="interpolate") or "leave one of them out"
+        way_out += ", or give times in UTC if clocks are put back here"
+    elif roles.series is None:
+        several = options.give(series_column="NAME") or "call their column series"
+        way_out += f", or {several} where rows belong to several"
+    return _refusal_of_stamps(table, series, number, rule, way_out)
+
+
+def evenly_spaced(table: Table, series: list[TimedSeries]) -> list[TimedSeries]:
     """Return series whose time stamps are evenly spaced, all in the same way."""
     longest = max(series, key=lambda one: len(one.values))
-    stamps = known(longest.stamps)
+    stamps = longest.stamps
     if len(stamps) < 2:
-        row = int(longest.rows[0])
         problem = "must be two time stamps at least, which tell their distance, got one; leave the column out"
-        raise table.refusal(row, known(roles.time), problem)
+        raise table.refusal(int(longest.rows[0]), longest.column, problem)
     freq = stamps_.spacing(stamps)
     if freq is None and table.options.missing == "interpolate":
-        grid = stamps_.filled_up(stamps, None)
-        freq = None if grid is None else stamps_.spacing(grid)
+        freq = stamps_.spacing_with_gaps(stamps)
     if freq is None:
-        raise _uneven(table, roles, longest)
-    return [_on_grid(table, roles, one, freq, notes) for one in series]
+        raise _uneven(table, longest)
+    return [_on_grid(table, one, freq) for one in series]
 
 
-def _on_grid(table: Table, roles: Roles, series: Series, freq: Any, notes: Counter[str]) -> Series:
-    stamps = known(series.stamps)
-    grid = stamps_.even(stamps, freq)
-    if grid is None and table.options.missing == "interpolate":
-        grid = stamps_.filled_up(stamps, freq)
+def _on_grid(table: Table, series: TimedSeries, freq: Any) -> TimedSeries:
+    """Return a series with a row for each of its evenly spaced time stamps, of nan where there was none."""
+    stamps = series.stamps
+    grid = stamps_.grid(stamps, freq, gaps=table.options.missing == "interpolate")
     if grid is None:
-        raise _uneven(table, roles, series, freq)
+        raise _uneven(table, series, freq)
     if len(grid) == len(stamps):
         return replace(series, stamps=grid)
-    notes["absent time stamp{} filled in"] += len(grid) - len(stamps)
     where = grid.get_indexer(stamps)
-    values, rows = np.full((len(grid), series.values.shape[1]), np.nan), np.full(len(grid), -1)
-    values[where], rows[where] = series.values, series.rows
-    notes["empty cell{} filled in"] -= (len(grid) - len(stamps)) * values.shape[1]  # which are counted later
+    values = np.full((len(grid), series.values.shape[1]), np.nan)
+    values[where] = series.values
+    rows = np.full(len(grid), -1)
+    rows[where] = series.rows
     return replace(series, values=values, stamps=grid, rows=rows)
 
 
-def _uneven(table: Table, roles: Roles, series: Series, freq: Any = None) -> Refused:
+def _uneven(table: Table, series: TimedSeries, freq: Any = None) -> Refused:
     """Return what says where time stamps break their spacing, which may be that of other series."""
-    stamps = known(series.stamps)
-    own = stamps_.spacing(stamps)
-    number = 1 if own is not None else stamps_.first_uneven(stamps)
+    stamps = series.stamps
+    number = stamps_.first_uneven(stamps)
     rule = "time stamps must be evenly spaced"
-    if own is not None and freq is not None:
+    if freq is not None and stamps_.spacing(stamps) is not None:
         rule = f"time stamps must make {stamps_.in_words(freq)} as those of the longest series"
     if table.options.missing == "interpolate":
         way_out = "more than gaps are wrong; mend them"
     else:
-        way_out = f"{table.options.give('fill in what is missing', missing='interpolate')}, or leave the column out"
+        way_out = f"{table.options.give(missing='interpolate') or 'fill in what is missing'}, or leave the column out"
     if _clocks_change(stamps, number):
         way_out += ", or give times in UTC if clocks are put forward here"
-    return _refusal_of_stamps(table, roles, series, number, rule, way_out)
+    return _refusal_of_stamps(table, series, number, rule, way_out)
 
 
 def _clocks_change(stamps: pd.DatetimeIndex, number: int) -> bool:
@@ -136,7 +140,7 @@ def _clocks_change(stamps: pd.DatetimeIndex, number: int) -> bool:
     return stamps.tz is None and stamp.weekday() == 6 and stamp.month in (3, 4, 9, 10, 11) and 1 <= stamp.hour <= 4
 
 
-def _refusal_of_stamps(table: Table, roles: Roles, series: Series, number: int, rule: str, way_out: str) -> Refused:
-    time = known(roles.time)
-    row, before = (int(series.rows[one]) for one in (number, number - 1))
-    return table.refusal(row, time, f"{rule}, got {table.text(row, time)} after {table.text(before, time)}; {way_out}")
+def _refusal_of_stamps(table: Table, series: TimedSeries, number: int, rule: str, way_out: str) -> Refused:
+    row, before = int(series.rows[number]), int(series.rows[number - 1])
+    got = f"{table.text(row, series.column)} after {table.text(before, series.column)}"
+    return table.refusal(row, series.column, f"{rule}, got {got}; {way_out}")

@@ -4,6 +4,7 @@ import re
 import warnings
 from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from wavesweep.base.errors import Refused
-from wavesweep.files.table import pc
+from wavesweep.files.table import FEW, pc
 
 LAST_YEAR = 9999  # that Python can write
 LONGEST = 100_000  # days between two stamps; pandas counts them in nanoseconds
@@ -22,10 +23,14 @@ Spacing = Any
 
 
 def are_stamps(cells: Any) -> bool:
-    """Say whether cells of text are dates, with or without a time of day, as the first thousand tell."""
-    few = cells.slice(0, 1000)
-    readable = ~parse(few).isna() | np.array([_orders(text) != [] for text in few.to_pylist()])
-    return bool(2 * readable.sum() > len(few))
+    """Say whether most cells of a column are dates, with or without a time of day, as the first tell."""
+    few = cells.slice(0, FEW)
+    return bool(2 * are_dates(few).sum() > len(few))
+
+
+def are_dates(cells: Any) -> np.ndarray:
+    """Say which cells of text are dates, (row,), those too that may be two."""
+    return ~parse(cells).isna() | np.array([bool(formats(text)) for text in cells.to_pylist()], dtype=bool)
 
 
 def parse(cells: Any, form: str | None = None) -> pd.DatetimeIndex:
@@ -40,11 +45,9 @@ def parse(cells: Any, form: str | None = None) -> pd.DatetimeIndex:
     """
     if pa.types.is_temporal(cells.type):
         return pd.DatetimeIndex(cells.cast(pa.timestamp("us", getattr(cells.type, "tz", None)), safe=False).to_pandas())
-    try:
-        if form is None:
+    if form is None:
+        with suppress(pa.ArrowInvalid):
             return pd.DatetimeIndex(cells.cast(pa.timestamp("us")).to_pandas())  # ten times as fast, for most
-    except pa.ArrowInvalid:
-        pass
     encoded = pc.ascii_trim_whitespace(cells).combine_chunks().dictionary_encode()
     texts = pd.Series(encoded.dictionary.to_pylist(), dtype=object)
     with warnings.catch_warnings(action="ignore"):  # of guesses, which are compared; and of what is to come
@@ -52,8 +55,22 @@ def parse(cells: Any, form: str | None = None) -> pd.DatetimeIndex:
 
 
 def formats(text: str) -> list[str]:
-    """Return how a date may be written that is not read without being told, in the letters of `strptime`."""
-    return [order + _time_of_day(text) for order in _orders(text)]
+    """Return how a date in digits may be written, day or month first, in the letters of `strptime`."""
+    match = re.fullmatch(r"(\d\d?)([./-])(\d\d?)\2(\d{4}|\d\d)(?:([ T])\d\d?:\d\d(:\d\d)?)?", text)
+    if not match:
+        return []
+    first, sign, second, year, blank, seconds = match.groups()
+    rest = f"{sign}%Y" if len(year) == 4 else f"{sign}%y"
+    if blank:
+        rest += f"{blank}%H:%M"
+    if seconds:
+        rest += ":%S"
+    found = []
+    if int(first) <= 31 and int(second) <= 12:
+        found.append(f"%d{sign}%m{rest}")
+    if int(first) <= 12 and int(second) <= 31:
+        found.append(f"%m{sign}%d{rest}")
+    return found
 
 
 def spacing(stamps: pd.DatetimeIndex) -> Spacing | None:
@@ -66,37 +83,44 @@ def spacing(stamps: pd.DatetimeIndex) -> Spacing | None:
     with warnings.catch_warnings(action="ignore"):  # of what is to come
         found = pd.infer_freq(stamps)
     # Pandas takes ends of months for even of which some are the last weekday, and some the last day.
-    return found if found is not None and even(stamps, found) is not None else None
+    if found is None or grid(stamps, found, gaps=False) is None:
+        return None
+    return found
 
 
-def even(stamps: pd.DatetimeIndex, freq: Spacing) -> pd.DatetimeIndex | None:
-    """Return time stamps with their spacing as `freq`; None where they are spaced otherwise."""
-    index = _range(stamps, freq, periods=len(stamps))
-    return index if index is not None and (index == stamps).all() else None
+def spacing_with_gaps(stamps: pd.DatetimeIndex) -> Spacing | None:
+    """Return how time stamps are spaced of which some are absent: of all common ways, that which lacks the fewest."""
+    grids = [grid(stamps, one, gaps=True) for one in _plausible(stamps)]
+    shortest = min((one for one in grids if one is not None), key=len, default=None)
+    return None if shortest is None else spacing(shortest)
+
+
+def grid(stamps: pd.DatetimeIndex, freq: Spacing, gaps: bool) -> pd.DatetimeIndex | None:
+    """Return evenly spaced time stamps, with their spacing as `freq`, among which are all that are given.
+
+    Args:
+        stamps: In order, each once.
+        freq: How they are spaced.
+        gaps: Whether there may be others between them, as many at most.
+
+    Returns:
+        From the first of them to the last; None where they are spaced otherwise.
+    """
+    bound: Any = {"end": stamps[-1]} if gaps else {"periods": len(stamps)}
+    try:
+        even = pd.date_range(stamps[0], freq=freq, unit=stamps.unit, **bound)
+    except (ValueError, OverflowError):  # beyond what can be represented
+        return None
+    if len(even) == len(stamps):
+        return even if (even == stamps).all() else None
+    fits = len(even) <= 2 * len(stamps) and stamps.isin(even).all()
+    return even if fits else None
 
 
 def first_uneven(stamps: pd.DatetimeIndex) -> int:
-    """Return the number of the first stamp that breaks the spacing of those before it."""
+    """Return the number of the first stamp that breaks the spacing of those before it; the last where none does."""
     counts, least = range(len(stamps)), min(3, len(stamps))  # two stamps are always evenly spaced
     return bisect_left(counts, True, lo=least, key=lambda count: spacing(stamps[:count]) is None) - 1
-
-
-def filled_up(stamps: pd.DatetimeIndex, freq: Spacing | None) -> pd.DatetimeIndex | None:
-    """Return evenly spaced time stamps among which are all that are given, in order and each once.
-
-    Args:
-        stamps: Two at least.
-        freq: How the others shall be spaced; None: as needs the fewest further ones, of all common ways.
-
-    Returns:
-        With `freq`; None where there is no such way that leaves half of them as they were.
-    """
-    if freq is not None:
-        grid = _range(stamps, freq, end=stamps[-1])
-        fits = grid is not None and len(grid) <= 2 * len(stamps) and stamps.isin(grid).all()
-        return grid if fits else None
-    grids = [filled_up(stamps, one) for one in _plausible(stamps)]
-    return min((grid for grid in grids if grid is not None), key=len, default=None)
 
 
 def following(stamps: pd.DatetimeIndex, steps: int) -> pd.DatetimeIndex:
@@ -123,12 +147,12 @@ def continue_stamps(stamps: pd.DatetimeIndex, steps: int) -> list[str]:
 
 def in_words(freq: Spacing) -> str:
     """Return how steps are called that are so spaced: "hourly steps"."""
-    offset = pd.tseries.frequencies.to_offset(freq)
     words = {"s": "second-by-second", "min": "minutely", "h": "hourly", "D": "daily", "B": "weekday", "W": "weekly"}
     words |= {"MS": "monthly", "ME": "monthly", "BMS": "monthly", "BME": "monthly"}
     words |= {"QS": "quarterly", "QE": "quarterly", "YS": "yearly", "YE": "yearly"}
-    word = words.get(offset.freqstr.partition("-")[0])
-    return f"{word} steps" if word else f"steps of {offset.freqstr}"
+    alias = pd.tseries.frequencies.to_offset(freq).freqstr
+    word = words.get(alias.partition("-")[0])
+    return f"{word} steps" if word else f"steps of {alias}"
 
 
 def _parse(texts: pd.Series, form: str | None) -> pd.DatetimeIndex:
@@ -139,29 +163,13 @@ def _parse(texts: pd.Series, form: str | None) -> pd.DatetimeIndex:
     zoned = texts.str.contains(r":\d\d[\d.]*(?:[+-]\d\d:?\d\d|Z)$", regex=True).any()
     stamps = pd.DatetimeIndex(pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=zoned))
     if stamps.hasnans and texts.str.contains(r"\b\d{4}\b", regex=True).all():
-        first, second = (
-            pd.DatetimeIndex(pd.to_datetime(texts, dayfirst=dayfirst, errors="coerce", utc=zoned))
-            for dayfirst in (False, True)
-        )
-        if first.hasnans or second.hasnans or (first == second).all():
-            stamps = second if first.isna().sum() > second.isna().sum() else first
+        month_first = pd.DatetimeIndex(pd.to_datetime(texts, dayfirst=False, errors="coerce", utc=zoned))
+        day_first = pd.DatetimeIndex(pd.to_datetime(texts, dayfirst=True, errors="coerce", utc=zoned))
+        if month_first.isna().sum() > day_first.isna().sum():
+            return day_first
+        if month_first.hasnans or day_first.hasnans or month_first.equals(day_first):
+            return month_first
     return stamps
-
-
-def _orders(text: str) -> list[str]:
-    """Return the orders of day, month and year that a date in digits may have."""
-    match = re.match(r"(\d\d?)([./-])(\d\d?)\2(\d{4}|\d\d)(?!\d)", text)
-    if not match:
-        return []
-    sign, year = match[2], "%Y" if len(match[4]) == 4 else "%y"
-    orders = {f"%d{sign}%m{sign}{year}": (match[3], match[1]), f"%m{sign}%d{sign}{year}": (match[1], match[3])}
-    return [order for order, (month, day) in orders.items() if 1 <= int(month) <= 12 and 1 <= int(day) <= 31]
-
-
-def _time_of_day(text: str) -> str:
-    """Return how the time is written that follows a date."""
-    match = re.search(r"([ T])\d\d?:\d\d(:\d\d)?(\.\d+)?$", text)
-    return f"{match[1]}%H:%M{':%S' if match[2] else ''}{'.%f' if match[3] else ''}" if match else ""
 
 
 def _plausible(stamps: pd.DatetimeIndex) -> Iterator[Spacing]:
@@ -174,11 +182,3 @@ def _plausible(stamps: pd.DatetimeIndex) -> Iterator[Spacing]:
     for freq, length in ways.items():
         if days < 3 * len(stamps) * length:  # else it is of no use, and takes its time
             yield freq
-
-
-def _range(stamps: pd.DatetimeIndex, freq: Spacing, **end: Any) -> pd.DatetimeIndex | None:
-    """Return evenly spaced stamps from the first of some, in their unit; None beyond what can be represented."""
-    try:
-        return pd.date_range(stamps[0], freq=freq, unit=stamps.unit, **end)
-    except (ValueError, OverflowError):
-        return None

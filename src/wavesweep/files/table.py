@@ -1,9 +1,9 @@
 """The cells of a file in columns: which are numbers, which are missing, and why another is refused."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -11,40 +11,16 @@ import pyarrow as pa
 from pyarrow import compute
 
 from wavesweep.base.errors import Refused
-from wavesweep.base.overrides import written
 from wavesweep.data.source import LARGEST
+from wavesweep.files.options import Options
 
 pc: Any = compute  # it makes its functions when it is imported: a type checker knows none
 ABSENT = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 """What stands for a missing value."""
 FEW = 1000  # rows that tell what a column holds
 NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
-UNITS = "[$€£%]|EUR|USD|GBP|CHF|°C|[kM]Wh?|k?g|k?m"
-DIGITS = "[0-9]+(?:[.,'’_ \u00a0\u202f][0-9]{3})*(?:[.,][0-9]*)?"
-LIKE_A_NUMBER = rf"^\(?[-+]?(?:{UNITS})? ?{DIGITS}(?: ?(?:{UNITS}))?\)?$"
-MOST_TYPED = 300  # characters that a person pastes
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a file is read: the fields of `Csv` by the same names; None: found in the file."""
-
-    separator: str | None = None
-    decimal: str = "."
-    encoding: str = "utf-8"
-    time_column: str | None = None
-    time_format: str | None = None
-    series_column: str | None = None
-    value_columns: tuple[str, ...] | None = None
-    missing: str = "refuse"
-    duplicates: str = "refuse"
-    are_keys: bool = True  # which can be given on the command line, as dataset.separator
-
-    def give(self, otherwise: str, **values: object) -> str:
-        """Return the way out that these keys are, ready to be pasted into a shell; `otherwise` where they are none."""
-        overrides = [f"dataset.{key}=" + written(value, quote='"') for key, value in values.items()]
-        typed = " ".join(map(quote, overrides))
-        return f"give {typed}" if self.are_keys and len(typed) <= MOST_TYPED else otherwise
+LIKE_A_NUMBER = "^[-+($€£ ]*[0-9]+([.,'’_ \u00a0\u202f][0-9]{3})*([.,][0-9]*)?[ %$€£)]*$"
+"""A number with signs of currencies or between thousands, which is refused: what is meant can't be told."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +57,11 @@ class Table:
 
     def is_text(self, column: str) -> bool:
         """Say whether a column holds something else than numbers, some of which may be misspelt."""
-        if not is_text(self.columns[column].type):
-            return not is_number(self.columns[column].type)
+        kind = self.columns[column].type
+        if not is_text_type(kind):
+            return not is_number_type(kind)
         cells = pc.ascii_trim_whitespace(self.columns[column].slice(0, FEW))
-        cells = cells.filter(pc.invert(pc.is_in(cells, value_set=pa.array(ABSENT))))
+        cells = cells.filter(pc.invert(_stand_for_none(cells)))
         others = cells.filter(pa.array(np.isnan(_numbers(cells, self.options.decimal))))
         like = pc.sum(pc.match_substring_regex(others, LIKE_A_NUMBER)).as_py() or 0
         return 2 * (len(others) - like) > len(cells)
@@ -92,10 +69,9 @@ class Table:
     def absent(self, column: str) -> np.ndarray:
         """Say which cells of a column stand for a missing value, (row,)."""
         cells = self.columns[column]
-        if not is_text(cells.type):
+        if not is_text_type(cells.type):
             return cells.is_null(nan_is_null=True).to_numpy()
-        trimmed = pc.ascii_trim_whitespace(cells)
-        return pc.is_in(trimmed, value_set=pa.array(ABSENT, trimmed.type)).to_numpy()
+        return _stand_for_none(pc.ascii_trim_whitespace(cells)).to_numpy()
 
     def values(self, column: str) -> np.ndarray:
         """Return the values in a column, (row,), float64; nan where one is missing, if that is allowed.
@@ -113,30 +89,34 @@ class Table:
         return numbers
 
     def _why_no_value(self, row: int, column: str) -> str:
-        got, options = self.text(row, column), self.options
-        if self.absent(column)[row]:
-            way_out = options.give("fill it in, or leave the row or the column out", missing="interpolate")
-            way_out += ", or fill it in" if options.are_keys else ""
-            if all(self.absent(name)[row] for name in self.columns):
-                got, way_out = "an empty row", f"leave it out, or {way_out}"
-            return f"must hold a number, got {got}; {way_out}"
-        rule, way_out = f"must be a finite number of at most {LARGEST:g} in size", "mend it"
-        thousands = "save it without commas between thousands"
-        if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+\.\d*", got):
-            way_out = thousands
-        elif options.decimal == "." and re.fullmatch(r"[-+]?[\d.]*,\d*", got):
-            way_out = options.give("save it with decimal points", decimal=",")
-            if re.fullmatch(r"[-+]?\d{1,3},\d{3}", got):  # which would be read without an error
-                way_out = f"{thousands}, or {way_out} if the comma is decimal"
-        elif options.decimal == "," and re.fullmatch(r"[-+]?[\d.]*,?\d*", got):
-            way_out = "save it without points between thousands"
-            way_out = way_out if "," in got else f"{options.give(way_out, decimal='.')}, or {way_out}"
-        elif not np.isfinite(self.numbers[column][row]) and not re.search(r"\d|inf", got):
-            way_out = f"empty the cell and {options.give('fill it in', missing='interpolate')}, or mend it"
-            way_out = f"leave the row out if it holds units, or {way_out}" if row == 0 else way_out
-        elif re.fullmatch(LIKE_A_NUMBER, got) and not re.fullmatch(NUMBER, got):
-            way_out = "write the number alone, without units and signs between thousands"
-        return f"{rule}, got {got}; {way_out}"
+        """Return the rule that a cell breaks, what it holds, and the way out."""
+        got = self.text(row, column)
+        if not self.absent(column)[row]:
+            return f"must be a finite number of at most {LARGEST:g} in size, got {got}; {self._way_out(row, got)}"
+        way_out = "fill it in, or leave the row or the column out"
+        if interpolate := self.options.give(missing="interpolate"):
+            way_out = f"{interpolate}, or fill it in"
+        if all(self.absent(name)[row] for name in self.columns):
+            got, way_out = "an empty row", f"leave it out, or {way_out}"
+        return f"must hold a number, got {got}; {way_out}"
+
+    def _way_out(self, row: int, got: str) -> str:
+        """Return what to do with a cell that holds no number, or one that is written otherwise."""
+        decimal = self.options.decimal
+        other = "," if decimal == "." else "."
+        name = {",": "comma", ".": "point"}[other]
+        if re.fullmatch(rf"[-+]?\d*[{other}]\d+", got):
+            as_decimal = self.options.give(decimal=other) or f"save it with {decimal} before decimals"
+            if re.fullmatch(r"[-+]?\d{1,3}.\d{3}", got):  # which would be read without an error
+                return f"save it without {name}s between thousands, or {as_decimal} if the {name} is decimal"
+            return as_decimal
+        if "inf" in got or re.fullmatch(NUMBER, got):
+            return "mend it"
+        if re.search(r"\d", got):
+            return "write the number alone, without units and signs between thousands"
+        interpolate = self.options.give(missing="interpolate")
+        way_out = f"empty the cell and {interpolate}, or mend it" if interpolate else "mend it"
+        return f"leave the row out if it holds units, or {way_out}" if row == 0 else way_out
 
 
 def shown_cell(text: str) -> str:
@@ -146,25 +126,27 @@ def shown_cell(text: str) -> str:
     return plain if len(plain) <= 40 else f"{plain[:37]}..."
 
 
-def is_text(kind: Any) -> bool:
+def is_text_type(kind: Any) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
-def is_number(kind: Any) -> bool:
+def is_number_type(kind: Any) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
+def _stand_for_none(texts: Any) -> Any:
+    return pc.is_in(pc.fill_null(texts, ""), value_set=pa.array(ABSENT, texts.type))
 
 
 def _numbers(cells: Any, decimal: str) -> np.ndarray:
     """Return the numbers in some cells, nan for what is none; an exponent beyond all floats makes inf."""
-    if not is_text(cells.type):
-        if not is_number(cells.type):
-            return np.full(len(cells), np.nan)
+    if is_number_type(cells.type):
         return cells.cast(pa.float64(), safe=False).to_numpy()
-    try:
-        if decimal == ".":
-            return cells.cast(pa.float64()).to_numpy()
-    except pa.ArrowInvalid:
-        pass
+    if not is_text_type(cells.type):
+        return np.full(len(cells), np.nan)
+    if decimal == ".":
+        with suppress(pa.ArrowInvalid):
+            return cells.cast(pa.float64()).to_numpy()  # the fast way, for a column without a mistake
     cells = pc.ascii_trim_whitespace(cells)
     if decimal == ",":
         cells = pc.replace_substring(pc.replace_substring(cells, ".", "_"), ",", ".")

@@ -4,13 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from wavesweep.base.errors import Refused
+from wavesweep.config.groups import read_option
 from wavesweep.data.dataset import Observed
 from wavesweep.files.columns import Roles, find_roles
 from wavesweep.files.copies import fetch
+from wavesweep.files.options import FixedOptions, Options
 from wavesweep.files.parsing import read_table
 from wavesweep.files.reading import series_of
 from wavesweep.files.series import place
-from wavesweep.files.table import Options, Table, shown_cell
+from wavesweep.files.table import Table, shown_cell
 from wavesweep.models.columns import columns_of
 
 SERIES = "series"
@@ -29,7 +31,7 @@ def read_series(path: Path, channels: tuple[str, ...], own: Options | None = Non
     Raises:
         Refused: If the file can't be used; with the row as a spreadsheet counts them, and the column.
     """
-    options = replace(own or Options(), are_keys=False)
+    options = FixedOptions(**vars(own)) if own else _default_options()
     table = read_table(path, fetch(path)[0], options)
     if own is not None:
         return _observed(table, find_roles(table))
@@ -41,6 +43,11 @@ def read_series(path: Path, channels: tuple[str, ...], own: Options | None = Non
         for name in roles.values
         for one in _observed(table, replace(roles, values=(name,)))
     ]
+
+
+def _default_options() -> FixedOptions:
+    values = read_option("dataset", "csv")
+    return FixedOptions(**{name: values[name] for name in FixedOptions.model_fields})
 
 
 def _by_name(table: Table, roles: Roles, channels: tuple[str, ...]) -> Roles:

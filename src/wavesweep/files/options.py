@@ -1,0 +1,81 @@
+"""How a user's file is read: the options that a configuration gives, and that the readers take."""
+
+from shlex import quote
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from wavesweep.base.errors import shown
+from wavesweep.base.overrides import written
+from wavesweep.base.schema import ConfigPart
+
+MOST_TYPED = 300  # characters that a person pastes
+
+
+def _check_separator(text: str) -> str:
+    if text != "tab" and (len(text) != 1 or text.isalnum() or not text.isprintable() or text in "\"'.+-"):
+        raise ValueError(f'must be one sign, such as ";", or tab, got {shown(text)}')
+    return text
+
+
+def _check_encoding(text: str) -> str:
+    try:
+        "".encode(text)
+    except (LookupError, ValueError):
+        raise ValueError(f"must be an encoding of texts, such as utf-8, cp1252 or utf-16, got {shown(text)}") from None
+    return text
+
+
+def _check_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"must name each column once, got {shown(names)}")
+    return names
+
+
+Columns = Annotated[tuple[str, ...], Field(strict=False, min_length=1), AfterValidator(_check_once)]
+
+
+class Options(ConfigPart):
+    """How a file is read; what is null, the file itself tells.
+
+    Attributes:
+        separator: Between cells; tab is one too. Null: as the header shows.
+        decimal: What stands before the decimals of a number.
+        encoding: Of the text, as Python calls it.
+        time_column: Of time stamps, or of steps or years. Null: see `columns.find_roles`; there may be none.
+        time_format: Of time stamps, in the letters of `strptime`. Null: any that can mean one thing alone.
+        series_column: Of the names of several series. Null: as it is called; there may be none.
+        value_columns: The channels. Null: all other columns.
+        missing: Whether empty cells and absent time stamps are refused or filled in.
+        duplicates: Whether several rows of one time stamp are refused or averaged.
+    """
+
+    separator: Annotated[str, AfterValidator(_check_separator)] | None
+    decimal: Literal[".", ","]
+    encoding: Annotated[str, AfterValidator(_check_encoding)]
+    time_column: str | None
+    time_format: str | None
+    series_column: str | None
+    value_columns: Columns | None
+    missing: Literal["refuse", "interpolate"]
+    duplicates: Literal["refuse", "mean"]
+
+    @property
+    def options(self) -> "Options":
+        """These alone, of a part of the configuration that has more."""
+        return Options(**{name: getattr(self, name) for name in Options.model_fields})
+
+    def give(self, **values: object) -> str:
+        """Return "give dataset.KEY=VALUE", ready to be pasted into a shell; nothing where that would be too long."""
+        overrides = [f"dataset.{key}=" + written(value, quote='"') for key, value in values.items()]
+        typed = " ".join(map(quote, overrides))
+        return f"give {typed}" if len(typed) <= MOST_TYPED else ""
+
+
+class FixedOptions(Options):
+    """The options of a file that is read as another was: they can't be given on the command line."""
+
+    def give(self, **values: object) -> str:
+        """Return nothing: there is no key to be given."""
+        del values
+        return ""
