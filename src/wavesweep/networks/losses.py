@@ -1,10 +1,8 @@
 """What training minimises: how far forecasts lie from what comes."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
 
@@ -13,10 +11,12 @@ class Loss:
 
     Attributes:
         name: What a configuration calls it.
+        function: What torch.nn.functional calls it.
         size: How many outputs of a network make the forecast of a value.
     """
 
     name: ClassVar[str]
+    function: ClassVar[str]
     size: ClassVar[int] = 1
 
     def point(self, outputs: "Tensor") -> "Tensor":
@@ -25,52 +25,34 @@ class Loss:
 
     def mean(self, outputs: "Tensor", truth: "Tensor") -> "Tensor":
         """Return the mean loss of outputs, (…, channel · size), given what came, (…, channel)."""
-        return self._function(outputs, truth)
+        return self._compute(outputs, truth, "mean")
 
     def each(self, outputs: "Tensor", truth: "Tensor") -> "Tensor":
         """Return the loss of each value, (…, channel)."""
-        return self._function(outputs, truth, reduction="none")
+        return self._compute(outputs, truth, "none")
 
-    @property
-    def _function(self) -> "Callable[..., Any]":
-        """What torch calls the loss."""
-        raise NotImplementedError
+    def _compute(self, outputs: "Tensor", truth: "Tensor", reduction: str) -> "Tensor":
+        from torch.nn import functional
+
+        return getattr(functional, self.function)(outputs, truth, reduction=reduction)
 
 
 class Squared(Loss):
     """Squared errors, whose least mean a forecast of the mean has."""
 
-    name = "squared"
-
-    @property
-    def _function(self) -> "Callable[..., Any]":
-        from torch.nn.functional import mse_loss
-
-        return mse_loss
+    name, function = "squared", "mse_loss"
 
 
 class Absolute(Loss):
     """Absolute errors, whose least mean a forecast of the median has."""
 
-    name = "absolute"
-
-    @property
-    def _function(self) -> "Callable[..., Any]":
-        from torch.nn.functional import l1_loss
-
-        return l1_loss
+    name, function = "absolute", "l1_loss"
 
 
 class Huber(Loss):
     """Squared errors up to one unit of the network, beyond it absolute ones. Huber (1964)."""
 
-    name = "huber"
-
-    @property
-    def _function(self) -> "Callable[..., Any]":
-        from torch.nn.functional import huber_loss
-
-        return huber_loss
+    name, function = "huber", "huber_loss"
 
 
 LOSSES: dict[str, Loss] = {loss.name: loss() for loss in Loss.__subclasses__()}
