@@ -81,17 +81,6 @@ def load_widths(content: bytes) -> np.ndarray | None:
     return None if widths is None else widths.numpy()
 
 
-def without_widths(content: bytes) -> bytes:
-    """Return stored weights without the half-widths of intervals, which follow from the others, and older ones lack."""
-    from safetensors.torch import save
-
-    try:
-        tensors = _parse(content)
-    except ValueError:
-        return content
-    return save({name: value for name, value in tensors.items() if name != WIDTHS})
-
-
 def check_fit(stored: Mapping[str, object], network: Forecaster) -> None:
     """Make sure that stored weights have the names, shapes and types of a network's.
 

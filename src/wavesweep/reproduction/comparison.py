@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from wavesweep.config import tag_names as names
 from wavesweep.config.config import dump, flatten
-from wavesweep.models.weights import without_widths
 from wavesweep.reproduction.stored import StoredRun
 from wavesweep.tracking.tracked_run import RESUMED
 from wavesweep.workspace.info import COMPLETE
@@ -76,8 +75,7 @@ def _ending(stored: StoredRun, again: StoredRun) -> Iterator[Difference]:
     pairs = [Difference("status", stored.status, again.status)]
     pairs.append(Difference("kept epoch", stored.tags.get(names.KEPT_EPOCH), again.tags.get(names.KEPT_EPOCH)))
     if stored.weights:
-        both = (_digest(without_widths(run.weights)) for run in (stored, again))
-        pairs.append(Difference("weights", *both))
+        pairs.append(Difference("weights", _digest(stored.weights), _digest(again.weights)))
     yield from (pair for pair in pairs if pair.first != pair.second)
 
 

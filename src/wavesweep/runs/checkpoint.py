@@ -81,8 +81,6 @@ def _parse(path: Path, content: bytes) -> Checkpoint:
     version = state.get("version") if isinstance(state, dict) else None
     if type(version) is not int:
         raise Refused(f"{path} is no checkpoint; {WAY_OUT}")
-    if version == 1:
-        return {**state, "candidates": [state.get("kept")]}
     if version != CHECKPOINT_VERSION:
         raise Refused(
             f"{path} must have format {CHECKPOINT_VERSION}, got {version:.3g}; resume with the version of "
