@@ -13,12 +13,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tests.support.commands import SMALL
 from wavesweep.base.terminal import Listener
+from wavesweep.baselines.baseline import Windows
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Resolved, dump, parse
 from wavesweep.config.groups import groups
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.source import Source
 from wavesweep.files.csv import Csv
+from wavesweep.models.configured import ResolvedModel
+from wavesweep.models.facts import Facts
 from wavesweep.models.weights import load_network
 from wavesweep.networks.forecaster import Forecaster
 from wavesweep.networks.losses import LOSSES
@@ -71,6 +74,13 @@ def small(*overrides: str) -> Resolved:
     """Compose the small sine, with a network of five units unless another model is chosen."""
     sizes = () if any(override.startswith("model=") for override in overrides) else ("model.hidden_sizes=[5]",)
     return config(*SMALL, *sizes, *overrides)
+
+
+def resolved_model(values: np.ndarray, horizon: int, *overrides: str) -> ResolvedModel:
+    """Resolve a model by data, (series, time, channel), where nothing says that there is room for a highway."""
+    val = Windows(values, values[:, :horizon])
+    settled = composed(*overrides).model.settle(leaves_room=False)
+    return settled.resolve(Facts([*values], val, (), values.shape[1], 0))
 
 
 def trainer(resolved: Resolved) -> Trainer:
