@@ -45,7 +45,8 @@ def test_a_seed_of_the_data_that_is_given_tells_runs_apart() -> None:
 @pytest.mark.parametrize(
     "override",
     ["runtime.dtype=float64", "runtime.threads=2", "runtime.device=auto", "training.epochs=4", "model=small",
-     "optimizer=sgd", "dataset.width=3", "forecast.horizon=9", "forecast.coverage=0.8", "objective=val/one_step_mse"],
+     "optimizer=sgd", "dataset.width=3", "forecast.horizon=9", "forecast.coverage=0.8", "objective=val/one_step_mse",
+     "training.loss=absolute", "training.refiner.max_iter=3", "optimizer@training.refiner=adam"],
 )  # fmt: skip
 def test_what_results_depend_on_tells_runs_apart(override: str) -> None:
     assert hash_of(override) != hash_of()
