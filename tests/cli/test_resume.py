@@ -20,7 +20,7 @@ from wavesweep.tracking.bounds import IMPATIENT
 from wavesweep.tracking.store import connect, require
 from wavesweep.tracking.sync import MISSING, deliver_all
 from wavesweep.tracking.tracked_run import execute
-from wavesweep.workspace.directory import RunDirectory, SweepRecord
+from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
 from wavesweep.workspace.info import RunInfo, Status
 
 TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
@@ -106,7 +106,7 @@ def test_without_a_name_what_was_begun_last_and_waits_goes_on(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    def begun(name: str, started: int, status: Status, sweep_id: str | None = None) -> RunDirectory:
+    def begun(name: str, started: int, status: Status, sweep_id: str | None = None) -> Directory:
         path = tmp_path / "outputs" / name
         path.mkdir(parents=True, exist_ok=True)
         directory = SweepRecord(path) if name == "sweep" else RunDirectory(path)

@@ -14,7 +14,7 @@ from tests.support.records import rows
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import read_sealed, seal
 from wavesweep.runs.checkpoint import CHECKPOINT_VERSION, load_checkpoint
-from wavesweep.runs.experiment import Result
+from wavesweep.runs.result import Result
 from wavesweep.workspace.directory import RunDirectory
 
 CONFIG = ("optimizer=lbfgs", "dataset.length=24", "training.epochs=4", "training.refine_epochs=2")
@@ -108,19 +108,6 @@ def test_a_checkpoint_of_another_format_is_refused(resumed: RunDirectory) -> Non
     resumed.checkpoint.write_bytes(seal(buffer.getvalue()))
     with pytest.raises(Refused, match=f"must have format {CHECKPOINT_VERSION}, got {CHECKPOINT_VERSION + 1}"):
         proceed(resumed)
-
-
-def test_a_checkpoint_of_format_1_is_gone_on_with(resumed: RunDirectory, straight: tuple[RunDirectory, Result]) -> None:
-    """It kept one epoch, `kept`, where there are candidates now."""
-    directory, _ = straight
-    content = torch.load(io.BytesIO(read_sealed(resumed.checkpoint, 1 << 30)), weights_only=True)
-    [kept] = content.pop("candidates")
-    buffer = io.BytesIO()
-    torch.save({**content, "kept": kept, "version": 1}, buffer)
-    resumed.checkpoint.write_bytes(seal(buffer.getvalue()))
-    proceed(resumed)
-    assert resumed.weights.read_bytes() == directory.weights.read_bytes()
-    assert rows(resumed) == rows(directory)
 
 
 def test_a_checkpoint_runs_no_code(resumed: RunDirectory, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from matplotlib.image import imread
 
 from wavesweep.baselines.names import BASELINES
 from wavesweep.data.dataset import Observed
+from wavesweep.data.parts import Part
 from wavesweep.drawing.panels import two_lines
 from wavesweep.models.forecasting import Forecasts
 from wavesweep.runs import pictures as plots

@@ -66,7 +66,7 @@ def undelivered(finished: tuple[Config, RunDirectory], tmp_path: Path) -> Callab
 @pytest.fixture(params=["sqlite", "http"])
 def tracking(request: pytest.FixtureRequest, tmp_path: Path) -> Tracking:
     uri = f"sqlite:///{tmp_path}/mlflow.db" if request.param == "sqlite" else request.getfixturevalue("server")
-    return Tracking(uri=uri, experiment=tmp_path.name, required=False)
+    return Tracking(uri=uri, experiment=tmp_path.name, required=False, tags={})
 
 
 def models(tracking: Tracking) -> list[LoggedModel]:
@@ -123,7 +123,7 @@ class Cut(BaseException):
 def test_a_delivery_cut_short_at_any_request_is_made_good(
     server: str, undelivered: Callable[[], RunDirectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracking, send = Tracking(uri=server, experiment="cut", required=False), Session.send
+    tracking, send = Tracking(uri=server, experiment="cut", required=False, tags={}), Session.send
 
     def deliver_until(last: int, directory: RunDirectory) -> list[str]:
         """Deliver until so many requests were carried out, from the first on that asks for models; return them all."""
