@@ -78,11 +78,14 @@ def _is_there(scheme: str, path: str) -> bool:
 
 def known_keys() -> set[str]:
     """Return all dotted keys that a configuration may have, and the names of the groups around them."""
-    keys = set(_dotted_keys(read_yaml(conf_dir() / "config.yaml")))
-    for group in groups():
-        if group != "experiment":  # whose options give keys of other groups
+    whole = read_yaml(conf_dir() / "config.yaml")
+    keys = set(_dotted_keys(whole))
+    for entry in (entry for one in whole["defaults"] if isinstance(one, dict) for entry in one):
+        group, _, place = entry.partition("@")
+        if group in groups() and group != "experiment":  # whose options give keys of other groups
             for option in options(group):
-                keys.update(_dotted_keys({group: read_yaml(conf_dir() / group / f"{option}.yaml")}))
+                values = read_yaml(conf_dir() / group / f"{option}.yaml")
+                keys |= {place or group, *_dotted_keys(values, f"{place or group}.")}
     return keys
 
 
