@@ -50,7 +50,6 @@ def write(names: Iterable[str]) -> None:
     from tempfile import TemporaryDirectory
 
     from benchmarks.real_data import SETS
-    from wavesweep.base.schema import known
     from wavesweep.config.composing import compose
     from wavesweep.models.scores import Metrics
     from wavesweep.runs.description import best_baseline
@@ -71,9 +70,10 @@ def write(names: Iterable[str]) -> None:
         runs = [run_once(name, seed) for seed in SEEDS]
         own = [(metrics["test/closed_loop_scaled_mse"], seconds) for _, metrics, seconds in runs]
         prepared, metrics, _ = runs[0]
-        values, seasons = prepared.config.dataset.load(0)[0], np.array(prepared.config.dataset.season, int)
-        part = known(prepared.data.test)
-        units, each = prepared.data.units.of(part.series), (len(part.start), 1, values.shape[2])
+        data, part = prepared.data, prepared.data.test
+        assert part is not None
+        values, seasons = data.division.source.load(0)[0], np.array(data.seasons, int)
+        units, each = data.units.of(part.series), (len(part.start), 1, values.shape[2])
         np.savez(
             FOLDER / f"{name}.npz", values=values, seasons=seasons, context=part.context, truth=part.truth,
             start=part.start, series=part.series, targets=part.targets, own=np.median(own, axis=0),

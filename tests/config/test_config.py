@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from tests.support.parts import composed, config, with_values
 from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
-from wavesweep.config.config import Config, dump, flatten, parse
-from wavesweep.config.derived import fill_in
+from wavesweep.config.config import Config, dump, flatten, parse, parse_resolved
 from wavesweep.config.groups import options, read_option
 from wavesweep.config.objections import keys_of
+from wavesweep.runs.preparation import prepare
 
 CHOICES = [
     (),
@@ -36,21 +36,21 @@ CHOICES = [
 
 @pytest.mark.parametrize("overrides", CHOICES, ids=" ".join)
 def test_a_dumped_config_parses_to_itself(overrides: tuple[str, ...]) -> None:
-    filled = config(*overrides)
-    assert parse(dump(filled)) == filled
+    written, resolved = composed(*overrides), config(*overrides)
+    assert parse(dump(written)) == written
+    assert parse_resolved(dump(resolved)) == resolved
+    assert dump(parse(dump(resolved))) == dump(resolved), "what is resolved can be written too"
 
 
 @pytest.mark.parametrize("overrides", CHOICES, ids=" ".join)
-def test_nothing_is_left_open_in_a_filled_config(overrides: tuple[str, ...]) -> None:
-    assert fill_in(config(*overrides)) == config(*overrides)
+def test_nothing_is_left_open_in_a_resolved_config(overrides: tuple[str, ...]) -> None:
+    assert prepare(config(*overrides)).config == config(*overrides)
     values = flatten(dump(config(*overrides)))
     assert [key for key, value in values.items() if value is None or value == "auto"] == ["tracking.run_name"]
 
 
-def test_an_unfilled_config_keeps_its_nulls_and_parses_to_itself() -> None:
-    unfilled = compose()
-    assert unfilled.forecast.horizon is None
-    assert parse(dump(unfilled)) == unfilled
+def test_what_is_written_keeps_its_nulls() -> None:
+    assert compose().forecast.horizon is None
 
 
 @pytest.mark.parametrize("overrides", CHOICES[2:6], ids=" ".join)
@@ -106,22 +106,13 @@ REFUSALS = [
         "objective: test/closed_loop_mse is unknown; did you mean val/closed_loop_mse?",
     ),
     ("forecast", 3, "forecast must be a group of keys, got 3"),
-    ("format_version", 3, "format_version must be 2, got 3; this configuration needs a newer wavesweep"),
-    ("format_version", 0, "format_version must be 2, got 0; this configuration needs an older wavesweep"),
+    ("format_version", 4, "format_version must be 3, got 4; this configuration needs a newer wavesweep"),
+    ("format_version", 2, "format_version must be 3, got 2; this configuration needs an older wavesweep"),
     ("dataset.season", [24, 0], "dataset.season[1] must be at least 1, got 0"),
     ("dataset.season", [1, 2, 3, 4], "dataset.season must have at most 3 entries, got"),
     ("dataset.season", [168, 24], "dataset.season must ascend, each once, got [168, 24]"),
     ("training.standardize", "each", "training.standardize"),
 ]
-
-
-def test_a_configuration_of_format_1_is_read_as_it_was_meant() -> None:
-    """It had no seasons, and standardized all series together or not at all."""
-    now = dump(config("training.standardize=global"))
-    before = with_values(now, {"format_version": 1, "training.standardize": True})
-    del before["dataset"]["season"]
-    assert parse(before) == parse(with_values(now, {"dataset.season": None}))
-    assert parse(with_values(before, {"training.standardize": False})).training.standardize is False
 
 
 @pytest.mark.parametrize(("key", "value", "message"), REFUSALS, ids=lambda part: str(part)[:40])
@@ -156,10 +147,9 @@ ODDITIES = [
 @cache
 def bases() -> list[dict[str, Any]]:
     """Return configurations that hold each known key at least once."""
-    chosen = [
-        (group, read_option(group, name)) for group in ("dataset", "model", "optimizer") for name in options(group)
-    ]
-    return [dump(parse(dump(composed()) | {group: part})) for group, part in chosen if "kind" in part]
+    places = [(group, group) for group in ("dataset", "model", "optimizer")] + [("training.refiner", "optimizer")]
+    chosen = [(key, read_option(group, name)) for key, group in places for name in options(group)]
+    return [dump(parse(with_values(dump(composed()), {key: part}))) for key, part in chosen if "kind" in part]
 
 
 def standing() -> list[Any]:
@@ -217,12 +207,17 @@ def test_what_that_property_draws_is_met_by_either_verdict(*, verdict: bool) -> 
 @pytest.mark.parametrize("key", KEYS)
 def test_each_key_takes_some_values_and_refuses_others(key: str) -> None:
     """A key that took anything would have no check; one that took nothing could not be there."""
-    part, _, name = key.rpartition(".")
-    places = [values for values in bases() if name in (values[part] if part else values)]
-    verdicts = set()
-    for value in [(places[0][part] if part else places[0])[name], *ODDITIES]:
-        verdicts |= {is_accepted(with_values(places[0], {key: value}))}
+    holder, stands = next((values, found) for values in bases() for found in at(values, key))
+    verdicts = {is_accepted(with_values(holder, {key: value})) for value in (stands, *ODDITIES)}
     assert verdicts == {True, False}
+
+
+def at(values: dict[str, Any], key: str) -> list[Any]:
+    """Return what stands at a dotted key, if something does."""
+    group, _, rest = key.partition(".")
+    if group not in values:
+        return []
+    return at(values[group], rest) if rest else [values[group]]
 
 
 @given(st.text(min_size=1), VALUES)

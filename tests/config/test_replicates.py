@@ -1,15 +1,12 @@
 """Which runs are replicates, and which configurations are the same."""
 
-import json
 from collections.abc import Iterable
-from hashlib import sha256
 
 import pytest
 
 from tests.support.parts import composed, prepared
-from wavesweep.config.config import digest, dump, parse
+from wavesweep.config.config import digest, dump
 from wavesweep.config.replicates import config_hash
-from wavesweep.data.generated import Generated
 from wavesweep.models.recurrent import Recurrent
 
 
@@ -25,8 +22,8 @@ def hash_of(*overrides: str) -> str:
 def test_replicates_whose_sizes_are_drawn_share_their_hash() -> None:
     article = "experiment=article/cos_sin_squared"
     assert len(config_hashes(article, seeds=range(5))) == 1
-    datasets = [prepared(article, f"seed={seed}").config.dataset for seed in range(5)]
-    assert len({dataset.shape for dataset in datasets if isinstance(dataset, Generated)}) == 5
+    sources = [prepared(article, f"seed={seed}").data.division.source for seed in range(5)]
+    assert len({source.shape for source in sources}) == 5
 
 
 def test_replicates_of_which_some_are_differenced_share_their_hash() -> None:
@@ -48,7 +45,8 @@ def test_a_seed_of_the_data_that_is_given_tells_runs_apart() -> None:
 @pytest.mark.parametrize(
     "override",
     ["runtime.dtype=float64", "runtime.threads=2", "runtime.device=auto", "training.epochs=4", "model=small",
-     "optimizer=sgd", "dataset.width=3", "forecast.horizon=9", "forecast.coverage=0.8", "objective=val/one_step_mse"],
+     "optimizer=sgd", "dataset.width=3", "forecast.horizon=9", "forecast.coverage=0.8", "objective=val/one_step_mse",
+     "training.loss=absolute", "training.refiner.max_iter=3", "optimizer@training.refiner=adam"],
 )  # fmt: skip
 def test_what_results_depend_on_tells_runs_apart(override: str) -> None:
     assert hash_of(override) != hash_of()
@@ -62,19 +60,6 @@ def test_what_results_depend_on_tells_runs_apart(override: str) -> None:
 )  # fmt: skip
 def test_neither_seed_nor_tracking_nor_a_choice_that_is_the_default_tells_runs_apart(overrides: tuple[str]) -> None:
     assert hash_of(*overrides) == hash_of()
-
-
-def test_what_older_versions_did_not_store_changes_no_hash() -> None:
-    as_then = composed("model.highway=false", "model.members=1", "model.relative=false")
-    values = dump(as_then)
-    del values["forecast"]["coverage"]
-    for key in ("highway", "members", "memory", "relative", "lags", "centred", "joint"):
-        del values["model"][key]
-    assert config_hash(parse(values)) == config_hash(as_then) != hash_of()
-    del values["seed"], values["tracking"]
-    assert config_hash(as_then) == sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16], (
-        "as it was then"
-    )
 
 
 def test_a_number_is_the_same_however_it_is_written() -> None:

@@ -7,11 +7,10 @@ import pytest
 
 from tests.support.parts import composed, given
 from wavesweep.base.errors import Refused
-from wavesweep.base.schema import known
-from wavesweep.config import derived
 from wavesweep.config.config import Config
-from wavesweep.config.derived import fill_in
-from wavesweep.data.splits import Split
+from wavesweep.config.resolve import outline
+from wavesweep.data import by_time
+from wavesweep.data.data import Data
 from wavesweep.models.evaluation import fit_baselines
 from wavesweep.models.recurrent import Recurrent
 from wavesweep.runs.preparation import load_data, prepare, shape_of
@@ -38,8 +37,8 @@ def panel(series: list[np.ndarray], *overrides: str, split: tuple[float, float, 
 
 
 def test_forecasts_have_as_long_to_find_the_phase_as_training_allows() -> None:
-    filled = fill_in(panel(noise((100, 90)), "forecast.context=10", "model.highway=false"))
-    assert filled.training.washout == 5, "half the context, not three tenths of the window"
+    found = outline(panel(noise((100, 90)), "forecast.context=10", "model.highway=false"))
+    assert found.training.washout == 5, "half the context, not three tenths of the window"
 
 
 class TestWindows:
@@ -106,15 +105,13 @@ class TestScaling:
 
 class TestShapes:
     def test_everything_follows_from_the_shortest(self) -> None:
-        filled = fill_in(panel(unique(), split=(0.5, 0.25, 0.25)))
-        assert filled.dataset.split == (0.5, 0.25, 0.25)
-        assert (filled.forecast.horizon, filled.forecast.context, filled.forecast.stride) == (1, 12, 1)
-        assert (filled.training.window, filled.training.standardize) == (30, "series")
-        assert fill_in(filled) == filled
+        found = outline(panel(unique(), split=(0.5, 0.25, 0.25)))
+        assert found.division.split == (0.5, 0.25, 0.25)
+        assert (found.forecast.horizon, found.forecast.context, found.forecast.stride) == (1, 12, 1)
+        assert (found.training.window, found.training.standardize) == (30, "series")
 
     def test_equal_lengths_may_be_split_by_counts(self) -> None:
-        filled = fill_in(panel(unique((40, 40))))
-        assert filled.dataset.split == (28, 6, 6)
+        assert outline(panel(unique((40, 40)))).division.split == (28, 6, 6)
 
     def test_there_are_at_most_ten_thousand_origins_of_each_part(self) -> None:
         data = load_data(panel(noise((40_000, 30_000, 100), channels=1), split=(0.5, 0.25, 0.25)))
@@ -125,15 +122,15 @@ class TestShapes:
 
     def test_what_is_too_short_trains_and_is_not_scored(self) -> None:
         """One short series would else bound horizon and context of all."""
-        filled, alone = (fill_in(panel(noise(lengths))) for lengths in ((100, 90, 9), (100, 90)))
-        assert filled.forecast == alone.forecast
+        with_short, alone = (outline(panel(noise(lengths))) for lengths in ((100, 90, 9), (100, 90)))
+        assert with_short.forecast == alone.forecast
         data = load_data(panel(noise((100, 90, 9))))
         assert data.test is not None
         assert [len(one) for one in data.train] == [70, 63, 6]
         assert set(data.val.series) == set(data.test.series) == {0, 1}
         assert len(data.scored(data.scaler)) == 2
         others = load_data(panel(noise((100, 90))))
-        notes, same = ({key: one.note for key, one in fit_baselines(some, ()).items()} for some in (data, others))
+        notes, same = ({key: one.note for key, one in fit_baselines(some).items()} for some in (data, others))
         assert notes == same, "it would bound how far baselines look back"
         line = shape_of(prepare(panel(noise((100, 90, 9)))))
         assert line.endswith("; 1 of 3 series, too short, train and are not scored: shop 2")
@@ -142,7 +139,7 @@ class TestShapes:
         assert set(given_too_much.val.series) == {0, 1}
 
     def test_of_many_channels_there_are_as_many_origins_as_memory_holds(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(derived, "MOST_VALUES", 10 * 13 * 3)  # ten windows of three channels
+        monkeypatch.setattr(by_time, "MOST_VALUES", 10 * 13 * 3)  # ten windows of three channels
         data = load_data(panel(unique(), split=(0.5, 0.25, 0.25)))
         assert len(data.val.start) <= 10 + 3
         assert set(data.val.series) == {0, 1, 2}
@@ -174,12 +171,12 @@ class TestShapes:
         self, lengths: tuple[int, ...], overrides: tuple[str, ...], message: str
     ) -> None:
         with pytest.raises(Refused) as refusal:
-            fill_in(panel(noise(lengths), *overrides))
+            outline(panel(noise(lengths), *overrides))
         assert message in str(refusal.value)
 
     def test_counts_can_t_split_unequal_lengths(self) -> None:
         with pytest.raises(Refused) as refusal:
-            fill_in(given(unique(), split=(10, 5, 5), panel=True))
+            outline(given(unique(), split=(10, 5, 5), panel=True))
         assert str(refusal.value) == (
             "dataset.split must be fractions for series of 23 to 61 time steps, got [10, 5, 5]"
         )
@@ -188,7 +185,7 @@ class TestShapes:
     def test_short_ones_beside_a_long_one_make_no_season(self, lengths: tuple[int, ...]) -> None:
         time = [np.arange(length)[:, None] for length in lengths]
         series = [np.sin(2 * np.pi * one / 4) + 0.1 * one for one in time]
-        assert {*known(prepare(panel(series)).config.dataset.season)} <= {4}
+        assert {*prepare(panel(series)).data.seasons} <= {4}
 
 
 def test_a_panel_that_drifts_is_differenced() -> None:
@@ -202,7 +199,7 @@ def test_a_panel_that_drifts_is_differenced() -> None:
 def test_values_that_were_filled_in_tell_nothing_of_what_comes_later(tmp_path: Path) -> None:
     """A gap over the end of the training part, and gaps where forecasts begin."""
 
-    def split(changed: float) -> Split:
+    def split(changed: float) -> Data:
         values = [f"{value:.3f}" for value in np.random.default_rng(0).normal(size=100)]
         for gap in (68, 69, 70, 71, 80, 81, 92):
             values[gap] = ""

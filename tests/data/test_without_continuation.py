@@ -5,9 +5,10 @@ import pytest
 
 from tests.support.parts import given
 from wavesweep.base.errors import Refused
-from wavesweep.config.derived import fill_in
-from wavesweep.data.rows import rows_of
-from wavesweep.data.splits import Part
+from wavesweep.config.resolve import outline
+from wavesweep.data.by_series import BySeries
+from wavesweep.data.by_time import ByTime
+from wavesweep.data.parts import Part
 from wavesweep.runs.preparation import load_data
 
 SINGLE = np.arange(300.0).reshape(1, 100, 3)
@@ -28,12 +29,11 @@ def scored(part: Part) -> set[float]:
 
 class TestByTime:
     def test_everything_follows_from_the_shape(self) -> None:
-        filled = fill_in(given(SINGLE))
-        rows = rows_of(filled.dataset)
-        assert (rows.train, rows.val, rows.test) == (70, 15, 15)
-        assert (filled.forecast.horizon, filled.forecast.context, filled.forecast.stride) == (5, 70, 1)
-        assert (filled.training.window, filled.training.washout) == (64, 6)
-        assert fill_in(filled) == filled
+        found = outline(given(SINGLE))
+        assert isinstance(found.division, ByTime)
+        assert found.division.stretches == [(70, 15, 15)]
+        assert (found.forecast.horizon, found.forecast.context, found.forecast.stride) == (5, 70, 1)
+        assert (found.training.window, found.training.washout) == (64, 6)
 
     @pytest.mark.parametrize("horizon", [1, 4, 15])
     def test_no_part_is_scored_on_another_s_steps(self, horizon: int) -> None:
@@ -79,20 +79,19 @@ class TestByTime:
     def test_a_horizon_beyond_what_is_known_is_refused(
         self, split: tuple[int, int, int] | None, horizon: int, message: str
     ) -> None:
-        fill_in(given(SINGLE, f"forecast.horizon={horizon - 1}", split=split))
+        outline(given(SINGLE, f"forecast.horizon={horizon - 1}", split=split))
         with pytest.raises(Refused) as refusal:
-            fill_in(given(SINGLE, f"forecast.horizon={horizon}", split=split))
+            outline(given(SINGLE, f"forecast.horizon={horizon}", split=split))
         assert str(refusal.value) == message
 
 
 class TestBySeries:
     def test_everything_follows_from_the_shape(self) -> None:
-        filled = fill_in(given(SEVERAL))
-        rows = rows_of(filled.dataset)
-        assert (rows.train, rows.val, rows.test) == (5, 1, 1)
-        assert (filled.forecast.horizon, filled.forecast.context) == (10, 30)
-        assert (filled.training.window, filled.training.washout) == (30, 9)
-        assert fill_in(filled) == filled
+        found = outline(given(SEVERAL))
+        assert isinstance(found.division, BySeries)
+        assert found.division.rows == (5, 1, 1)
+        assert (found.forecast.horizon, found.forecast.context) == (10, 30)
+        assert (found.training.window, found.training.washout) == (30, 9)
 
     def test_no_part_sees_another_s_series_nor_what_is_forecast(self) -> None:
         data = load_data(given(SEVERAL, "forecast.horizon=6", "forecast.context=20", split=(3, 2, 2)))
@@ -108,7 +107,7 @@ class TestBySeries:
     def test_each_has_no_scale_of_its_own(self) -> None:
         """The series that are tested train nothing, so nothing tells theirs."""
         with pytest.raises(Refused, match="standardize must be global or false where series are split from each other"):
-            fill_in(given(SEVERAL, "training.standardize=series"))
+            outline(given(SEVERAL, "training.standardize=series"))
 
     def test_windows_and_orders_fit_what_is_left_to_train_on(self) -> None:
         for overrides, message in (
@@ -117,15 +116,15 @@ class TestBySeries:
             (("model=linear", "model.order=30"), "model.order must be less than the 30 training steps, got 30"),
         ):
             with pytest.raises(Refused) as refusal:
-                fill_in(given(SEVERAL, *overrides))
+                outline(given(SEVERAL, *overrides))
             assert str(refusal.value) == message
-        fill_in(given(SEVERAL, "training.window=30", "forecast.context=30"))
-        fill_in(given(SEVERAL, "model=linear", "model.order=29"))
+        outline(given(SEVERAL, "training.window=30", "forecast.context=30"))
+        outline(given(SEVERAL, "model=linear", "model.order=29"))
 
     def test_a_horizon_beyond_what_is_known_is_refused(self) -> None:
-        fill_in(given(SEVERAL, "forecast.horizon=38"))
+        outline(given(SEVERAL, "forecast.horizon=38"))
         with pytest.raises(Refused) as refusal:
-            fill_in(given(SEVERAL, "forecast.horizon=40"))
+            outline(given(SEVERAL, "forecast.horizon=40"))
         assert str(refusal.value) == "forecast.horizon must be less than the 40 steps of a series, got 40"
         with pytest.raises(Refused, match="must leave at least 2 time steps to train on, got 1"):
-            fill_in(given(SEVERAL, "forecast.horizon=39"))
+            outline(given(SEVERAL, "forecast.horizon=39"))

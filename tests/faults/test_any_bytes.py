@@ -28,8 +28,8 @@ from wavesweep.base.terminal import Stderr
 from wavesweep.cli import again, forecast, main, resume
 from wavesweep.cli.arguments import refuse
 from wavesweep.config import composing
-from wavesweep.config.config import Config
-from wavesweep.data.splits import Split
+from wavesweep.config.config import Resolved
+from wavesweep.data.data import Data
 from wavesweep.runs import experiment, pictures
 from wavesweep.runs.checkpoint import Checkpoint, restore
 from wavesweep.runs.directory import RunDirectory
@@ -74,7 +74,7 @@ class NoCourier:
     def __exit__(self, *_: object) -> None: ...
 
 
-def train_nothing(config: Config, data: Split, directory: RunDirectory, _: object, begin: Checkpoint | None) -> Result:
+def train_nothing(config: Resolved, data: Data, directory: RunDirectory, _: object, begin: Checkpoint | None) -> Result:
     """Stand for training: only take up what a checkpoint holds."""
     if begin:
         restore(directory, make_trainer(config, data), begin)

@@ -274,7 +274,7 @@ def test_to_ask_whether_runs_are_taken_changes_nothing(server: str, proxy: Proxy
     client, name = MlflowClient(server), "of a user's own kind"
     experiment = client.create_experiment(name, tags={KIND: "genai"})
     before = client.get_experiment(experiment).to_proto()
-    require(Tracking(uri=proxy.uri, experiment=name, required=True))
+    require(Tracking(uri=proxy.uri, experiment=name, required=True, tags={}))
     assert proxy.writes() == ["POST /api/2.0/mlflow/experiments/set-experiment-tag"]
     assert client.get_experiment(experiment).to_proto() == before
     assert all_runs(client, name) == []

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.support.series_files import csv, written
+from tests.support.series_files import opened, written
 from wavesweep.base.errors import Refused
 from wavesweep.files import reading
 from wavesweep.files.csv import Csv
@@ -106,21 +106,21 @@ def is_right(path: Path, content: bytes, options: dict[str, object]) -> bool:
     written(path, content)
     reading._read_file.cache_clear()
     try:
-        dataset = csv(path, **options).with_sizes()
-        values = dataset.load(0)[0]
-        assert dataset.summary.isprintable()
+        source = opened(path, **options)
+        values = source.load(0)[0]
+        assert source.summary.isprintable()
     except (Refused, ValidationError) as error:
         return "\n" not in str(error) or isinstance(error, ValidationError)
     finally:
         reading._read_file.cache_clear()
-    read = np.array_equal(values, again(dataset), equal_nan=True)
-    if read and not dataset.content.filled and dataset.series_column is None:
-        np.testing.assert_array_equal(values[0], by_pandas(dataset, content))
+    read = np.array_equal(values, again(source.dataset), equal_nan=True)
+    if read and not source.content.filled and source.dataset.series_column is None:
+        np.testing.assert_array_equal(values[0], by_pandas(source.dataset, content))
     return read
 
 
 def again(dataset: Csv) -> np.ndarray:
-    return Csv.model_validate(dataset.model_dump(mode="json")).with_sizes().load(0)[0]
+    return Csv.model_validate(dataset.model_dump(mode="json")).open(0).load(0)[0]
 
 
 def by_pandas(dataset: Csv, content: bytes) -> np.ndarray:

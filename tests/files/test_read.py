@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.series_files import csv, written
+from tests.support.series_files import opened, written
 from wavesweep.files import reading
-from wavesweep.files.csv import Csv
+from wavesweep.files.csv import Csv, File
 
 GENERATOR = np.random.default_rng(0)
 VALUES = GENERATOR.normal(size=(7, 3)) * 10.0 ** GENERATOR.integers(-12, 12, size=(7, 3))
@@ -21,9 +21,9 @@ DAYS = pd.date_range("2023-12-29", periods=7)
 SHOPS = pd.DataFrame({"shop": [*"abbab"] * 2, "v": range(10)})
 
 
-def read(path: Path, table: pd.DataFrame, **options: object) -> Csv:
+def read(path: Path, table: pd.DataFrame, **options: object) -> File:
     table.to_csv(path, index=False)
-    return csv(path, **options).with_sizes()
+    return opened(path, **options)
 
 
 @pytest.fixture
@@ -56,12 +56,12 @@ def test_each_form_holds_the_same(path: Path, form: str, timed: bool) -> None:
     table = WIDE.rename(columns={"d": "é"})
     if timed:
         table.insert(1, "when", DAYS)
-    dataset = csv(written(path, write(table)), **options).with_sizes()
-    assert dataset.channels == ("a", "b c", "é")
-    assert np.array_equal(dataset.load(5)[0], VALUES[np.newaxis])
-    assert dataset.load(5)[1].shape == (1, 0, 3)
-    assert (dataset.shape, dataset.lengths, dataset.names) == ((1, 7), (7,), (0,))
-    [stamps] = dataset.stamps
+    source = opened(written(path, write(table)), **options)
+    assert source.channels == ("a", "b c", "é")
+    assert np.array_equal(source.load(5)[0], VALUES[np.newaxis])
+    assert source.load(5)[1].shape == (1, 0, 3)
+    assert (source.shape, source.lengths, source.names) == ((1, 7), (7,), (0,))
+    [stamps] = source.stamps
     assert stamps is None if not timed else (stamps == DAYS).all()
 
 
@@ -69,17 +69,18 @@ def test_the_values_are_pandas(path: Path) -> None:
     """Whose parser is given what this one finds out."""
     written(path, "w;x;y\n-1,5; 2e-3 ;+7\n,25;1e300;8\n".replace("1e300", "1e15"))
     expected: Any = pd.read_csv(path, sep=";", decimal=",", dtype=np.float64)
-    dataset = csv(path, decimal=",").with_sizes()
-    assert dataset.separator == ";"
-    assert np.array_equal(dataset.load(0)[0][0], expected.to_numpy())
+    source = opened(path, decimal=",")
+    assert source.dataset.separator == ";"
+    assert np.array_equal(source.load(0)[0][0], expected.to_numpy())
 
 
-def test_a_filled_configuration_names_all_that_the_file_tells(path: Path) -> None:
+def test_a_resolved_configuration_names_all_that_the_file_tells(path: Path) -> None:
     table = SHOPS.assign(time=[f"2024-01-{day:02}" for day in (1, 1, 2, 2, 3, 3, 4, 5, 4, 6)])
-    dataset = read(path, table)
+    source = read(path, table)
+    dataset = source.dataset
     assert (dataset.separator, dataset.time_column, dataset.series_column) == (",", "time", "shop")
-    assert (dataset.value_columns, dataset.targets) == (("v",), ("v",))
-    assert dataset.with_sizes() == dataset
+    assert (dataset.value_columns, source.targets) == (("v",), ("v",))
+    assert dataset.open(0) == source
     assert Csv.model_validate(dataset.model_dump(mode="json")) == dataset
 
 
@@ -87,11 +88,11 @@ class TestPanels:
     def test_series_stand_in_turns_and_are_of_unequal_lengths(self, path: Path) -> None:
         """Of 4 and 6 steps."""
         table = SHOPS.assign(w=np.arange(10) ** 2, u=-np.arange(10.0))
-        dataset = read(path, table)
-        assert (dataset.names, dataset.lengths, dataset.shape) == (("a", "b"), (4, 6), (2, 4))
-        values, ahead = dataset.load(3)
+        source = read(path, table)
+        assert (source.names, source.lengths, source.shape) == (("a", "b"), (4, 6), (2, 4))
+        values, ahead = source.load(3)
         assert (values.shape, ahead.shape) == ((2, 6, 3), (2, 0, 3))
-        assert dataset.splits_by_time
+        assert source.is_divided_by_time
         for name, one in zip("ab", values, strict=True):
             rows = table.loc[table["shop"] == name, ["v", "w", "u"]].to_numpy()
             assert np.array_equal(one[: len(rows)], rows)
@@ -107,9 +108,9 @@ class TestPanels:
         tables = [
             pd.DataFrame({column: name, "day": one, "v": range(len(one))}) for name, one in zip("xy", days, strict=True)
         ]
-        dataset = read(path, pd.concat(tables))
-        assert [(one == other).all() for one, other in zip(dataset.stamps, days, strict=True)] == [True, True]
-        assert dataset.summary == "sales.csv: 2 series of 3 to 5 monthly steps, 1 channel (v)"
+        source = read(path, pd.concat(tables))
+        assert [(one == other).all() for one, other in zip(source.stamps, days, strict=True)] == [True, True]
+        assert source.summary == "sales.csv: 2 series of 3 to 5 monthly steps, 1 channel (v)"
 
     def test_numbers_name_series_where_that_is_said(self, path: Path) -> None:
         table = SHOPS.assign(depot=[7 if name == "a" else 3 for name in SHOPS["shop"]]).drop(columns="shop")
@@ -122,8 +123,8 @@ class TestColumns:
     @pytest.mark.parametrize("gap", [1, 10])
     def test_even_steps_are_no_channel(self, path: Path, column: str, gap: int) -> None:
         table = WIDE.assign(**{column: range(1990, 1990 + 7 * gap, gap)})
-        dataset = read(path, table)
-        assert (dataset.channels, dataset.time_column) == (("a", "b c", "d"), column)
+        source = read(path, table)
+        assert (source.channels, source.dataset.time_column) == (("a", "b c", "d"), column)
         assert read(path, table, value_columns=[column, "a"]).channels == (column, "a")
 
     def test_years_beside_dates_are_a_channel(self, path: Path) -> None:
@@ -132,9 +133,9 @@ class TestColumns:
 
     def test_some_are_taken_and_some_scored(self, path: Path) -> None:
         table = WIDE.assign(sky=[*"drywets"])
-        dataset = read(path, table, value_columns=["d", "a"], target=["a"])
-        assert (dataset.channels, dataset.targets) == (("d", "a"), ("a",))
-        assert np.array_equal(dataset.load(0)[0][0], VALUES[:, [2, 0]])
+        source = read(path, table, value_columns=["d", "a"], target=["a"])
+        assert (source.channels, source.targets) == (("d", "a"), ("a",))
+        assert np.array_equal(source.load(0)[0][0], VALUES[:, [2, 0]])
 
     @pytest.mark.parametrize("names", [["2019", "2020", "2021"], ["0", "1", "2"]])
     def test_some_numbers_are_names(self, path: Path, names: list[str]) -> None:
@@ -159,12 +160,12 @@ class TestTimes:
         holes = holes.drop(index=[3, 4, 11])
         with pytest.raises(ValueError, match=r"give dataset\.missing=interpolate"):
             read(path, holes)
-        dataset = read(path, holes, missing="interpolate")
-        assert (dataset.stamps[0] == stamps).all()
-        assert dataset.summary.endswith("; 3 absent time stamps filled in, 4 empty cells filled in")
-        assert words in dataset.summary
+        source = read(path, holes, missing="interpolate")
+        assert (source.stamps[0] == stamps).all()
+        assert source.summary.endswith("; 3 absent time stamps filled in, 4 empty cells filled in")
+        assert words in source.summary
         expected = holes.set_index("date").reindex(stamps).interpolate("time", limit_direction="both")
-        np.testing.assert_allclose(dataset.load(0)[0][0], expected.to_numpy(), rtol=1e-12)
+        np.testing.assert_allclose(source.load(0)[0][0], expected.to_numpy(), rtol=1e-12)
 
     def test_a_panel_is_filled_in_on_one_grid(self, path: Path) -> None:
         days = pd.date_range("2024-01-01", periods=9)
@@ -174,15 +175,15 @@ class TestTimes:
                 for name, keep in (("x", [0, 1, 2, 4, 5, 6, 7]), ("y", [2, 4, 5]))
             ]
         )
-        dataset = read(path, table, missing="interpolate")
-        assert dataset.lengths == (8, 4)
-        assert np.array_equal(dataset.load(0)[0][:, :4, 0], [[0, 1, 2, 3], [2, 3, 4, 5]])
+        source = read(path, table, missing="interpolate")
+        assert source.lengths == (8, 4)
+        assert np.array_equal(source.load(0)[0][:, :4, 0], [[0, 1, 2, 3], [2, 3, 4, 5]])
 
     def test_rows_of_one_stamp_are_averaged(self, path: Path) -> None:
         table = pd.DataFrame({"date": DAYS.repeat([1, 2, 1, 3, 1, 1, 1]), "v": range(10)})
-        dataset = read(path, table, duplicates="mean")
-        assert np.array_equal(dataset.load(0)[0][0, :, 0], np.array(table.groupby("date")["v"].mean()))
-        assert dataset.summary == "sales.csv: 1 series of 7 daily steps, 1 channel (v); 3 rows averaged"
+        source = read(path, table, duplicates="mean")
+        assert np.array_equal(source.load(0)[0][0, :, 0], np.array(table.groupby("date")["v"].mean()))
+        assert source.summary == "sales.csv: 1 series of 7 daily steps, 1 channel (v); 3 rows averaged"
 
     def test_clocks_that_change_are_read_where_their_zone_is_told(self, path: Path) -> None:
         hours = pd.date_range("2024-03-30", periods=72, freq="h", tz="Europe/Berlin")
@@ -229,7 +230,7 @@ def test_a_million_rows_take_little_more_than_by_pandas(
     seconds: dict[str, list[float]] = {"ours": [], "pandas": []}
     for _ in range(5):
         reading._read_file.cache_clear()
-        for name, load in (("ours", lambda: csv(path).with_sizes()), ("pandas", lambda: pd.read_csv(path, **dates))):
+        for name, load in (("ours", lambda: opened(path)), ("pandas", lambda: pd.read_csv(path, **dates))):
             start = time.process_time()
             load()
             seconds[name].append(time.process_time() - start)

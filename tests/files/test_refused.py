@@ -10,11 +10,10 @@ import pandas as pd
 import pytest
 
 from tests.support.commands import command, real_command
-from tests.support.series_files import csv, written
+from tests.support.series_files import csv, opened, written
 from wavesweep.base.errors import Refused
-from wavesweep.base.schema import known
 from wavesweep.config.composing import compose
-from wavesweep.files.csv import Csv
+from wavesweep.files.csv import File
 
 DAYS = "date,v\n2024-01-01,1\n2024-01-02,2\n"
 
@@ -27,7 +26,7 @@ def local(first: str, last: str, freq: str = "h") -> str:
 
 def refused(path: Path, **options: object) -> str:
     with pytest.raises(Refused) as refusal:
-        csv(path, **options).with_sizes()
+        opened(path, **options)
     return str(refusal.value)
 
 
@@ -290,21 +289,22 @@ def test_an_option_that_is_printed_can_be_pasted(tmp_path: Path) -> None:
     path = written(tmp_path / "x.csv", '"a ""b""",c;d,"e\'f",2020,sky\n1,2,3,4,dry\n2,1,2,2,wet\n')
     [typed] = re.findall(r"give ('.*)$", refused(path).partition(", or give")[0])
     dataset = compose("dataset=csv", f"dataset.path={path}", *shlex.split(typed)).dataset
-    assert dataset.with_sizes().channels == ('a "b"', "c;d", "e'f", "2020")
+    assert dataset.open(0).channels == ('a "b"', "c;d", "e'f", "2020")
 
 
 @pytest.mark.parametrize(("freq", "a_day"), [("h", 24), ("15min", 96)])
 def test_hours_of_clocks_that_change_are_read_as_is_printed(tmp_path: Path, freq: str, a_day: int) -> None:
     path = written(tmp_path / "x.csv", local("2024-03-01", "2024-11-30", freq))
     [typed] = re.findall(r"; give (.*), or give times in UTC if clocks are put back here$", refused(path))
-    dataset = compose("dataset=csv", f"dataset.path={path}", *shlex.split(typed)).dataset.with_sizes()
-    assert isinstance(dataset, Csv)
-    [series] = dataset.content.series
+    source = compose("dataset=csv", f"dataset.path={path}", *shlex.split(typed)).dataset.open(0)
+    assert isinstance(source, File)
+    [series] = source.content.series
     assert len(series.values) == a_day * 274 + 1
     hour = a_day // 24
     assert np.array_equal(series.values[: 24 * hour, 0], np.arange(24 * hour))
     twice = np.flatnonzero(np.diff(series.values[:, 0]) != 1)  # half a step in, where two values are averaged
-    assert set(known(series.stamps)[twice].date.astype(str)) == {"2024-03-31", "2024-10-27"}
+    assert series.stamps is not None
+    assert set(series.stamps[twice].date.astype(str)) == {"2024-03-31", "2024-10-27"}
 
 
 def test_a_way_out_is_of_a_length_that_can_be_pasted(tmp_path: Path) -> None:

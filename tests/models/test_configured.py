@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.parts import composed
-from wavesweep.baselines.baseline import Windows
+from tests.support.parts import resolved_model
 from wavesweep.config.groups import options
-from wavesweep.models.configured import Model
+from wavesweep.models.configured import ResolvedModel
 from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.losses import SQUARED
 from wavesweep.networks.recurrent import RecurrentForecaster
 
 SERIES, STEPS, CHANNELS, HORIZON = 2, 23, 3, 4
@@ -21,14 +21,13 @@ def values() -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(1).normal(size=(SERIES, STEPS, CHANNELS)))
 
 
-def configured(option: str) -> Model:
-    val = Windows(values().numpy(), values().numpy()[:, :HORIZON])
-    return composed(f"model={option}").model.adapted(list(values().numpy()), val, (), STEPS, 0)
+def configured(option: str) -> ResolvedModel:
+    return resolved_model(values().numpy(), HORIZON, f"model={option}")
 
 
-def built(model: Model) -> Forecaster:
+def built(model: ResolvedModel) -> Forecaster:
     torch.manual_seed(0)
-    network = model.build(CHANNELS, HORIZON, "float64")
+    network = model.build(CHANNELS, HORIZON, "float64", SQUARED)
     network.adapt([*values()])
     if not model.has_gradient:
         network.fit([*values()])
@@ -64,7 +63,7 @@ class TestEveryOption:
         network = built(model)
         assert any(parameter.requires_grad for parameter in network.parameters()) == model.has_gradient
         assert network.one_step(values(), START).requires_grad == model.has_gradient
-        fresh = model.build(CHANNELS, HORIZON, "float64")
+        fresh = model.build(CHANNELS, HORIZON, "float64", SQUARED)
         if model.has_gradient:
             with pytest.raises(NotImplementedError):
                 fresh.fit([*values()])
@@ -82,7 +81,8 @@ class TestEveryOption:
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_it_works_in_the_precision_wanted_if_it_is_trained_by_gradient(self, option: str, dtype: str) -> None:
         model = configured(option)
-        precisions = {str(value.dtype) for value in model.build(CHANNELS, HORIZON, dtype).state_dict().values()}
+        weights = model.build(CHANNELS, HORIZON, dtype, SQUARED).state_dict()
+        precisions = {str(value.dtype) for value in weights.values()}
         assert precisions == {f"torch.{dtype if model.has_gradient else 'float64'}"}
 
     def test_it_takes_what_it_says_before_a_prediction_and_no_less(self, option: str) -> None:
@@ -114,5 +114,6 @@ def test_the_options_of_a_recurrent_model_are_keywords_of_its_network(monkeypatc
         "initialization": "uniform",
     }
     written = {key: str(list(value) if isinstance(value, tuple) else value) for key, value in chosen.items()}
-    composed("model=small", *(f"model.{key}={value}" for key, value in written.items())).model.build(2, 1, "float32")
-    assert given == {"layer": "LSTM"} | chosen
+    overrides = (f"model.{key}={value}" for key, value in written.items())
+    resolved_model(values().numpy(), HORIZON, "model=small", *overrides).build(2, 1, "float32", SQUARED)
+    assert given == {"layer": "LSTM", "loss": SQUARED} | chosen

@@ -1,22 +1,18 @@
-"""Recurrent models beside a highway or without one: what follows for them, and what older versions stored."""
-
-from copy import deepcopy
+"""Recurrent models beside a highway or without one, and what follows for them."""
 
 import numpy as np
 import pytest
-import torch
 
 from tests.support.parts import composed, given, train, trainer
 from wavesweep.base.errors import Refused
 from wavesweep.baselines.autoregression import Lags
-from wavesweep.config.config import Config, dump, parse
-from wavesweep.config.derived import fill_in
+from wavesweep.config.resolve import outline
+from wavesweep.models.configured import Model
 from wavesweep.models.recurrent import Recurrent
 from wavesweep.networks.highway import HighwayForecaster
-from wavesweep.networks.recurrent import RecurrentForecaster
+from wavesweep.networks.losses import SQUARED
 from wavesweep.runs.preparation import prepare
 
-NEW = ("highway", "members", "memory", "relative", "lags", "centred", "joint")
 GENERATED = ("dataset.num_series=7", "dataset.length=40", "dataset.width=3")
 
 
@@ -24,38 +20,38 @@ def noise(num_series: int = 1, steps: int = 120) -> list[np.ndarray]:
     return [*np.random.default_rng(0).normal(size=(num_series, steps, 2))]
 
 
-def recurrent(config: Config) -> Recurrent:
-    assert isinstance(config.model, Recurrent)
-    return config.model
+def recurrent(model: Model) -> Recurrent:
+    assert isinstance(model, Recurrent)
+    return model
 
 
 def settled(*overrides: str) -> Recurrent:
-    return recurrent(fill_in(given(noise(), *overrides)))
+    return recurrent(outline(given(noise(), *overrides)).model)
 
 
 @pytest.mark.parametrize(("num_series", "panel"), [(1, False), (4, True)])
 def test_series_that_end_and_are_split_by_time_have_a_highway(num_series: int, *, panel: bool) -> None:
-    filled = fill_in(given(noise(num_series), panel=panel))
-    model = recurrent(filled)
+    found = outline(given(noise(num_series), panel=panel))
+    model = recurrent(found.model)
     assert (model.highway, model.members, model.memory, model.relative) == (True, 4, 32, True)
     assert (model.dropout, model.difference) == (0.2, False)
-    assert filled.optimizer.model_dump()["lr"] == 3e-3
-    training = filled.training
+    assert found.optimizer.lr == 3e-3
+    training = found.training
     assert (training.window, training.washout, training.refine_epochs, training.noise_start) == (64, 6, 0, 0.3)
 
 
 @pytest.mark.parametrize("generated", [GENERATED, ("dataset.num_series=1", "dataset.length=200")])
 def test_generated_ones_have_none(generated: tuple[str, ...]) -> None:
-    filled = fill_in(composed(*generated))
-    model = recurrent(filled)
+    found = outline(composed(*generated))
+    model = recurrent(found.model)
     assert (model.highway, model.members, model.dropout) == (False, 1, 0.0)
-    assert filled.optimizer.model_dump()["lr"] == 1e-2
-    assert (filled.training.refine_epochs, filled.training.noise_start) == (40, 0)
-    assert recurrent(fill_in(composed(*generated, "model.highway=true"))).members == 4
+    assert found.optimizer.lr == 1e-2
+    assert (found.training.refine_epochs, found.training.noise_start) == (40, 0)
+    assert recurrent(outline(composed(*generated, "model.highway=true")).model).members == 4
 
 
 def test_series_that_are_split_from_each_other_have_none() -> None:
-    assert not recurrent(fill_in(given(noise(num_series=7)))).highway
+    assert not recurrent(outline(given(noise(num_series=7))).model).highway
 
 
 @pytest.mark.parametrize("asked", ["model.difference=true", "model.output=increment"])
@@ -71,13 +67,13 @@ def test_what_a_highway_does_not_go_with_is_refused_or_takes_its_place(asked: st
 def test_without_a_highway_there_is_a_single_network(data: tuple[str, ...] | None) -> None:
     asked = ("model.members=2", "model.highway=false")
     with pytest.raises(Refused, match=r"^model.members must be 1 without a highway, got 2; give"):
-        fill_in(composed(*data, *asked) if data else given(noise(), *asked))
+        outline(composed(*data, *asked) if data else given(noise(), *asked))
 
 
 @pytest.mark.parametrize(("horizon", "highway"), [(16, True), (17, False)])
 def test_there_is_room_for_lags_beside_a_horizon_of_a_third(horizon: int, *, highway: bool) -> None:
     short = given(noise(), f"forecast.horizon={horizon}", split=(50, 35, 35))
-    model = recurrent(prepare(short).config)  # which chooses lags, and refuses none
+    model = recurrent(prepare(short).config.model)  # which chooses lags, and refuses none
     assert (model.highway, bool(model.lags)) == (highway, highway)
 
 
@@ -101,18 +97,18 @@ def test_a_highway_that_could_not_be_trained_is_refused() -> None:
 def test_what_is_given_stays() -> None:
     asked = ("model.members=1", "model.memory=7", "model.relative=false", "model.dropout=0", "model.lags=[1,3]")
     asked += ("optimizer.lr=0.5",)
-    filled = fill_in(given(noise(), *asked))
-    model = recurrent(filled)
+    found = outline(given(noise(), *asked))
+    model = recurrent(found.model)
     assert (model.members, model.memory, model.relative, model.dropout, model.lags) == (1, 7, False, 0, (1, 3))
-    assert (filled.training.window, filled.optimizer.model_dump()["lr"]) == (14, 0.5)
-    assert recurrent(prepare(given(noise(), *asked)).config).lags == (1, 3)
+    assert (found.training.window, found.optimizer.lr) == (14, 0.5)
+    assert recurrent(prepare(given(noise(), *asked)).config.model).lags == (1, 3)
 
 
 @pytest.mark.parametrize("model", ["lstm", "linear"])
 def test_no_lags_are_refused(model: str) -> None:
     asked = ("model=linear",) if model == "linear" else ()
     with pytest.raises(Refused, match=r"^model.lags must be one or more, got \[\]; give null to have them chosen$"):
-        fill_in(given(noise(), *asked, "model.lags=[]"))
+        outline(given(noise(), *asked, "model.lags=[]"))
 
 
 def test_lags_are_refused_where_they_reach_too_far() -> None:
@@ -122,7 +118,7 @@ def test_lags_are_refused_where_they_reach_too_far() -> None:
         settled("model.lags=[6]", "forecast.context=5")
 
 
-def test_filling_in_and_preparing_again_change_nothing() -> None:
+def test_preparing_again_changes_nothing() -> None:
     for config in (composed(*GENERATED), given(noise()), given(noise(), "model.highway=false")):
         once = prepare(config).config
         assert prepare(once).config == once
@@ -130,33 +126,8 @@ def test_filling_in_and_preparing_again_change_nothing() -> None:
 
 def test_what_it_looks_at_is_chosen_and_built() -> None:
     config = prepare(given(noise(), "model.members=2", "model.memory=5", "forecast.horizon=3")).config
-    network, model = config.model.build(2, 3, "float64"), recurrent(config)
+    network, model = config.model.build(2, 3, "float64", SQUARED), recurrent(config.model)
     assert isinstance(network, HighwayForecaster)
     assert model.lags
     assert network.lags == Lags(model.lags, centred=bool(model.centred), joint=bool(model.joint))
     assert (len(network.members), network.memory, network.horizon, network.relative) == (2, 5, 3, True)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_what_older_versions_stored_builds_the_network_that_it_was(dtype: str) -> None:
-    """Their configurations know nothing of a highway, and their networks of nothing else."""
-    stored = dump(composed("model.hidden_sizes=[6,4]", "model.dropout=0.25", "optimizer.lr=0.01"))
-    for key in NEW:
-        del stored["model"][key]
-    before = deepcopy(stored)
-    old = parse(stored)
-    assert stored == before
-    for config in (old, given(noise()).model_copy(update={"model": old.model, "optimizer": old.optimizer})):
-        model = prepare(config).config.model
-        assert recurrent(prepare(config).config).highway is False
-        torch.manual_seed(3)
-        network = model.build(2, 5, dtype)
-        torch.manual_seed(3)
-        sizes = {"dropout": 0.25, "difference": bool(recurrent(prepare(config).config).difference)}
-        by_hand = RecurrentForecaster(2, [6, 4], **sizes).to(getattr(torch, dtype))
-        assert isinstance(network, RecurrentForecaster)
-        assert network.state_dict().keys() == by_hand.state_dict().keys()
-        assert all(torch.equal(value, by_hand.state_dict()[name]) for name, value in network.state_dict().items())
-        values = torch.ones(1, 4, 2, dtype=getattr(torch, dtype))
-        one, other = (built.eval().one_step(values, torch.zeros(1)) for built in (network, by_hand))
-        assert torch.equal(one, other)

@@ -8,8 +8,9 @@ import pytest
 from utilsforecast.losses import mase
 
 from tests.support.parts import composed, given
+from wavesweep.data.data import Data
+from wavesweep.data.parts import Part
 from wavesweep.data.scaling import Scaler
-from wavesweep.data.splits import Part, Split
 from wavesweep.models.evaluation import calibrate, errors_by, fit_baselines, forecast_by, gain, score_intervals, shown
 from wavesweep.models.forecasting import Forecasts
 from wavesweep.models.scores import Errors, errors, mean_absolute_scaled_error, mse, scores
@@ -27,6 +28,10 @@ def part(targets: tuple[int, ...] = (0, 2), scored: slice = slice(CONTEXT, CONTE
 
 
 OWN = Scaler(np.zeros((2, CHANNELS)), np.array([[1.0, 10.0, 0.1], [1000.0, 2.0, 5.0]]))
+
+
+def of_season(steps: int, data: Data) -> Data:
+    return replace(data, seasons=(steps,))
 
 
 def test_errors_by_hand() -> None:
@@ -80,7 +85,8 @@ class TestTheMeanAbsoluteScaledError:
         truth, forecast = DRAWS(size=(2, HORIZON, 1)), DRAWS(size=(2, HORIZON, 1))
         once = Part(DRAWS(size=(2, CONTEXT, 1)), truth, np.array([25, 12]), np.arange(2), slice(5, 9), np.array([0]))
         units = Scaler(np.zeros((2, 1)), np.ones((2, 1)))
-        ours = mean_absolute_scaled_error(forecast, once, Split(train, once, once, units, units), season)
+        data = replace(of_season(season, load_data(given(train, panel=True))), train=train, units=units)
+        ours = mean_absolute_scaled_error(forecast, once, data)
         past = pd.concat([pd.DataFrame({"unique_id": n, "y": one[:, 0]}) for n, one in enumerate(train)])
         ahead = pd.concat(
             [
@@ -92,15 +98,15 @@ class TestTheMeanAbsoluteScaledError:
         assert ours == pytest.approx(theirs.mean())
 
     def test_a_series_as_long_as_a_season_is_measured_by_half_of_its_steps(self) -> None:
-        data = load_data(given([DRAWS(size=(length, 2)) for length in (40, 11)], panel=True))
+        data = of_season(30, load_data(given([DRAWS(size=(length, 2)) for length in (40, 11)], panel=True)))
         forecast = np.zeros_like(data.val.truth)
-        assert np.isfinite(mean_absolute_scaled_error(forecast, data.val, data, season=30))
+        assert np.isfinite(mean_absolute_scaled_error(forecast, data.val, data))
 
     def test_series_that_are_split_from_each_other_give_a_unit_together(self) -> None:
-        data = load_data(given(DRAWS(size=(7, 40, 3)).cumsum(axis=1)))
+        data = of_season(1, load_data(given(DRAWS(size=(7, 40, 3)).cumsum(axis=1))))
         steps = np.abs(np.diff(np.array(data.train), axis=1)).mean(axis=(0, 1))
         ahead = data.val.truth + steps * [1, 2, 6]
-        assert mean_absolute_scaled_error(ahead, data.val, data, season=1) == pytest.approx(3)
+        assert mean_absolute_scaled_error(ahead, data.val, data) == pytest.approx(3)
 
 
 class TestGain:
@@ -133,7 +139,7 @@ class TestGain:
 class TestIntervals:
     """Of two series of 3 channels, of which two are scored, forecast 7 steps."""
 
-    def data(self) -> Split:
+    def data(self) -> Data:
         values = [DRAWS(size=(length, CHANNELS)) * [1.0, 100.0, 0.01] for length in (150, 99)]
         values[1] *= 1000
         return load_data(given(values, "forecast.horizon=7", panel=True))
@@ -157,7 +163,7 @@ class TestIntervals:
         widths = np.arange(1, 22.0).reshape(7, 3)
         ahead = part.truth + 0.5 * widths * data.units.std[part.series][:, None]
         ahead[..., 1] = np.nan
-        naive = fit_baselines(data, ())["naive"]
+        naive = fit_baselines(data)["naive"]
         found = score_intervals(ahead, widths, naive, part, data, 0.9)
         wide = 2 * widths[:, [0, 2]].mean()
         own = {"coverage": 1.0, "interval_width": wide, "interval_score": wide}
@@ -171,7 +177,7 @@ class TestIntervals:
     def test_too_few_windows_have_none(self) -> None:
         data = load_data(given(DRAWS(size=(7, 40, 3)).cumsum(axis=1)))
         assert calibrate(data.val.truth, data, 0.9) is None
-        naive = fit_baselines(data, ())["naive"]
+        naive = fit_baselines(data)["naive"]
         assert score_intervals(data.val.truth, None, naive, data.val, data, 0.9) == {}
 
 
@@ -180,8 +186,8 @@ class TestBaselines:
         """A series in other units, with another level, is forecast just so in these."""
         series = [DRAWS(size=(length, 2)).cumsum(axis=0) for length in (60, 45)]
         other = [series[0], 1000 * series[1] - 7]
-        first, second = (load_data(given(each, panel=True)) for each in (series, other))
-        fitted, again = (fit_baselines(data, ()) for data in (first, second))
+        first, second = (of_season(6, load_data(given(each, panel=True))) for each in (series, other))
+        fitted, again = (fit_baselines(data) for data in (first, second))
         ours, theirs = errors_by(fitted, first, first.val), errors_by(again, second, second.val)
         for name in fitted:
             np.testing.assert_allclose(theirs[name].by_window, ours[name].by_window, rtol=1e-6, err_msg=name)
@@ -191,13 +197,13 @@ class TestBaselines:
 
     def test_they_are_fitted_to_the_training_part_and_chosen_on_validation(self) -> None:
         series = [DRAWS(size=(length, 1)).cumsum(axis=0) for length in (60, 45)]
-        data = load_data(given(series, panel=True))
+        data = of_season(6, load_data(given(series, panel=True)))
         assert data.test is not None
-        expected = {name: forecast_by(one, data, data.test) for name, one in fit_baselines(data, (6,)).items()}
+        expected = {name: forecast_by(one, data, data.test) for name, one in fit_baselines(data).items()}
         for one in series:
             one[round(0.85 * len(one)) :] *= 1e6
-        spoilt = load_data(given(series, panel=True))
-        for name, one in fit_baselines(spoilt, (6,)).items():
+        spoilt = of_season(6, load_data(given(series, panel=True)))
+        for name, one in fit_baselines(spoilt).items():
             assert np.array_equal(forecast_by(one, data, data.test), expected[name]), name
 
 

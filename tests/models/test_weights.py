@@ -9,13 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from tests.support.parts import composed
+from tests.support.parts import resolved_model
 from wavesweep.base.errors import Refused
 from wavesweep.data.scaling import Scaler
-from wavesweep.models.configured import Model
+from wavesweep.models.configured import ResolvedModel
 from wavesweep.models.forecasting import closed_loop
 from wavesweep.models.weights import WIDTHS, copy_weights, load_network, load_widths, serialize, without_widths
 from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.losses import SQUARED
 
 SERIES, STEPS, CHANNELS, HORIZON = 2, 23, 3, 40
 SCALER = Scaler(np.array([0.1, -2.0, 3.0]), np.array([1.5, 0.3, 7.0]))
@@ -38,10 +39,10 @@ MODELS = [
 ]
 
 
-def trained(model: Model, dtype: str) -> Forecaster:
+def trained(model: ResolvedModel, dtype: str) -> Forecaster:
     """Return a network that has seen data in every mode."""
     torch.manual_seed(0)
-    network = model.build(CHANNELS, HORIZON, dtype)
+    network = model.build(CHANNELS, HORIZON, dtype, SQUARED)
     series = torch.from_numpy(SCALER.scale(VALUES)).to(getattr(torch, dtype))
     network.adapt([*series])
     if not model.has_gradient:
@@ -57,9 +58,9 @@ def trained(model: Model, dtype: str) -> Forecaster:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("overrides", MODELS, ids=" ".join)
 def test_a_loaded_network_forecasts_what_the_stored_one_does(overrides: tuple[str, ...], dtype: str) -> None:
-    model = composed(*overrides).model
+    model = resolved_model(VALUES, HORIZON, *overrides)
     network = trained(model, dtype)
-    loaded, scaler = load_network(model, HORIZON, dtype, serialize(copy_weights(network), SCALER))
+    loaded, scaler = load_network(model, HORIZON, dtype, SQUARED, serialize(copy_weights(network), SCALER))
     start = np.array([0, 4])
     expected = closed_loop(network, SCALER, VALUES, start, HORIZON)
     assert np.isfinite(expected).all()
@@ -70,8 +71,8 @@ def test_a_loaded_network_forecasts_what_the_stored_one_does(overrides: tuple[st
     assert [parameter.requires_grad for parameter in loaded.parameters()] == before
 
 
-TINY = composed("model=tiny", "model.hidden_sizes=[5]", "model.difference=false").model
-GOOD = serialize(copy_weights(TINY.build(CHANNELS, HORIZON, "float32")), SCALER)
+TINY = resolved_model(VALUES, HORIZON, "model=tiny", "model.hidden_sizes=[5]", "model.difference=false")
+GOOD = serialize(copy_weights(TINY.build(CHANNELS, HORIZON, "float32", SQUARED)), SCALER)
 
 
 def changed(**tensors: torch.Tensor | None) -> bytes:
@@ -119,16 +120,16 @@ DAMAGED = {
 def test_what_is_damaged_or_does_not_fit_is_refused(name: str) -> None:
     content, words = DAMAGED[name]
     with pytest.raises(Refused, match=r"^model\.safetensors is damaged, or not of this configuration") as refused:
-        load_network(TINY, HORIZON, "float32", content)
+        load_network(TINY, HORIZON, "float32", SQUARED, content)
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 def test_the_widths_of_intervals_stand_beside_the_weights() -> None:
-    """What older versions stored has none."""
-    network, widths = TINY.build(CHANNELS, HORIZON, "float32"), np.random.default_rng(0).random((7, CHANNELS))
+    """Of a run with too few windows for intervals there are none."""
+    network, widths = TINY.build(CHANNELS, HORIZON, "float32", SQUARED), np.random.default_rng(0).random((7, CHANNELS))
     content = serialize(copy_weights(network), SCALER, widths)
-    loaded, scaler = load_network(TINY, HORIZON, "float32", content)
+    loaded, scaler = load_network(TINY, HORIZON, "float32", SQUARED, content)
     stored = load_widths(content)
     assert stored is not None
     assert np.array_equal(stored, widths)
@@ -143,4 +144,4 @@ def test_the_widths_of_intervals_stand_beside_the_weights() -> None:
 def test_a_configuration_of_billions_of_weights_takes_no_memory() -> None:
     huge = TINY.model_copy(update={"hidden_sizes": (65536,) * 100})
     with pytest.raises(Refused, match=r"after|layers\.\d+\.\w+ is missing"):
-        load_network(huge, HORIZON, "float32", GOOD)
+        load_network(huge, HORIZON, "float32", SQUARED, GOOD)

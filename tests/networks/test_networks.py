@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from wavesweep.baselines.autoregression import Lags
+from wavesweep.data.parts import Part
 from wavesweep.data.scaling import Scaler
-from wavesweep.data.splits import Part
 from wavesweep.models.forecasting import closed_loop, forecast_part
 from wavesweep.networks.forecaster import Forecaster, evaluating
 from wavesweep.networks.highway import HighwayForecaster

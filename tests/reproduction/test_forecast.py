@@ -19,10 +19,10 @@ from mlflow.pyfunc import PyFuncModel, load_model
 import wavesweep as ws
 from tests.support.commands import SMALL, command, light_command
 from tests.support.parts import composed, given, go, leave_undrawn
-from tests.support.series_files import csv
+from tests.support.series_files import opened
 from wavesweep.base.errors import Refused
-from wavesweep.base.schema import known
 from wavesweep.config.composing import compose
+from wavesweep.config.resolve import outline
 from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
 from wavesweep.files.stamps import continue_stamps
@@ -99,7 +99,7 @@ def array(table: pd.DataFrame, count: int, *channels: str) -> np.ndarray:
 
 class TestOwnSeries:
     def test_all_are_continued_beyond_their_end(self, run: ws.Run) -> None:
-        observed, ahead = run.config.dataset.load(25)
+        observed, ahead = outline(run.config).division.source.load(25)
         series = own_series(run.config)
         assert [one.name for one in series] == [*range(7)]
         assert np.array_equal([one.values for one in series], observed)
@@ -109,13 +109,13 @@ class TestOwnSeries:
 
     def test_a_context_is_their_end(self) -> None:
         config = prepare(composed(*QUICK, "forecast.context=15")).config
-        observed, _ = config.dataset.load(1)
+        observed, _ = outline(config).division.source.load(1)
         series = own_series(config)
         assert np.array_equal([one.values for one in series], observed[:, 25:])
         assert {one.start for one in series} == {25}
 
     def test_the_held_back_steps_of_a_data_set_are_observed(self, of_three: TrainedModel) -> None:
-        values = of_three.config.dataset.load(0)[0]
+        values = outline(of_three.config).division.source.load(0)[0]
         series = own_series(of_three.config)
         assert np.array_equal([one.values for one in series], values[:, 30 - len(series[0].values) :])
         assert [one.start for one in series] == [30 - len(series[0].values)] * 4
@@ -132,7 +132,7 @@ class TestOwnSeries:
         prepared = prepare(given(values, *stages, f"training.standardize={standardize}", panel=True))
         go(prepared.config, directory := RunDirectory(tmp_path / "run"))
         model = TrainedModel.load(prepared.config, directory.weights.read_bytes())
-        series, context = own_series(prepared.config), known(prepared.config.forecast.context)
+        series, context = own_series(prepared.config), prepared.config.forecast.context
         for number, (one, whole) in enumerate(zip(series, values, strict=True)):
             assert np.array_equal(one.values, whole[-context:])
             assert one.start == len(whole) - context
@@ -357,8 +357,8 @@ class TestFiles:
 
     def test_a_file_as_the_run_s_own(self, file: Path) -> None:
         """It is read with the options of the run's data set, whose file told some of them."""
-        own = csv(written(file, {"day": ["1.2.24", "2.2.24"], "shop": ["a", "a"], "v": [1, 2]}), time_format="%d.%m.%y")
-        options = own.with_sizes().options
+        table = {"day": ["1.2.24", "2.2.24"], "shop": ["a", "a"], "v": [1, 2]}
+        options = opened(written(file, table), time_format="%d.%m.%y").dataset.options
         written(file, {"v": [7, 8, 9, 3], "shop": [*"xyxy"], "day": ["3.2.24", "3.2.24", "4.2.24", "4.2.24"]})
         first, second = read_series(file, ("v",), options)
         assert (first.name, first.values.tolist(), second.values.tolist()) == ("x", [[7], [9]], [[8], [3]])

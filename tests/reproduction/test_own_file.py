@@ -9,7 +9,7 @@ import yaml
 
 from tests.support.commands import command
 from wavesweep.base.names import CONFIG_HASH
-from wavesweep.files.source import copy_of, keep, lend, take_in
+from wavesweep.files.copies import copy_of, give_copy_to, keep, keep_copy_of
 from wavesweep.runs.directory import RunDirectory
 
 FILE = "day,sales,price\n" + "".join(
@@ -150,9 +150,9 @@ def test_copies_are_of_small_files_whose_content_is_known(tmp_path: Path, monkey
     Path("a.csv").write_text("t,x\n1,2\n")
     Path("run").mkdir()
     assert keep("a.csv", "0" * 64) is None, "it has another digest"
-    lend("a.csv", "0" * 64, Path("run/data"))
+    give_copy_to(Path("run/data"), "a.csv", "0" * 64)
     assert not Path("run/data").exists()
     Path("run/data").mkdir()
     Path("run/data/a.csv").write_text("something else")
-    take_in("a.csv", "0" * 64, Path("run/data"))
+    keep_copy_of(Path("run/data"), "a.csv", "0" * 64)
     assert not copy_of("a.csv", "0" * 64).exists()

@@ -1,6 +1,5 @@
 """A stored run, run again: equal to the last bit, or what differs is found and named."""
 
-import json
 import math
 import re
 import shlex
@@ -188,17 +187,11 @@ def test_a_run_that_lives_in_a_server_alone(server: str, wavesweep: Command, tmp
     assert wavesweep(*shlex.split(line)[1:]).returncode == 0
 
 
-def test_a_run_of_the_format_before(copied: RunDirectory, tmp_path: Path, wavesweep: Command) -> None:
-    copied.composed.unlink()
-    info = copied.read_info()
-    new = (names.SOURCE_DIGEST, names.PROCESSOR, names.LOCAL_CHANGES)
-    copied.write_info(replace(info, tags={key: value for key, value in info.tags.items() if key not in new}))
-    values = json.loads(copied.info.read_text())
-    copied.info.write_text(json.dumps(values | {"config_dir": "mine"}))
-    check_equal(tmp_path, "copy")
-    done = wavesweep("reproduce", "copy", "optimizer.lr=1e-3")
-    assert done.returncode == 0
-    assert "copy was begun by an older version, which did not record what was derived: nothing is" in done.stderr
+def test_a_run_of_another_format_is_refused_in_a_line(copied: RunDirectory, wavesweep: Command) -> None:
+    copied.config.write_text(copied.config.read_text().replace("format_version: 3", "format_version: 2"))
+    done = wavesweep("reproduce", "copy")
+    rule = "format_version must be 3, got 2; this configuration needs an older wavesweep"
+    assert (done.returncode, done.stderr) == (2, f"wavesweep: copy/config.yaml: {rule}\n")
 
 
 def test_a_run_that_recorded_nothing_equals_none(copied: RunDirectory, tmp_path: Path, wavesweep: Command) -> None:

@@ -26,7 +26,7 @@ from tests.support.parts import (
     trainer,
 )
 from tests.support.records import rows
-from wavesweep.data.splits import Part
+from wavesweep.data.parts import Part
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.scores import scores
 from wavesweep.runs.checkpoint import load_checkpoint
@@ -78,13 +78,13 @@ def test_a_linear_model_s_drift_is_its_own(directory: RunDirectory, monkeypatch:
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_epoch_with_the_best_validation_is_kept_and_stored(directory: RunDirectory) -> None:
-    filled = small("training.epochs=12", "training.refine_epochs=0")
-    result = go(filled, directory)
+    resolved = small("training.epochs=12", "training.refine_epochs=0")
+    result = go(resolved, directory)
     rows = [row for row in directory.read_metrics() if "train/loss" in row]
-    best = min(rows, key=lambda row: row[filled.objective])
-    assert (result.epoch, result.objective) == (best["epoch"], best[filled.objective])
-    network, scaler = kept_network(filled, directory)
-    data = load_data(filled)
+    best = min(rows, key=lambda row: row[resolved.objective])
+    assert (result.epoch, result.objective) == (best["epoch"], best[resolved.objective])
+    network, scaler = kept_network(resolved, directory)
+    data = load_data(resolved)
     assert (
         scores(forecast_part(network, scaler, data.val), data.val, data.units)["closed_loop_mse"]
         == (best["val/closed_loop_mse"])
@@ -113,8 +113,8 @@ def test_patience_ends_the_last_stage_early(directory: RunDirectory, refine_epoc
 @pytest.mark.parametrize("noise", [1.0, np.nan, np.inf])
 def test_nothing_but_the_training_part_reaches_training(override: str, noise: float) -> None:
     """The losses and weights are the same whatever validation, test and continuation hold."""
-    filled = small("dataset.length=16", override)
-    data = load_data(filled)
+    resolved = small("dataset.length=16", override)
+    data = load_data(resolved)
     rng = np.random.default_rng(0)
 
     def spoilt(part: Part | None) -> Part:
@@ -123,7 +123,7 @@ def test_nothing_but_the_training_part_reaches_training(override: str, noise: fl
         return replace(part, **others)
 
     expected, weights = trained(override)
-    subject = make_trainer(filled, replace(data, val=spoilt(data.val), test=spoilt(data.test)))
+    subject = make_trainer(resolved, replace(data, val=spoilt(data.val), test=spoilt(data.test)))
     assert losses(train(subject)) == expected
     assert all(torch.equal(value, weights[name]) for name, value in subject.network.state_dict().items())
 
@@ -136,14 +136,14 @@ def trained(override: str) -> tuple[list[float], dict[str, torch.Tensor]]:
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_test_part_never_chooses(directory: RunDirectory) -> None:
-    filled = small("training.epochs=8")
-    data = load_data(filled)
+    resolved = small("training.epochs=8")
+    data = load_data(resolved)
     assert data.test is not None
     spoilt = replace(data, test=replace(data.test, truth=-data.test.truth, context=-data.test.context))
     other = RunDirectory(directory.path.parent / "other")
     other.path.mkdir()
-    first = run(filled, data, directory, lambda *_: None)
-    second = run(filled, spoilt, other, lambda *_: None)
+    first = run(resolved, data, directory, lambda *_: None)
+    second = run(resolved, spoilt, other, lambda *_: None)
     assert (first.epoch, first.objective) == (second.epoch, second.objective)
     assert directory.weights.read_bytes() == other.weights.read_bytes()
 
@@ -205,19 +205,19 @@ def test_a_run_goes_on_from_any_checkpoint_to_the_same_end(
     save_each_epoch(monkeypatch)
     # The second half of the refinement, which looks further ahead, begins within a round.
     stages = ("training.epochs=4", "training.refine_epochs=5", "training.refine_restart_every=4", "training.window=6")
-    filled = small(f"optimizer={optimizer}", "dataset.length=24", *stages)
+    resolved = small(f"optimizer={optimizer}", "dataset.length=24", *stages)
     straight = RunDirectory(tmp_path / "straight")
 
     def copy(epoch: int, *_: object) -> None:
         shutil.copytree(straight.path, tmp_path / str(epoch - 1))
 
-    expected = go(filled, straight, copy)
+    expected = go(resolved, straight, copy)
     assert sorted(path.name for path in tmp_path.iterdir()) == [*"012345678", "straight"]
     for epoch in (3, 4, 5, 7, 8) if optimizer == "adam" else (3, 5):
         resumed = RunDirectory(tmp_path / str(epoch))
         heard = []
         torch.manual_seed(999)
-        result = go(filled, resumed, lambda epoch, *_, heard=heard: heard.append(epoch), load_checkpoint(resumed))
+        result = go(resolved, resumed, lambda epoch, *_, heard=heard: heard.append(epoch), load_checkpoint(resumed))
         assert heard == list(range(epoch + 1, 10)), "it began anew"
         assert (result.epoch, result.objective) == (expected.epoch, expected.objective)
         assert left(resumed) == left(straight)
@@ -253,11 +253,11 @@ def test_a_kill_costs_at_most_two_seconds_or_the_epoch_that_it_cut_short(
 
 
 def test_a_diverged_run_keeps_its_best_finite_weights(directory: RunDirectory) -> None:
-    filled = small("optimizer=sgd", "optimizer.lr=1e30", "optimizer.schedule=constant", "training.clip_norm=0")
-    result = go(filled, directory)
+    resolved = small("optimizer=sgd", "optimizer.lr=1e30", "optimizer.schedule=constant", "training.clip_norm=0")
+    result = go(resolved, directory)
     assert result.diverged
     assert math.isnan(result.objective)
-    network, _ = kept_network(filled, directory)
+    network, _ = kept_network(resolved, directory)
     assert all(torch.isfinite(value).all() for value in network.state_dict().values())
     rows = directory.read_metrics()
     assert rows[-2]["train/loss"] is None
@@ -268,16 +268,16 @@ def test_a_diverged_run_keeps_its_best_finite_weights(directory: RunDirectory) -
 @pytest.mark.usefixtures("undrawn")
 def test_weights_that_are_not_finite_are_never_kept(directory: RunDirectory) -> None:
     """Batches report the loss before their step, so it may be finite when the weights are not."""
-    filled = config("experiment=article/minutes", "optimizer.lr=1e37", "training.epochs=3", "training.record_every=1")
-    assert go(filled, directory).diverged
-    network, _ = kept_network(filled, directory)
+    resolved = config("experiment=article/minutes", "optimizer.lr=1e37", "training.epochs=3", "training.record_every=1")
+    assert go(resolved, directory).diverged
+    network, _ = kept_network(resolved, directory)
     assert all(value.isfinite().all() for value in network.state_dict().values())
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_a_pointwise_network_learns_games_by_heart(directory: RunDirectory) -> None:
-    filled = config("experiment=article/minutes", "training.epochs=300", "training.record_every=100")
-    result = go(filled, directory)
+    resolved = config("experiment=article/minutes", "training.epochs=300", "training.record_every=100")
+    result = go(resolved, directory)
     rows = [row for row in directory.read_metrics() if "train/loss" in row]
     assert [row["epoch"] for row in rows] == [1, 100, 200, 300]
     assert rows[-1]["train/loss"] < rows[0]["train/loss"]

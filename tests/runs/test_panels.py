@@ -19,8 +19,8 @@ from tests.support.parts import kept_network, leave_undrawn, losses, save_each_e
 from tests.support.records import rows
 from wavesweep.base import signals
 from wavesweep.config.config import Config
-from wavesweep.data.rows import stretches_of
-from wavesweep.data.splits import training_part
+from wavesweep.config.resolve import outline
+from wavesweep.data.by_time import ByTime
 from wavesweep.models.evaluation import fit_baselines, forecast_by
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.scores import scores
@@ -79,7 +79,9 @@ def case(series: list[np.ndarray], amount: float, *overrides: str) -> Case:
         return given_series(values, *SMALL[:-1], *overrides, panel=True)
 
     config = configured(series)
-    parts = stretches_of(prepare(config).config.dataset)
+    division = outline(config).division
+    assert isinstance(division, ByTime)
+    parts = division.stretches
     noise = [np.random.default_rng(7).normal(size=one.shape) for one in series]
     tests, both = [one.train + one.val for one in parts], [one.train for one in parts]
     spoilt = [
@@ -109,22 +111,19 @@ def learnt(prepared: Prepared) -> tuple[list[float], dict[str, torch.Tensor]]:
     return losses(train(subject)), subject.network.state_dict()
 
 
-def derived(config: Config) -> Config:
+def without_values(config: Config) -> Config:
     """Return all that is configured but the values of the data."""
     return config.model_copy(update={"dataset": config.dataset.model_copy(update={"values": ()})})
 
 
 def nothing_but_the_training_part_reaches_training_scales_and_seasons(case: Case) -> None:
     before, after, tested = map(prepare, (case.config, case.spoil_both, case.spoil_test))
-    assert derived(before.config) == derived(tested.config)
+    assert without_values(before.config) == without_values(tested.config)
     # The lags of a highway are chosen by the validation part, as those of the baseline are.
     after = replace(after, config=after.config.model_copy(update={"model": before.config.model}))
-    assert derived(before.config) == derived(after.config)
-    looked_at = [
-        (training_part(one.config.dataset), one.data.train) for one in (before, after)
-    ]  # for seasons, to learn
-    for ours, theirs in zip(*looked_at, strict=True):
-        assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
+    assert without_values(before.config) == without_values(after.config)
+    for ours, theirs in zip(before.data.train, after.data.train, strict=True):
+        assert np.array_equal(ours, theirs)
     for name in ("units", "scaler"):
         ours, theirs = getattr(before.data, name), getattr(after.data, name)
         assert np.array_equal([ours.mean, ours.std], [theirs.mean, theirs.std])
@@ -135,11 +134,11 @@ def nothing_but_the_training_part_reaches_training_scales_and_seasons(case: Case
 
 def baselines_are_fitted_to_the_training_part_and_chosen_on_validation(case: Case) -> None:
     """The test part reaches none; nor do values of the validation part, but for the windows to choose by."""
-    before = prepare(case.config).data
-    part, expected = before.val, fit_baselines(before, (6,))
+    before = replace(prepare(case.config).data, seasons=(6,))
+    part, expected = before.val, fit_baselines(before)
     for config in (case.spoil_test, case.spoil_both):
-        data = replace(prepare(config).data, val=part)
-        for name, one in fit_baselines(data, (6,)).items():
+        data = replace(prepare(config).data, val=part, seasons=(6,))
+        for name, one in fit_baselines(data).items():
             assert np.array_equal(forecast_by(one, data, part), forecast_by(expected[name], before, part)), name
     assert np.array_equal(part.truth, prepare(case.spoil_test).data.val.truth)
 

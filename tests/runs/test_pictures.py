@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from wavesweep.data.dataset import Observed
-from wavesweep.data.splits import Part
+from wavesweep.data.parts import Part
 from wavesweep.drawing.panels import two_lines
 from wavesweep.models.forecasting import Forecasts
 from wavesweep.runs import pictures as plots

@@ -37,7 +37,7 @@ NUMBER = Struct("i")
 HEAVY = ("matplotlib", "mlflow", "torch")
 LIGHT = (
     "numpy", "wavesweep.cli.application", "wavesweep.cli.main", "wavesweep.cli.task", "wavesweep.config.composing",
-    "wavesweep.data.periods", "wavesweep.data.splits", "wavesweep.sweeps.sweeper",
+    "wavesweep.data.periods", "wavesweep.data.data", "wavesweep.sweeps.sweeper",
 )  # fmt: skip
 """What the command imports, with all that these import, before it refuses."""
 LATE = (

@@ -2,24 +2,29 @@
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tests.support.commands import SMALL
-from wavesweep.base.schema import known
 from wavesweep.base.terminal import Listener
+from wavesweep.baselines.baseline import Windows
 from wavesweep.config.composing import compose
-from wavesweep.config.config import Config, dump, parse
+from wavesweep.config.config import Config, Resolved, dump, parse
 from wavesweep.config.groups import groups
-from wavesweep.data.dataset import Dataset
 from wavesweep.data.scaling import Scaler
+from wavesweep.data.source import Source
+from wavesweep.files.csv import Csv
+from wavesweep.models.configured import ResolvedModel
+from wavesweep.models.facts import Facts
 from wavesweep.models.weights import load_network
 from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.losses import LOSSES
 from wavesweep.runs import checkpoint, pictures
 from wavesweep.runs.checkpoint import Checkpoint
 from wavesweep.runs.directory import RunDirectory
@@ -60,25 +65,32 @@ def prepared(*overrides: str) -> Prepared:
     return prepare(composed(*overrides))
 
 
-def config(*overrides: str) -> Config:
-    """Compose a configuration and fill it in."""
+def config(*overrides: str) -> Resolved:
+    """Compose a configuration and resolve it."""
     return prepared(*overrides).config
 
 
-def small(*overrides: str) -> Config:
+def small(*overrides: str) -> Resolved:
     """Compose the small sine, with a network of five units unless another model is chosen."""
     sizes = () if any(override.startswith("model=") for override in overrides) else ("model.hidden_sizes=[5]",)
     return config(*SMALL, *sizes, *overrides)
 
 
-def trainer(filled: Config) -> Trainer:
+def resolved_model(values: np.ndarray, horizon: int, *overrides: str) -> ResolvedModel:
+    """Resolve a model by data, (series, time, channel), where nothing says that there is room for a highway."""
+    val = Windows(values, values[:, :horizon])
+    settled = composed(*overrides).model.settle(leaves_room=False)
+    return settled.resolve(Facts([*values], val, (), values.shape[1], 0))
+
+
+def trainer(resolved: Resolved) -> Trainer:
     """Return what trains a configuration's network on its data."""
-    return make_trainer(filled, load_data(filled))
+    return make_trainer(resolved, load_data(resolved))
 
 
-def gradient_descent(filled: Config) -> GradientDescent:
+def gradient_descent(resolved: Resolved) -> GradientDescent:
     """Return the same where it is known to go by gradients."""
-    subject = trainer(filled)
+    subject = trainer(resolved)
     assert isinstance(subject, GradientDescent)
     return subject
 
@@ -94,19 +106,20 @@ def losses(records: list[Record]) -> list[float]:
 
 
 def go(
-    filled: Config,
+    resolved: Resolved,
     directory: RunDirectory,
     listen: Listener = lambda *_: None,
     begin: Checkpoint | None = None,
 ) -> Result:
-    """Run a filled configuration in a directory, which is made where it isn't there."""
+    """Run a resolved configuration in a directory, which is made where it isn't there."""
     directory.path.mkdir(exist_ok=True)
-    return run(filled, load_data(filled), directory, listen, begin)
+    return run(resolved, load_data(resolved), directory, listen, begin)
 
 
-def kept_network(filled: Config, directory: RunDirectory) -> tuple[Forecaster, Scaler]:
+def kept_network(resolved: Resolved, directory: RunDirectory) -> tuple[Forecaster, Scaler]:
     """Load the network that a run left, with its scaling."""
-    return load_network(filled.model, known(filled.forecast.horizon), filled.runtime.dtype, directory.read_weights())
+    horizon, loss = resolved.forecast.horizon, LOSSES[resolved.training.loss]
+    return load_network(resolved.model, horizon, resolved.runtime.dtype, loss, directory.read_weights())
 
 
 def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
@@ -125,7 +138,7 @@ def save_each_epoch(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(checkpoint, "SPACING", 0.0)
 
 
-class Given(Dataset):
+class Given(Csv):
     """Series that are given, as those of a file are: nobody knows how they go on.
 
     Attributes:
@@ -133,41 +146,51 @@ class Given(Dataset):
         panel: Whether the parts are stretches of time within each series, also where there are several.
     """
 
-    kind: Literal["given"] = "given"
     values: tuple[tuple[tuple[float, ...], ...], ...]
-    panel: bool = False
-
-    knows_continuation: ClassVar[bool] = False
+    panel: bool
 
     @property
     def channels(self) -> tuple[str, ...]:
         """See `Dataset.channels`."""
         return tuple(f"channel {index}" for index in range(len(self.values[0][0])))
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """See `Dataset.shape`."""
-        return len(self.values), min(self.lengths)
+    def open(self, seed: int) -> "GivenSource":
+        """See `Dataset.open`."""
+        return GivenSource(self)
+
+
+@dataclass(frozen=True)
+class GivenSource(Source):
+    """Series that are given."""
+
+    dataset: Given
+
+    knows_continuation: ClassVar[bool] = False
 
     @property
-    def splits_by_time(self) -> bool:
-        """See `Dataset.splits_by_time`."""
-        return self.panel or len(self.values) == 1
+    def shape(self) -> tuple[int, int]:
+        """See `Source.shape`."""
+        return len(self.lengths), min(self.lengths)
+
+    @property
+    def is_divided_by_time(self) -> bool:
+        """See `Source.is_divided_by_time`."""
+        return self.dataset.panel or super().is_divided_by_time
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """See `Dataset.lengths`."""
-        return tuple(map(len, self.values))
+        """See `Source.lengths`."""
+        return tuple(map(len, self.dataset.values))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """See `Dataset.names`."""
-        return tuple(f"shop {number}" for number in range(len(self.values)))
+        """See `Source.names`."""
+        return tuple(f"shop {number}" for number in range(len(self.lengths)))
 
     def load(self, continuation: int) -> tuple[np.ndarray, np.ndarray]:
-        """See `Dataset.load`."""
-        array = np.full((len(self.values), max(self.lengths), len(self.channels)), np.nan)
-        for row, one in zip(array, self.values, strict=True):
+        """See `Source.load`."""
+        array = np.full((len(self.lengths), max(self.lengths), len(self.channels)), np.nan)
+        for row, one in zip(array, self.dataset.values, strict=True):
             row[: len(one)] = one
         return array, array[:, :0]
 
@@ -178,7 +201,8 @@ def given(
     split: tuple[int, int, int] | tuple[float, float, float] | None = None,
     panel: bool = False,
 ) -> Config:
-    """Return a configuration, not yet filled in, whose series, (time, channel) each, are given."""
+    """Return a configuration, as it is written, whose series, (time, channel) each, are given."""
     values = tuple(tuple(tuple(map(float, step)) for step in one) for one in series)
-    dataset = Given(values=values, panel=panel, seed=None, split=split, season=None)
+    options = composed("dataset=csv").dataset.model_dump()
+    dataset = Given.model_validate(options | {"split": split, "values": values, "panel": panel})
     return composed(*overrides).model_copy(update={"dataset": dataset})

@@ -12,7 +12,7 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModelStatus, Run
 
 from wavesweep.base.names import is_metric
-from wavesweep.config.config import flatten, parse
+from wavesweep.config.config import flatten, parse_resolved
 from wavesweep.runs.directory import RunDirectory
 
 Record = dict[str, Any]
@@ -115,7 +115,7 @@ def for_mlflow(directory: RunDirectory) -> Record:
     overridden = {override.partition("=")[0] for override in info.overrides}
     main = {"seed", "forecast.context", "forecast.horizon", *overridden} & params.keys()
     main |= {key for key in params if key.startswith("model.")} - {"model.kind"}
-    main = main - parse(config).model.without_effect().keys() | info.choices.keys()
+    main = main - parse_resolved(config).model.without_effect().keys() | info.choices.keys()
     return {
         "status": "FINISHED",
         "times": (info.started, info.ended),

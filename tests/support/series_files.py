@@ -4,14 +4,21 @@ from pathlib import Path
 from typing import Any
 
 from wavesweep.config.groups import read_option
-from wavesweep.files.csv import Csv
+from wavesweep.files.csv import Csv, File
 
 OPTION = read_option("dataset", "csv")
 
 
 def csv(path: Path, **values: Any) -> Csv:
-    """Return the data set of a file, not yet filled in."""
+    """Return the data set of a file, as it is written."""
     return Csv.model_validate({**OPTION, "path": str(path), **values})
+
+
+def opened(path: Path, **values: Any) -> File:
+    """Return the series of a file."""
+    source = csv(path, **values).open(0)
+    assert isinstance(source, File)
+    return source
 
 
 def written(path: Path, content: str | bytes) -> Path:

@@ -68,7 +68,7 @@ def undelivered(finished: tuple[Config, RunDirectory], tmp_path: Path) -> Callab
 @pytest.fixture(params=["sqlite", "http"])
 def tracking(request: pytest.FixtureRequest, tmp_path: Path) -> Tracking:
     uri = f"sqlite:///{tmp_path}/mlflow.db" if request.param == "sqlite" else request.getfixturevalue("server")
-    return Tracking(uri=uri, experiment=tmp_path.name, required=False)
+    return Tracking(uri=uri, experiment=tmp_path.name, required=False, tags={})
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ class Cut(BaseException):
 def test_a_delivery_cut_short_at_any_request_is_made_good(
     server: str, undelivered: Callable[[], RunDirectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracking, send = Tracking(uri=server, experiment="cut", required=False), Session.send
+    tracking, send = Tracking(uri=server, experiment="cut", required=False, tags={}), Session.send
 
     def deliver_until(last: int, directory: RunDirectory) -> list[str]:
         """Deliver until so many requests were carried out, from the first on that asks for models; return them all."""
@@ -173,7 +173,7 @@ def test_models_of_the_user_are_left_alone(tracking: Tracking, undelivered: Call
 def test_a_server_that_knows_no_such_models_is_asked_once(
     proxy: Proxy, undelivered: Callable[[], RunDirectory], tmp_path: Path
 ) -> None:
-    tracking = Tracking(uri=proxy.uri, experiment=tmp_path.name, required=False)
+    tracking = Tracking(uri=proxy.uri, experiment=tmp_path.name, required=False, tags={})
     proxy.behave("404", "logged-models")
     _, run_id = deliver(undelivered(), tracking)
     assert [path for path in proxy.seen if "logged-models" in path] == ["POST /api/2.0/mlflow/logged-models/search"]

@@ -195,13 +195,13 @@ def kind_of(tracking: Tracking) -> str | None:
 
 def check_kinds(uri: str, name: str) -> None:
     """Make sure that our experiments are known to train models, and that what a person set stays."""
-    tracking = Tracking(uri=uri, experiment=name, required=False)
+    tracking = Tracking(uri=uri, experiment=name, required=False, tags={})
     assert kind_of(tracking) == MACHINE_LEARNING
     client, experiment = connect(tracking)
     client.set_experiment_tag(experiment, KIND, "genai_development")
     assert kind_of(tracking) == "genai_development"
     there = client.create_experiment(f"{name} of before")
-    assert kind_of(Tracking(uri=uri, experiment=f"{name} of before", required=False)) == MACHINE_LEARNING
+    assert kind_of(Tracking(uri=uri, experiment=f"{name} of before", required=False, tags={})) == MACHINE_LEARNING
     assert client.get_experiment(there).lifecycle_stage == "active"
 
 

@@ -11,14 +11,15 @@ from tests.support.parts import small
 from wavesweep.baselines.autoregression import Lags
 from wavesweep.networks.forecaster import Forecaster
 from wavesweep.networks.highway import HighwayForecaster
-from wavesweep.training.configured import FORECAST, epochs_between_records, watched_origins
+from wavesweep.networks.losses import SQUARED
+from wavesweep.training.configured import FORECAST, epochs_between_records
 from wavesweep.training.selection import MOST_CANDIDATES, Judged, Selection
 
 OBJECTIVE = "val/closed_loop_scaled_mse"
 
 
 def network() -> Forecaster:
-    return small().model.model_copy(update={"difference": False}).build(1, 1, "float32")
+    return small().model.model_copy(update={"difference": False}).build(1, 1, "float32", SQUARED)
 
 
 def mark(built: Forecaster, number: float) -> None:
@@ -107,10 +108,10 @@ def test_patience_counts_from_the_best_so_far() -> None:
 @pytest.mark.parametrize(("lengths", "window"), [([34_400], 224), ([900, 95], 5), ([40_000, 50, 7], 30)])
 def test_what_is_watched_takes_a_tenth_of_an_epoch(lengths: list[int], window: int) -> None:
     training = small("training.window=10").training
-    found = watched_origins(training, lengths, window)
+    found = training.watched_origins(lengths, window)
     trained = sum(math.ceil(length / 10) * 10 for length in lengths)
     assert FORECAST * found * window <= 0.1 * trained < FORECAST * (found + 1) * window
-    assert watched_origins(training, [7] * 5, 30) == 16, "or sixteen, where that is more"
+    assert training.watched_origins([7] * 5, 30) == 16, "or sixteen, where that is more"
 
 
 @pytest.mark.parametrize(("lengths", "window", "epochs"), [([300], 224, 300), ([7] * 5, 30, 1000), ([3000], 224, 40)])
@@ -119,8 +120,8 @@ def test_records_are_as_far_apart_as_leaves_forecasts_a_tenth_of_the_time(
 ) -> None:
     """But for the sake of a curve there are thirty."""
     training = small("training.window=10", f"training.epochs={epochs}").training
-    every = epochs_between_records(training, lengths, window)
-    forecast = FORECAST * window * watched_origins(training, lengths, window)
+    every = epochs_between_records(training.window, training.epochs, lengths, window)
+    forecast = FORECAST * window * training.watched_origins(lengths, window)
     trained = sum(math.ceil(length / 10) * 10 for length in lengths)
     assert every >= 1
     assert forecast <= 0.1 * trained * every or every == epochs // 30

@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from tests.support.parts import composed, config, gradient_descent, losses, small, train, trainer
-from wavesweep.config.derived import fill_in
-from wavesweep.config.groups import read_option
+from wavesweep.config.groups import options
+from wavesweep.config.resolve import outline
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.networks.forecaster import Forecaster
+from wavesweep.networks.losses import Loss
 from wavesweep.networks.pointwise import PointwiseForecaster
-from wavesweep.runs import experiment
 from wavesweep.runs.preparation import load_data
-from wavesweep.training.losses import Loss, Windows, closed_loop_loss
+from wavesweep.training.closures import Closure, closed_loop_loss
 from wavesweep.training.optimizers import LBFGS
+from wavesweep.training.windows import Windows
 
 OPTIMIZERS = [
     ("optimizer=lbfgs",),
@@ -37,7 +38,7 @@ class TestEveryOptimizer:
         assert records[-1].loss < 0.7 * records[0].loss
 
     def test_goes_on_exactly_from_its_state(self, overrides: tuple[str, ...]) -> None:
-        filled = small(
+        resolved = small(
             *overrides,
             "dataset.length=12",
             "training.epochs=3",
@@ -45,8 +46,8 @@ class TestEveryOptimizer:
             "model.dropout=0.2",
             "model.normalization=batch",
         )
-        data = load_data(filled)
-        straight = trainer(filled)
+        data = load_data(resolved)
+        straight = trainer(resolved)
         expected, states = [], []
         for record in straight.records(lambda _: False):
             forecast_part(straight.network, data.scaler, data.val)  # as a run does, and to no effect
@@ -56,7 +57,7 @@ class TestEveryOptimizer:
             states.append(saved.getvalue())
         for stop, state in enumerate(states, start=1):
             torch.manual_seed(999)
-            second = trainer(filled)
+            second = trainer(resolved)
             second.restore(torch.load(io.BytesIO(state), weights_only=True))
             assert losses(train(second)) == losses(expected[stop:])
             assert (second.spent.steps, second.spent.evaluations) == (straight.spent.steps, straight.spent.evaluations)
@@ -65,13 +66,13 @@ class TestEveryOptimizer:
 
 
 def test_it_records_the_first_epoch_the_multiples_and_the_last() -> None:
-    filled = small("training.epochs=10", "training.record_every=4", "training.refine_epochs=0")
-    assert [record.epoch for record in train(trainer(filled))] == [1, 4, 8, 10]
+    resolved = small("training.epochs=10", "training.record_every=4", "training.refine_epochs=0")
+    assert [record.epoch for record in train(trainer(resolved))] == [1, 4, 8, 10]
 
 
 def test_an_epoch_is_as_many_windows_as_cover_the_training_part_once() -> None:
-    filled = small("training.window=15", "training.refine_epochs=0", "training.epochs=2")
-    subject = gradient_descent(filled)  # on 5 series of 40 steps: 3 windows cover each
+    resolved = small("training.window=15", "training.refine_epochs=0", "training.epochs=2")
+    subject = gradient_descent(resolved)  # on 5 series of 40 steps: 3 windows cover each
     assert subject.main.batches == [4, 4, 4, 3]
     train(subject)
     assert subject.spent.evaluations == 2 * 4
@@ -84,8 +85,8 @@ def test_least_squares_take_one_epoch() -> None:
 
 
 def test_a_loss_that_is_not_finite_ends_the_training() -> None:
-    filled = small("optimizer=sgd", "optimizer.lr=1e30", "optimizer.schedule=constant", "training.clip_norm=0")
-    records = train(trainer(filled))
+    resolved = small("optimizer=sgd", "optimizer.lr=1e30", "optimizer.schedule=constant", "training.clip_norm=0")
+    records = train(trainer(resolved))
     assert not math.isfinite(records[-1].loss)
     assert records[-1].epoch < 4
 
@@ -98,8 +99,8 @@ def test_noise_fades_geometrically_from_start_to_end() -> None:
 
 
 def test_refinement_lowers_the_closed_loop_loss() -> None:
-    filled = small("training.epochs=60", "training.refine_epochs=3")
-    records = train(trainer(filled))
+    resolved = small("training.epochs=60", "training.refine_epochs=3")
+    records = train(trainer(resolved))
     assert records[-1].loss < records[-3].loss
 
 
@@ -121,9 +122,9 @@ def test_the_refinement_looks_further_ahead_in_its_second_half(monkeypatch: pyte
     rounds = ("training.window=10", "training.epochs=2", "training.refine_epochs=4", "training.refine_restart_every=1")
     lengths = []
 
-    def looked_at(network: Forecaster, windows: Windows, context: int) -> Loss:
+    def looked_at(network: Forecaster, windows: Windows, context: int, loss: Loss) -> Closure:
         lengths.append((context, windows.values.shape[1] - context))
-        return closed_loop_loss(network, windows, context)
+        return closed_loop_loss(network, windows, context, loss)
 
     monkeypatch.setattr("wavesweep.training.refinement.closed_loop_loss", looked_at)
     train(trainer(small(*rounds)))
@@ -160,7 +161,7 @@ def test_a_step_without_a_finite_loss_is_taken_back_and_made_smaller(
     ],
 )
 def test_by_default_the_main_stage_takes_300_steps(overrides: tuple[str, ...], epochs: int) -> None:
-    assert fill_in(composed(*overrides)).training.epochs == epochs
+    assert outline(composed(*overrides)).training.epochs == epochs
 
 
 def test_weight_decay_shrinks_weights() -> None:
@@ -173,21 +174,21 @@ def test_weight_decay_shrinks_weights() -> None:
 
 
 def test_lbfgs_at_its_defaults_is_torch_lbfgs() -> None:
-    filled = config("experiment=article/sine").optimizer
-    assert isinstance(filled, LBFGS)
+    resolved = config("experiment=article/sine").optimizer
+    assert isinstance(resolved, LBFGS)
     theirs = torch.optim.LBFGS([torch.nn.Parameter(torch.zeros(1))], lr=0.08)
-    ours = filled.build([torch.nn.Parameter(torch.zeros(1))])
+    ours = resolved.build([torch.nn.Parameter(torch.zeros(1))])
     assert ours.defaults == theirs.defaults
 
 
 def test_the_article_trains_on_raw_units_without_washout() -> None:
-    filled = config("experiment=article/linear_noise")
-    subject = gradient_descent(filled)
-    for series, raw in zip(subject.main.series, load_data(filled).train, strict=True):
+    resolved = config("experiment=article/linear_noise")
+    subject = gradient_descent(resolved)
+    for series, raw in zip(subject.main.series, load_data(resolved).train, strict=True):
         assert torch.equal(series, torch.from_numpy(raw).float())
     assert subject.main.fixed_windows is not None
     assert subject.main.fixed_windows.values.shape == (95, 11, 1)
-    assert filled.training.washout == 0
+    assert resolved.training.washout == 0
     next(subject.records(lambda _: False))
     assert subject.spent.evaluations == 20
 
@@ -208,8 +209,8 @@ def test_evaluation_leaves_every_module_in_its_mode() -> None:
 
 
 def test_the_article_s_pointwise_network_is_trained_as_a_bare_loop_trains_it() -> None:
-    filled = config("experiment=article/minutes", "training.epochs=200")
-    subject, bare = gradient_descent(filled), gradient_descent(filled)
+    resolved = config("experiment=article/minutes", "training.epochs=200")
+    subject, bare = gradient_descent(resolved), gradient_descent(resolved)
     *_, last = train(subject)
     assert isinstance(bare.network, PointwiseForecaster)
     network, games = bare.network.network, bare.main.series[0]
@@ -224,25 +225,35 @@ def test_the_article_s_pointwise_network_is_trained_as_a_bare_loop_trains_it() -
 
 
 class TestTheRefiner:
+    STAGES = ("training.epochs=20", "training.refine_epochs=6", "training.refine_restart_every=6")
+
     def test_it_is_the_option_lbfgs_whatever_drives_the_main_stage(self) -> None:
         option = composed("optimizer=lbfgs").optimizer
         for overrides in (("optimizer=sgd",), ("optimizer=lbfgs", "optimizer.lr=0.3", "optimizer.line_search=none")):
-            filled = small(*overrides)
-            subject = gradient_descent(filled)
-            assert subject.refinement.refiner == option != filled.optimizer
+            resolved = small(*overrides)
+            assert resolved.training.refiner == option != resolved.optimizer
 
-    def test_its_values_stand_in_that_file_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        values = read_option("optimizer", "lbfgs") | {"lr": 0.125, "max_iter": 3, "history_size": 7}
-        monkeypatch.setattr(
-            experiment, "read_option", lambda group, option: {("optimizer", "lbfgs"): values}[group, option]
-        )
-        experiment._refiner.cache_clear()
-        try:
-            subject = gradient_descent(small("training.epochs=1", "training.refine_epochs=1"))
-            train(subject)
-        finally:
-            experiment._refiner.cache_clear()
+    @pytest.mark.parametrize("option", options("optimizer"))
+    def test_any_optimizer_can_be_one(self, option: str) -> None:
+        """It lowers the loss of the closed loop, from where the main stage has come to."""
+        straight = small(*self.STAGES)
+        resolved = small(f"optimizer@training.refiner={option}", *self.STAGES)
+        assert resolved.training.refiner.kind == option
+        before, after = losses(train(trainer(straight))), losses(train(trainer(resolved)))
+        assert before[:20] == after[:20], "it is another stage's"
+        assert (before[20:] == after[20:]) == (option == "lbfgs")
+        assert after[25] < after[20]
+
+    def test_its_open_rate_is_that_of_the_main_stage(self) -> None:
+        for highway, rate in (("false", 1e-2), ("true", 3e-3)):
+            beside = (f"model.highway={highway}", "forecast.horizon=3")
+            refiner = small("optimizer@training.refiner=adamw", "training.refiner.lr=null", *beside).training.refiner
+            assert refiner.lr == rate
+
+    def test_its_values_count(self) -> None:
+        stages = ("training.epochs=1", "training.refine_epochs=1")
+        subject, usual = gradient_descent(small("training.refiner.max_iter=3", *stages)), trainer(small(*stages))
+        assert losses(train(subject)) != losses(train(usual))
+        assert subject.spent.evaluations < usual.spent.evaluations
         [used] = subject.refinement.optimizer.param_groups
-        assert {name: used[name] for name in ("lr", "max_iter", "history_size", "tolerance_change")} == {
-            name: values[name] for name in ("lr", "max_iter", "history_size", "tolerance_change")
-        }
+        assert used["max_iter"] == 3

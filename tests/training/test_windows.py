@@ -12,12 +12,14 @@ from torch import Tensor
 from tests.support.parts import given as given_series
 from tests.support.parts import gradient_descent, small
 from wavesweep.baselines.autoregression import Lags
-from wavesweep.config.derived import fill_in
 from wavesweep.networks.forecaster import Forecaster
 from wavesweep.networks.highway import HighwayForecaster
 from wavesweep.networks.linear import LinearForecaster
+from wavesweep.networks.losses import SQUARED, Loss
 from wavesweep.networks.recurrent import RecurrentForecaster
-from wavesweep.training.losses import Loss, Windows, closed_loop_loss, cut_windows, draw_windows, prediction_loss
+from wavesweep.runs.preparation import prepare
+from wavesweep.training.closures import Closure, closed_loop_loss, prediction_loss
+from wavesweep.training.windows import Windows, cut_windows, draw_windows
 
 CHANNELS = 3
 
@@ -149,12 +151,12 @@ def test_the_loss_of_several_steps_at_once_by_hand(washout: int, spacing: int) -
                 forecast = alone.closed_loop(one[None, :origin], torch.zeros(1), 3)[0]
                 squared.append(np.square((forecast - one[origin : origin + 3]).detach().numpy()))
     assert len(squared) == {(0, 1): 26, (0, 2): 14, (4, 1): 14, (4, 2): 8}[washout, spacing]
-    loss = prediction_loss(network, cut_windows(series, 14), washout)()
+    loss = prediction_loss(network, cut_windows(series, 14), washout, SQUARED)()
     assert loss.item() == pytest.approx(np.mean(squared), rel=1e-9)
     whole = [Windows(one[None], torch.zeros(1)) for one in series[:2]]
-    alone = [prediction_loss(network, one, washout)().item() for one in whole]
+    alone = [prediction_loss(network, one, washout, SQUARED)().item() for one in whole]
     origins = [len(range(first, len(one) - 2, spacing)) for one in series[:2]]
-    both = prediction_loss(network, cut_windows(series[:2], 14), washout)().item()
+    both = prediction_loss(network, cut_windows(series[:2], 14), washout, SQUARED)().item()
     assert both == pytest.approx(np.average(alone, weights=origins), rel=1e-9)
 
 
@@ -164,7 +166,7 @@ BESIDE = ("model.lags=[1,3]", "model.memory=8", "model.hidden_sizes=[2]", "forec
 def test_each_window_has_as_many_origins_as_it_is_long_but_for_the_washout() -> None:
     """Beside a highway, whose lags and horizon are more steps; all windows together have each origin once."""
     series = [one.numpy() for one in noise((94,))]
-    main = gradient_descent(fill_in(given_series(series, *BESIDE, "optimizer=lbfgs", split=(45, 25, 24)))).main
+    main = gradient_descent(prepare(given_series(series, *BESIDE, "optimizer=lbfgs", split=(45, 25, 24))).config).main
     assert main.fixed_windows
     values, start = main.fixed_windows.values, main.fixed_windows.start
     assert values.shape[1] == 2 + 10 + 3
@@ -186,7 +188,7 @@ def test_windows_may_begin_half_of_one_beyond_where_an_end_has_no_phase(monkeypa
         config = given_series(
             series, *BESIDE, "training.epochs=1", "training.refine_epochs=0", f"model.highway={highway}"
         )
-        list(gradient_descent(fill_in(config)).records(lambda _: False))
+        list(gradient_descent(prepare(config).config).records(lambda _: False))
         assert {*drawn} == {expected}
         drawn.clear()
 
@@ -198,9 +200,9 @@ class TestTheOneStepLoss:
         whole = cut_windows(series, 40)
         changed = Windows(whole.values.clone(), whole.start)
         changed.values[:, :12] += 100
-        loss, same = (prediction_loss(network, targets, 12, whole.values)() for targets in (whole, changed))
+        loss, same = (prediction_loss(network, targets, 12, SQUARED, whole.values)() for targets in (whole, changed))
         assert loss == same
-        assert loss != prediction_loss(network, changed, 11, whole.values)()
+        assert loss != prediction_loss(network, changed, 11, SQUARED, whole.values)()
 
     @pytest.mark.parametrize("washout", [0, 4, 6])
     @pytest.mark.parametrize("lead", [1, 2, 3])
@@ -213,7 +215,7 @@ class TestTheOneStepLoss:
             if len(one) > lead:
                 predicted = network.one_step(one[None], torch.zeros(1))[0]
                 squared.append((predicted - one[lead:])[max(washout - lead, 0) :].square().flatten())
-        torch.testing.assert_close(prediction_loss(network, windows, washout)(), torch.cat(squared).mean())
+        torch.testing.assert_close(prediction_loss(network, windows, washout, SQUARED)(), torch.cat(squared).mean())
 
     def test_what_follows_the_end_of_a_series_moves_no_weight(self) -> None:
         network, windows = of_lead(1), cut_windows(noise((6, 9)), 9)
@@ -221,13 +223,13 @@ class TestTheOneStepLoss:
         changed.values[0, 6:] = 50.0
         weights = list(network.parameters())
         first, second = (
-            torch.autograd.grad(prediction_loss(network, some, 2)(), weights) for some in (windows, changed)
+            torch.autograd.grad(prediction_loss(network, some, 2, SQUARED)(), weights) for some in (windows, changed)
         )
         assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
 
     def test_where_no_value_counts_there_is_nothing_to_learn(self) -> None:
         network = of_lead(1)
-        loss = prediction_loss(network, draw_windows(noise((3, 3, 9))[:2] + noise((2,)), 9, 4), 8)()
+        loss = prediction_loss(network, draw_windows(noise((3, 3, 9))[:2] + noise((2,)), 9, 4), 8, SQUARED)()
         assert loss == 0
         loss.backward()
         assert all((weight.grad == 0).all() for weight in network.parameters())
@@ -237,7 +239,7 @@ def test_the_closed_loop_loss_by_hand() -> None:
     network, windows = of_lead(2), cut_windows(noise((9, 9)), 9)
     forecast = network.closed_loop(windows.values[:, :5], windows.start, 4)
     by_hand = (forecast - windows.values[:, 5:]).square().mean()
-    torch.testing.assert_close(closed_loop_loss(network, windows, 5)(), by_hand)
+    torch.testing.assert_close(closed_loop_loss(network, windows, 5, SQUARED)(), by_hand)
 
 
 def of_lead(lead: int) -> Forecaster:
@@ -264,15 +266,16 @@ def test_the_refinement_looks_as_far_as_half_of_a_panel_reaches(
 ) -> None:
     seen = []
 
-    def looked_at(network: Forecaster, windows: Windows, context: int) -> Loss:
+    def looked_at(network: Forecaster, windows: Windows, context: int, loss: Loss) -> Closure:
         assert windows.steps is None, "the closed loop ran beyond the end of a series"
         seen.append((context, windows.values.shape[1] - context))
-        return closed_loop_loss(network, windows, context)
+        return closed_loop_loss(network, windows, context, loss)
 
     monkeypatch.setattr("wavesweep.training.refinement.closed_loop_loss", looked_at)
     stages = ("training.epochs=1", "training.refine_epochs=2", "training.refine_restart_every=1")
     sizes = ("model.hidden_sizes=[5]", "model.difference=true", "forecast.context=2", f"training.window={window}")
     series = [one.numpy() for one in noise([2 * length for length in lengths])]
-    subject = gradient_descent(fill_in(given_series(series, *stages, *sizes, split=(0.5, 0.25, 0.25), panel=True)))
+    config = given_series(series, *stages, *sizes, split=(0.5, 0.25, 0.25), panel=True)
+    subject = gradient_descent(prepare(config).config)
     assert all(np.isfinite(record.loss) for record in subject.records(lambda _: False))
     assert seen == expected

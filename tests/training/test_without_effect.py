@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.support.parts import losses, small, train
-from wavesweep.config.config import Config
-from wavesweep.config.derived import without_effect
+from wavesweep.config.config import Resolved
+from wavesweep.config.resolve import without_effect
 from wavesweep.models.forecasting import forecast_part
 from wavesweep.models.scores import scores
 from wavesweep.runs.experiment import make_trainer
@@ -36,6 +36,7 @@ OTHERS = {
     "training.epoch_figures": ("training.epoch_figures=all",),
     "training.epochs": ("training.epochs=5",),
     "training.keep": ("training.keep=last",),
+    "training.loss": ("training.loss=absolute",),
     "training.noise_end": ("training.noise_start=0.2", "training.noise_end=0.1"),
     "training.noise_start": ("training.noise_start=0.2", "training.noise_end=0.1"),
     "training.patience": ("training.patience=1",),
@@ -43,22 +44,23 @@ OTHERS = {
     "training.refine_epochs": ("training.refine_epochs=3",),
     "training.refine_restart_every": ("training.refine_restart_every=1",),
     "training.refine_windows": ("training.refine_windows=3",),
+    "training.refiner": ("training.refiner.max_iter=2",),
     "training.washout": ("training.washout=1",),
     "training.window": ("training.window=9",),
 }
 """By what has no effect, overrides that change it."""
 
 
-def made(*overrides: str) -> Config:
+def made(*overrides: str) -> Resolved:
     return small("dataset.length=20", "training.epochs=3", "training.refine_epochs=0", *overrides)
 
 
 @cache
 def outcome(*overrides: str) -> tuple[list[float], dict[str, torch.Tensor], dict[str, Any]]:
     """Return what training gives: losses, weights, and scores on validation data."""
-    filled = made(*overrides)
-    data = load_data(filled)
-    subject = make_trainer(filled, data)
+    resolved = made(*overrides)
+    data = load_data(resolved)
+    subject = make_trainer(resolved, data)
     recorded = losses(train(subject))
     validation = scores(forecast_part(subject.network, data.scaler, data.val), data.val, data.units)
     return recorded, subject.network.state_dict(), validation
@@ -67,7 +69,8 @@ def outcome(*overrides: str) -> tuple[list[float], dict[str, torch.Tensor], dict
 @pytest.mark.parametrize("case", CASES, ids=" ".join)
 def test_what_is_said_to_have_no_effect_has_none(case: tuple[str, ...]) -> None:
     expected, weights, validation = outcome(*case)
-    keys = without_effect(made(*case)).keys()
+    resolved = made(*case)
+    keys = without_effect(resolved, load_data(resolved).division).keys()
     assert keys
     for key in keys:
         recorded, same, scored = outcome(*case, *OTHERS[key])
@@ -84,6 +87,7 @@ def test_each_of_these_has_an_effect_elsewhere() -> None:
         "forecast.stride": ("dataset.num_series=1", "forecast.horizon=1"),
         "training.refine_restart_every": ("training.refine_epochs=2",),
         "training.refine_windows": ("training.refine_epochs=1",),
+        "training.refiner": ("training.refine_epochs=1",),
     }
     shown_elsewhere = {"training.epoch_figures", "training.keep", "training.patience"}  # of a run, not of training
     shown_elsewhere |= {"model.joint"}  # of several channels

@@ -83,7 +83,7 @@ def test_a_link_or_a_folder_is_not_believed(tracking: Tracking, address: str, tm
     ],
 )
 def test_a_tracking_server_is_its_own_place(uri: str, expected: str | None) -> None:
-    assert served_at(Tracking(uri=uri, experiment="any", required=False)) == expected
+    assert served_at(Tracking(uri=uri, experiment="any", required=False, tags={})) == expected
 
 
 def test_an_ending_has_links_that_work_else_commands(tracking: Tracking, address: str) -> None:

@@ -11,9 +11,8 @@ from wavesweep.runs.preparation import load_data
 
 
 def test_series_are_ordered_test_training_validation() -> None:
-    filled = small("dataset.split=[4,1,2]", "dataset.validation_series=3")
-    observed, continuation = filled.dataset.load(40)
-    data = load_data(filled)
+    data = load_data(small("dataset.split=[4,1,2]", "dataset.validation_series=3"))
+    observed, continuation = data.division.source.load(40)
     assert data.test is not None
     assert np.array_equal(data.test.context, observed[:2])
     assert np.array_equal(data.train, observed[2:6])
@@ -29,20 +28,17 @@ def test_one_step_predictions_of_whole_series_are_scored_behind_the_washout() ->
 
 
 def test_closed_loop_begins_where_the_observed_series_end() -> None:
-    filled = small("forecast.context=15", "forecast.horizon=9")
-    observed, continuation = filled.dataset.load(9)
-    data = load_data(filled)
+    data = load_data(small("forecast.context=15", "forecast.horizon=9"))
+    observed, continuation = data.division.source.load(9)
     assert np.array_equal(data.val.context, observed[6:, 25:])
     assert np.array_equal(data.val.truth, continuation[6:])
     assert (data.val.start == 25).all()
 
 
 def test_parts_of_a_single_series_follow_each_other_in_time() -> None:
-    filled = config(
-        "dataset.num_series=1", "dataset.length=100", "forecast.horizon=6", "forecast.stride=4", "forecast.context=20"
-    )
-    [series], _ = filled.dataset.load(6)
-    data = load_data(filled)
+    forecasts = ("forecast.horizon=6", "forecast.stride=4", "forecast.context=20")
+    data = load_data(config("dataset.num_series=1", "dataset.length=100", *forecasts))
+    [series], _ = data.division.source.load(6)
     assert data.test is not None
     assert np.array_equal(data.train[0], series[:70])
     for part, origins in ((data.val, [70, 74, 78, 79]), (data.test, [85, 89, 93, 94])):

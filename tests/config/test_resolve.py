@@ -1,52 +1,62 @@
-"""What is derived from the shape of the data, and what is refused because of it."""
+"""What shapes and data give in the place of `null`, and what is refused because of them."""
 
 import pytest
 
-from tests.support.parts import composed, config, small
+from tests.support.commands import SMALL
+from tests.support.parts import composed, config, prepared, small
 from wavesweep.base.errors import Refused
-from wavesweep.config.derived import fill_in, find_device, without_effect
+from wavesweep.config.resolve import find_device, outline, without_effect
+from wavesweep.data.by_series import BySeries
+from wavesweep.data.by_time import ByTime
+from wavesweep.data.division import Division
 from wavesweep.data.generated import Generated
-from wavesweep.data.rows import rows_of
-from wavesweep.models.configured import Linear
+from wavesweep.models.linear import ResolvedLinear
+
+
+def division(*overrides: str) -> Division:
+    return outline(composed(*overrides)).division
+
+
+def by_series(*overrides: str) -> BySeries:
+    found = division(*overrides)
+    assert isinstance(found, BySeries)
+    return found
 
 
 def test_everything_follows_from_the_shape() -> None:
-    filled = small()
-    rows = rows_of(filled.dataset)
-    assert (rows.train, rows.val, rows.test) == (5, 1, 1)
-    assert (filled.forecast.horizon, filled.forecast.context) == (40, 40)
-    assert (filled.training.window, filled.training.washout) == (40, 12)
-    assert fill_in(filled) == filled
+    resolved = small()
+    assert by_series(*SMALL).rows == (5, 1, 1)
+    assert (resolved.forecast.horizon, resolved.forecast.context) == (40, 40)
+    assert (resolved.training.window, resolved.training.washout) == (40, 12)
 
 
 def test_sizes_are_drawn_from_the_seed_unless_given() -> None:
     drawn = ("dataset=cos_sin_squared", "dataset.num_series=null", "dataset.length=null", "dataset.width=null")
-    first, again, other = (fill_in(composed(*drawn, f"seed={seed}")).dataset for seed in (0, 0, 1))
+    first, again, other = (division(*drawn, f"seed={seed}").source for seed in (0, 0, 1))
     assert first == again
     assert first.shape[0] != other.shape[0]
-    for dataset in (first, other):
+    for dataset in (first.dataset, other.dataset):
         assert isinstance(dataset, Generated)
         assert 50 <= (dataset.num_series or 0) < 200
         assert 800 <= (dataset.length or 0) < 1200
         assert 10 <= dataset.model_dump()["width"] < 30
-    assert fill_in(composed(*drawn, "dataset.num_series=9")).dataset.shape == (9, first.shape[1])
+    assert division(*drawn, "dataset.num_series=9").source.shape == (9, first.shape[1])
 
 
 def test_the_article_splits_95_percent_off_and_validates_on_further_series() -> None:
-    dataset = config("experiment=article/cos_sin_squared").dataset
-    assert isinstance(dataset, Generated)
-    rows, drawn = rows_of(dataset), dataset.num_series or 0
-    assert (rows.train, rows.val, rows.test) == (round(0.95 * drawn), 3, drawn - round(0.95 * drawn))
-    assert dataset.shape[0] == drawn + 3
+    found = by_series("experiment=article/cos_sin_squared")
+    assert isinstance(found.source.dataset, Generated)
+    drawn = found.source.dataset.num_series or 0
+    assert found.rows == (round(0.95 * drawn), 3, drawn - round(0.95 * drawn))
+    assert found.source.shape[0] == drawn + 3
 
 
 def test_a_single_series_is_split_by_time() -> None:
-    filled = config("dataset.num_series=1", "dataset.length=100")
-    assert filled.dataset.splits_by_time
-    rows = rows_of(filled.dataset)
-    assert (rows.train, rows.val, rows.test) == (70, 15, 15)
-    assert (filled.forecast.horizon, filled.forecast.context, filled.forecast.stride) == (5, 70, 1)
-    assert filled.training.window == 70
+    found = outline(composed("dataset.num_series=1", "dataset.length=100"))
+    assert isinstance(found.division, ByTime)
+    assert found.division.stretches == [(70, 15, 15)]
+    assert (found.forecast.horizon, found.forecast.context, found.forecast.stride) == (5, 70, 1)
+    assert found.training.window == 70
 
 
 @pytest.mark.parametrize(
@@ -65,7 +75,7 @@ def test_a_single_series_is_forecast_a_season_ahead_from_every_step(
     season: list[int], length: int, horizon: int, context: int
 ) -> None:
     by_hand = ("dataset.num_series=1", f"dataset.length={length}", f"dataset.season={season}")
-    forecast = fill_in(composed("dataset=linear_noise", *by_hand)).forecast
+    forecast = outline(composed("dataset=linear_noise", *by_hand)).forecast
     assert (forecast.horizon, forecast.context, forecast.stride) == (horizon, context, 1)
 
 
@@ -78,11 +88,11 @@ def test_the_seasons_are_those_of_the_training_part() -> None:
 
 @pytest.mark.parametrize(
     ("series", "chosen", "standardize"),
-    [(7, "null", "global"), (1, "null", "global"), (1, "series", "series"), (7, "false", False), (7, "true", "global")],
+    [(7, "null", "global"), (1, "null", "global"), (1, "series", "series"), (7, "false", False)],
 )
 def test_what_is_standardized_follows_from_the_split(series: int, chosen: str, standardize: str | bool) -> None:
-    filled = small(f"dataset.num_series={series}", f"training.standardize={chosen}")
-    assert filled.training.standardize == standardize
+    resolved = small(f"dataset.num_series={series}", f"training.standardize={chosen}")
+    assert resolved.training.standardize == standardize
 
 
 REFUSALS = [
@@ -127,9 +137,9 @@ def test_the_device_auto_is_a_gpu_where_there_is_one(there: bool, device: str, m
     assert find_device("cpu") == "cpu"
 
 
-def linear(*overrides: str) -> Linear:
+def linear(*overrides: str) -> ResolvedLinear:
     model = config("model=linear", "dataset.num_series=9", *overrides).model
-    assert isinstance(model, Linear)
+    assert isinstance(model, ResolvedLinear)
     return model
 
 
@@ -138,7 +148,6 @@ def test_what_an_autoregression_looks_at_is_chosen_within_the_context() -> None:
         model = linear(*overrides)
         assert model.lags
         assert model.order == model.lags[-1] <= most
-        assert None not in (model.centred, model.joint)
     assert linear("model.centred=true").centred
 
 
@@ -168,4 +177,5 @@ def test_what_an_autoregression_looks_at_can_be_given() -> None:
     ],
 )
 def test_what_has_no_effect_is_known(overrides: tuple[str, ...], keys: set[str]) -> None:
-    assert keys <= without_effect(config(*overrides)).keys()
+    found = prepared(*overrides)
+    assert keys <= without_effect(found.config, found.data.division).keys()
