@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.two_outputs import TWO_OUTPUTS
 from wavesweep.baselines.autoregression import Lags
 from wavesweep.data.parts import Part
 from wavesweep.data.scaling import Scaler
@@ -15,6 +16,7 @@ from wavesweep.models.forecasting import closed_loop, forecast_part
 from wavesweep.networks.forecaster import Forecaster, evaluating
 from wavesweep.networks.highway import HighwayForecaster
 from wavesweep.networks.linear import LinearForecaster
+from wavesweep.networks.losses import SQUARED, Loss
 from wavesweep.networks.pointwise import PointwiseForecaster
 from wavesweep.networks.recurrent import RecurrentForecaster
 
@@ -76,24 +78,27 @@ def linear(order: int = 3) -> LinearForecaster:
     return built
 
 
-def pointwise() -> PointwiseForecaster:
+def pointwise(loss: Loss = SQUARED) -> PointwiseForecaster:
     torch.manual_seed(0)
-    return PointwiseForecaster(CHANNELS, hidden_size=13).double()
+    return PointwiseForecaster(CHANNELS, 13, loss).double()
 
 
-KINDS: dict[str, Callable[[], Forecaster]] = {"linear": linear, "pointwise": pointwise}
-KINDS |= {
+TRAINED: dict[str, Callable[..., Forecaster]] = {"pointwise": pointwise}
+TRAINED |= {
     f"{layer} {name}": partial(recurrent, layer, **options) for layer in LAYERS for name, options in VARIANTS.items()
 }
-
-KINDS |= {f"highway, {name}": partial(highway, **options) for name, options in HIGHWAYS.items()}
+TRAINED |= {f"highway, {name}": partial(highway, **options) for name, options in HIGHWAYS.items()}
+KINDS: dict[str, Callable[[], Forecaster]] = {"linear": linear, **TRAINED}
+TWO = {name: partial(build, loss=TWO_OUTPUTS) for name, build in TRAINED.items()}
+"""Those that an optimizer trains, by a loss of two outputs a value."""
+ALL = KINDS | {f"{name}, two outputs a value": build for name, build in TWO.items()}
 
 
 def values() -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(1).normal(size=(SERIES, STEPS, CHANNELS)))
 
 
-@pytest.mark.parametrize("build", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("build", ALL.values(), ids=ALL)
 class TestEveryForecaster:
     def test_shapes(self, build: Callable[[], Forecaster]) -> None:
         built = build()

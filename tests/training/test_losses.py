@@ -1,0 +1,76 @@
+"""What is minimised is the loss that was chosen, also where it takes several outputs a value."""
+
+import numpy as np
+import pytest
+
+from tests.support.parts import given, go, gradient_descent, kept_network, leave_undrawn, losses, small, train
+from tests.support.two_outputs import TWO_OUTPUTS
+from wavesweep.config.config import Config
+from wavesweep.models.forecasting import forecast_part
+from wavesweep.networks.forecaster import evaluating
+from wavesweep.networks.losses import LOSSES
+from wavesweep.runs.directory import RunDirectory
+from wavesweep.runs.preparation import prepare
+from wavesweep.training.closures import prediction_loss
+
+STAGES = ("training.epochs=8", "training.refine_epochs=4", "training.refine_restart_every=4")
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_training_lowers_the_loss_that_was_chosen_in_both_stages(name: str) -> None:
+    resolved = small(f"training.loss={name}", "optimizer=lbfgs", "optimizer.max_iter=3", *STAGES)
+    subject, recorded, by_hand = gradient_descent(resolved), [], []
+    main = subject.main
+    assert main.fixed_windows
+    measured = prediction_loss(subject.network, main.fixed_windows, resolved.training.washout, LOSSES[name])
+    for record in subject.records(lambda _: False):
+        recorded.append(record.loss)
+        with evaluating(subject.network):
+            by_hand.append(measured().item())
+    assert recorded[:8] == by_hand[:8]
+    assert recorded[7] < 0.7 * recorded[0]
+    assert recorded[11] < recorded[8], "of the closed loop"
+
+
+def test_they_train_to_different_weights() -> None:
+    found = [losses(train(gradient_descent(small(f"training.loss={name}", *STAGES)))) for name in LOSSES]
+    assert len({*map(tuple, found)}) == len(LOSSES)
+    assert found[0] == losses(train(gradient_descent(small(*STAGES)))), "the first is the default"
+
+
+def noise() -> list[np.ndarray]:
+    return [*np.random.default_rng(0).normal(size=(1, 120, 2)).cumsum(axis=1)]
+
+
+def wave(*overrides: str) -> Config:
+    return small(*STAGES, *overrides)
+
+
+NETWORKS = {
+    "recurrent": lambda: wave(),
+    "differenced": lambda: wave("model.difference=true"),
+    "incremental": lambda: wave("model.output=increment"),
+    "differenced, incremental": lambda: wave("model.difference=true", "model.output=increment"),
+    "two channels": lambda: given(noise(), *STAGES, "model.hidden_sizes=[5]", "model.highway=false"),
+    "highway": lambda: given(noise(), *STAGES, "model.hidden_sizes=[5]", "model.highway=true", "forecast.horizon=3"),
+    "pointwise": lambda: wave("model=pointwise", "dataset.num_series=1"),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_loss_of_two_outputs_a_value_trains_what_forecasts_points(
+    name: str, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_undrawn(monkeypatch)
+    monkeypatch.setitem(LOSSES, "squared", TWO_OUTPUTS)
+    found = prepare(NETWORKS[name]())
+    result = go(found.config, directory)
+    assert not result.diverged
+    recorded = [row["train/loss"] for row in directory.read_metrics() if "epoch" in row]
+    assert recorded[7] < recorded[0]
+    network, scaler = kept_network(found.config, directory)
+    assert network.loss is TWO_OUTPUTS
+    forecasts = forecast_part(network, scaler, found.data.val)
+    assert forecasts.closed_loop.shape == found.data.val.truth.shape
+    assert np.isfinite(forecasts.closed_loop).all()
+    assert forecasts.one_step.shape[2] == len(found.data.channels)
