@@ -18,9 +18,11 @@ CASES = [
     (),
     ("optimizer=lbfgs",),
     ("training.refine_epochs=1",),
+    ("training.refine_epochs=1", "optimizer@training.refiner=sgd"),
     ("model=linear", "model.order=3"),
     ("model=pointwise", "optimizer=sgd", "dataset.num_series=1"),
     ("dataset.num_series=1", "forecast.stride=1"),
+    ("dataset.num_series=3",),  # of which one trains
 ]
 OTHERS = {
     "forecast.stride": ("forecast.stride=7",),
@@ -45,6 +47,7 @@ OTHERS = {
     "training.refine_restart_every": ("training.refine_restart_every=1",),
     "training.refine_windows": ("training.refine_windows=3",),
     "training.refiner": ("training.refiner.max_iter=2",),
+    "training.refiner.schedule": ("training.refiner.schedule=constant",),
     "training.washout": ("training.washout=1",),
     "training.window": ("training.window=9",),
 }
@@ -91,6 +94,7 @@ def test_each_of_these_has_an_effect_elsewhere() -> None:
     }
     shown_elsewhere = {"training.epoch_figures", "training.keep", "training.patience"}  # of a run, not of training
     shown_elsewhere |= {"model.joint"}  # of several channels
+    shown_elsewhere |= {"training.refiner.schedule"}  # of no refiner, but of the same optimizers in the main stage
     for key, overrides in OTHERS.items():
         case = elsewhere.get(key, ())
         if key not in shown_elsewhere:

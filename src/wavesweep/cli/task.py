@@ -224,7 +224,7 @@ def _logarithms(swept: list[Dimension], overrides: list[str]) -> dict[str, str]:
 
 def _ignored(reasons: dict[str, str], overrides: list[str]) -> list[str]:
     """Return a warning for each override that has no effect."""
-    keys = {override: override.lstrip("+~").partition("=")[0] for override in overrides}
+    keys = {override: override.lstrip("+~").partition("=")[0].rpartition("@")[2] for override in overrides}
     return [
         f"{override} has no effect: {reason}"
         for override, key in keys.items()

@@ -16,7 +16,7 @@ from wavesweep.data.forecast import ResolvedForecast
 from wavesweep.models.configured import ResolvedModel, SettledModel
 from wavesweep.models.facts import Facts
 from wavesweep.training.configured import ResolvedTraining, Training, epochs_between_records
-from wavesweep.training.optimizers import ResolvedOptimizer
+from wavesweep.training.optimizers import FirstOrder, ResolvedOptimizer
 
 MAIN_STEPS = 300  # enough for a network to come near, on every data set tried; the refinement does the rest
 REFINE_EPOCHS = 40
@@ -247,6 +247,8 @@ def without_effect(config: Resolved, division: Division) -> dict[str, str]:
     if not training.refine_epochs:
         of_refinement = ("refiner", "refine_windows", "refine_restart_every")
         reasons |= {f"training.{key}": "training.refine_epochs=0" for key in of_refinement}
+    elif isinstance(training.refiner, FirstOrder):
+        reasons["training.refiner.schedule"] = "the refinement keeps to one rate"
     if config.optimizer.full_batch:
         reasons["training.batch_size"] = "optimizer=lbfgs takes all windows at once"
         reasons["training.clip_norm"] = "optimizer=lbfgs sets the length of its steps itself"
