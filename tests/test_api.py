@@ -24,6 +24,9 @@ from hydra.core.global_hydra import GlobalHydra
 import wavesweep as ws
 from tests.support.commands import SMALL, Command, command, real_command
 from tests.support.records import on_disk
+from wavesweep.files import reading
+from wavesweep.files.parsing import read_table
+from wavesweep.files.table import Options, Table
 from wavesweep.models.scores import errors
 from wavesweep.workspace.directory import RunDirectory
 
@@ -154,6 +157,20 @@ class TestRun:
         monkeypatch.setattr(logging.root, "handlers", [])  # those of a command that ran in this process
         run_in(tmp_path, *QUICK)
         assert capfd.readouterr() == ("", "")
+
+    def test_a_file_is_parsed_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        parsed: list[Path] = []
+
+        def read(path: Path, content: bytes, options: Options) -> Table:
+            parsed.append(path)
+            return read_table(path, content, options)
+
+        monkeypatch.setattr(reading, "read_table", read)
+        file = tmp_path / "noise.csv"
+        pd.DataFrame(np.random.default_rng(0).normal(size=(90, 2)), columns=["a", "b"]).to_csv(file, index=False)
+        short = ("model.hidden_sizes=[5]", "training.epochs=1", "runtime.device=cpu")
+        run_in(tmp_path, "dataset=csv", f"dataset.path={file}", *short)
+        assert parsed == [file]
 
     def test_what_can_t_be_run_leaves_nothing(self, tmp_path: Path) -> None:
         with pytest.raises(ws.Refused, match="model=pointwise sees the time alone"):

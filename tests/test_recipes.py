@@ -14,7 +14,7 @@ import yaml
 from tests.support import stores
 
 CHECKOUT = Path(__file__).parents[1]
-RECIPE = re.compile(r"<!-- recipe: (append|create) (\S+) -->\n```\w+\n(.*?)```\n", re.DOTALL)
+RECIPE = re.compile(r"<!-- recipe: (append|create|replace) ([^\s:]+)(?:: (.*?))? -->\n```\w+\n(.*?)```\n", re.DOTALL)
 TINY = ("dataset.num_series=7", "dataset.length=40", "dataset.width=3", "training.epochs=2", "training.refine_epochs=4")
 
 
@@ -26,16 +26,23 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(CHECKOUT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     recipes = RECIPE.findall((CHECKOUT / "CONTRIBUTING.md").read_text("utf-8"))
     assert len(recipes) == 6
-    for how, name, text in recipes:
+    for how, name, old, text in recipes:
         path = copy / name
-        there = path.read_text("utf-8") if how == "append" else ""
+        there = "" if how == "create" else path.read_text("utf-8")
         if not there or text not in there:  # as in a checkout in which someone has followed them
-            path.write_text(f"{there}\n\n{text}" if there else text, "utf-8")
+            path.write_text(followed(how, there, f"{old}\n", text), "utf-8")
     stores.ready(copy / "outputs" / "mlflow.db")
     return copy
 
 
-@pytest.mark.slow
+def followed(how: str, there: str, old: str, new: str) -> str:
+    """Return what stands in a file, once a recipe of it was followed: a line replaced, or all that is new appended."""
+    if how == "replace":
+        assert there.count(old) == 1, f"{old!r} is no line of it, or several are"
+        return there.replace(old, new)
+    return f"{there}\n\n{new}" if there else new
+
+
 def call(copy: Path, *arguments: str) -> str:
     """Run the copy's command in the copy; return what it prints."""
     done = subprocess.run(
@@ -52,10 +59,12 @@ def call(copy: Path, *arguments: str) -> str:
 
 @pytest.mark.slow
 def test_a_run_of_the_new_members_gets_all_that_the_others_get(copy: Path) -> None:
-    call(copy, "dataset=square", "model=gru", "model.hidden_sizes=[5]", "optimizer=nadam", *TINY, "hydra.run.dir=run")
+    chosen = ("dataset=square", "model=gru", "optimizer=nadam", "optimizer@training.refiner=nadam")
+    call(copy, *chosen, "model.hidden_sizes=[5]", *TINY, "hydra.run.dir=run")
     config = yaml.safe_load((copy / "run" / "config.yaml").read_text("utf-8"))
     assert [config[part]["kind"] for part in ("dataset", "model", "optimizer")] == ["square", "gru", "nadam"]
     assert config["training"]["refine_epochs"] == 4  # the refinement is not the LSTM's alone
+    assert config["training"]["refiner"]["kind"] == "nadam"
     assert config["model"]["difference"] is False  # it was decided from the data
     rows = [json.loads(line) for line in (copy / "run" / "metrics.jsonl").read_text("utf-8").splitlines()]
     assert [row["epoch"] for row in rows[:-1]] == list(range(1, 7))

@@ -183,9 +183,10 @@ def test_a_directory_takes_one_run(wavesweep: Command) -> None:
 
 
 def test_what_is_ignored_is_said(wavesweep: Command) -> None:
-    done = wavesweep(*SMALL, "model=linear", "optimizer.lr=0.5", "forecast.stride=2")
+    done = wavesweep(*SMALL, "model=linear", "optimizer.lr=0.5", "optimizer@training.refiner=sgd", "forecast.stride=2")
     assert done.returncode == 0
     assert "optimizer.lr=0.5 has no effect: model=linear is fitted by least squares" in done.stderr
+    assert "optimizer@training.refiner=sgd has no effect: model=linear is fitted by least squares" in done.stderr
     assert "forecast.stride=2 has no effect" in done.stderr
 
 

@@ -48,6 +48,12 @@ def test_nothing_is_left_open_in_a_resolved_config(overrides: tuple[str, ...]) -
     assert [key for key, value in values.items() if value is None or value == "auto"] == ["tracking.run_name"]
 
 
+def test_what_a_part_is_stands_first_in_it() -> None:
+    values = dump(composed())
+    for part in (values["dataset"], values["model"], values["optimizer"], values["training"]["refiner"]):
+        assert next(iter(part)) == "kind"
+
+
 def test_what_is_written_keeps_its_nulls() -> None:
     assert compose().forecast.horizon is None
 

@@ -98,6 +98,10 @@ def test_what_is_standardized_follows_from_the_split(series: int, chosen: str, s
 REFUSALS = [
     (("dataset.num_series=2",), "dataset.split must leave series to train, to validate and to test on, got 2"),
     (("dataset.num_series=1", "dataset.length=3", "dataset.split=[3,0,0]"), "must leave time steps to train and"),
+    (
+        ("dataset.num_series=1", "dataset.length=10", "dataset.split=[1,4,5]"),
+        "dataset.split must leave at least 2 time steps to train on, got 1; give a greater length",
+    ),
     (("dataset.split=[1,2,3]",), "dataset.split must add up to the 100 series there are, got [1, 2, 3]"),
     (
         ("dataset.num_series=4", "dataset.split=[0.9,0.05,0.05]"),

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tests.support.commands import small
-from tests.support.parts import given
+from tests.support.commands import SMALL, small
+from tests.support.parts import given, prepared
 from wavesweep.baselines.names import BASELINES
 from wavesweep.runs.description import digits, intervals, score_rows, summary, verdict
 from wavesweep.runs.preparation import prepare, shape_of
@@ -109,6 +109,10 @@ def test_before_training_a_line_tells_of_too_few_windows_for_intervals() -> None
     few, enough = (shape_of(prepare(given(series, *asked))) for asked in (("forecast.coverage=0.95",), ()))
     assert few.endswith("; no 95% intervals, which take 19 validation origins")
     assert enough == few.partition("; no 95%")[0]
+
+
+def test_of_series_that_train_alone_none_is_called_too_short() -> None:
+    assert "too short" not in shape_of(prepared(*SMALL))
 
 
 def test_without_an_interval_there_is_no_winner() -> None:

@@ -22,6 +22,7 @@ CASES = [
     ("model=linear", "model.order=3"),
     ("model=pointwise", "optimizer=sgd", "dataset.num_series=1"),
     ("dataset.num_series=1", "forecast.stride=1"),
+    ("dataset.num_series=3",),  # of which one trains
 ]
 OTHERS = {
     "forecast.stride": ("forecast.stride=7",),

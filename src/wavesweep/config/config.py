@@ -172,13 +172,13 @@ def _parse(values: Mapping[str, Any], kind: type[Kind]) -> Kind:
 
 def dump(config: Config) -> dict[str, Any]:
     """Return the plain values, such that `parse(dump(config)) == config`."""
-    values = config.model_dump(mode="json")
-    # What a part is stands first, as in conf/.
-    return {key: {"kind": part["kind"], **part} if _has_kind(part) else part for key, part in values.items()}
+    return _with_kind_first(config.model_dump(mode="json"))
 
 
-def _has_kind(part: object) -> bool:
-    return isinstance(part, dict) and "kind" in part
+def _with_kind_first(values: dict[str, Any]) -> dict[str, Any]:
+    """Return nested values such that it stands first what a part is, as in conf/."""
+    ordered = {key: _with_kind_first(value) if isinstance(value, dict) else value for key, value in values.items()}
+    return {"kind": ordered["kind"], **ordered} if "kind" in ordered else ordered
 
 
 def with_runtime(config: Kind, runtime: Runtime, keys: Collection[str]) -> Kind:

@@ -75,7 +75,8 @@ def outline(config: Config) -> Outline:
     """
     data_seed = config.seed if config.dataset.seed is None else config.dataset.seed
     division = divide(config.dataset.open(data_seed), config.dataset.split)
-    division.check_size(config.forecast.horizon or 0)  # before seasons are looked for
+    division.check_size(config.forecast.horizon or 0)  # before seasons are looked for, as the next
+    _check_length(min(division.training_lengths(horizon=0)))
     seasons = config.dataset.season
     if seasons is None:
         seasons = division.find_seasons()

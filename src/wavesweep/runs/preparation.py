@@ -58,7 +58,7 @@ def shape_of(prepared: Prepared) -> str:
     if prepared.composed.forecast.horizon is None:
         line += "; forecast.horizon=N sets your own"
     short = sorted({*range(len(data.train))} - {*data.val.series.tolist()})
-    if short:
+    if short and not data.division.forecasts_once:  # else others train than validate
         named = ", ".join(str(data.division.source.names[number]) for number in short[:3])
         line += f"; {len(short)} of {len(data.train)} series, too short, train and are not scored: {named:.60}"
     fewest = fewest_windows(forecast.coverage)
