@@ -117,13 +117,24 @@ def test_each_name_of_a_metric_or_a_tag_is_written_once() -> None:
     "arguments", [("--help",), ("--cfg", "job"), ("--version",), *((name, "--help") for name in COMMANDS)], ids=" ".join
 )
 def test_help_imports_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    check_imports(
+        arguments, {"torch", "mlflow", "matplotlib", "pandas", "rich", "pydantic", "optuna", "scipy"}, 0, tmp_path
+    )
+
+
+@pytest.mark.parametrize("override", ["datset=sine", "dataset.widht=3", "dataset=sin", "training=null", "seed=1,2"])
+def test_an_override_that_can_t_be_applied_is_refused_with_nothing_heavy_imported(
+    override: str, tmp_path: Path
+) -> None:
+    check_imports((override,), {"torch", "mlflow", "numpy", "pydantic"}, 2, tmp_path)
+
+
+def check_imports(arguments: tuple[str, ...], heavy: set[str], code: int, place: Path) -> None:
+    """Make sure that the command ends with an exit code, and imports none of some modules."""
     script = (
         "import sys\nfrom wavesweep.cli.main import main\n"
-        "try:\n    main()\nfinally:\n"
-        "    heavy = {'torch', 'mlflow', 'matplotlib', 'pandas', 'rich', 'pydantic', 'optuna', 'scipy'}\n"
-        "    heavy &= set(sys.modules)\n"
-        "    assert not heavy, heavy\n"
+        f"try:\n    main()\nfinally:\n    imported = {heavy} & set(sys.modules)\n    assert not imported, imported\n"
     )
-    done = subprocess.run([sys.executable, "-c", script, *arguments], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert list(tmp_path.iterdir()) == []
+    done = subprocess.run([sys.executable, "-c", script, *arguments], cwd=place, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert list(place.iterdir()) == []

@@ -1,7 +1,6 @@
 """The folder of YAML files, its groups and options."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,31 +48,18 @@ def check_names(folder: Path, config_name: str | None = None) -> None:
 
 
 def check_searched(places: Iterable[str]) -> None:
-    """Refuse places of options that are not there: Hydra would go on without them.
+    """Refuse folders of options that are not there: Hydra would warn, and go on without them.
 
     Args:
-        places: As `hydra.searchpath` names them: `file://FOLDER`, `FOLDER`, `pkg://PACKAGE`, or of a plugin's kind.
+        places: As `hydra.searchpath` names them; those that are no folders, such as `pkg://PACKAGE`, are left to Hydra.
 
     Raises:
         Refused: With the first one.
     """
     for place in places:
         scheme, _, path = place.rpartition("://")
-        if not _is_there(scheme or "file", path):
+        if scheme in ("", "file") and not Path(path).is_dir():
             raise Refused(f"hydra.searchpath must name directories, got {path}, which is not there; leave it out")
-
-
-def _is_there(scheme: str, path: str) -> bool:
-    """Say whether a folder or a package is there; of other kinds of places, only their plugins know."""
-    if scheme == "file":
-        return Path(path).is_dir()
-    if scheme != "pkg":
-        return True
-    try:
-        package = find_spec(path.replace("/", "."))
-    except ImportError:  # of a package around it
-        return False
-    return package is not None and package.submodule_search_locations is not None
 
 
 def known_keys() -> set[str]:
