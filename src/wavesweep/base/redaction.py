@@ -23,8 +23,9 @@ def public_address(address: str) -> str:
     scheme, _, rest = address.partition("://")
     userinfo, at, host = rest.rpartition("@")
     user, colon, _ = userinfo.partition(":")
-    hidden = _hidden(scheme, user if colon else None) if at else ""
-    return _QUERY.sub(r"\1***", f"{hidden}{host}" if hidden else address)
+    if at and (hidden := _hidden(scheme, user if colon else None)):
+        address = f"{hidden}{host}"
+    return _QUERY.sub(r"\1***", address)
 
 
 def _hidden(scheme: str, user: str | None) -> str:

@@ -122,7 +122,8 @@ def _as_command_line(arguments: list[str]) -> Iterator[None]:
 
     It takes neither as a parameter: it reads `sys.argv` and the environment.
     """
-    argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR", "")
+    argv = sys.argv
+    full_error = os.environ.get("HYDRA_FULL_ERROR", "")
     sys.argv = [argv[0], *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:

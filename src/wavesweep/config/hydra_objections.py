@@ -32,9 +32,11 @@ def read_overrides(overrides: Iterable[str]) -> list[Override]:
     """
     parsed = [_read(text) for text in overrides]
     for override in parsed:
-        text, group = override.input_line, override.key_or_group
+        group = override.key_or_group
         if override.is_sweep_override() and override.is_hydra_override():
-            raise Refused(f"{text} gives a key of Hydra's several values; give it one, or brackets for a list")
+            raise Refused(
+                f"{override.input_line} gives a key of Hydra's several values; give it one, or brackets for a list"
+            )
         if group in groups() and not override.is_delete() and not _may_choose(override.value()):
             value = override.get_value_string()
             raise Refused(f"{group} must be one of its options, got {value}; {suggestion('', options(group))}")
