@@ -51,7 +51,7 @@ def write(names: Iterable[str]) -> None:
 
     from benchmarks.real_data import SETS
     from wavesweep.config.composing import compose
-    from wavesweep.models.scores import Metrics
+    from wavesweep.evaluation.scores import Metrics
     from wavesweep.runs.experiment import run
     from wavesweep.runs.preparation import Prepared, prepare
     from wavesweep.runs.result import best_baseline

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from wavesweep.baselines.names import BASELINES
 from wavesweep.config.composing import compose
-from wavesweep.models.scores import errors
+from wavesweep.evaluation.scores import errors
+from wavesweep.models.baseline_names import BASELINES
 from wavesweep.runs.preparation import prepare
 
 ARTICLE = (

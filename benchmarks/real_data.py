@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wavesweep.baselines.names import BASELINES
+from wavesweep.models.baseline_names import BASELINES
 from wavesweep.runs.result import best_baseline
 
 SEEDS = "seed=0,1,2,3,4"

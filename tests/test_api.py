@@ -24,10 +24,10 @@ from hydra.core.global_hydra import GlobalHydra
 import wavesweep as ws
 from tests.support.commands import SMALL, Command, command, real_command
 from tests.support.records import on_disk
+from wavesweep.evaluation.scores import errors
 from wavesweep.files import reading
 from wavesweep.files.parsing import read_table
 from wavesweep.files.table import Options, Table
-from wavesweep.models.scores import errors
 from wavesweep.workspace.directory import RunDirectory
 
 QUICK = (*SMALL, "model=tiny", "runtime.device=cpu")

@@ -11,7 +11,7 @@ from wavesweep.config.config import Config
 from wavesweep.config.resolve import outline
 from wavesweep.data import by_time
 from wavesweep.data.data import Data
-from wavesweep.models.evaluation import fit_baselines
+from wavesweep.evaluation.beside_baselines import fit_baselines
 from wavesweep.models.recurrent import Recurrent
 from wavesweep.runs.preparation import load_data, prepare, shape_of
 

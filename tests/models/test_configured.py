@@ -9,9 +9,9 @@ import torch
 from tests.support.parts import resolved_model
 from wavesweep.config.groups import options
 from wavesweep.models.configured import ResolvedModel
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.losses import SQUARED
-from wavesweep.networks.recurrent import RecurrentForecaster
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.losses import SQUARED
+from wavesweep.models.recurrent_network import RecurrentForecaster
 
 SERIES, STEPS, CHANNELS, HORIZON = 2, 23, 3, 4
 START = torch.tensor([0, 4])
@@ -103,7 +103,7 @@ def test_the_options_of_a_recurrent_model_are_keywords_of_its_network(monkeypatc
             given.update(options)
             super().__init__(*arguments, **options)
 
-    monkeypatch.setattr("wavesweep.networks.recurrent.RecurrentForecaster", Looked)
+    monkeypatch.setattr("wavesweep.models.recurrent_network.RecurrentForecaster", Looked)
     chosen = {
         "hidden_sizes": (6, 4),
         "head_size": 3,

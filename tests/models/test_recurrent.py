@@ -5,12 +5,12 @@ import pytest
 
 from tests.support.parts import composed, given, train, trainer
 from wavesweep.base.errors import Refused
-from wavesweep.baselines.autoregression import Lags
 from wavesweep.config.resolve import outline
+from wavesweep.models.autoregression import Lags
 from wavesweep.models.configured import Model
+from wavesweep.models.highway_network import HighwayForecaster
+from wavesweep.models.losses import SQUARED
 from wavesweep.models.recurrent import Recurrent
-from wavesweep.networks.highway import HighwayForecaster
-from wavesweep.networks.losses import SQUARED
 from wavesweep.runs.preparation import prepare
 
 GENERATED = ("dataset.num_series=7", "dataset.length=40", "dataset.width=3")

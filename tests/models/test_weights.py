@@ -12,11 +12,11 @@ from safetensors.torch import load, save
 from tests.support.parts import resolved_model
 from wavesweep.base.errors import Refused
 from wavesweep.data.scaling import Scaler
+from wavesweep.evaluation.forecasting import closed_loop
 from wavesweep.models.configured import ResolvedModel
-from wavesweep.models.forecasting import closed_loop
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.losses import SQUARED
 from wavesweep.models.weights import WIDTHS, copy_weights, load_network, load_widths, serialize
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.losses import SQUARED
 
 SERIES, STEPS, CHANNELS, HORIZON = 2, 23, 3, 40
 SCALER = Scaler(np.array([0.1, -2.0, 3.0]), np.array([1.5, 0.3, 7.0]))

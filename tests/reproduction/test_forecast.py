@@ -25,8 +25,8 @@ from wavesweep.config.composing import compose
 from wavesweep.config.resolve import outline
 from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
+from wavesweep.evaluation.forecasting import closed_loop
 from wavesweep.files.stamps import continue_stamps
-from wavesweep.models.forecasting import closed_loop
 from wavesweep.models.weights import load_widths
 from wavesweep.reproduction.forecasting import TrainedModel, own_series
 from wavesweep.reproduction.series_files import read_series

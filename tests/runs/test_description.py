@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.commands import SMALL, small
 from tests.support.parts import given, prepared
-from wavesweep.baselines.names import BASELINES
+from wavesweep.models.baseline_names import BASELINES
 from wavesweep.runs.description import digits, intervals, score_rows, summary, verdict
 from wavesweep.runs.preparation import prepare, shape_of
 from wavesweep.runs.result import Result, best_baseline

@@ -26,10 +26,10 @@ from tests.support.parts import (
     trainer,
 )
 from tests.support.records import rows
-from wavesweep.baselines.names import BASELINES
 from wavesweep.data.parts import Part
-from wavesweep.models.forecasting import forecast_part
-from wavesweep.models.scores import scores
+from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.evaluation.scores import scores
+from wavesweep.models.baseline_names import BASELINES
 from wavesweep.runs.checkpoint import load_checkpoint
 from wavesweep.runs.experiment import make_trainer, run
 from wavesweep.runs.preparation import load_data, prepare

@@ -10,8 +10,8 @@ import torch
 
 from tests.support.parts import given, go, kept_network, leave_undrawn, save_each_epoch
 from tests.support.records import rows
-from wavesweep.models.evaluation import fit_baselines, forecast_by
-from wavesweep.models.forecasting import forecast_part
+from wavesweep.evaluation.beside_baselines import fit_baselines, forecast_by
+from wavesweep.evaluation.forecasting import forecast_part
 from wavesweep.runs.checkpoint import load_checkpoint
 from wavesweep.runs.description import verdict
 from wavesweep.runs.preparation import Prepared, prepare

@@ -21,9 +21,9 @@ from wavesweep.base import signals
 from wavesweep.config.config import Config
 from wavesweep.config.resolve import outline
 from wavesweep.data.by_time import ByTime
-from wavesweep.models.evaluation import fit_baselines, forecast_by
-from wavesweep.models.forecasting import forecast_part
-from wavesweep.models.scores import scores
+from wavesweep.evaluation.beside_baselines import fit_baselines, forecast_by
+from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.evaluation.scores import scores
 from wavesweep.models.weights import load_widths
 from wavesweep.runs.checkpoint import load_checkpoint
 from wavesweep.runs.experiment import make_trainer, run

@@ -11,11 +11,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from wavesweep.baselines.names import BASELINES
 from wavesweep.data.dataset import Observed
 from wavesweep.data.parts import Part
 from wavesweep.drawing.panels import two_lines
-from wavesweep.models.forecasting import Forecasts
+from wavesweep.evaluation.forecasting import Forecasts
+from wavesweep.models.baseline_names import BASELINES
 from wavesweep.runs import pictures as plots
 from wavesweep.workspace.directory import RunDirectory
 

@@ -12,18 +12,18 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tests.support.commands import SMALL
-from wavesweep.baselines.baseline import Windows
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Resolved, dump, parse
 from wavesweep.config.groups import groups
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.source import Source
 from wavesweep.files.csv import Csv
+from wavesweep.models.baseline import Windows
 from wavesweep.models.configured import ResolvedModel
 from wavesweep.models.facts import Facts
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.losses import LOSSES
 from wavesweep.models.weights import load_network
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.losses import LOSSES
 from wavesweep.runs import checkpoint, pictures
 from wavesweep.runs.checkpoint import Checkpoint
 from wavesweep.runs.experiment import make_trainer, run

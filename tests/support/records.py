@@ -12,7 +12,7 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModelStatus, Run
 
 from wavesweep.config.config import flatten, parse_resolved
-from wavesweep.models.metric_names import is_metric
+from wavesweep.evaluation.metric_names import is_metric
 from wavesweep.workspace.directory import RunDirectory
 
 Record = dict[str, Any]

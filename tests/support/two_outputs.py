@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from wavesweep.networks.losses import Loss
+from wavesweep.models.losses import Loss
 
 
 class TwoOutputs(Loss):

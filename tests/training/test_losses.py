@@ -6,9 +6,9 @@ import pytest
 from tests.support.parts import given, go, gradient_descent, kept_network, leave_undrawn, losses, small, train
 from tests.support.two_outputs import TWO_OUTPUTS
 from wavesweep.config.config import Config
-from wavesweep.models.forecasting import forecast_part
-from wavesweep.networks.forecaster import evaluating
-from wavesweep.networks.losses import LOSSES
+from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.models.forecaster import evaluating
+from wavesweep.models.losses import LOSSES
 from wavesweep.runs.preparation import prepare
 from wavesweep.training.closures import prediction_loss
 from wavesweep.workspace.directory import RunDirectory

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from tests.support.parts import small
-from wavesweep.baselines.autoregression import Lags
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.highway import HighwayForecaster
-from wavesweep.networks.losses import SQUARED
+from wavesweep.models.autoregression import Lags
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.highway_network import HighwayForecaster
+from wavesweep.models.losses import SQUARED
 from wavesweep.training.configured import FORECAST, epochs_between_records
 from wavesweep.training.selection import MOST_CANDIDATES, Judged, Selection
 

@@ -10,10 +10,10 @@ import torch
 from tests.support.parts import composed, config, gradient_descent, losses, small, train, trainer
 from wavesweep.config.groups import options
 from wavesweep.config.resolve import outline
-from wavesweep.models.forecasting import forecast_part
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.losses import Loss
-from wavesweep.networks.pointwise import PointwiseForecaster
+from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.losses import Loss
+from wavesweep.models.pointwise_network import PointwiseForecaster
 from wavesweep.runs.preparation import load_data
 from wavesweep.training.closures import Closure, closed_loop_loss
 from wavesweep.training.optimizers import LBFGS

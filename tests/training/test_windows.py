@@ -11,12 +11,12 @@ from torch import Tensor
 
 from tests.support.parts import given as given_series
 from tests.support.parts import gradient_descent, small
-from wavesweep.baselines.autoregression import Lags
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.highway import HighwayForecaster
-from wavesweep.networks.linear import LinearForecaster
-from wavesweep.networks.losses import SQUARED, Loss
-from wavesweep.networks.recurrent import RecurrentForecaster
+from wavesweep.models.autoregression import Lags
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.highway_network import HighwayForecaster
+from wavesweep.models.linear_network import LinearForecaster
+from wavesweep.models.losses import SQUARED, Loss
+from wavesweep.models.recurrent_network import RecurrentForecaster
 from wavesweep.runs.preparation import prepare
 from wavesweep.training.closures import Closure, closed_loop_loss, prediction_loss
 from wavesweep.training.windows import Windows, cut_windows, draw_windows

@@ -9,8 +9,8 @@ import torch
 from tests.support.parts import losses, small, train
 from wavesweep.config.config import Resolved
 from wavesweep.config.resolve import without_effect
-from wavesweep.models.forecasting import forecast_part
-from wavesweep.models.scores import scores
+from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.evaluation.scores import scores
 from wavesweep.runs.experiment import make_trainer
 from wavesweep.runs.preparation import load_data
 

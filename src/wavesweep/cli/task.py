@@ -24,9 +24,9 @@ from wavesweep.config.hydra_objections import explain
 from wavesweep.config.overrides import overrides_of
 from wavesweep.config.resolve import find_device, outline, without_effect
 from wavesweep.config.tag_names import BASED_ON
+from wavesweep.evaluation.metric_names import log10
 from wavesweep.files.copies import give_copy_to
 from wavesweep.leaderboard.conclusion import announce, conclude, has_ended, show_again
-from wavesweep.models.metric_names import log10
 from wavesweep.runs import fingerprints
 from wavesweep.runs.description import origin_name, run_name
 from wavesweep.runs.preparation import Prepared, prepare, shape_of
@@ -45,7 +45,7 @@ from wavesweep.workspace.info import RunInfo
 from wavesweep.workspace.layout import check_free
 
 if TYPE_CHECKING:
-    from wavesweep.models.scores import Metrics
+    from wavesweep.evaluation.scores import Metrics
 
 
 class Experiments(SweepTask):

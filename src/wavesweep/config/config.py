@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 import wavesweep.data.generated  # whose members `one_of` finds, as those of the next
 import wavesweep.files.csv
+import wavesweep.models.pointwise
 import wavesweep.models.recurrent  # noqa: F401
 from wavesweep.base.errors import Refused, shown
 from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_password
@@ -22,8 +23,8 @@ from wavesweep.config.objections import explain
 from wavesweep.config.tag_names import OWN
 from wavesweep.data.dataset import Dataset
 from wavesweep.data.forecast import Forecast, ResolvedForecast
+from wavesweep.evaluation.metric_names import Objective
 from wavesweep.models.configured import Model, ResolvedModel
-from wavesweep.models.metric_names import Objective
 from wavesweep.training.configured import ResolvedTraining, Training
 from wavesweep.training.optimizers import Optimizer, ResolvedOptimizer
 

@@ -11,10 +11,10 @@ from wavesweep.base.files import write_atomically, write_yaml
 from wavesweep.base.terminal import log, say
 from wavesweep.config.config import Config, Tracking, dump
 from wavesweep.config.tag_names import BASED_ON, REOPENED
+from wavesweep.evaluation.metric_names import OBJECTIVE, SCALED, SKILL, jobs, metric
 from wavesweep.leaderboard.ranking import Leaderboard, rank
 from wavesweep.leaderboard.table import show, to_csv
 from wavesweep.leaderboard.words import note
-from wavesweep.models.metric_names import OBJECTIVE, SCALED, SKILL, jobs, metric
 from wavesweep.runs.description import origin_name, sweep_name
 from wavesweep.runs.fingerprints import environment
 from wavesweep.search.plan import Plan

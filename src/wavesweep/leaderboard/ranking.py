@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from wavesweep.evaluation.metric_names import OBJECTIVE
 from wavesweep.leaderboard.scores import Scores, scores
-from wavesweep.models.metric_names import OBJECTIVE
 from wavesweep.search.estimates import Estimate, all_positive, estimate, no_difference, paired, rank_key
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension, Value, varied

@@ -3,8 +3,8 @@
 import math
 from typing import NamedTuple
 
-from wavesweep.baselines.names import BASELINES, EXACT
-from wavesweep.models.metric_names import KEPT_SCALED, SCALED, baseline_score, metric
+from wavesweep.evaluation.metric_names import KEPT_SCALED, SCALED, baseline_score, metric
+from wavesweep.models.baseline_names import BASELINES, EXACT
 from wavesweep.runs.result import best_baseline
 from wavesweep.search.estimates import Estimate, all_positive, estimate, mean
 from wavesweep.workspace.directory import RunDirectory

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from wavesweep.base.counting import counted
 from wavesweep.base.errors import relative
 from wavesweep.base.redaction import without_password
+from wavesweep.evaluation.metric_names import OBJECTIVE
 from wavesweep.leaderboard import numbers
 from wavesweep.leaderboard.ranking import Leaderboard, Row, states
 from wavesweep.leaderboard.scores import Scores
-from wavesweep.models.metric_names import OBJECTIVE
 from wavesweep.search.estimates import Estimate
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.store import SweepDirectory

@@ -1,1 +1,1 @@
-"""Models as they are configured, their forecasts and scores, and their weights on disk."""
+"""What forecasts: models as they are configured, their networks, the losses that train them, and the baselines."""

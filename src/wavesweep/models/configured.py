@@ -3,17 +3,16 @@
 A new kind says here what it can do, and is found by its `kind`: nothing else lists it but its file in conf/model.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from wavesweep.base.errors import Refused
 from wavesweep.base.schema import Member
 
 if TYPE_CHECKING:
     from wavesweep.models.facts import Facts
-    from wavesweep.networks.forecaster import Forecaster
-    from wavesweep.networks.losses import Loss
+    from wavesweep.models.forecaster import Forecaster
+    from wavesweep.models.losses import Loss
 
 Size = Annotated[int, Field(ge=1, le=65536)]
 
@@ -113,29 +112,3 @@ class ResolvedModel(SettledModel):
             loss: What it is trained by.
         """
         raise NotImplementedError
-
-
-class Pointwise(ResolvedModel):
-    """A network of the time alone, which never sees a past value; for one series."""
-
-    kind: Literal["pointwise"]
-    hidden_size: Size
-
-    sees_past: ClassVar[bool] = False
-    feeds_back: ClassVar[bool] = False
-
-    def check(self, num_series: int, steps: int, window: int, context: int) -> None:
-        """See `SettledModel.check`."""
-        if num_series > 1:
-            raise Refused(
-                f"model=pointwise sees the time alone, so it takes one series, got {num_series}; "
-                "choose another model, or set dataset.num_series=1 and dataset.validation_series=0"
-            )
-
-    def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss") -> "Forecaster":
-        """See `ResolvedModel.build`."""
-        import torch
-
-        from wavesweep.networks.pointwise import PointwiseForecaster
-
-        return PointwiseForecaster(num_channels, self.hidden_size, loss).to(getattr(torch, dtype))

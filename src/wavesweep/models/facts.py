@@ -7,9 +7,9 @@ from typing import Self
 
 import numpy as np
 
-from wavesweep.baselines.baseline import Windows
 from wavesweep.data.data import Data
 from wavesweep.data.trends import trend_share
+from wavesweep.models.baseline import Windows
 
 
 @dataclass(frozen=True)

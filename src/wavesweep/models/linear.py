@@ -8,10 +8,10 @@ from wavesweep.base.schema import Ascending
 from wavesweep.models.configured import Model, ResolvedModel, SettledModel, Size
 
 if TYPE_CHECKING:
-    from wavesweep.baselines.autoregression import Lags
+    from wavesweep.models.autoregression import Lags
     from wavesweep.models.facts import Facts
-    from wavesweep.networks.forecaster import Forecaster
-    from wavesweep.networks.losses import Loss
+    from wavesweep.models.forecaster import Forecaster
+    from wavesweep.models.losses import Loss
 
 
 class Autoregressive(Model):
@@ -34,7 +34,7 @@ class Autoregressive(Model):
 
     def choose(self, facts: "Facts") -> "Lags":
         """Return what it looks at, by the closed-loop error on validation; but what is given."""
-        from wavesweep.baselines.autoregression import choose_lags
+        from wavesweep.models.autoregression import choose_lags
 
         chosen = choose_lags(facts.train, facts.val, facts.seasons)
         given = {"centred": self.centred, "joint": self.joint}
@@ -100,7 +100,7 @@ class ResolvedLinear(Linear, ResolvedModel):
 
     def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss") -> "Forecaster":
         """See `ResolvedModel.build`; it is not fitted yet, and works in double precision whatever the `dtype`."""
-        from wavesweep.baselines.autoregression import Lags
-        from wavesweep.networks.linear import LinearForecaster
+        from wavesweep.models.autoregression import Lags
+        from wavesweep.models.linear_network import LinearForecaster
 
         return LinearForecaster(num_channels, Lags(self.lags, self.centred, self.joint))

@@ -10,10 +10,10 @@ from wavesweep.models.configured import Model, ResolvedModel, SettledModel, Size
 from wavesweep.models.linear import Autoregressive, check_reach
 
 if TYPE_CHECKING:
-    from wavesweep.baselines.autoregression import Lags
+    from wavesweep.models.autoregression import Lags
     from wavesweep.models.facts import Facts
-    from wavesweep.networks.forecaster import Forecaster
-    from wavesweep.networks.losses import Loss
+    from wavesweep.models.forecaster import Forecaster
+    from wavesweep.models.losses import Loss
 
 MEMBERS, MEMORY, DROPOUT = 4, 32, 0.2  # beside a highway
 LAYERS = {"hidden_sizes", "head_size", "normalization", "initialization"}
@@ -117,7 +117,7 @@ class SettledRecurrent(Recurrent, SettledModel):
 
     def _look_at(self, facts: "Facts") -> "Lags":
         """Return what the highway looks at: at a channel's own past, where lags are given and nothing else is."""
-        from wavesweep.baselines.autoregression import Lags
+        from wavesweep.models.autoregression import Lags
 
         looks_at = Lags(self.lags, bool(self.centred), bool(self.joint)) if self.lags else self.choose(facts)
         steps, horizon = max(map(len, facts.train)), facts.val.truth.shape[1]
@@ -159,7 +159,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
 
     @property
     def _looks_at(self) -> "Lags":
-        from wavesweep.baselines.autoregression import Lags
+        from wavesweep.models.autoregression import Lags
 
         return Lags(self.lags, self.centred, self.joint)
 
@@ -169,7 +169,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
 
         options = {"layer": self.kind.upper(), "dropout": self.dropout, "loss": loss, **self.model_dump(include=LAYERS)}
         if self.highway:
-            from wavesweep.networks.highway import HighwayForecaster
+            from wavesweep.models.highway_network import HighwayForecaster
 
             network: Forecaster = HighwayForecaster(
                 num_channels,
@@ -181,7 +181,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
                 **options,
             )
         else:
-            from wavesweep.networks.recurrent import RecurrentForecaster
+            from wavesweep.models.recurrent_network import RecurrentForecaster
 
             network = RecurrentForecaster(num_channels, difference=self.difference, output=self.output, **options)
         return network.to(getattr(torch, dtype))

@@ -8,8 +8,8 @@ import torch
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.data.scaling import Scaler
 from wavesweep.models.configured import ResolvedModel
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.losses import Loss
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.losses import Loss
 
 Weights = dict[str, torch.Tensor]
 SCALING, WIDTHS = ("scaler.mean", "scaler.std"), "interval.width"

@@ -15,10 +15,10 @@ from wavesweep.data.data import load_timeline
 from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.source import LARGEST
-from wavesweep.models.forecasting import as_series, closed_loops, on_threads, scaler_of
+from wavesweep.evaluation.forecasting import as_series, closed_loops, on_threads, scaler_of
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.losses import LOSSES
 from wavesweep.models.weights import load_network, load_widths
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.losses import LOSSES
 
 MOST_VALUES = 10**7  # of a forecast: half a gigabyte of CSV
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from wavesweep.base.errors import Refused
 from wavesweep.config.groups import read_option
 from wavesweep.data.dataset import Observed
+from wavesweep.evaluation.columns import columns_of
 from wavesweep.files.columns import Roles, find_roles
 from wavesweep.files.copies import fetch
 from wavesweep.files.options import FixedOptions, Options
@@ -13,7 +14,6 @@ from wavesweep.files.parsing import read_table
 from wavesweep.files.reading import series_of
 from wavesweep.files.series import place
 from wavesweep.files.table import Table, shown_cell
-from wavesweep.models.columns import columns_of
 
 SERIES = "series"
 

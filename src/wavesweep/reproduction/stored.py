@@ -12,8 +12,8 @@ from wavesweep.base.files import MOST_BYTES
 from wavesweep.config.config import Config, Resolved, Tracking
 from wavesweep.config.groups import groups
 from wavesweep.config.tag_names import STATUS
+from wavesweep.evaluation import metric_names as names
 from wavesweep.files.copies import MOST_KEPT, is_lost
-from wavesweep.models import metric_names as names
 from wavesweep.tracking.artifacts import download
 from wavesweep.tracking.store import find_record, refusing
 from wavesweep.workspace.configurations import check_unchanged, read_resolved, read_written

@@ -8,9 +8,9 @@ from math import isnan
 import numpy as np
 
 from wavesweep.data.dataset import Observed
+from wavesweep.evaluation.columns import columns_of
+from wavesweep.evaluation.forecasting import forecast_part, on_threads
 from wavesweep.files.stamps import continue_stamps
-from wavesweep.models.columns import columns_of
-from wavesweep.models.forecasting import forecast_part, on_threads
 from wavesweep.reproduction.forecasting import TrainedModel
 from wavesweep.reproduction.series_files import SERIES
 from wavesweep.runs.preparation import load_data

@@ -7,12 +7,12 @@ from pathlib import PurePath
 from textwrap import fill
 
 from wavesweep.base.keys import last_parts
-from wavesweep.baselines.names import BASELINES, EXACT
 from wavesweep.config.config import MOST_NAME, Config
 from wavesweep.config.naming import in_short
 from wavesweep.config.tag_names import BASED_ON
-from wavesweep.models import metric_names as names
-from wavesweep.models.metric_names import baseline_score, metric, of_baseline
+from wavesweep.evaluation import metric_names as names
+from wavesweep.evaluation.metric_names import baseline_score, metric, of_baseline
+from wavesweep.models.baseline_names import BASELINES, EXACT
 from wavesweep.runs.result import Result, best_baseline
 from wavesweep.workspace.info import RunInfo
 

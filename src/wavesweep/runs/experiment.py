@@ -11,9 +11,9 @@ from wavesweep.base.files import write_atomically
 from wavesweep.config.config import Resolved
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
-from wavesweep.models import evaluation
-from wavesweep.models.forecasting import forecast_part, to_network
-from wavesweep.models.metric_names import (
+from wavesweep.evaluation import beside_baselines
+from wavesweep.evaluation.forecasting import forecast_part, to_network
+from wavesweep.evaluation.metric_names import (
     KEPT_SCALED,
     LOSS_EVALUATIONS,
     MAE,
@@ -25,10 +25,10 @@ from wavesweep.models.metric_names import (
     baseline_score,
     metric,
 )
-from wavesweep.models.scores import Errors, Metrics, errors, mean_absolute_scaled_error, scores
+from wavesweep.evaluation.scores import Errors, Metrics, errors, mean_absolute_scaled_error, scores
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.losses import LOSSES
 from wavesweep.models.weights import is_finite, serialize
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.losses import LOSSES
 from wavesweep.runs import pictures
 from wavesweep.runs.checkpoint import Checkpoint, Checkpoints, restore
 from wavesweep.runs.progress import Listener
@@ -93,11 +93,11 @@ def run(
     network.load_state_dict(selection.kept.weights)
     judged = _judge(network, data, data.val) if whole else _decide(selection, network, data)
     kept = selection.kept
-    widths = evaluation.calibrate(judged.closed_loop, data, config.forecast.coverage)
+    widths = beside_baselines.calibrate(judged.closed_loop, data, config.forecast.coverage)
     write_atomically(directory.weights, serialize(kept.weights, data.pooled, widths))
     if kept.epoch:
         _draw_validation(config, data, directory, network, kept.epoch)
-    baselines = evaluation.fit_baselines(data)
+    baselines = beside_baselines.fit_baselines(data)
     once = _conclude(config, data, directory, network, widths, baselines, kept.epoch)
     diverged = not (finite and math.isfinite(kept.objective))
     if not diverged:
@@ -153,7 +153,7 @@ def _draw_validation(config: Resolved, data: Data, directory: RunDirectory, netw
     path = directory.figure(f"forecast_epoch_{epoch:03d}")
     if not path.exists():
         windows = 3 if config.training.epoch_figures == "all" else 1  # all: as the article draws them
-        part = evaluation.shown(data.val, windows)
+        part = beside_baselines.shown(data.val, windows)
         forecasts, title = forecast_part(network, data.scaler, part), _title(config, data, "validation", epoch)
         pictures.forecast(path, part, forecasts, title, data.channels, data.division.labels(part))
 
@@ -169,7 +169,7 @@ def _conclude(
     directory: RunDirectory,
     network: Forecaster,
     widths: np.ndarray | None,
-    baselines: evaluation.Baselines,
+    baselines: beside_baselines.Baselines,
     epoch: int,
 ) -> Metrics:
     """Score the kept weights beside the baselines, and draw what they forecast: of the test part, if there is one.
@@ -177,7 +177,7 @@ def _conclude(
     How much better they are than a baseline, and how its intervals do, is told of the one that is best on validation
     data.
     """
-    others = evaluation.errors_by(baselines, data, data.val)
+    others = beside_baselines.errors_by(baselines, data, data.val)
     metrics = _named("val", _of_baselines(others))
     best = best_baseline(metrics)
     signals.check()
@@ -185,17 +185,17 @@ def _conclude(
     forecasts = forecast_part(network, data.scaler, part)
     own = errors(forecasts.closed_loop, part, data.units)
     if data.test:
-        others = evaluation.errors_by(baselines, data, part)
+        others = beside_baselines.errors_by(baselines, data, part)
         mase = mean_absolute_scaled_error(forecasts.closed_loop, part, data)
         tested = scores(forecasts, part, data.units) | {MAE: own.absolute, MASE: mase}
-        metrics |= _named("test", tested | _of_baselines(others) | evaluation.gain(own, others[best], part))
+        metrics |= _named("test", tested | _of_baselines(others) | beside_baselines.gain(own, others[best], part))
         coverage, ahead = config.forecast.coverage, forecasts.closed_loop
-        intervals = evaluation.score_intervals(ahead, widths, baselines[best], part, data, coverage)
+        intervals = beside_baselines.score_intervals(ahead, widths, baselines[best], part, data, coverage)
         metrics |= _named("test", intervals)
     signals.check()
-    some, title = evaluation.shown(part, 3), _title(config, data, name, epoch)
+    some, title = beside_baselines.shown(part, 3), _title(config, data, name, epoch)
     labels, channels = data.division.labels(some), data.channels
-    beside = {best: evaluation.forecast_by(baselines[best], data, some)}
+    beside = {best: beside_baselines.forecast_by(baselines[best], data, some)}
     bands = {} if widths is None else {config.forecast.interval: widths * data.units.of(some.series).std}
     drawn = forecast_part(network, data.scaler, some)
     pictures.forecast(directory.figure("forecast"), some, drawn, title, channels, labels, beside, bands)

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wavesweep.baselines.names import BASELINES
 from wavesweep.data.dataset import Observed
 from wavesweep.data.parts import Part
 from wavesweep.drawing import panels
 from wavesweep.drawing.panels import DOTTED, EDGE, LEFT, TOP, TRUE, Named, View
 from wavesweep.drawing.style import COLOURS, head, save, scale
+from wavesweep.evaluation.metric_names import ONE_STEP, SCALED, TRAIN_LOSS, metric
 from wavesweep.files.stamps import following
-from wavesweep.models.metric_names import ONE_STEP, SCALED, TRAIN_LOSS, metric
+from wavesweep.models.baseline_names import BASELINES
 from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:  # it imports torch, which the pictures of a sweep do without
-    from wavesweep.models.forecasting import Forecasts
+    from wavesweep.evaluation.forecasting import Forecasts
 
 MOST_CHANNELS = 6  # of which a picture has panels
 MOST_SERIES = 3  # likewise, of forecasts beyond what was observed

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from wavesweep.baselines.intervals import fewest_windows
 from wavesweep.config.config import Config, Resolved
 from wavesweep.config.resolve import find_device, outline, resolve
 from wavesweep.data.data import Data
+from wavesweep.evaluation.intervals import fewest_windows
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 from wavesweep.base.terminal import Bar, interactive, log
-from wavesweep.models.metric_names import TRAIN_LOSS
+from wavesweep.evaluation.metric_names import TRAIN_LOSS
 
 Listener = Callable[[int, dict[str, float], int], None]
 """Called at each recorded epoch, with its metrics and the number of epochs in all; may raise Pruned to end the run."""

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wavesweep.baselines.names import BASELINES
-from wavesweep.models.metric_names import baseline_score, metric
+from wavesweep.evaluation.metric_names import baseline_score, metric
+from wavesweep.models.baseline_names import BASELINES
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wavesweep.config import tag_names as names
 from wavesweep.config.config import Tracking, flatten
-from wavesweep.models.metric_names import DIGITS, OBJECTIVE, SCALED, TEST_DIGITS, is_metric, metric
+from wavesweep.evaluation.metric_names import DIGITS, OBJECTIVE, SCALED, TEST_DIGITS, is_metric, metric
 from wavesweep.runs.description import digits
 from wavesweep.tracking.addresses import artifact_page, runs_page, store_override
 from wavesweep.tracking.artifacts import upload

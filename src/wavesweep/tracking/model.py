@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from wavesweep.base.files import write_atomically
 from wavesweep.config.config import Resolved
-from wavesweep.models.columns import columns_of
-from wavesweep.networks.losses import LOSSES
+from wavesweep.evaluation.columns import columns_of
+from wavesweep.models.losses import LOSSES
 from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:

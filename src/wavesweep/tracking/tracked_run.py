@@ -239,7 +239,7 @@ def left_as_it_was() -> Iterator[None]:
     """Put back what computing and tracking set for the whole process."""
     import torch
 
-    from wavesweep.models.forecasting import on_threads
+    from wavesweep.evaluation.forecasting import on_threads
 
     before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
     try:

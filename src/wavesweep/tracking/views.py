@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wavesweep.baselines.names import BASELINES
 from wavesweep.config.tag_names import OWN, SWEEP_ID
-from wavesweep.models import metric_names as names
-from wavesweep.models.metric_names import DIGITS, OBJECTIVE, SCALED, TEST_DIGITS, TRAIN_LOSS, TRAIN_SECONDS, metric
+from wavesweep.evaluation import metric_names as names
+from wavesweep.evaluation.metric_names import DIGITS, OBJECTIVE, SCALED, TEST_DIGITS, TRAIN_LOSS, TRAIN_SECONDS, metric
+from wavesweep.models.baseline_names import BASELINES
 from wavesweep.workspace.info import RunInfo
 
 if TYPE_CHECKING:

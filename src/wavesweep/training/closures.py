@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from wavesweep.networks.forecaster import Forecaster, repeated
-from wavesweep.networks.losses import Loss
+from wavesweep.models.forecaster import Forecaster, repeated
+from wavesweep.models.losses import Loss
 from wavesweep.training.windows import Windows
 
 Closure = Callable[[], Tensor]

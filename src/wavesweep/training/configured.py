@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import model_validator
 
 from wavesweep.base.schema import ConfigPart, Count, NonNegative, NonNegativeInt, one_of
-from wavesweep.networks.losses import LossName
+from wavesweep.models.losses import LossName
 from wavesweep.training.optimizers import Optimizer, ResolvedOptimizer
 
 FEWEST_ORIGINS = 16

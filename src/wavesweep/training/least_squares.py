@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.losses import SQUARED
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.losses import SQUARED
 from wavesweep.training.closures import prediction_loss
 from wavesweep.training.trainer import Trainer
 from wavesweep.training.windows import cut_windows

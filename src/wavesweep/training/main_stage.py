@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.losses import LOSSES
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.losses import LOSSES
 from wavesweep.training.closures import Closure, prediction_loss
 from wavesweep.training.configured import ResolvedTraining
 from wavesweep.training.optimizers import ResolvedOptimizer

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from wavesweep.data.streams import stream
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.losses import LOSSES
 from wavesweep.models.weights import copy_weights
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.losses import LOSSES
 from wavesweep.training.closures import closed_loop_loss
 from wavesweep.training.configured import ResolvedTraining
 from wavesweep.training.steps import Spent, take_full_batch_step

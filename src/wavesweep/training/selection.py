@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wavesweep.baselines.comparison import is_beyond_noise
-from wavesweep.models.scores import Metrics
+from wavesweep.evaluation.comparison import is_beyond_noise
+from wavesweep.evaluation.scores import Metrics
+from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.weights import Weights, copy_weights
-from wavesweep.networks.forecaster import Forecaster
 from wavesweep.training.configured import ResolvedTraining
 
 MOST_CANDIDATES = 2

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from wavesweep.base import signals
-from wavesweep.networks.forecaster import Forecaster, evaluating
+from wavesweep.models.forecaster import Forecaster, evaluating
 from wavesweep.training.closures import Closure
 
 SECONDS_TO_FINISH = 0.5  # an epoch, after a signal has come

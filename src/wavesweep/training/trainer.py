@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wavesweep.base import signals
-from wavesweep.networks.forecaster import Forecaster
+from wavesweep.models.forecaster import Forecaster
 from wavesweep.training.configured import ResolvedTraining
 from wavesweep.training.main_stage import MainStage
 from wavesweep.training.optimizers import ResolvedOptimizer

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from wavesweep.base import files
 from wavesweep.base.errors import InUse, Refused, in_short
 from wavesweep.config.tag_names import KEPT_EPOCH
-from wavesweep.models.metric_names import OBJECTIVE, is_metric
+from wavesweep.evaluation.metric_names import OBJECTIVE, is_metric
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.workspace.info import INFO, RunInfo, now, parse_records
 from wavesweep.workspace.layout import PARENT, RUN

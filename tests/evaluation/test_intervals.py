@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from utilsforecast.losses import coverage, quantile_loss
 
-from wavesweep.baselines.intervals import fewest_windows, half_widths, interval_scores
+from wavesweep.evaluation.intervals import fewest_windows, half_widths, interval_scores
 
 STEPS, CHANNELS = 7, 3
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from wavesweep.networks.losses import SQUARED, Loss
+from wavesweep.models.losses import SQUARED, Loss
 
 
 class Forecaster(nn.Module):

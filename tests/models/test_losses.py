@@ -8,8 +8,8 @@ import torch
 
 from tests.networks.test_networks import KINDS, START, TWO, values
 from tests.support.two_outputs import TWO_OUTPUTS
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.losses import LOSSES, SQUARED, Loss
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.losses import LOSSES, SQUARED, Loss
 
 DRAWS = np.random.default_rng(0)
 ALL = {**LOSSES, TWO_OUTPUTS.name: TWO_OUTPUTS}

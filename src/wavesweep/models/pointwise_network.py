@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from wavesweep.networks.forecaster import Forecaster
-from wavesweep.networks.layers import linear_head
-from wavesweep.networks.losses import SQUARED, Loss
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.layers import linear_head
+from wavesweep.models.losses import SQUARED, Loss
 
 
 class PointwiseForecaster(Forecaster):

@@ -11,9 +11,17 @@ from tests.support.parts import composed, given
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
 from wavesweep.data.scaling import Scaler
-from wavesweep.models.evaluation import calibrate, errors_by, fit_baselines, forecast_by, gain, score_intervals, shown
-from wavesweep.models.forecasting import Forecasts
-from wavesweep.models.scores import Errors, errors, mean_absolute_scaled_error, mse, scores
+from wavesweep.evaluation.beside_baselines import (
+    calibrate,
+    errors_by,
+    fit_baselines,
+    forecast_by,
+    gain,
+    score_intervals,
+    shown,
+)
+from wavesweep.evaluation.forecasting import Forecasts
+from wavesweep.evaluation.scores import Errors, errors, mean_absolute_scaled_error, mse, scores
 from wavesweep.runs.preparation import load_data
 
 CONTEXT, HORIZON, CHANNELS, WINDOWS = 5, 4, 3, 7
@@ -118,7 +126,7 @@ class TestGain:
             overlaps.append(overlap)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("wavesweep.models.evaluation.compare", compare)
+        monkeypatch.setattr("wavesweep.evaluation.beside_baselines.compare", compare)
         windows = part()
         cases = {(0, 1, 2, 3, 4, 5, 6): 4, (0, 2, 4, 6): 2, (3, 4, 5, 6): 4, (4, 3, 5, 6): 4, (3, 4): 1, (0, 3, 4): 2}
         for chosen in cases:

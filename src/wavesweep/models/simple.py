@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wavesweep.baselines.baseline import Baseline, Windows, best
+from wavesweep.models.baseline import Baseline, Windows, best
 
 
 def naive() -> Baseline:

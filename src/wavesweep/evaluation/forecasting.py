@@ -14,7 +14,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.data.dataset import Observed
 from wavesweep.data.parts import Part
 from wavesweep.data.scaling import Scaler
-from wavesweep.networks.forecaster import Forecaster, evaluating
+from wavesweep.models.forecaster import Forecaster, evaluating
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

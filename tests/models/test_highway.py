@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from wavesweep.baselines.autoregression import Lags, fit_weights, forecast
-from wavesweep.networks.highway import MOST_STEPS, HighwayForecaster
+from wavesweep.models.autoregression import Lags, fit_weights, forecast
+from wavesweep.models.highway_network import MOST_STEPS, HighwayForecaster
 
 CHANNELS, HORIZON, MEMORY = 3, 4, 9
 LENGTHS = (23, 31)

@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from tests.support.two_outputs import TWO_OUTPUTS
-from wavesweep.baselines.autoregression import Lags
 from wavesweep.data.parts import Part
 from wavesweep.data.scaling import Scaler
-from wavesweep.models.forecasting import closed_loop, forecast_part
-from wavesweep.networks.forecaster import Forecaster, evaluating
-from wavesweep.networks.highway import HighwayForecaster
-from wavesweep.networks.linear import LinearForecaster
-from wavesweep.networks.losses import SQUARED, Loss
-from wavesweep.networks.pointwise import PointwiseForecaster
-from wavesweep.networks.recurrent import RecurrentForecaster
+from wavesweep.evaluation.forecasting import closed_loop, forecast_part
+from wavesweep.models.autoregression import Lags
+from wavesweep.models.forecaster import Forecaster, evaluating
+from wavesweep.models.highway_network import HighwayForecaster
+from wavesweep.models.linear_network import LinearForecaster
+from wavesweep.models.losses import SQUARED, Loss
+from wavesweep.models.pointwise_network import PointwiseForecaster
+from wavesweep.models.recurrent_network import RecurrentForecaster
 
 SERIES, STEPS, CHANNELS, CONTEXT = 2, 23, 3, 16
 START = torch.tensor([0, 4])
@@ -184,7 +184,7 @@ class TestEveryForecaster:
         units = Scaler(np.array([[1.0, 2, 3], [0, -1, 9]]), np.array([[1.0, 0.1, 7], [2, 3, 1]]))
         built = build()
         together = forecast_part(built, units, part)
-        monkeypatch.setattr("wavesweep.models.forecasting.MOST_WINDOWS", 2)
+        monkeypatch.setattr("wavesweep.evaluation.forecasting.MOST_WINDOWS", 2)
         apart = forecast_part(built, units, part)
         np.testing.assert_allclose(apart.one_step, together.one_step, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(apart.closed_loop, together.closed_loop, rtol=1e-9, atol=1e-9)

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wavesweep.networks.forecaster import Forecaster, repeated
-from wavesweep.networks.layers import RecurrentNetwork, State
-from wavesweep.networks.losses import SQUARED, Loss
+from wavesweep.models.forecaster import Forecaster, repeated
+from wavesweep.models.layers import RecurrentNetwork, State
+from wavesweep.models.losses import SQUARED, Loss
 
 
 class RecurrentForecaster(RecurrentNetwork, Forecaster):

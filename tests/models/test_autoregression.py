@@ -6,9 +6,9 @@ import torch
 from statsmodels.tsa.ar_model import AutoReg
 
 from tests.baselines.test_baselines import TEST, TRAIN, VAL, panel, windows
-from wavesweep.baselines.autoregression import Lags, choose_lags, fit_weights, fitted, forecast, linear
-from wavesweep.baselines.baseline import Windows
-from wavesweep.networks.linear import LinearForecaster
+from wavesweep.models.autoregression import Lags, choose_lags, fit_weights, fitted, forecast, linear
+from wavesweep.models.baseline import Windows
+from wavesweep.models.linear_network import LinearForecaster
 
 WALK = np.random.default_rng(0).normal(size=(300, 1)).cumsum(axis=0)
 

@@ -7,8 +7,8 @@ import pytest
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from tests.baselines.test_baselines import windows
-from wavesweep.baselines.baseline import Windows
-from wavesweep.baselines.smoothing import State, begin, smooth, smoothing
+from wavesweep.models.baseline import Windows
+from wavesweep.models.smoothing import State, begin, smooth, smoothing
 
 VALUES = np.random.default_rng(0).normal(size=53).cumsum() + np.tile([3.0, 0.0, -1.0, -2.0], 14)[:53]
 SEASON = np.array([3.0, 0.5, -1.0, -2.5])

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from wavesweep.baselines.baseline import Baseline, Windows, best
+from wavesweep.models.baseline import Baseline, Windows, best
 
 ORDERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 AROUND_SEASONS = (1, 2, 3, 4, 6, 8, 12, 16)  # orders beside which the same lags a season or two ago are tried

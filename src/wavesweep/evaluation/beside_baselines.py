@@ -4,13 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from wavesweep.baselines.baseline import Baseline, Windows
-from wavesweep.baselines.comparison import compare
-from wavesweep.baselines.fitting import fit
-from wavesweep.baselines.intervals import half_widths, interval_scores
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
-from wavesweep.models.metric_names import (
+from wavesweep.evaluation.comparison import compare
+from wavesweep.evaluation.intervals import half_widths, interval_scores
+from wavesweep.evaluation.metric_names import (
     COVERAGE,
     GAIN,
     GAIN_HIGH,
@@ -19,7 +17,9 @@ from wavesweep.models.metric_names import (
     INTERVAL_WIDTH,
     of_baseline,
 )
-from wavesweep.models.scores import Errors, Metrics, errors, scaled_errors
+from wavesweep.evaluation.scores import Errors, Metrics, errors, scaled_errors
+from wavesweep.models.baseline import Baseline, Windows
+from wavesweep.models.fitting import fit
 
 Baselines = Mapping[str, Baseline]
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wavesweep.baselines.autoregression import linear
-from wavesweep.baselines.baseline import Baseline, Windows
-from wavesweep.baselines.simple import best_seasonal_naive, drift, line, naive
-from wavesweep.baselines.smoothing import smoothing
+from wavesweep.models.autoregression import linear
+from wavesweep.models.baseline import Baseline, Windows
+from wavesweep.models.simple import best_seasonal_naive, drift, line, naive
+from wavesweep.models.smoothing import smoothing
 
 
 def fit(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> dict[str, Baseline]:

@@ -7,8 +7,8 @@ import numpy as np
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
 from wavesweep.data.scaling import Scaler
-from wavesweep.models.forecasting import Forecasts
-from wavesweep.models.metric_names import CLOSED_LOOP, ONE_STEP, SCALED
+from wavesweep.evaluation.forecasting import Forecasts
+from wavesweep.evaluation.metric_names import CLOSED_LOOP, ONE_STEP, SCALED
 
 Metrics = dict[str, float]
 

@@ -1,6 +1,6 @@
 """The columns of tables of forecasts."""
 
-from wavesweep.models.columns import columns_of
+from wavesweep.evaluation.columns import columns_of
 
 
 def test_bounds_are_called_by_their_channel() -> None:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavesweep.baselines.autoregression import choose_lags
-from wavesweep.baselines.baseline import Baseline, Windows
-from wavesweep.baselines.fitting import fit
-from wavesweep.baselines.simple import best_seasonal_naive, drift, line, naive, seasonal_naive
+from wavesweep.models.autoregression import choose_lags
+from wavesweep.models.baseline import Baseline, Windows
+from wavesweep.models.fitting import fit
+from wavesweep.models.simple import best_seasonal_naive, drift, line, naive, seasonal_naive
 
 CONTEXT, HORIZON, CHANNELS, SEASON = 40, 5, 3, 7
 NAMES = ("naive", "seasonal_naive", "linear", "smoothing", "drift", "line")

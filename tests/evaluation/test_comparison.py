@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from wavesweep.baselines.comparison import compare, is_beyond_noise
+from wavesweep.evaluation.comparison import compare, is_beyond_noise
 
 TRUE = 1 - 0.9 / 1.0244  # of the errors below
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavesweep.baselines.autoregression import Lags, fit_weights
-from wavesweep.networks.forecaster import Forecaster
+from wavesweep.models.autoregression import Lags, fit_weights
+from wavesweep.models.forecaster import Forecaster
 
 
 class LinearForecaster(Forecaster):

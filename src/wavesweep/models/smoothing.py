@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from wavesweep.baselines.baseline import Baseline, Windows
+from wavesweep.models.baseline import Baseline, Windows
 
 LEVELS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0)
 # The share of the context's slope that a trend begins with, how fast it follows, what a step leaves of it: none, half

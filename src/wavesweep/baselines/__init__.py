@@ -1,1 +1,0 @@
-"""Forecasts that a network has to beat, and how sure it is that it does."""
