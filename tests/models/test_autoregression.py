@@ -5,7 +5,7 @@ import pytest
 import torch
 from statsmodels.tsa.ar_model import AutoReg
 
-from tests.baselines.test_baselines import TEST, TRAIN, VAL, panel, windows
+from tests.models.test_baselines import TEST, TRAIN, VAL, panel, windows
 from wavesweep.models.autoregression import Lags, choose_lags, fit_weights, fitted, forecast, linear
 from wavesweep.models.baseline import Windows
 from wavesweep.models.linear_network import LinearForecaster

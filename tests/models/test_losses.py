@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.networks.test_networks import KINDS, START, TWO, values
+from tests.models.test_networks import KINDS, START, TWO, values
 from tests.support.two_outputs import TWO_OUTPUTS
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import LOSSES, SQUARED, Loss

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
-from tests.baselines.test_baselines import windows
+from tests.models.test_baselines import windows
 from wavesweep.models.baseline import Windows
 from wavesweep.models.smoothing import State, begin, smooth, smoothing
 

@@ -11,8 +11,8 @@ import torch
 
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.base.files import MOST_BYTES, read_sealed
+from wavesweep.evaluation.selection import Kept, Selection
 from wavesweep.models.weights import check_fit, is_finite
-from wavesweep.training.selection import Kept, Selection
 from wavesweep.training.trainer import Trainer
 from wavesweep.workspace.directory import RunDirectory
 

@@ -26,6 +26,7 @@ from wavesweep.evaluation.metric_names import (
     metric,
 )
 from wavesweep.evaluation.scores import Errors, Metrics, errors, mean_absolute_scaled_error, scores
+from wavesweep.evaluation.selection import Judged, Selection
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import LOSSES
 from wavesweep.models.weights import is_finite, serialize
@@ -34,7 +35,6 @@ from wavesweep.runs.checkpoint import Checkpoint, Checkpoints, restore
 from wavesweep.runs.progress import Listener
 from wavesweep.runs.result import Result, best_baseline
 from wavesweep.training.least_squares import LeastSquares
-from wavesweep.training.selection import Judged, Selection
 from wavesweep.training.steps import Spent
 from wavesweep.training.trainer import GradientDescent, Trainer
 from wavesweep.workspace.directory import RunDirectory

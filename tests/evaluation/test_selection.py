@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from tests.support.parts import small
+from wavesweep.evaluation.selection import MOST_CANDIDATES, Judged, Selection
 from wavesweep.models.autoregression import Lags
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.highway_network import HighwayForecaster
 from wavesweep.models.losses import SQUARED
 from wavesweep.training.configured import FORECAST, epochs_between_records
-from wavesweep.training.selection import MOST_CANDIDATES, Judged, Selection
 
 OBJECTIVE = "val/closed_loop_scaled_mse"
 

@@ -3,14 +3,17 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from wavesweep.training.configured import ResolvedTraining
 
 from wavesweep.evaluation.comparison import is_beyond_noise
 from wavesweep.evaluation.scores import Metrics
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.weights import Weights, copy_weights
-from wavesweep.training.configured import ResolvedTraining
 
 MOST_CANDIDATES = 2
 
@@ -61,7 +64,9 @@ class Selection:
         candidates: The best so far, the best first: a few, among which `decide` chooses.
     """
 
-    def __init__(self, training: ResolvedTraining, objective: str, network: Forecaster, *, whole: bool = True) -> None:
+    def __init__(
+        self, training: "ResolvedTraining", objective: str, network: Forecaster, *, whole: bool = True
+    ) -> None:
         self.training, self.objective, self.network = training, objective, network
         self.most = 1 if whole or training.keep == "last" else MOST_CANDIDATES
         self.start = Kept(0, math.inf, copy_weights(network), {})
