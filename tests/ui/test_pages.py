@@ -100,8 +100,8 @@ def test_the_sweep_says_what_is_best_and_leads_to_its_leaderboard(place: Path, l
         expect(page.get_by_text(re.compile(re.escape(said)))).to_be_visible(timeout=20_000)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         link = page.get_by_role("link", name="leaderboard", exact=True)
-        answer = page.request.get(link.evaluate("link => link.href"))
-    assert answer.body() == (place / "outputs" / "sweeps" / "grid" / "leaderboard.csv").read_bytes()
+        content = page.request.get(link.evaluate("link => link.href")).body()
+    assert content == (place / "outputs" / "sweeps" / "grid" / "leaderboard.csv").read_bytes()
     assert not errors
 
 

@@ -97,7 +97,7 @@ def averaged(board: "Leaderboard", rows: "list[Row]") -> str:
     """Return over how many seeds objectives are averaged, and how, on a line of its own; empty without any."""
     if not board.has_seeds:
         return ""
-    counts = {row.num_finished for row in rows if row.objective is not None}
+    counts = {len(row.finished) for row in rows if row.finished}
     few = "up to " if len(counts) > 1 else ""
     return f"\n{board.kind_of_mean} of {few}{counted(max(counts), 'seed')}"
 

@@ -82,14 +82,9 @@ class Row(NamedTuple):
         return math.fsum(trial.seconds for trial in self.trials)
 
     @property
-    def num_finished(self) -> int:
-        """How many of its trials have finished."""
-        return sum(trial.state == "finished" for trial in self.trials)
-
-    @property
     def is_complete(self) -> bool:
         """Whether all of its trials have finished."""
-        return self.num_finished == len(self.trials)
+        return all(trial.state == "finished" for trial in self.trials)
 
     @property
     def state(self) -> str:
