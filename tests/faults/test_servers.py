@@ -19,8 +19,9 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
-from tests.support.commands import SMALL, command, config, environment
+from tests.support.commands import SMALL, command, environment
 from tests.support.forking import Process, heavy
+from tests.support.parts import config
 from tests.support.processes import fork, wait_until
 from tests.support.proxy import Proxy
 from tests.support.records import Record, for_mlflow, in_mlflow

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.support.commands import small
-from tests.support.parts import given
+from tests.support.parts import given, small
 from wavesweep.runs.description import (
     BASELINES,
     MOST_NOTE,

@@ -1,4 +1,4 @@
-"""Small configurations, and the command in a process of its own."""
+"""The command in a process of its own, and overrides that make its runs small."""
 
 import socket
 import subprocess
@@ -11,9 +11,6 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from tests.support.forking import READ_AT_THE_START, Forked, Process, environment, heavy, light
-from wavesweep.config.composing import compose
-from wavesweep.config.config import Config
-from wavesweep.runs.preparation import prepare
 
 SMALL = (
     "dataset.num_series=7",
@@ -26,17 +23,6 @@ SMALL = (
 """Overrides that make a run of the sine take a fraction of a second."""
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def config(*overrides: str) -> Config:
-    """Compose a configuration and fill it in."""
-    return prepare(compose("runtime.device=cpu", *overrides)).config
-
-
-def small(*overrides: str) -> Config:
-    """Compose the small sine, with a network of five units unless another model is chosen."""
-    sizes = () if any(override.startswith("model=") for override in overrides) else ("model.hidden_sizes=[5]",)
-    return config(*SMALL, *sizes, *overrides)
 
 
 def command(*arguments: str, cwd: Path, pictures: bool = False, **variables: str) -> Forked:

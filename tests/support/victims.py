@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.support import stores
-from tests.support.commands import SMALL, small
+from tests.support.commands import SMALL
 from tests.support.forking import Forked, environment, heavy
-from tests.support.parts import save_each_epoch
+from tests.support.parts import save_each_epoch, small
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.info import RunInfo
 from wavesweep.runs.preparation import prepare
