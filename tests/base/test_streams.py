@@ -15,8 +15,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.support.commands import SMALL, environment, free_port, wait_for
+from tests.support.commands import SMALL, environment
 from tests.support.forking import light
+from tests.support.servers import free_port, wait_for
 from tests.support.sweeping import families
 from wavesweep.base.exit_codes import FAILED, REFUSED
 from wavesweep.base.terminal import Output, interactive, say

@@ -1,16 +1,11 @@
 """The command in a process of its own, and overrides that make its runs small."""
 
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
-from tests.support.forking import READ_AT_THE_START, Forked, Process, environment, heavy, light
+from tests.support.forking import READ_AT_THE_START, Forked, environment, heavy, light
 
 SMALL = (
     "dataset.num_series=7",
@@ -54,23 +49,3 @@ def real_command(*arguments: str, cwd: Path, **variables: str) -> "subprocess.Co
         timeout=120,
         check=False,
     )
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def wait_for(url: str, process: "subprocess.Popen[Any] | Process") -> None:
-    """Wait until a server that is starting answers."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        assert process.poll() is None, "the server ended"
-        try:
-            with urlopen(url, timeout=5):  # noqa: S310
-                return
-        except (URLError, OSError):
-            time.sleep(0.2)
-    raise AssertionError(f"{url} did not answer")

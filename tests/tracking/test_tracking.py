@@ -21,9 +21,10 @@ from mlflow.entities import Run
 from mlflow.pyfunc import load_model
 from mlflow.pyfunc.scoring_server import get_cmd
 
-from tests.support.commands import SMALL, command, environment, free_port, wait_for
+from tests.support.commands import SMALL, command, environment
 from tests.support.forking import Process, heavy
 from tests.support.parts import small
+from tests.support.servers import free_port, wait_for
 from wavesweep.base.errors import Refused
 from wavesweep.base.signals import Interrupted
 from wavesweep.config.config import Config

@@ -11,9 +11,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.browser import cells, opened
-from tests.support.commands import SMALL, command, environment, free_port
+from tests.support.commands import SMALL, command, environment
 from tests.support.forking import heavy
 from tests.support.processes import wait_until
+from tests.support.servers import free_port
 
 pytestmark = pytest.mark.slow
 QUICK = (*SMALL, "hydra.sweeper.n_workers=1")

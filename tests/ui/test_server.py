@@ -15,9 +15,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.support.commands import SMALL, Command, environment, free_port, light_command
+from tests.support.commands import SMALL, Command, environment, light_command
 from tests.support.forking import heavy
 from tests.support.processes import start
+from tests.support.servers import free_port
 from tests.support.trees import children, wait_until
 from wavesweep.cli.arguments import split_place
 from wavesweep.ui.server import has_display
