@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from tests.support.commands import SMALL
 from wavesweep.base.schema import known
 from wavesweep.base.terminal import Listener
+from wavesweep.charts import pictures as charts
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, dump, parse
 from wavesweep.config.groups import groups
@@ -25,6 +26,7 @@ from wavesweep.runs.checkpoint import Checkpoint
 from wavesweep.runs.directory import RunDirectory
 from wavesweep.runs.experiment import Result, make_trainer, run
 from wavesweep.runs.preparation import Prepared, load_data, prepare
+from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.training.trainer import GradientDescent, Record, Trainer
 
 
@@ -110,11 +112,16 @@ def kept_network(filled: Config, directory: RunDirectory) -> tuple[Forecaster, S
 
 
 def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
-    """Let a run leave an empty file for each picture: drawing takes longer than training where tests train."""
+    """Let runs and sweeps leave empty files for pictures: drawing takes longer than training where tests train."""
 
     def touch(path: Path, *_: object, **__: object) -> None:
         path.touch()
 
+    def draw(sweep: SweepDirectory, _: object) -> None:
+        sweep.plots.mkdir(exist_ok=True)
+        (sweep.plots / "history.png").touch()
+
+    patch.setattr(charts, "draw", draw)
     patch.setattr(pictures, "forecast", touch)
     patch.setattr(pictures, "drift", touch)
     patch.setattr(pictures, "learning_curve", lambda directory, *_: directory.figure("learning_curve").touch())

@@ -18,7 +18,6 @@ from filelock import FileLock
 
 from tests.support import stores
 from tests.support.commands import environment
-from tests.support.forking import Process
 
 _started: list["Server"] = []
 """Those that this process has started for others to share; they may outlive it."""
@@ -31,7 +30,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for(url: str, process: "subprocess.Popen[Any] | Process") -> None:
+def wait_for(url: str, process: "subprocess.Popen[Any]") -> None:
     """Wait until a server that is starting answers."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
