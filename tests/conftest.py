@@ -3,12 +3,13 @@
 import gc
 import logging
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.support import stores
-from tests.support.commands import Command, command
+from tests.support.commands import Command, call
 from tests.support.servers import shared
 from wavesweep.workspace.directory import RunDirectory
 
@@ -27,7 +28,7 @@ def common(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def store_to_copy(common: Path) -> None:
-    """Let stores be copies of one, here and in forked commands."""
+    """Let stores be copies of one, here."""
     stores.template = common / "store.db"
     stores.copy_instead(stores.template)
 
@@ -55,5 +56,5 @@ def directory(tmp_path: Path) -> RunDirectory:
 
 @pytest.fixture
 def wavesweep(tmp_path: Path) -> Command:
-    """Run the command in an empty directory."""
-    return lambda *arguments, cwd=tmp_path, **more: command(*arguments, cwd=cwd, **more)
+    """Call the command in an empty directory."""
+    return partial(call, cwd=tmp_path)

@@ -22,7 +22,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 import wavesweep as ws
-from tests.support.commands import SMALL, Command, command, real_command
+from tests.support.commands import SMALL, Command, call, run_process
 from tests.support.records import on_disk
 from wavesweep.evaluation.scores import errors
 from wavesweep.files import reading
@@ -50,7 +50,7 @@ def run(place: Path) -> ws.Run:
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return where the command has made a sweep."""
     place = tmp_path_factory.mktemp("sweep")
-    assert command(*SWEEP, cwd=place).returncode == 0
+    assert call(*SWEEP, cwd=place).returncode == 0
     return place
 
 
@@ -115,7 +115,7 @@ class TestRun:
     def test_it_is_the_command_s_to_the_last_bit(self, tmp_path: Path) -> None:
         """The second run of a process too, whatever was computed before it."""
         overrides = (*QUICK, "seed=3", "model.dropout=0.1", "dataset=cos_sin_squared")
-        assert real_command(*overrides, f"hydra.run.dir={tmp_path}/typed", cwd=tmp_path).returncode == 0
+        assert run_process(*overrides, f"hydra.run.dir={tmp_path}/typed", cwd=tmp_path).returncode == 0
         torch.manual_seed(99)
         for name in ("first", "second"):
             run_in(tmp_path, *overrides, directory=tmp_path / name)

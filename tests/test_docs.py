@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib
 import pytest
 
-from tests.support.commands import command
+from tests.support.commands import call
 
 DOCS = Path(__file__).parents[1] / "docs"
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]\d+)?|-?\d+e[-+]\d+")
@@ -52,6 +52,6 @@ def test_the_notebook_runs_and_prints_what_it_shows(tmp_path: Path, monkeypatch:
             name, *arguments = shlex.split(program)
             assert (language, name) == ("shell", "wavesweep")
             in_one_process = "hydra/launcher=basic"  # that has imported all already
-            assert command(*arguments, in_one_process, cwd=tmp_path).returncode == 0
+            assert call(*arguments, in_one_process, cwd=tmp_path).returncode == 0
     notebook["plt"].close("all")
     assert {path.name for path in tmp_path.iterdir()} == {"outputs", "forecast.png"}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.real_data import SETS
-from tests.support.commands import command
+from tests.support.commands import call
 from wavesweep.config.composing import compose
 from wavesweep.config.resolve import outline
 
@@ -54,7 +54,7 @@ def test_a_real_series_is_trained_on_from_the_command_line(name: str, tmp_path: 
     make, overrides = SETS[name]
     make().to_csv(tmp_path / "series.csv", index=False)
     short = ("model.hidden_sizes=[5]", "training.epochs=2", "training.refine_epochs=1", "runtime.device=cpu")
-    done = command("dataset=csv", "dataset.path=series.csv", *overrides, *short, cwd=tmp_path)
+    done = call("dataset=csv", "dataset.path=series.csv", *overrides, *short, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     [records] = (tmp_path / "outputs" / "runs").glob("*/metrics.jsonl")
     once = json.loads(records.read_text().splitlines()[-1])

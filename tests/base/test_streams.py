@@ -14,8 +14,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.support.commands import SMALL, environment, free_port, wait_for
-from tests.support.forking import light
+from tests.support.commands import SMALL, call, environment
+from tests.support.servers import free_port, wait_for
 from tests.support.sweeping import families
 from wavesweep.base.exit_codes import FAILED, REFUSED
 from wavesweep.base.terminal import Output, interactive, say
@@ -217,10 +217,14 @@ def test_a_character_that_the_encoding_lacks_is_no_failure(tmp_path: Path) -> No
     [(), ("-m", "seed=0,1"), ("--version",), *PRINTING, *((name,) for name in COMMANDS)],
     ids=" ".join,
 )
-def test_a_working_directory_that_is_gone_is_refused(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_a_working_directory_that_is_gone_is_refused(
+    tmp_path: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = tmp_path / "gone"
     place.mkdir()
-    done = light().run(*arguments, cwd=place, environment=environment(), before='rmdir "$PWD"')
+    monkeypatch.chdir(place)
+    place.rmdir()
+    done = call(*arguments)
     said = "wavesweep: the working directory is gone; change into one that is there\n"
     assert (done.returncode, done.stdout, done.stderr) == (REFUSED, "", said)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import SMALL, Command, environment
-from tests.support.forking import heavy
+from tests.support.commands import SMALL, Command, start
+from tests.support.stores import ready
 from wavesweep.base.terminal import say
 from wavesweep.runs.progress import SECONDS_BETWEEN_LINES, progress
 
@@ -32,14 +32,11 @@ def read(terminal: int) -> bytes:
     return written
 
 
-@pytest.mark.slow
 def on_terminal(place: Path, *arguments: str, **variables: str) -> bytes:
     """Run the command on a pseudo-terminal; return all that it writes there."""
+    ready(place / "outputs" / "mlflow.db")
     ours, theirs = pty.openpty()
-    name = os.ttyname(theirs)
-    process = heavy().start(*arguments, cwd=place, environment=environment(**variables), out=name, err=name)
-    while process.poll() is None and Path(f"/proc/{process.pid}/fd/2").readlink() != Path(name):
-        time.sleep(0.01)  # until it has opened it too
+    process = start(*arguments, cwd=place, to=theirs, **variables)
     os.close(theirs)
     written = read(ours)
     assert process.wait() == 0, written.decode()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_refusals import Case, check, content
-from tests.support.commands import SMALL, Command, light_command
+from tests.cli.test_refusals import EACH_FIFTH, Case, check, check_imports, content
+from tests.support.commands import SMALL, Command, call
 
 HOME = (
     ("config.yaml", "mine: 1\n"),
@@ -137,6 +137,11 @@ def test_it_is_refused_and_all_stays_as_it_was(tmp_path: Path, case: Case) -> No
     check(case, tmp_path)
 
 
+@EACH_FIFTH
+def test_to_refuse_it_nothing_heavy_is_imported(step: int, tmp_path: Path) -> None:
+    check_imports((PLACES + IGNORED + STORES)[::step], tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "typed"), [("what?", "seed=1"), ("w%41?d", "sync"), ("${oc.env:HOME}", "-m seed=0,1")]
 )
@@ -144,7 +149,7 @@ def test_a_working_directory_with_a_name_that_others_read_otherwise(tmp_path: Pa
     (tmp_path / name).mkdir()
     (tmp_path / name / "outputs").mkdir()
     said = "can't be the working directory" if "$" in name else f"{WHERE} {tmp_path}/{name}/outputs/mlflow.db"
-    done = light_command(*typed.split(), cwd=tmp_path / name)
+    done = call(*typed.split(), cwd=tmp_path / name)
     [line] = done.stderr.splitlines()
     assert said in line
     assert done.returncode == 2

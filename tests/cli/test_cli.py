@@ -14,13 +14,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from tests.support.commands import (
-    SMALL,
-    Command,
-    command,
-    light_command,
-    real_command,
-)
+from tests.support.commands import SMALL, Command, Done, call, run_process
 from tests.support.records import on_disk
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.cli.commands import COMMANDS, help_of
@@ -29,7 +23,6 @@ from wavesweep.config.config import parse
 
 QUICK = (*SMALL, "model=tiny", "training.epochs=2")
 BASIC = "hydra/launcher=basic"
-Done = subprocess.CompletedProcess[str]
 
 
 def runs(place: Path, experiment: str = "wavesweep") -> list:
@@ -43,7 +36,7 @@ def runs(place: Path, experiment: str = "wavesweep") -> list:
 def single(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     """One run by a process that is started."""
     place = tmp_path_factory.mktemp("a füll run")
-    return place, real_command(*QUICK, "seed=0", cwd=place)
+    return place, run_process(*QUICK, "seed=0", cwd=place)
 
 
 def test_a_run_ends_well_and_writes_below_outputs_alone(single: tuple[Path, Done]) -> None:
@@ -68,29 +61,28 @@ def test_the_run_is_in_mlflow(single: tuple[Path, Done]) -> None:
     assert run.data.params["model"] == "tiny"
 
 
-def test_a_forked_command_does_all_that_a_started_one_does(single: tuple[Path, Done], tmp_path: Path) -> None:
-    """The tests that fork it rest on that."""
-    forked = tmp_path, command(*QUICK, "seed=0", cwd=tmp_path, pictures=True)
+def test_a_command_that_is_called_does_all_that_a_started_one_does(single: tuple[Path, Done], tmp_path: Path) -> None:
+    """The tests that call it rest on that."""
+    called = tmp_path, call(*QUICK, "seed=0", cwd=tmp_path, pictures=True)
     outputs, logs, records, files = [], [], [], []
-    for place, done in (forked, single):
+    for place, done in (called, single):
         [run], [entry] = (place / "outputs" / "runs").iterdir(), runs(place)
         outputs.append((done.returncode, timeless(done.stdout), timeless(done.stderr)))
         logs.append(timeless((run / "wavesweep.log").read_text()))
         records.append((on_disk(run), entry.info.run_name, entry.data.params))
         names = {str(path.relative_to(place)) for path in place.rglob("*")}
         files.append({re.sub(r"\b(m-)?[0-9a-f]{32}\b", "id", name.replace(run.name, "run")) for name in names})
-    for of_the_forked, of_the_started in (outputs, logs, records, files):
-        assert of_the_forked == of_the_started
+    for of_the_called, of_the_started in (outputs, logs, records, files):
+        assert of_the_called == of_the_started
 
 
 @pytest.mark.parametrize("arguments", [("seed=1.5",), ("--help",), ("-sc", "query=bash")], ids=" ".join)
-def test_a_forked_command_says_all_that_a_started_one_says(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_a_command_that_is_called_says_all_that_a_started_one_says(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     text = "wavesweep dataset="
-    started = real_command(*arguments, cwd=tmp_path, COMP_LINE=text, COMP_POINT="18")
+    started = run_process(*arguments, cwd=tmp_path, COMP_LINE=text, COMP_POINT="18")
+    called = call(*arguments, cwd=tmp_path, COMP_LINE=text, COMP_POINT="18")
     assert started.stdout + started.stderr
-    for forked in (command, light_command):
-        done = forked(*arguments, cwd=tmp_path, COMP_LINE=text, COMP_POINT="18")
-        assert (done.returncode, done.stdout, done.stderr) == (started.returncode, started.stdout, started.stderr)
+    assert (called.returncode, called.stdout, called.stderr) == (started.returncode, started.stdout, started.stderr)
 
 
 def timeless(text: str) -> str:
@@ -215,7 +207,7 @@ def test_hydra_flags_work(wavesweep: Command, tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("shell", ["bash", "fish"])
 def test_completion_knows_groups_keys_and_words(tmp_path: Path, shell: str, line: str, expected: set[str]) -> None:
-    done = light_command("-sc", f"query={shell}", cwd=tmp_path, COMP_LINE=line, COMP_POINT=str(len(line)))
+    done = call("-sc", f"query={shell}", cwd=tmp_path, COMP_LINE=line, COMP_POINT=str(len(line)))
     assert done.returncode == 0, done.stderr
     assert {text.rpartition("=")[0] + "=" if "." in text else text for text in done.stdout.split()} == expected
 

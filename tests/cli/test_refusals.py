@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import Command, light_command
+from tests.support.commands import Command, call
+from tests.support.imports import imported_by
 
 
 @dataclass(frozen=True)
@@ -287,6 +288,10 @@ SURROUNDINGS = [
 ]
 
 
+EACH_FIFTH = pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
+"""What a fresh process is shown by default: all of them take it as long as all other tests of refusals together."""
+
+
 def content(place: Path) -> dict[str, bytes | None]:
     return {str(path): path.read_bytes() if path.is_file() else None for path in place.rglob("*")}
 
@@ -298,17 +303,40 @@ def test_a_refusal_is_one_message_and_leaves_nothing(tmp_path: Path, case: Case)
     check(case, tmp_path)
 
 
+@EACH_FIFTH
+def test_to_refuse_nothing_heavy_is_imported_in_vain(step: int, tmp_path: Path) -> None:
+    check_imports((NAMES + VALUES + SHAPES + COMMAND_LINES + FILES + SURROUNDINGS)[::step], tmp_path)
+
+
+def make_place(case: Case, place: Path) -> list[str]:
+    """Make what stands in the place of a case; return the arguments that are typed there."""
+    for name, text in case.files:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).mkdir() if name.endswith("/") else (place / name).write_text(text)
+    return shlex.split(case.typed.replace("PLACE", str(place)))
+
+
 def check(case: Case, tmp_path: Path) -> None:
     """Make sure that a wrong input is refused in its words, and changes nothing."""
-    for name, text in case.files:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).write_text(text)
+    arguments = make_place(case, tmp_path)
     before = content(tmp_path)
-    done = light_command(*shlex.split(case.typed.replace("PLACE", str(tmp_path))), cwd=tmp_path)
+    done = call(*arguments, cwd=tmp_path)
     expected = [f"wavesweep: {line}" for line in case.said.replace("PLACE", str(tmp_path)).splitlines()]
     assert done.stderr.splitlines() == expected
-    assert (done.returncode, done.stdout, done.imported) == (2, "", case.imports)
+    assert (done.returncode, done.stdout) == (2, "")
     assert content(tmp_path) == before
+
+
+def check_imports(cases: list[Case], tmp_path: Path) -> None:
+    """Make sure of what wrong inputs import, by a fresh process that refuses them all, the lightest first."""
+    lines, expected = [], []
+    for number, case in enumerate(sorted(cases, key=lambda case: case.imports)):
+        place = tmp_path / str(number)
+        place.mkdir()
+        lines.append((place, make_place(case, place)))
+        expected.append((case.typed, case.imports))
+    found = imported_by(lines)
+    assert [(typed, imports) for (typed, _), imports in zip(expected, found, strict=True)] == expected
 
 
 def without_override() -> None:
@@ -341,6 +369,6 @@ def test_a_device_that_is_not_there_is_refused(wavesweep: Command, tmp_path: Pat
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "dataset").mkdir()
     (tmp_path / "dataset" / "own.yaml").write_bytes("kind: sine  # Länge".encode("latin-1"))
-    done = light_command("--config-dir", ".", "dataset=own", cwd=tmp_path)
+    done = call("--config-dir", ".", "dataset=own", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "wavesweep: a YAML file must be text in UTF-8, got byte 0xe4 at 15\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.commands import small
+from tests.support.parts import small
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import write_yaml
 from wavesweep.cli.resume import find_waiting, finish, run

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from math import nan
 from pathlib import Path
@@ -19,9 +19,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.support.damage import damaged
-from tests.support.guarded import ATTRIBUTES
+from tests.support.guarded import resident
 from tests.support.parts import composed
-from tests.support.victims import COMMANDS, ENDED, OUTSIDE, STOPPED, SWEEP, guarded
+from tests.support.victims import ATTRIBUTES, COMMANDS, ENDED, OUTSIDE, STOPPED, SWEEP, guarded
 from wavesweep.api import open_run, open_sweep
 from wavesweep.base.errors import Refused
 from wavesweep.base.terminal import Stderr
@@ -84,21 +84,25 @@ def train_nothing(config: Resolved, data: Data, directory: RunDirectory, _: obje
 
 
 @pytest.fixture(scope="module")
-def place(victims: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Stand in a place of which a copy lies beside it; whatever is called here trains nothing."""
+def copied(victims: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place of which a copy lies beside it."""
     pristine = shutil.copytree(victims, tmp_path_factory.mktemp("any_bytes") / "pristine")
-    place = shutil.copytree(pristine, pristine.with_name("place"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        for module in (resume, again, forecast, composing):
-            patch.setattr(module, "compose", composed)
-        for module in (resume, again):
-            patch.setattr(module, "log_into", lambda _: None)
-        patch.setattr(experiment, "run", train_nothing)
-        patch.setattr(pictures, "continuations", lambda *_: None)
-        patch.setattr(tracked_run, "Courier", NoCourier)
-        patch.setattr(tracked_run, "save_model", lambda *_: None)
-        yield place
+    return shutil.copytree(pristine, pristine.with_name("place"))
+
+
+@pytest.fixture
+def place(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in that place; whatever is called there trains nothing."""
+    monkeypatch.chdir(copied)
+    for module in (resume, again, forecast, composing):
+        monkeypatch.setattr(module, "compose", composed)
+    for module in (resume, again):
+        monkeypatch.setattr(module, "log_into", lambda _: None)
+    monkeypatch.setattr(experiment, "run", train_nothing)
+    monkeypatch.setattr(pictures, "continuations", lambda *_: None)
+    monkeypatch.setattr(tracked_run, "Courier", NoCourier)
+    monkeypatch.setattr(tracked_run, "save_model", lambda *_: None)
+    return copied
 
 
 class Ended(NamedTuple):
@@ -121,13 +125,6 @@ def call(command: list[str]) -> Ended:
         patch.setattr(log, "propagate", False)
         code = run(*command)
     return Ended(code, out.getvalue(), err.getvalue(), time.process_time() - began, resident("VmHWM") - before)
-
-
-def resident(what: str) -> int:
-    """Return how many bytes this process has, or had at most."""
-    found = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found
-    return int(found[1]) << 10
 
 
 def run(name: str, *arguments: str) -> int:
@@ -210,7 +207,7 @@ def test_what_reads_any_bytes_ends_soon_in_a_line_and_leaves_others_alone(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
-def test_so_it_does_in_a_process_of_its_own(file: str, victims: Path, tmp_path: Path) -> None:
+def test_so_it_does_where_all_is_carried_out(file: str, victims: Path, tmp_path: Path) -> None:
     commands = [name for name, line in COMMANDS.items() if Path(line[1]) in Path(file).parents]
 
     @examples(2, victims / file)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import has_ended, has_records, start, wait_until, works
+from tests.support.commands import start
+from tests.support.processes import has_ended, has_records, wait_until, works
 from tests.support.records import is_in_mlflow, on_disk
 from wavesweep.config.composing import compose
 from wavesweep.tracking.store import connect
@@ -74,7 +75,7 @@ def test_a_run_killed_at_random_moments_ends_as_if_left_alone(system: str, tmp_p
     """Four kills at any moment, and one while it delivers."""
     overrides = (*SIZES, *SYSTEMS[system])
     straight = tmp_path / "straight"
-    process = start(tmp_path, *overrides, f"hydra.run.dir={straight}")
+    process = start(*overrides, f"hydra.run.dir={straight}", cwd=tmp_path)
     wait_until(lambda: works(straight, process), process)
     began = time.monotonic()
     wait_until(lambda: has_records(straight), process)
@@ -86,7 +87,7 @@ def test_a_run_killed_at_random_moments_ends_as_if_left_alone(system: str, tmp_p
     runs, kills = [tmp_path / "0"], []
     while len(kills) < 5:
         begin = ("resume", str(runs[-1])) if runs[-1].exists() else (*overrides, f"hydra.run.dir={runs[-1]}")
-        process = start(tmp_path, *begin)
+        process = start(*begin, cwd=tmp_path)
         wait_until(lambda process=process: works(runs[-1], process), process)
         if len(kills) < 4:
             time.sleep(chance.uniform(first, last))
@@ -97,7 +98,7 @@ def test_a_run_killed_at_random_moments_ends_as_if_left_alone(system: str, tmp_p
             kills.append(stage(runs[-1]))
         else:
             runs.append(tmp_path / str(len(runs)))
-    assert start(tmp_path, "resume", str(runs[-1])).wait() == 0
+    assert start("resume", str(runs[-1]), cwd=tmp_path).wait() == 0
 
     print(f"{system}: killed in {', '.join(kills)}")
     client, experiment = connect(compose(f"tracking.uri=sqlite:///{tmp_path}/outputs/mlflow.db").tracking)

@@ -7,51 +7,70 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import SMALL, Command, command, environment, real_command
-from tests.support.forking import Forked, heavy
+from tests.support.commands import SMALL, Command, call, environment, run_process
 from tests.support.records import is_in_mlflow, on_disk
+from tests.support.stores import ready
 from wavesweep.config.composing import compose
 from wavesweep.tracking.store import connect
 
 RUN = ("dataset.num_series=7", "dataset.length=40", "model=linear")
 """Leaves 170 kB, pictures and model in the end."""
 
-FULL = "mkdir small; mount -t tmpfs -o size={size}k tmpfs small"
-FREED = "mount -o remount,size=20m small"
-READ_ONLY = "mkdir fixed; cp -r '{run}' fixed/run; mount --bind fixed fixed; mount -o remount,bind,ro fixed"
-NAMESPACE = ("unshare", "--mount", "--map-root-user")
+NAMESPACE = ("unshare", "--mount", "--map-root-user", "sh", "-euc")
+WAVESWEEP = f"""wavesweep() {{
+    code=0; '{sys.executable}' -m wavesweep "$@" > out 2> err || code=$?
+    echo $code
+}}"""
+FULL = """
+    mkdir small; mount -t tmpfs -o size={size}k tmpfs small
+    wavesweep {run} hydra.run.dir=small/run; mv err before
+    mount -o remount,size=20m small
+    wavesweep resume small/run
+    cp -r small/run survived
+"""
+READ_ONLY = """
+    mkdir fixed; cp -r '{run}' fixed/run; mount --bind fixed fixed; mount -o remount,bind,ro fixed
+    wavesweep {arguments}
+"""
 
 
-def mounted(*arguments: str, cwd: Path, before: str = "") -> Forked:
-    """Run the command where a shell may mount things before, which nobody else sees."""
+def mounted(script: str, cwd: Path) -> list[int]:
+    """Run a shell's script that may mount things, which nobody else sees; return the exit codes of its commands.
+
+    What the last one says is in the files `out` and `err`.
+    """
     if subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
         pytest.skip("this system lets nobody else mount a disk")
-    return heavy(*NAMESPACE).run(*arguments, cwd=cwd, environment=environment(), before=before, pictures=True)
+    ready(cwd / "outputs" / "mlflow.db")
+    line = [*NAMESPACE, f"{WAVESWEEP}\n{script}"]
+    done = subprocess.run(line, cwd=cwd, env=environment(), capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return [int(code) for code in done.stdout.split()]
 
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the directory of a run that lacked nothing; its store is in outputs/ beside it."""
     cwd = tmp_path_factory.mktemp("straight")
-    assert command(*RUN, "hydra.run.dir=run", cwd=cwd, pictures=True).returncode == 0
+    assert call(*RUN, "hydra.run.dir=run", cwd=cwd, pictures=True).returncode == 0
     return cwd / "run"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [100, *range(20, 172, 24)])
 def test_a_full_disk_is_one_line_and_costs_nothing(size: int, straight: Path, tmp_path: Path) -> None:
-    done = mounted(*RUN, "hydra.run.dir=small/run", cwd=tmp_path, before=FULL.format(size=size))
-    if done.returncode == 0:
+    code, resumed = mounted(FULL.format(size=size, run=" ".join(RUN)), tmp_path)
+    said = (tmp_path / "before").read_text()
+    if code == 0:
         assert size > 160
     else:
-        assert done.returncode == 1
-        [failure] = [line for line in done.stderr.splitlines() if line.startswith("failed")]
+        assert code == 1
+        [failure] = [line for line in said.splitlines() if line.startswith("failed")]
         assert failure.startswith("failed: small/run/")
         assert failure.endswith(": No space left on device; free some space, then wavesweep resume small/run")
-    again = mounted("resume", "small/run", cwd=tmp_path, before=FREED)
-    assert again.returncode == 0, again.stderr
-    assert "Traceback" not in done.stderr + again.stderr
-    mounted("--version", cwd=tmp_path, before="cp -r small/run survived")
+    again = (tmp_path / "err").read_text()
+    assert resumed == 0, again
+    assert "Traceback" not in said + again
     assert on_disk(tmp_path / "survived") == on_disk(straight)
     client, experiment = connect(compose(f"tracking.uri=sqlite:///{tmp_path}/outputs/mlflow.db").tracking)
     is_in_mlflow(client, experiment, tmp_path / "survived")
@@ -80,14 +99,14 @@ def test_a_full_disk_is_one_line_and_costs_nothing(size: int, straight: Path, tm
 def test_a_place_that_can_t_be_written_is_one_line(
     arguments: tuple[str, ...], code: int, line: str, straight: Path, tmp_path: Path
 ) -> None:
-    done = mounted(*arguments, cwd=tmp_path, before=READ_ONLY.format(run=straight))
-    assert done.returncode == code
-    assert line.format(here=tmp_path) in done.stderr.splitlines()
-    assert "Traceback" not in done.stderr
+    assert mounted(READ_ONLY.format(run=straight, arguments=" ".join(arguments)), tmp_path) == [code]
+    said = (tmp_path / "err").read_text()
+    assert line.format(here=tmp_path) in said.splitlines()
+    assert "Traceback" not in said
     assert {file.name for file in (tmp_path / "fixed").iterdir()} == {"run"}
     assert on_disk(tmp_path / "fixed" / "run") == on_disk(straight)
     if code == 4 and "run" in arguments[-2]:
-        assert command("sync", "run", "tracking.uri=sqlite:///elsewhere.db", cwd=tmp_path).returncode == 0
+        assert call("sync", "run", "tracking.uri=sqlite:///elsewhere.db", cwd=tmp_path).returncode == 0
         assert on_disk(tmp_path / "run")["rows"] == on_disk(straight)["rows"]
 
 
@@ -104,7 +123,7 @@ def test_a_place_that_is_gone_is_one_line(wavesweep: Command, tmp_path: Path) ->
 def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
     """A native library that can't go on without memory ends the process itself; the run counts as vanished then."""
     trained = (*SMALL[:3], "model=tiny", "training.epochs=6", "training.refine_epochs=2")
-    expected = real_command(*trained, "hydra.run.dir=straight", cwd=tmp_path)
+    expected = run_process(*trained, "hydra.run.dir=straight", cwd=tmp_path)
     assert expected.returncode == 0
     orderly = 0
     for megabytes in range(300, 1500, 150):
@@ -123,6 +142,6 @@ def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
             assert len(failed) == 1, process.stderr
             orderly += "out of memory; take smaller sizes or end other programs" in failed[0]
         if (run / "run.json").exists():
-            assert command("resume", str(run), cwd=tmp_path, pictures=True).returncode == 0
+            assert call("resume", str(run), cwd=tmp_path, pictures=True).returncode == 0
             assert on_disk(run) == on_disk(tmp_path / "straight")
     assert orderly >= 4, "of 8"

@@ -19,9 +19,9 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
-from tests.support.commands import SMALL, command, config, environment
-from tests.support.forking import Process, heavy
-from tests.support.processes import fork, wait_until
+from tests.support.commands import SMALL, call, start
+from tests.support.parts import config
+from tests.support.processes import Started, wait_until
 from tests.support.proxy import Proxy
 from tests.support.records import Record, for_mlflow, in_mlflow
 from tests.support.servers import Server
@@ -104,10 +104,10 @@ class Training:
     """A run in a process of its own."""
 
     directory: RunDirectory
-    process: Process
+    process: Started
 
-    def errors(self) -> str:
-        return self.directory.path.with_name("errors.txt").read_text()
+    def said(self) -> str:
+        return self.directory.path.with_name("said").read_text()
 
     def wait(self) -> int:
         return self.process.wait(150)
@@ -116,8 +116,8 @@ class Training:
         """Wait for what has to happen before the process ends."""
         until = time.monotonic() + 150
         while not condition():
-            assert self.process.poll() is None, self.errors()
-            assert time.monotonic() < until, self.errors()
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < until, self.said()
             time.sleep(0.02)
 
     def has_trained(self) -> bool:
@@ -134,7 +134,7 @@ def undisturbed(common: Path) -> Callable[[int], Record]:
             if not place.exists():
                 place.mkdir()
                 with training(place, *small(epochs)) as run:
-                    assert run.wait() == 0, run.errors()
+                    assert run.wait() == 0, run.said()
         client = MlflowClient(f"sqlite:///{place}/outputs/mlflow.db")
         return in_mlflow(client, only_run(client, "wavesweep"))
 
@@ -155,18 +155,18 @@ def test_the_record_is_whole_in_the_end(
 ) -> None:
     fault = FAULTS[name]
     proxy.behave(fault.behaviours[0], fault.where)
-    turns = (lambda: has_delivered(proxy), lambda: COMPLAINT in run.errors())
+    turns = (lambda: has_delivered(proxy), lambda: COMPLAINT in run.said())
     tracking = f"tracking.uri={proxy.uri}", f"tracking.experiment={name}"
     with training(tmp_path, *small(fault.epochs), *tracking, **fault.environment) as run:
         for turn, behaviour in zip(turns, fault.behaviours[1:], strict=False):
             run.wait_until(turn)
             assert not run.has_trained(), "too early for this test"
             proxy.behave(behaviour, fault.where)
-        assert run.wait() == fault.code, run.errors()
+        assert run.wait() == fault.code, run.said()
 
-    assert "Traceback" not in run.errors()
-    assert ("wavesweep sync run delivers them" in run.errors()) == (fault.code == 4)
-    assert (RECOVERY in run.errors()) == (len(fault.behaviours) == 3)
+    assert "Traceback" not in run.said()
+    assert ("wavesweep sync run delivers them" in run.said()) == (fault.code == 4)
+    assert (RECOVERY in run.said()) == (len(fault.behaviours) == 3)
     check_results(run.directory, fault.epochs)
 
     if fault.code == 4:
@@ -190,13 +190,13 @@ def test_a_server_that_is_killed_loses_nothing(seed: int, undisturbed: Callable[
             run.wait_until(lambda: bool(all_runs(client, "wavesweep")))
             time.sleep(Random(seed).uniform(0, 3))  # at any request, or between them
             server.end(signal.SIGKILL)
-            run.wait_until(lambda: COMPLAINT in run.errors())
+            run.wait_until(lambda: COMPLAINT in run.said())
             assert not run.has_trained(), "too early for this test"
             server.start()
             server.wait()
             code = run.wait()
-        assert code in (0, 4), run.errors()
-        assert "Traceback" not in run.errors()
+        assert code in (0, 4), run.said()
+        assert "Traceback" not in run.said()
         check_results(run.directory, LONG)
         if code == 4:
             deliver(run.directory)
@@ -217,19 +217,19 @@ def test_a_deleted_run_stays_deleted(moment: str, server: str, proxy: Proxy, tmp
         else:
             proxy.behave("dead")
         code = run.wait()
-    errors, said = run.errors(), "the run was deleted there, and stays so"
+    said, why = run.said(), "the run was deleted there, and stays so"
     if moment == "while it trains":
-        assert (code, errors.count(f"MLflow is left alone: {said}")) == (0, 1), errors
+        assert (code, said.count(f"MLflow is left alone: {why}")) == (0, 1), said
     else:
-        assert code == 4, errors
+        assert code == 4, said
         proxy.behave("pass")
         client.delete_run(only_run(client, experiment).info.run_id)
     check_results(run.directory, SHORT)
 
     writes = proxy.writes()
-    synced = command("sync", "run", cwd=tmp_path)
+    synced = call("sync", "run", cwd=tmp_path)
     assert (synced.returncode, synced.stdout) == (0, "1 left alone\n"), synced.stderr
-    assert synced.stderr == f"run: {said}\n"
+    assert synced.stderr == f"run: {why}\n"
     assert proxy.writes() == writes
     assert [entry.info.lifecycle_stage for entry in all_runs(client, experiment)] == ["deleted"]
 
@@ -255,7 +255,7 @@ def test_a_server_that_is_required_and_of_no_use_is_refused_within_seconds(
     def refuse(experiment: str) -> float:
         began = time.monotonic()
         tracking = f"tracking.uri={proxy.uri}", f"tracking.experiment={experiment}", "tracking.required=true"
-        done = command(*SMALL, *tracking, cwd=tmp_path)
+        done = call(*SMALL, *tracking, cwd=tmp_path)
         seconds = time.monotonic() - began
         assert done.returncode == 2, done.stderr
         assert done.stderr.count("\n") == 1
@@ -291,7 +291,7 @@ def test_a_server_that_drips_holds_up_sync_for_seconds(
     for name, uri in stores.items():
         failed(tmp_path / "outputs" / name, uri, experiment)
     began = time.monotonic()
-    done = command("sync", cwd=tmp_path, **IMPATIENT)
+    done = call("sync", cwd=tmp_path, **IMPATIENT)
     assert time.monotonic() - began < 20
     assert done.returncode == 4, done.stderr
     assert sorted(done.stdout.strip().split(", ")) == [f"{1 + after} delivered", f"{4 - after} not delivered"]
@@ -300,7 +300,7 @@ def test_a_server_that_drips_holds_up_sync_for_seconds(
     assert [run.info.run_name for run in there] == ["c"]
 
     proxy.behave("pass")
-    done = command("sync", cwd=tmp_path)
+    done = call("sync", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     names = sorted(run.info.run_name or "" for run in all_runs(MlflowClient(server), experiment))
     assert names == ["a", "b", "d", "e"]
@@ -313,7 +313,7 @@ def test_a_server_that_drips_does_not_hold_up_a_signal(
 ) -> None:
     failed(tmp_path / "outputs" / "run", proxy.uri, "any")
     proxy.behave("drip")
-    process = fork(tmp_path, *arguments, f"tracking.uri={proxy.uri}")
+    process = start(*arguments, f"tracking.uri={proxy.uri}", cwd=tmp_path)
     wait_until(lambda: bool(proxy.seen), process)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
@@ -335,13 +335,13 @@ def test_a_run_that_cannot_be_read_from_a_server_is_refused_within_seconds(
 ) -> None:
     client, read = MlflowClient(server), f"read by {WORKER}"
     if client.get_experiment_by_name(read) is None:
-        done = command(*small(3), f"tracking.uri={server}", f"tracking.experiment={read}", cwd=tmp_path)
+        done = call(*small(3), f"tracking.uri={server}", f"tracking.experiment={read}", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     proxy.behave(behaviour, where, after)
     began = time.monotonic()
     run_id = only_run(client, read).info.run_id
     tracking = f"tracking.uri={proxy.uri}", f"tracking.experiment={read}"
-    done = command("forecast", run_id, *tracking, cwd=tmp_path, **IMPATIENT)
+    done = call("forecast", run_id, *tracking, cwd=tmp_path, **IMPATIENT)
     assert time.monotonic() - began < 10
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert f"tracking.uri={proxy.uri} can't be used" in done.stderr
@@ -367,7 +367,7 @@ def test_a_server_of_no_use_costs_no_training_time(proxy: Proxy, tmp_path: Path)
             with training(place, *TEN_SECONDS, f"tracking.uri={proxy.uri}") as run:
                 run.wait_until(run.has_trained)
                 proxy.behave("pass")  # the end needn't wait
-                assert run.wait() in (0, 4), run.errors()
+                assert run.wait() in (0, 4), run.said()
             first, *_, last, once = run.directory.read_metrics()
             measured[behaviour].append([once["time/train_seconds"], (last["timestamp"] - first["timestamp"]) / 1000])
 
@@ -401,13 +401,9 @@ def failed(path: Path, uri: str, experiment: str) -> None:
 
 
 @contextmanager
-def training(place: Path, *overrides: str, **variables: str) -> Iterator[Training]:
+def training(place: Path, *overrides: str, **variables: Any) -> Iterator[Training]:
     """Start a run in `place`/run."""
-    files = {"out": place / "output.txt", "err": place / "errors.txt"}
-    files["err"].touch()
-    process = heavy().start(
-        *overrides, "hydra.run.dir=run", cwd=place, environment=environment(**variables), pictures=True, **files
-    )
+    process = start(*overrides, "hydra.run.dir=run", cwd=place, **variables)
     try:
         yield Training(RunDirectory(place / "run"), process)
     finally:
@@ -429,7 +425,7 @@ def check_results(directory: RunDirectory, epochs: int) -> None:
 
 def deliver(directory: RunDirectory) -> None:
     """Deliver what MLflow has not taken yet."""
-    synced = command("sync", directory.path.name, cwd=directory.path.parent)
+    synced = call("sync", directory.path.name, cwd=directory.path.parent)
     assert (synced.returncode, synced.stdout, synced.stderr) == (0, "1 delivered\n", "")
 
 
@@ -444,7 +440,7 @@ def check_record(
 
     everything = [run.to_dictionary() for run in all_runs(client, experiment)]
     writes = proxy.writes() if proxy else []
-    synced = command("sync", directory.path.name, cwd=directory.path.parent)
+    synced = call("sync", directory.path.name, cwd=directory.path.parent)
     assert (synced.returncode, synced.stdout, synced.stderr) == (0, "1 up to date\n", "")
     assert (proxy.writes() if proxy else []) == writes
     assert [run.to_dictionary() for run in all_runs(client, experiment)] == everything

@@ -4,15 +4,14 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.commands import SMALL, Command, command
-from tests.support.forking import Process
-from tests.support.processes import Started, fork, has_records, start, wait_until, works
+from tests.support.commands import SMALL, Command, call, start
+from tests.support.processes import Started, has_records, wait_until, works
 from tests.support.records import is_in_mlflow, on_disk
+from tests.support.stores import ready
 from wavesweep.config.composing import compose
 from wavesweep.tracking.store import connect
 from wavesweep.workspace.directory import RunDirectory
@@ -23,7 +22,7 @@ LONG = ("training.epochs=3", "training.refine_epochs=0", "optimizer=lbfgs", "dat
 """A step of the optimizer lasts more than ten seconds."""
 
 
-def strike(process: Process | Started, *signals: signal.Signals) -> float:
+def strike(process: Started, *signals: signal.Signals) -> float:
     """Send signals, one after the other; return the seconds from the first until the process has ended."""
     began = time.monotonic()
     for signum in signals:
@@ -41,24 +40,14 @@ def states(cwd: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("begin", "stages", "signals"),
-    [
-        (fork, STAGES, (signal.SIGINT, signal.SIGINT, signal.SIGTERM)),
-        # MLflow knows it later, since it is imported first.
-        (start, (*STAGES, "training.epochs=400"), (signal.SIGTERM,)),
-    ],
-    ids=["several", "one"],
+    "signals", [(signal.SIGINT, signal.SIGINT, signal.SIGTERM), (signal.SIGTERM,)], ids=["several", "one"]
 )
-def test_a_signal_leaves_a_run_that_ends_as_if_left_alone(
-    begin: Callable[..., Process | Started],
-    stages: tuple[str, ...],
-    signals: tuple[signal.Signals, ...],
-    tmp_path: Path,
-) -> None:
+def test_a_signal_leaves_a_run_that_ends_as_if_left_alone(signals: tuple[signal.Signals, ...], tmp_path: Path) -> None:
     """Further ones, while it saves, harm nothing."""
     run, straight = tmp_path / "outputs" / "run", tmp_path / "straight"
+    stages = (*STAGES, "training.epochs=400")  # MLflow, which is imported first, is to know of it before its end
     assert states(tmp_path) == []
-    process = begin(tmp_path, *stages, f"hydra.run.dir={run}")
+    process = start(*stages, f"hydra.run.dir={run}", cwd=tmp_path)
     wait_until(lambda: has_records(run) and states(tmp_path) == ["RUNNING"], process)
     assert strike(process, *signals) < SECONDS
     assert process.returncode == 128 + signals[0]
@@ -69,7 +58,7 @@ def test_a_signal_leaves_a_run_that_ends_as_if_left_alone(
     assert "wavesweep resume outputs/run goes on with the run\n" in said
 
     for arguments in (("resume",), (*stages, f"hydra.run.dir={straight}")):
-        done = command(*arguments, cwd=tmp_path, pictures=True)
+        done = call(*arguments, cwd=tmp_path, pictures=True)
         assert done.returncode == 0
         said += done.stderr
     assert on_disk(run) == on_disk(straight)
@@ -81,7 +70,7 @@ def test_a_signal_leaves_a_run_that_ends_as_if_left_alone(
 def test_a_signal_is_answered_within_a_step_of_the_optimizer(tmp_path: Path) -> None:
     assert states(tmp_path) == []
     run = tmp_path / "run"
-    process = fork(tmp_path, *LONG, f"hydra.run.dir={run}")
+    process = start(*LONG, f"hydra.run.dir={run}", cwd=tmp_path)
     wait_until(lambda: works(run, process), process)
     time.sleep(2)
     assert not has_records(run), "the step must last longer than that"
@@ -98,7 +87,7 @@ def test_a_server_that_hangs_does_not_hold_up_a_signal(tmp_path: Path) -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         store = f"tracking.uri=http://127.0.0.1:{silent.getsockname()[1]}"
-        process = fork(tmp_path, *STAGES, store, f"hydra.run.dir={run}")
+        process = start(*STAGES, store, f"hydra.run.dir={run}", cwd=tmp_path)
         wait_until(lambda: has_records(run), process)
         assert strike(process, signal.SIGINT) < SECONDS
     assert process.returncode == 130
@@ -110,7 +99,7 @@ def test_a_server_that_hangs_does_not_hold_up_a_signal(tmp_path: Path) -> None:
 def test_a_signal_at_any_moment_is_answered(seed: int, tmp_path: Path) -> None:
     """From the first moment of the program on to the last."""
     run = tmp_path / "run"
-    process = start(tmp_path, *STAGES, f"hydra.run.dir={run}")
+    process = start(*STAGES, f"hydra.run.dir={run}", cwd=tmp_path)
     time.sleep(random.Random(seed).uniform(0.5, 9))
     assert strike(process, signal.SIGTERM) < SECONDS
     # It may have ended before; the system's own answer, as a shell sees it, is the same code.
@@ -126,7 +115,8 @@ def test_a_signal_at_any_moment_is_answered(seed: int, tmp_path: Path) -> None:
 def test_what_vanished_is_marked_and_what_runs_is_left_alone(wavesweep: Command, tmp_path: Path) -> None:
     runs = {name: tmp_path / "outputs" / name for name in ("alive", "gone")}
     endless = (*SMALL[:3], "model=tiny", "training.epochs=100000", "training.refine_epochs=0", "optimizer=sgd")
-    processes = {name: fork(tmp_path, *endless, f"hydra.run.dir={run}") for name, run in runs.items()}
+    ready(tmp_path / "outputs" / "mlflow.db")
+    processes = {name: start(*endless, f"hydra.run.dir={run}", cwd=tmp_path) for name, run in runs.items()}
     try:
         for name, process in processes.items():
             wait_until(lambda name=name: has_records(runs[name]), process)

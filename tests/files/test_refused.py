@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.commands import command, real_command
+from tests.support.commands import call, run_process
 from tests.support.series_files import csv, opened, written
 from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
@@ -375,7 +375,7 @@ def test_an_option_that_means_nothing_is_refused(tmp_path: Path, value: dict[str
 )
 def test_the_command_refuses_in_a_line(tmp_path: Path, arguments: list[str]) -> None:
     written(tmp_path / "x.csv", "a;b\n1,5;2\n3,5;4\n")
-    done = command("dataset=csv", *arguments, cwd=tmp_path)
+    done = call("dataset=csv", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert not (tmp_path / "outputs").exists()
 
@@ -383,10 +383,10 @@ def test_the_command_refuses_in_a_line(tmp_path: Path, arguments: list[str]) -> 
 @pytest.mark.slow
 def test_what_the_command_prints_helps(tmp_path: Path) -> None:
     written(tmp_path / "x.csv", "a;b\n1,5;2\n3,5;4\n5,5;6\n")
-    done = real_command("dataset=csv", "dataset.path=x.csv", cwd=tmp_path)
+    done = run_process("dataset=csv", "dataset.path=x.csv", cwd=tmp_path)
     assert done.returncode == 2
     [typed] = re.findall(r"give ('.*')$", done.stderr.strip())
-    again = real_command("dataset=csv", "dataset.path=x.csv", *shlex.split(typed), cwd=tmp_path)
+    again = run_process("dataset=csv", "dataset.path=x.csv", *shlex.split(typed), cwd=tmp_path)
     assert "x.csv" not in again.stderr
 
 

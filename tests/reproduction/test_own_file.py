@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.support.commands import command
+from tests.support.commands import call
 from wavesweep.config.tag_names import CONFIG_HASH
 from wavesweep.files.copies import copy_of, give_copy_to, keep, keep_copy_of
 from wavesweep.workspace.directory import RunDirectory
@@ -23,7 +23,7 @@ TINY = (*OPTIONS, "training.epochs=3", "training.refine_epochs=1", "runtime.devi
 def begin(place: Path) -> Path:
     """Return a directory with a file and a run of it, `outputs/runs/one`."""
     (place / "sales.csv").write_text(FILE)
-    done = command(*TINY, "hydra.run.dir=outputs/runs/one", cwd=place)
+    done = call(*TINY, "hydra.run.dir=outputs/runs/one", cwd=place)
     assert done.returncode == 0, done.stderr
     return place
 
@@ -42,7 +42,7 @@ def place(tmp_path: Path) -> Path:
 
 def reproduced(place: Path, run: str) -> str:
     """Reproduce a run; return what was said about the file."""
-    done = command("reproduce", run, cwd=place)
+    done = call("reproduce", run, cwd=place)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("equal to the last bit"), done.stdout
     return done.stderr
@@ -80,7 +80,7 @@ def test_where_no_copy_is_left_the_file_is_named_as_the_cause(place: Path) -> No
     (place / "sales.csv").write_text(FILE.replace("2024-01-02,21", "2024-01-02,22"))
     shutil.rmtree(place / "outputs" / "data")
     shutil.rmtree(place / "outputs" / "runs" / "one" / "data")
-    done = command("reproduce", "outputs/runs/one", cwd=place)
+    done = call("reproduce", "outputs/runs/one", cwd=place)
     assert done.returncode == 2
     assert done.stderr.startswith("wavesweep: sales.csv must be the file that was read first")
     assert done.stderr.count("\n") == 1
@@ -93,7 +93,7 @@ def test_a_run_is_delivered_without_its_file(place: Path) -> None:
     for gone in ("mlartifacts", "data", "runs/one/data"):
         shutil.rmtree(place / "outputs" / gone)
     (place / "outputs" / "mlflow.db").unlink()
-    done = command("sync", cwd=place)
+    done = call("sync", cwd=place)
     assert (done.returncode, done.stdout) == (0, "1 delivered\n"), done.stderr
 
 
@@ -104,7 +104,7 @@ def test_a_variation_takes_the_same_data_unless_another_file_is_given(place: Pat
     digests = {}
     for overrides in (("seed=1",), ("seed=1", "dataset.path=other.csv")):
         before = {*(place / "outputs" / "runs").iterdir()}
-        done = command("reproduce", "outputs/runs/one", *overrides, cwd=place)
+        done = call("reproduce", "outputs/runs/one", *overrides, cwd=place)
         assert done.returncode == 0, done.stderr
         [path] = {*(place / "outputs" / "runs").iterdir()} - before
         digests[overrides] = RunDirectory(path)
@@ -118,7 +118,7 @@ def test_a_variation_takes_the_same_data_unless_another_file_is_given(place: Pat
 @pytest.mark.slow
 def test_a_job_of_a_sweep_is_reproduced_by_mlflow_alone(place: Path) -> None:
     """Its sweep has the file, once."""
-    done = command("-m", *TINY, "seed=1,2", "hydra.sweep.dir=outputs/sweeps/s", cwd=place)
+    done = call("-m", *TINY, "seed=1,2", "hydra.sweep.dir=outputs/sweeps/s", cwd=place)
     assert done.returncode == 0, done.stderr
     artifacts = place / "outputs" / "mlartifacts"
     configs, files = ({path.parents[1].name for path in artifacts.glob(f"*/artifacts/{what}")} for what in NAMES)
@@ -131,7 +131,7 @@ def test_a_job_of_a_sweep_is_reproduced_by_mlflow_alone(place: Path) -> None:
 
 
 def test_the_file_of_all_origins_holds_what_the_run_was_scored_on(original: Path) -> None:
-    done = command("forecast", "outputs/runs/one", "--origins", "--output", "all.csv", cwd=original)
+    done = call("forecast", "outputs/runs/one", "--origins", "--output", "all.csv", cwd=original)
     assert done.returncode == 0, done.stderr
     rows = np.genfromtxt(original / "all.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
     run = RunDirectory(original / "outputs" / "runs" / "one")
@@ -142,7 +142,7 @@ def test_the_file_of_all_origins_holds_what_the_run_was_scored_on(original: Path
     assert done.stdout.startswith(f"{len(np.unique(rows['origin']))} forecasts of outputs/runs/one")
     (original / "all.csv").unlink()
     for wrong in (("--data", "sales.csv"), ("--horizon", "3")):
-        assert command("forecast", "outputs/runs/one", "--origins", *wrong, cwd=original).returncode == 2
+        assert call("forecast", "outputs/runs/one", "--origins", *wrong, cwd=original).returncode == 2
 
 
 def test_copies_are_of_small_files_whose_content_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

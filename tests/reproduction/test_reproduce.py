@@ -14,8 +14,7 @@ import yaml
 from mlflow import MlflowClient
 
 import wavesweep as ws
-from tests.support.commands import SMALL, Command, command
-from tests.support.forking import Forked
+from tests.support.commands import SMALL, Command, Done, call, run_process
 from wavesweep.base.signals import Interrupted
 from wavesweep.cli.resume import finish
 from wavesweep.config import tag_names as names
@@ -39,17 +38,17 @@ def new_run(place: Path, before: set[Path]) -> RunDirectory:
     return RunDirectory(path)
 
 
-def reproduce(place: Path, run: str, *more: str, pictures: bool = False) -> tuple[Forked, RunDirectory]:
-    """Reproduce a run in a fresh process; return how the command ended, and the new run."""
+def reproduce(place: Path, run: str, *more: str, command: Command = call) -> tuple[Done, RunDirectory]:
+    """Reproduce a run; return how the command ended, and the new run."""
     runs = place / "outputs" / "runs"
     before = set(runs.iterdir()) if runs.exists() else set()
-    done = command("reproduce", run, *more, cwd=place, pictures=pictures)
+    done = command("reproduce", run, *more, cwd=place)
     return done, new_run(place, before)
 
 
-def check_equal(place: Path, run: str, *more: str) -> RunDirectory:
+def check_equal(place: Path, run: str, *more: str, command: Command = call) -> RunDirectory:
     """Make sure that a run is reproduced to the last bit, and that this is one line."""
-    done, again = reproduce(place, run, *more)
+    done, again = reproduce(place, run, *more, command=command)
     assert done.returncode == 0, done.stdout + done.stderr
     path = again.path.relative_to(place)
     assert re.fullmatch(EQUAL.format(again=path, stored=f"{run}.*"), done.stdout), done.stdout
@@ -61,7 +60,7 @@ def check_equal(place: Path, run: str, *more: str) -> RunDirectory:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory with a run, `outputs/run`, and its store; the tests leave these as they are."""
     place = tmp_path_factory.mktemp("place")
-    done = command(*TINY, "seed=3", "hydra.run.dir=outputs/run", cwd=place, pictures=True)
+    done = call(*TINY, "seed=3", "hydra.run.dir=outputs/run", cwd=place, pictures=True)
     assert done.returncode == 0, done.stderr
     return place
 
@@ -85,8 +84,6 @@ NOISY = ("optimizer=adam", "model.dropout=0.3", "training.noise_start=0.1", "tra
 SYSTEMS = {
     "dropout and noise": (*SINE, *NOISY),
     "a noisy line": (*LINE, "optimizer=lbfgs"),
-}
-SLOW_SYSTEMS = {
     "sine, adam": (*SINE, "optimizer=adam"),
     "sine, lbfgs": (*SINE, "optimizer=lbfgs"),
     "cos(sin²), adam": (*SQUARED, "optimizer=adam"),
@@ -95,14 +92,20 @@ SLOW_SYSTEMS = {
     "no gradient": (*SMALL, "model=linear"),
     "drawn sizes": DRAWN,
 }
+QUICK, *SLOW = SYSTEMS
 
 
-@pytest.mark.parametrize("name", [*SYSTEMS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_SYSTEMS)])
-def test_a_run_is_reproduced_to_the_last_bit(name: str, wavesweep: Command, tmp_path: Path) -> None:
-    done = wavesweep(*(SYSTEMS | SLOW_SYSTEMS)[name], "hydra.run.dir=run")
+@pytest.mark.parametrize("name", [QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+def test_a_fresh_process_reproduces_a_run_to_the_last_bit(name: str, wavesweep: Command, tmp_path: Path) -> None:
+    done = wavesweep(*SYSTEMS[name], "hydra.run.dir=run")
     assert done.returncode == 0, done.stderr
-    again = check_equal(tmp_path, "run")
+    again = check_equal(tmp_path, "run", command=run_process)
     assert again.read_info().name == "again run"
+
+
+def test_a_process_that_has_run_it_does_so_too(wavesweep: Command, tmp_path: Path) -> None:
+    assert wavesweep(*SYSTEMS["a noisy line"], "hydra.run.dir=run").returncode == 0
+    check_equal(tmp_path, "run")
 
 
 @pytest.mark.slow
@@ -318,7 +321,7 @@ class TestVariations:
     def test_a_sweep_around_it(self, place: Path, tmp_path: Path) -> None:
         shutil.copytree(place / "outputs", tmp_path / "outputs")
         swept = ("-m", "seed=1,2", "optimizer.lr=1e-3", "hydra/launcher=basic", "hydra.sweep.dir=sweep")
-        done = command("reproduce", "outputs/run", *swept, cwd=tmp_path)
+        done = call("reproduce", "outputs/run", *swept, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         client = MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
         wanted = f"tags.`{names.BASED_ON}` = 'outputs/run' and tags.`{names.SWEEP_ID}` = 'sweep'"
@@ -343,7 +346,7 @@ class TestVariations:
         self, swept: tuple[str, ...], key: tuple[str, str], values: list[str], place: Path, tmp_path: Path
     ) -> None:
         shutil.copytree(place / "outputs", tmp_path / "outputs")
-        done = command("reproduce", "outputs/run", "-m", *swept, "hydra.sweep.dir=sweep", cwd=tmp_path)
+        done = call("reproduce", "outputs/run", "-m", *swept, "hydra.sweep.dir=sweep", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         configs = [RunDirectory(tmp_path / "sweep" / number).read_config() for number in "01"]
         assert [one[key[0]][key[1]] for one in configs] == values
@@ -360,7 +363,7 @@ class TestVariations:
         assert "mine.yaml is a configuration, no run: it is run, and compared with nothing\n" in done.stderr
         first, second = (yaml.safe_load(path.read_text()) for path in (config, again.config))
         assert first | {"tracking": None} == second | {"tracking": None}
-        config.write_text(command("--cfg", "job", *TINY, cwd=tmp_path).stdout)
+        config.write_text(call("--cfg", "job", *TINY, cwd=tmp_path).stdout)
         assert "${public:" in config.read_text(), "the address, which belongs to here and now"
         _, varied = reproduce(tmp_path, "mine.yaml", "seed=9")
         assert varied.read_config()["seed"] == 9
@@ -411,9 +414,9 @@ def test_a_place_may_look_like_an_override(wavesweep: Command, tmp_path: Path) -
 
 def test_an_id_that_names_no_run_or_several(place: Path) -> None:
     for beginning, reason in (("", "reproduce takes one run"), ("zz", "has none; name another")):
-        done = command("reproduce", *([beginning] if beginning else []), cwd=place)
+        done = call("reproduce", *([beginning] if beginning else []), cwd=place)
         assert done.returncode == 2
         assert reason in done.stderr
-    done = command("reproduce", "outputs/run", "model.hidden_size=[3]", cwd=place)
+    done = call("reproduce", "outputs/run", "model.hidden_size=[3]", cwd=place)
     assert done.returncode == 2
     assert "model.hidden_size is not a key of the model chosen here" in done.stderr

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.support.commands import SMALL, small
-from tests.support.parts import given, prepared
+from tests.support.parts import SMALL, given, prepared, small
 from wavesweep.models.baseline_names import BASELINES
 from wavesweep.runs.description import digits, intervals, score_rows, summary, verdict
 from wavesweep.runs.preparation import prepare, shape_of

@@ -1,19 +1,13 @@
-"""Small configurations, and the command in a process of its own."""
+"""Small runs; the command, called in this process or started in one of its own."""
 
-import socket
+import os
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
-from tests.support.forking import READ_AT_THE_START, Forked, Process, environment, heavy, light
-from wavesweep.config.composing import compose
-from wavesweep.config.config import Config
-from wavesweep.runs.preparation import prepare
+from wavesweep.cli.main import main
 
 SMALL = (
     "dataset.num_series=7",
@@ -25,66 +19,86 @@ SMALL = (
 )
 """Overrides that make a run of the sine take a fraction of a second."""
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Done = subprocess.CompletedProcess[str]
+Command = Callable[..., Done]
+SECONDS = 120
+READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "OMP_", "MKL_", "OPENBLAS_", "MPL")
+"""How variables begin that Python or a library reads as it starts or is imported."""
 
 
-def config(*overrides: str) -> Config:
-    """Compose a configuration and fill it in."""
-    return prepare(compose("runtime.device=cpu", *overrides)).config
+def environment(**variables: str) -> dict[str, str]:
+    """Return the environment of the tests, less what says where and how MLflow tracks, with more variables.
+
+    Some of that is the user's own; the rest was set by this process, and a command would take it for the user's choice.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")} | variables
 
 
-def small(*overrides: str) -> Config:
-    """Compose the small sine, with a network of five units unless another model is chosen."""
-    sizes = () if any(override.startswith("model=") for override in overrides) else ("model.hidden_sizes=[5]",)
-    return config(*SMALL, *sizes, *overrides)
-
-
-def command(*arguments: str, cwd: Path, pictures: bool = False, **variables: str) -> Forked:
-    """Run `wavesweep` in a process of its own, that is forked (see forking.py).
+def call(
+    *arguments: str,
+    cwd: Path | None = None,
+    pictures: bool = False,
+    program: Callable[[], None] = main,
+    **variables: str,
+) -> Done:
+    """Call the command in this process, which is put back as it was.
 
     Args:
         arguments: Of the command line.
-        cwd: Where.
+        cwd: Where; None: here.
         pictures: Whether runs and sweeps draw theirs; else each gets a file that is empty.
+        program: What is called instead of the command; it exits too.
         variables: Of its environment.
     """
     assert not any(name.startswith(READ_AT_THE_START) for name in variables), "only a process that is started reads it"
-    return heavy().run(*arguments, cwd=cwd, environment=environment(**variables), pictures=pictures)
+    from tests.support.isolation import captured, isolated  # imports MLflow and torch, which not all tests need
+    from tests.support.parts import leave_undrawn
+
+    line, code = ["wavesweep", *arguments], None
+    with isolated(environment(**variables), SECONDS) as patch, captured() as said:
+        patch.setattr(sys, "argv", line)
+        if cwd:
+            patch.chdir(cwd)
+        if not pictures:
+            leave_undrawn(patch)
+        try:
+            program()
+        except SystemExit as ended:
+            code = ended.code
+    assert isinstance(code, int)
+    return Done(line, code, *said)
 
 
-def light_command(*arguments: str, cwd: Path, **variables: str) -> Forked:
-    """Run `wavesweep` likewise, without torch and MLflow until it imports them; it tells whether it has."""
-    return light().run(*arguments, cwd=cwd, environment=environment(**variables))
-
-
-def real_command(*arguments: str, cwd: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run `wavesweep` in a process that is started, as its users do."""
+def run_process(*arguments: str, cwd: Path, **variables: str) -> Done:
+    """Run the command in a process that is started, as its users do."""
     return subprocess.run(
         [sys.executable, "-m", "wavesweep", *arguments],
         cwd=cwd,
         env=environment(**variables),
         capture_output=True,
         text=True,
-        timeout=120,
-        check=False,
+        timeout=SECONDS,
     )
 
 
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def start(*arguments: str, cwd: Path, to: int | None = None, **variables: str) -> "subprocess.Popen[bytes]":
+    """Start the command in a process of its own.
 
-
-def wait_for(url: str, process: "subprocess.Popen[Any] | Process") -> None:
-    """Wait until a server that is starting answers."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        assert process.poll() is None, "the server ended"
-        try:
-            with urlopen(url, timeout=5):  # noqa: S310
-                return
-        except (URLError, OSError):
-            time.sleep(0.2)
-    raise AssertionError(f"{url} did not answer")
+    Args:
+        arguments: Of the command line.
+        cwd: Where.
+        to: What it writes to, a descriptor; None: the file `said` there, which grows with each start.
+        variables: Of its environment.
+    """
+    with (cwd / "said").open("ab") as said:
+        output = said if to is None else to
+        return subprocess.Popen(
+            [sys.executable, "-m", "wavesweep", *arguments],
+            cwd=cwd,
+            env=environment(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # Ctrl-C is ignored by what a shell starts in the background, and inherited so.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )

@@ -1,16 +1,12 @@
-"""Runs the command, or what a notebook calls, and keeps account of what it does to the world outside of its place.
+"""Keeps account of what is done meanwhile to the world outside of a place, and of what it costs."""
 
-    python -m tests.support.guarded REPORT PLACE COMMAND...
-
-REPORT gets as JSON what it did that data never makes a program do, what it imported, the seconds it took, those of
-the processor's time, and the bytes that it needed at most, beyond those at its start.
-"""
-
-import json
 import os
-import resource
+import re
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +33,28 @@ CHANGES = (
     "os.truncate",
 )
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-ATTRIBUTES = ("config", "status", "metrics", "result", "plots")
 
 
 class Watch:
-    """An audit hook.
+    """An audit hook that can be put to sleep: none can be removed.
 
-    Args:
+    Attributes:
+        awake: Whether it notes anything.
         places: Where files may be changed.
+        done: What was done that data never makes a program do.
+        imported: The modules that were imported.
     """
 
-    def __init__(self, *places: str) -> None:
-        self.places = [os.path.realpath(place) for place in places]
+    def __init__(self) -> None:
+        self.awake = False
+        self.places: list[str] = []
         self.done: list[str] = []
         self.imported: list[str] = []
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Note an event that is none of data's business."""
+        if not self.awake:
+            return
         if event in PROCESSES or event in CONNECTIONS:
             self.done.append(f"{event} {arguments!r:.200}")
         elif event == "import":
@@ -72,41 +73,37 @@ class Watch:
             self.done.append(f"{event} {path}")
 
 
-def main() -> None:
-    """Do what the command line says, under guard."""
-    report, place, *sys.argv[1:] = sys.argv[1:]
-    with Path(report).open("w") as file:
-        watch = Watch(place, f"{os.environ['WAVESWEEP_TEMPLATE']}.lock")
-        sys.addaudithook(watch)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        began, busy = time.perf_counter(), time.process_time()
-        try:
-            _run(sys.argv[1:])
-        finally:
-            after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            spent = {"seconds": time.perf_counter() - began, "busy": time.process_time() - busy}
-            needed = spent | {"bytes": (after - before) << 10}
-            json.dump({"done": watch.done, "imported": watch.imported, **needed}, file)
+@cache
+def _hooked() -> Watch:
+    """Return the one audit hook of this process."""
+    watch = Watch()
+    sys.addaudithook(watch)
+    return watch
 
 
-def _run(command: list[str]) -> None:
-    from wavesweep.base.errors import Refused
+@contextmanager
+def watching(*places: Path) -> Iterator[dict[str, Any]]:
+    """Fill in a report, in the end: what has been done and imported, the seconds, those of the processor, and bytes.
 
+    Args:
+        places: Where files may be changed.
+    """
+    watch, report = _hooked(), dict[str, Any]()
+    watch.places = [os.path.realpath(place) for place in places]
+    watch.done, watch.imported = [], []
+    Path("/proc/self/clear_refs").write_text("5")  # the most memory so far is that of now
+    before, began, busy = resident("VmRSS"), time.perf_counter(), time.process_time()
+    watch.awake = True
     try:
-        match command:
-            case ["attributes", place]:
-                from wavesweep.api import open_run
-
-                run = open_run(place)
-                print([getattr(run, name) for name in ATTRIBUTES], run.forecast())
-            case _:
-                from wavesweep.cli.main import main as run_command
-
-                run_command()
-    except Refused as error:
-        print(f"wavesweep: {error}", file=sys.stderr)
-        sys.exit(2)
+        yield report
+    finally:
+        watch.awake = False
+        report.update(done=watch.done, imported=watch.imported, bytes=resident("VmHWM") - before)
+        report.update(seconds=time.perf_counter() - began, busy=time.process_time() - busy)
 
 
-if __name__ == "__main__":
-    main()
+def resident(what: str) -> int:
+    """Return how many bytes this process has, or had at most."""
+    found = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return int(found[1]) << 10

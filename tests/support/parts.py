@@ -12,6 +12,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tests.support.commands import SMALL
+from wavesweep.charts import pictures as charts
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Resolved, dump, parse
 from wavesweep.config.groups import groups
@@ -30,6 +31,7 @@ from wavesweep.runs.experiment import make_trainer, run
 from wavesweep.runs.preparation import Prepared, load_data, prepare
 from wavesweep.runs.progress import Listener
 from wavesweep.runs.result import Result
+from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.training.trainer import GradientDescent, Record, Trainer
 from wavesweep.workspace.directory import RunDirectory
 
@@ -124,11 +126,16 @@ def kept_network(resolved: Resolved, directory: RunDirectory) -> tuple[Forecaste
 
 
 def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
-    """Let a run leave an empty file for each picture: drawing takes longer than training where tests train."""
+    """Let runs and sweeps leave empty files for pictures: drawing takes longer than training where tests train."""
 
     def touch(path: Path, *_: object, **__: object) -> None:
         path.touch()
 
+    def draw(sweep: SweepDirectory, _: object) -> None:
+        sweep.plots.mkdir(exist_ok=True)
+        (sweep.plots / "history.png").touch()
+
+    patch.setattr(charts, "draw", draw)
     patch.setattr(pictures, "forecast", touch)
     patch.setattr(pictures, "drift", touch)
     patch.setattr(pictures, "learning_curve", lambda directory, *_: directory.figure("learning_curve").touch())

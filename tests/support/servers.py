@@ -1,21 +1,46 @@
-"""MLflow's real server on this machine, with a store that outlives it."""
+"""Servers on this machine; MLflow's real one, with a store that outlives it."""
 
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
 from filelock import FileLock
 
 from tests.support import stores
-from tests.support.commands import environment, free_port, wait_for
+from tests.support.commands import environment
 
 _started: list["Server"] = []
 """Those that this process has started for others to share; they may outlive it."""
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for(url: str, process: "subprocess.Popen[Any]") -> None:
+    """Wait until a server that is starting answers."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        assert process.poll() is None, "the server ended"
+        try:
+            with urlopen(url, timeout=5):  # noqa: S310
+                return
+        except (URLError, OSError):
+            time.sleep(0.2)
+    raise AssertionError(f"{url} did not answer")
 
 
 class Server:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mlflow.entities import Run
 
-from tests.support.commands import SMALL
+from tests.support.commands import SMALL, environment
 from tests.support.trees import children
 from wavesweep.config.composing import compose
 from wavesweep.search.trials import Trial
@@ -28,11 +28,6 @@ STEADY = (*SMALL, "model=tiny", "training.epochs=150", "training.refine_epochs=0
 """A job that trains for a second or so, with many epochs."""
 START = "the network takes "
 """Written to a job's log by each start of a network."""
-
-
-def unpatient() -> dict[str, str]:
-    """Return the environment without what this process has told MLflow: a command takes that for the user's choice."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_HTTP_")}
 
 
 class Started:
@@ -51,7 +46,7 @@ class Started:
                 arguments,
                 cwd=cwd,
                 shell=isinstance(line, str),
-                env={**unpatient(), "PATH": f"{program(cwd)}:{os.environ['PATH']}"},
+                env=environment(PATH=f"{program(cwd)}:{os.environ['PATH']}"),
                 stdout=out,
                 stderr=err,
                 start_new_session=True,

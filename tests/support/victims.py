@@ -2,21 +2,28 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.support import stores
-from tests.support.commands import SMALL, small
-from tests.support.forking import Forked, environment, heavy
-from tests.support.parts import save_each_epoch
+from tests.support.commands import SMALL, Done, call
+from tests.support.guarded import watching
+from tests.support.parts import save_each_epoch, small
+from wavesweep.api import open_run
+from wavesweep.base.errors import Refused
+from wavesweep.base.terminal import guard_streams
+from wavesweep.cli.arguments import refuse
+from wavesweep.cli.main import main
 from wavesweep.runs.preparation import prepare
 from wavesweep.tracking.tracked_run import execute
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
 
 CANARY = "k6vJq-canary"
+ATTRIBUTES = ("config", "status", "metrics", "result", "plots")
 STOPPED, ENDED, SWEEP, OUTSIDE = "outputs/runs/stopped", "outputs/runs/ended", "outputs/sweeps/sweep", "outside"
 QUIET = "hydra/launcher=basic"
 COMMANDS = {
@@ -54,7 +61,7 @@ def make(place: Path) -> None:
             except Stopped:
                 assert last
     line = ("-m", *SMALL, "model=tiny", "seed=0,1", f"hydra.sweep.dir={SWEEP}", QUIET)
-    done = heavy().run(*line, cwd=place, environment=environment())
+    done = call(*line, cwd=place)
     assert done.returncode == 0, done.stderr
     shutil.rmtree(place / SWEEP / "1")
     change(place / SWEEP / "trials" / "1.json", state="waiting", directory="", objective=None)
@@ -76,17 +83,27 @@ def change(path: Path, **values: object) -> None:
     path.write_text(json.dumps(content))
 
 
+def read_attributes() -> None:
+    """Do what a notebook does with a run that the command line names, and exit as a command would."""
+    guard_streams()
+    try:
+        run = open_run(sys.argv[2])
+        print([getattr(run, name) for name in ATTRIBUTES], run.forecast())
+    except Refused as error:
+        sys.exit(refuse(str(error)))
+    sys.exit(0)
+
+
 class Seen(NamedTuple):
     """How a command ended, and what it did; see tests/support/guarded.py."""
 
-    ended: Forked
+    ended: Done
     report: dict[str, Any]
 
 
 def guarded(place: Path, command: str) -> Seen:
-    """Run a command in a place, under guard; of its surroundings, the canary and all that it takes for its own."""
-    report = place.parent / "report.json"
-    variables = environment(WAVESWEEP_CANARY=CANARY, WAVESWEEP_TEMPLATE=str(stores.template))
-    line = (str(report), str(place / "outputs"), *COMMANDS[command])
-    ended = heavy().run(*line, cwd=place, environment=variables, module="tests.support.guarded")
-    return Seen(ended, json.loads(report.read_text()))
+    """Call a command in a place, under guard; of its surroundings, the canary and all that it takes for its own."""
+    program = read_attributes if command == "attributes" else main
+    with watching(place / "outputs", Path(f"{stores.template}.lock")) as report:
+        ended = call(*COMMANDS[command], cwd=place, program=program, WAVESWEEP_CANARY=CANARY)
+    return Seen(ended, report)

@@ -10,7 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from hydra_plugins.wavesweep.sweeper import Options, WavesweepSweeper
-from tests.support.commands import SMALL, Command, real_command
+from tests.support.commands import SMALL, Command, run_process
 from tests.support.sweeping import families, rows
 from wavesweep.base.errors import Refused
 from wavesweep.sweeps import sweeper
@@ -136,7 +136,7 @@ def test_all_launchers_give_one_leaderboard(tmp_path: Path) -> None:
             f"hydra.sweep.dir={launcher}",
         )
         threads = os.environ.get("OMP_NUM_THREADS", "1")
-        done = real_command("-m", *jobs, "hydra.sweeper.n_workers=2", cwd=tmp_path, OMP_NUM_THREADS=threads)
+        done = run_process("-m", *jobs, "hydra.sweeper.n_workers=2", cwd=tmp_path, OMP_NUM_THREADS=threads)
         assert done.returncode == 0, f"{launcher}: {done.stderr}"
         found[launcher] = rows(tmp_path / launcher)
     assert found["wavesweep"] == found["basic"] == found["joblib"] == found["submitit_local"]

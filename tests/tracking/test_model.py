@@ -20,7 +20,7 @@ from mlflow.models import Model, convert_input_example_to_serving_input
 from mlflow.pyfunc import load_model
 from requests import Session
 
-from tests.support.commands import small
+from tests.support.parts import small
 from tests.support.records import is_in_mlflow
 from wavesweep.base.errors import Pruned
 from wavesweep.config.composing import compose

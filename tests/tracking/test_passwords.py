@@ -8,7 +8,8 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from tests.support.commands import SMALL, Command, light_command
+from tests.support.commands import SMALL, Command, call
+from tests.support.imports import imported_by
 from tests.support.proxy import Proxy
 from wavesweep.config.composing import compose
 from wavesweep.tracking.addresses import full_address
@@ -46,30 +47,40 @@ REFUSED = [
 
 @pytest.mark.parametrize("arguments", REFUSED, ids=" ".join)
 def test_one_on_a_command_line_is_refused(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = light_command(*arguments, cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr.count("\n"), done.imported) == (2, "", 1, "")
+    done = call(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert all(name in done.stderr for name in WAYS_IN)
     assert SECRET not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("flags", "text"),
-    [
-        ((), f"tracking: {{uri: '{ADDRESS}'}}"),
-        (("-m",), f"tracking: {{uri: '{ADDRESS}'}}"),
-        (("-m",), f"hydra: {{sweeper: {{params: {{tracking.uri: '{ADDRESS}'}}}}}}"),
-    ],
-    ids=["of a run", "of a sweep", "as a dimension"],
-)
-def test_one_in_yaml_is_refused(tmp_path: Path, text: str, flags: tuple[str, ...]) -> None:
-    (tmp_path / "my" / "experiment").mkdir(parents=True)
-    (tmp_path / "my" / "experiment" / "own.yaml").write_text(f"# @package _global_\n{text}\n")
-    done = light_command(*flags, "--config-dir", "my", "experiment=own", *QUICK, cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr.count("\n"), done.imported) == (2, "", 1, "")
+IN_YAML = {
+    "of a run": ((), f"tracking: {{uri: '{ADDRESS}'}}"),
+    "of a sweep": (("-m",), f"tracking: {{uri: '{ADDRESS}'}}"),
+    "as a dimension": (("-m",), f"hydra: {{sweeper: {{params: {{tracking.uri: '{ADDRESS}'}}}}}}"),
+}
+
+
+def write_option(place: Path, name: str) -> list[str]:
+    """Write an option that holds a password; return the arguments that choose it there."""
+    flags, text = IN_YAML[name]
+    (place / "my" / "experiment").mkdir(parents=True)
+    (place / "my" / "experiment" / "own.yaml").write_text(f"# @package _global_\n{text}\n")
+    return [*flags, "--config-dir", "my", "experiment=own", *QUICK]
+
+
+@pytest.mark.parametrize("name", IN_YAML)
+def test_one_in_yaml_is_refused(tmp_path: Path, name: str) -> None:
+    done = call(*write_option(tmp_path, name), cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert all(name in done.stderr for name in WAYS_IN)
     assert SECRET not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["my"]
+
+
+def test_to_refuse_one_nothing_heavy_is_imported(tmp_path: Path) -> None:
+    written = [(tmp_path / name, write_option(tmp_path / name, name)) for name in IN_YAML]
+    assert {*imported_by([*((tmp_path, [*arguments]) for arguments in REFUSED), *written])} == {""}
 
 
 def test_a_user_of_a_database_is_no_secret(tmp_path: Path) -> None:
@@ -77,7 +88,7 @@ def test_a_user_of_a_database_is_no_secret(tmp_path: Path) -> None:
     address = "postgresql://user@host/db"
     tracking = compose(f"tracking.uri={address}").tracking
     assert tracking.uri == full_address(tracking) == address
-    shown = light_command("--cfg", "job", f"tracking.uri={address}", cwd=tmp_path)
+    shown = call("--cfg", "job", f"tracking.uri={address}", cwd=tmp_path)
     assert (shown.returncode, yaml.safe_load(shown.stdout)["tracking"]["uri"]) == (0, address)
 
 
@@ -91,7 +102,7 @@ def test_a_user_of_a_database_is_no_secret(tmp_path: Path) -> None:
     ids=["--cfg", "ui", "required"],
 )
 def test_nothing_shows_it(tmp_path: Path, arguments: tuple[str, ...], code: int, shown: str) -> None:
-    done = light_command(*arguments, cwd=tmp_path, MLFLOW_TRACKING_URI=ADDRESS)
+    done = call(*arguments, cwd=tmp_path, MLFLOW_TRACKING_URI=ADDRESS)
     assert done.returncode == code
     assert shown in done.stdout + done.stderr
     assert SECRET not in done.stdout + done.stderr

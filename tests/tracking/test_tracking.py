@@ -20,8 +20,9 @@ from mlflow.entities import Run
 from mlflow.pyfunc import load_model
 from mlflow.pyfunc.scoring_server import get_cmd
 
-from tests.support.commands import SMALL, command, environment, free_port, small, wait_for
-from tests.support.forking import Process, heavy
+from tests.support.commands import SMALL, call, environment
+from tests.support.parts import small
+from tests.support.servers import free_port, wait_for
 from wavesweep.base.errors import Refused
 from wavesweep.base.signals import Interrupted
 from wavesweep.config.config import Config
@@ -215,7 +216,7 @@ def test_a_deleted_experiment_is_refused_where_tracking_is_required(tmp_path: Pa
         require(tracking)
 
 
-def check_served(model: Path, process: "Process | subprocess.Popen[bytes]", port: int, place: Path) -> None:
+def check_served(model: Path, process: "subprocess.Popen[bytes]", port: int, place: Path) -> None:
     """Make sure that a process serves a model on a port, with the command's numbers to the last bit; end it."""
     series = ["b"] * 30 + ["a"] * 20
     table = pd.DataFrame({"series": series, "value": np.sin(np.arange(50) / 3)})
@@ -231,7 +232,7 @@ def check_served(model: Path, process: "Process | subprocess.Popen[bytes]", port
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
-    done = command(
+    done = call(
         "forecast", str(model.parent), "--data", "data.csv", "--horizon", "3", "--output", "ahead.csv", cwd=place
     )
     assert done.returncode == 0, done.stderr
@@ -244,9 +245,10 @@ def test_the_model_is_served(finished: tuple[Config, RunDirectory], tmp_path: Pa
     """By the command that `mlflow models serve --env-manager local` runs."""
     model, port = finished[1].model, free_port()
     line, variables = get_cmd(str(model), port, nworkers=1)  # on this machine alone, by default
-    program, *arguments = shlex.split(line)
-    files = {"out": tmp_path / "out", "err": tmp_path / "err"}
-    process = heavy().start(*arguments, module=program, cwd=tmp_path, environment=variables, **files)
+    with (tmp_path / "said").open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *shlex.split(line)], cwd=tmp_path, env=variables, stdout=said, stderr=said
+        )
     check_served(model, process, port, tmp_path)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from tests.support.commands import small
+from tests.support.parts import small
 from wavesweep.tracking.store import connect
 from wavesweep.tracking.views import (
     MOST_CHARACTERS,

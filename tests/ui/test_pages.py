@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.browser import cells, opened
-from tests.support.commands import SMALL, command, environment, free_port
-from tests.support.forking import heavy
+from tests.support.commands import SMALL, call, start
 from tests.support.processes import wait_until
+from tests.support.servers import free_port
 
 pytestmark = pytest.mark.slow
 QUICK = (*SMALL, "hydra.sweeper.n_workers=1")
@@ -25,10 +25,10 @@ DRAWN = ("model=tiny,small", "optimizer.lr=tag(log,interval(1e-4,1e8))", "traini
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a grid over seeds, a sweep over intervals in which jobs are pruned, and a single run."""
     place = tmp_path_factory.mktemp("pages")
-    command("-m", *QUICK, *GRID, "hydra.sweep.dir=outputs/sweeps/grid", cwd=place, pictures=True)
+    call("-m", *QUICK, *GRID, "hydra.sweep.dir=outputs/sweeps/grid", cwd=place, pictures=True)
     tpe = ("hydra.sweeper.n_trials=14", "hydra.sweeper.pruner=median", "hydra.sweep.dir=outputs/sweeps/tpe")
-    command("-m", *QUICK, *DRAWN, *tpe, cwd=place, pictures=True)
-    command(*SMALL, "model=tiny", cwd=place, pictures=True)
+    call("-m", *QUICK, *DRAWN, *tpe, cwd=place, pictures=True)
+    call(*SMALL, "model=tiny", cwd=place, pictures=True)
     return place
 
 
@@ -36,12 +36,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def links(place: Path) -> Iterator[dict[str, list[str]]]:
     """Give the links that `wavesweep ui` prints, by what it is called with."""
     said = place / "said"
-    said.touch()
-    options = ("--no-browser", "--port", str(free_port()))
-    server = heavy().start("ui", *options, cwd=place, environment=environment(), out=said, err=said)
+    server = start("ui", "--no-browser", "--port", str(free_port()), cwd=place)
     try:
         wait_until(lambda: "Ctrl-C" in said.read_text(), server)
-        printed = {name: command("ui", *filter(None, [name]), cwd=place).stdout for name in ("grid", "tpe", "")}
+        printed = {name: call("ui", *filter(None, [name]), cwd=place).stdout for name in ("grid", "tpe", "")}
         yield {name: re.findall(r"http://\S+", text) for name, text in printed.items()}
     finally:
         server.send_signal(signal.SIGTERM)

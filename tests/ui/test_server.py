@@ -15,9 +15,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.support.commands import SMALL, Command, environment, free_port, light_command
-from tests.support.forking import heavy
-from tests.support.processes import start
+from tests.support.commands import SMALL, Command, call, start
+from tests.support.servers import free_port
 from tests.support.trees import children, wait_until
 from wavesweep.cli.arguments import split_place
 from wavesweep.ui.server import has_display
@@ -39,9 +38,7 @@ def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp
     swept = wavesweep("-m", *QUICK, "seed=1,2")
     [command] = re.findall("compare its runs: wavesweep (.*)", swept.stdout)
     port, said = free_port(), tmp_path / "said"
-    said.touch()
-    options = ("--port", str(port), "--workers", "1")
-    process = heavy().start("ui", *options, cwd=tmp_path, environment=environment(), out=said, err=said)
+    process = start("ui", "--port", str(port), "--workers", "1", cwd=tmp_path)
     try:
         wait_until(lambda: "Ctrl-C" in said.read_text(), 60)
         *before, latest, runs, sweeps, end = said.read_text().splitlines()
@@ -83,7 +80,7 @@ def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, -signal.SIGHUP), (signal.SIGKILL, -signal.SIGKILL)],
 )
 def test_however_it_ends_nothing_is_left(tmp_path: Path, signum: signal.Signals, code: int, early: bool) -> None:
-    process = start(tmp_path, "ui", "--port", str(free_port()))
+    process = start("ui", "--port", str(free_port()), cwd=tmp_path)
     wait_until(lambda: bool(children(process.pid)))
     [group] = children(process.pid)
     wait_until(lambda: early or "Ctrl-C" in (tmp_path / "said").read_text(), 60)
@@ -150,7 +147,7 @@ def test_what_mlflow_has_not_taken_has_no_link(wavesweep: Command) -> None:
     ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
 )
 def test_what_can_t_be_opened_is_refused_in_a_line(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
-    done = light_command("ui", *arguments, cwd=tmp_path)
+    done = call("ui", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert said in done.stderr
 
@@ -158,7 +155,7 @@ def test_what_can_t_be_opened_is_refused_in_a_line(tmp_path: Path, arguments: tu
 def test_a_taken_port_is_refused_and_a_free_one_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = light_command("ui", "--port", str(port), cwd=tmp_path)
+        done = call("ui", "--port", str(port), cwd=tmp_path)
     assert done.returncode == 2
     found = re.fullmatch(
         rf"wavesweep: --host 127.0.0.1 --port {port} can't be served \(Address already in use\); give --port (\d+)\n",
@@ -188,14 +185,12 @@ def test_a_browser_opens_where_a_terminal_has_a_display(server: str, tmp_path: P
     browser, opened = tmp_path / "browser", tmp_path / "opened"
     browser.write_text(f'#!/bin/sh\n{{ echo "$1"; tty; }} > {tmp_path}/new\nmv {tmp_path}/new {opened}\n')
     browser.chmod(0o755)
-    variables = environment(DISPLAY=":99", BROWSER=str(browser), TERM="xterm")
+    variables = {"DISPLAY": ":99", "BROWSER": str(browser), "TERM": "xterm"}
     ours, theirs = pty.openpty()
-    name = os.ttyname(theirs)
     for more in (["--no-browser"], []):
         assert not opened.exists()
         arguments = ["ui", f"tracking.uri={server}", "tracking.experiment=browsed", *more]
-        process = heavy().start(*arguments, cwd=tmp_path, environment=variables, out=name, err=name)
-        assert process.wait() == 0
+        assert start(*arguments, cwd=tmp_path, to=theirs, **variables).wait() == 0
     wait_until(opened.exists)
     os.close(theirs)
     said = os.read(ours, 1 << 16).decode()
