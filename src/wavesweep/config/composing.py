@@ -40,10 +40,13 @@ def typed(composed: DictConfig) -> "Config":
     if "hydra" in composed:
         own = OmegaConf.masked_copy(composed, [key for key in composed if key != "hydra"])  # type: ignore[misc]
     try:
-        values = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+        values: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise Refused(explain(error, [])) from None
-    return parse(values)  # type: ignore[arg-type]
+    training = values.get("training")
+    if isinstance(training, dict) and [*training] == ["refiner"]:  # which has a group of its own: no option was chosen
+        del values["training"]
+    return parse(values)
 
 
 def with_tags(overrides: Iterable[str]) -> list[str]:
