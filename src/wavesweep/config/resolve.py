@@ -75,8 +75,9 @@ def outline(config: Config) -> Outline:
     """
     data_seed = config.seed if config.dataset.seed is None else config.dataset.seed
     division = divide(config.dataset.open(data_seed), config.dataset.split)
-    division.check_size(config.forecast.horizon or 0)  # before seasons are looked for, as the next
-    _check_length(min(division.training_lengths(horizon=0)))
+    if not division.forecasts_once:  # whose values are looked at for seasons, which give the horizon
+        division.check_size(config.forecast.horizon or 0)
+        _check_length(min(division.training_lengths(horizon=0)))
     seasons = config.dataset.season
     if seasons is None:
         seasons = division.find_seasons()

@@ -1,5 +1,6 @@
 """Preparing a run: its data loaded, and its configuration resolved."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from wavesweep.config.config import Config, Resolved
@@ -25,11 +26,12 @@ class Prepared:
     decided: str
 
 
-def prepare(composed: Config) -> Prepared:
+def prepare(composed: Config, check: Callable[[], object] = lambda: None) -> Prepared:
     """Load the data of a configuration and resolve it: everything that can refuse it, the cheapest first.
 
     Args:
         composed: As it was written, or resolved before: the result is the same then.
+        check: What else may refuse the run; called before the device is looked for, which imports torch.
 
     Raises:
         Refused: If values can't go together, the data can't be used, or the device is not there.
@@ -38,6 +40,7 @@ def prepare(composed: Config) -> Prepared:
     data = shapes.load()
     facts = shapes.facts(data)
     model = shapes.model.resolve(facts)
+    check()
     config = resolve(shapes, model, data.seasons, find_device(composed.runtime.device))
     return Prepared(config, data, composed, model.explain(composed.model, facts))
 

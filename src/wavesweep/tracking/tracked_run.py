@@ -68,10 +68,8 @@ def prepare_alone(composed: Config) -> Prepared:
     Raises:
         Refused: As `prepare` does, or if tracking is required and not there.
     """
-    prepared = prepare(composed)
-    if composed.tracking.required:
-        require(composed.tracking)
-    return prepared
+    tracking = composed.tracking
+    return prepare(composed, lambda: require(tracking) if tracking.required else None)
 
 
 def execute(
