@@ -270,13 +270,11 @@ SURROUNDINGS = [
         f"{REQUIRED}sqlite:///outputs",
         "tracking.uri=sqlite:///outputs can't be used (unable to open database file); give another address",
         (("outputs/", ""),),
-        "mlflow",
     ),
     Case(
         f"{REQUIRED}sqlite:///text",
         "tracking.uri=sqlite:///text can't be used (file is not a database); give another address",
         (("text", "no database"),),
-        "mlflow",
     ),
     Case(
         f"{REQUIRED}sqlite:////proc/x/y.db",
