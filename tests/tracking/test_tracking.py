@@ -38,7 +38,7 @@ INFO = RunInfo(
     overrides=["seed=0", "model=small"],
     choices={"dataset": "sine", "model": "small"},
     sweep_id="sweep_1",
-    name="seed=0 small",
+    name="seed=0 model=small",
 )
 
 

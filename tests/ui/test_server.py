@@ -133,7 +133,7 @@ def test_what_mlflow_has_not_taken_has_no_link(wavesweep: Command) -> None:
     ("arguments", "said"),
     [
         (("7f3a",), "7f3a must be "),
-        (("latest",), "there is nothing"),
+        (("latest",), "latest names the run or sweep begun last below outputs, but there is none"),
         (("a", "b"), "ui takes one place, got 2"),
         ((".",), ". must be a run's or a sweep's directory, "),
         (("no/where",), "no/where must be a run's or a sweep's directory, "),
