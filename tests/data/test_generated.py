@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.parts import composed
 from wavesweep.config.resolve import outline
-from wavesweep.data.source import Source
+from wavesweep.data.dataset import Source
 
 ALL = [
     ("dataset=sine", "dataset.width=3"),

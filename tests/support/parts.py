@@ -16,8 +16,8 @@ from wavesweep.charts import pictures as charts
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Resolved, dump, parse
 from wavesweep.config.groups import groups
+from wavesweep.data.dataset import Source
 from wavesweep.data.scaling import Scaler
-from wavesweep.data.source import Source
 from wavesweep.files.csv import Csv
 from wavesweep.models.baseline import Windows
 from wavesweep.models.configured import ResolvedModel

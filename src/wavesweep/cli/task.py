@@ -119,7 +119,8 @@ class Experiments(SweepTask):
 
     def resume_command(self, directory: Path, *, force: bool = False) -> str:
         """Return the command that goes on with a sweep."""
-        return f"wavesweep resume {quote(str(relative(directory)))}{' --force' * force}"
+        command = f"wavesweep resume {quote(str(relative(directory)))}"
+        return f"{command} --force" if force else command
 
     @contextmanager
     def prepare_and_conclude(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> Iterator[None]:

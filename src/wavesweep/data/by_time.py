@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from wavesweep.base.errors import Refused, shown
-from wavesweep.data.dataset import Observed, SplitRule
+from wavesweep.data.dataset import Observed, Source, SplitRule
 from wavesweep.data.division import Division, Rows, Standardize, as_rows, as_steps, check_rows
 from wavesweep.data.forecast import Forecast, ResolvedForecast
 from wavesweep.data.gaps import as_known_at_the_end
 from wavesweep.data.parts import Part
 from wavesweep.data.scaling import Scaler
-from wavesweep.data.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

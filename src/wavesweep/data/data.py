@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from wavesweep.base.errors import Refused
+from wavesweep.data.dataset import LARGEST
 from wavesweep.data.division import Division, Standardize
 from wavesweep.data.forecast import ResolvedForecast
 from wavesweep.data.parts import Part, ShapesShown
 from wavesweep.data.periods import find_seasons
 from wavesweep.data.scaling import Scaler
-from wavesweep.data.source import LARGEST
 
 
 @dataclass(frozen=True, repr=False)

@@ -2,9 +2,8 @@
 
 from wavesweep.data.by_series import BySeries
 from wavesweep.data.by_time import ByTime
-from wavesweep.data.dataset import SplitRule
+from wavesweep.data.dataset import Source, SplitRule
 from wavesweep.data.division import Division
-from wavesweep.data.source import Source
 
 
 def divide(source: Source, split: SplitRule) -> Division:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
 
 from wavesweep.base.errors import Refused, shown
-from wavesweep.data.dataset import Counts, Fractions, SplitRule
+from wavesweep.data.dataset import Counts, Fractions, Source, SplitRule
 from wavesweep.data.forecast import Forecast, ResolvedForecast
-from wavesweep.data.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from wavesweep.base.schema import Count, NonNegative, NonNegativeInt
-from wavesweep.data.dataset import Dataset
-from wavesweep.data.source import Source
+from wavesweep.data.dataset import Dataset, Source
 from wavesweep.data.streams import stream
 
 if TYPE_CHECKING:

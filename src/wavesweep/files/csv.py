@@ -10,8 +10,7 @@ from pydantic import AfterValidator
 
 from wavesweep.base.counting import counted
 from wavesweep.base.errors import Refused, shown, suggestion
-from wavesweep.data.dataset import Dataset
-from wavesweep.data.source import Source
+from wavesweep.data.dataset import Dataset, Source
 from wavesweep.files.options import Columns, Options
 
 if TYPE_CHECKING:

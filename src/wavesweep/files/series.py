@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from wavesweep.base.errors import Refused
-from wavesweep.data.source import LARGEST
+from wavesweep.data.dataset import LARGEST
 from wavesweep.files.columns import Roles
 from wavesweep.files.table import Table, shown_cell
 

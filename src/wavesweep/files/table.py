@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from wavesweep.base.errors import Refused
-from wavesweep.data.source import LARGEST
+from wavesweep.data.dataset import LARGEST
 from wavesweep.files.options import Options
 
 pc: Any = compute  # it makes its functions when it is imported: a type checker knows none

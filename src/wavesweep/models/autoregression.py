@@ -36,7 +36,12 @@ class Lags:
         first = [str(lag) for lag in self.lags if lag - 1 not in self.lags]
         last = [str(lag) for lag in self.lags if lag + 1 not in self.lags]
         ranges = ", ".join("-".join(dict.fromkeys(pair)) for pair in zip(first, last, strict=True))
-        return f"lags {ranges}{', centred' * self.centred}{', of all channels' * self.joint}"
+        words = [f"lags {ranges}"]
+        if self.centred:
+            words.append("centred")
+        if self.joint:
+            words.append("of all channels")
+        return ", ".join(words)
 
 
 def linear(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> Baseline:

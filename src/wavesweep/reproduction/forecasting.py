@@ -12,9 +12,8 @@ from wavesweep.base.terminal import log
 from wavesweep.config.config import Resolved
 from wavesweep.config.resolve import outline
 from wavesweep.data.data import load_timeline
-from wavesweep.data.dataset import Observed
+from wavesweep.data.dataset import LARGEST, Observed
 from wavesweep.data.scaling import Scaler
-from wavesweep.data.source import LARGEST
 from wavesweep.evaluation.forecasting import as_series, closed_loops, on_threads, scaler_of
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import LOSSES

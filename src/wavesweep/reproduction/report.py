@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from wavesweep.base.counting import counted
 from wavesweep.base.errors import printable
 from wavesweep.reproduction.comparison import Comparison, differences, final_metrics, is_damaged
 from wavesweep.reproduction.stored import StoredRun
@@ -20,7 +21,7 @@ def verdict(stored: StoredRun, again: StoredRun, comparison: Comparison, rtol: f
         rtol: What it was made with.
     """
     epochs = len(stored.records.keys() - {0})
-    what = f"{comparison.num_values} values of {epochs} epoch{'s' * (epochs != 1)}"
+    what = f"{comparison.num_values} values of {counted(epochs, 'epoch')}"
     if comparison.equal:
         how = f"equal within a relative {rtol:g}" if rtol else "equal to the last bit"
         weights = " and the weights" if stored.weights and not rtol else ""
@@ -65,7 +66,9 @@ def _rounded(value: float | None) -> str:
 
 def _shown(value: object) -> str:
     """Write a value in full, but a digest in a few digits."""
-    text = MISSING if value is None else repr(value) if isinstance(value, float) else str(value)
+    if value is None:
+        return MISSING
+    text = repr(value) if isinstance(value, float) else str(value)
     return text[:12] if len(text) >= 40 and text.isalnum() else printable(text).replace("\n", "\\n")
 
 

@@ -44,10 +44,11 @@ def data(configs: list[Config]) -> str:
 @cache
 def environment() -> dict[str, str]:
     """Return versions, platform, user and code as tags."""
-    versions, changes = _versions("wavesweep", "torch", "numpy", "mlflow", "hydra-core"), local_changes()
-    committed = (
-        {} if changes is None else {names.COMMIT: _head() or "", names.LOCAL_CHANGES: "yes" if changes else "no"}
-    )
+    versions = _versions("wavesweep", "torch", "numpy", "mlflow", "hydra-core")
+    changes = local_changes()
+    committed = {}
+    if changes is not None:
+        committed = {names.COMMIT: _head() or "", names.LOCAL_CHANGES: "yes" if changes else "no"}
     return {
         names.VERSIONS: f"{versions}, python {platform.python_version()}",
         names.PLATFORM: platform.platform(),
