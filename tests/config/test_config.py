@@ -236,5 +236,5 @@ def test_an_unknown_key_is_refused_whatever_it_holds(name: str, value: object) -
     filled = dump(config())
     for group in ("", "dataset.", "training.", "model."):
         if f"{group}{name}" not in flatten(filled) and name not in filled and "." not in name:
-            with pytest.raises(Refused, match="is not a key of this configuration|an option of experiment must begin"):
+            with pytest.raises(Refused, match=r"is not a key of this configuration|an option of experiment must begin"):
                 parse(with_values(filled, {f"{group}{name}": value}))

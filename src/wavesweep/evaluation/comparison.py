@@ -31,8 +31,10 @@ def compare(errors: np.ndarray, others: np.ndarray, overlap: int) -> tuple[float
     mine, theirs = (float(np.nan_to_num(one, nan=np.inf, posinf=np.inf).mean()) for one in (errors, others))
     if mine == theirs:  # where both are 0 or inf too
         ratio = 1.0
+    elif theirs > 0:
+        ratio = mine / theirs
     else:
-        ratio = mine / theirs if theirs > 0 else math.inf
+        ratio = math.inf
     number = len(errors)
     degrees = int(min(0.4 * number ** (2 / 3), number / (2 * overlap)))
     if degrees < 1 or not 0 < theirs < math.inf or not 0 < mine < math.inf:
