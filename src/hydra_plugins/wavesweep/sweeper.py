@@ -1,17 +1,14 @@
 """hydra/sweeper=wavesweep: every Hydra program in the environment executes this file, so what works is elsewhere."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.sweeper import Sweeper
-from omegaconf import OmegaConf
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
 
 from wavesweep.sweeps.options import Options
-
-if TYPE_CHECKING:
-    from hydra.types import HydraContext, TaskFunction
-    from omegaconf import DictConfig
 
 
 class WavesweepSweeper(Sweeper):
@@ -20,7 +17,7 @@ class WavesweepSweeper(Sweeper):
     def __init__(self, **options: Any) -> None:
         self.options: Any = OmegaConf.to_container(OmegaConf.create(options))
 
-    def setup(self, *, hydra_context: "HydraContext", task_function: "TaskFunction", config: "DictConfig") -> None:
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives."""
         from wavesweep.sweeps.planning import Sweep
         from wavesweep.sweeps.store import SweepDirectory

@@ -51,10 +51,9 @@ def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
             CompactHydraException.
         Interrupted: If a signal came. Another application's own handler gets it.
     """
-    sweep_or_go_on = _go_on if sweep.options.resume else _begin
     with _as_others_expect() if sweep.task.wants_returns else nullcontext():
         sweep.options.check()
-        return sweep_or_go_on(sweep, arguments)
+        return _go_on(sweep, arguments) if sweep.options.resume else _begin(sweep, arguments)
 
 
 @contextmanager

@@ -4,21 +4,19 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from omegaconf import DictConfig
 
 from wavesweep.base.errors import relative
 from wavesweep.base.files import check_empty
 from wavesweep.base.redaction import without_password
 from wavesweep.base.terminal import log, say
 from wavesweep.search.estimates import Reports, ranked
+from wavesweep.search.plan import Plan
+from wavesweep.search.trials import Trial
 from wavesweep.sweeps.reports import read_reports, write_report
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-    from wavesweep.search.plan import Plan
-    from wavesweep.search.trials import Trial
-    from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.sweeps.store import SweepDirectory
 
 
 class SweepTask:
@@ -39,17 +37,17 @@ class SweepTask:
     beginning = "starting workers"
     step = "step"
 
-    def __init__(self, function: "Callable[[DictConfig], Any]") -> None:
+    def __init__(self, function: Callable[[DictConfig], Any]) -> None:
         self.function = function
 
-    def __call__(self, config: "DictConfig") -> Any:
+    def __call__(self, config: DictConfig) -> Any:
         """Run one job; return its objective, lower is better."""
         return self.function(config)
 
     def warm_up(self) -> None:
         """Import what jobs need, once a worker: it is no part of the first job."""
 
-    def check(self, config: "DictConfig") -> None:
+    def check(self, config: DictConfig) -> None:
         """Look at a job's configuration before the sweep begins.
 
         Raises:
@@ -68,11 +66,11 @@ class SweepTask:
         """Return in words why the configuration of a job can't be composed; else raise what Hydra explains itself."""
         raise error
 
-    def fingerprint(self, configs: "list[DictConfig]") -> dict[str, str]:
+    def fingerprint(self, configs: list[DictConfig]) -> dict[str, str]:
         """Return what results depend on beside the configuration, given one of each choice of groups."""
         return {}
 
-    def can_add_options(self, plan: "Plan", config_name: str | None) -> bool:
+    def can_add_options(self, plan: Plan, config_name: str | None) -> bool:
         """Say whether options of groups still mean what they meant as a sweep began, so that it can grow by them."""
         return plan.config_name == config_name
 
@@ -90,14 +88,14 @@ class SweepTask:
         return f"the same command with {shlex.quote(f'hydra.sweep.dir={directory}')} hydra.sweeper.resume={how}"
 
     @contextmanager
-    def prepare_and_conclude(self, sweep: "SweepDirectory", plan: "Plan", config: "DictConfig") -> Iterator[None]:
+    def prepare_and_conclude(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> Iterator[None]:
         """Prepare what jobs need before the first starts; conclude once no worker is left: name the best job."""
         try:
             yield
         finally:
             self._conclude(sweep, plan)
 
-    def _conclude(self, sweep: "SweepDirectory", plan: "Plan") -> None:
+    def _conclude(self, sweep: SweepDirectory, plan: Plan) -> None:
         trials = sweep.read_trials(plan)
         for objective, group in ranked(trials)[:1]:
             say(f"best: {objective:.6g} by {_of_best(sweep, group)}")
@@ -106,7 +104,7 @@ class SweepTask:
             log.warning("%d of %d jobs are left; %s goes on", left, plan.n_trials, command)
 
 
-def _of_best(sweep: "SweepDirectory", group: "list[Trial]") -> str:
+def _of_best(sweep: SweepDirectory, group: list[Trial]) -> str:
     """Return which jobs the best configuration had, what it varies, and where they are."""
     best = group[0]
     if len(group) == 1:
