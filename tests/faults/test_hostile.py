@@ -268,7 +268,7 @@ CASES = [
     Case("an old pickle of torch's", archive(Evil(), _use_new_zipfile_serialization=False), TENSORS, RESUME),
     Case("a bomb", bomb, TENSORS, RESUME),
     Case("a checkpoint that is none", archive([1]), "is no checkpoint; remove it", RESUME),
-    Case("a checkpoint of nothing", archive({"version": 1}), "does not fit the run ('training')", RESUME),
+    Case("a checkpoint of nothing", archive({"version": 2}), "does not fit the run ('training')", RESUME),
     Case("an epoch of the future", restored(training__epoch=10**9), "its epoch must be one of", RESUME),
     Case("no random state", restored(training__random=torch.zeros(3)), "does not fit the run", RESUME),
     Case("a tensor for training", restored(training=torch.zeros(5)), "its training must be a group of keys", RESUME),

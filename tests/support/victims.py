@@ -3,13 +3,14 @@
 import json
 import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.support import stores
-from tests.support.commands import SMALL, Done, call
+from tests.support.commands import SECONDS, SMALL, Done, call
 from tests.support.guarded import watching
 from tests.support.parts import save_each_epoch, small
 from wavesweep.api import open_run
@@ -106,4 +107,8 @@ def guarded(place: Path, command: str) -> Seen:
     program = read_attributes if command == "attributes" else main
     with watching(place / "outputs", Path(f"{stores.template}.lock")) as report:
         ended = call(*COMMANDS[command], cwd=place, program=program, WAVESWEEP_CANARY=CANARY)
+    for thread in threading.enumerate():
+        if thread.name == "courier":  # which ends with the process, where the command has one of its own
+            thread.join(SECONDS)
+            assert not thread.is_alive()
     return Seen(ended, report)

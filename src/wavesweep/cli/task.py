@@ -141,6 +141,8 @@ class Experiments(SweepTask):
             except Exception as error:  # such as a full disk: the jobs' results are where they are
                 log.error("the sweep's end can't be recorded: %s", in_one_line(error, self.resume_command(sweep.path)))
                 self.codes.append(FAILED)
+                if courier:
+                    courier.abandon()
 
 
 def _run_alone(written: Config, prepared: Prepared, directory: RunDirectory, tags: dict[str, str]) -> int:

@@ -57,6 +57,7 @@ class Courier(AbstractContextManager["Courier"]):
         self._complaint = ""
         self._sent: dict[str, int] = {}
         self._ended = Event()
+        self._abandoned = False
         self._thread = Thread(target=self._work, name="courier", daemon=True)
         self._thread.start()
 
@@ -79,12 +80,19 @@ class Courier(AbstractContextManager["Courier"]):
             self._thread.join(0.05)
         self.patience.seconds = SECONDS_AT_THE_END if self.has_all else SECONDS_AFTER_SIGNAL
 
+    def abandon(self) -> None:
+        """End without another delivery, since what there is to deliver can't be completed; don't wait."""
+        self._abandoned = True
+        self._ended.set()
+
     def _work(self) -> None:
         """Deliver again and again, for the last time after the run has ended."""
         pause = 0.0
         with suppress(Exception):  # where memory doesn't even suffice to say what failed, the run says so
             while not self.left_alone:
                 is_last = self._ended.wait(pause)
+                if self._abandoned:
+                    return
                 began = time.thread_time()
                 self._deliver()
                 pause = max(2.0, (time.thread_time() - began) / self.share)
