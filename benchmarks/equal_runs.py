@@ -68,6 +68,7 @@ NOISY = SMALL.replace("dataset.width=3 ", "dataset=linear_noise ")
 ALONE = f"{SMALL} dataset.num_series=1 dataset.length=160"
 LINEAR = "dataset.num_series=7 dataset.length=40 dataset.width=3 model=linear"
 FILE = "dataset=csv model.hidden_sizes=[5] training.epochs=4"
+PANEL = "dataset.path=data/panel.csv dataset.series_column=shop"
 HIGHWAY = f"{FILE} dataset.path=data/one.csv"
 ARTICLE = "model.hidden_sizes=[9,8] optimizer.max_iter=5 training.epochs=3"
 LONG = f"{SMALL} training.epochs=100 training.refine_epochs=20"  # some seconds, so that a signal finds it at work
@@ -166,11 +167,11 @@ FILES: dict[str, str] = {
     "channels: target": f"{FILE} dataset.path=data/wide.csv dataset.target=[b]",
     "channels: two": f"{FILE} dataset.path=data/wide.csv dataset.value_columns=[a,c] model.joint=true",
     "channels: global scale": f"{FILE} dataset.path=data/wide.csv training.standardize=global",
-    "panel": f"{FILE} dataset.path=data/panel.csv dataset.series_column=shop",
-    "panel: global scale": f"{FILE} dataset.path=data/panel.csv training.standardize=global",
-    "panel: raw values": f"{FILE} dataset.path=data/panel.csv training.standardize=false",
-    "panel: no highway": f"{FILE} dataset.path=data/panel.csv model.highway=false training.refine_epochs=2",
-    "panel: linear": "dataset=csv dataset.path=data/panel.csv model=linear",
+    "panel": f"{FILE} {PANEL}",
+    "panel: global scale": f"{FILE} {PANEL} training.standardize=global",
+    "panel: raw values": f"{FILE} {PANEL} training.standardize=false",
+    "panel: no highway": f"{FILE} {PANEL} model.highway=false training.refine_epochs=2",
+    "panel: linear": f"dataset=csv {PANEL} model=linear",
     "split: fractions": f"{HIGHWAY} dataset.split=[0.6,0.2,0.2]",
     "split: counts": f"{HIGHWAY} dataset.split=[100,25,25]",
     "season: given": f"{HIGHWAY} dataset.season=[7]",
@@ -191,7 +192,10 @@ FILES: dict[str, str] = {
 COMMANDS: dict[str, tuple[Step, ...]] = {
     "forecast": (SMALL, "forecast latest --output ahead.csv", "forecast latest --horizon 9 --output nine.csv"),
     "forecast: origins": (HIGHWAY, "forecast latest --origins --output origins.csv"),
-    "forecast: own file": (f"{FILE} dataset.path=data/panel.csv", "forecast latest --output ahead.csv"),
+    "forecast: own file": (
+        f"{FILE} {PANEL}",
+        "forecast latest --output ahead.csv",
+    ),
     "forecast: another file": (HIGHWAY, "forecast latest --data data/later.csv --output later.csv"),
     "forecast: file for generated": (SMALL, "forecast latest --data data/waves.csv --horizon 20 --output waves.csv"),
     "reproduce": (f"{SMALL} tracking.uri=sqlite:///outputs/mlflow.db", "reproduce latest"),
