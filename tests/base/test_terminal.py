@@ -74,6 +74,7 @@ def test_a_bar_goes_along_with_the_checking_of_many_jobs(tmp_path: Path) -> None
     assert not COLOUR.search(written)
 
 
+@pytest.mark.slow
 def test_a_dumb_terminal_gets_lines(tmp_path: Path) -> None:
     written = on_terminal(tmp_path, *RUN, TERM="dumb")
     assert b"epoch 21/21" in written

@@ -90,6 +90,7 @@ def test_further_seeds_of_the_best_crown_by_means(wavesweep: Command, tmp_path: 
     assert sum(str(run.info.run_name).endswith(("s=4", "s=5")) for run in children) == 4
 
 
+@pytest.mark.slow
 def test_a_sweep_that_has_ended_is_shown_and_stays_as_it_is(wavesweep: Command, tmp_path: Path) -> None:
     assert wavesweep("-m", *QUICK, "seed=0,1", HERE, BASIC).returncode == 0
     before = {path: path.read_bytes() for path in (tmp_path / "sweep").rglob("*") if path.is_file()}

@@ -81,6 +81,7 @@ def test_a_signal_is_answered_within_a_step_of_the_optimizer(tmp_path: Path) -> 
     assert states(tmp_path) == ["KILLED"]
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_does_not_hold_up_a_signal(tmp_path: Path) -> None:
     run = tmp_path / "run"
     with socket.socket() as silent:
@@ -112,6 +113,7 @@ def test_a_signal_at_any_moment_is_answered(seed: int, tmp_path: Path) -> None:
     assert "Traceback" not in (tmp_path / "said").read_text()
 
 
+@pytest.mark.slow
 def test_what_vanished_is_marked_and_what_runs_is_left_alone(wavesweep: Command, tmp_path: Path) -> None:
     runs = {name: tmp_path / "outputs" / name for name in ("alive", "gone")}
     endless = (*SMALL[:3], "model=tiny", "training.epochs=100000", "training.refine_epochs=0", "optimizer=sgd")

@@ -435,6 +435,7 @@ def test_a_sweep_without_a_server_is_delivered_by_sync_the_parent_first(waveswee
     assert {"leaderboard.csv", "plots"} <= artifacts
 
 
+@pytest.mark.slow
 def test_a_sweep_that_has_finished_is_ours_when_it_is_resumed(wavesweep: Command) -> None:
     sweep = "outputs/sweeps/sweep"
     line = ("-m", *SMALL, "model=linear", "seed=0,1", f"hydra.sweep.dir={sweep}", "hydra/launcher=basic")

@@ -170,6 +170,7 @@ def left(directory: RunDirectory) -> tuple[bytes, str, set[str]]:
 
 
 @pytest.mark.usefixtures("undrawn")
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_in_a_fresh_process(directory: RunDirectory, tmp_path: Path) -> None:
     """As in this one, whatever it has done before."""
     fresh = RunDirectory(tmp_path / "fresh")

@@ -241,6 +241,7 @@ def check_served(model: Path, process: "subprocess.Popen[bytes]", port: int, pla
     assert np.array_equal(served["value"], written["value"])
 
 
+@pytest.mark.slow
 def test_the_model_is_served(finished: tuple[Config, RunDirectory], tmp_path: Path) -> None:
     """By the command that `mlflow models serve --env-manager local` runs."""
     model, port = finished[1].model, free_port()
