@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,13 @@ def test_the_skill_is_that_of_the_kept_epoch_beside_the_best_baseline(tmp_path: 
     record(sweep, 3, 0.1, **dict.fromkeys(BASELINES, math.nan))
     record(sweep, 4, 0.1, **BASELINES).metrics.write_text("{\n")
     assert [row.skill for row in rank(sweep).rows] == [0.8, -1.0, None, None, None, None]
+
+
+def test_a_run_that_kept_the_weights_that_it_began_with_has_its_skill(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL], [0.1, 0.2, 0.3])
+    run = record(sweep, 0, 0.1, **BASELINES)
+    run.write_info(replace(run.read_info(), tags={"wavesweep.kept_epoch": "0"}))
+    assert rank(sweep).rows[0].skill == 0.8
 
 
 def test_the_skill_is_a_mean_over_seeds_all_of_which_are_known(tmp_path: Path) -> None:
