@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from wavesweep.tracking.bounds import MOST_WAITING, PATIENT, bounded, seconds
+from wavesweep.tracking.bounds import MOST_WAITING, PATIENT, SECONDS_MORE, bounded, seconds
 
 
 class Asked:
@@ -41,6 +41,16 @@ def test_an_answer_without_an_end_is_given_up_and_costs_so_many_threads(monkeypa
             return
         except TimeoutError:
             assert time.monotonic() < until
+
+
+def test_a_call_is_given_up_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PATIENT:
+        monkeypatch.setenv(name, "0")
+    asked, began = Asked(), time.monotonic()
+    with pytest.raises(TimeoutError):
+        bounded(asked).ask()
+    assert SECONDS_MORE <= time.monotonic() - began < 4 * SECONDS_MORE
+    asked.released.set()
 
 
 def test_what_fails_fails_as_it_would() -> None:
