@@ -7,8 +7,6 @@ from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused
 from wavesweep.config.config import Config, Resolved, dump, parse
@@ -23,6 +21,7 @@ from wavesweep.workspace.layout import make, new_run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     import pandas as pd
     from numpy.typing import ArrayLike
 
@@ -85,7 +84,7 @@ class Run:
 
     def forecast(
         self, values: "ArrayLike | None" = None, horizon: int | None = None, *, bounds: bool = False
-    ) -> np.ndarray:
+    ) -> "np.ndarray":
         """Forecast in closed loop, on the CPU, with the weights that were kept: the numbers of `wavesweep forecast`.
 
         Args:

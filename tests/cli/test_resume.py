@@ -140,7 +140,9 @@ def test_what_is_required_says_how_long_it_waited(monkeypatch: pytest.MonkeyPatc
                 require(tracking)
 
 
-@pytest.mark.parametrize("more", [("seed=1",), ("--top", "3"), ("hydra.sweeper.n_trials=9",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "more", [("seed=1",), ("--top", "3"), ("--top", "0"), ("hydra.sweeper.n_trials=9",)], ids=" ".join
+)
 def test_a_run_does_not_grow(more: tuple[str, ...], ended: RunDirectory) -> None:
     with pytest.raises(
         Refused, match=f"{' '.join(more)}: a run goes on as it began; .* wavesweep reproduce {ended.path}"

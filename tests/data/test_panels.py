@@ -36,6 +36,14 @@ def panel(series: list[np.ndarray], *overrides: str, split: tuple[float, float, 
     return given(series, *overrides, split=split, panel=True)
 
 
+@pytest.mark.parametrize(("lengths", "horizon"), [((16, 17), ("forecast.horizon=3",)), ((3, 4), ())])
+def test_series_none_of_which_is_both_validated_and_tested_are_refused(
+    lengths: tuple[int, int], horizon: tuple[str, ...]
+) -> None:
+    with pytest.raises(Refused, match=r"dataset\.split must leave one series as many steps to validate and to test as"):
+        outline(panel(noise(lengths), *horizon))
+
+
 def test_forecasts_have_as_long_to_find_the_phase_as_training_allows() -> None:
     found = outline(panel(noise((100, 90)), "forecast.context=10", "model.highway=false"))
     assert found.training.washout == 5, "half the context, not three tenths of the window"

@@ -103,7 +103,6 @@ def test_a_sweep_that_has_ended_is_shown_and_stays_as_it_is(wavesweep: Command, 
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_target_ends_a_sweep_as_soon_as_a_configuration_has_reached_it(wavesweep: Command, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     done = wavesweep(
@@ -137,7 +136,6 @@ def test_no_job_begins_once_the_time_is_up(wavesweep: Command, tmp_path: Path) -
     assert len(keys(tmp_path / "sweep")) == begun
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_a_sweep_that_is_interrupted_once_it_has_found_enough_can_be_resumed(tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"

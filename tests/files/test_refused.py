@@ -30,6 +30,18 @@ def refused(path: Path, **options: object) -> str:
     return str(refusal.value)
 
 
+@pytest.mark.parametrize("cells", [["1.1.2024", None, "3.1.2024"], ["a", None, "b"]])
+def test_a_text_that_is_missing_from_parquet_is_refused_as_it_is_from_csv(
+    tmp_path: Path, cells: list[str | None]
+) -> None:
+    table = pd.DataFrame({"time": cells, "v": [1.0, 2.0, 3.0]})
+    told = [
+        refused(written(tmp_path / name, content))
+        for name, content in (("a.csv", table.to_csv(index=False)), ("a.parquet", table.to_parquet()))
+    ]
+    assert told[0].replace("a.csv", "a.parquet") == told[1]
+
+
 NOT_DATA = [
     (b"", " is empty; give a row of names, and a row for each step"),
     (b"\n\r\n", " is empty; give"),

@@ -94,5 +94,6 @@ def _places(one: Dimension, values: list[Value]) -> tuple[np.ndarray, tuple[floa
 
 def ordered(one: Dimension, values: list[Value]) -> list[Value]:
     """Return each value once: numbers ascending, then texts as they were given."""
-    texts = [value for value in one.values if value in values]
-    return sorted(value for value in {*values} if not isinstance(value, str)) + texts
+    found = {*values}
+    texts = [value for value in one.values if value in found]
+    return sorted(value for value in found if not isinstance(value, str)) + texts

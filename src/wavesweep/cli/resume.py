@@ -35,7 +35,7 @@ def run(arguments: list[str]) -> int:
     own = {key: text for key, text in overrides.items() if key.startswith(LOCAL)}
     more = {key: text for key, text in overrides.items() if key not in own}
     local = compose(*own.values())
-    grows = flags.top or any(not key.startswith("hydra") or key.endswith(GROWING) for key in more)
+    grows = flags.top is not None or any(not key.startswith("hydra") or key.endswith(GROWING) for key in more)
     if place is None and grows:
         found = find_sweep(LATEST)
     elif place is None:
@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
     if isinstance(found, SweepRecord):
         return finish_sweep(found, local, own, more, force=flags.force, top=flags.top)
     assert isinstance(found, RunDirectory)
-    if more or flags.top:
+    if more or flags.top is not None:
         what = next(iter(more.values()), f"--top {flags.top}")
         way_out = f"leave it out, or vary it by wavesweep reproduce {relative(found.path)}"
         raise Refused(f"{what}: a run goes on as it began; {way_out}")

@@ -132,7 +132,7 @@ class Experiments(SweepTask):
         finally:
             try:
                 if courier is None:
-                    codes, courier = show_again(sweep, plan, local)
+                    codes, courier = show_again(sweep, local)
                 else:
                     codes = conclude(sweep, plan, local, courier)
                 self.codes += codes

@@ -1,7 +1,7 @@
 """Resolving a configuration: each `null` gives way to what shapes, and then the data, tell.
 
-Two steps, in this order: `outline` looks at shapes alone, in milliseconds, and refuses what can't go together;
-`resolve` takes what was measured of the loaded data. Each part is resolved by one function.
+Two steps, in this order: `outline` opens the data set, looks for seasons where forecasts depend on them, and refuses
+what can't go together; `resolve` takes what was measured of the loaded data. Each part is resolved by one function.
 """
 
 import math
@@ -252,8 +252,8 @@ def without_effect(config: Resolved, division: Division) -> dict[str, str]:
     elif isinstance(training.refiner, FirstOrder):
         reasons["training.refiner.schedule"] = "the refinement keeps to one rate"
     if config.optimizer.full_batch:
-        reasons["training.batch_size"] = "optimizer=lbfgs takes all windows at once"
-        reasons["training.clip_norm"] = "optimizer=lbfgs sets the length of its steps itself"
+        reasons["training.batch_size"] = f"optimizer={config.optimizer.kind} takes all windows at once"
+        reasons["training.clip_norm"] = f"optimizer={config.optimizer.kind} sets the length of its steps itself"
     elif division.training_lengths(config.forecast.horizon) == [training.window]:
         reasons["training.batch_size"] = "there is a single window, all of the series"
     return reasons

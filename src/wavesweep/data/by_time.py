@@ -74,13 +74,20 @@ class ByTime(Division):
         usual = statistics.median(self.source.lengths)
         both = zip(self.stretches, self.source.lengths, strict=True)
         parts = [rows for rows, steps in both if 2 * steps >= usual]
+        tested = any(rows.test for rows in self.stretches)
+        scored = [min(one.val, one.test) if tested else one.val for one in parts]
         horizon = forecast.horizon
         if horizon is None:
-            horizon = max(1, min(_usual_horizon(seasons), min(map(_scored, parts)) // 3))
+            horizon = max(1, min(_usual_horizon(seasons), min(scored) // 3))
         _check_fits("forecast.horizon", horizon, "steps of the validation part", [one.val for one in parts])
-        if parts[0].test:
+        if tested:
             _check_fits("forecast.horizon", horizon, "steps of the test part", [one.test for one in parts])
-        observed = [one.train for one in parts if _scored(one) >= horizon]
+        observed = [one.train for one, steps in zip(parts, scored, strict=True) if steps >= horizon]
+        if not observed:
+            raise Refused(
+                "dataset.split must leave one series as many steps to validate and to test as forecast.horizon, got "
+                f"at most {max(scored)} of {horizon}; give longer series"
+            )
         context = forecast.context
         if context is None:
             context = min(max(USUAL_CONTEXT, BESIDE_SEASONS + sum(seasons)), *observed)
@@ -204,11 +211,6 @@ def _usual_horizon(seasons: tuple[int, ...]) -> int:
     if not seasons:
         return USUAL_HORIZON
     return seasons[0] if seasons[0] >= SHORT_SEASON else 2 * seasons[0]
-
-
-def _scored(rows: Rows) -> int:
-    """Return the steps of the shorter part that is scored."""
-    return min(rows.val, rows.test or rows.val)
 
 
 def _check_fits(key: str, value: int, what: str, steps: list[int]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.files.options import Options
@@ -177,13 +178,15 @@ def _parquet(path: Path, content: bytes) -> tuple[list[str], list[Any]]:
 
 
 def _plain(cells: Any) -> Any:
-    """Return cells of categories, and others that are no numbers or times, as text."""
+    """Return cells of categories, and others that are no numbers or times, as text, empty where there is none."""
     kind = cells.type
     if pa.types.is_dictionary(kind):
         return _plain(cells.cast(kind.value_type))
     if pa.types.is_decimal(kind):
         return cells.cast(pa.float64())
-    if is_number_type(kind) or is_text_type(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if is_text_type(kind):
+        return pc.fill_null(cells, "")
+    if is_number_type(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return cells
-    texts = [None if cell is None else str(cell) for cell in cells.to_pylist()]
+    texts = ["" if cell is None else str(cell) for cell in cells.to_pylist()]
     return pa.chunked_array([pa.array(texts, pa.string())])

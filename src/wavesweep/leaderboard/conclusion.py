@@ -99,8 +99,8 @@ def _record_best(record: SweepRecord, board: Leaderboard, *, ended: bool = False
 
 def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCourier) -> list[int]:
     """Show how a sweep ended, and deliver it; return exit codes of what is not in order."""
-    trials = sweep.read_trials(plan)
     board = rank(sweep)
+    trials = board.trials
     write_atomically(sweep.leaderboard, to_csv(board).encode())
     if not signals.pending():
         _draw(board)
@@ -158,12 +158,12 @@ def has_ended(sweep: SweepDirectory, plan: Plan) -> bool:
     return record.exists() and record.read_info().complete
 
 
-def show_again(sweep: SweepDirectory, plan: Plan, local: Config) -> tuple[list[int], Courier]:
+def show_again(sweep: SweepDirectory, local: Config) -> tuple[list[int], Courier]:
     """Show a sweep that has ended before, and deliver what MLflow lacks of it; return exit codes as its end did."""
     say(f"{relative(sweep.path)} has ended already")
     board = rank(sweep)
     show(board)
-    missing = _missing(sweep, sweep.read_trials(plan), local)
+    missing = _missing(sweep, board.trials, local)
     import_mlflow()
     with Courier(SweepRecord(sweep.path), local.tracking) as courier:
         pass

@@ -1,5 +1,6 @@
 """Comparing two runs: their metrics, their weights, and what they ran on."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -67,7 +68,7 @@ def compare(stored: StoredRun, again: StoredRun, rtol: float = 0.0) -> Compariso
 def _close(first: float | None, second: float | None, rtol: float) -> bool:
     if first is None or second is None:
         return first is second
-    return first == second or abs(first - second) <= rtol * max(abs(first), abs(second))
+    return math.isclose(first, second, rel_tol=rtol)
 
 
 def _ending(stored: StoredRun, again: StoredRun) -> Iterator[Difference]:

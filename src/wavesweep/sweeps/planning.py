@@ -7,9 +7,10 @@ from typing import Any
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
+from wavesweep.base.counting import counted
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.base.files import read_small
-from wavesweep.base.overrides import written
+from wavesweep.base.overrides import key_of, written
 from wavesweep.base.terminal import log, say
 from wavesweep.search.given import parse_given
 from wavesweep.search.growth import begin
@@ -126,7 +127,7 @@ def _launching(sweep: Sweep) -> list[str]:
     """Return the overrides that chose the launcher, and how many workers it starts."""
     launcher = sweep.config.hydra.runtime.choices["hydra/launcher"]
     overrides = [f"hydra/launcher={launcher}"] if launcher != "wavesweep" else []
-    overrides += [text for text in sweep.typed if text.lstrip("+").startswith("hydra.launcher.")]
+    overrides += [text for text in sweep.typed if key_of(text).startswith("hydra.launcher.")]
     if sweep.options.n_workers:
         overrides.append(f"hydra.sweeper.n_workers={sweep.options.n_workers}")
     return overrides
@@ -145,8 +146,9 @@ def _subdir(config: DictConfig, dimensions: list[Dimension]) -> str:
 def warn_of_ignored(plan: Plan, typed: list[str]) -> None:
     """Warn of what was typed for a sampler, where all combinations run."""
     ignored = ["n_trials", "sampler"] if plan.pruner else ["n_trials", "sampler", "seed"]
+    keys = {f"hydra.sweeper.{name}" for name in ignored}
     for text in typed:
-        if plan.is_grid and text.startswith(tuple(f"hydra.sweeper.{key}=" for key in ignored)):
+        if plan.is_grid and key_of(text) in keys:
             log.warning("%s has no effect: no dimension is an interval, so all combinations run", text)
 
 
@@ -169,8 +171,10 @@ def list_jobs(plan: Plan, before: Plan | None = None) -> None:
     if count > len(new):
         lines.append(f"{count - len(new)} jobs, each configuration chosen after those before it, from")
         lines += [f"  {one.text}" for one in plan.dimensions]
-    what = "job" if count == 1 else "jobs"
-    lines.append(f"{count} more {what}; nothing was run" if before else f"{count} {what}; nothing was run")
+    kind = "job"
+    if before:
+        kind = "more job" if count >= 0 else "fewer job"
+    lines.append(f"{counted(abs(count), kind)}; nothing was run")
     say("\n".join(lines))
 
 

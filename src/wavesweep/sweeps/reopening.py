@@ -5,6 +5,7 @@ from dataclasses import replace
 from omegaconf import DictConfig, OmegaConf
 
 from wavesweep.base.errors import Refused, first_of, in_short, shown
+from wavesweep.base.overrides import key_of
 from wavesweep.base.terminal import log
 from wavesweep.search.growth import grow
 from wavesweep.search.plan import Plan
@@ -51,7 +52,7 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
 
 def _typed_keys(sweep: Sweep) -> set[str]:
     """Return the keys of the sweeper that were typed."""
-    keys = [text.partition("=")[0] for text in sweep.typed]
+    keys = [key_of(text) for text in sweep.typed]
     return {key.removeprefix("hydra.sweeper.") for key in keys if key.startswith("hydra.sweeper.")}
 
 

@@ -71,7 +71,8 @@ class Courier(AbstractContextManager["Courier"]):
 
     def __exit__(self, *_: object) -> None:
         """Deliver for the last time, since the run has ended; wait for it, after a signal only for a moment."""
-        self.directory.undelivered.touch()
+        with suppress(OSError):  # `sync` looks at what MLflow has in any case
+            self.directory.undelivered.touch()
         self._ended.set()
         began = time.monotonic()
         while self._thread.is_alive() and time.monotonic() - began < self.patience.seconds:
