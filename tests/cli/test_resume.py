@@ -12,6 +12,7 @@ import yaml
 from tests.support.parts import small
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import write_yaml
+from wavesweep.cli import summary
 from wavesweep.cli.resume import find_waiting, finish, run
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
@@ -138,6 +139,12 @@ def test_what_is_required_says_how_long_it_waited(monkeypatch: pytest.MonkeyPatc
         for _ in range(2):  # of which the first sets what holds for the rest of the process
             with pytest.raises(Refused, match="no answer within 1 s"):
                 require(tracking)
+
+
+@pytest.mark.parametrize("override", ["tracking.uri=x", "seed=1"])
+def test_a_summary_takes_no_overrides(override: str) -> None:
+    with pytest.raises(Refused, match=f"summary takes no overrides, got {override}; leave it out"):
+        summary.run([override])
 
 
 @pytest.mark.parametrize(

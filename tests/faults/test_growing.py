@@ -58,7 +58,7 @@ def test_a_sampled_sweep_that_grows_has_exactly_as_many_jobs_as_asked(tmp_path: 
         command.wait_until(lambda: num_ended(sweep) >= 3)
         assert command.kill() == -signal.SIGKILL, "the sweep must take longer"
     begun = proposals(sweep)
-    with started(tmp_path, "resume", "sweep", "seed=2", "hydra.sweeper.n_trials=8", TWO) as command:
+    with started(tmp_path, "resume", "sweep", "seed=2", "++hydra.sweeper.n_trials=8", TWO) as command:
         command.wait_until(lambda: num_ended(sweep) >= 9)
         assert command.kill() == -signal.SIGKILL, "the sweep must take longer"
     with started(tmp_path, "resume", "sweep", TWO) as command:

@@ -14,6 +14,7 @@ from wavesweep.search.growth import begin, grow
 from wavesweep.search.plan import Listed, Part, Plan, Proposed
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.trials import State, Trial, replicates
+from wavesweep.sweeps.planning import list_jobs
 
 MODEL = Dimension("model", ("tiny", "small"))
 RATE = Dimension("optimizer.lr", ("1e-3", "0.01"))
@@ -199,6 +200,17 @@ def test_a_failed_job_that_waits_again_keeps_its_number() -> None:
     trials[3] = replace(trials[3], state="waiting")
     assert grown(plan, n_trials=6, trials=trials).n_trials == 6
     assert min(grown(plan, Dimension("seed", ("1",)), trials=trials).waiting) == 4
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"), [(20, 10, "10 fewer jobs"), (4, 5, "1 more job"), (4, 4, "0 more jobs")]
+)
+def test_a_dry_run_tells_how_many_jobs_come_or_go(
+    before: int, after: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plans = (plan_of(DRAWN, n_trials=after), plan_of(DRAWN, n_trials=before))
+    list_jobs(*plans)
+    assert capsys.readouterr().out.endswith(f"{told}; nothing was run\n")
 
 
 def test_a_record_that_was_removed_is_one_of_those_that_have_begun() -> None:

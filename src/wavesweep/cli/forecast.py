@@ -4,6 +4,7 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
+from wavesweep.base.counting import counted
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import write_atomically
 from wavesweep.base.terminal import say
@@ -112,7 +113,7 @@ def _check_output(path: Path) -> None:
 def _summary(stored: StoredRun, data: str | None, count: int, steps: int, output: Path) -> str:
     """Return what was forecast, and where it is."""
     channels = len(stored.config.dataset.channels)
-    what = f"{count} series of {channels} channel{'s' if channels > 1 else ''}, {steps} step{'s' if steps > 1 else ''}"
+    what = f"{count} series of {counted(channels, 'channel')}, {counted(steps, 'step')}"
     source = "beyond the end of the run's own data" if data is None else f"beyond the end of {data}"
     files = f"forecast: {output}\npicture: {output.with_suffix('.png')}"
     return f"{what} {source}, by {stored.place}\n{files}"

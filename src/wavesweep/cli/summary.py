@@ -9,7 +9,7 @@ from wavesweep.workspace.index import LATEST, find_sweep
 
 def run(arguments: list[str]) -> int:
     """Show a sweep's leaderboard, of a sweep that runs too; return the exit code."""
-    place, overrides = read_place("summary", [text for text in arguments if text != "--test"])
+    place, overrides = read_place("summary", [text for text in arguments if text != "--test"], more=("",))
     for text in overrides.values():
         raise Refused(f"summary takes no overrides, got {text}; leave it out")
     show(rank(find_sweep(place or LATEST).sweep, tests="--test" in arguments))

@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from wavesweep.base.errors import Pruned, Refused, in_one_line, relative
 from wavesweep.base.exit_codes import FAILED
+from wavesweep.base.overrides import key_of
 from wavesweep.base.terminal import log, say
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.progress import fail, show
@@ -191,7 +192,7 @@ def _describe(composed: Config, prepared: Prepared, tags: dict[str, str]) -> Run
     shape = "" if division.forecasts_once else shape_of(prepared)
     for line in filter(None, (division.source.summary, shape, prepared.decided)):
         log.info(line)
-    overrides = [text for text in job.overrides.task if not text.lstrip("+~").startswith("tracking")]
+    overrides = [text for text in job.overrides.task if not key_of(text).startswith("tracking")]
     for warning in _ignored(without_effect(prepared.config, division), overrides):
         log.warning(warning)
     choices = {
@@ -222,7 +223,7 @@ def _logarithms(swept: list[Dimension], overrides: list[str]) -> dict[str, str]:
 
 def _ignored(reasons: dict[str, str], overrides: list[str]) -> list[str]:
     """Return a warning for each override that has no effect."""
-    keys = {override: override.lstrip("+~").partition("=")[0].rpartition("@")[2] for override in overrides}
+    keys = {override: key_of(override).rpartition("@")[2] for override in overrides}
     return [
         f"{override} has no effect: {reason}"
         for override, key in keys.items()

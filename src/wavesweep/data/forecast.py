@@ -11,7 +11,7 @@ class Forecast(ConfigPart):
     """How far forecasts reach, what they see, and where they begin.
 
     Attributes:
-        horizon: Steps that are forecast; null: derived from the shape, as are the next two.
+        horizon: Steps that are forecast; null: derived from the shape and, by time, the seasons, as are the next two.
         context: Observed steps before them.
         stride: Steps between the origins of forecasts, where a series is forecast from several.
         coverage: Share of what comes that intervals shall hold.

@@ -7,11 +7,11 @@ if TYPE_CHECKING:
 
 
 class Loss:
-    """How far forecasts lie from what comes; a new one is found by its `name`, and chosen by `training.loss`.
+    """How far forecasts lie from what comes; a new one in this file is found by its `name`, and chosen by `training.loss`.
 
     Attributes:
         name: What a configuration calls it.
-        function: What torch.nn.functional calls it.
+        function: What torch.nn.functional calls it; a loss that has none there gives `mean` and `each` itself.
         size: How many outputs of a network make the forecast of a value.
     """
 

@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+from wavesweep.base.overrides import key_of
 from wavesweep.config import tag_names as names
 from wavesweep.config.config import flatten, parse_resolved
 from wavesweep.tracking.artifacts import upload
@@ -64,7 +65,7 @@ def _create(client: "MlflowClient", run: "Run", directory: RunDirectory, info: R
     """Create the record of the run's model, with the values that tell it from others."""
     config = directory.read_config()
     values = flatten(config)
-    overridden = {override.lstrip("+").partition("=")[0] for override in info.overrides}
+    overridden = {key_of(override) for override in info.overrides}
     keys = {"seed", "forecast.context", "forecast.horizon"}
     keys |= {key for key in values if key in overridden or key.startswith("model.")}
     keys -= {
