@@ -34,7 +34,10 @@ log = logging.getLogger("wavesweep")
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its directory, at `path`, tells of it; each attribute reads the files anew."""
+    """A run as its directory, at `path`, tells of it; each attribute reads the files anew.
+
+    All raise Refused where these can't be read, `config` and `forecast` also where the configuration was changed.
+    """
 
     path: Path
 
@@ -242,6 +245,6 @@ def open_sweep(path: str | Path) -> Sweep:
     """Return a sweep by its directory or, of those below outputs/, by its id or as `latest`.
 
     Raises:
-        Refused: If there is none.
+        Refused: If there is none, it is a run's, or several ids begin so.
     """
     return Sweep(find_sweep(str(path)).path.absolute())

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 class Loss:
-    """How far forecasts lie from what comes; a new one in this file is found by its `name`, and chosen by `training.loss`.
+    """How far forecasts lie from what comes; one in this file is found by its `name`, chosen by `training.loss`.
 
     Attributes:
         name: What a configuration calls it.

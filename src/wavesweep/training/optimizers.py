@@ -145,7 +145,7 @@ class ResolvedAdaptive(Adaptive, FirstOrder):
 
 
 class SGD(FirstOrder):
-    """Gradient descent, on batches or on all data at once, with momentum."""
+    """Gradient descent with momentum."""
 
     kind: Literal["sgd"]
     momentum: Fraction
