@@ -17,6 +17,7 @@ REFUSED_BY_HYDRA = {
     "training={epoch:3}": "training.epoch is not a key of this configuration; did you mean training.epochs?",
     "hydra.jobs=3": "hydra.jobs is not a key of Hydra's; wavesweep --cfg hydra shows them",
     "dataset=sin": "dataset=sin is not an option; did you mean sine?",
+    "optimizer@training.refiner=lbfg": "optimizer@training.refiner=lbfg is not an option; did you mean lbfgs?",
     "seed=1,2": "seed=1,2 gives one run several values; add -m to sweep over them, or brackets for a list",
     "seed=range(1,3)": "seed=range(1,3) is a sweep, which needs -m",
     "+seed=5": "seed has a value already; leave out the +",

@@ -21,6 +21,7 @@ from omegaconf.errors import (
 from yaml import YAMLError
 
 from wavesweep.base.errors import Refused, in_one_line, suggestion
+from wavesweep.base.overrides import key_of
 from wavesweep.config.groups import groups, known_keys, options, read_option
 
 
@@ -114,7 +115,9 @@ def _missing_option(file: str, there: Sequence[str], overrides: Sequence[str]) -
     way_out = suggestion(option, {*options(group), *there})
     if group == "dataset" and option.lower().endswith((".csv", ".csv.gz", ".parquet")):
         way_out = f"for a file, give dataset=csv dataset.path={option}"
-    return f"{group}={option} is not an option; {way_out}"
+    typed = (key_of(text) for text in overrides if text.partition("=")[2] == option)
+    key = next((key for key in typed if key.partition("@")[0] == group), group)  # with the place that it chooses for
+    return f"{key}={option} is not an option; {way_out}"
 
 
 def _broken_yaml(error: YAMLError) -> str:
