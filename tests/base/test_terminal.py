@@ -13,7 +13,9 @@ import pytest
 from tests.support.commands import SMALL, Command, start
 from tests.support.stores import ready
 from wavesweep.base.terminal import say
-from wavesweep.runs.progress import SECONDS_BETWEEN_LINES, progress
+from wavesweep.experiment.events import Recorded
+from wavesweep.runs.terminal import SECONDS_BETWEEN_LINES
+from wavesweep.runs.terminal import Terminal as Progress
 
 RUN = (*SMALL, "model=tiny", "training.epochs=20")
 COLOUR = re.compile(rb"\x1b\[[\d;]*3[1-7][\d;]*m|\x1b\[[\d;]*9[0-7][\d;]*m")
@@ -110,9 +112,10 @@ def test_lines_are_seconds_apart(monkeypatch: pytest.MonkeyPatch, caplog: pytest
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     caplog.set_level("INFO")
-    with progress("val/one_step_mse") as listen:
+    with Progress("val/one_step_mse") as progress:
         for epoch in range(1, 101):
             now += SECONDS_BETWEEN_LINES / 10
-            listen(epoch, {"train/loss": 0.5, "val/one_step_mse": 1 / epoch}, 1000)
+            metrics = {"train/loss": 0.5, "val/one_step_mse": 1 / epoch}
+            progress.on(Recorded(epoch, 1000, metrics, seconds=0.0, evaluations=epoch))
     assert len(caplog.messages) == 10
     assert caplog.messages[-1] == "epoch 100/1000  loss 5.00e-01  val/one_step_mse 1.00e-02  best 1.00e-02"

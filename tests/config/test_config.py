@@ -16,7 +16,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.config import dump, flatten, parse, parse_resolved
 from wavesweep.config.groups import known_keys, options, read_option
-from wavesweep.runs.preparation import prepare
+from wavesweep.experiment.preparation import prepare
 
 CHOICES = [
     (),
@@ -101,18 +101,18 @@ REFUSALS = [
     ("tracking.tags", {"a": "http://me:pw@host"}, "tracking.tags: a must not hold a password or token"),
     ("tracking.tags", {"mlflow.user": "me"}, "tracking.tags: mlflow.user must not begin with mlflow. or wavesweep."),
     ("tracking.tags", {"wavesweep.run_key": 1}, "tracking.tags: wavesweep.run_key must not begin with mlflow. or"),
-    ("tracking.tags", {"a,b": 1}, "tracking.tags: 'a,b' must be a name of letters, digits, spaces and _ - . : /"),
+    ("tracking.tags", {"a,b": 1}, "tracking.tags: 'a,b' must be a name of letters, digits, spaces and _ - . :"),
     ("tracking.tags", {str(number): 1 for number in range(51)}, "tracking.tags must have at most 50 entries, got"),
     ("tracking.tags", ["a"], "tracking.tags must be a group of keys, got [a]"),
-    ("runtime.device", "gpu", "runtime.device must be auto, cpu, mps, cuda or cuda:N, got gpu"),
+    ("runtime.device", "gpu", "runtime.device must match ^(auto|cpu|mps|cuda(:[0-9]+)?)$, got gpu"),
     (
         "objective",
         "test/closed_loop_mse",
         "objective: test/closed_loop_mse is unknown; did you mean val/closed_loop_mse?",
     ),
     ("forecast", 3, "forecast must be a group of keys, got 3"),
-    ("format_version", 4, "format_version must be 3, got 4; this configuration needs a newer wavesweep"),
-    ("format_version", 2, "format_version must be 3, got 2; this configuration needs an older wavesweep"),
+    ("format_version", 5, "format_version must be 4, got 5; this configuration needs a newer wavesweep"),
+    ("format_version", 3, "format_version must be 4, got 3; this configuration needs an older wavesweep"),
     ("dataset.season", [24, 0], "dataset.season[1] must be at least 1, got 0"),
     ("dataset.season", [1, 2, 3, 4], "dataset.season must have at most 3 entries, got"),
     ("dataset.season", [168, 24], "dataset.season must ascend, each once, got [168, 24]"),

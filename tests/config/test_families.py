@@ -8,12 +8,12 @@ import pytest
 
 from tests.support.parts import composed, with_values
 from wavesweep.base.errors import Refused
-from wavesweep.base.schema import Member, one_of
+from wavesweep.base.schema import Member, members
 from wavesweep.config.config import Resolved, dump, flatten, parse, parse_resolved
 from wavesweep.config.groups import options
 from wavesweep.data.dataset import Dataset
+from wavesweep.experiment.preparation import prepare
 from wavesweep.models.configured import Model, ResolvedModel
-from wavesweep.runs.preparation import prepare
 from wavesweep.training.optimizers import Optimizer, ResolvedOptimizer
 
 FAMILIES: dict[str, type[Member]] = {"dataset": Dataset, "model": Model, "optimizer": Optimizer}
@@ -37,10 +37,6 @@ def test_each_option_is_a_member_of_its_family(group: str, option: str) -> None:
 def test_each_member_can_be_chosen_by_an_option(group: str) -> None:
     classes = {type(chosen(group, option)) for option in options(group)}
     assert {member for member in members(FAMILIES[group]) if member.__module__.startswith("wavesweep.")} == classes
-
-
-def members(family: type[Member]) -> set[type[Member]]:
-    return {*get_args(get_args(one_of(family))[0])}
 
 
 def kinds(family: type[Member]) -> list[str]:

@@ -46,7 +46,7 @@ def test_what_is_said_does_not_hang_on_hydra_s_words(override: str) -> None:
         ("seed=[", "seed=[ can't be read as an override; quote values with special characters"),
         ("=3", "=3 can't be read as an override; put a key before the ="),
         ("seed", "seed is neither KEY=VALUE nor a command, such as ui"),
-        ("seed=${nope}", "seed refers to ${nope}, which is not a key of this configuration"),
+        ("seed=${nope}", "seed: Interpolation key 'nope' not found; give it another value"),
         ("seed=???", "seed is missing; give it a value"),
     ],
 )

@@ -7,7 +7,7 @@ from wavesweep.config.composing import compose
 from wavesweep.config.config import dump
 from wavesweep.config.groups import options
 from wavesweep.config.overrides import overrides_of
-from wavesweep.runs.preparation import prepare
+from wavesweep.experiment.preparation import prepare
 
 CHOICES = [
     f"{group}={option}" for group in ("experiment", "model", "optimizer", "training") for option in options(group)

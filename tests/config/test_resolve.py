@@ -5,7 +5,8 @@ import pytest
 from tests.support.commands import SMALL
 from tests.support.parts import composed, config, prepared, small
 from wavesweep.base.errors import Refused
-from wavesweep.config.resolve import find_device, outline, without_effect
+from wavesweep.config.device import find_device
+from wavesweep.config.resolve import outline, without_effect
 from wavesweep.data.by_series import BySeries
 from wavesweep.data.by_time import ByTime
 from wavesweep.data.division import Division

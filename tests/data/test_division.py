@@ -12,7 +12,7 @@ from wavesweep.data.by_series import BySeries
 from wavesweep.data.by_time import ByTime
 from wavesweep.data.division import Division
 from wavesweep.data.parts import Part
-from wavesweep.runs.preparation import prepare
+from wavesweep.experiment.preparation import prepare
 
 
 def noise(*lengths: int) -> list[np.ndarray]:

@@ -12,8 +12,8 @@ from wavesweep.config.resolve import outline
 from wavesweep.data import by_time
 from wavesweep.data.data import Data
 from wavesweep.evaluation.beside_baselines import fit_baselines
+from wavesweep.experiment.preparation import load_data, prepare, shape_of
 from wavesweep.models.recurrent import Recurrent
-from wavesweep.runs.preparation import load_data, prepare, shape_of
 
 LENGTHS = (40, 61, 23)
 
@@ -165,7 +165,7 @@ class TestShapes:
                 ("forecast.context=44",),
                 "at most the 43 observed steps of the longest series, got 44",
             ),
-            ((40, 2), (), "2 time steps to train on, got 1 of the 2 of series shop 1; leave that series out"),
+            ((40, 2), (), "2 time steps to train on, got 2 in all of series shop 1; leave that series out"),
             (LENGTHS, ("training.window=44",), "training.window must be from 2 to the 43 steps of a training series"),
             (
                 LENGTHS,

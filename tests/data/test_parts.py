@@ -5,9 +5,10 @@ import pytest
 
 from tests.support.parts import composed, config, small
 from wavesweep.base.errors import Refused
-from wavesweep.data.trends import trend_share
+from wavesweep.experiment.preparation import load_data
+from wavesweep.models.baseline import Windows
+from wavesweep.models.facts import Facts
 from wavesweep.models.recurrent import Recurrent
-from wavesweep.runs.preparation import load_data
 
 
 def test_series_are_ordered_test_training_validation() -> None:
@@ -93,8 +94,9 @@ def test_a_trend_s_share_is_that_of_a_fitted_line() -> None:
     for values in series.transpose(0, 2, 1).reshape(6, 7):
         left += np.square(values - np.polyval(np.polyfit(np.arange(7), values, 1), np.arange(7))).sum()
         total += np.square(values - values.mean()).sum()
-    assert trend_share([*series]) == pytest.approx(1 - left / total)
-    assert trend_share([np.ones((7, 3))]) == 0
+    val = Windows(series, series)
+    assert Facts([*series], val, (), 7, 0).trend_share == pytest.approx(1 - left / total)
+    assert Facts([np.ones((7, 3))], val, (), 7, 0).trend_share == 0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from wavesweep.config.resolve import outline
 from wavesweep.data.by_series import BySeries
 from wavesweep.data.by_time import ByTime
 from wavesweep.data.parts import Part
-from wavesweep.runs.preparation import load_data
+from wavesweep.experiment.preparation import load_data
 
 SINGLE = np.arange(300.0).reshape(1, 100, 3)
 """One series of 100 steps; each value occurs once, so that it is known again wherever it stands."""

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from tests.support.series_files import opened, written
 from wavesweep.base.errors import Refused
 from wavesweep.files import reading
-from wavesweep.files.csv import Csv
+from wavesweep.files.dataset import Csv
 
 NUMBERS = ["1", "2.5", "-3e2", "+7", ".5", "1.", " 4 ", "0.1", "123456789.123456789", "1e-320", "1e15", "-0.0"]
 ODD = [

@@ -12,7 +12,7 @@ from tests.support.series_files import opened, written
 from wavesweep.base.errors import Refused
 from wavesweep.files import copies, reading
 from wavesweep.files.copies import keep
-from wavesweep.files.csv import Csv
+from wavesweep.files.dataset import Csv
 
 CONTENT = "date,a,b,c\n" + "".join(f"2024-01-{day:02},{day},{day**2},{-day}\n" for day in range(1, 8))
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.series_files import opened, written
 from wavesweep.files import reading
-from wavesweep.files.csv import Csv, File
+from wavesweep.files.dataset import Csv, File
 
 GENERATOR = np.random.default_rng(0)
 VALUES = GENERATOR.normal(size=(7, 3)) * 10.0 ** GENERATOR.integers(-12, 12, size=(7, 3))

@@ -6,12 +6,12 @@ import pytest
 from tests.support.parts import composed, given, train, trainer
 from wavesweep.base.errors import Refused
 from wavesweep.config.resolve import outline
+from wavesweep.experiment.preparation import prepare
 from wavesweep.models.autoregression import Lags
 from wavesweep.models.configured import Model
 from wavesweep.models.highway_network import HighwayForecaster
 from wavesweep.models.losses import SQUARED
 from wavesweep.models.recurrent import Recurrent
-from wavesweep.runs.preparation import prepare
 
 GENERATED = ("dataset.num_series=7", "dataset.length=40", "dataset.width=3")
 
@@ -102,13 +102,6 @@ def test_what_is_given_stays() -> None:
     assert (model.members, model.memory, model.relative, model.dropout, model.lags) == (1, 7, False, 0, (1, 3))
     assert (found.training.window, found.optimizer.lr) == (14, 0.5)
     assert recurrent(prepare(given(noise(), *asked)).config.model).lags == (1, 3)
-
-
-@pytest.mark.parametrize("model", ["lstm", "linear"])
-def test_no_lags_are_refused(model: str) -> None:
-    asked = ("model=linear",) if model == "linear" else ()
-    with pytest.raises(Refused, match=r"^model.lags must be one or more, got \[\]; give null to have them chosen$"):
-        outline(given(noise(), *asked, "model.lags=[]"))
 
 
 def test_lags_are_refused_where_they_reach_too_far() -> None:

@@ -7,9 +7,9 @@ from tests.support.parts import given, go, gradient_descent, kept_network, leave
 from tests.support.two_outputs import TWO_OUTPUTS
 from wavesweep.config.config import Config
 from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.experiment.preparation import prepare
 from wavesweep.models.forecaster import evaluating
 from wavesweep.models.losses import LOSSES
-from wavesweep.runs.preparation import prepare
 from wavesweep.training.closures import prediction_loss
 from wavesweep.workspace.directory import RunDirectory
 
@@ -23,7 +23,7 @@ def test_training_lowers_the_loss_that_was_chosen_in_both_stages(name: str) -> N
     main = subject.main
     assert main.fixed_windows
     measured = prediction_loss(subject.network, main.fixed_windows, resolved.training.washout, LOSSES[name])
-    for record in subject.records(lambda _: False):
+    for record in subject.run(lambda _: False):
         recorded.append(record.loss)
         with evaluating(subject.network):
             by_hand.append(measured().item())

@@ -11,10 +11,10 @@ from tests.support.parts import composed, config, gradient_descent, losses, smal
 from wavesweep.config.groups import options
 from wavesweep.config.resolve import outline
 from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.experiment.preparation import load_data
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import Loss
 from wavesweep.models.pointwise_network import PointwiseForecaster
-from wavesweep.runs.preparation import load_data
 from wavesweep.training.closures import Closure, closed_loop_loss
 from wavesweep.training.optimizers import LBFGS
 from wavesweep.training.windows import Windows
@@ -49,7 +49,7 @@ class TestEveryOptimizer:
         data = load_data(resolved)
         straight = trainer(resolved)
         expected, states = [], []
-        for record in straight.records(lambda _: False):
+        for record in straight.run(lambda _: False):
             forecast_part(straight.network, data.scaler, data.val)  # as a run does, and to no effect
             saved = io.BytesIO()
             torch.save(straight.state(), saved)
@@ -94,7 +94,7 @@ def test_a_loss_that_is_not_finite_ends_the_training() -> None:
 def test_noise_fades_geometrically_from_start_to_end() -> None:
     noise = ("training.noise_start=0.03", "training.noise_end=0.003")
     subject = gradient_descent(small("training.epochs=5", "training.refine_epochs=0", "optimizer=lbfgs", *noise))
-    seen = [subject.main._noise(), *(subject.main._noise() for _ in subject.records(lambda _: False))]
+    seen = [subject.main._noise(), *(subject.main._noise() for _ in subject.run(lambda _: False))]
     np.testing.assert_allclose(seen[:5], np.geomspace(0.03, 0.003, 5))
 
 
@@ -108,7 +108,7 @@ def test_each_round_of_the_refinement_starts_afresh_on_new_windows() -> None:
     rounds = ("training.epochs=1", "training.refine_epochs=4", "training.refine_restart_every=2", "training.window=15")
     subject = gradient_descent(small(*rounds))
     optimizers, minimised = [], []
-    for record in subject.records(lambda _: False):
+    for record in subject.run(lambda _: False):
         if record.epoch > 1:
             optimizers.append(subject.refinement.optimizer)
             minimised.append(subject.refinement.loss)
@@ -189,7 +189,7 @@ def test_the_article_trains_on_raw_units_without_washout() -> None:
     assert subject.main.fixed_windows is not None
     assert subject.main.fixed_windows.values.shape == (95, 11, 1)
     assert resolved.training.washout == 0
-    next(subject.records(lambda _: False))
+    next(subject.run(lambda _: False))
     assert subject.spent.evaluations == 20
 
 
@@ -201,7 +201,7 @@ def test_refining_changes_nothing_before_it() -> None:
 def test_evaluation_leaves_every_module_in_its_mode() -> None:
     subject = gradient_descent(small("model.dropout=0.2", "training.refine_epochs=1"))
     data = load_data(small())
-    for record in subject.records(lambda _: False):
+    for record in subject.run(lambda _: False):
         before = [module.training for module in subject.network.modules()]
         forecast_part(subject.network, data.scaler, data.val)
         assert [module.training for module in subject.network.modules()] == before

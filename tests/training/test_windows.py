@@ -11,13 +11,13 @@ from torch import Tensor
 
 from tests.support.parts import given as given_series
 from tests.support.parts import gradient_descent, small
+from wavesweep.experiment.preparation import prepare
 from wavesweep.models.autoregression import Lags
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.highway_network import HighwayForecaster
 from wavesweep.models.linear_network import LinearForecaster
 from wavesweep.models.losses import SQUARED, Loss
 from wavesweep.models.recurrent_network import RecurrentForecaster
-from wavesweep.runs.preparation import prepare
 from wavesweep.training.closures import Closure, closed_loop_loss, prediction_loss
 from wavesweep.training.windows import Windows, cut_windows, draw_windows
 
@@ -188,7 +188,7 @@ def test_windows_may_begin_half_of_one_beyond_where_an_end_has_no_phase(monkeypa
         config = given_series(
             series, *BESIDE, "training.epochs=1", "training.refine_epochs=0", f"model.highway={highway}"
         )
-        list(gradient_descent(prepare(config).config).records(lambda _: False))
+        list(gradient_descent(prepare(config).config).run(lambda _: False))
         assert {*drawn} == {expected}
         drawn.clear()
 
@@ -277,5 +277,5 @@ def test_the_refinement_looks_as_far_as_half_of_a_panel_reaches(
     series = [one.numpy() for one in noise([2 * length for length in lengths])]
     config = given_series(series, *stages, *sizes, split=(0.5, 0.25, 0.25), panel=True)
     subject = gradient_descent(prepare(config).config)
-    assert all(np.isfinite(record.loss) for record in subject.records(lambda _: False))
+    assert all(np.isfinite(record.loss) for record in subject.run(lambda _: False))
     assert seen == expected

@@ -11,8 +11,8 @@ from wavesweep.config.config import Resolved
 from wavesweep.config.resolve import without_effect
 from wavesweep.evaluation.forecasting import forecast_part
 from wavesweep.evaluation.scores import scores
-from wavesweep.runs.experiment import make_trainer
-from wavesweep.runs.preparation import load_data
+from wavesweep.experiment.experiment import make_trainer
+from wavesweep.experiment.preparation import load_data
 
 CASES = [
     (),

@@ -29,17 +29,16 @@ def first_of(error: Refused) -> str:
     return f"{problem} (and {len(more)} more)" if more else problem
 
 
-def suggestion(name: str, options: Iterable[str], group: Iterable[str] = ()) -> str:
+def suggestion(name: str, options: Iterable[str]) -> str:
     """Return "did you mean …?" for the nearest of the options, else the list of them.
 
     Args:
         name: What the user wrote.
         options: What can be written there.
-        group: Keys of the groups around it, outermost first.
     """
     nearest = get_close_matches(name, list(options), n=1, cutoff=0.6)
     if nearest:
-        return f"did you mean {'.'.join([*group, nearest[0]])}?"
+        return f"did you mean {nearest[0]}?"
     return f"choose from {', '.join(sorted(options))}"
 
 

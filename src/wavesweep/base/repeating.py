@@ -14,7 +14,7 @@ def repeating(action: Callable[[], bool], seconds: float) -> Iterator[None]:
         while not ended.wait(seconds) and action():
             pass
 
-    thread = Thread(target=repeat, name=f"repeating {action.__name__}", daemon=True)
+    thread = Thread(target=repeat, name="repeating", daemon=True)
     thread.start()
     try:
         yield

@@ -1,10 +1,10 @@
 """The base of every part of the configuration, and the types of their values."""
 
-from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from typing import Annotated, Any, Union
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 from wavesweep.base.errors import shown
 
@@ -37,24 +37,25 @@ class ConfigPart(BaseModel):
 class Member(ConfigPart):
     """A member of a family of parts: it has a `kind`, by which a configuration says which it is."""
 
-    if TYPE_CHECKING:
-        kind: Any
+    kind: Any
 
 
-def one_of(family: type[Member]) -> Any:
-    """Return the type of a field that takes any member of a family of parts, told apart by its `kind`.
+class AnyMember:
+    """Marks a field that takes any member of a family of parts, told apart by its `kind`."""
 
-    The members are all classes derived from `family` so far that have a `kind`, and not from another member.
+    def __get_pydantic_core_schema__(self, family: type[Member], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the schema of all members so far."""
+        union = Union[tuple(members(family))]  # noqa: UP007  it is made, not written
+        return handler.generate_schema(Annotated[union, Field(discriminator="kind")])
+
+
+def members(part: type[BaseModel]) -> list[type[BaseModel]]:
+    """Return all classes derived from a family so far that have a `kind`, and not from another member.
+
+    Of a part that is no family, return that alone.
     """
-    return Annotated[Union[tuple(_members(family))], Field(discriminator="kind")]  # noqa: UP007  it is made, not written
-
-
-def _members(family: type[Member]) -> list[type[Member]]:
-    with_kind = [one for one in dict.fromkeys(_derived(family)) if "kind" in one.model_fields]
+    if not issubclass(part, Member) or part.model_fields["kind"].annotation is not Any:
+        return [part]
+    found = dict.fromkeys(member for one in part.__subclasses__() for member in members(one))
+    with_kind = [one for one in found if one.model_fields["kind"].annotation is not Any]
     return [one for one in with_kind if not any(other is not one and issubclass(one, other) for other in with_kind)]
-
-
-def _derived(family: type[Member]) -> Iterator[type[Member]]:
-    for one in family.__subclasses__():
-        yield one
-        yield from _derived(one)

@@ -75,6 +75,16 @@ def handing_on() -> Iterator[None]:
         raise interrupted
 
 
+@contextmanager
+def asking_to_end() -> Iterator[None]:
+    """Let work within the context end as after Ctrl-C, though none was pressed."""
+    _Mark.signum, _Mark.since = signal.SIGINT, time.monotonic()
+    try:
+        yield
+    finally:
+        _Mark.signum = None
+
+
 def defer() -> None:
     """Record signals from now on instead of raising."""
     _Mark.deferred = True

@@ -1,24 +1,24 @@
 """The typed configuration, and the one strict `parse` that every configuration passes."""
 
 import json
-import posixpath
 import re
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from pkgutil import iter_modules
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
-import wavesweep.data.generated  # whose members `one_of` finds, as those of the next
-import wavesweep.files.csv
+import wavesweep.data.generated  # whose members are found, as those of the next
+import wavesweep.files.dataset
 import wavesweep.models.pointwise
 import wavesweep.models.recurrent  # noqa: F401
 from wavesweep.base.errors import Refused, shown
 from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_password
-from wavesweep.base.schema import ConfigPart, Seed, one_of
+from wavesweep.base.schema import AnyMember, ConfigPart, Seed
 from wavesweep.config.objections import explain
 from wavesweep.config.tag_names import OWN
 from wavesweep.data.dataset import Dataset
@@ -28,7 +28,8 @@ from wavesweep.models.configured import Model, ResolvedModel
 from wavesweep.training.configured import ResolvedTraining, Training
 from wavesweep.training.optimizers import Optimizer, ResolvedOptimizer
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
+TRACKERS = Path(__file__).parents[1] / "trackers"
 MOST_TAGS, MOST_NAME, MOST_TAG = 50, 250, 8_000  # MLflow's own limits of characters; of tags, it takes 100 at once
 
 
@@ -45,9 +46,8 @@ def _check_tags(tags: dict[str, Any]) -> dict[str, Any]:
     for key, value in tags.items():
         if key.startswith(("mlflow.", OWN)):
             raise ValueError(f"{key} must not begin with mlflow. or wavesweep., whose tags they are; choose another")
-        whole = re.fullmatch(r"[/\w.\- :]{1,250}", key) and posixpath.normpath(key) == key and key[:1] not in "./"
-        if not whole:
-            rule = "a name of letters, digits, spaces and _ - . : / between them, of at most 250 characters"
+        if not re.fullmatch(r"\w[\w.\- :]{0,249}", key):
+            rule = "a name of letters, digits, spaces and _ - . : between them, of at most 250 characters"
             raise ValueError(f"{key!r:.40} must be {rule}; choose another")
         if not isinstance(value, str | int | float) or (isinstance(value, float) and not isfinite(value)):
             raise ValueError(f"{key} must be text, a number, true or false, got {shown(value)}; write it as text")
@@ -58,9 +58,20 @@ def _check_tags(tags: dict[str, Any]) -> dict[str, Any]:
     return tags
 
 
-class Tracking(ConfigPart):
-    """The store in which MLflow keeps its copy of runs."""
+def _check_followers(names: tuple[str, ...]) -> tuple[str, ...]:
+    known = [module.name for module in iter_modules([str(TRACKERS)])]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{name!r:.40} must be one of {', '.join(known)}; [] tracks nothing")
+    if len({*names}) < len(names):
+        raise ValueError(f"must name each once, got {', '.join(names)}")
+    return names
 
+
+class Tracking(ConfigPart):
+    """Who gets copies of runs, and the store in which MLflow keeps its own."""
+
+    followers: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_check_followers)]
     uri: Annotated[str, Field(min_length=1)]
     experiment: Annotated[str, Field(min_length=1)]
     required: bool
@@ -89,16 +100,9 @@ class Tracking(ConfigPart):
 class Runtime(ConfigPart):
     """Device, precision and threads; results depend on all three."""
 
-    device: str
+    device: Annotated[str, Field(pattern="^(auto|cpu|mps|cuda(:[0-9]+)?)$")]
     dtype: Literal["float32", "float64"]
     threads: Annotated[int, Field(ge=1, le=1024)]
-
-    @field_validator("device")
-    @classmethod
-    def _names_a_device(cls, device: str) -> str:
-        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
-            raise ValueError(f"must be auto, cpu, mps, cuda or cuda:N, got {device}")
-        return device
 
 
 class Config(ConfigPart):
@@ -107,14 +111,10 @@ class Config(ConfigPart):
     format_version: int
     seed: Seed
     objective: Objective
-    if TYPE_CHECKING:
-        dataset: Dataset
-        model: Model
-        optimizer: Optimizer
-    else:  # members are found, not listed: a new one touches its class and its YAML file alone
-        dataset: one_of(Dataset)
-        model: one_of(Model)
-        optimizer: one_of(Optimizer)
+    # Members are found, not listed: a new one touches its class and its YAML file alone.
+    dataset: Annotated[Dataset, AnyMember()]
+    model: Annotated[Model, AnyMember()]
+    optimizer: Annotated[Optimizer, AnyMember()]
     training: Training
     forecast: Forecast
     tracking: Tracking
@@ -124,12 +124,8 @@ class Config(ConfigPart):
 class Resolved(Config):
     """One run with nothing left open; what was read or drawn of a data set stands in it."""
 
-    if TYPE_CHECKING:
-        model: ResolvedModel
-        optimizer: ResolvedOptimizer
-    else:
-        model: one_of(ResolvedModel)
-        optimizer: one_of(ResolvedOptimizer)
+    model: Annotated[ResolvedModel, AnyMember()]
+    optimizer: Annotated[ResolvedOptimizer, AnyMember()]
     training: ResolvedTraining
     forecast: ResolvedForecast
 
@@ -173,13 +169,7 @@ def _parse(values: Mapping[str, Any], kind: type[Kind]) -> Kind:
 
 def dump(config: Config) -> dict[str, Any]:
     """Return the plain values, such that `parse(dump(config)) == config`."""
-    return _with_kind_first(config.model_dump(mode="json"))
-
-
-def _with_kind_first(values: dict[str, Any]) -> dict[str, Any]:
-    """Return nested values such that it stands first what a part is, as in conf/."""
-    ordered = {key: _with_kind_first(value) if isinstance(value, dict) else value for key, value in values.items()}
-    return {"kind": ordered["kind"], **ordered} if "kind" in ordered else ordered
+    return config.model_dump(mode="json")
 
 
 def with_runtime(config: Kind, runtime: Runtime, keys: Collection[str]) -> Kind:

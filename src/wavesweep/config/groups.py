@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from wavesweep.base.errors import Refused
-from wavesweep.base.files import read_yaml
 
 
 def conf_dir() -> Path:
@@ -64,15 +63,22 @@ def check_searched(places: Iterable[str]) -> None:
 
 def known_keys() -> set[str]:
     """Return all dotted keys that a configuration may have, and the names of the groups around them."""
-    whole = read_yaml(conf_dir() / "config.yaml")
-    keys = set(_dotted_keys(whole))
-    for entry in (entry for one in whole["defaults"] if isinstance(one, dict) for entry in one):
-        group, _, place = entry.partition("@")
-        if group in groups() and group != "experiment":  # whose options give keys of other groups
-            for option in options(group):
-                values = read_yaml(conf_dir() / group / f"{option}.yaml")
-                keys |= {place or group, *_dotted_keys(values, f"{place or group}.")}
+    keys = set(_dotted_keys(read_option("", "config")))
+    for _, group, place, _ in default_choices():
+        for option in options(group):
+            keys |= {place, *_dotted_keys(read_option(group, option), f"{place}.")}
     return keys
+
+
+def default_choices() -> list[tuple[str, str, str, str]]:
+    """Return what chooses each part: the key that does, its group, where the part stands, and the option by default."""
+    entries = [entry for one in read_option("", "config")["defaults"] if isinstance(one, dict) for entry in one.items()]
+    chosen = []
+    for key, option in entries:
+        group, _, place = key.partition("@")
+        if group in groups() and group != "experiment":  # whose options give keys of other groups
+            chosen.append((key, group, place or group, option))
+    return chosen
 
 
 def _dotted_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -13,14 +13,12 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
-    InterpolationKeyError,
-    KeyValidationError,
     MissingMandatoryValue,
     OmegaConfBaseException,
 )
 from yaml import YAMLError
 
-from wavesweep.base.errors import Refused, in_one_line, suggestion
+from wavesweep.base.errors import Refused, in_one_line, in_short, suggestion
 from wavesweep.base.overrides import key_of
 from wavesweep.config.groups import groups, known_keys, options, read_option
 
@@ -81,21 +79,16 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
         return _broken_yaml(error)
     if isinstance(error, UnicodeDecodeError):
         return f"a YAML file must be text in UTF-8, got byte 0x{error.object[error.start]:02x} at {error.start}"
-    parsed = [_read(text) for text in overrides]
     if isinstance(error, OmegaConfBaseException):
-        return _wrong_value(error, parsed)
+        return _wrong_value(error)
     if isinstance(error, ConfigCompositionException):
         cause = error.__cause__ or error.__context__
         if isinstance(cause, OmegaConfBaseException):
-            return _wrong_value(cause, parsed)
-        return _not_applied(error, parsed)
+            return _wrong_value(cause)
+        return _not_applied(error, [_read(text) for text in overrides])
     if isinstance(error, HydraException):
-        return _first_line(error)
-    return f"{type(error).__name__}: {_first_line(error)}; HYDRA_FULL_ERROR=1 shows where"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
+        return in_short(error)
+    return f"{type(error).__name__}: {in_short(error)}; HYDRA_FULL_ERROR=1 shows where"
 
 
 def _unreadable(override: str) -> str:
@@ -127,29 +120,22 @@ def _broken_yaml(error: YAMLError) -> str:
     return f"{place}: can't be read as YAML ({problem}); correct it"
 
 
-def _wrong_value(error: OmegaConfBaseException, overrides: list[Override]) -> str:
+def _wrong_value(error: OmegaConfBaseException) -> str:
     """Say what OmegaConf objects to: its exceptions name the key."""
     key = error.full_key
-    text = _first_line(error)
-    if isinstance(error, KeyValidationError):
-        return f"a key of an option must be text ({text}); leave it out"
+    text = in_short(error)
     if not key:
         return text
     if isinstance(error, ConfigAttributeError | ConfigKeyError):
         return _wrong_key(key)
     if isinstance(error, MissingMandatoryValue):
         return f"{key} is missing; give it a value"
-    if isinstance(error, InterpolationKeyError):
-        return f"{key} refers to {error.child_node}, which is not a key of this configuration"
-    for override in overrides:
-        if override.key_or_group == key:
-            return f"{override.input_line} is not a value that Hydra takes there ({text})"
-    return f"{key}: {text}"
+    return f"{key}: {text}; give it another value"
 
 
 def _not_applied(error: ConfigCompositionException, overrides: list[Override]) -> str:
     """Say which override Hydra could not apply, if it names one of a kind that this may happen to."""
-    text = _first_line(error)
+    text = in_short(error)
     for override in overrides:
         key = override.key_or_group
         if key not in text:
@@ -179,8 +165,5 @@ def _wrong_key(key: str) -> str:
         owners = [one for one in options(part) if part == "dataset" and name in read_option(part, one)]
         other = f"choose {part}={owners[0]}" if len(owners) == 1 else "choose another"
         return f"{key} is not a key of the {part} chosen here; leave it out, or {other}"
-    siblings = [other.rpartition(".")[2] for other in known if other.rpartition(".")[0] == group]
-    if group and siblings:
-        return f"{key} is not a key of this configuration; {suggestion(name, siblings, [group])}"
-    top = {other for other in known if "." not in other} | set(groups())
-    return f"{key} is not a key of this configuration; {suggestion(part, top)}"
+    siblings = [other for other in {*known, *groups()} if other.rpartition(".")[0] == group]
+    return f"{key} is not a key of this configuration; {suggestion(key, siblings or known)}"

@@ -6,6 +6,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from wavesweep.base.errors import printable, shown, suggestion
+from wavesweep.base.schema import members
 
 MOST_PROBLEMS = 20  # shown of a configuration
 MOST_CHARACTERS = 300  # shown of each
@@ -45,6 +46,7 @@ _RULES = {
     "bool_type": "must be true or false",
     "string_type": "must be text",
     "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must match {pattern}",
     "tuple_type": "must be a list",
     "dict_type": "must be a group of keys",
     "too_short": "must not be empty",
@@ -63,7 +65,8 @@ def _problem(details: dict[str, Any], schema: type[BaseModel]) -> str:
     if kind == "extra_forbidden" and key == "experiment":
         return "an option of experiment must begin with the line # @package _global_; add it"
     if kind == "extra_forbidden":
-        return f"{key} is not a key of this configuration; {suggestion(names[-1], around.model_fields, names[:-1])}"
+        siblings = [".".join([*names[:-1], name]) for name in around.model_fields]
+        return f"{key} is not a key of this configuration; {suggestion(key, siblings)}"
     if kind == "invalid_key":
         return f"{key} must be text, as all keys are; leave it out"
     if kind == "missing" and isinstance(details["loc"][-1], int):
@@ -117,9 +120,10 @@ def _walk(location: tuple[int | str, ...], schema: type[BaseModel]) -> tuple[lis
 
 
 def _parts(annotation: Any) -> list[type[BaseModel]]:
-    """Return the parts of the configuration that an annotation allows: one, those of a union, or none."""
+    """Return the parts of the configuration that an annotation allows: one, those of a family, or none."""
     options = (annotation, *get_args(annotation))
-    return [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
+    parts = [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
+    return [member for part in parts for member in members(part)]
 
 
 def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from wavesweep.base.overrides import written
 from wavesweep.config.config import Config, dump, flatten
-from wavesweep.config.groups import options, read_option
+from wavesweep.config.groups import default_choices, options, read_option
 
 
 def overrides_of(config: Config) -> tuple[list[str], dict[str, str]]:
@@ -19,33 +19,20 @@ def overrides_of(config: Config) -> tuple[list[str], dict[str, str]]:
         fewest values to change, the default where several have.
     """
     values = dump(config)
-    base = read_option("", "config")
-    entries = [entry for entry in base.pop("defaults") if isinstance(entry, dict)]
+    base = flatten(_read("", "config"))
     chosen: dict[str, str] = {}
     texts = []
-    base = flatten(base)
-    for entry, default in ((entry, option) for one in entries for entry, option in one.items()):
-        group, _, place = entry.partition("@")
-        part = _at(values, place or group)
-        if part is None:  # an experiment, which leaves no trace of its own
-            continue
-        chosen[entry] = _nearest(group, default, part)
-        base |= flatten(_read(group, chosen[entry]), f"{place or group}.")
-        if chosen[entry] != default:
-            texts.append(f"{entry}={chosen[entry]}")
+    for key, group, place, default in default_choices():
+        part = values
+        for name in place.split("."):
+            part = part[name]
+        chosen[key] = _nearest(group, default, part)
+        base |= flatten(_read(group, chosen[key]), f"{place}.")
+        if chosen[key] != default:
+            texts.append(f"{key}={chosen[key]}")
     own = {key: value for key, value in flatten(values).items() if not key.startswith("tracking.")}
     texts += [f"{key}={written(value)}" for key, value in own.items() if base.get(key) != value]
     return texts, {group: option for group, option in chosen.items() if "@" not in group}
-
-
-def _at(values: dict[str, Any], place: str) -> dict[str, Any] | None:
-    """Return the part of a configuration at a place, such as `training.refiner`; None if there is none."""
-    part: Any = values
-    for name in place.split("."):
-        part = part.get(name)
-        if not isinstance(part, dict):
-            return None
-    return part
 
 
 def _nearest(group: str, default: str, values: dict[str, Any]) -> str:

@@ -104,18 +104,15 @@ def resolve(outline: Outline, model: ResolvedModel, seasons: tuple[int, ...], de
     """
     written, division = outline.written, outline.division
     known = {"seed": outline.data_seed, "split": division.split, "season": seasons}
-    return Resolved(
-        format_version=written.format_version,
-        seed=written.seed,
-        objective=written.objective,
-        dataset=division.source.dataset.model_copy(update=known),
-        model=model,
-        optimizer=outline.optimizer,
-        training=outline.training,
-        forecast=outline.forecast,
-        tracking=written.tracking,
-        runtime=written.runtime.model_copy(update={"device": device}),
-    )
+    parts = {
+        "dataset": division.source.dataset.model_copy(update=known),
+        "model": model,
+        "optimizer": outline.optimizer,
+        "training": outline.training,
+        "forecast": outline.forecast,
+        "runtime": written.runtime.model_copy(update={"device": device}),
+    }
+    return Resolved(**{**dict(written), **parts})
 
 
 def resolve_training(
@@ -133,29 +130,24 @@ def resolve_training(
     lengths = division.training_lengths(forecast.horizon)
     window = _resolve_window(training, model, max(lengths))
     washout = _resolve_washout(training, division, forecast, model, window)
-    refine_epochs = training.refine_epochs
-    if refine_epochs is None:
-        refine_epochs = 0 if model.has_highway else REFINE_EPOCHS
-    noise = HIGHWAY_NOISE if model.has_highway else 0.0
     num_windows = sum(math.ceil(length / window) for length in lengths)
     epochs = training.epochs or _main_epochs(model, optimizer, num_windows, training.batch_size)
-    record_every = training.record_every
-    if record_every is None and division.forecasts_once:
-        record_every = 1
-    if record_every is None:
-        record_every = epochs_between_records(window, epochs, lengths, forecast.context + forecast.horizon)
-    known = {
+    usual = {"refine_epochs": REFINE_EPOCHS, "noise_start": 0.0, "noise_end": 0.0, "record_every": 1}
+    if model.has_highway:
+        usual |= {"refine_epochs": 0, "noise_start": HIGHWAY_NOISE, "noise_end": HIGHWAY_NOISE}
+    if not division.forecasts_once:
+        usual["record_every"] = epochs_between_records(window, epochs, lengths, forecast.context + forecast.horizon)
+    given = {key: value for key, value in training if value is not None}
+    decided = {
         "epochs": epochs,
         "refiner": training.refiner.resolve(highway=model.has_highway),
-        "refine_epochs": refine_epochs if model.can_be_refined else 0,
-        "record_every": record_every,
         "standardize": division.resolve_standardize(training.standardize),
         "window": window,
         "washout": washout,
-        "noise_start": noise if training.noise_start is None else training.noise_start,
-        "noise_end": noise if training.noise_end is None else training.noise_end,
     }
-    return ResolvedTraining(**{**dict(training), **known})
+    if not (model.feeds_back and model.has_gradient):
+        decided["refine_epochs"] = 0
+    return ResolvedTraining(**{**usual, **given, **decided})
 
 
 def _resolve_window(training: Training, model: SettledModel, steps: int) -> int:
@@ -198,28 +190,6 @@ def _leaves_room(division: Division, forecast: ResolvedForecast, lengths: list[i
 def _check_length(steps: int) -> None:
     if steps < 2:
         raise Refused("dataset.split must leave at least 2 time steps to train on, got 1; give a greater length")
-
-
-def find_device(name: str) -> str:
-    """Return the device to run on; `auto` is the first GPU where there is one.
-
-    Raises:
-        Refused: If the device is not there.
-    """
-    if name == "cpu":
-        return name
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        if name == "mps" and not torch.backends.mps.is_available():
-            raise RuntimeError("torch sees none here")
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise Refused(f"runtime.device={name} can't be used ({reason:.80}); choose auto or cpu") from None
-    return name
 
 
 def without_effect(config: Resolved, division: Division) -> dict[str, str]:

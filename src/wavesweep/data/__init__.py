@@ -1,1 +1,1 @@
-"""Series in, parts out: data sets, splits, scaling, periods and trends."""
+"""Series in, parts out: data sets, splits, scaling, periods."""

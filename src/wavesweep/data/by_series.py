@@ -1,19 +1,15 @@
 """Division by series: some train, some validate, some test; each is forecast once, from its end."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from wavesweep.base.errors import Refused
-from wavesweep.data.dataset import Observed, Source, SplitRule
-from wavesweep.data.division import Division, Rows, Standardize, as_rows, as_steps, check_rows
+from wavesweep.data.dataset import Source, SplitRule
+from wavesweep.data.division import Division, Rows, Standardize, as_rows, as_steps
 from wavesweep.data.forecast import Forecast, ResolvedForecast
 from wavesweep.data.parts import Part
-from wavesweep.data.scaling import Scaler
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -26,19 +22,15 @@ class BySeries(Division):
     @classmethod
     def of(cls, source: Source, split: SplitRule) -> Self:
         """See `Division.of`: a tenth of the series validates and tests each."""
-        rows = as_rows(split, source.shape[0] - source.num_validating, "series", rest=0.1, all_used=True)
-        check_rows(rows, "series", source.num_validating)
-        return cls(source, (rows.train, rows.val, rows.test))
+        others = source.num_validating
+        total = source.shape[0] - others
+        return cls(source, as_rows(split, total, "series", rest=0.1, all_used=True, num_validating=others))
 
     @property
     def rows(self) -> Rows:
         """How many series each part has; those that only validate are counted in."""
         train, val, test = as_steps(self.split, self.source.shape[0])
         return Rows(train, val + self.source.num_validating, test)
-
-    def find_seasons(self) -> tuple[int, ...] | None:
-        """See `Division.find_seasons`: a forecast is as long as its series, whatever their seasons."""
-        return None
 
     def resolve_forecast(self, forecast: Forecast, seasons: tuple[int, ...]) -> ResolvedForecast:
         """See `Division.resolve_forecast`: as many steps again, or the last quarter of each series."""
@@ -59,10 +51,6 @@ class BySeries(Division):
         """See `Division.training_lengths`: what is forecast of series that end is held back, and trains nothing."""
         held_back = 0 if self.source.knows_continuation else horizon
         return [self.source.shape[1] - held_back] * self.rows.train
-
-    def scored_lengths(self, forecast: ResolvedForecast) -> list[int]:
-        """See `Division.scored_lengths`: all are long enough."""
-        return self.training_lengths(forecast.horizon)
 
     def longest_washout(self, window: int, context: int) -> int:
         """See `Division.longest_washout`: three tenths; 60 of 200 steps let an LSTM find the phase of a wave."""
@@ -102,22 +90,6 @@ class BySeries(Division):
         val = part(slice(rows.test + rows.train, None))
         return val, part(slice(0, rows.test)) if rows.test else None
 
-    def units(self, train: "Sequence[np.ndarray]") -> Scaler:
-        """See `Division.units`: one for all series."""
-        return Scaler.pooled(train)
-
     def labels(self, part: Part) -> list[str]:
         """See `Division.labels`: their numbers."""
         return [f"window {number + 1}" for number in range(len(part.start))]
-
-    def ends(self, timeline: np.ndarray, context: int) -> list[Observed]:
-        """See `Division.ends`."""
-        length = self.source.shape[1]
-        start = max(length - context, 0)
-        return [
-            Observed(name, values[start:length], start, None if stamps is None else stamps[start:])
-            for name, values, stamps in zip(self.source.names, timeline, self.source.stamps, strict=True)
-        ]
-
-    def _longest(self) -> int:
-        return self.source.shape[1]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from wavesweep.base.errors import Refused, shown
-from wavesweep.data.dataset import Observed, Source, SplitRule
-from wavesweep.data.division import Division, Rows, Standardize, as_rows, as_steps, check_rows
+from wavesweep.data.dataset import Source, SplitRule
+from wavesweep.data.division import Division, Rows, Standardize, as_rows, as_steps
 from wavesweep.data.forecast import Forecast, ResolvedForecast
-from wavesweep.data.gaps import as_known_at_the_end
 from wavesweep.data.parts import Part
+from wavesweep.data.periods import find_seasons
 from wavesweep.data.scaling import Scaler
 
 if TYPE_CHECKING:
@@ -37,20 +37,15 @@ class ByTime(Division):
         """See `Division.of`: by default 70%, 15% and 15%; of series of unequal lengths, fractions alone."""
         if len(set(source.lengths)) == 1:
             all_used = source.knows_continuation
-            rows = as_rows(split, source.shape[1], "time steps", rest=0.15, all_used=all_used)
-            check_rows(rows, "time steps", source.num_validating)
-            return cls(source, (rows.train, rows.val, rows.test))
+            return cls(source, as_rows(split, source.shape[1], "time steps", rest=0.15, all_used=all_used))
         split = split or (0.7, 0.15, 0.15)
         if not isinstance(split[0], float):
             lengths = f"{min(source.lengths)} to {max(source.lengths)}"
             raise Refused(f"dataset.split must be fractions for series of {lengths} time steps, got {shown(split)}")
-        for name, steps in zip(source.names, source.lengths, strict=True):
-            train = as_steps(split, steps).train
-            if train < 2:
-                raise Refused(
-                    f"dataset.split must leave each series 2 time steps to train on, got {train} of the {steps} of "
-                    f"series {name}; leave that series out"
-                )
+        shortest = np.argmin(source.lengths)
+        if as_steps(split, source.lengths[shortest]).train < 2:
+            rule = f"must leave each series 2 time steps to train on, got {source.lengths[shortest]} in all"
+            raise Refused(f"dataset.split {rule} of series {source.names[shortest]}; leave that series out")
         return cls(source, split)
 
     @property
@@ -123,7 +118,7 @@ class ByTime(Division):
         if filled is None:
             return tuple(one[:end] for one, end in zip(timeline, ends, strict=True))
         stretches = zip(timeline[:, None], filled[:, None], ends, strict=True)
-        return tuple(as_known_at_the_end(one[:, :end], mask[:, :end])[0] for one, mask, end in stretches)
+        return tuple(_as_known_at_the_end(one[:, :end], mask[:, :end])[0] for one, mask, end in stretches)
 
     def cut_windows(self, timeline: np.ndarray, forecast: ResolvedForecast, washout: int) -> tuple[Part, Part | None]:
         """See `Division.cut_windows`.
@@ -146,7 +141,7 @@ class ByTime(Division):
             windows, scored = timeline[steps], slice(context, context + horizon)
             before = windows[:, :context]
             if filled is not None:
-                before = as_known_at_the_end(before, filled[steps][:, :context])
+                before = _as_known_at_the_end(before, filled[steps][:, :context])
             return Part(before, windows[:, context:], start, series, scored, targets)
 
         stretches = self.stretches
@@ -158,9 +153,9 @@ class ByTime(Division):
 
     def units(self, train: "Sequence[np.ndarray]") -> Scaler:
         """See `Division.units`: of several series each has its own."""
-        if len(train) > 1:
-            return Scaler.by_series(train, self.source.names, self.source.channels)
-        return Scaler.pooled(train)
+        if len(train) == 1:
+            return super().units(train)
+        return Scaler.by_series(train, self.source.names, self.source.channels)
 
     def labels(self, part: Part) -> list[str]:
         """See `Division.labels`: where their forecasts begin, and of which series they are."""
@@ -170,16 +165,6 @@ class ByTime(Division):
             begin = f"from step {origin}" if stamps is None else f"from {stamps[origin]}".removesuffix(" 00:00:00")
             labels.append(f"{self.source.names[series]} {begin}" if self.source.shape[0] > 1 else begin)
         return labels
-
-    def ends(self, timeline: np.ndarray, context: int) -> list[Observed]:
-        """See `Division.ends`."""
-        ends = []
-        source = self.source
-        for name, values, length, stamps in zip(source.names, timeline, source.lengths, source.stamps, strict=True):
-            start = max(length - context, 0)
-            times = None if stamps is None else stamps[start:]
-            ends.append(Observed(name, values[start:length], start, times))
-        return ends
 
     def _scored_numbers(self, forecast: ResolvedForecast) -> list[int]:
         """Return the numbers of the series that are long enough to be scored."""
@@ -192,18 +177,11 @@ class ByTime(Division):
             if one.train >= context and one.val >= horizon and (one.test >= horizon or not tested)
         ]
 
-    def _longest(self) -> int:
-        return max(self.source.lengths)
-
 
 @lru_cache(maxsize=16)  # the jobs of a sweep share it
 def _find_seasons(division: ByTime) -> tuple[int, ...]:
-    from wavesweep.data.periods import find_seasons
-
     train = division.cut_training(division.source.load(0)[0], 0)
-    units = division.units(train)
-    scaled = [units.of(number).scale(one) for number, one in enumerate(train)]
-    return find_seasons(scaled, longest=max(map(len, train)) // 2)
+    return find_seasons(division.units(train).scale_each(train), longest=max(map(len, train)) // 2)
 
 
 def _usual_horizon(seasons: tuple[int, ...]) -> int:
@@ -219,3 +197,13 @@ def _check_fits(key: str, value: int, what: str, steps: list[int]) -> None:
     if value > longest:
         of_longest = " of the longest series" if len(steps) > 1 else ""
         raise Refused(f"{key} must be at most the {longest} {what}{of_longest}, got {value}; give less")
+
+
+def _as_known_at_the_end(values: np.ndarray, filled: np.ndarray) -> np.ndarray:
+    """Return stretches, (window, time, channel), whose last values, if filled in, are the last that was observed.
+
+    Those on the line to what comes later would tell of it.
+    """
+    last = np.logical_and.accumulate(filled[:, ::-1], axis=1)[:, ::-1]
+    before = (~last).sum(axis=1, keepdims=True) - 1
+    return np.where(last & (before >= 0), np.take_along_axis(values, np.maximum(before, 0), axis=1), values)

@@ -10,13 +10,13 @@ from wavesweep.base.errors import Refused
 from wavesweep.data.dataset import LARGEST
 from wavesweep.data.division import Division, Standardize
 from wavesweep.data.forecast import ResolvedForecast
-from wavesweep.data.parts import Part, ShapesShown
+from wavesweep.data.parts import Part
 from wavesweep.data.periods import find_seasons
 from wavesweep.data.scaling import Scaler
 
 
-@dataclass(frozen=True, repr=False)
-class Data(ShapesShown):
+@dataclass(frozen=True)
+class Data:
     """The parts of a data set.
 
     Attributes:
@@ -49,7 +49,7 @@ class Data(ShapesShown):
 
     def scaled(self, scaler: Scaler) -> list[np.ndarray]:
         """Return the training part of each series, (time, channel), in scaled units."""
-        return [scaler.of(number).scale(one) for number, one in enumerate(self.train)]
+        return scaler.scale_each(self.train)
 
     def scored(self, scaler: Scaler) -> list[np.ndarray]:
         """Return the same without what is too short to be scored, which would bound how far baselines look back."""
@@ -88,8 +88,7 @@ def load(
     if not standardize:
         scaler = Scaler(np.zeros_like(scaler.mean), np.ones_like(scaler.std))
     if seasons is None:
-        scaled = [units.of(number).scale(one) for number, one in enumerate(train)]
-        seasons = find_seasons(scaled, longest=forecast.context)
+        seasons = find_seasons(units.scale_each(train), longest=forecast.context)
     return Data(train, val, test, units, scaler, seasons, division)
 
 

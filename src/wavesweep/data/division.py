@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
 
 from wavesweep.base.errors import Refused, shown
-from wavesweep.data.dataset import Counts, Fractions, Source, SplitRule
+from wavesweep.data.dataset import Counts, Fractions, Observed, Source, SplitRule
 from wavesweep.data.forecast import Forecast, ResolvedForecast
+from wavesweep.data.scaling import Scaler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
-    from wavesweep.data.dataset import Observed
     from wavesweep.data.parts import Part
-    from wavesweep.data.scaling import Scaler
 
 Standardize = Literal["global", "series", False]
 
@@ -54,9 +53,9 @@ class Division(ABC):
             Refused: If a part that is needed would be empty, or the counts don't add up.
         """
 
-    @abstractmethod
     def find_seasons(self) -> tuple[int, ...] | None:
         """Find the seasons of the training part; None where they say nothing of forecasts, and are found later."""
+        return None
 
     @abstractmethod
     def resolve_forecast(self, forecast: Forecast, seasons: tuple[int, ...]) -> ResolvedForecast:
@@ -70,9 +69,9 @@ class Division(ABC):
     def training_lengths(self, horizon: int) -> list[int]:
         """Return the steps of each series that train."""
 
-    @abstractmethod
     def scored_lengths(self, forecast: ResolvedForecast) -> list[int]:
         """Return the same of those series that are long enough to be scored."""
+        return self.training_lengths(forecast.horizon)
 
     @abstractmethod
     def longest_washout(self, window: int, context: int) -> int:
@@ -102,35 +101,37 @@ class Division(ABC):
             washout: The first values of a series whose one-step predictions are not scored.
         """
 
-    @abstractmethod
-    def units(self, train: "Sequence[np.ndarray]") -> "Scaler":
-        """Return the scaling of scores that training parts, (time, channel) each, give.
+    def units(self, train: "Sequence[np.ndarray]") -> Scaler:
+        """Return the scaling of scores that training parts, (time, channel) each, give: one for all series.
 
         Raises:
             Refused: If a channel is constant.
         """
+        return Scaler.pooled(train)
 
     @abstractmethod
     def labels(self, part: "Part") -> list[str]:
         """Return what tells the windows of a part apart."""
 
-    @abstractmethod
-    def ends(self, timeline: "np.ndarray", context: int) -> "list[Observed]":
+    def ends(self, timeline: "np.ndarray", context: int) -> list[Observed]:
         """Return the last observed steps of each series, at most so many, without what scales them."""
+        ends = []
+        source = self.source
+        for name, values, length, stamps in zip(source.names, timeline, source.lengths, source.stamps, strict=True):
+            start = max(length - context, 0)
+            times = None if stamps is None else stamps[start:]
+            ends.append(Observed(name, values[start:length], start, times))
+        return ends
 
     def check_size(self, horizon: int) -> None:
         """Refuse more than 10⁹ values, 8 GB."""
-        num_series, steps = self.source.shape[0], self._longest()
+        num_series, steps = self.source.shape[0], max(self.source.lengths)
         values = num_series * (steps + horizon) * len(self.source.channels)
         if values > 10**9:
             raise Refused(
                 f"dataset: {num_series} series of {steps} steps and {horizon} to forecast are "
                 f"{values:.1e} values, and must be at most 1e9; lower num_series, length or forecast.horizon"
             )
-
-    @abstractmethod
-    def _longest(self) -> int:
-        """Return the steps of the longest series."""
 
 
 def as_steps(split: Counts | Fractions, total: int) -> Rows:
@@ -143,7 +144,7 @@ def as_steps(split: Counts | Fractions, total: int) -> Rows:
     return Rows(first, second - first, total - second)
 
 
-def as_rows(split: SplitRule, total: int, unit: str, *, rest: float, all_used: bool) -> Rows:
+def as_rows(split: SplitRule, total: int, unit: str, *, rest: float, all_used: bool, num_validating: int = 0) -> Rows:
     """Return how many rows each part gets, derived or as given.
 
     Args:
@@ -152,6 +153,7 @@ def as_rows(split: SplitRule, total: int, unit: str, *, rest: float, all_used: b
         unit: What rows are.
         rest: Share of the rows that validate, and that test, where it is derived.
         all_used: Whether rows that are counted must add up to all there are.
+        num_validating: Further rows, that only validate.
 
     Raises:
         Refused: If a part that is wanted would be empty, or the counts don't add up.
@@ -171,17 +173,12 @@ def as_rows(split: SplitRule, total: int, unit: str, *, rest: float, all_used: b
                 f"dataset.split must leave no part of the {total} {unit} empty, got {shown(split)}, which gives "
                 f"{shown(tuple(rows))}; give more {unit}, or three row counts"
             )
-        return rows
-    if sum(rows) > total or (all_used and sum(rows) < total):
+    elif sum(rows) > total or (all_used and sum(rows) < total):
         rule = "add up to" if all_used else "add up to at most"
         raise Refused(
             f"dataset.split must {rule} the {total} {unit} there are, got {shown(split)}; give other row counts, "
             "fractions, or null"
         )
-    return rows
-
-
-def check_rows(rows: Rows, unit: str, num_validating: int = 0) -> None:
-    """Refuse a split that leaves nothing to train or to validate on."""
     if rows.train < 1 or rows.val + num_validating < 1:
         raise Refused(f"dataset.split must leave {unit} to train and to validate on, got {shown(tuple(rows))}")
+    return rows

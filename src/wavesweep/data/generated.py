@@ -6,19 +6,19 @@ instead of drawn, changes nothing else.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from wavesweep.base.schema import Count, NonNegative, NonNegativeInt
 from wavesweep.data.dataset import Dataset, Source
-from wavesweep.data.streams import stream
+from wavesweep.data.random_streams import stream
 
 if TYPE_CHECKING:
     import numpy as np
 
 # Half-open ranges from which the article draws what is not given (its section on automatic construction).
-_NUM_SERIES, _LENGTH, _WIDTH = (50, 200), (800, 1200), (10, 30)
+_RANGES = {"num_series": (50, 200), "length": (800, 1200), "width": (10, 30)}
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,11 @@ class Generated(Dataset):
     def open(self, seed: int) -> Source:
         """See `Dataset.open`: what is `null` is drawn as the article draws it."""
         draws = stream(seed, "sizes")
-        drawn = [int(draws.integers(low, high)) for low, high in (_NUM_SERIES, _LENGTH, _WIDTH)]
-        given = [self.num_series, self.length, getattr(self, "width", None)]
-        num_series, length, width = (theirs if own is None else own for own, theirs in zip(given, drawn, strict=True))
-        sizes = {"num_series": num_series, "length": length, "width": width}
-        known = {name: size for name, size in sizes.items() if name in type(self).model_fields}
-        size = Size(int(num_series) + self.validation_series, int(length), width, seed)
-        return GeneratedSource(self.model_copy(update={"seed": seed, **known}), size)
+        drawn = {name: int(draws.integers(*bounds)) for name, bounds in _RANGES.items()}
+        known = drawn | {name: size for name, size in self if name in drawn and size is not None}
+        size = Size(known["num_series"] + self.validation_series, known["length"], known["width"], seed)
+        sizes = {name: known[name] for name in drawn if name in type(self).model_fields}
+        return GeneratedSource(self.model_copy(update={"seed": seed, **sizes}), size)
 
     def values(self, time: "np.ndarray", size: Size) -> "np.ndarray":
         """Return the values at the times 0, 1, …, (series, time)."""
@@ -159,9 +157,3 @@ class LinearNoise(Generated):
         # A stream for each series: neither more steps nor more series change those that are there.
         streams = [stream(size.seed, f"noise of series {index}") for index in range(size.num_series)]
         return line + np.stack([draws.normal(self.noise_mean, self.noise_std, len(time)) for draws in streams])
-
-    @model_validator(mode="after")
-    def _varies(self) -> Self:
-        if self.slope == 0 and self.noise_std == 0:
-            raise ValueError("slope and noise_std must not both be 0, since all values would be the same; change one")
-        return self

@@ -8,18 +8,13 @@ from typing import Self
 import numpy as np
 
 
-class ShapesShown:
-    """Shows the shapes of arrays instead of their values, as in a notebook's cell."""
-
-    def __repr__(self) -> str:
-        """Return the class and its fields."""
-        shown = {key: value.shape if isinstance(value, np.ndarray) else value for key, value in vars(self).items()}
-        shown |= {key: [one.shape for one in value] for key, value in shown.items() if key == "train"}
-        return f"{type(self).__name__}({', '.join(f'{key}={value}' for key, value in shown.items())})"
+def spread_evenly(number: int, count: int) -> np.ndarray:
+    """Return at most so many of the numbers from 0 on, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, number - 1, count).round().astype(int))
 
 
-@dataclass(frozen=True, repr=False)
-class Part(ShapesShown):
+@dataclass(frozen=True)
+class Part:
     """The windows that validation or test is scored on, in the units of the data, in the order of series and time.
 
     Attributes:
@@ -45,11 +40,7 @@ class Part(ShapesShown):
 
     def spread(self, count: int) -> Self:
         """Return the part with at most so many windows, evenly spread, the first and the last among them."""
-        return self.only(np.unique(np.linspace(0, len(self.start) - 1, count).round().astype(int)))
-
-    def seen_from_the_first_step(self) -> Self:
-        """Return the part with the one-step predictions of the contexts, as pictures show them."""
-        return replace(self, scored=slice(0, self.context.shape[1]))
+        return self.only(spread_evenly(len(self.start), count))
 
     def chunks(self, count: int) -> Iterator[Self]:
         """Yield the windows, so many at a time."""

@@ -57,6 +57,10 @@ class Scaler:
         """Return `values`, (…, channel), in scaled units."""
         return (values - self.mean) / self.std
 
+    def scale_each(self, series: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return all series, (time, channel) each, in scaled units."""
+        return [self.of(number).scale(one) for number, one in enumerate(series)]
+
     def unscale(self, values: np.ndarray) -> np.ndarray:
         """Return `values`, (…, channel), in the units of the data."""
         with np.errstate(over="ignore", invalid="ignore"):  # a forecast may run away

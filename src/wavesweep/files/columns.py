@@ -1,6 +1,5 @@
 """What the columns of a file are: time stamps, steps, names of series, values."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -8,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from wavesweep.base.errors import Refused, suggestion
-from wavesweep.files.stamps import are_stamps
-from wavesweep.files.table import Table, is_text_type, pc, shown_cell
+from wavesweep.files.stamps import are_dates
+from wavesweep.files.table import FEW, Table, pc, shown_cell
 
 TIMES = ("time", "date", "timestamp", "datetime", "ds")
 UNNAMED = ("", "unnamed: 0", "__index_level_0__")  # as pandas leaves the index of a table
@@ -76,7 +75,7 @@ def _time_and_step(table: Table, free: list[str]) -> tuple[str | None, str | Non
         return (told, None) if is_time else (None, told)
     dates = [name for name in free if _holds_dates(table, name)]
     called = [name for name in free if name.lower() in TIMES and (name in dates or table.is_text(name))]
-    time = _single(table, called, "time_column", "may all tell the time", ", or join them in one")
+    time = _single(table, called, "time_column", "may all tell the time")
     if time is None and len(dates) == 1:
         time = dates[0]
     steps = [name for name in free if name.lower() in TIMES + STEPS and name not in dates and not table.is_text(name)]
@@ -89,20 +88,22 @@ def _time_and_step(table: Table, free: list[str]) -> tuple[str | None, str | Non
     return time, step
 
 
-def _single(table: Table, names: list[str], key: str, problem: str, further: str = "") -> str | None:
+def _single(table: Table, names: list[str], key: str, problem: str) -> str | None:
     """Return the only one of some columns, None where there is none; refuse several, of which a key can tell one."""
     if len(names) > 1:
-        way_out = table.options.give(**{key: names[0]}) or "leave one of them out"
-        raise Refused(f"{table.path}, row 1: columns {_listed(names)} {problem}; {way_out}{further}")
+        way_out = table.options.give(**{key: names[0]})
+        raise Refused(f"{table.path}, row 1: columns {_listed(names)} {problem}; {way_out}")
     return names[0] if names else None
 
 
 def _holds_dates(table: Table, name: str) -> bool:
+    """Say whether most cells of a column are dates, with or without a time of day, as the first tell."""
     cells = table.columns[name]
-    if not is_text_type(cells.type):
+    if not pa.types.is_string(cells.type):
         return pa.types.is_temporal(cells.type)
     if table.is_text(name):
-        return are_stamps(cells)
+        few = cells.slice(0, FEW)
+        return bool(2 * are_dates(few).sum() > len(few))
     if name.lower() not in TIMES:
         return False
     return bool(pc.all(pc.match_substring_regex(cells, r"^(19|20)\d\d(0[1-9]|1[012])[0-3]\d$")).as_py())
@@ -121,8 +122,6 @@ def _check_names(table: Table, values: tuple[str, ...]) -> None:
     where = f"{table.path}, row 1"
     if not values:
         raise Refused(f"{where}: must have a column of values, got {_listed(table.columns)}; add one")
-    if "" in values:
-        raise Refused(f"{where}, column 1: must have a name, got none; name it or leave it out")
     if len("".join(values)) > MOST_NAMES:
         problem = f"names of channels must have at most {MOST_NAMES:,} characters together"
         raise Refused(f"{where}: {problem}, got {len(values):,} names; give fewer as dataset.value_columns")
@@ -135,18 +134,13 @@ def _check_numbers(table: Table, values: tuple[str, ...]) -> None:
         return
     options, column = table.options, texts[0]
     row = int((np.isnan(table.read_numbers(column)) & ~table.absent(column)).argmax())
-    got = table.text(row, column)
-    way_out = "give numbers"
-    if len(table.columns) == 1 and re.fullmatch(r"\S+( \S+)+", got):
-        way_out = options.give(separator=" ") or "separate cells by commas"
-    if numbers := [name for name in values if name not in texts]:
-        way_out = options.give(value_columns=numbers) or "leave the column out"
-        is_time = are_stamps(table.columns[column])
-        if is_time and options.time_column is None:
-            way_out += f", or {options.give(time_column=column) or 'call it time'}"
-        if not is_time and options.series_column is None:
-            way_out += f", or {options.give(series_column=column) or 'call it series'}, if it names the series"
-    raise table.refusal(row, column, f"must hold numbers, got {got}; {way_out}")
+    if _holds_dates(table, column):
+        other = f"{options.give(time_column=column)}, if it tells the time"
+    else:
+        other = f"{options.give(series_column=column)}, if it names the series"
+    numbers = [name for name in values if name not in texts]
+    way_out = f"{options.give(value_columns=numbers or ['NAME'])}, or {other}"
+    raise table.refusal(row, column, f"must hold numbers, got {table.text(row, column)}; {way_out}")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -4,7 +4,6 @@ import gzip
 import os
 import stat
 import zlib
-from difflib import get_close_matches
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -19,14 +18,10 @@ COPIES = Path("outputs/data")
 
 _NO_DATA = {
     b"version https://git-lfs": "a Git LFS pointer; git lfs pull fetches the file itself",
-    b"<": "a web page (HTML or XML); download the file itself",
+    b"<": "a web page; download the file itself",
     b"{": "JSON; save it as CSV",
     b"[{": "JSON; save it as CSV",
     b"PK\3\4": "a workbook or a ZIP archive; save it as CSV, or unpack it",
-    b"\xd0\xcf\x11\xe0": "an old workbook; save it as CSV",
-    b"BZh": "packed by bzip2; unpack it, or pack it by gzip",
-    b"\xfd7zXZ": "packed by xz; unpack it, or pack it by gzip",
-    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it, or pack it by gzip",
 }
 """What people mistake for data, by how it begins."""
 
@@ -68,11 +63,8 @@ def keep(path: str, digest: str) -> Path | None:
     """
     copy = copy_of(path, digest)
     if not copy.is_file():
-        try:
-            raw = _read(Path(path), MOST_KEPT)
-        except Refused:
-            return None
-        if sha256(raw).hexdigest() != digest:
+        raw = _read_if(Path(path), digest, MOST_KEPT)
+        if raw is None:
             return None
         copy.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(copy, raw)
@@ -92,23 +84,14 @@ def give_copy_to(folder: Path, path: str, digest: str) -> None:
 
 def is_lost(path: str, digest: str) -> bool:
     """Say whether neither a file nor the copy that is kept of it is what runs have read."""
-    return not copy_of(path, digest).is_file() and _digest(Path(path)) != digest
+    return not copy_of(path, digest).is_file() and _read_if(Path(path), digest) is None
 
 
 def keep_copy_of(folder: Path, path: str, digest: str) -> None:
     """Keep the copy of a file that a folder holds, where the file is no more what runs have read."""
-    copy = copy_of(path, digest)
-    if (own := folder / copy.name).is_file() and is_lost(path, digest) and _digest(own) == digest:
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(copy, own.read_bytes())
-
-
-def _digest(path: Path) -> str:
-    """Return the SHA-256 of a file; of none, nothing."""
-    try:
-        return sha256(_read(path)).hexdigest()
-    except Refused:
-        return ""
+    own = folder / Path(path).name
+    if own.is_file() and is_lost(path, digest):
+        keep(str(own), digest)
 
 
 def copy_of(path: str | Path, digest: str) -> Path:
@@ -119,14 +102,20 @@ def copy_of(path: str | Path, digest: str) -> Path:
 def _copy(path: Path, digest: str, problem: str) -> bytes:
     """Return the content of a file's copy, with a warning that says why it is read."""
     copy = copy_of(path, digest)
-    try:
-        raw = _read(copy)
-    except Refused:
-        raw = b""
-    if sha256(raw).hexdigest() != digest:
+    raw = _read_if(copy, digest)
+    if raw is None:
         raise Refused(f"{problem}; there is no copy of it at {copy}: restore the file, or give dataset.digest=null")
     log.warning("%s; its copy %s is read", problem, copy)
     return raw
+
+
+def _read_if(path: Path, digest: str, most: int = MOST_BYTES) -> bytes | None:
+    """Return the content of a file that has this digest; None where there is none."""
+    try:
+        raw = _read(path, most)
+    except Refused:
+        return None
+    return raw if sha256(raw).hexdigest() == digest else None
 
 
 def _read(path: Path, most: int = MOST_BYTES) -> bytes:
@@ -134,18 +123,13 @@ def _read(path: Path, most: int = MOST_BYTES) -> bytes:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            what = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
-            raise Refused(f"{path} must be a file, got {what}; give another")
+            raise Refused(f"{path} must be a file, got a folder, a pipe or a device; give another")
         if found.st_size > most:
             raise Refused(f"{path} must have at most {most:,} bytes, got {found.st_size:,}; give a part of it")
         with path.open("rb") as file:
             return file.read(found.st_size)  # 0 of what has no end, such as /proc/kmsg
     except FileNotFoundError:
-        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
-        nearest = get_close_matches(path.name, beside, n=1, cutoff=0.75)
-        way_out = f"did you mean {path.parent / nearest[0]}?" if nearest else "give another"
-        way_out = "download it, and give the file" if path.parts[:1] in (("http:",), ("https:",)) else way_out
-        raise Refused(f"{path} must be a file, but it is not there; {way_out}") from None
+        raise Refused(f"{path} must be a file, but it is not there; give another") from None
     except OSError as error:
         raise Refused(f"{path} can't be read ({error.strerror}); make it readable") from None
 

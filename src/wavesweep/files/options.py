@@ -12,20 +12,6 @@ from wavesweep.base.schema import ConfigPart
 MOST_TYPED = 300  # characters that a person pastes
 
 
-def _check_separator(text: str) -> str:
-    if text != "tab" and (len(text) != 1 or text.isalnum() or not text.isprintable() or text in "\"'.+-"):
-        raise ValueError(f'must be one sign, such as ";", or tab, got {shown(text)}')
-    return text
-
-
-def _check_encoding(text: str) -> str:
-    try:
-        "".encode(text)
-    except (LookupError, ValueError):
-        raise ValueError(f"must be an encoding of texts, such as utf-8, cp1252 or utf-16, got {shown(text)}") from None
-    return text
-
-
 def _check_once(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError(f"must name each column once, got {shown(names)}")
@@ -39,7 +25,7 @@ class Options(ConfigPart):
     """How a file is read; what is null, the file itself tells.
 
     Attributes:
-        separator: Between cells; tab is one too. Null: as the header shows.
+        separator: Between cells. Null: that which stands most often in the header.
         decimal: What stands before the decimals of a number.
         encoding: Of the text, as Python calls it.
         time_column: Of time stamps, or of steps or years. Null: see `columns.find_roles`; there may be none.
@@ -50,9 +36,9 @@ class Options(ConfigPart):
         duplicates: Whether several rows of one time stamp are refused or averaged.
     """
 
-    separator: Annotated[str, AfterValidator(_check_separator)] | None
+    separator: Literal[",", ";", "tab", "|", ":", " "] | None
     decimal: Literal[".", ","]
-    encoding: Annotated[str, AfterValidator(_check_encoding)]
+    encoding: str
     time_column: str | None
     time_format: str | None
     series_column: str | None
@@ -66,16 +52,18 @@ class Options(ConfigPart):
         return Options(**{name: getattr(self, name) for name in Options.model_fields})
 
     def give(self, **values: object) -> str:
-        """Return "give dataset.KEY=VALUE", ready to be pasted into a shell; nothing where that would be too long."""
+        """Return "give dataset.KEY=VALUE", ready to be pasted into a shell; the keys alone where that is too long."""
         overrides = [f"dataset.{key}=" + written(value, quote='"') for key, value in values.items()]
         typed = " ".join(map(quote, overrides))
-        return f"give {typed}" if len(typed) <= MOST_TYPED else ""
+        if len(typed) > MOST_TYPED:
+            typed = " ".join(f"dataset.{key}" for key in values)
+        return f"give {typed}"
 
 
 class FixedOptions(Options):
     """The options of a file that is read as another was: they can't be given on the command line."""
 
     def give(self, **values: object) -> str:
-        """Return nothing: there is no key to be given."""
+        """Return what is to be done instead: there is no key to be given."""
         del values
-        return ""
+        return "mend the file"

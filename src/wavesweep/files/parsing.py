@@ -1,22 +1,21 @@
 """The bytes of a file as a table: text decoded, rows counted, cells cut; Parquet as it is typed."""
 
-import csv
 import re
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
+from pyarrow import csv, parquet
 
 from wavesweep.base.errors import Refused, in_short
 from wavesweep.files.options import Options
 from wavesweep.files.stamps import are_dates
-from wavesweep.files.table import NUMBER, Table, is_number_type, is_text_type, shown_cell
+from wavesweep.files.table import NUMBER, Table, is_number_type, pc, shown_cell
 
-SEPARATORS = {"tab": "\t"}
-"""Names of separators that are hard to type."""
+SEPARATORS = {",": ",", ";": ";", "tab": "\t", "|": "|"}
+"""What is looked for in the header, by the name that options have for it."""
 MOST_COLUMNS, MOST_CELLS = 10_000, 10**9
+AS_TEXT = {f"f{number}": pa.string() for number in range(MOST_COLUMNS)}
 
 
 def read_table(path: Path, content: bytes, options: Options) -> Table:
@@ -31,78 +30,80 @@ def read_table(path: Path, content: bytes, options: Options) -> Table:
         Refused: If it is no table: it can't be decoded, has no rows, or rows of unequal numbers of cells.
     """
     if content.startswith(b"PAR1"):
-        names, cells = _parquet(path, content)
-        _check_names(path, names)
+        cells = _read_parquet(path, content)
+        names = [name.strip() for name in cells.column_names]
     else:
-        content = _in_utf8(path, content, options)
-        if not re.search(rb"[^\r\n](\r\n|\r|\n)\Z", content[-3:]):  # else a copy takes time for nothing
-            content = content.rstrip(b"\r\n") + b"\n"
-        if content == b"\n":
-            raise Refused(f"{path} is empty; give a row of names, and a row for each step")
-        separator = options.separator or _separator(content)
-        options = options.model_copy(update={"separator": separator})
-        delimiter = SEPARATORS.get(separator, separator)
-        names = _header(path, content, delimiter)
-        cells = _parse(path, content, delimiter, len(names), options).slice(1).columns
-    if not len(cells[0]):
+        text = _in_utf8(path, content, options)
+        options = options.model_copy(update={"separator": options.separator or _separator(text)})
+        rows = _read_csv(path, text, options)
+        names = [str(column[0].as_py()).strip() for column in rows.columns]
+        cells = rows.slice(1)
+        _check_header(path, names)
+    if not len(cells):
         raise Refused(f"{path} must have a row for each step below its row of names, got none; give some")
-    return Table(path, options, dict(zip(names, cells, strict=True)))
+    _check_names(path, names)
+    return Table(path, options, dict(zip(names, cells.columns, strict=True)))
 
 
 def _in_utf8(path: Path, content: bytes, options: Options) -> bytes:
-    """Return text in UTF-8 without a mark in front."""
+    """Return text in UTF-8 without a mark in front, its last line ended once; copied only where it must be."""
+    text = content
     try:
         if options.encoding != "utf-8":
-            content = content.decode(options.encoding).encode()
+            text = content.decode(options.encoding).encode()
         elif not content.isascii():
             content.decode()
-    except UnicodeError as error:
-        raise Refused(f"{path}{_why_no_text(content, error, options)}") from None
-    if b"\0" in content:
-        raise Refused(f"{path} must hold text or Parquet, got bytes that are neither; save it as CSV")
-    return content.removeprefix("\ufeff".encode())
+        if b"\0" in text:
+            raise ValueError("it holds a byte of 0, as no text does")
+    except (LookupError, ValueError) as error:
+        row = content.count(b"\n", 0, getattr(error, "start", 0)) + 1
+        problem = f"must be text in {options.encoding} ({in_short(error):.80})"
+        way_out = options.give(encoding="cp1252")
+        raise Refused(f"{path}, row {row}: {problem}; save it in UTF-8, or {way_out}, utf-16 or another") from None
+    text = text.removeprefix("\ufeff".encode())
+    if not re.search(rb"[^\r\n](\r\n|\r|\n)\Z", text[-3:]):
+        text = text.rstrip(b"\r\n") + b"\n"
+    if text == b"\n":
+        raise Refused(f"{path} is empty; give a row of names, and a row for each step")
+    return text
 
 
-def _why_no_text(content: bytes, error: UnicodeError, options: Options) -> str:
-    """Return in which row a file can't be decoded, and how it may be."""
-    start = getattr(error, "start", 0)
-    row = content.count(b"\n", 0, start) + 1
-    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "cp1252"
-    way_out = options.give(encoding=encoding) or "save it in UTF-8"
-    problem = f"must be text in {options.encoding}, got the byte 0x{content[start]:02x}"
-    return f", row {row}: {problem}; {way_out}, or its encoding"
+def _separator(text: bytes) -> str:
+    """Return what stands most often in the first row outside of quotes, a comma where nothing does."""
+    header = re.sub(rb'"[^"]*"', b"", re.split(rb"[\r\n]", text[: 1 << 20], maxsplit=1)[0])
+    return max(SEPARATORS, key=lambda name: header.count(SEPARATORS[name].encode()))
 
 
-def _separator(content: bytes) -> str:
-    """Return what separates the cells of the first two rows, outside of quotes; a comma where nothing does."""
-    lines = [re.sub(rb'"[^"]*"', b"", line).decode(errors="replace") for line in content[: 1 << 20].splitlines()[:2]]
-    counts = {}
-    for name in (",", ";", "tab", "|"):
-        first, *second = [line.count(SEPARATORS.get(name, name)) for line in lines]
-        counts[name] = (bool(first) and second == [first], first)  # as often in both, then as often as may be
-    return max(counts, key=counts.__getitem__)
-
-
-def _header(path: Path, content: bytes, delimiter: str) -> list[str]:
-    """Return the names of the columns; refuse a first row that is none of names: its values would be lost."""
-    where = f"{path}, row 1"
+def _read_csv(path: Path, text: bytes, options: Options) -> Any:
+    """Return all cells as text, the header's in the first row."""
+    separator = str(options.separator)
+    quoted = b'"' in text
+    if quoted and text.count(b'"') % 2:
+        raise Refused(f'{path} must close each " by another, got one that is left open; mend it')
     try:
-        row = next(csv.reader(TextIOWrapper(BytesIO(content), "utf-8", newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise Refused(f"{where}: must name the columns ({error}); mend it") from None
-    names = [name.strip() for name in row]
-    if not any(names):
-        raise Refused(f"{where}: must name the columns, got none; put a row of names there")
-    if len(names) > 1 and names[0] and not any(names[1:]):
-        problem = f"must name the columns, got {shown_cell(names[0])} alone"
-        raise Refused(f"{where}: {problem}; leave out what stands above the row of names")
-    _check_names(path, names)
+        return csv.read_csv(
+            pa.BufferReader(text),
+            csv.ReadOptions(use_threads=False, block_size=len(text) + 1, autogenerate_column_names=True),
+            csv.ParseOptions(
+                delimiter=SEPARATORS.get(separator, separator),
+                newlines_in_values=quoted,
+                ignore_empty_lines=False,
+            ),
+            csv.ConvertOptions(column_types=AS_TEXT, check_utf8=False),
+        )
+    except pa.ArrowInvalid as error:
+        problem = in_short(error).removeprefix("CSV parse error: ")
+        way_out = "mend it, leave out what stands above the row of names, or give dataset.separator"
+        raise Refused(f"{path} can't be read as CSV ({problem:.80}); {way_out}") from None
+
+
+def _check_header(path: Path, names: list[str]) -> None:
+    """Refuse a first row that is none of names, since its values would be lost."""
     by_pandas = names == [str(number) for number in range(len(names))]
     numbers = [name for name in names if re.fullmatch(NUMBER, name)]
     others = {*names} - {*numbers, ""}
     if numbers and not by_pandas and are_dates(pa.chunked_array([[*others]], pa.string())).all():
-        raise Refused(f"{where}: must name the columns, got numbers; put a row of names above them")
-    return names
+        raise Refused(f"{path}, row 1: must name the columns, got numbers; put a row of names above them")
 
 
 def _check_names(path: Path, names: list[str]) -> None:
@@ -111,82 +112,27 @@ def _check_names(path: Path, names: list[str]) -> None:
         raise Refused(f"{path}, row 1: must name at most {MOST_COLUMNS:,} columns, got {len(names):,}; leave some out")
     seen: set[str] = set()
     for number, name in enumerate(names, start=1):
-        where = f"{path}, row 1, column {number}"
-        if not name and number > 1:
-            raise Refused(f"{where}: must have a name, got none; name it or leave it out")
-        if name in seen:
-            raise Refused(f"{where}: must have a name of its own, got {shown_cell(name)} again; rename it")
-        if not name.isprintable():
-            raise Refused(f"{where}: must have a name in printable characters, got {shown_cell(name)}; rename it")
+        if name in seen or not name.isprintable() or (number > 1 and not name):
+            problem = f"must have a printable name of its own, got {shown_cell(name) or 'none'}"
+            raise Refused(f"{path}, row 1, column {number}: {problem}; rename it, or leave it out")
         seen.add(name)
 
 
-def _parse(path: Path, content: bytes, delimiter: str, width: int, options: Options) -> Any:
-    """Return all cells as text, the header's in the first row."""
-    from pyarrow import csv as arrow
-
-    ragged: list[Any] = []
-
-    def note(row: Any) -> str:
-        ragged.append(row)
-        return "error"
-
-    quoted = b'"' in content
-    if quoted and content.count(b'"') % 2:
-        raise Refused(f'{path} must close each " by another, got one that is left open; mend it')
-    try:
-        return arrow.read_csv(
-            pa.BufferReader(content),
-            arrow.ReadOptions(use_threads=False, block_size=len(content) + 1, autogenerate_column_names=True),
-            arrow.ParseOptions(
-                delimiter=delimiter, newlines_in_values=quoted, ignore_empty_lines=False, invalid_row_handler=note
-            ),
-            arrow.ConvertOptions(column_types={f"f{number}": pa.string() for number in range(width)}, check_utf8=False),
-        )
-    except pa.ArrowInvalid as error:
-        if ragged:
-            raise _ragged(path, ragged[0], delimiter, width, options) from None
-        raise Refused(f"{path} can't be read as CSV ({in_short(error):.80}); save it as such") from None
-
-
-def _ragged(path: Path, row: Any, delimiter: str, width: int, options: Options) -> Refused:
-    """Return what says which row has not as many cells as the header; a header of one name may be a title."""
-    cells = "1 cell" if width == 1 else f"{width} cells"
-    way_out = "mend it"
-    if width == 1:
-        way_out = "name each column in row 1, or leave out what stands above their names"
-        if delimiter == "," and row.actual_columns == 2:
-            semicolons = options.give(separator=";", decimal=",") or "separate cells by semicolons"
-            way_out += f", or {semicolons}, if commas are decimal"
-    problem = f"must have {cells}, as row 1 has, got {row.actual_columns}"
-    return Refused(f"{path}, row {row.number}: {problem}; {way_out}")
-
-
-def _parquet(path: Path, content: bytes) -> tuple[list[str], list[Any]]:
-    """Return the names of the columns and their cells."""
-    from pyarrow import parquet
-
+def _read_parquet(path: Path, content: bytes) -> Any:
+    """Return all cells: numbers and times as they are, others as text."""
     try:
         file = parquet.ParquetFile(pa.BufferReader(content))
         size = file.metadata.num_rows * file.metadata.num_columns
         if size > MOST_CELLS:  # which a few bytes may stand for
             raise Refused(f"{path} must have at most {MOST_CELLS:.0e} cells, got {size:.0e}; give a part of it")
-        cells = file.read(use_threads=False)
+        table = file.read(use_threads=False)
+        return pa.table([_plain(column) for column in table.columns], names=table.column_names)
     except (pa.ArrowException, OSError) as error:
         raise Refused(f"{path} can't be read as Parquet ({in_short(error):.80}); write it again") from None
-    return [name.strip() for name in cells.column_names], [_plain(column) for column in cells.columns]
 
 
 def _plain(cells: Any) -> Any:
-    """Return cells of categories, and others that are no numbers or times, as text, empty where there is none."""
     kind = cells.type
-    if pa.types.is_dictionary(kind):
-        return _plain(cells.cast(kind.value_type))
-    if pa.types.is_decimal(kind):
-        return cells.cast(pa.float64())
-    if is_text_type(kind):
-        return pc.fill_null(cells, "")
     if is_number_type(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return cells
-    texts = ["" if cell is None else str(cell) for cell in cells.to_pylist()]
-    return pa.chunked_array([pa.array(texts, pa.string())])
+    return pc.fill_null(cells.cast(pa.string()), "")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from wavesweep.base.counting import counted
 from wavesweep.files.columns import Roles, find_roles
 from wavesweep.files.copies import fetch
 from wavesweep.files.options import Options
 from wavesweep.files.parsing import read_table
-from wavesweep.files.series import Series, TimedSeries, check_changes, first_step, rows_by_name, without_gaps
+from wavesweep.files.series import Series, check_changes, first_step, rows_by_name, without_gaps
 from wavesweep.files.spacing import evenly_spaced, in_order, times_of
 from wavesweep.files.table import Table
 
@@ -73,17 +74,14 @@ def series_of(table: Table, roles: Roles) -> tuple[tuple[Series, ...], str]:
     values = np.stack([table.values(name) for name in roles.values], axis=1)
     times = None if roles.time is None else times_of(table, roles.time)
     numbers = np.arange(len(values))
-    series, timed = [], []
+    series = []
     for name, selected in rows_by_name(table, roles.series):
         rows = numbers[selected]
-        start = first_step(table, roles, rows)
-        if times is None:
-            series.append(Series(name, values[selected], None, start, rows))
-        else:
-            one = TimedSeries(name, values[selected], times[selected], start, rows, column=str(roles.time))
-            timed.append(in_order(table, roles, one))
-    if timed:
-        series = evenly_spaced(table, timed)
+        stamps = None if times is None else times[selected]
+        series.append(Series(name, values[selected], stamps, first_step(table, roles, rows), rows))
+    if roles.time is not None:
+        ordered = [in_order(table, roles.time, one) for one in series]
+        series = evenly_spaced(table, roles.time, ordered)
     series = [without_gaps(table, roles, one) for one in series]
     return tuple(series), _changes_in_words(len(values), series)
 
@@ -92,9 +90,9 @@ def _changes_in_words(num_rows: int, series: list[Series]) -> str:
     """Return how series differ from the rows of their file: "3 rows averaged, 1 empty cell filled in"."""
     absent = sum(int((one.rows < 0).sum()) for one in series)
     filled = sum(int(one.filled.sum()) for one in series if one.filled is not None)
-    counts = {
-        "row{} averaged": num_rows + absent - sum(len(one.rows) for one in series),
-        "absent time stamp{} filled in": absent,
-        "empty cell{} filled in": filled - absent * series[0].values.shape[1],
-    }
-    return ", ".join(f"{count:,} {what.format('' if count == 1 else 's')}" for what, count in counts.items() if count)
+    counts = [
+        (num_rows + absent - sum(len(one.rows) for one in series), "row", "averaged"),
+        (absent, "absent time stamp", "filled in"),
+        (filled - absent * series[0].values.shape[1], "empty cell", "filled in"),
+    ]
+    return ", ".join(f"{counted(count, what)} {done}" for count, what, done in counts if count)

@@ -34,18 +34,6 @@ class Series:
     filled: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
-class TimedSeries(Series):
-    """A series whose steps have time stamps.
-
-    Attributes:
-        column: Of the time stamps.
-    """
-
-    stamps: pd.DatetimeIndex
-    column: str = ""
-
-
 def place(table: Table, roles: Roles, series: Series) -> str:
     """Return where a series stands, as a message names it."""
     if roles.series is None:
@@ -84,14 +72,10 @@ def first_step(table: Table, roles: Roles, rows: np.ndarray) -> int:
         return int(steps[0]) if counts else 0
     if roles.time is not None:
         return 0
-    number = int(wrong.argmax())
-    row = int(rows[number])
+    row = int(rows[wrong.argmax()])
     problem = f"steps must be whole numbers that rise evenly, got {table.text(row, roles.step)}"
-    if number:
-        problem += f" after {steps[number - 1]:g}"
-    way_out = "sort the rows and fill in what is missing"
-    if channel := table.options.give(value_columns=[roles.step, *roles.values]):
-        way_out += f", or {channel}, if it is a channel"
+    channel = table.options.give(value_columns=[roles.step, *roles.values])
+    way_out = f"sort the rows and fill in what is missing, or {channel}, if it is a channel"
     raise table.refusal(row, roles.step, f"{problem}; {way_out}")
 
 
@@ -120,10 +104,4 @@ def check_changes(table: Table, roles: Roles, series: Series) -> None:
     for name, values in zip(roles.values, series.values.T, strict=True):
         if values.min() == values.max():
             problem = f"must change within its series, got {values[0]:g} in {len(values)} rows"
-            others = [one for one in roles.values if one != name]
-            way_out = "leave it out"
-            if others:
-                way_out = table.options.give(value_columns=others) or way_out
-            if roles.series:
-                way_out += ", or leave the series out"
-            raise Refused(f"{where}: column {shown_cell(name)} {problem}; {way_out}")
+            raise Refused(f"{where}: column {shown_cell(name)} {problem}; leave it or the series out")

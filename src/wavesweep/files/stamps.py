@@ -1,6 +1,5 @@
 """Time stamps of observed steps: read, checked to be evenly spaced, filled up, and continued."""
 
-import re
 import warnings
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -12,25 +11,19 @@ import pandas as pd
 import pyarrow as pa
 
 from wavesweep.base.errors import Refused
-from wavesweep.files.table import FEW, pc
+from wavesweep.files.table import pc
 
 LAST_YEAR = 9999  # that Python can write
 LONGEST = 100_000  # days between two stamps; pandas counts them in nanoseconds
+LIKE_A_DATE = r"^\d{1,4}[./-]\d\d?[./-]\d{2,4}\b"
 
-_DAY = {"s": 86_400, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
 Spacing = Any
 """A time span, an offset of pandas', or its alias: what an index has as `freq`."""
 
 
-def are_stamps(cells: Any) -> bool:
-    """Say whether most cells of a column are dates, with or without a time of day, as the first tell."""
-    few = cells.slice(0, FEW)
-    return bool(2 * are_dates(few).sum() > len(few))
-
-
 def are_dates(cells: Any) -> np.ndarray:
     """Say which cells of text are dates, (row,), those too that may be two."""
-    return ~parse(cells).isna() | np.array([bool(formats(text)) for text in cells.to_pylist()], dtype=bool)
+    return ~parse(cells).isna() | pc.match_substring_regex(cells, LIKE_A_DATE).to_numpy()
 
 
 def parse(cells: Any, form: str | None = None) -> pd.DatetimeIndex:
@@ -52,25 +45,6 @@ def parse(cells: Any, form: str | None = None) -> pd.DatetimeIndex:
     texts = pd.Series(encoded.dictionary.to_pylist(), dtype=object)
     with warnings.catch_warnings(action="ignore"):  # of guesses, which are compared; and of what is to come
         return _parse(texts, form).take(encoded.indices.to_numpy(zero_copy_only=False))
-
-
-def formats(text: str) -> list[str]:
-    """Return how a date in digits may be written, day or month first, in the letters of `strptime`."""
-    match = re.fullmatch(r"(\d\d?)([./-])(\d\d?)\2(\d{4}|\d\d)(?:([ T])\d\d?:\d\d(:\d\d)?)?", text)
-    if not match:
-        return []
-    first, sign, second, year, blank, seconds = match.groups()
-    rest = f"{sign}%Y" if len(year) == 4 else f"{sign}%y"
-    if blank:
-        rest += f"{blank}%H:%M"
-    if seconds:
-        rest += ":%S"
-    found = []
-    if int(first) <= 31 and int(second) <= 12:
-        found.append(f"%d{sign}%m{rest}")
-    if int(first) <= 12 and int(second) <= 31:
-        found.append(f"%m{sign}%d{rest}")
-    return found
 
 
 def spacing(stamps: pd.DatetimeIndex) -> Spacing | None:
@@ -111,8 +85,6 @@ def grid(stamps: pd.DatetimeIndex, freq: Spacing, gaps: bool) -> pd.DatetimeInde
         even = pd.date_range(stamps[0], freq=freq, unit=stamps.unit, **bound)
     except (ValueError, OverflowError):  # beyond what can be represented
         return None
-    if len(even) == len(stamps):
-        return even if (even == stamps).all() else None
     fits = len(even) <= 2 * len(stamps) and stamps.isin(even).all()
     return even if fits else None
 
@@ -175,10 +147,10 @@ def _parse(texts: pd.Series, form: str | None) -> pd.DatetimeIndex:
 def _plausible(stamps: pd.DatetimeIndex) -> Iterator[Spacing]:
     """Yield the ways in which stamps may be spaced but for gaps: calendars before a fixed span of time."""
     month, day = f"{stamps[0]:%b}".upper(), f"{stamps[0]:%a}".upper()
-    span = int(np.gcd.reduce(np.diff(stamps.asi8)))
+    times, one_day = stamps.to_numpy(dtype="M8[us]"), np.timedelta64(1, "D")
+    span = np.gcd.reduce(np.diff(times).astype(int)).astype("m8[us]")
     ways = {f"YS-{month}": 365, f"YE-{month}": 365, f"QS-{month}": 90, f"QE-{month}": 90, "MS": 28, "ME": 28}
-    ways |= {f"W-{day}": 7, pd.Timedelta(span, stamps.unit): span / _DAY[stamps.unit], "B": 1}
-    days = (stamps.asi8[-1] - stamps.asi8[0]) / _DAY[stamps.unit]
+    ways |= {f"W-{day}": 7, pd.Timedelta(span): span / one_day, "B": 1}
     for freq, length in ways.items():
-        if days < 3 * len(stamps) * length:  # else it is of no use, and takes its time
+        if (times[-1] - times[0]) / one_day < 3 * len(stamps) * length:  # else it is of no use, and takes its time
             yield freq

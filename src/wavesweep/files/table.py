@@ -58,7 +58,7 @@ class Table:
     def is_text(self, column: str) -> bool:
         """Say whether a column holds something else than numbers, some of which may be misspelt."""
         kind = self.columns[column].type
-        if not is_text_type(kind):
+        if not pa.types.is_string(kind):
             return not is_number_type(kind)
         cells = pc.ascii_trim_whitespace(self.columns[column].slice(0, FEW))
         cells = cells.filter(pc.invert(_stand_for_none(cells)))
@@ -69,7 +69,7 @@ class Table:
     def absent(self, column: str) -> np.ndarray:
         """Say which cells of a column stand for a missing value, (row,)."""
         cells = self.columns[column]
-        if not is_text_type(cells.type):
+        if not pa.types.is_string(cells.type):
             return cells.is_null(nan_is_null=True).to_numpy()
         return _stand_for_none(pc.ascii_trim_whitespace(cells)).to_numpy()
 
@@ -81,7 +81,7 @@ class Table:
         """
         numbers = self.read_numbers(column)
         wrong = ~(np.abs(numbers) <= LARGEST)
-        if wrong.any() and self.options.missing == "interpolate":
+        if self.options.missing == "interpolate":
             wrong &= ~self.absent(column)
         if wrong.any():
             row = int(wrong.argmax())
@@ -91,32 +91,15 @@ class Table:
     def _why_no_value(self, row: int, column: str) -> str:
         """Return the rule that a cell breaks, what it holds, and the way out."""
         got = self.text(row, column)
-        if not self.absent(column)[row]:
-            return f"must be a finite number of at most {LARGEST:g} in size, got {got}; {self._way_out(row, got)}"
-        way_out = "fill it in, or leave the row or the column out"
-        if interpolate := self.options.give(missing="interpolate"):
-            way_out = f"{interpolate}, or fill it in"
-        if all(self.absent(name)[row] for name in self.columns):
-            got, way_out = "an empty row", f"leave it out, or {way_out}"
-        return f"must hold a number, got {got}; {way_out}"
-
-    def _way_out(self, row: int, got: str) -> str:
-        """Return what to do with a cell that holds no number, or one that is written otherwise."""
-        decimal = self.options.decimal
-        other = "," if decimal == "." else "."
-        name = {",": "comma", ".": "point"}[other]
-        if re.fullmatch(rf"[-+]?\d*[{other}]\d+", got):
-            as_decimal = self.options.give(decimal=other) or f"save it with {decimal} before decimals"
-            if re.fullmatch(r"[-+]?\d{1,3}.\d{3}", got):  # which would be read without an error
-                return f"save it without {name}s between thousands, or {as_decimal} if the {name} is decimal"
-            return as_decimal
-        if "inf" in got or re.fullmatch(NUMBER, got):
-            return "mend it"
-        if re.search(r"\d", got):
-            return "write the number alone, without units and signs between thousands"
         interpolate = self.options.give(missing="interpolate")
-        way_out = f"empty the cell and {interpolate}, or mend it" if interpolate else "mend it"
-        return f"leave the row out if it holds units, or {way_out}" if row == 0 else way_out
+        if self.absent(column)[row]:
+            return f"must hold a number, got {got}; {interpolate}, or fill it in"
+        way_out = f"write the number alone, without units or signs between thousands, or empty it and {interpolate}"
+        other = "," if self.options.decimal == "." else "."
+        if re.fullmatch(rf"[-+]?\d*[{other}]\d+", got):
+            way_out = f"write it without signs between thousands or, if {other} is decimal, "
+            way_out += self.options.give(decimal=other)
+        return f"must be a finite number of at most {LARGEST:g} in size, got {got}; {way_out}"
 
 
 def shown_cell(text: str) -> str:
@@ -124,10 +107,6 @@ def shown_cell(text: str) -> str:
     spaced = re.sub("[\u00a0\u202f]", " ", text)  # as word processors set between thousands
     plain = "".join(letter if letter.isprintable() else "?" for letter in spaced)
     return plain if len(plain) <= 40 else f"{plain[:37]}..."
-
-
-def is_text_type(kind: Any) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def is_number_type(kind: Any) -> bool:
@@ -142,7 +121,7 @@ def _numbers(cells: Any, decimal: str) -> np.ndarray:
     """Return the numbers in some cells, nan for what is none; an exponent beyond all floats makes inf."""
     if is_number_type(cells.type):
         return cells.cast(pa.float64(), safe=False).to_numpy()
-    if not is_text_type(cells.type):
+    if not pa.types.is_string(cells.type):
         return np.full(len(cells), np.nan)
     if decimal == ".":
         with suppress(pa.ArrowInvalid):

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from wavesweep.models.baseline import Baseline, Windows, best
+from wavesweep.models.baseline import Baseline, Windows
 
 ORDERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 AROUND_SEASONS = (1, 2, 3, 4, 6, 8, 12, 16)  # orders beside which the same lags a season or two ago are tried
@@ -66,7 +66,7 @@ def choose_lags(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int
         some = targets[np.linspace(0, len(targets) - 1, min(len(targets), MOST_CHANNELS)).astype(int)]
         val, train = Windows(val.context[..., some], val.truth[..., some]), [values[:, some] for values in train]
     candidates = fitted(train, val.context.shape[1], seasons, jointly)
-    return best((lags, val.error(forecast(weights, lags, val.context, horizon))) for lags, weights in candidates)
+    return min(candidates, key=lambda one: val.error(forecast(one[1], one[0], val.context, horizon)))[0]
 
 
 def fit_weights(train: Sequence[np.ndarray], lags: Lags, most_rows: int | None = None) -> np.ndarray:

@@ -1,16 +1,14 @@
 """What all baselines have in common."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from wavesweep.data.parts import Part
-    from wavesweep.data.scaling import Scaler
+from wavesweep.data.parts import Part, spread_evenly
+from wavesweep.data.scaling import Scaler
 
-T = TypeVar("T")
 MOST_WINDOWS = 256  # that a choice is made by
 
 
@@ -29,7 +27,7 @@ class Windows:
     targets: np.ndarray | slice = field(default_factory=lambda: slice(None))
 
     @classmethod
-    def of(cls, part: "Part", scaler: "Scaler") -> Self:
+    def of(cls, part: Part, scaler: Scaler) -> Self:
         """Return windows of a part, a few hundred at most, evenly spread, in scaled units."""
         some = part.spread(MOST_WINDOWS)
         units = scaler.of(some.series)
@@ -37,8 +35,7 @@ class Windows:
 
     def thinned(self, most: int) -> Self:
         """Return at most so many windows, evenly spread."""
-        number = len(self.context)
-        chosen = np.unique(np.linspace(0, number - 1, min(number, most)).round().astype(int))
+        chosen = spread_evenly(len(self.context), most)
         return replace(self, context=self.context[chosen], truth=self.truth[chosen])
 
     def error(self, forecast: np.ndarray) -> float:
@@ -59,8 +56,3 @@ class Baseline:
 
     forecast: Callable[[np.ndarray, int], np.ndarray]
     note: str
-
-
-def best(candidates: Iterable[tuple[T, float]]) -> T:
-    """Return the candidate of the least error, the first of several."""
-    return min(candidates, key=lambda pair: pair[1])[0]

@@ -56,11 +56,6 @@ class SettledModel(Model):
         """Steps of a training window, where it is not configured."""
         return 200
 
-    @property
-    def can_be_refined(self) -> bool:
-        """Whether an optimizer can lower the error of its closed loop itself."""
-        return self.feeds_back and self.has_gradient
-
     def check(self, num_series: int, steps: int, window: int, context: int) -> None:
         """Make sure that the model goes together with the shape of the data.
 

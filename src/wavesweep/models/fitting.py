@@ -6,7 +6,7 @@ import numpy as np
 
 from wavesweep.models.autoregression import linear
 from wavesweep.models.baseline import Baseline, Windows
-from wavesweep.models.simple import best_seasonal_naive, drift, line, naive
+from wavesweep.models.simple import best_seasonal_naive, drift, line, seasonal_naive
 from wavesweep.models.smoothing import smoothing
 
 
@@ -22,7 +22,7 @@ def fit(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> di
         By name: `naive`, `seasonal_naive`, `linear` and the others.
     """
     return {
-        "naive": naive(),
+        "naive": seasonal_naive(1),
         "seasonal_naive": best_seasonal_naive(val, seasons),
         "linear": linear(train, val, seasons),
         "smoothing": smoothing(val, seasons),

@@ -1,14 +1,11 @@
 """Recurrent layers: LSTM and GRU."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-CELLS: dict[str, Callable[..., Any]] = {"LSTM": torch.lstm_cell, "GRU": torch.gru_cell}
-"""By the name of a layer, what advances it by one step."""
 
 State = list[Tensor | tuple[Tensor, Tensor]]  # a layer's hidden state, of an LSTM its cell state too: (series, hidden)
 
@@ -44,7 +41,8 @@ class RecurrentNetwork(nn.Module):
         initialization: str = "orthogonal",
     ) -> None:
         super().__init__()
-        make, self.cell = getattr(nn, layer), CELLS[layer]
+        make = getattr(nn, layer)
+        self.cell = getattr(torch, f"{layer.lower()}_cell")  # what advances a layer by one step
         pairs = pairwise([num_inputs, *hidden_sizes])
         self.layers = nn.ModuleList(make(size, hidden, batch_first=True) for size, hidden in pairs)
         self.after = nn.ModuleList(_after_layer(size, normalization, dropout) for size in hidden_sizes)

@@ -18,7 +18,7 @@ class Autoregressive(Model):
     """A model with a linear autoregression.
 
     Attributes:
-        lags: The past values that it looks at; null: chosen.
+        lags: The past values that it looks at; null, or none: chosen.
         centred: Whether relative to the last value; null: chosen with the lags.
         joint: Whether at the past of all channels for each; null: chosen with the lags.
     """
@@ -26,11 +26,6 @@ class Autoregressive(Model):
     lags: Ascending | None
     centred: bool | None
     joint: bool | None
-
-    def check_lags(self) -> None:
-        """Refuse an autoregression that looks at nothing."""
-        if self.lags == ():
-            raise Refused("model.lags must be one or more, got []; give null to have them chosen")
 
     def choose(self, facts: "Facts") -> "Lags":
         """Return what it looks at, by the closed-loop error on validation; but what is given."""
@@ -66,7 +61,6 @@ class Linear(Autoregressive, SettledModel):
 
     def settle(self, *, leaves_room: bool) -> SettledModel:
         """See `Model.settle`."""
-        self.check_lags()
         return self
 
     def check(self, num_series: int, steps: int, window: int, context: int) -> None:

@@ -17,7 +17,6 @@ class PointwiseForecaster(Forecaster):
         super().__init__()
         self.loss = loss
         self.network = linear_head(1, hidden_size, num_channels * loss.size)
-        self.start, self.steps, self.times = torch.empty(0), 0, torch.empty(0)
 
     def outputs(self, values: Tensor, start: Tensor) -> Tensor:
         """See `Forecaster.outputs`; of `values` only the number of steps counts."""
@@ -28,8 +27,5 @@ class PointwiseForecaster(Forecaster):
         return self.loss.point(self._at(start + context.shape[1], horizon))
 
     def _at(self, start: Tensor, steps: int) -> Tensor:
-        if start is not self.start or steps != self.steps:  # training asks for the same times at every step
-            times = start[:, None] + torch.arange(steps, device=start.device)
-            self.times = times.reshape(-1, 1).to(next(self.parameters()).dtype)
-            self.start, self.steps = start, steps
-        return self.network(self.times).view(len(start), steps, -1)
+        times = start[:, None] + torch.arange(steps, device=start.device)
+        return self.network(times[..., None].to(next(self.parameters()).dtype))

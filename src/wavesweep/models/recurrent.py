@@ -64,7 +64,6 @@ class Recurrent(Autoregressive):
         if not highway and (self.members or 1) > 1:
             raise Refused(f"model.members must be 1 without a highway, got {self.members}; give model.highway=true too")
         if highway:
-            self.check_lags()
             beside = {"difference": False}
             usual = {"members": MEMBERS, "memory": MEMORY, "relative": True, "dropout": DROPOUT}
         else:
@@ -110,7 +109,9 @@ class SettledRecurrent(Recurrent, SettledModel):
             looks_at = self._look_at(facts)
             decided = {"lags": looks_at.lags, "centred": looks_at.centred, "joint": looks_at.joint}
         elif self.difference is None:
-            decided = {"difference": facts.trend_share > DRIFT and _can_difference(facts)}
+            # Windows are long enough to tell whether series drift, and to have two differences.
+            can_tell = facts.window > 3 and facts.val.context.shape[1] > 1
+            decided = {"difference": can_tell and facts.trend_share > DRIFT}
         else:
             decided = {}
         return ResolvedRecurrent.model_validate(self.model_dump() | decided)
@@ -185,8 +186,3 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
 
             network = RecurrentForecaster(num_channels, difference=self.difference, output=self.output, **options)
         return network.to(getattr(torch, dtype))
-
-
-def _can_difference(facts: "Facts") -> bool:
-    """Say whether windows are long enough to tell whether series drift, and to have two differences."""
-    return facts.window > 3 and facts.val.context.shape[1] > 1

@@ -4,16 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wavesweep.models.baseline import Baseline, Windows, best
-
-
-def naive() -> Baseline:
-    """Return the forecast of the last value."""
-    return seasonal_naive(1)
+from wavesweep.models.baseline import Baseline, Windows
 
 
 def seasonal_naive(season: int) -> Baseline:
-    """Return the forecast that repeats the last season; of one step, it is the naive one."""
+    """Return the forecast that repeats the last season; of one step, it is that of the last value."""
 
     def forecast(context: np.ndarray, horizon: int) -> np.ndarray:
         return context[:, -season:][:, np.arange(horizon) % season]
@@ -25,7 +20,7 @@ def best_seasonal_naive(val: Windows, seasons: Sequence[int]) -> Baseline:
     """Return the seasonal naive forecast that does best on validation; the naive one where there is no season."""
     fitting = [season for season in seasons if season <= val.context.shape[1]]
     candidates = [seasonal_naive(season) for season in fitting or [1]]
-    return best((one, val.error(one.forecast(val.context, val.truth.shape[1]))) for one in candidates)
+    return min(candidates, key=lambda one: val.error(one.forecast(val.context, val.truth.shape[1])))
 
 
 def drift() -> Baseline:

@@ -56,8 +56,14 @@ def load_network(
     """
     try:
         tensors = _parse(content)
-        scaler = _scaler([tensors.pop(name, None) for name in SCALING])
-        _check_widths(tensors.pop(WIDTHS, None), len(scaler.mean))
+        mean, std = (_checked(name, tensors.pop(name, None), axes=1) for name in SCALING)
+        if mean.shape != std.shape or (std <= 0).any():
+            raise ValueError(f"{' and '.join(SCALING)} must be of as many channels, and the latter positive")
+        if WIDTHS in tensors:
+            widths = _checked(WIDTHS, tensors.pop(WIDTHS), axes=2)
+            if widths.shape[1] != len(mean) or (widths < 0).any():
+                raise ValueError(f"{WIDTHS} must be of {len(mean)} channels, and not negative")
+        scaler = Scaler(mean.numpy(), std.numpy())
         with torch.device("meta"):  # which knows shapes and holds no memory
             network = model.build(len(scaler.mean), horizon, dtype, loss)
         stored = {name.removeprefix("network."): value for name, value in tensors.items()}
@@ -91,14 +97,9 @@ def check_fit(stored: Mapping[str, object], network: Forecaster) -> None:
     if wrong := sorted(map(str, expected.keys() ^ stored.keys())):
         raise ValueError(f"{wrong[0]:.60} is {'missing' if wrong[0] in expected else 'no weight of the network'}")
     for name, value in expected.items():
-        there, wanted = stored[name], (value.dtype, tuple(value.shape))
-        got = (there.dtype, tuple(there.shape)) if isinstance(there, torch.Tensor) else (type(there).__name__, ())
-        if got != wanted:
-            raise ValueError(f"{name} must be {_kind(*wanted)}, got {_kind(*got)}")
-
-
-def _kind(dtype: object, shape: tuple[int, ...]) -> str:
-    return f"{str(dtype).removeprefix('torch.')} of shape {shape}"
+        there = stored[name]
+        if not isinstance(there, torch.Tensor) or (there.dtype, there.shape) != (value.dtype, value.shape):
+            raise ValueError(f"{name} must be {str(value.dtype).removeprefix('torch.')} of shape {tuple(value.shape)}")
 
 
 def _parse(content: bytes) -> Weights:
@@ -113,20 +114,9 @@ def _parse(content: bytes) -> Weights:
         raise ValueError(f"it is no safetensors file: {in_short(error)}") from None
 
 
-def _scaler(scaling: list[torch.Tensor | None]) -> Scaler:
-    mean, std = (np.asarray(0 if value is None else value) for value in scaling)
-    if mean.ndim != 1 or mean.shape != std.shape or {mean.dtype, std.dtype} != {np.dtype(np.float64)}:
-        raise ValueError(f"{' and '.join(SCALING)} must be a float64 for each channel")
-    if not (mean.size and np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
-        raise ValueError(f"{' and '.join(SCALING)} must be finite, and the latter positive")
-    return Scaler(mean, std)
-
-
-def _check_widths(widths: torch.Tensor | None, num_channels: int) -> None:
-    if widths is None:
-        return
-    if widths.dtype != torch.float64 or widths.ndim != 2 or not len(widths) or widths.shape[1] != num_channels:
-        shape = f"(horizon, {num_channels})"
-        raise ValueError(f"{WIDTHS} must be float64 of shape {shape}, got {_kind(widths.dtype, tuple(widths.shape))}")
-    if not (widths.isfinite().all() and (widths >= 0).all()):
-        raise ValueError(f"{WIDTHS} must be finite, and not negative")
+def _checked(name: str, value: torch.Tensor | None, axes: int) -> torch.Tensor:
+    if value is None or value.dtype != torch.float64 or value.ndim != axes or not value.numel():
+        raise ValueError(f"{name} must be float64 of {axes} axes")
+    if not value.isfinite().all():
+        raise ValueError(f"{name} must be finite")
+    return value

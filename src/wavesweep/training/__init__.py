@@ -1,1 +1,1 @@
-"""Training: optimizers, the two stages by gradient, least squares, and which epoch is kept."""
+"""Training: optimizers, the two stages by gradient, and least squares."""

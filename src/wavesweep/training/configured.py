@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import model_validator
 
-from wavesweep.base.schema import ConfigPart, Count, NonNegative, NonNegativeInt, one_of
+from wavesweep.base.schema import AnyMember, ConfigPart, Count, NonNegative, NonNegativeInt
 from wavesweep.models.losses import LossName
 from wavesweep.training.optimizers import Optimizer, ResolvedOptimizer
 
@@ -31,10 +31,7 @@ class Training(ConfigPart):
 
     epochs: Count | None
     loss: LossName
-    if TYPE_CHECKING:
-        refiner: Optimizer
-    else:
-        refiner: one_of(Optimizer)
+    refiner: Annotated[Optimizer, AnyMember()]
     refine_epochs: NonNegativeInt | None
     refine_windows: Count
     refine_restart_every: Count
@@ -65,10 +62,7 @@ class ResolvedTraining(Training):
     """The same, with nothing left open."""
 
     epochs: Count
-    if TYPE_CHECKING:
-        refiner: ResolvedOptimizer
-    else:
-        refiner: one_of(ResolvedOptimizer)
+    refiner: Annotated[ResolvedOptimizer, AnyMember()]
     refine_epochs: NonNegativeInt
     record_every: Count
     standardize: Literal["global", "series", False]
@@ -77,21 +71,18 @@ class ResolvedTraining(Training):
     noise_start: NonNegative
     noise_end: NonNegative
 
-    def watched_origins(self, lengths: Sequence[int], window: int) -> int:
-        """Return how many forecasts are made of validation data after an epoch, where there are more.
-
-        As many as take about a tenth of the epoch's training, at least 16. They are spread evenly over the series and
-        over time, and are the same after each epoch.
-
-        Args:
-            lengths: Steps of each training series.
-            window: Steps of a forecast, context and horizon.
-        """
-        return watched_origins(self.window, lengths, window)
-
 
 def watched_origins(training_window: int, lengths: Sequence[int], window: int) -> int:
-    """Return what `ResolvedTraining.watched_origins` does, given the steps of a training window."""
+    """Return how many forecasts are made of validation data after an epoch, where there are more.
+
+    As many as take about a tenth of the epoch's training, at least 16. They are spread evenly over the series and
+    over time, and are the same after each epoch.
+
+    Args:
+        training_window: Steps of a training window.
+        lengths: Steps of each training series.
+        window: Steps of a forecast, context and horizon.
+    """
     steps = _trained_steps(training_window, lengths)
     return max(FEWEST_ORIGINS, int(SHARE_OF_FORECASTS * steps / (FORECAST * window)))
 

@@ -59,7 +59,7 @@ class MainStage:
             self.fixed_loss = prediction_loss(network, self.fixed_windows, training.washout, self.loss)
 
     def train_epoch(self) -> float:
-        """Train for an epoch; return its loss (see `Record.loss`)."""
+        """Train for an epoch; return its loss (see `Epoch.loss`)."""
         if self.config.full_batch:
             assert self.fixed_loss is not None
             minimised = self._next_loss(size=0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from wavesweep.data.streams import stream
+from wavesweep.data.random_streams import stream
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import LOSSES
 from wavesweep.models.weights import copy_weights

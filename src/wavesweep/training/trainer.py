@@ -19,18 +19,20 @@ from wavesweep.training.steps import Spent
 
 
 @dataclass(frozen=True)
-class Record:
-    """The state of training after an epoch.
+class Epoch:
+    """An epoch of training that has ended.
 
     Attributes:
         epoch: Counted from 1, the refinement's following those of the main stage.
         loss: As `training.loss` has it, in units of the network. Of random batches, the mean of what was minimised,
             before each step and with its noise; of a full batch, after its step and without noise; in the refinement,
             of the closed loop.
+        is_recorded: Whether it is to be scored: as `Trainer.is_recorded` says, and where the loss is not finite.
     """
 
     epoch: int
     loss: float
+    is_recorded: bool = True
 
 
 class Trainer:
@@ -51,13 +53,11 @@ class Trainer:
         self.network, self.epochs, self.record_every = network, epochs, record_every
         self.main_epochs, self.epoch, self.spent = epochs, 0, Spent()
 
-    def records(
-        self, is_enough: Callable[[int], bool], after_epoch: Callable[[], None] = lambda: None
-    ) -> Iterator[Record]:
-        """Train, yielding at the epochs that `is_recorded` names; after a loss that isn't finite, for the last time.
+    def run(self, is_enough: Callable[[int], bool]) -> Iterator[Epoch]:
+        """Train, yielding each epoch as it has ended; one whose loss isn't finite is the last.
 
         Ends early after a recorded epoch that `is_enough`, and after one in which a signal comes (see
-        base/signals.py). Calls `after_epoch` at the end of each, recorded or not.
+        base/signals.py).
 
         Raises:
             Interrupted: Within an epoch that goes on for longer; it can't be gone on with then.
@@ -70,18 +70,16 @@ class Trainer:
             loss = self.train_epoch()
             self.spent.seconds += perf_counter() - began
             finite = math.isfinite(loss)
-            if not finite or self.is_recorded(self.epoch):
-                yield Record(self.epoch, loss)
+            yield Epoch(self.epoch, loss, self.is_recorded(self.epoch) or not finite)
             if not finite:
                 return
-            after_epoch()
 
     def is_recorded(self, epoch: int) -> bool:
         """Say whether an epoch is recorded: 1, the multiples of `record_every`, the refinement's, and the last."""
         return epoch in (1, self.epochs) or epoch > self.main_epochs or epoch % self.record_every == 0
 
     def train_epoch(self) -> float:
-        """Train for an epoch; return its loss (see `Record.loss`)."""
+        """Train for an epoch; return its loss (see `Epoch.loss`)."""
         raise NotImplementedError
 
     def state(self) -> dict[str, Any]:

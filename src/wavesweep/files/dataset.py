@@ -1,12 +1,12 @@
 """The data set of a user's file: CSV, gzipped or not, or Parquet."""
 
-import re
 from dataclasses import dataclass, field
 from math import nan
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator
+from pydantic import Field
 
 from wavesweep.base.counting import counted
 from wavesweep.base.errors import Refused, shown, suggestion
@@ -20,18 +20,6 @@ if TYPE_CHECKING:
     from wavesweep.files.reading import Content
 
 
-def _is_a_line(path: str) -> str:
-    if not path or not path.isprintable():
-        raise ValueError(f"must name a file, got {shown(path)}; give dataset.path=FILE")
-    return path
-
-
-def _is_a_digest(text: str) -> str:
-    if not re.fullmatch("[0-9a-f]{64}", text):
-        raise ValueError(f"must be a SHA-256, 64 hexadecimal digits, or null, got {shown(text)}")
-    return text
-
-
 class Csv(Options, Dataset):
     """Series that stand in a file, a row a time step: one, its channels side by side, or several below each other.
 
@@ -42,9 +30,9 @@ class Csv(Options, Dataset):
     """
 
     kind: Literal["csv"]
-    path: Annotated[str, AfterValidator(_is_a_line)] | None
+    path: Annotated[str, Field(pattern="^[^\\pC]+$")] | None
     target: Columns | None
-    digest: Annotated[str, AfterValidator(_is_a_digest)] | None
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -141,17 +129,16 @@ class File(Source):
         length = f"{least:,}" if least == most else f"{least:,} to {most:,}"
         stamps = self.stamps[0]
         steps = "steps" if stamps is None else in_words(stamps.freq)
-        channels = ", ".join(self.channels[:6])
-        if len(self.channels) > 6:
-            channels += ", …"
+        channels = shorten(", ".join(self.channels), 100, placeholder=" …")
         width = counted(len(self.channels), "channel")
         what = f"{Path(self.path).name}: {len(self.lengths):,} series of {length} {steps}, {width} ({channels})"
         return f"{what}; {self.content.filled}" if self.content.filled else what
 
     def filled(self) -> "np.ndarray | None":
         """See `Source.filled`."""
-        masks = [one.filled for one in self.content.series]
-        return self._padded(masks, fill=False) if any(mask is not None for mask in masks) else None
+        if all(one.filled is None for one in self.content.series):
+            return None
+        return self._padded([one.filled for one in self.content.series], fill=False)
 
     def load(self, continuation: int) -> tuple["np.ndarray", "np.ndarray"]:
         """See `Source.load`."""
