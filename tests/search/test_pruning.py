@@ -13,7 +13,7 @@ import pytest
 from tests.support.made import make
 from wavesweep.search.estimates import mean
 from wavesweep.search.proposals import propose
-from wavesweep.search.pruners import PRUNERS
+from wavesweep.search.pruners import PRUNERS, make_pruner
 from wavesweep.search.pruning import Comparison, Pruning
 from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.trials import State, Trial, replicates
@@ -100,7 +100,7 @@ def test_a_pruner_decides_as_plain_optuna_does_of_the_means(pruner: str, seeds: 
     Random(0).shuffle(numbers)
     expected = {number: [0] * seeds for number in numbers}
     for last in range(seeds):
-        study = optuna.create_study(study_name="seed 0", pruner=PRUNERS[pruner].make(STEPS))
+        study = optuna.create_study(study_name="seed 0", pruner=make_pruner(pruner, STEPS))
         asked = [study.ask() for _ in BASES]
         for number in set(range(len(BASES))) - set(numbers):  # worse than any other, wherever they came to
             for step in range(1, max(expected[number]) + 1):

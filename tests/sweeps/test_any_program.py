@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from tests.support.commands import environment
 from tests.support.made import make
@@ -18,8 +19,8 @@ from tests.support.sweeping import num_ended, states, trials
 from wavesweep.base.errors import Pruned
 from wavesweep.search.space import Dimension
 from wavesweep.sweeps.queue import MOST_DEATHS
-from wavesweep.sweeps.reports import REPORTS, objective_reports, read_reports, report, write_report
-from wavesweep.sweeps.task import SweepTask
+from wavesweep.sweeps.reports import objective_reports, report
+from wavesweep.sweeps.task import REPORTS, SweepTask
 
 PAGE = Path(__file__).parents[2] / "docs" / "sweeps.md"
 FENCE = re.compile(r"^```(python|yaml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -80,7 +81,9 @@ def test_the_page_s_sweeps_find_what_it_shows(shown: list[tuple[str, str]], plac
     ended = states(place / "pruned")
     assert set(ended) == {"finished", "pruned"}
     for trial in trials(place / "pruned"):
-        assert (len(read_reports(place / "pruned" / trial.directory)) == 300) == (trial.state == "finished")
+        assert (len(SweepTask(print).read_reports(place / "pruned" / trial.directory)) == 300) == (
+            trial.state == "finished"
+        )
     assert len(list((place / "grid").rglob(REPORTS))) == 6, "the live view tells from these how far jobs are"
 
     printed, _ = run(place, *drawn[0])
@@ -184,22 +187,23 @@ def test_a_job_that_is_given_up_ends_where_it_reports() -> None:
 
 def test_reports_that_are_torn_are_none_and_those_of_a_new_start_count(tmp_path: Path) -> None:
     file = tmp_path / REPORTS
-    assert read_reports(tmp_path) == {}
+    assert SweepTask(print).read_reports(tmp_path) == {}
     for step, value in enumerate((3.0, 0.1, 1e-300), start=1):
-        write_report(tmp_path, step, value)
-    assert read_reports(tmp_path) == {1: 3.0, 2: 0.1, 3: 1e-300}
+        SweepTask(print).write_report(tmp_path, step, value)
+    assert SweepTask(print).read_reports(tmp_path) == {1: 3.0, 2: 0.1, 3: 1e-300}
     whole = file.read_text()
     for length in range(len(whole) - len(json.dumps([3, 1e-300])), len(whole)):
         file.write_text(whole[:length])
-        assert read_reports(tmp_path) == {1: 3.0, 2: 0.1}, "a torn line counts"
-        write_report(tmp_path, 4, 9.0)
-        assert read_reports(tmp_path) == {1: 3.0, 2: 0.1, 4: 9.0}
-    write_report(tmp_path, 2, 5.0)
-    assert read_reports(tmp_path) == {1: 3.0, 2: 5.0}, "what a start anew has not reached yet counts"
+        assert SweepTask(print).read_reports(tmp_path) == {1: 3.0, 2: 0.1}, "a torn line counts"
+        SweepTask(print).write_report(tmp_path, 4, 9.0)
+        assert SweepTask(print).read_reports(tmp_path) == {1: 3.0, 2: 0.1, 4: 9.0}
+    SweepTask(print).write_report(tmp_path, 2, 5.0)
+    assert SweepTask(print).read_reports(tmp_path) == {1: 3.0, 2: 5.0}, "what a start anew has not reached yet counts"
 
 
 def test_what_ran_on_several_seeds_is_judged_by_their_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dimensions = [Dimension("rate", ("0.1", "0.2")), Dimension("seed", ("0", "1"))]
     sweep = make(tmp_path / "sweep", dimensions, [0.1, 1000.0, 5.0, 5.0])
-    SweepTask(print)._conclude(sweep, sweep.read_plan())
-    assert capsys.readouterr().out == f"best: 5 by jobs 2, 3 (their mean): rate=0.2, in {sweep.path}\n"
+    with SweepTask(print).prepare_and_conclude(sweep, sweep.read_plan(), OmegaConf.create({})):
+        pass
+    assert capsys.readouterr().out == f"best: 5 by job 2, 3: rate=0.2, in {sweep.path}/2, {sweep.path}/3\n"

@@ -19,7 +19,7 @@ from tests.support.made import stored
 from tests.support.options import POOL
 from wavesweep.base.errors import Refused
 from wavesweep.cli.task import Experiments
-from wavesweep.search.space import grid_jobs, parse_dimensions
+from wavesweep.search.space import grid_jobs
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.composition import (
     FOR_WORKERS,
@@ -27,6 +27,7 @@ from wavesweep.sweeps.composition import (
     by_hydra,
     from_files,
     group_keys,
+    parse_dimensions,
     with_hydra,
 )
 
@@ -113,9 +114,14 @@ def test_the_jobs_compared_have_all_that_matters(loader: ConfigLoaderImpl, maste
 
 
 @pytest.mark.parametrize("argument", ["model=tiny,{hidden_sizes:[3]}", "model={hidden_sizes:[3]},tiny"])
-def test_a_dimension_of_both_values_and_options_is_refused(argument: str, loader: ConfigLoaderImpl) -> None:
-    with pytest.raises(Refused, match="model is given both values and options of a group"):
-        group_keys(parse_dimensions([argument], loader), loader.repository)
+def test_a_dimension_may_have_both_values_and_options(
+    argument: str, loader: ConfigLoaderImpl, master: DictConfig
+) -> None:
+    dimensions = parse_dimensions([argument], loader)
+    composer = Composer(group_keys(dimensions, loader.repository), by_hydra(master, loader, []))
+    for overrides in grid_jobs(dimensions):
+        expected = loader.load_sweep_config(master, overrides)
+        assert plain(composer.compose(overrides)[0]) == plain(without_hydra(expected))
 
 
 def test_what_depends_on_here_and_now_is_stored_as_it_was(

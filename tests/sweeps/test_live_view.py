@@ -17,9 +17,8 @@ from tests.support.made import make
 from wavesweep.base.terminal import Bar
 from wavesweep.search.space import Dimension, Interval, grid_jobs
 from wavesweep.search.trials import Trial
-from wavesweep.sweeps import progress
-from wavesweep.sweeps.live_view import SECONDS_OF_SILENCE, _View, watching
-from wavesweep.sweeps.progress import MOST_READING
+from wavesweep.sweeps import live_view
+from wavesweep.sweeps.live_view import MOST_READING, SECONDS_OF_SILENCE, _View, watching
 from wavesweep.sweeps.task import SweepTask
 
 DIMENSIONS = [Dimension("model.hidden_sizes", ("[3]", "[5,5]")), Dimension("lr", ("1e-4", "0.05"))]
@@ -156,7 +155,7 @@ def test_a_long_silence_gets_a_line_and_nothing_else_does(
     view.look()
     view.look()
     assert re.fullmatch(
-        r"\[1/4\] 1 running · 1 finished · best 5\.000e-01 \(job 1\)  time left \d:\d\d\n", capsys.readouterr().err
+        r"\[1/4\] 1 running · 1 finished · best 5\.000e-01 \(job 1\)  time left 0:\d\d:\d\d\n", capsys.readouterr().err
     )
 
 
@@ -164,7 +163,7 @@ def test_a_long_silence_gets_a_line_and_nothing_else_does(
 def test_a_terminal_shows_what_runs_and_all_is_within_its_width(
     columns: int, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN_READINGS", 0.0)
+    monkeypatch.setattr(live_view, "SECONDS_BETWEEN_READINGS", 0.0)
     with terminal(monkeypatch, columns) as written, watching(sweep.directory, sweep.plan, sweep.task):
         time.sleep(0.7)
         sweep.record(2, steps=7)
@@ -181,7 +180,7 @@ def test_a_terminal_shows_what_runs_and_all_is_within_its_width(
         re.match(r"job 2  hidden_sizes=\[5,5\] lr=0.0001  epoch 7/18  1.429e-01  10\d s$", line) for line in lines
     )
     assert any(re.match(r"job 3  hidden_sizes=\[5,5\] lr=0.05 +10\d s$", line) for line in lines)
-    assert any(re.match(r"0/4 ━.* time left [1-9]:\d\d$", line) for line in lines)
+    assert any(re.match(r"0/4 ━.* time left 0:0[1-9]:\d\d$", line) for line in lines)
     assert any(re.match(r"\[\d/4\] pruned +job 0  h.*1.667e-01 +12.0 s  at epoch 6/18$", line) for line in lines)
     assert written[0].endswith("\x1b[?25h") or "\x1b[?25h" in written[0].rpartition("\x1b[?25l")[2]
     assert "starting" not in written[0].rpartition("2 running")[2]
@@ -228,23 +227,23 @@ def test_reading_takes_a_small_share_of_the_time(sweep: Sweep, clock: Clock) -> 
 
 
 def test_what_an_earlier_start_left_behind_does_not_run_until_it_is_taken_up(sweep: Sweep, clock: Clock) -> None:
-    """And what it had done by then is not taken for the work of the seconds since."""
+    """Then the seconds of that start count beside those of this one."""
     began = time.time()
     sweep.record(0, steps=9, began=began - 5000.0)
     view, shown = view_of(sweep)
     view.look()
     *_, status, rows = shown.last
     assert (status, rows) == (Task.beginning, [])
-    sweep.record(0, steps=9, began=began - 8.0)
+    sweep.record(0, steps=9, began=began - 8.0, seconds=72.0)
     view.look()
-    sweep.record(0, steps=10, began=began - 8.0)
+    sweep.record(0, steps=10, began=began - 8.0, seconds=72.0)
     clock.pass_by(2.0)
     view.look()
     *_, scores, status, rows = shown.last
     assert (status, rows[0][2]) == ("1 running", "epoch 10/18")
     left, other_jobs = 8 * 8.0, 3 * 18 * 8.0
-    minutes, seconds = map(int, scores.removeprefix("time left ").split(":"))
-    assert 60 * minutes + seconds == pytest.approx(left + other_jobs, rel=0.05)
+    hours, minutes, seconds = map(int, scores.removeprefix("time left ").split(":"))
+    assert 3600 * hours + 60 * minutes + seconds == pytest.approx(left + other_jobs, rel=0.05)
 
 
 def test_a_record_that_is_damaged_hides_no_other(sweep: Sweep) -> None:
@@ -255,12 +254,16 @@ def test_a_record_that_is_damaged_hides_no_other(sweep: Sweep) -> None:
     assert shown.last[:2] == ("1/4", 1)
 
 
-def test_where_width_lacks_keys_are_cut_and_passwords_stay_hidden(tmp_path: Path) -> None:
+def test_where_width_lacks_values_are_cut_and_passwords_stay_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dimensions = [Dimension("a.token", ("swordfish", "b")), Dimension("model.hidden_sizes", ("[3]", "[5]"))]
     directory = make(tmp_path / "sweep", dimensions, [1.0])
     view = _View(directory, directory.read_plan(), Task(), Shown())
-    texts = [view._what(view.progress.trials[0], most) for most in (80, 20, 13, 8)]
-    assert texts == ["token=*** hidden_sizes=[3]", "token=*** hidden=[3]", "to=*** hi=[3]", "t=*** h…"]
+    trial = view.trials[0]
+    assert view._what(trial) == "token=*** hidden_sizes=[3]"
+    monkeypatch.setattr(Shown, "width", 60)
+    assert " token=*** hidden… " in view._line(trial)
 
 
 @pytest.mark.usefixtures("clock")
@@ -274,4 +277,4 @@ def test_of_a_sampled_sweep_the_mean_is_expected(tmp_path: Path) -> None:
     directory.write_trial(replace(trial, number=2, state="running", objective=None, began=time.time()))
     view.look()
     assert shown.last[:2] == (" 2/10", 2)
-    assert shown.last[3] == "best 2.000e-01 (job 1)  time left 0:08", "eight jobs, the mean of 0.5 and 1.5 s"
+    assert shown.last[3] == "best 2.000e-01 (job 1)  time left 0:00:08", "eight jobs, the mean of 0.5 and 1.5 s"

@@ -186,7 +186,7 @@ def test_what_is_no_trial_is_passed_over(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1"))], [0.5])
     for name in ("notes", "00", "1e3", "-1", "1234567", "²"):
         (sweep.trials / f"{name}.json").write_text("{}")
-    assert sweep.begun() == {0}
+    assert [trial.objective for trial in sweep.read_trials(sweep.read_plan())] == [0.5, None]
 
 
 def test_a_sweep_comes_back_from_its_files(tmp_path: Path) -> None:

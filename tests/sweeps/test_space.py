@@ -10,7 +10,8 @@ from hydra.errors import HydraException
 
 from tests.support.options import POOL
 from wavesweep.base.errors import Refused
-from wavesweep.search.space import Dimension, Interval, grid_jobs, parse_dimensions
+from wavesweep.search.space import Dimension, Interval, grid_jobs
+from wavesweep.sweeps.composition import parse_dimensions
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -29,8 +29,8 @@ def test_workers_are_given_up_after_three_idle_starts_in_a_row(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    left = [[(number, 0)] * (len(idle) - turn) for turn, number in enumerate(idle) for _ in range(number + 1)]
-    looks = iter([*left, []])
+    left = [(len(idle) - turn, 0) for turn, number in enumerate(idle) for _ in range(number + 1)]
+    looks = iter([*left, (0, 0)])
     monkeypatch.setattr(sweeper, "_left", lambda *_: next(looks))
     monkeypatch.setattr(sweeper, "_launch_once", lambda *_: [])
     monkeypatch.setattr(sweeper, "SECONDS_TO_WAIT", 0.0)
@@ -55,14 +55,12 @@ def test_an_error_within_our_own_task_makes_it_no_other_applications() -> None:
     ("options", "words"),
     [
         (Options(timeout=math.nan), "timeout must be at least 0, got nan"),
-        (Options(timeout=math.inf), "timeout must be at most .*, got inf; leave it out"),
-        (Options(target=math.nan), "target must be a number, got nan"),
         (Options(resume="yes"), "resume must be exactly or force, got yes"),
         (Options(top=2), "top=2 is for a sweep that goes on; leave it out"),
     ],
 )
 def test_what_options_can_t_mean_is_refused(options: Options, words: str) -> None:
-    Options(timeout=1e6, resume="force", top=2).check()
+    Options(timeout=math.inf, resume="force", top=2).check()
     with pytest.raises(Refused, match=rf"hydra\.sweeper\.{words}"):
         options.check()
 

@@ -3,26 +3,35 @@
 What a child needs and what it returns travel by cloudpickle, since tasks may be closures, or live in `__main__`.
 """
 
+import gc
 import os
 import signal
+import sys
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from multiprocessing import resource_tracker
+from functools import partial
+from multiprocessing import parent_process, resource_tracker
 from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import wait as wait_for
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from threading import Thread
 from typing import cast
 
 import cloudpickle
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, configure_log, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
-from joblib import cpu_count
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
-from wavesweep.base.signals import deferred, pending
-from wavesweep.launcher.child import SIGNALS, Job, failed, run_child
+from wavesweep.base.signals import Interrupted, check, defer, deferred, pending, watch
 
 SECONDS_TO_END = 10.0  # for the children, after a signal
+SECONDS_AFTER_PARENT = 4.0  # for a child whose parent has died
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+Job = tuple[int, list[str]]
+"""A job's number and its overrides."""
 _TICK = 0.1  # seconds between looks at signals and ends
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -46,6 +55,8 @@ def launch(
     Returns:
         How each job ended, in their order; failed, with a RuntimeError, where a process ended without a result.
     """
+    from joblib import cpu_count  # which no child needs
+
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
@@ -53,7 +64,9 @@ def launch(
     children = _Children(work)
     missing = [name for name in _THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(missing, "1"))  # libraries read them once, as they are imported
-    with deferred(), ThreadPoolExecutor(n_jobs or cpu_count(), initializer=_block_signals) as pool:
+    # Signals are the main thread's; processes started here begin with them blocked, until they can answer.
+    threads = ThreadPoolExecutor(n_jobs or cpu_count(), "", signal.pthread_sigmask, (signal.SIG_BLOCK, SIGNALS))
+    with deferred(), threads as pool:
         resource_tracker.ensure_running()  # the first process would start it, and that lets signals through again
         futures = [pool.submit(children.run, job) for job in jobs]
         try:
@@ -64,11 +77,6 @@ def launch(
             for name in missing:
                 del os.environ[name]
     return [future.result() for future in futures]
-
-
-def _block_signals() -> None:
-    """Leave signals to the main thread; processes started here begin with them blocked, until they can answer."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 class _Children:
@@ -90,7 +98,7 @@ class _Children:
         while again and not self.ended and not pending():
             result, code, again = self._run_once(job)
             if result is not None:
-                return _unpacked(result, job)
+                return cloudpickle.loads(result)
             cause = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
         return failed(RuntimeError(cause), job)
 
@@ -129,8 +137,72 @@ class _Children:
             process.kill()
 
 
-def _unpacked(result: bytes, job: Job) -> JobReturn:
+def failed(error: Exception, job: Job) -> JobReturn:
+    """Return what Hydra takes for a job that failed."""
+    return JobReturn(overrides=job[1], status=JobStatus.FAILED, _return_value=error)
+
+
+def run_child(connection: Connection) -> None:
+    """Run a job in a process of its own and write its result to a connection; where a signal came before, just end."""
+    watch()
+    defer()
+    gc.set_threshold(100_000, 50, 100)  # imports make many objects and little garbage
+    Thread(target=_end_with_parent, daemon=True).start()  # while signals are blocked, which leaves them to this thread
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     try:
-        return cloudpickle.loads(result)
-    except Exception as error:  # of what unpickling imports
-        return failed(error, job)
+        work = connection.recv_bytes()
+        check()
+        connection.send_bytes(_outcome(work, connection))
+    except Interrupted as interrupted:
+        sys.exit(interrupted.exit_code)
+    except (EOFError, OSError):  # the parent has died
+        sys.exit(1)
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # a second one would find Python's handlers gone
+        gc.freeze()  # else Python looks for garbage as it ends, for more than a second
+
+
+def _end_with_parent() -> None:
+    """When the parent dies, let the job end in order, as after a signal; soon after, end it in any case."""
+    parent = parent_process()
+    assert parent
+    wait_for([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SECONDS_AFTER_PARENT)
+    os._exit(1)
+
+
+def _outcome(work: bytes, connection: Connection) -> bytes:
+    """Run a job; return how it ended, pickled: of what can't be pickled, and read again, its text."""
+    shared, job = cloudpickle.loads(work)
+    try:
+        result = _run(job, shared, connection)
+    except Exception as error:  # of composing, or of Hydra's callbacks
+        result = failed(error, job)
+    finally:
+        defer()  # which the task may have undone
+    try:
+        packed = cloudpickle.dumps(result)
+        cloudpickle.loads(packed)
+    except Exception:
+        value = result._return_value
+        text = repr(value) if isinstance(value, Exception) else f"the result can't be pickled: {value!r}"
+        return cloudpickle.dumps(failed(RuntimeError(text), job))
+    return packed
+
+
+def _run(job: Job, shared: bytes, connection: Connection) -> JobReturn:
+    """Run a job as Hydra's own launchers do."""
+    context, task, config, state = cloudpickle.loads(shared)
+    if hasattr(task, "at_work"):
+        task.at_work = partial(connection.send_bytes, b"")
+    number, overrides = job
+    setup_globals()
+    Singleton.set_state(state)
+    composed = context.config_loader.load_sweep_config(config, overrides)
+    with open_dict(composed):
+        composed.hydra.job.id = f"{composed.hydra.job.name}_{number}"
+        composed.hydra.job.num = number
+    HydraConfig.instance().set_config(composed)
+    check()
+    return run_job(task, composed, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=context)

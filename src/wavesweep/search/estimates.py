@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from wavesweep.search.trials import Trial, replicates
 
-LEVEL = 0.95
 Reports = dict[int, float]
 """A job's objective at each step that it has reported."""
 
@@ -78,7 +77,7 @@ def _students(scaled: list[float], back: Callable[[float], float]) -> Estimate:
         return Estimate(back(centre))
     from scipy.special import stdtrit
 
-    half = float(stdtrit(len(scaled) - 1, (1 + LEVEL) / 2)) * statistics.stdev(scaled) / math.sqrt(len(scaled))
+    half = float(stdtrit(len(scaled) - 1, 0.975)) * statistics.stdev(scaled) / math.sqrt(len(scaled))
     return Estimate(back(centre), back(centre - half), back(centre + half))
 
 

@@ -1,13 +1,39 @@
-"""The parts of a sweep's plan: those that it begins with, and those that it grows by."""
+"""The parts of a sweep's plan: those that it begins with, given configurations first, and those that it grows by."""
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from wavesweep.base.errors import Refused
 from wavesweep.search.estimates import ranked
 from wavesweep.search.plan import Grid, Listed, Part, Plan, Proposed, check_number_of_jobs, seeds_of
-from wavesweep.search.space import Dimension, grid_jobs, is_grid, job, plain
+from wavesweep.search.space import Dimension, but_seed, grid_jobs, is_grid, job, plain
 from wavesweep.search.trials import GIVEN_UP, Configuration, Trial, is_seed
+
+
+def choose_given(rows: list[dict[str, str]], source: Path, dimensions: list[Dimension]) -> list[Configuration]:
+    """Return the configurations that a table tells, such as a leaderboard: a column for each key that is swept.
+
+    Args:
+        rows: Cells by the names of their columns.
+        source: Where they come from, for messages.
+        dimensions: Of the sweep.
+
+    Raises:
+        Refused: If a value is missing, or none of the dimension's.
+    """
+    given: list[Configuration] = []
+    for line, row in enumerate(rows, start=2):
+        values: list[str] = []
+        for one in but_seed(dimensions):
+            cell = row.get(one.name) or ""
+            value = one.find(cell) if one.swept else one.values[0]
+            if value is None:
+                must = f"{one.name} must be of {one.text}"
+                raise Refused(f"{source}, line {line}: {must}, got {cell or 'nothing'}; mend or remove the row")
+            values.append(f"{one.key}={value}")
+        given.append(tuple(values))
+    return list(dict.fromkeys(given))
 
 
 def begin(dimensions: list[Dimension], n_trials: int, given: list[Configuration]) -> list[Part]:
@@ -19,20 +45,17 @@ def begin(dimensions: list[Dimension], n_trials: int, given: list[Configuration]
         given: Configurations.
     """
     seeds = seeds_of(dimensions)
-    if is_grid(dimensions):
-        rest = Grid(dimensions)
-    elif len(given) <= n_trials:
-        rest = Proposed(n_trials - len(given), seeds)
-    else:
-        raise Refused(f"hydra.sweeper.n_trials must be at least {len(given)}, as many as are given, got {n_trials}")
-    check_number_of_jobs(rest.size)
+    first = [job(dimensions, one, seed) for one in given for seed in seeds or [""]]
+    if not is_grid(dimensions):
+        if len(given) > n_trials:
+            raise Refused(f"hydra.sweeper.n_trials must be at least {len(given)}, as many as are given, got {n_trials}")
+        return _fused([Listed(first), Proposed(n_trials - len(given), seeds)])
+    grid = Grid(dimensions)
     if not given:
-        return [rest]
-    first = Listed([job(dimensions, one, seed) for one in given for seed in seeds or [""]])
-    if isinstance(rest, Grid):
-        there = {tuple(one) for one in first.jobs}
-        rest = Listed([one for one in rest.jobs if tuple(one) not in there])
-    return _fused([first, rest])
+        return [grid]
+    check_number_of_jobs(grid.size)
+    there = {tuple(one) for one in first}
+    return _fused([Listed(first), Listed([one for one in grid.jobs if tuple(one) not in there])])
 
 
 def grow(
@@ -53,7 +76,7 @@ def grow(
     """
     dimensions = _merged(plan, typed, own_seed)
     changed = [one for one in dimensions if one not in plan.dimensions]
-    more = [one for one in changed if not is_seed(one.key)]
+    more = but_seed(changed)
     if top is None:
         added = _missing(dimensions, _wanted(plan, dimensions, trials), trials, own_seed)
     elif changed and not more:
@@ -69,8 +92,7 @@ def grow(
         if n_trials is not None:
             num_pending = n_trials - num_begun
         if more and not num_pending:
-            way_out = f"add hydra.sweeper.n_trials={num_begun + 20}"
-            raise Refused(f"{more[0].text}: all proposals have been made; {way_out}")
+            raise Refused(f"{more[0].text}: all proposals have been made; add hydra.sweeper.n_trials={num_begun + 20}")
     parts = _fused([*begun, Listed(added), Proposed(num_pending, seeds_of(dimensions))])
     return replace(plan, dimensions=dimensions, parts=parts)
 
@@ -94,8 +116,7 @@ def _merged(plan: Plan, typed: list[Dimension], own_seed: str) -> list[Dimension
 def _wanted(plan: Plan, dimensions: list[Dimension], trials: list[Trial]) -> list[Configuration]:
     """Return all configurations that a sweep is to have run on all seeds, less those that it has given up."""
     if is_grid(dimensions):
-        shared = [one for one in dimensions if not is_seed(one.key)]
-        every = [tuple(one) for one in grid_jobs(shared)]
+        every = [tuple(one) for one in grid_jobs(but_seed(dimensions))]
     else:
         every = list(dict.fromkeys(trial.configuration for trial in trials))
     given_up = {trial.configuration for trial in trials if plan.pruner and trial.state in GIVEN_UP}

@@ -5,9 +5,9 @@ that grows gets further parts; numbers of jobs that are there stay.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product, zip_longest
+from itertools import zip_longest
 from random import Random
 from typing import Annotated, Literal, NamedTuple
 
@@ -17,7 +17,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.search.estimates import ranked
 from wavesweep.search.pruners import PRUNERS
 from wavesweep.search.samplers import SAMPLERS
-from wavesweep.search.space import Dimension, grid_jobs, grid_size, is_grid, job
+from wavesweep.search.space import Dimension, but_seed, grid_jobs, grid_size, is_grid, job
 from wavesweep.search.trials import Trial, is_seed, replicates
 
 MOST_TRIALS = 100_000
@@ -29,11 +29,6 @@ class Grid:
 
     dimensions: list[Dimension]
     kind: Literal["grid"] = "grid"
-
-    def __post_init__(self) -> None:
-        """Make sure that its jobs can be listed."""
-        if not is_grid(self.dimensions):
-            raise ValueError("a grid must have no interval")
 
     @property
     def size(self) -> int:
@@ -129,8 +124,8 @@ class Plan:
     format: Literal[2] = 2
     dimensions: list[Dimension]
     parts: list[Part]
-    pruner: str | None
-    sampler: str
+    pruner: Annotated[str, Field(pattern=f"^({'|'.join(PRUNERS)})$")] | None
+    sampler: Annotated[str, Field(pattern=f"^({'|'.join(SAMPLERS)})$")]
     seed: int
     target: float | None
     launcher: list[str]
@@ -144,25 +139,19 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Make sure that its jobs can be listed, and are those of its dimensions."""
-        if self.sampler not in SAMPLERS or (self.pruner is not None and self.pruner not in PRUNERS):
-            raise ValueError(f"sampler and pruner must be known, got {self.sampler} and {self.pruner}")
         for one in self.dimensions:
             if one.interval is None and not one.values:
                 raise ValueError(f"{one.key} must have at least one value, got none")
         check_number_of_jobs(self.n_trials)
-        if self.is_grid and any(isinstance(part, Proposed) for part in self.parts):
-            raise ValueError("a proposal is none of its jobs")
         for trial in self.waiting.values():
             if not self.allows(trial.overrides):
                 raise ValueError(f"{' '.join(trial.overrides)} is none of its jobs")
 
     def allows(self, overrides: list[str]) -> bool:
         """Say whether a job has a value of each dimension; its seed may be a further one, of the best alone."""
-        pairs = [text.partition("=") for text in overrides if not is_seed(text)]
-        dimensions = [one for one in self.dimensions if not is_seed(one.key)]
-        if [key for key, _, _ in pairs] != [one.key for one in dimensions]:
-            return False
-        return all(one.allows(value) for one, (_, _, value) in zip(dimensions, pairs, strict=True))
+        texts = [text for text in overrides if not is_seed(text)]
+        dimensions = but_seed(self.dimensions)
+        return len(texts) == len(dimensions) and all(map(Dimension.allows, dimensions, texts))
 
     @property
     def n_trials(self) -> int:
@@ -187,19 +176,17 @@ class Plan:
         known: dict[int, Trial] = {}
         for numbers, part in self._numbered_parts():
             if not isinstance(part, Proposed):
-                jobs = zip(numbers, part.jobs, strict=True)
-                known.update((number, Trial(number, overrides)) for number, overrides in jobs)
+                known |= {number: Trial(number, job) for number, job in zip(numbers, part.jobs, strict=True)}
         return known
 
     def proposal(self, number: int) -> Proposal:
         """Return the proposal that a job is of."""
-        for numbers, part in self._numbered_parts():
-            if number in numbers and isinstance(part, Proposed):
-                index, replicate = divmod(number - numbers.start, part.num_seeds)
-                first = numbers.start + index * part.num_seeds
-                seed = part.seeds[replicate] if part.seeds else ""
-                return Proposal(range(first, first + part.num_seeds), seed)
-        raise ValueError(f"job {number} is not proposed")
+        numbers, part = next(one for one in self._numbered_parts() if number in one[0])
+        assert isinstance(part, Proposed)
+        replicate = (number - numbers.start) % part.num_seeds
+        first = number - replicate
+        seed = part.seeds[replicate] if part.seeds else ""
+        return Proposal(range(first, first + part.num_seeds), seed)
 
     def trials(self, begun: Mapping[int, Trial]) -> list[Trial]:
         """Return all trials whose overrides are known, given those that have begun: of a proposal, all its seeds."""
@@ -232,15 +219,19 @@ class Plan:
         Random(self.seed).shuffle(groups)  # noqa: S311
         return [trial.number for of_one_seed in zip_longest(*groups) for trial in of_one_seed if trial]
 
+    def num_left(self, trials: Iterable[Trial]) -> int:
+        """Return how many jobs have not ended, those that have not been proposed included."""
+        return self.n_trials - sum(trial.ended for trial in trials)
+
     def reached(self, trials: Iterable[Trial]) -> bool:
         """Say whether the mean of some configuration's seeds, all finished, has reached the target."""
         return self.target is not None and any(value <= self.target for value, _ in ranked(trials))
 
     def typical(self, number: int) -> list[list[str]]:
         """Return the overrides of a job with each choice of groups; numbers from 0 upwards give all other values."""
-        values = [one.values if one.key in self.groups else (one.typical(number),) for one in self.dimensions]
-        keys = [one.key for one in self.dimensions]
-        return [[f"{key}={value}" for key, value in zip(keys, chosen, strict=True)] for chosen in product(*values)]
+        others = [replace(one, values=(one.typical(number),)) for one in self.dimensions]
+        chosen = [one if one.key in self.groups else other for one, other in zip(self.dimensions, others, strict=True)]
+        return list(grid_jobs(chosen))
 
 
 def check_number_of_jobs(number: int) -> None:

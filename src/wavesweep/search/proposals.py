@@ -12,9 +12,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from wavesweep.search.estimates import Reports, all_positive, mean, mean_reports
 from wavesweep.search.plan import Plan
-from wavesweep.search.samplers import SAMPLERS
-from wavesweep.search.space import Dimension, job
-from wavesweep.search.trials import Trial, is_seed, replicates
+from wavesweep.search.samplers import STEPWISE, make_sampler
+from wavesweep.search.space import Dimension, but_seed, job
+from wavesweep.search.trials import Trial, replicates
 
 
 def propose(plan: Plan, number: int, trials: list[Trial], read_reports: Callable[[Trial], Reports]) -> list[str]:
@@ -28,7 +28,7 @@ def propose(plan: Plan, number: int, trials: list[Trial], read_reports: Callable
     """
     earlier = [trial for trial in trials if trial.number < number]
     logarithmic = all_positive([trial.objective for trial in earlier if trial.objective is not None])
-    dimensions = [one for one in plan.dimensions if not is_seed(one.key)]
+    dimensions = but_seed(plan.dimensions)
     swept = [one for one in dimensions if one.swept]
     tried = [summarize(group, swept, read_reports, logarithmic=logarithmic) for group in replicates(earlier)]
     chosen = ask_sampler(swept, tried, plan.sampler, plan.seed)
@@ -48,18 +48,16 @@ def summarize(
     state = TrialState.RUNNING
     value: float | None = None
     reports: Reports = {}
-    if "failed" in states:
+    if "failed" in states or (states == {"finished"} and not objectives):  # as other programs' jobs may return nothing
         state = TrialState.FAIL
     elif "diverged" in states:
         state = TrialState.PRUNED  # without reports, which samplers take for the worst
     elif "pruned" in states:
         state = TrialState.PRUNED
         reports = mean_reports([read_reports(one) for one in group if one.directory], logarithmic=logarithmic)
-    elif states == {"finished"} and objectives:
+    elif states == {"finished"}:
         state = TrialState.COMPLETE
         value = mean(objectives, logarithmic=logarithmic)
-    elif states == {"finished"}:  # another program's jobs, which returned nothing
-        state = TrialState.FAIL
     return create_trial(state=state, value=value, params=params, distributions=space, intermediate_values=reports)
 
 
@@ -74,15 +72,14 @@ def ask_sampler(swept: list[Dimension], tried: list[FrozenTrial], sampler: str, 
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study()
-    chosen = SAMPLERS[sampler]
     with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         for number, one in enumerate(tried):
-            if chosen.is_stepwise:
-                study.sampler = chosen.make(seed, number)
+            if sampler in STEPWISE:
+                study.sampler = make_sampler(sampler, seed, number)
                 _ask_and_tell(study, one)
             else:
                 study.add_trial(one)
-        study.sampler = chosen.make(seed, len(tried))
+        study.sampler = make_sampler(sampler, seed, len(tried))
         params = study.ask({one.key: _distribution(one) for one in swept}).params
     return {one.key: _text(one, params[one.key]) for one in swept}
 

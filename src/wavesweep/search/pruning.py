@@ -8,13 +8,13 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import optuna
 
 from wavesweep.search.estimates import Reports, all_positive, mean, mean_reports
 from wavesweep.search.plan import Plan
-from wavesweep.search.pruners import PRUNERS
+from wavesweep.search.pruners import make_pruner
 from wavesweep.search.trials import GIVEN_UP, Trial, replicates
 
 SECONDS_BETWEEN_LOOKS = 1.0  # at what other workers have done
@@ -36,12 +36,12 @@ class Pruning:
         self._running: int | None = None  # the trial that runs here
         self._next_look = 0.0
         self._groups: list[list[Trial]] = []  # replicates
-        self._places: dict[int, int] = {}  # of trials' groups among these
-        self._reports: dict[int, Reports] = {}  # of trials
+        self._reports = defaultdict[int, Reports](dict)  # by the numbers of trials
         self._final: set[int] = set()  # the trials that report nothing more
         self._logarithmic = True
+        assert plan.pruner
         # By the seeds on which configurations are compared.
-        self._comparisons = defaultdict[frozenset[str], Comparison](lambda: Comparison(plan.pruner or "", plan.seed))
+        self._comparisons = defaultdict[frozenset[str], Comparison](partial(Comparison, plan.pruner, plan.seed))
 
     def give_up(self, trial: Trial, step: int, objective: float, steps: int) -> bool:
         """Say whether a trial is to be given up.
@@ -58,13 +58,13 @@ class Pruning:
         if looks:
             self._look(trial, step)
         self._reports[trial.number][step] = objective
-        if objective <= 0:
-            self._leave_logarithms()
-        own = self._places[trial.number]
+        own = next(
+            place for place, group in enumerate(self._groups) if any(one.number == trial.number for one in group)
+        )
         replicated = self._groups[own]
         if any(one.state in GIVEN_UP for one in replicated):
             return True
-        seeds = frozenset(one.seed for one in replicated if step in self._reports_of(one))
+        seeds = frozenset(one.seed for one in replicated if step in self._reports[one.number])
         if looks or seeds not in self._comparisons:
             for number in range(len(self._groups)):
                 if number != own:
@@ -76,7 +76,6 @@ class Pruning:
         self._next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
         trials = self._read_trials()
         self._groups = replicates(trials)
-        self._places = {one.number: place for place, group in enumerate(self._groups) for one in group}
         if trial.number != self._running:
             self._running = trial.number
             known = self._read_reports(trial)
@@ -86,17 +85,8 @@ class Pruning:
                 self._reports[one.number] = self._read_reports(one)
                 if one.ended:
                     self._final.add(one.number)
-        if not all_positive([value for reports in self._reports.values() for value in reports.values()]):
-            self._leave_logarithms()
-
-    def _leave_logarithms(self) -> None:
-        """Compare objectives themselves from now on, since some are not positive."""
-        if self._logarithmic:
-            self._logarithmic = False
-            self._comparisons.clear()
-
-    def _reports_of(self, trial: Trial) -> Reports:
-        return self._reports.get(trial.number, {})
+        # What has been shown to a pruner before stays as it was.
+        self._logarithmic = all_positive([value for reports in self._reports.values() for value in reports.values()])
 
     def _show(self, number: int, seeds: frozenset[str], steps: int) -> bool:
         """Show a configuration to the pruner, as far as it has run on all of some seeds; return what that says.
@@ -107,10 +97,10 @@ class Pruning:
         comparison = self._comparisons[seeds]
         group = self._groups[number]
         chosen = {one.seed: one for one in group if one.seed in seeds}
-        reports = [self._reports_of(one) for one in chosen.values()]
+        reports = [self._reports[one.number] for one in chosen.values()]
         num_steps = max(one.steps for one in group) or steps
         if any(one.state in GIVEN_UP for one in group) and not all(reports):
-            longest = max(map(self._reports_of, group), key=len)
+            longest = max((self._reports[one.number] for one in group), key=len)
             return comparison.show(number, dict.fromkeys(longest, math.inf), num_steps)
         if chosen.keys() != seeds:
             return False
@@ -132,12 +122,11 @@ class Comparison:
 
     def __init__(self, pruner: str, seed: int) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._remembers = PRUNERS[pruner].remembers
-        self._make_pruner = cache(PRUNERS[pruner].make)
+        self._remembers = pruner != "median"  # what it was asked before
+        self._make_pruner = cache(partial(make_pruner, pruner))
         self._study = optuna.create_study(study_name=f"seed {seed}")  # by which hyperband chooses brackets
         self._trials: list[optuna.Trial] = []  # by the number of the configuration
         self._steps: dict[int, int] = {}  # the last that each has shown
-        self._complete: set[int] = set()
 
     def show(self, number: int, reports: Reports, steps: int) -> bool:
         """Take over what a configuration has reported, as far as it is new; return what the pruner says of the last.
@@ -163,6 +152,4 @@ class Comparison:
 
     def complete(self, number: int, value: float) -> None:
         """Let a configuration count as one that has finished on all these seeds; one that was shown."""
-        if number not in self._complete:
-            self._study.tell(self._trials[number], value)
-            self._complete.add(number)
+        self._study.tell(self._trials[number], value, skip_if_finished=True)

@@ -5,9 +5,7 @@ seconds is taken for a sum over its values, fitted by least squares. Jobs that w
 they took, which shows what pruning saves.
 """
 
-import heapq
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -24,53 +22,41 @@ class Work(NamedTuple):
         values: What tells it from others.
         seconds: That it took.
         done: Which share of the job is done; 1 of one that has ended, however early.
-        before: Which share was done already when these seconds began.
     """
 
     values: Values
     seconds: float
     done: float = 1.0
-    before: float = 0.0
-
-    @property
-    def share(self) -> float:
-        """How much of the job these seconds did."""
-        return self.done - self.before
 
 
-def seconds_left(
-    ended: Sequence[Work], running: Sequence[Work], waiting: Sequence[Values], num_workers: int
-) -> float | None:
-    """Return how many seconds pass until all jobs have ended, each worker taking the next that waits.
+def seconds_left(ended: Sequence[Work], running: Sequence[Work], waiting: Sequence[Values], num_workers: int) -> float:
+    """Return how many seconds pass until all jobs have ended, where workers share what is left.
 
     Args:
         ended: The jobs that have.
         running: Those that workers are at.
-        waiting: What the others have, in their order.
+        waiting: What the others have.
         num_workers: That are at work.
 
     Returns:
-        None as long as there is nothing to tell it from.
+        inf as long as there is nothing to tell it from.
     """
     if not running and not waiting:
         return 0.0
-    known = [work for work in [*ended, *running] if work.share > 0]
+    known = [work for work in [*ended, *running] if work.done > 0]
     if not num_workers or not any(work.seconds > 0 for work in known):
-        return None
+        return math.inf
     whole = _predict(known, [*(work.values for work in running), *waiting])
     left = [_left(work, seconds) for work, seconds in zip(running, whole, strict=False)]
-    workers = [*left, *[0.0] * (num_workers - len(left))]
-    heapq.heapify(workers)
-    for seconds in whole[len(left) :]:
-        heapq.heapreplace(workers, workers[0] + seconds)
-    return max(workers)
+    to_begin = whole[len(left) :]
+    return max([*left, (sum(left) + sum(to_begin)) / num_workers])
 
 
 def _left(work: Work, predicted: float) -> float:
     """Return the seconds that a running job still needs: the further it is, the more its own pace counts."""
-    if work.share <= 0:
-        return max(0.0, (1 - work.done) * predicted - work.seconds)
-    return (1 - work.done) * ((1 - work.share) * predicted + work.seconds)
+    if work.done <= 0:
+        return max(0.0, predicted - work.seconds)
+    return (1 - work.done) * ((1 - work.done) * predicted + work.seconds)
 
 
 def _predict(known: Sequence[Work], wanted: Sequence[Values]) -> list[float]:
@@ -79,29 +65,24 @@ def _predict(known: Sequence[Work], wanted: Sequence[Values]) -> list[float]:
     Source:
         From exponentials of mean logarithms to mean seconds: Duan (1983), the smearing estimate.
     """
-    shares, seconds = [work.share for work in known], [work.seconds for work in known]
-    level, effects = _fit([work for work in known if work.seconds > 0])  # others were given up before they began
-
-    def fitted(values: Values) -> float:
-        return math.exp(level + sum(effects.get(pair, 0.0) for pair in values.items()))
-
-    factor = sum(seconds) / sum(work.share * fitted(work.values) for work in known)
-    mean = sum(seconds) / sum(shares)
-    return [factor * fitted(values) if values else mean for values in wanted]
-
-
-def _fit(known: Sequence[Work]) -> tuple[float, dict[tuple[str, Value], float]]:
-    """Return the mean logarithm of whole jobs' seconds, and what each value adds to it, on average nothing."""
     import numpy as np
 
     pairs = list(dict.fromkeys(pair for work in known for pair in work.values.items()))
-    rows = np.array([[work.values.get(key) == value for key, value in pairs] for work in known], float)  # (job, value)
-    weights = np.array([work.share for work in known])
-    logs = np.log([work.seconds / work.share for work in known])
-    level, centre = np.average(logs, weights=weights), np.average(rows, axis=0, weights=weights)
-    root = np.sqrt(weights)
-    found = np.linalg.lstsq(root[:, None] * (rows - centre), root * (logs - level))[0]  # the smallest that fit best
-    means: dict[str, float] = defaultdict(float)
-    for (key, _), share, effect in zip(pairs, centre, found, strict=True):
-        means[key] += float(share * effect)
-    return float(level), {pair: float(one) - means[pair[0]] for pair, one in zip(pairs, found, strict=True)}
+
+    def rows(jobs: Sequence[Values]) -> np.ndarray:  # (job, value)
+        return np.array([[values.get(key) == value for key, value in pairs] for values in jobs], float)
+
+    done = np.array([work.done for work in known])
+    seconds = np.array([work.seconds for work in known])
+    has_begun = seconds > 0  # others were given up before
+    jobs = rows([work.values for work in known])
+    logs = np.log(seconds[has_begun] / done[has_begun])
+    level = np.average(logs, weights=done[has_begun])
+    centre = np.average(jobs[has_begun], axis=0, weights=done[has_begun])
+    root = np.sqrt(done[has_begun])
+    # Of all that fit best, the smallest: the effects of a key's values add up to nothing.
+    effects = np.linalg.lstsq(root[:, None] * (jobs[has_begun] - centre), root * (logs - level))[0]
+    factor = seconds.sum() / (done @ np.exp((jobs - centre) @ effects))
+    fitted = factor * np.exp((rows(wanted) - centre) @ effects)
+    mean = seconds.sum() / done.sum()
+    return [float(one) if values else float(mean) for values, one in zip(wanted, fitted, strict=True)]

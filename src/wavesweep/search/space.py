@@ -7,15 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-from wavesweep.base.errors import Refused
 from wavesweep.search.trials import SEED, is_seed
-
-if TYPE_CHECKING:
-    from hydra.core.config_loader import ConfigLoader
-    from hydra.core.override_parser.types import Override
-
 
 Value = str | int | float
 
@@ -36,12 +30,8 @@ class Interval:
     integer: bool
     log: bool
 
-    def holds(self, number: float) -> bool:
-        """Say whether a number is one of its values."""
-        return self.low <= number <= self.high and (not self.integer or float(number).is_integer())
-
     def written(self, number: float) -> str:
-        """Return a number that it holds as it is written in overrides."""
+        """Return one of its values as it is written in overrides."""
         return repr(int(number) if self.integer else float(number))
 
 
@@ -87,11 +77,12 @@ class Dimension:
             return f"{self.name}={','.join(self.values)}"
         return f"{self.name}={self.interval.low:g}…{self.interval.high:g}"
 
-    def allows(self, text: str) -> bool:
-        """Say whether a text is one of its values, or for an interval a number, as written in overrides."""
+    def allows(self, override: str) -> bool:
+        """Say whether an override gives one of its values, or for an interval a number."""
+        key, _, value = override.partition("=")
         if self.interval is None:
-            return text in self._set_of_values
-        return re.fullmatch(r"[-+.0-9e]{1,40}", text) is not None
+            return key == self.key and value in self._set_of_values
+        return key == self.key and re.fullmatch(r"[-+.0-9e]{1,40}", value) is not None
 
     @cached_property
     def _set_of_values(self) -> frozenset[str]:
@@ -108,69 +99,15 @@ class Dimension:
         wanted = plain(text)
         if self.interval is None:
             return next((value for value in self.values if plain(value) == wanted), None)
-        if isinstance(wanted, str) or not self.interval.holds(wanted):
+        if isinstance(wanted, str) or not self.interval.low <= wanted <= self.interval.high:
             return None
-        return self.interval.written(wanted)
+        written = self.interval.written(wanted)
+        return written if float(written) == wanted else None
 
 
-def parse_dimensions(arguments: list[str], config_loader: "ConfigLoader") -> list[Dimension]:
-    """Read overrides in Hydra's grammar; of two with one key, the later counts.
-
-    Raises:
-        Refused: For a dimension without values.
-        hydra.errors.HydraException: For what Hydra can't parse.
-    """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    parsed = OverridesParser.create(config_loader=config_loader).parse_overrides(arguments)
-    dimensions = [_dimension(override, config_loader) for override in parsed]
-    return list({dimension.key: dimension for dimension in dimensions}.values())
-
-
-def _dimension(override: "Override", config_loader: "ConfigLoader") -> Dimension:
-    key = override.get_key_element()
-    if override.is_interval_sweep():
-        return Dimension(key, interval=_interval(override))
-    if not override.is_sweep_override():
-        return Dimension(key, (override.get_value_element_as_str(),))
-    values = tuple(dict.fromkeys(_values(override, config_loader)))
-    if not values:
-        raise Refused(f"{override.input_line} must give at least one value, got none; a sweep of no jobs does nothing")
-    return Dimension(key, values, override.is_range_sweep())
-
-
-def _values(override: "Override", config_loader: "ConfigLoader") -> Iterator[str]:
-    from hydra.core.override_parser.types import Glob
-
-    value = override._value  # Hydra's own way to a glob's options leaves out those in folders
-    if isinstance(value, Glob):
-        return iter(value.filter(sorted(_options(override.key_or_group, config_loader))))
-    return override.sweep_string_iterator()
-
-
-def _options(group: str, config_loader: "ConfigLoader") -> Iterator[str]:
-    from hydra.core.object_type import ObjectType
-
-    yield from config_loader.get_group_options(group, ObjectType.CONFIG)
-    for folder in config_loader.get_group_options(group, ObjectType.GROUP):
-        yield from (f"{folder}/{option}" for option in _options(f"{group}/{folder}", config_loader))
-
-
-def _interval(override: "Override") -> Interval:
-    sweep: Any = override.value()
-    text = override.input_line
-    low, high = sweep.start, sweep.end
-    log = "log" in sweep.tags
-    integer = "int" in sweep.tags or isinstance(low, int)  # which int(interval(…)) makes them
-    if unknown := sweep.tags - {"log", "int"}:
-        raise Refused(f"{text}: a tag of an interval must be log or int, got {', '.join(sorted(unknown))}")
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise Refused(f"{text}: an interval must go upwards, got {low:g} to {high:g}")
-    if log and low <= 0:
-        raise Refused(f"{text}: a logarithmic interval must begin above 0, got {low:g}; leave out tag(log, …)")
-    if integer and not (float(low).is_integer() and float(high).is_integer()):
-        raise Refused(f"{text}: an interval of whole numbers must have whole bounds, got {low:g} and {high:g}")
-    return Interval(low, high, integer, log)
+def but_seed(dimensions: list[Dimension]) -> list[Dimension]:
+    """Return the dimensions that make a configuration."""
+    return [one for one in dimensions if not is_seed(one.key)]
 
 
 def is_grid(dimensions: list[Dimension]) -> bool:

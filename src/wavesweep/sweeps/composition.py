@@ -1,28 +1,32 @@
 """The configuration of each job: composed once for each choice of groups, kept with the sweep, and changed by values.
 
-Composing takes Hydra some 40 ms, changing values 0.4 ms; and what has been composed no longer changes with conf/.
+Composing takes Hydra some 40 ms, changing values 0.4 ms; and what has been composed no longer changes with conf/. What
+is kept are plain values that mean the same wherever the sweep goes on.
 """
 
 import copy
+import math
 import pickle
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
 from wavesweep.base.errors import Refused, shown
-from wavesweep.base.files import within
+from wavesweep.base.files import leaves, read_yaml, within, write_yaml
 from wavesweep.search.plan import Plan
-from wavesweep.search.space import Dimension
+from wavesweep.search.space import Dimension, Interval
 from wavesweep.search.trials import Trial
-from wavesweep.sweeps import stored_configs
 from wavesweep.sweeps.store import SweepDirectory
 
 FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
@@ -30,6 +34,14 @@ FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
 
 OBJECTIONS = (HydraException, OmegaConfBaseException)
 """What is raised where a configuration can't be composed."""
+
+RESOLVERS = {"hydra", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "oc.select"}
+"""The resolvers that stored configurations may call: none depends on the machine or the moment, looks elsewhere, or
+evaluates a text, as oc.create and oc.decode do: that could be put together from harmless pieces."""
+
+_CALL = re.compile(r"\$\{\s*+([^{}:\s]*+)\s*+:")
+_NESTED = re.compile(r"\$\{[^}$]*+\$")
+_CALL_AFTER_NESTED = re.compile(r"\}[^{},:\s]*+\s*+:")
 
 Choice = tuple[str, ...]
 """The overrides that choose options of groups."""
@@ -59,10 +71,11 @@ class Composer:
             Refused: If it calls what another machine or moment would change.
         """
         for text in overrides:
-            if stored_configs.strange_resolvers(text):
+            if strange_resolvers(text):
                 raise Refused(f"{text.replace(chr(92), '')}: a sweep may be resumed elsewhere; write the value itself")
-        config, choices = pickle.loads(self._pickled(self.choice(overrides)))  # noqa: S301  it is this object's own
-        values = [parse(text) for text in overrides if not self._is_choice(text)]
+        choice = self.choice(overrides)
+        config, choices = pickle.loads(self._pickled(choice))  # noqa: S301  it is this object's own
+        values = [parse(text) for text in overrides if text not in choice]
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
         if "hydra" in config:
             raise Refused(f"{' '.join(overrides)}: a job can't change how Hydra runs it; leave hydra out")
@@ -70,10 +83,58 @@ class Composer:
 
     def choice(self, overrides: list[str]) -> Choice:
         """Return those overrides that choose options of groups."""
-        return tuple(text for text in overrides if self._is_choice(text))
+        return tuple(text for text in overrides if text.partition("=")[0] in self.groups)
 
-    def _is_choice(self, override: str) -> bool:
-        return override.partition("=")[0] in self.groups
+
+def parse_dimensions(arguments: list[str], config_loader: Any) -> list[Dimension]:
+    """Read overrides in Hydra's grammar; of two with one key, the later counts.
+
+    Raises:
+        Refused: For a dimension without values.
+        hydra.errors.HydraException: For what Hydra can't parse.
+    """
+    parsed = OverridesParser.create(config_loader=config_loader).parse_overrides(arguments)
+    dimensions = [_dimension(override, config_loader) for override in parsed]
+    return list({dimension.key: dimension for dimension in dimensions}.values())
+
+
+def _dimension(override: Override, config_loader: Any) -> Dimension:
+    key = override.get_key_element()
+    if override.is_interval_sweep():
+        return Dimension(key, interval=_interval(override))
+    if not override.is_sweep_override():
+        return Dimension(key, (override.get_value_element_as_str(),))
+    given = override._value  # Hydra's own way to a glob's options leaves out those in folders
+    if isinstance(given, Glob):
+        values = given.filter(sorted(_options(override.key_or_group, config_loader)))
+    else:
+        values = dict.fromkeys(override.sweep_string_iterator())
+    if not values:
+        raise Refused(f"{override.input_line} must give at least one value, got none; a sweep of no jobs does nothing")
+    return Dimension(key, tuple(values), override.is_range_sweep())
+
+
+def _options(group: str, config_loader: Any) -> Iterator[str]:
+    yield from config_loader.get_group_options(group, ObjectType.CONFIG)
+    for folder in config_loader.get_group_options(group, ObjectType.GROUP):
+        yield from (f"{folder}/{option}" for option in _options(f"{group}/{folder}", config_loader))
+
+
+def _interval(override: Override) -> Interval:
+    sweep: Any = override.value()
+    text = override.input_line
+    low, high = sweep.start, sweep.end
+    log = "log" in sweep.tags
+    integer = "int" in sweep.tags or isinstance(low, int)  # which int(interval(…)) makes them
+    if unknown := sweep.tags - {"log", "int"}:
+        raise Refused(f"{text}: a tag of an interval must be log or int, got {', '.join(sorted(unknown))}")
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise Refused(f"{text}: an interval must go upwards, got {low:g} to {high:g}")
+    if log and low <= 0:
+        raise Refused(f"{text}: a logarithmic interval must begin above 0, got {low:g}; leave out tag(log, …)")
+    if integer and not (float(low).is_integer() and float(high).is_integer()):
+        raise Refused(f"{text}: an interval of whole numbers must have whole bounds, got {low:g} and {high:g}")
+    return Interval(low, high, integer, log)
 
 
 @cache  # jobs share their texts, and nobody changes what is read
@@ -84,20 +145,12 @@ def parse(text: str) -> Override:
 
 
 def group_keys(dimensions: list[Dimension], repository: Any) -> set[str]:
-    """Return the keys that choose options of groups.
+    """Return the keys that choose options of groups; they may have values beside these."""
 
-    Raises:
-        Refused: If one is given values too.
-    """
-    keys = set()
-    for dimension in dimensions:
-        parsed = [parse(f"{dimension.key}={value}") for value in dimension.values]
-        chosen = [not isinstance(one.value(), dict) for one in parsed if repository.group_exists(one.key_or_group)]
-        if any(chosen) and not all(chosen):
-            raise Refused(f"{dimension.key} is given both values and options of a group; sweep over one of the two")
-        if any(chosen):
-            keys.add(dimension.key)
-    return keys
+    def chooses(override: Override) -> bool:
+        return repository.group_exists(override.key_or_group) and not isinstance(override.value(), dict)
+
+    return {one.key for one in dimensions if any(chooses(parse(f"{one.key}={value}")) for value in one.values)}
 
 
 def by_hydra(config: DictConfig, config_loader: Any, local: list[str]) -> Callable[[Choice], Composed]:
@@ -121,7 +174,7 @@ def from_files(sweep: SweepDirectory, plan: Plan, config: DictConfig, local: tup
         stored = plan.configs.get(" ".join(choice))
         if stored is None:
             raise Refused(f"{sweep.plan} is damaged (it has no configuration of {shown(' '.join(choice))}); restore it")
-        kept = stored_configs.load(within(sweep.path, f"{sweep.configs.name}/{stored.file}"))
+        kept = _load(within(sweep.path, f"{sweep.configs.name}/{stored.file}"))
         kept.merge_with(here)
         OmegaConf.set_struct(kept, True)
         return kept, stored.choices
@@ -163,3 +216,60 @@ def with_hydra(
     OmegaConf.set_struct(whole, True)
     OmegaConf.set_readonly(whole.hydra, False)
     return whole
+
+
+def strange_resolvers(text: str) -> set[str]:
+    """Return the resolvers that a text calls and a stored configuration may not."""
+    text = text.replace("\\", "")
+    strange = set(_CALL.findall(text)) - RESOLVERS
+    if _NESTED.search(text) and _CALL_AFTER_NESTED.search(text):
+        strange.add("a name that is computed")
+    return strange
+
+
+def save(config: DictConfig, path: Path, local: tuple[str, ...]) -> None:
+    """Write a composed configuration, less its local nodes; what depends on here and now is written as it is now."""
+    kept = OmegaConf.masked_copy(config, [str(key) for key in config if key not in local])
+    write_yaml(path, _settled(OmegaConf.to_container(kept, resolve=False, enum_to_str=True), config))
+
+
+def _settled(raw: Any, config: DictConfig, path: str = "") -> Any:
+    """Return plain values in which what calls a strange resolver is replaced by what it gives now."""
+    if isinstance(raw, dict):
+        return {key: _settled(value, config, f"{path}[{key}]") for key, value in raw.items()}
+    if isinstance(raw, list):
+        return [_settled(value, config, f"{path}[{index}]") for index, value in enumerate(raw)]
+    key = path[1:-1].replace("][", ".")
+    if raw is not None and not isinstance(raw, str | int | float):
+        raise Refused(f"{key}: a sweep stores plain values alone, got a {type(raw).__name__}; write it as text")
+    if not isinstance(raw, str) or not strange_resolvers(raw):
+        return raw
+    if raw.count("${") > len(_CALL.findall(raw)):  # there is one that names a key
+        raise Refused(f"{key}: {raw} mixes what is fixed now with what jobs may change; use a key for each")
+    settled = OmegaConf.select(config, path)
+    return OmegaConf.to_container(settled) if OmegaConf.is_config(settled) else settled
+
+
+def _load(path: Path) -> DictConfig:
+    """Read a stored configuration.
+
+    Raises:
+        Refused: If it can't be read, or would change how Hydra runs jobs, or calls a strange resolver.
+    """
+    values = read_yaml(path)
+    strange = {one for leaf in leaves(values) for one in strange_resolvers(str(leaf))} | ({"hydra"} & values.keys())
+    if strange:
+        raise Refused(f"{path} must hold plain values, got {shown(strange.pop())}; restore it")
+    return OmegaConf.create(values)
+
+
+def check_subdir(subdir: str) -> None:
+    """Make sure that the name of a job's directory can be computed wherever the sweep is resumed.
+
+    Raises:
+        Refused: If it can't.
+    """
+    if ".." in Path(subdir).parts or Path(subdir).is_absolute():
+        raise Refused(f"hydra.sweep.subdir must lie within the sweep's directory, got {subdir}; leave it out")
+    if strange := strange_resolvers(subdir) - {"now"}:
+        raise Refused(f"hydra.sweep.subdir must not call {shown(strange.pop())}: a sweep may be resumed elsewhere")

@@ -1,4 +1,7 @@
-"""The live view of a sweep: on a terminal a bar, and a line for each job that runs; a line for each that ends."""
+"""The live view of a sweep: on a terminal a bar, and a line for each job that runs; a line for each that ends.
+
+What it knows of the jobs, wherever they run, their sweep's directory tells.
+"""
 
 import math
 import sys
@@ -6,24 +9,31 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from datetime import timedelta
 
 from wavesweep.base import signals
+from wavesweep.base.errors import Refused
 from wavesweep.base.keys import last_parts
 from wavesweep.base.redaction import without_password
 from wavesweep.base.repeating import repeating
 from wavesweep.base.terminal import Bar, interactive
 from wavesweep.search.plan import Plan
-from wavesweep.search.space import Value, varied
+from wavesweep.search.remaining import Values, Work, seconds_left
+from wavesweep.search.space import Value, but_seed, varied
 from wavesweep.search.trials import ENDED, Trial
-from wavesweep.sweeps.progress import Progress, seconds_since
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.task import SweepTask
 
+Report = tuple[int, float]
+"""The latest that a job has reported: a step, and its objective then."""
+
 SECONDS_BETWEEN_LOOKS = 0.3
+SECONDS_BETWEEN_READINGS = 1.0
+MOST_READING = 0.03  # of a core: long records are read less often
 SECONDS_OF_SILENCE = 30.0  # after which a pipe gets a line
 COLOURS = {"failed": 31, "diverged": 33}
-COLUMNS = 100  # of lines, where no terminal tells
-MOST_COLUMNS = 1000  # of what a job varies
+MOST_SECONDS = 1e9  # of what is shown as a time
+COLUMNS = 1000  # of lines, where no terminal tells
 
 
 @contextmanager
@@ -45,16 +55,30 @@ class _View:
         plan: Of the sweep.
         task: That it runs.
         bar: Shows how it goes, where there is a terminal.
+
+    Attributes:
+        trials: All whose overrides are known, by their numbers.
+        ended: Those that have ended.
+        running: Those that a worker of this start is at.
+        num_workers: The most that were at work at once.
     """
 
     def __init__(self, sweep: SweepDirectory, plan: Plan, task: SweepTask, bar: Bar | None) -> None:
         self.sweep, self.plan, self.task, self.bar = sweep, plan, task, bar
-        self.progress = Progress(sweep, plan, task)
+        self.trials = {trial.number: trial for trial in sweep.read_trials(plan)}
+        self.ended = {number: trial for number, trial in self.trials.items() if trial.ended}
+        self.running: list[Trial] = []
+        self.num_workers = 0
+        self._begun_before = {trial.began for trial in self.trials.values()}
+        self._listed = [one for one in but_seed(plan.dimensions) if one.interval is None]
+        self._reports: dict[int, Report] = {}  # of jobs
+        self._end = math.inf  # this moment and the next are of time.monotonic
+        self._next_reading = 0.0
         self.names = last_parts([one.name for one in plan.dimensions if one.swept])
         expected = sum(len(name) + 11 for name in self.names.values())  # where numbers are drawn, of four digits
-        self.widest = max((len(self._what(trial)) for trial in self.progress.trials.values()), default=expected)
+        self.widest = max((len(self._what(trial)) for trial in self.trials.values()), default=expected)
         self.silent_until = time.monotonic() + SECONDS_OF_SILENCE
-        if not bar and len(self.progress.ended) < plan.n_trials:
+        if not bar and len(self.ended) < plan.n_trials:
             self._say(f"[{self._count()}] {self._status()}")
 
     def look(self) -> bool:
@@ -62,78 +86,72 @@ class _View:
         with suppress(OSError):
             if signals.pending():
                 self.sweep.stop.touch()
-            ended = [(self._line(trial), COLOURS.get(trial.state)) for trial in self.progress.update()]
+            ended = [(self._line(trial), COLOURS.get(trial.state)) for trial in self.update()]
             if self.bar:
                 self._show(self.bar)
             elif time.monotonic() >= self.silent_until and not ended:
-                self.progress.look_ahead()
+                self.look_ahead()
                 self._say(f"[{self._count()}] {self._status()} · {self._scores()}")
             for line, colour in ended:  # after the bar, or a job would be seen both above and below it
                 self._say(line, colour)
         return True
 
     def _show(self, bar: Bar) -> None:
-        self.progress.look_ahead()
-        rows = [self._row(trial) for trial in self.progress.running]
-        num_ended = len(self.progress.ended)
+        self.look_ahead()
+        rows = [self._row(trial) for trial in self.running]
+        num_ended = len(self.ended)
         bar.show(self._count(), num_ended, self.plan.n_trials, self._scores(), self._status(), rows)
 
-    def _what(self, trial: Trial, most: int = MOST_COLUMNS) -> str:
-        """Return what tells a job from others, numbers to four digits; where that is too long, keys are cut."""
+    def _what(self, trial: Trial) -> str:
+        """Return what tells a job from others, numbers to four digits."""
         values = varied(self.plan.dimensions, trial.overrides)
-        texts = [without_password(f"{self.names[key]}={_short(value)}") for key, value in values.items()]
-        pairs = [text.partition("=") for text in texts]
-        text = ""
-        for length in range(max((len(key) for key, _, _ in pairs), default=1), 0, -1):
-            text = " ".join(f"{key[:length]}={value}" for key, _, value in pairs)
-            if len(text) <= most:
-                return text
-        return f"{text[: most - 1]}…"
+        return without_password(" ".join(f"{self.names[key]}={_short(value)}" for key, value in values.items()))
 
     def _count(self) -> str:
         total = str(self.plan.n_trials)
-        return f"{len(self.progress.ended):>{len(total)}}/{total}"
+        return f"{len(self.ended):>{len(total)}}/{total}"
 
     def _job(self, trial: Trial) -> str:
         return f"job {trial.number:>{len(str(self.plan.n_trials - 1))}}"
 
     def _row(self, trial: Trial) -> tuple[str, ...]:
         """Return the cells of a line on a job that runs."""
-        step, objective = self.progress.report(trial)
+        step, objective = self.report(trial)
         scores = ("", "")
         if step and trial.steps:
             scores = (f"{self.task.step} {step}/{trial.steps}", f"{objective:.3e}")
-        return self._job(trial), self._what(trial), *scores, f"{trial.seconds + seconds_since(trial):.0f} s"
+        return self._job(trial), self._what(trial), *scores, f"{_seconds_spent(trial):.0f} s"
 
     def _line(self, trial: Trial) -> str:
-        """Return a line on a job that has ended; on a terminal, what it varies gives way where width lacks."""
+        """Return a line on a job that has ended; what it varies gives way where width lacks."""
         objective = trial.objective
         note = f"  {trial.reason}" if trial.reason else ""
         width = self.bar.width if self.bar else COLUMNS
         if trial.state == "pruned" and not note:
-            step, objective = self.progress.read_report(trial)
+            step, objective = self.read_report(trial)
             note = f"  at {self.task.step} {step}/{trial.steps}"
             width -= len(note)  # which must not wrap, unlike a reason
         score = "" if objective is None else f"{objective:.3e}"
         head = f"[{self._count()}] {trial.state:<8}  {self._job(trial)}  "
         tail = f"  {score:>9}  {trial.seconds:5.1f} s"
         room = max(8, width - len(head + tail))
-        what = self._what(trial, room if self.bar else MOST_COLUMNS)
+        what = self._what(trial)
+        if len(what) > room:
+            what = f"{what[: room - 1]}…"
         self.widest = max(self.widest, len(what))
         return f"{head}{what.ljust(min(self.widest, room))}{tail}{note}"
 
     def _status(self) -> str:
         """Return how many jobs run, and how the others have ended."""
-        progress = self.progress
-        counts = Counter(trial.state for trial in progress.ended.values())
-        has_begun = progress.num_workers > 0 or len(progress.ended) == self.plan.n_trials
-        now = f"{len(progress.running)} running" if has_begun else self.task.beginning
+        counts = Counter(trial.state for trial in self.ended.values())
+        has_begun = self.num_workers > 0 or len(self.ended) == self.plan.n_trials
+        now = f"{len(self.running)} running" if has_begun else self.task.beginning
         return " · ".join([now, *(f"{counts[state]} {state}" for state in ENDED if counts[state])])
 
     def _scores(self) -> str:
         """Return the best objective so far, and the time left."""
-        left = f"time left {_clock(self.progress.seconds_left)}"
-        finished = [(one.objective, one.number) for one in self.progress.ended.values() if one.objective is not None]
+        left = f"time left {self._time_left()}"
+        finished = [(one.objective, one.number) for one in self.ended.values() if one.objective is not None]
         if not finished:
             return left
         objective, number = min(finished)
@@ -147,14 +165,70 @@ class _View:
             print(line, file=sys.stderr, flush=True)
         self.silent_until = time.monotonic() + SECONDS_OF_SILENCE
 
+    def update(self) -> Iterator[Trial]:
+        """Take over what has become of the jobs; yield each that has ended."""
+        for number in sorted(self.sweep.begun() - self.ended.keys()):
+            trial = self._read_trial(number)
+            if trial is None:
+                continue
+            self.trials[number] = trial
+            if trial.ended:
+                self.ended[number] = trial
+                yield trial
+        begun = [trial for trial in self.trials.values() if trial.state == "running"]
+        # What an earlier start left behind waits for a worker.
+        self.running = [trial for trial in begun if trial.began not in self._begun_before]
+        self.num_workers = max(self.num_workers, len(self.running))
+
+    def _read_trial(self, number: int) -> Trial | None:
+        with suppress(OSError, Refused):  # of a record that is damaged
+            return self.sweep.read_trial(number)
+
+    def report(self, trial: Trial) -> Report:
+        """Return the latest report of a job that has been read."""
+        return self._reports.get(trial.number, (0, math.nan))
+
+    def read_report(self, trial: Trial) -> Report:
+        """Return the latest report of a job, if it can be told."""
+        with suppress(OSError, Refused):
+            if trial.directory and (reports := self.task.read_reports(self.sweep.path / trial.directory)):
+                step = max(reports)
+                self._reports[trial.number] = step, reports[step]
+        return self.report(trial)
+
+    def look_ahead(self) -> None:
+        """Read how far jobs are, and estimate when all will have ended; now and then, as long as that may take."""
+        began = time.monotonic()
+        if began < self._next_reading:
+            return
+        running = []
+        for trial in self.running:
+            step, _ = self.read_report(trial)
+            running.append(Work(self._values(trial), _seconds_spent(trial), step / (trial.steps or math.inf)))
+        at_work = {trial.number for trial in self.running}
+        ended = [Work(self._values(trial), trial.seconds) for trial in self.ended.values()]
+        waiting = [self._values(one) for one in self.trials.values() if not one.ended and one.number not in at_work]
+        waiting += [{}] * (self.plan.n_trials - len(self.trials))
+        left = seconds_left(ended, running, waiting, self.num_workers)
+        now = time.monotonic()
+        self._end = now + left
+        self._next_reading = now + max(SECONDS_BETWEEN_READINGS, (now - began) / MOST_READING)
+
+    def _time_left(self) -> str:
+        """Return the time until all jobs will have ended, as it was last estimated, in hours, minutes and seconds."""
+        seconds = self._end - time.monotonic()
+        if seconds > MOST_SECONDS:
+            return "–"
+        return str(timedelta(seconds=math.ceil(max(0.0, seconds))))
+
+    def _values(self, trial: Trial) -> Values:
+        return varied(self._listed, trial.overrides)
+
 
 def _short(value: Value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _clock(seconds: float) -> str:
-    """Return a time in hours, minutes and seconds."""
-    if not math.isfinite(seconds):
-        return "–"
-    minutes, rest = divmod(math.ceil(max(0.0, seconds)), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+def _seconds_spent(trial: Trial) -> float:
+    """Return the seconds spent on a job that runs, earlier attempts included; another machine's clock may differ."""
+    return trial.seconds + max(0.0, time.time() - trial.began)

@@ -1,5 +1,7 @@
-"""A sweep that begins: its plan, made from a command line, and what is written before any job runs."""
+"""What a sweep is to do: planned from a command line, or read and grown; checked and written before any job runs."""
 
+import csv
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,20 +10,21 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from wavesweep.base.counting import counted
-from wavesweep.base.errors import Refused, in_short
+from wavesweep.base.errors import Refused, first_of, in_short, shown
 from wavesweep.base.files import read_small
 from wavesweep.base.overrides import key_of, written
-from wavesweep.base.terminal import log, say
-from wavesweep.search.given import parse_given
-from wavesweep.search.growth import begin
+from wavesweep.base.terminal import log, say, track
+from wavesweep.search.growth import begin, choose_given, grow
 from wavesweep.search.plan import Plan, Stored
-from wavesweep.search.space import Dimension, parse_dimensions
+from wavesweep.search.space import Dimension
 from wavesweep.search.trials import Configuration, is_seed
-from wavesweep.sweeps.composition import Choice, Composer, by_hydra, group_keys
+from wavesweep.sweeps import composition
 from wavesweep.sweeps.options import Options
 from wavesweep.sweeps.store import MOST_BYTES, SweepDirectory
-from wavesweep.sweeps.stored_configs import check_subdir, save
 from wavesweep.sweeps.task import SweepTask
+
+MOST_PROBLEMS = 10
+MANY_JOBS = 1000  # whose checking takes seconds
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,10 @@ class Sweep:
     context: HydraContext
 
     @property
-    def typed(self) -> list[str]:
-        """The overrides of Hydra's own keys that were typed, as they stand: they may refer to what only a job has."""
-        return OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)  # type: ignore[return-value]
+    def typed(self) -> dict[str, str]:
+        """The overrides of Hydra's own keys that were typed, by these; they may refer to what only a job has."""
+        texts: Any = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
+        return {key_of(text): text for text in texts}
 
 
 @dataclass(frozen=True)
@@ -59,16 +63,21 @@ class Prepared:
     """
 
     plan: Plan
-    composer: Composer
+    composer: composition.Composer
     worker: list[str]
 
     def configs(self) -> list[DictConfig]:
         """Return the configuration of a job with each choice of groups."""
         return [self.composer.compose(overrides)[0] for overrides in self.plan.typical(0)]
 
+    def new_choices(self) -> list[composition.Choice]:
+        """Return the choices of groups of jobs that have no file yet."""
+        choices = map(self.composer.choice, self.plan.typical(0))
+        return [choice for choice in choices if " ".join(choice) not in self.plan.configs]
+
 
 def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
-    """Return what is to be done, and what composes it; nothing is written yet.
+    """Return what is to be done in a new sweep, and what composes it; nothing is written yet.
 
     Raises:
         Refused: If dimensions or directories of jobs can't be what they are said to be.
@@ -76,12 +85,12 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
     options = sweep.options
     loader: Any = sweep.context.config_loader
     params = [f"{key}={value if isinstance(value, str) else written(value)}" for key, value in options.params.items()]
-    dimensions, local = split(sweep, [*params, *arguments])
+    dimensions, local = _split(sweep, [*params, *arguments])
     for one in dimensions:
         if one.interval and is_seed(one.key):
             raise Refused(f"{one.text}: each configuration runs on all seeds, so list them, such as seed=0,1,2")
     given = _read_given(Path(options.enqueue), dimensions) if options.enqueue else []
-    groups = group_keys(dimensions, loader.repository)
+    groups = composition.group_keys(dimensions, loader.repository)
     plan = Plan(
         dimensions=dimensions,
         parts=begin(dimensions, options.n_trials, given),
@@ -96,14 +105,59 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
         groups=sorted(groups),
         configs={},
     )
-    warn_of_ignored(plan, sweep.typed)
-    return Prepared(plan, Composer(groups, by_hydra(sweep.config, loader, local)), of_workers(dimensions, local))
+    _warn_of_ignored(plan, sweep.typed)
+    composer = composition.Composer(groups, composition.by_hydra(sweep.config, loader, local))
+    return Prepared(plan, composer, _of_workers(dimensions, local))
 
 
-def split(sweep: Sweep, arguments: list[str]) -> tuple[list[Dimension], list[str]]:
+def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
+    """Return a sweep to go on with, grown by what is typed; what it has need not be typed again. Nothing is written.
+
+    Args:
+        sweep: Which.
+        plan: Its own.
+        arguments: The overrides of the command line, less Hydra's own.
+
+    Raises:
+        Refused: If it can't grow by what is typed, code or data are not what it began on, or it can't be run here.
+    """
+    directory = sweep.directory
+    typed = sweep.typed
+    trials = directory.read_trials(plan)
+    directory.check_plain(trial.directory for trial in trials if trial.directory)
+    composition.check_subdir(plan.subdir)
+    dimensions, local = _split(sweep, arguments)
+    composer = composition.from_files(directory, plan, sweep.config, sweep.task.local)
+    stored = Prepared(plan, composer, _of_workers(dimensions, local))
+    try:
+        configs = stored.configs()
+        sweep.task.check(configs[0])
+    except composition.OBJECTIONS as error:
+        raise Refused(f"{directory.configs} is damaged ({in_short(error)}); restore it") from None
+    except Refused as error:
+        raise Refused(f"{directory.configs}: {first_of(error)}") from None
+    for key in ("pruner", "sampler", "seed"):
+        before, now = getattr(plan, key), getattr(sweep.options, key)
+        if f"hydra.sweeper.{key}" in typed and before != now:
+            raise Refused(f"hydra.sweeper.{key} must stay {shown(before)}, got {shown(now)}; leave it out")
+    seed = OmegaConf.select(configs[0], "seed")
+    own_seed = "" if seed is None else str(seed)
+    n_trials = sweep.options.n_trials if "hydra.sweeper.n_trials" in typed else None
+    grown = grow(plan, trials, dimensions, own_seed, n_trials=n_trials, top=sweep.options.top)
+    if "hydra.sweeper.target" in typed:
+        grown = replace(grown, target=sweep.options.target)
+    if grown.parts != plan.parts and grown.reached(trials):
+        raise Refused(f"hydra.sweeper.target={grown.target} is reached; add a lower one, or hydra.sweeper.target=null")
+    prepared = _with_new_options(sweep, replace(stored, plan=grown), local)
+    _refuse_changed(sweep, plan, sweep.task.fingerprint(configs))
+    _warn_of_ignored(plan, typed)
+    return prepared
+
+
+def _split(sweep: Sweep, arguments: list[str]) -> tuple[list[Dimension], list[str]]:
     """Return the dimensions that arguments give, and the overrides of local nodes."""
     dimensions, local = [], []
-    for one in parse_dimensions(arguments, sweep.context.config_loader):
+    for one in composition.parse_dimensions(arguments, sweep.context.config_loader):
         if one.name.partition(".")[0] not in sweep.task.local:
             dimensions.append(one)
         elif one.swept:
@@ -117,17 +171,18 @@ def _read_given(path: Path, dimensions: list[Dimension]) -> list[Configuration]:
     """Read the configurations that come first from a CSV file."""
     try:
         text = read_small(path, MOST_BYTES).decode("utf-8-sig")
-    except (OSError, ValueError) as error:
+        rows = list(csv.DictReader(io.StringIO(text)))
+    except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or in_short(error)
         raise Refused(f"hydra.sweeper.enqueue={path} can't be read ({reason}); name a CSV file") from None
-    return parse_given(text, path, dimensions)
+    return choose_given(rows, path, dimensions)
 
 
 def _launching(sweep: Sweep) -> list[str]:
     """Return the overrides that chose the launcher, and how many workers it starts."""
     launcher = sweep.config.hydra.runtime.choices["hydra/launcher"]
     overrides = [f"hydra/launcher={launcher}"] if launcher != "wavesweep" else []
-    overrides += [text for text in sweep.typed if key_of(text).startswith("hydra.launcher.")]
+    overrides += [text for key, text in sweep.typed.items() if key.startswith("hydra.launcher.")]
     if sweep.options.n_workers:
         overrides.append(f"hydra.sweeper.n_workers={sweep.options.n_workers}")
     return overrides
@@ -139,43 +194,91 @@ def _subdir(config: DictConfig, dimensions: list[Dimension]) -> str:
     subdir = str(node["subdir"])
     if "$" not in subdir and any(one.swept for one in dimensions):
         raise Refused(f"hydra.sweep.subdir must differ between jobs, got {subdir}; leave it out: ${{hydra.job.num}}")
-    check_subdir(subdir)
+    composition.check_subdir(subdir)
     return subdir
 
 
-def warn_of_ignored(plan: Plan, typed: list[str]) -> None:
-    """Warn of what was typed for a sampler, where all combinations run."""
-    ignored = ["n_trials", "sampler"] if plan.pruner else ["n_trials", "sampler", "seed"]
-    keys = {f"hydra.sweeper.{name}" for name in ignored}
-    for text in typed:
-        if plan.is_grid and key_of(text) in keys:
-            log.warning("%s has no effect: no dimension is an interval, so all combinations run", text)
-
-
-def of_workers(dimensions: list[Dimension], local: list[str]) -> list[str]:
+def _of_workers(dimensions: list[Dimension], local: list[str]) -> list[str]:
     """Return the overrides of the workers' own configuration: of dimensions, the first values."""
     return [*(f"{one.key}={one.typical(0)}" for one in dimensions), *local]
 
 
-def new_choices(plan: Plan, composer: Composer) -> list[Choice]:
-    """Return the choices of groups of a sweep's jobs that have no file yet."""
-    return [choice for choice in map(composer.choice, plan.typical(0)) if " ".join(choice) not in plan.configs]
+def _with_new_options(sweep: Sweep, grown: Prepared, local: list[str]) -> Prepared:
+    """Return a sweep that has grown, composed by Hydra where options of groups are new."""
+    new = grown.new_choices()
+    if not new:
+        return grown
+    if not sweep.task.can_add_options(grown.plan, sweep.config.hydra.job.config_name):
+        raise Refused(f"{' '.join(new[0])}: a sweep around a stored run takes no further options; start a new one")
+    fresh = composition.by_hydra(sweep.config, sweep.context.config_loader, local)
+
+    def load(choice: composition.Choice) -> composition.Composed:
+        return fresh(choice) if choice in new else grown.composer.load(choice)
+
+    return replace(grown, composer=composition.Composer(set(grown.plan.groups), load))
 
 
-def list_jobs(plan: Plan, before: Plan | None = None) -> None:
-    """Print the jobs that would run; where a sweep grows, those that are added."""
-    count = plan.n_trials - (before.n_trials if before else 0)
-    new = [trial for number, trial in plan.waiting.items() if before is None or number not in before.waiting]
+def _refuse_changed(sweep: Sweep, plan: Plan, now: dict[str, str]) -> None:
+    """Refuse to go on with a sweep on other code or data than it began on, unless that is forced."""
+    changed = [f"{key} was {then}, is {now.get(key)}" for key, then in plan.fingerprint.items() if now.get(key) != then]
+    if changed and sweep.options.resume != "force":
+        raise Refused(
+            f"{sweep.directory.path} was begun otherwise: {'; '.join(changed)}; undo that, or start a new sweep "
+            f"({sweep.task.resume_command(sweep.directory.path, force=True)} goes on all the same)"
+        )
+
+
+def _warn_of_ignored(plan: Plan, typed: dict[str, str]) -> None:
+    """Warn of what was typed for a sampler, where all combinations run."""
+    ignored = ["n_trials", "sampler"] if plan.pruner else ["n_trials", "sampler", "seed"]
+    for name in ignored:
+        if plan.is_grid and (text := typed.get(f"hydra.sweeper.{name}")):
+            log.warning("%s has no effect: no dimension is an interval, so all combinations run", text)
+
+
+def check(sweep: Sweep, prepared: Prepared) -> None:
+    """Make sure that all jobs that are known can be run, and of others each value and both bounds of intervals.
+
+    Raises:
+        Refused: If some can't, each with its overrides.
+    """
+    plan = prepared.plan
+    jobs = [trial.overrides for trial in plan.waiting.values()]
+    if not plan.is_grid:
+        most = max(2, *(len(one.values) for one in plan.dimensions))
+        jobs += [overrides for number in range(most) for overrides in plan.typical(number)]
+    if len(jobs) >= MANY_JOBS:
+        log.info("checking %d jobs", len(jobs))
+    problems: dict[str, list[str]] = {}
+    for overrides in track(jobs, "checking"):
+        try:
+            sweep.task.check(prepared.composer.compose(overrides)[0])
+        except Refused as error:
+            problems.setdefault(str(error), []).append(" ".join(overrides))
+        except composition.OBJECTIONS as error:
+            problems.setdefault(sweep.task.explain(error, overrides), []).append(" ".join(overrides))
+    if problems:
+        lines = [_where(problem, found, len(jobs)) + problem for problem, found in problems.items()]
+        raise Refused("\n".join(lines[:MOST_PROBLEMS]))
+
+
+def _where(problem: str, jobs: list[str], total: int) -> str:
+    """Name the first job that has a problem, unless all have it, or it says so itself."""
+    if len(jobs) == total or problem.startswith(jobs[0]):
+        return ""
+    return f"{jobs[0]} (and {len(jobs) - 1} more): " if len(jobs) > 1 else f"{jobs[0]}: "
+
+
+def list_jobs(plan: Plan, before: Plan, kind: str) -> None:
+    """Print the jobs of some kind that would run: those that an earlier plan has not."""
+    count = plan.n_trials - before.n_trials
     width = len(str(plan.n_trials))
+    new = [trial for number, trial in plan.waiting.items() if number not in before.waiting]
     lines = [f"{trial.number:>{width}}  {' '.join(trial.overrides)}" for trial in new]
     if count > len(new):
-        lines.append(f"{count - len(new)} jobs, each configuration chosen after those before it, from")
-        lines += [f"  {one.text}" for one in plan.dimensions]
-    kind = "job"
-    if before:
-        kind = "more job" if count >= 0 else "fewer job"
-    lines.append(f"{counted(abs(count), kind)}; nothing was run")
-    say("\n".join(lines))
+        dimensions = " ".join(one.text for one in plan.dimensions)
+        lines.append(f"{count - len(new)} jobs, each configuration chosen after those before it, from {dimensions}")
+    say("\n".join([*lines, f"{counted(count, kind)}; nothing was run"]))
 
 
 def refuse_taken(sweep: Sweep) -> None:
@@ -193,9 +296,9 @@ def write(sweep: Sweep, prepared: Prepared, fingerprint: dict[str, str]) -> None
     configs = dict(plan.configs)
     if not configs:
         OmegaConf.save(sweep.config, directory.path / "multirun.yaml")
-    for choice in new_choices(plan, prepared.composer):
+    for choice in prepared.new_choices():
         config, choices = prepared.composer.load(choice)
         name = f"{len(configs)}.yaml"
-        save(config, directory.configs / name, sweep.task.local)
+        composition.save(config, directory.configs / name, sweep.task.local)
         configs[" ".join(choice)] = Stored(name, choices)
     directory.write_plan(replace(plan, configs=configs, fingerprint=fingerprint))

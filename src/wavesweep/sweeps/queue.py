@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
+from filelock import FileLock, Timeout
+
 from wavesweep.search.trials import GIVEN_UP, Trial
 from wavesweep.sweeps.store import Records, SweepDirectory
 
@@ -30,42 +32,37 @@ class Queue:
     @contextmanager
     def take(self) -> Iterator[Trial | None]:
         """Hold the next trial that nobody holds; None if there is none, or the sweep has found enough."""
-        from filelock import FileLock
-
         with ExitStack() as held:
             with FileLock(self.sweep.path / ".queue.lock", poll_interval=0.01):
                 trial = None if self.sweep.enough.exists() else self._next(held)
             yield trial
 
     def _next(self, held: ExitStack) -> Trial | None:
-        from filelock import FileLock, Timeout
-
         for number in list(self._open):
             with suppress(Timeout):
                 held.enter_context(FileLock(self.sweep.trials / f"{number}.lock", timeout=0))
                 if trial := self._begin(number):
                     return trial
+                self._open.remove(number)
                 held.close()
         return None
 
     def _begin(self, number: int) -> Trial | None:
-        """Mark a trial that is held as running; None if it has ended."""
+        """Mark a trial that is held as running; None if it has ended, or ends now."""
         trial = self.sweep.read_trial(number) or self._new(number)
+        if trial.ended:
+            return None
         if trial.state == "running" and trial.launch == self.launch:
             trial = replace(trial, deaths=trial.deaths + 1)
-            if trial.deaths >= MOST_DEATHS:
-                reason = f"its worker died {trial.deaths} times; it may need more memory than there is"
-                trial = replace(trial, state="failed", reason=reason)
-                self.sweep.write_trial(trial)
-        if not trial.ended and self.plan.pruner and (others := self._given_up(trial)):
+        if trial.deaths >= MOST_DEATHS:
+            reason = f"its worker died {trial.deaths} times; it may need more memory than there is"
+            trial = replace(trial, state="failed", reason=reason)
+        elif others := self._given_up(trial):
             trial = replace(trial, state="pruned", reason=f"its configuration was given up with job {others[0].number}")
-            self.sweep.write_trial(trial)
-        if trial.ended:
-            self._open.remove(number)
-            return None
-        trial = replace(trial, state="running", launch=self.launch, began=time.time())
+        else:
+            trial = replace(trial, state="running", launch=self.launch, began=time.time())
         self.sweep.write_trial(trial)
-        return trial
+        return None if trial.ended else trial
 
     def _new(self, number: int) -> Trial:
         """Return a trial that has no record yet; all jobs of a proposal share their configuration."""
@@ -77,6 +74,8 @@ class Queue:
         return Trial(number, self._propose(number))
 
     def _given_up(self, trial: Trial) -> list[Trial]:
-        """Return the replicates of a trial with which its configuration was given up."""
+        """Return the replicates of a trial with which a pruner, where one is at work, gave its configuration up."""
+        if not self.plan.pruner:
+            return []
         others = [one for one in self.records.read() if one.state in GIVEN_UP and one.number != trial.number]
         return [one for one in others if one.configuration == trial.configuration]

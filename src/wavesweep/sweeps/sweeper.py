@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from threading import Timer
+from pathlib import Path
+from threading import TIMEOUT_MAX, Timer
 from uuid import uuid4
 
 from hydra.core.plugins import Plugins
@@ -16,15 +17,13 @@ from wavesweep.base import signals
 from wavesweep.base.errors import Refused, in_one_line
 from wavesweep.base.terminal import log
 from wavesweep.search.plan import Plan
-from wavesweep.sweeps.capacity import most_workers
-from wavesweep.sweeps.checking import check
 from wavesweep.sweeps.composition import FOR_WORKERS
 from wavesweep.sweeps.live_view import watching
-from wavesweep.sweeps.planning import Prepared, Sweep, list_jobs, prepare, refuse_taken, write
-from wavesweep.sweeps.reopening import reopen
+from wavesweep.sweeps.planning import Prepared, Sweep, check, list_jobs, prepare, refuse_taken, reopen, write
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.worker import Worker
 
+BYTES_OF_A_WORKER = 700 << 20  # that has imported all and trains a network of some thousand weights
 SECONDS_TO_WAIT = 2.0  # for workers of an earlier start to end
 PATIENCE = 3
 """Starts of workers in vain, in a row, after which a sweep gives up.
@@ -71,7 +70,7 @@ def _begin(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     prepared = prepare(sweep, arguments)
     check(sweep, prepared)
     if sweep.options.dry_run:
-        list_jobs(prepared.plan)
+        list_jobs(prepared.plan, replace(prepared.plan, parts=[]), "job")
         return []
     fingerprint = sweep.task.fingerprint(prepared.configs())
     launcher = _launcher(sweep)
@@ -94,9 +93,9 @@ def _go_on(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
         prepared = reopen(sweep, plan, arguments)
         has_grown = prepared.plan != plan
         if has_grown:
-            check(sweep, prepared, before=plan)
+            check(sweep, prepared)
         if sweep.options.dry_run:
-            list_jobs(prepared.plan, before=plan)
+            list_jobs(prepared.plan, plan, "more job")
             return []
         if has_grown:
             write(sweep, prepared, sweep.task.fingerprint(prepared.configs()))
@@ -142,10 +141,8 @@ def _until_enough(sweep: Sweep, plan: Plan) -> Iterator[None]:
     enough.unlink(missing_ok=True)
     if plan.reached(sweep.directory.read_trials(plan)):
         enough.touch()
-    if sweep.options.timeout is None:
-        yield
-        return
-    timer = Timer(sweep.options.timeout, enough.touch)
+    timeout = sweep.options.timeout
+    timer = Timer(TIMEOUT_MAX if timeout is None else min(timeout, TIMEOUT_MAX), enough.touch)
     timer.start()
     try:
         yield
@@ -163,14 +160,14 @@ def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobRet
     ended: Sequence[JobReturn] = []
     patience = PATIENCE
     left = _left(sweep.directory, prepared.plan)
-    while left and patience and not signals.pending() and not sweep.directory.enough.exists():
-        ended = _launch_once(sweep, prepared, launcher, len(left))
+    while left[0] and patience and not signals.pending() and not sweep.directory.enough.exists():
+        ended = _launch_once(sweep, prepared, launcher, left[0])
         returned += [one for job in ended if job.status == JobStatus.COMPLETED for one in job._return_value]
         before, left = left, _left(sweep.directory, prepared.plan)
         patience = patience - 1 if left == before else PATIENCE
         if left == before and not signals.pending():
             time.sleep(SECONDS_TO_WAIT)
-    if left and not patience and not signals.pending():
+    if left[0] and not patience and not signals.pending():
         error = next((job._return_value for job in ended if job.status != JobStatus.COMPLETED), None)
         if error and sweep.task.wants_returns:
             raise error
@@ -180,7 +177,7 @@ def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobRet
 
 def _launch_once(sweep: Sweep, prepared: Prepared, launcher: Launcher, num_left: int) -> Sequence[JobReturn]:
     """Start workers and wait for their end; return how they ended, or how the launcher did."""
-    workers = min(sweep.options.n_workers or most_workers(), num_left)
+    workers = min(sweep.options.n_workers or _most_workers(), num_left)
     if getattr(launcher, "n_jobs", 0) is None:
         launcher.n_jobs = workers  # type: ignore[attr-defined]
     overrides = [*prepared.worker, FOR_WORKERS]
@@ -191,8 +188,33 @@ def _launch_once(sweep: Sweep, prepared: Prepared, launcher: Launcher, num_left:
         return [JobReturn(_return_value=error, status=JobStatus.FAILED)]
 
 
-def _left(directory: SweepDirectory, plan: Plan) -> list[tuple[int, int]]:
-    """Return the trials that have not ended, and how many workers they cost."""
+def _left(directory: SweepDirectory, plan: Plan) -> tuple[int, int]:
+    """Return how many jobs have not ended, and how many workers jobs have cost."""
     trials = directory.read_trials(plan)
-    not_begun = [(number, 0) for number in range(len(trials), plan.n_trials)]
-    return [(trial.number, trial.deaths) for trial in trials if not trial.ended] + not_begun
+    return plan.num_left(trials), sum(trial.deaths for trial in trials)
+
+
+def _most_workers() -> int:
+    """Return how many workers this machine holds: one a core, as memory allows."""
+    from joblib import cpu_count  # which knows the limits of containers
+
+    cores = cpu_count()
+    fitting = max(1, _free_memory() // BYTES_OF_A_WORKER)
+    if fitting < cores:
+        text = "%d workers on %d cores, since memory holds no more; hydra.sweeper.n_workers=%d insists"
+        log.warning(text, fitting, cores, cores)
+    return min(cores, fitting)
+
+
+def _free_memory() -> int:
+    """Return the bytes that are free, within the limit of a container too; what is unknown doesn't limit."""
+    free = [int(line.split()[1]) << 10 for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
+    limit, used = _lines("/sys/fs/cgroup/memory.max"), _lines("/sys/fs/cgroup/memory.current")
+    cached = [int(line.split()[1]) for line in _lines("/sys/fs/cgroup/memory.stat") if line.startswith("inactive_file")]
+    if limit and used and limit[0] != "max":
+        free.append(int(limit[0]) - int(used[0]) + sum(cached))
+    return max(0, min(free, default=1 << 62))
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text("utf-8").splitlines() if Path(path).exists() else []

@@ -1,8 +1,9 @@
 """The task of a sweep: all that the sweep, which knows nothing of networks or of MLflow, asks of what it runs."""
 
+import json
 import shlex
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from wavesweep.base.redaction import without_password
 from wavesweep.base.terminal import log, say
 from wavesweep.search.estimates import Reports, ranked
 from wavesweep.search.plan import Plan
-from wavesweep.search.trials import Trial
-from wavesweep.sweeps.reports import read_reports, write_report
 from wavesweep.sweeps.store import SweepDirectory
+
+REPORTS = "reports.jsonl"  # in a job's directory: a step and the objective then, a line each
 
 
 class SweepTask:
@@ -75,12 +76,21 @@ class SweepTask:
         return plan.config_name == config_name
 
     def write_report(self, directory: Path, step: int, objective: float) -> None:
-        """Write what a job reports into its directory."""
-        write_report(directory, step, objective)
+        """Add what a job reports to its directory, behind a line end: the report before may be torn."""
+        with (directory / REPORTS).open("a") as file:
+            file.write(f"\n{json.dumps([step, objective])}")
 
     def read_reports(self, directory: Path) -> Reports:
         """Return from a job's directory the objective at each step that it has reported, since it last began anew."""
-        return read_reports(directory)
+        reports: Reports = {}
+        with suppress(FileNotFoundError):
+            for line in (directory / REPORTS).read_text().splitlines():
+                with suppress(ValueError):  # of a line that is torn, or empty
+                    step, objective = json.loads(line)
+                    if step <= next(reversed(reports), 0):
+                        reports = {then: value for then, value in reports.items() if then < step}
+                    reports[step] = objective
+        return reports
 
     def resume_command(self, directory: Path, *, force: bool = False) -> str:
         """Return the command that goes on with a sweep, in words; with force, whatever has changed."""
@@ -93,25 +103,12 @@ class SweepTask:
         try:
             yield
         finally:
-            self._conclude(sweep, plan)
-
-    def _conclude(self, sweep: SweepDirectory, plan: Plan) -> None:
-        trials = sweep.read_trials(plan)
-        for objective, group in ranked(trials)[:1]:
-            say(f"best: {objective:.6g} by {_of_best(sweep, group)}")
-        if left := plan.n_trials - sum(trial.ended for trial in trials):
-            command = self.resume_command(relative(sweep.path))
-            log.warning("%d of %d jobs are left; %s goes on", left, plan.n_trials, command)
-
-
-def _of_best(sweep: SweepDirectory, group: list[Trial]) -> str:
-    """Return which jobs the best configuration had, what it varies, and where they are."""
-    best = group[0]
-    if len(group) == 1:
-        return f"job {best.number}: {_shown(best.overrides)}, in {relative(sweep.path / best.directory)}"
-    numbers = ", ".join(str(one.number) for one in group)
-    return f"jobs {numbers} (their mean): {_shown(best.configuration)}, in {relative(sweep.path)}"
-
-
-def _shown(overrides: Iterable[str]) -> str:
-    return without_password(" ".join(overrides)) or "as given"
+            trials = sweep.read_trials(plan)
+            for objective, group in ranked(trials)[:1]:
+                numbers = ", ".join(str(one.number) for one in group)
+                places = ", ".join(str(relative(sweep.path / one.directory)) for one in group)
+                configuration = without_password(" ".join(group[0].configuration)) or "as given"
+                say(f"best: {objective:.6g} by job {numbers}: {configuration}, in {places}")
+            if left := plan.num_left(trials):
+                command = self.resume_command(relative(sweep.path))
+                log.warning("%d of %d jobs are left; %s goes on", left, plan.n_trials, command)

@@ -6,9 +6,8 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsFloat, cast
+from typing import Any, SupportsFloat, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, run_job
@@ -28,9 +27,6 @@ from wavesweep.sweeps.queue import Queue
 from wavesweep.sweeps.reports import objective_reports
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.task import SweepTask
-
-if TYPE_CHECKING:
-    from wavesweep.search.pruning import Pruning
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -83,7 +79,12 @@ class TrialRunner:
         self.queue = Queue(self.sweep, worker.launch, self._propose)
         self.plan = self.queue.plan
         self.composer = from_files(self.sweep, self.plan, composed, self.task.local)
-        if self.plan.pruner or not self.plan.is_grid:
+        self.pruning = None
+        if self.plan.pruner:
+            from wavesweep.search.pruning import Pruning
+
+            self.pruning = Pruning(self.plan, self.queue.records.read, self._read_reports)
+        if not self.plan.is_grid:
             import wavesweep.search.proposals  # noqa: F401  before others wait for this worker's proposal
 
     def end_with_sweep(self) -> bool:
@@ -145,16 +146,9 @@ class TrialRunner:
         self.task.write_report(self.sweep.path / self.trial.directory, step, objective)
         if steps != self.trial.steps:
             self._record(steps=steps)
-        if not self.plan.pruner or step >= steps:  # what is done is not given up
-            return
-        if self._pruning.give_up(self.trial, step, objective, steps):
+        is_done = step >= steps
+        if self.pruning and not is_done and self.pruning.give_up(self.trial, step, objective, steps):
             raise Pruned
-
-    @cached_property
-    def _pruning(self) -> "Pruning":
-        from wavesweep.search.pruning import Pruning
-
-        return Pruning(self.plan, self.queue.records.read, self._read_reports)
 
     def _propose(self, number: int) -> list[str]:
         from wavesweep.search.proposals import propose
