@@ -260,13 +260,14 @@ def test_a_timeline_has_a_lane_a_worker(drawn: dict[str, Figure], tmp_path: Path
     change(sweep, 4, began=0.0)  # given up before it began
     draw(sweep)
     axes = drawn["timeline"].axes[0]
-    boxes: Any = {one.get_label(): [path.get_extents().bounds for path in one.get_paths()] for one in axes.collections}
+    containers: Any = axes.containers
+    bars = {one.get_label(): one.patches for one in containers}
     spans = {
-        label: sorted((round(left, 9), round(width, 9)) for left, _, width, _ in one) for label, one in boxes.items()
+        label: sorted((round(one.get_x(), 9), round(one.get_width(), 9)) for one in some)
+        for label, some in bars.items()
     }
     assert spans == {"finished": [(0, 10), (0, 10), (10, 10)], "failed": [(10, 10)]}
     assert axes.get_xlabel() == "seconds since the first job began"
-    assert sorted(text.get_text() for text in axes.texts) == ["0", "1", "2", "3"]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -275,7 +276,7 @@ def test_lanes_hold_what_does_not_overlap_and_are_as_few_as_can_be(seed: int) ->
     begins = np.sort(draws.integers(0, 50, size=40)).astype(float)
     lengths = draws.integers(1, 9, 40)
     spans = [
-        Span(float(begin), float(begin + length), 0, "finished") for begin, length in zip(begins, lengths, strict=True)
+        Span(float(begin), float(begin + length), "finished") for begin, length in zip(begins, lengths, strict=True)
     ]
     lanes = _lanes(spans)
     for lane in range(max(lanes) + 1):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.made import make
+from wavesweep.leaderboard.columns import text
 from wavesweep.leaderboard.ranking import Leaderboard, rank
-from wavesweep.leaderboard.table import text
 from wavesweep.search.estimates import Estimate
 from wavesweep.search.plan import Listed
 from wavesweep.search.space import Dimension, Interval
@@ -80,9 +80,10 @@ def test_a_lucky_seed_does_not_stand_above_a_mean_over_six(tmp_path: Path) -> No
     assert [row.alike for row in board.rows] == [False, True, True], "both ran on one seed alone"
     lines = text(board).split("\n")
     assert "2 configurations ran on fewer seeds than the best, which puts them below" in lines
-    [sentence] = [line for line in lines if line.startswith("in words: ")]
-    assert "Of 3 configurations (1 to 6 seeds each), model=small optimizer.lr=0.1 is the best: " in sentence
-    assert sentence.endswith("; 2 ran on too few of its seeds to tell.")
+    [sentence] = [line for line in lines if "is the best" in line]
+    assert sentence.startswith("Of 3 configurations (1 to 6 seeds each, geometric means with 95% intervals), ")
+    assert "model=small optimizer.lr=0.1 is the best: " in sentence
+    assert sentence.endswith("; 2 others can't be told from it")
     assert lines[-1] == "3 configurations, 8 jobs: 8 finished; 0.0 s a job (median), 0.0 s in all"
 
 
@@ -96,13 +97,15 @@ def test_intervals_of_positive_errors_hold_their_geometric_mean_and_are_positive
     assert len(board.rows) == len(scores)
     for row in board.rows:
         assert row.objective
-        assert row.interval
+        assert row.mean
         logs = [math.log(score) for score in row.objectives.values()]
         mean = sum(logs) / num_seeds
         deviation = math.sqrt(sum((one - mean) ** 2 for one in logs) / (num_seeds - 1))
         half = QUANTILE[num_seeds - 1] * deviation / math.sqrt(num_seeds)
-        assert 0 < row.interval[0] <= row.objective <= row.interval[1]
-        assert (row.objective, *row.interval) == pytest.approx(tuple(map(math.exp, (mean, mean - half, mean + half))))
+        assert row.mean.low is not None
+        assert row.mean.high is not None
+        assert 0 < row.mean.low <= row.objective <= row.mean.high
+        assert row.mean == pytest.approx(tuple(map(math.exp, (mean, mean - half, mean + half))))
 
 
 def test_a_sweep_with_an_error_of_0_is_compared_by_differences(tmp_path: Path) -> None:
@@ -144,8 +147,8 @@ def test_a_row_is_marked_where_the_interval_of_its_ratio_holds_1(tmp_path: Path)
 def test_an_interval_wider_than_all_numbers_ends_nothing(tmp_path: Path) -> None:
     sweep = swept(tmp_path / "sweep", {("tiny", "0.1"): [1e-10, 1e-9], ("small", "0.1"): [1e-12, 1e100]})
     board = rank(sweep)
-    assert board.rows[1].interval
-    assert board.rows[1].interval[1] == math.inf
+    assert board.rows[1].mean
+    assert board.rows[1].mean.high == math.inf
     assert "inf" in text(board)
 
 
@@ -156,12 +159,11 @@ def test_a_person_may_write_it_into_a_report(tmp_path: Path) -> None:
     sweep.path.joinpath("config.yaml").write_text("objective: val/one_step_mse\n")
     lines = text(rank(sweep)).split("\n")
     assert lines[1] == (
-        "objective: val/one_step_mse of the kept epoch, lower is better; geometric mean of 2 seeds, 95% interval"
+        "objective: val/one_step_mse of the kept epoch, lower is better; geometric mean over seeds, 95% interval"
     )
     assert (
-        "in words: Of 5 configurations (2 seeds each; 1 did not finish), model=tiny optimizer.lr=0.1 is the best: "
-        "val/one_step_mse 1.414e+00 (geometric mean, 95% interval 1.7e-02 to 1.2e+02); "
-        "the next is 3.00 times as high (paired by seed, 95% interval 3.00 to 3.00); 1 other can't be told from it."
+        "Of 5 configurations (2 seeds each, geometric means with 95% intervals), model=tiny optimizer.lr=0.1 is the "
+        "best: val/one_step_mse 1.414e+00 (1.7e-02–1.2e+02); the next is ×3 (3–3); 1 other can't be told from it"
     ) in lines
 
 
@@ -169,12 +171,9 @@ def test_single_seeds_are_said_to_tell_little_and_how_to_tell_more(tmp_path: Pat
     dimensions = [MODEL, Dimension("seed", ("7",))]
     sweep = make(tmp_path / "sweep", dimensions, [1.0, 1.5, 2.0])
     lines = text(rank(sweep)).split("\n")
-    assert "in words: Of 3 configurations (1 seed each), model=tiny is the best: objective 1.000e+00; " in "".join(
-        lines
-    )
-    assert f"  wavesweep resume {sweep.path} seed=8,9,10,11 --top 3" in lines
-    referring = make(tmp_path / "third", [MODEL, Dimension("seed", ("${training.epochs}",))], [1.0, 1.5, 2.0])
-    assert f"  wavesweep resume {referring.path} seed=1,2,3,4 --top 3" in text(rank(referring))
+    assert "Of 3 configurations (1 seed each), model=tiny is the best: objective 1.000e+00; the next is ×1.5" in lines
+    [how] = [line for line in lines if line.startswith("one seed each: ")]
+    assert how.endswith(f" wavesweep resume {sweep.path} seed=1,2,3,4 --top 3")
     unended = make(tmp_path / "other", dimensions, [1.0, 1.5, "running"])
     assert "--top" not in text(rank(unended))
     assert "is the best so far" in text(rank(unended))

@@ -27,13 +27,13 @@ from wavesweep.config.resolve import outline
 from wavesweep.data.dataset import Observed
 from wavesweep.data.scaling import Scaler
 from wavesweep.evaluation.forecasting import closed_loop
+from wavesweep.experiment.preparation import load_data, prepare
 from wavesweep.files.stamps import continue_stamps
 from wavesweep.models.weights import load_widths
 from wavesweep.reproduction.forecasting import TrainedModel, own_series
 from wavesweep.reproduction.series_files import read_series
-from wavesweep.reproduction.tables import to_csv
-from wavesweep.runs.preparation import load_data, prepare
-from wavesweep.tracking.store import connect
+from wavesweep.reproduction.tables import continuations, to_csv
+from wavesweep.trackers.mlflow.store import connect
 from wavesweep.workspace.directory import RunDirectory
 
 QUICK = (*SMALL, "model=tiny", "model.hidden_sizes=[5]", "runtime.device=cpu")
@@ -216,7 +216,7 @@ class TestLaws:
 
     def test_what_is_written_is_read_to_the_last_bit(self) -> None:
         values = np.random.default_rng(0).normal(size=(7, 3)) * 10.0 ** np.arange(-200, 10, 30)[:, None]
-        text = to_csv(CHANNELS, [Observed("a,b", np.zeros((2, 3)))], [values]).decode()
+        text = to_csv(continuations(CHANNELS, [Observed("a,b", np.zeros((2, 3)))], [values])).decode()
         header, *rows = text.splitlines()
         assert header == "series,step,channel 0,channel 1,channel 2"
         assert np.array_equal([[float(cell) for cell in row.split(",")[3:]] for row in rows], values)
@@ -313,7 +313,7 @@ class TestIntervals:
     def test_channels_called_like_bounds_keep_their_columns(self) -> None:
         channels, half = ("x", "x_lower", "y"), np.arange(1, 22.0).reshape(7, 3)
         values = np.random.default_rng(0).normal(size=(7, 3))
-        text = to_csv(channels, [Observed("a", np.zeros((2, 3)))], [values], [half]).decode()
+        text = to_csv(continuations(channels, [Observed("a", np.zeros((2, 3)))], [values], [half])).decode()
         table = pd.read_csv(StringIO(text))
         np.testing.assert_allclose(table[[*channels]], values)
         np.testing.assert_allclose(table[[f"{name}__upper" for name in channels]], values + half)
@@ -391,8 +391,7 @@ class TestFiles:
             model.forecast(read_series(file, ("value",)), 2)
         [line] = caplog.messages
         assert line == (
-            f"{file}, column a and 1 more: 3 time steps are few; the network takes 12 (training.washout) "
-            "to find out where it is"
+            f"{file}, column a: 3 time steps are few; the network takes 12 (training.washout) to find out where it is"
         )
 
     @pytest.mark.parametrize(
@@ -416,7 +415,7 @@ class TestFiles:
         assert [one.name for one in series] == ["a", "b"]
         assert series[1].times is not None
         assert continue_stamps(series[1].times, 2) == following
-        text = to_csv(("value",), series, [np.zeros((2, 1))] * 2).decode().splitlines()
+        text = to_csv(continuations(("value",), series, [np.zeros((2, 1))] * 2)).decode().splitlines()
         assert text[:2] == ["series,step,time,value", f"a,{len(stamps)},{following[0]},0.0"]
 
 
@@ -432,30 +431,30 @@ STEPS = "step,value\n4,1\n"
         ("\n\n", " is empty; give a row of names, and a row for each step"),
         ("value\n", " must have a row for each step below its row of names, got none; give some"),
         ("0.5\n0.6\n", ", row 1: must name the columns, got numbers; put a row of names above them"),
-        ("a,,b\n1,2,3\n", ", row 1, column 2: must have a name, got none; name it or leave it out"),
-        ("a,b,a\n1,2,3\n", ", row 1, column 3: must have a name of its own, got a again"),
-        ("a,b\n1,2\n3\n", ", row 3: must have 2 cells, as row 1 has, got 1; mend it"),
-        ("a,b\n1,2\n\n5,6\n", ", row 3, column a: must hold a number, got an empty row; leave it out, or fill it in"),
+        ("a,,b\n1,2,3\n", ", row 1, column 2: must have a printable name of its own, got none; rename it"),
+        ("a,b,a\n1,2,3\n", ", row 1, column 3: must have a printable name of its own, got a; rename it"),
+        ("a,b\n1,2\n3\n", " can't be read as CSV (Row #3: Expected 2 columns, got 1: 3); mend it"),
+        ("a,b\n1,2\n\n5,6\n", ", row 3, column a: must hold a number, got an empty cell; mend the file, or fill it in"),
         ('a,"b\n', " must close each \" by another, got one that is left open; mend it"),
         ("a,b\n1,2\n3,\x1b\ty\n", ", row 3, column b: must be a finite number of at most 1e+15 in size, got ??y"),
-        ("a,b\n1,2\n3,\n", ", row 3, column b: must hold a number, got an empty cell; fill it in, or"),
-        ("a,b\n1,2\nnan,1\n", ", row 3, column a: must hold a number, got nan; fill it in, or leave"),
+        ("a,b\n1,2\n3,\n", ", row 3, column b: must hold a number, got an empty cell; mend the file, or"),
+        ("a,b\n1,2\nnan,1\n", ", row 3, column a: must hold a number, got nan; mend the file, or fill it in"),
         ("a\n1e16\n", ", row 2, column a: must be a finite number of at most 1e+15 in size, got 1e16;"),
-        ("a\n1_0\n", ", row 2, column a: must hold numbers, got 1_0; give numbers"),
+        ("a\n1_0\n", ", row 2, column a: must hold numbers, got 1_0; mend the file"),
         ("value,heat\n1,2\n", ", row 1: column heat is none of value, which the model forecasts, nor time, step or"),
         ("series,step,heat\na,1,2\n", ", row 1: column heat is none of value, which the model forecasts, nor"),
         ("series,step\na,1\n", ", row 1: must have a column of values, got series, step; add one"),
         ("step\n1\n", ", row 1: must have a column of values, got step; add one"),
-        ("t,index,value\n1,1,1\n2,2,2\n", ", row 1: columns t, index mean the same; leave one of them out"),
+        ("t,index,value\n1,1,1\n2,2,2\n", ", row 1: columns t, index mean the same; mend the file"),
         ("series,value\na,1\n,2\n", ", row 3, column series: must name a series, got an empty cell; name it"),
-        (f"{STEPS}5,2\n7,3\n", ", row 4, column step: steps must be whole numbers that rise evenly, got 7 after 5;"),
-        (f"{STEPS}4,2\n", ", row 3, column step: steps must be whole numbers that rise evenly, got 4 after 4;"),
-        (f"{STEPS}5.5,2\n", ", row 3, column step: steps must be whole numbers that rise evenly, got 5.5 after 4;"),
-        (f"{STEPS}inf,2\n", ", row 3, column step: steps must be whole numbers that rise evenly, got inf after 4;"),
+        (f"{STEPS}5,2\n7,3\n", ", row 4, column step: steps must be whole numbers that rise evenly, got 7;"),
+        (f"{STEPS}4,2\n", ", row 3, column step: steps must be whole numbers that rise evenly, got 4;"),
+        (f"{STEPS}5.5,2\n", ", row 3, column step: steps must be whole numbers that rise evenly, got 5.5;"),
+        (f"{STEPS}inf,2\n", ", row 3, column step: steps must be whole numbers that rise evenly, got inf;"),
         (f"{STAMPS}2024-01-05,4\n", ", row 5, column time: time stamps must be evenly spaced, got 2024-01-05 after"),
         (ENDS, ", row 5, column time: time stamps must be evenly spaced, got 2016-04-29 after 2016-03-31"),
-        (f"{STAMPS}2024-01-03,4\n", ", row 5, column time: time stamps must occur once, got 2024-01-03 after"),
-        (f"{STAMPS}2024-01-01,4\n", ", row 5, column time: time stamps must come in order, got 2024-01-01 after"),
+        (f"{STAMPS}2024-01-03,4\n", ", row 5, column time: time stamps must come in order, each once, got"),
+        (f"{STAMPS}2024-01-01,4\n", ", row 5, column time: time stamps must come in order, each once, got"),
         (f"{STAMPS}tomorrow,4\n", ", row 5, column time: must be a date such as 2024-01-31 or 2024-01-31 13:00, got"),
         ("date,value\n01/02/2024,1\n02/02/2024,1\n", ", row 2, column date: must be a date such as 2024-01-31 or"),
         ("ds,value\n2024-01-01,1\n", ", row 2, column ds: must be two time stamps at least, which tell their"),
@@ -474,7 +473,7 @@ def test_stamps_that_can_t_go_on_are_refused(file: Path) -> None:
     written(file, {"time": ["9998-01-01", "9999-01-01"], "value": WAVE[:2]})
     [one] = read_series(file, ("value",))
     with pytest.raises(Refused, match="horizon must end where time stamps can be written, got 5 steps after 9999-01"):
-        to_csv(("value",), [one], [np.zeros((5, 1))])
+        continuations(("value",), [one], [np.zeros((5, 1))])
 
 
 @pytest.mark.parametrize(
@@ -484,7 +483,7 @@ def test_stamps_that_can_t_go_on_are_refused(file: Path) -> None:
         (
             "x.csv",
             "völue\n1\n".encode("latin-1"),
-            "x.csv, row 1: must be text in utf-8, got the byte 0xf6; save it",
+            "x.csv, row 1: must be text in utf-8 (",
         ),
         (
             "x.csv.gz",
@@ -510,22 +509,19 @@ def test_a_missing_channel_is_refused(file: Path) -> None:
 MISTYPED = [
     ("", "forecast takes a run: its directory, MLflow's id, or latest; got none; name one"),
     ("RUN more", "forecast takes one place, got 2; call it for each"),
-    ("RUN --horizon 0", "--horizon must be a whole number from 1, got 0; give another"),
-    ("RUN --horizon -3", "--horizon must be a whole number from 1, got -3; give another"),
-    ("RUN --horizon 2.5", "--horizon must be a whole number from 1, got 2.5; give another"),
+    ("RUN --horizon 2.5", "forecast: --horizon: invalid int value: '2.5'; wavesweep forecast --help shows"),
     ("RUN --horizon", "forecast: --horizon: expected one argument; wavesweep forecast --help shows what it takes"),
     ("RUN --hor 5", "forecast: unrecognized arguments: --hor"),
     ("RUN seed=1", "forecast takes tracking.* and runtime.* overrides, got seed=1; leave it out"),
     ("RUN runtime.dtype=float64", "runtime.dtype must stay float32, as the weights are, got float64; leave it out"),
     ("RUN runtime.threads=0", "runtime.threads must be at least 1, got 0"),
     ("RUN --output x.txt", "--output must be a file called .csv, got x.txt; rename it"),
-    ("RUN --output no/x.csv", "--output must lie in a directory that is there, got no/x.csv; make no first"),
     ("RUN --output there.csv", "--output must name what is not there yet, but there.csv is; move it away or name"),
     ("RUN --output drawn.csv", "--output must name what is not there yet, but drawn.png is; move it away or name"),
     ("RUN --data there.csv", "there.csv is empty; give a row of names, and a row for each step"),
     ("RUN --data a=b/x.csv", "a=b/x.csv must be a file, but it is not there; give another"),
-    ("RUN --data .", ". must be a file, got a folder; give another"),
-    ("nowhere/x", "nowhere/x must be a run's directory, MLflow's id of a run, or latest, got no run; name another"),
+    ("RUN --data .", ". must be a file, got a folder, a pipe or a device; give another"),
+    ("nowhere/x", "nowhere/x must be a run's directory or id, or latest, got none of them; name another"),
     ("latest", "latest names the run begun last below outputs, but there is none; name another"),
 ]
 

@@ -15,15 +15,16 @@ from mlflow import MlflowClient
 
 import wavesweep as ws
 from tests.support.commands import SMALL, Command, Done, call, run_process
+from tests.support.following import Listener, carry_out
 from wavesweep.base.signals import Interrupted
 from wavesweep.cli.resume import finish
 from wavesweep.config import tag_names as names
 from wavesweep.config.composing import compose
+from wavesweep.experiment.preparation import prepare
 from wavesweep.reproduction.comparison import compare
 from wavesweep.reproduction.report import diff, verdict
 from wavesweep.reproduction.stored import StoredRun, from_directory
-from wavesweep.runs.preparation import prepare
-from wavesweep.tracking.tracked_run import execute
+from wavesweep.runs.execute import to_the_end
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
 
@@ -121,7 +122,7 @@ def test_a_run_that_was_resumed_three_times(tmp_path: Path, monkeypatch: pytest.
             raise Interrupted(15)
 
     with pytest.raises(Interrupted):
-        execute(prepare(composed), directory, RunInfo([], {}, None, "stored"), stop)
+        carry_out(prepare(composed), directory, RunInfo([], {}, None, "stored"), stop)
     for end in ends:
         monkeypatch.setattr("wavesweep.cli.resume.show", _stopping_at(end))
         with pytest.raises(Interrupted):
@@ -137,7 +138,7 @@ def _stopping_at(end: int) -> Callable[..., int]:
         if epoch == end:
             raise Interrupted(15)
 
-    return lambda _, __, carry_out: carry_out(stop)
+    return lambda _, __, begin: to_the_end(begin([Listener(stop)]))
 
 
 @pytest.mark.slow
@@ -191,9 +192,9 @@ def test_a_run_that_lives_in_a_server_alone(server: str, wavesweep: Command, tmp
 
 
 def test_a_run_of_another_format_is_refused_in_a_line(copied: RunDirectory, wavesweep: Command) -> None:
-    copied.config.write_text(copied.config.read_text().replace("format_version: 3", "format_version: 2"))
+    copied.config.write_text(copied.config.read_text().replace("format_version: 4", "format_version: 3"))
     done = wavesweep("reproduce", "copy")
-    rule = "format_version must be 3, got 2; this configuration needs an older wavesweep"
+    rule = "format_version must be 4, got 3; this configuration needs an older wavesweep"
     assert (done.returncode, done.stderr) == (2, f"wavesweep: copy/config.yaml: {rule}\n")
 
 
@@ -233,13 +234,15 @@ class TestDifferences:
         said = verdict(stored, from_directory(copied), comparison)
         assert ", from epoch 2 on\n" in said
         assert repr(row["val/one_step_mse"]) in said
-        assert said.endswith("nothing else differs that is known: the stored record was changed.")
+        nothing = "Nothing else differs that is known: neither configuration, data, code, versions nor machine."
+        assert said.endswith(nothing)
         assert compare(stored, from_directory(copied), rtol=1e-15).equal
 
     def test_it_in_the_store(self, place: Path, tmp_path: Path) -> None:
         shutil.copytree(place / "outputs", tmp_path / "outputs")
         client = MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
-        [run] = [one for one in client.search_runs(["1"]) if names.REPRODUCES not in one.data.tags]
+        key = RunDirectory(place / "outputs" / "run").read_info().run_key
+        [run] = client.search_runs(["1"], f"tags.`{names.RUN_KEY}` = '{key}'")
         value = client.get_metric_history(run.info.run_id, "train/loss")[0].value
         with sqlite3.connect(tmp_path / "outputs" / "mlflow.db") as database:
             database.execute(
@@ -385,7 +388,7 @@ REFUSED = {
     ("reproduce", "latest"): "latest names the run begun last below outputs, but there is none; name another",
     ("reproduce", "abcd"): "abcd must be a run, but sqlite:///outputs/mlflow.db is not there; give another tracking.",
     ("reproduce", "abcd", f"model.hidden_sizes=[{'1,' * 200}1]"): "abcd must be a run, but sqlite:///outputs/mlflow.db",
-    ("reproduce", "."): ". must be a run's directory, MLflow's id of a run, or latest, got no run; name another",
+    ("reproduce", "."): ". must be a run's directory or id, or latest, got none of them; name another",
     ("reproduce", "a", "--rtol", "x"): "reproduce: --rtol: invalid float value: 'x'; wavesweep reproduce --help shows",
     ("reproduce", "a", "--rtol", "-1"): "rtol must be from 0 to 1, got -1; leave it out to compare every bit",
     ("reproduce", "a", "--fast"): "--fast is not a flag of reproduce; wavesweep reproduce --help shows what it takes",

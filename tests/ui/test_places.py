@@ -3,10 +3,12 @@
 import shlex
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
-from filelock import FileLock
 
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Tracking
@@ -21,27 +23,45 @@ def tracking(tmp_path: Path) -> Tracking:
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    """Give an address at which something listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    """Give an address at which a server says that it is well."""
+    with served(200) as address:
+        yield address
+
+
+@contextmanager
+def served(status: int) -> Iterator[str]:
+    """Answer all requests with a status, within the context; give the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_request(self, code: object = "", size: object = "") -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def test_it_is_known_while_it_is_served(tracking: Tracking, address: str, tmp_path: Path) -> None:
     assert served_at(tracking) is None
     with announced(tracking, address):
         assert served_at(tracking) == address
-        with announced(tracking, "http://127.0.0.1:1"):  # by another one, which finds it taken
-            assert served_at(tracking) == address
     assert served_at(tracking) is None
-    assert [path.name for path in tmp_path.iterdir()] == ["my.db.ui.lock"]
+    assert list(tmp_path.iterdir()) == []
     with announced(tracking, "http://127.0.0.1:1"):  # where nothing listens
         assert served_at(tracking) is None
 
 
-def test_what_a_process_left_that_died_is_not_believed(tracking: Tracking, address: str, tmp_path: Path) -> None:
+def test_what_a_process_left_that_died_is_not_believed(tracking: Tracking, tmp_path: Path) -> None:
     """Another program may listen there now."""
-    (tmp_path / "my.db.ui").write_text(address)
-    assert served_at(tracking) is None
+    with served(404) as address, socket.create_server(("127.0.0.1", 0)) as silent:
+        for there in (address, f"http://127.0.0.1:{silent.getsockname()[1]}"):
+            (tmp_path / "my.db.ui").write_text(there)
+            assert served_at(tracking) is None
 
 
 @pytest.mark.parametrize(
@@ -54,22 +74,20 @@ def test_what_a_process_left_that_died_is_not_believed(tracking: Tracking, addre
 )  # fmt: skip
 def test_what_is_no_plain_address_is_not_believed(tracking: Tracking, address: str, tmp_path: Path, text: str) -> None:
     file, port = tmp_path / "my.db.ui", address.rpartition(":")[2]
-    with FileLock(f"{file}.lock"):
-        file.write_text(text.replace("PORT", port), "utf-8")
-        assert served_at(tracking) is None
-        file.write_text(address)
-        assert served_at(tracking) == address
+    file.write_text(text.replace("PORT", port), "utf-8")
+    assert served_at(tracking) is None
+    file.write_text(address)
+    assert served_at(tracking) == address
 
 
 def test_a_link_or_a_folder_is_not_believed(tracking: Tracking, address: str, tmp_path: Path) -> None:
     file, elsewhere = tmp_path / "my.db.ui", tmp_path / "elsewhere"
     elsewhere.write_text(address)
-    with FileLock(f"{file}.lock"):
-        file.symlink_to(elsewhere)
-        assert served_at(tracking) is None
-        file.unlink()
-        file.mkdir()
-        assert served_at(tracking) is None
+    file.symlink_to(elsewhere)
+    assert served_at(tracking) is None
+    file.unlink()
+    file.mkdir()
+    assert served_at(tracking) is None
 
 
 @pytest.mark.parametrize(
@@ -83,7 +101,7 @@ def test_a_link_or_a_folder_is_not_believed(tracking: Tracking, address: str, tm
     ],
 )
 def test_a_tracking_server_is_its_own_place(uri: str, expected: str | None) -> None:
-    assert served_at(Tracking(uri=uri, experiment="any", required=False, tags={})) == expected
+    assert served_at(Tracking(followers=("mlflow",), uri=uri, experiment="any", required=False, tags={})) == expected
 
 
 def test_an_ending_has_links_that_work_else_commands(tracking: Tracking, address: str) -> None:

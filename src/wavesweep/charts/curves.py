@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from wavesweep.base.errors import Refused
@@ -21,8 +20,7 @@ from wavesweep.search.trials import Trial
 if TYPE_CHECKING:
     from wavesweep.leaderboard.ranking import Leaderboard
 
-MOST_CURVES, MOST_BYTES = 200, 6_000_000  # which take half a second to read
-MOST_NUMBERS = 60  # in a timeline
+MOST_CURVES = 200
 OUT_OF_SIGHT = 100  # times the largest objective of what did not diverge
 UNITS = ((2 * 3600, 3600, "hours"), (120, 60, "minutes"), (0, 1, "seconds"))  # from how many seconds on
 
@@ -30,11 +28,10 @@ Points = list[tuple[float, float]]
 
 
 class Span(NamedTuple):
-    """When a job was last taken up and ended, in seconds since 1970, its number, and the state it ended in."""
+    """When a job was last taken up and ended, in seconds since 1970, and the state it ended in."""
 
     began: float
     ended: float
-    number: int
     state: str
 
 
@@ -61,15 +58,18 @@ def curves(figure: Figure, board: "Leaderboard") -> bool:
     """Draw the objective by epoch of all jobs, of many: of some; and of the best configuration's."""
     best = board.winner.trials if board.winner else []
     others = [trial for trial in board.trials if trial.ended and trial not in best]
-    some = _sample(board, others)
+    chosen = np.random.default_rng(0).permutation(len(others))[:MOST_CURVES]  # each fifth of a grid may have one value
+    some = [others[index] for index in chosen]
     drawn = {state: [_curve(board, one) for one in some if one.state == state] for state in reversed(STATES)}
     drawn["best"] = [_curve(board, trial) for trial in best]
     axes = figure.subplots()
     tidy(axes)
     for state, points in drawn.items():
         colour = STATES[state][0] if state in STATES else "black"
-        style = {"lw": 0.8, "alpha": 0.6} if state in STATES else {"lw": 1.6}
-        _draw_curves(axes, points, color=colour, label=state, **style)
+        style: Any = {"lw": 0.8, "alpha": 0.6} if state in STATES else {"lw": 1.6}
+        with_gaps = [pair for one in points for pair in (*one, (math.nan, math.nan))]  # a single line is drawn quickly
+        if any(points):
+            axes.plot(*np.transpose(with_gaps), color=colour, label=state, **style)
         ends = [one[-1] for one in points if len(one) == 1 or (one and state not in ("finished", "best"))]
         axes.plot(*np.reshape(ends, (-1, 2)).T, ".", ms=5, color=colour)
     if board.logarithmic:
@@ -89,13 +89,6 @@ def _keep_in_sight(axes: Axes, drawn: dict[str, list[float]]) -> None:
         axes.set_ylim(min(tame) * (min(tame) / top) ** 0.05, top)
 
 
-def _sample(board: "Leaderboard", trials: list[Trial]) -> list[Trial]:
-    """Return as many trials as can be drawn in a moment: by chance, since each fifth of a grid may have one value."""
-    size = sum(path.stat().st_size for one in trials if (path := board.run(one).metrics).is_file())
-    most = min(len(trials), MOST_CURVES, math.ceil(len(trials) * MOST_BYTES / max(size, 1)))
-    return [trials[index] for index in np.random.default_rng(0).permutation(len(trials))[:most]]
-
-
 def _curve(board: "Leaderboard", trial: Trial) -> Points:
     """Return epochs and objectives, as far as these are finite; nothing of a run that is damaged or gone."""
     with suppress(OSError, Refused):
@@ -104,36 +97,26 @@ def _curve(board: "Leaderboard", trial: Trial) -> Points:
     return []
 
 
-def _draw_curves(axes: Axes, curves: list[Points], **style: Any) -> None:
-    """Draw curves as one line with gaps, which is quick."""
-    points: Points = []
-    for curve in filter(None, curves):
-        points += [*curve, (math.nan, math.nan)]
-    if points:
-        axes.plot(*zip(*points, strict=True), **style)
-
-
 def timeline(figure: Figure, board: "Leaderboard") -> bool:
     """Draw a bar a job, from when it was last taken up to its end, on as many lanes as ran at once."""
     spans = sorted(span for trial in board.trials if (span := _span(board, trial)))
     if not spans:
         return False
-    first, last = spans[0].began, max(span.ended for span in spans)
-    unit, name = next((unit, name) for least, unit, name in UNITS if last - first >= least)
+    first = spans[0].began
+    length = max(span.ended for span in spans) - first
+    unit, name = next((unit, name) for least, unit, name in UNITS if length >= least)
     lanes = _lanes(spans)
     figure.set_figheight(1.2 + 0.3 * min(max(lanes) + 2, 26))
     axes = figure.subplots()
     tidy(axes)
-    boxes: dict[str, list[list[tuple[float, float]]]] = {state: [] for state in reversed(STATES)}
-    for span, lane in zip(spans, lanes, strict=True):
-        left, right = (span.began - first) / unit, (span.ended - first) / unit
-        boxes[span.state].append([(left, lane - 0.4), (right, lane - 0.4), (right, lane + 0.4), (left, lane + 0.4)])
-        if span.ended - span.began > 0.03 * (last - first) and len(spans) <= MOST_NUMBERS:
-            axes.text((left + right) / 2, lane, str(span.number), ha="center", va="center", fontsize=8, color="white")
-    for state, corners in boxes.items():
-        if corners:
-            axes.add_collection(PolyCollection(corners, fc=STATES[state][0], ec="white", lw=0.5, label=state))
-    axes.set(xlim=(0, 1.01 * (last - first) / unit or 1), ylim=(max(lanes) + 0.6, -0.6))
+    for state in reversed(STATES):
+        some = [(span, lane) for span, lane in zip(spans, lanes, strict=True) if span.state == state]
+        begins = [(span.began - first) / unit for span, _ in some]
+        widths = [(span.ended - span.began) / unit for span, _ in some]
+        style: Any = {"color": STATES[state][0], "ec": "white", "lw": 0.5, "label": state}
+        if some:
+            axes.barh([lane for _, lane in some], widths, left=begins, **style)
+    axes.set(xlim=(0, 1.01 * length / unit or 1), ylim=(max(lanes) + 0.6, -0.6))
     axes.set_yticks([])
     axes.set(xlabel=f"{name} since the first job began", ylabel="workers")
     return True
@@ -146,7 +129,7 @@ def _span(board: "Leaderboard", trial: Trial) -> Span | None:
     with suppress(OSError, Refused):
         ended = board.run(trial).read_info().ended
         if ended and ended >= 1000 * trial.began:
-            return Span(trial.began, ended / 1000, trial.number, trial.state)
+            return Span(trial.began, ended / 1000, trial.state)
     return None
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from wavesweep.search.space import Dimension, Value, grid_size
 
 TREES, DEPTH = 16, 8  # larger forests take long, and change little
-MOST = 400  # configurations that they are grown on
 FEWEST = 5  # configurations that forests tell something of
 
 
@@ -65,17 +64,15 @@ def fanova(places: np.ndarray, ends: list[tuple[float, float]], scores: np.ndarr
 
     Source:
         Hutter, Hoos, Leyton-Brown (2014), as in Optuna, which itself would take logarithmic scales for linear ones.
-        Not as there: fewer trees, less deep, grown on some configurations whose scores stand for all.
+        Not as there: fewer trees, less deep.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    order = np.argsort(scores, kind="stable")
-    chosen = np.sort(order[np.linspace(0, len(order) - 1, min(MOST, len(order))).astype(int)])
     names = [str(index) for index in range(len(ends))]
     space: Any = {name: optuna.distributions.FloatDistribution(*pair) for name, pair in zip(names, ends, strict=True)}
     study = optuna.create_study()
-    for row, score in zip(places[chosen].tolist(), scores[chosen].tolist(), strict=True):
+    for row, score in zip(places.tolist(), scores.tolist(), strict=True):
         params = dict(zip(names, row, strict=True))
         study.add_trial(optuna.trial.create_trial(value=score, params=params, distributions=space))
     evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, max_depth=DEPTH, seed=0)

@@ -1,50 +1,38 @@
 """The beginning and the end of a sweep of experiments: its record in MLflow, its leaderboard, its exit codes."""
 
 import shlex
-from contextlib import suppress
-from dataclasses import replace
+import time
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Refused, in_one_line, relative
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.base.files import write_atomically, write_yaml
+from wavesweep.base.repeating import repeating
 from wavesweep.base.terminal import log, say
-from wavesweep.config.config import Config, Tracking, dump
+from wavesweep.config.config import Config, dump
 from wavesweep.config.tag_names import BASED_ON, REOPENED
 from wavesweep.evaluation.metric_names import OBJECTIVE, SCALED, SKILL, jobs, metric
+from wavesweep.experiment.description import origin_name, sweep_name
+from wavesweep.leaderboard.columns import show, to_csv
 from wavesweep.leaderboard.ranking import Leaderboard, rank
-from wavesweep.leaderboard.table import show, to_csv
 from wavesweep.leaderboard.words import note
-from wavesweep.runs.description import origin_name, sweep_name
 from wavesweep.runs.fingerprints import environment
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension
 from wavesweep.search.trials import ENDED, SEED, Trial
 from wavesweep.sweeps.store import SweepDirectory
-from wavesweep.tracking.courier import Courier
-from wavesweep.tracking.store import import_mlflow
-from wavesweep.tracking.sync import MISSING, deliver_all, seems_to_run
-from wavesweep.workspace.directory import RunDirectory, SweepRecord
+from wavesweep.tracking.follower_handle import Delivered, Follower
+from wavesweep.workspace.directory import SweepRecord
 from wavesweep.workspace.info import RunInfo, Status, Variety
 
-
-class SweepCourier(Courier):
-    """Delivers a sweep's record while it runs, with the best so far; whoever makes it holds the sweep's lock."""
-
-    share = 0.1  # its process waits for workers else
-
-    def __init__(self, record: SweepRecord, tracking: Tracking) -> None:
-        self.record = record
-        super().__init__(record, tracking)
-
-    def refresh(self) -> None:
-        """Record the best so far."""
-        with suppress(OSError, Refused):  # of a trial that is damaged
-            _record_best(self.record, rank(self.record.sweep))
+SECONDS_BETWEEN_RECORDS = 2.0
+SHARE = 0.1  # of a core's time, that recording the best so far may cost; its process waits for workers else
 
 
-def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, str]) -> SweepCourier:
-    """Record that a sweep runs; return what lets MLflow know, now and as it goes on.
+def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, str]) -> AbstractContextManager[None]:
+    """Record that a sweep runs; return a context within which the best so far is recorded, too.
 
     Args:
         sweep: Its directory.
@@ -73,8 +61,28 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
     info = replace(info, status="running", ended=None, overrides=overrides, varied=varied, params=params)
     write_yaml(record.config, dump(config))
     record.write_info(info)
-    import_mlflow()
-    return SweepCourier(record, config.tracking)
+    return repeating(_Recorder(record), SECONDS_BETWEEN_RECORDS)
+
+
+@dataclass
+class _Recorder:
+    """Records the best of a sweep so far, so that this costs a small share of the time; returns True, to go on.
+
+    Attributes:
+        record: Of the sweep.
+        due: When to do so next, by the clock that `time.monotonic` tells.
+    """
+
+    record: SweepRecord
+    due: float = 0.0
+
+    def __call__(self) -> bool:
+        if time.monotonic() >= self.due:
+            began = time.thread_time()
+            with suppress(OSError, Refused):  # of a trial that is damaged
+                _record_best(self.record, rank(self.record.sweep))
+            self.due = time.monotonic() + (time.thread_time() - began) / SHARE
+        return True
 
 
 def _params(plan: Plan, swept: list[Dimension]) -> dict[str, str]:
@@ -97,8 +105,8 @@ def _record_best(record: SweepRecord, board: Leaderboard, *, ended: bool = False
     record.append_state(num_ended, {key: value for key, value in values.items() if value is not None})
 
 
-def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCourier) -> list[int]:
-    """Show how a sweep ended, and deliver it; return exit codes of what is not in order."""
+def conclude(sweep: SweepDirectory, plan: Plan, follower: Follower) -> tuple[list[int], Delivered]:
+    """Show how a sweep ended, and have it delivered; return exit codes of what is not in order, and its copies."""
     board = rank(sweep)
     trials = board.trials
     write_atomically(sweep.leaderboard, to_csv(board).encode())
@@ -109,19 +117,17 @@ def conclude(sweep: SweepDirectory, plan: Plan, local: Config, courier: SweepCou
     enough = sweep.enough.exists() and not signals.pending()
     if left:
         _say_what_is_left(sweep, plan, left, enough=enough, reached=plan.reached(trials))
-    missing = 0 if signals.pending() else _missing(sweep, trials, local)
     was_stopped = left > 0 and not enough
     status: Status = "failed" if board.counts["failed"] else "finished"
     if was_stopped:
         status = "killed"
-    record = courier.record
+    record = SweepRecord(sweep.path)
     _record_best(record, board, ended=True)
     record.write_info(record.read_info().finished(status, note(board)))
-    with courier:
-        pass
+    delivered = follower.deliver_rest(sweep.path)
     if signals.pending():
-        return []
-    return _codes(board, was_stopped=was_stopped, delivered=courier.has_all and not missing)
+        return [], delivered
+    return _codes(board, delivered, was_stopped=was_stopped), delivered
 
 
 def _num_left(plan: Plan, trials: list[Trial]) -> int:
@@ -139,12 +145,12 @@ def _say_what_is_left(sweep: SweepDirectory, plan: Plan, left: int, *, enough: b
     log.warning("%d of %d jobs are left%s; %s goes on with them", left, plan.n_trials, why, again)
 
 
-def _codes(board: Leaderboard, *, was_stopped: bool = False, delivered: bool) -> list[int]:
-    """Return the exit codes of what is not in order: of jobs, and of what MLflow lacks."""
+def _codes(board: Leaderboard, delivered: Delivered, *, was_stopped: bool = False) -> list[int]:
+    """Return the exit codes of what is not in order: of jobs, and of what copies lack."""
     wrong = {
         FAILED: was_stopped or board.counts["failed"],
         DIVERGED: board.counts["diverged"],
-        UNTRACKED: not delivered,
+        UNTRACKED: not delivered.complete,
     }
     return [code for code, found in wrong.items() if found]
 
@@ -158,16 +164,13 @@ def has_ended(sweep: SweepDirectory, plan: Plan) -> bool:
     return record.exists() and record.read_info().complete
 
 
-def show_again(sweep: SweepDirectory, local: Config) -> tuple[list[int], Courier]:
-    """Show a sweep that has ended before, and deliver what MLflow lacks of it; return exit codes as its end did."""
+def show_again(sweep: SweepDirectory, follower: Follower) -> tuple[list[int], Delivered]:
+    """Show a sweep that has ended before, and deliver what copies lack of it; return what `conclude` does."""
     say(f"{relative(sweep.path)} has ended already")
     board = rank(sweep)
     show(board)
-    missing = _missing(sweep, board.trials, local)
-    import_mlflow()
-    with Courier(SweepRecord(sweep.path), local.tracking) as courier:
-        pass
-    return _codes(board, delivered=courier.has_all and not missing), courier
+    delivered = follower.deliver_rest(sweep.path)
+    return _codes(board, delivered), delivered
 
 
 def _draw(board: Leaderboard) -> None:
@@ -177,10 +180,3 @@ def _draw(board: Leaderboard) -> None:
         draw(board)
     except Exception as error:  # the results are worth more than their pictures
         log.warning("the sweep's pictures can't be drawn: %s", in_one_line(error))
-
-
-def _missing(sweep: SweepDirectory, trials: list[Trial], local: Config) -> int:
-    """Deliver what MLflow has not taken yet; return how many runs it still lacks."""
-    runs = [RunDirectory(sweep.path / trial.directory) for trial in trials if trial.directory]
-    late = [run for run in runs if run.undelivered.exists() or seems_to_run(run)]
-    return deliver_all(late, local, ["tracking.uri"])[MISSING]

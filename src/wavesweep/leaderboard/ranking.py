@@ -29,8 +29,8 @@ class Row(NamedTuple):
         num_seeds: How many seeds these have.
         finished: Those that have finished, by seed; of a seed that ran twice, one.
         mean: Of their objectives, geometric where the sweep's are logarithmic; None if none has finished.
-        validation: Closed-loop errors on validation data; None if unknown.
-        test: Likewise on test data; None but of the winner, unless asked for.
+        skill: 1 - error / error of the best baseline, on validation data; None if unknown, or if the baseline is exact.
+        test: Closed-loop errors on test data; None but of the winner, unless asked for.
         ratio: The objective over the winner's, or where objectives are not logarithmic their difference, paired on
             seeds that both ran on; None of the winner itself, and without such seeds.
         rank: From 1; None unless all seeds have finished, since a mean over the lucky ones is no result.
@@ -43,7 +43,7 @@ class Row(NamedTuple):
     num_seeds: int
     finished: dict[str, Trial]
     mean: Estimate | None = None
-    validation: Scores | None = None
+    skill: float | None = None
     test: Scores | None = None
     ratio: Estimate | None = None
     rank: int | None = None
@@ -55,21 +55,9 @@ class Row(NamedTuple):
         return None if self.mean is None else self.mean.value
 
     @property
-    def interval(self) -> tuple[float, float] | None:
-        """The mean's 95% interval; None for less than two seeds."""
-        if self.mean is None or self.mean.low is None or self.mean.high is None:
-            return None
-        return self.mean.low, self.mean.high
-
-    @property
     def objectives(self) -> dict[str, float]:
         """The objective of each seed that has finished."""
         return {seed: score for seed, trial in self.finished.items() if (score := _objective(trial)) is not None}
-
-    @property
-    def skill(self) -> float | None:
-        """1 - error / error of the best baseline, on validation data; None if unknown, or if the baseline is exact."""
-        return self.validation.skill if self.validation else None
 
     @property
     def numbers(self) -> list[int]:
@@ -220,7 +208,8 @@ def _row(sweep: SweepDirectory, plan: Plan, group: list[tuple[str, Trial]], loga
     if not finished:
         return row
     mean = estimate([*row.objectives.values()], logarithmic=logarithmic)
-    return row._replace(mean=mean, validation=_scores(sweep, finished.values(), "val"))
+    validation = _scores(sweep, finished.values(), "val")
+    return row._replace(mean=mean, skill=validation and validation.skill)
 
 
 def _objective(trial: Trial) -> float | None:

@@ -13,7 +13,8 @@ from wavesweep.search.trials import Trial
 from wavesweep.sweeps.composition import OBJECTIONS, from_files
 from wavesweep.sweeps.store import SweepDirectory
 
-NOWHERE = Tracking(uri="sqlite:///nowhere", experiment="none", required=False, tags={})  # the hash leaves it out
+NOWHERE = Tracking(followers=(), uri="sqlite:///nowhere", experiment="none", required=False, tags={})
+"""What stands for the tracking of any: the hash leaves it out."""
 
 
 def identities(sweep: SweepDirectory, plan: Plan, trials: list[Trial]) -> list[tuple[str, str]]:

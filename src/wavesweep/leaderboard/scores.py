@@ -4,8 +4,8 @@ import math
 from typing import NamedTuple
 
 from wavesweep.evaluation.metric_names import KEPT_SCALED, SCALED, baseline_score, metric
+from wavesweep.experiment.result import best_baseline
 from wavesweep.models.baseline_names import BASELINES, EXACT
-from wavesweep.runs.result import best_baseline
 from wavesweep.search.estimates import Estimate, all_positive, estimate, mean
 from wavesweep.workspace.directory import RunDirectory
 
@@ -25,11 +25,6 @@ class Scores(NamedTuple):
     own: Estimate
     baseline: float
     name: str
-
-    @property
-    def baseline_is_exact(self) -> bool:
-        """Whether the baseline errs by rounding alone, beside which there is no skill."""
-        return self.baseline < EXACT
 
     @property
     def skill(self) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from wavesweep.config import tag_names as names
 from wavesweep.config.config import dump, flatten
 from wavesweep.reproduction.stored import StoredRun
-from wavesweep.tracking.tracked_run import RESUMED
+from wavesweep.runs.execute import RESUMED
 from wavesweep.workspace.info import COMPLETE
 
 

@@ -79,7 +79,13 @@ class TrainedModel:
             raise Refused(f"horizon must be at most {limit}, got {steps}; lower it")
         for one in series:
             _check(one, self.network.lead)
-        self._warn_of_short([one for one in series if len(one.values) < self.config.training.washout])
+        washout = self.config.training.washout
+        short = [one for one in series if len(one.values) < washout]
+        if short and self.config.model.has_gradient:  # a network with a state can hardly find the phase
+            log.warning(
+                "%s: %d time steps are few; the network takes %d (training.washout) to find out where it is",
+                _place(short[0]), len(short[0].values), washout,
+            )  # fmt: skip
         with on_threads(self.config.runtime.threads):
             scaler = None if self.config.training.standardize == "series" else self.scaler
             forecasts = closed_loops(self.network, scaler, series, steps)
@@ -112,15 +118,6 @@ class TrainedModel:
         scaled[: len(self.widths)] = self.widths[:horizon]
         pooled = self.scaler if self.config.training.standardize == "global" else None
         return [scaled * (one.scaler or pooled or scaler_of(one.values)).std for one in series]
-
-    def _warn_of_short(self, short: list[Observed]) -> None:
-        """Warn of series in which a network with a state can hardly find the phase."""
-        if short and self.config.model.has_gradient:
-            others = f" and {len(short) - 1} more" if len(short) > 1 else ""
-            log.warning(
-                "%s%s: %d time steps are few; the network takes %d (training.washout) to find out where it is",
-                _place(short[0]), others, len(short[0].values), self.config.training.washout,
-            )  # fmt: skip
 
 
 def forecast_values(

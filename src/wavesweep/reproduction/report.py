@@ -43,8 +43,6 @@ def _causes(stored: StoredRun, comparison: Comparison) -> list[str]:
         return [f"The weights of {stored.place} are not those whose digest it recorded: its file was changed."]
     if comparison.causes:
         return _table(("what else differs, the likely cause first", "stored", "again"), *comparison.causes)
-    if stored.weights and not any(one.what == "weights" for one in comparison.ending):
-        return ["The weights are equal, and nothing else differs that is known: the stored record was changed."]
     return ["Nothing else differs that is known: neither configuration, data, code, versions nor machine."]
 
 

@@ -31,7 +31,8 @@ def read_series(path: Path, channels: tuple[str, ...], own: Options | None = Non
     Raises:
         Refused: If the file can't be used; with the row as a spreadsheet counts them, and the column.
     """
-    options = FixedOptions(**vars(own)) if own else _default_options()
+    values = vars(own) if own else read_option("dataset", "csv")
+    options = FixedOptions(**{name: values[name] for name in FixedOptions.model_fields})
     table = read_table(path, fetch(path)[0], options)
     if own is not None:
         return _observed(table, find_roles(table))
@@ -43,11 +44,6 @@ def read_series(path: Path, channels: tuple[str, ...], own: Options | None = Non
         for name in roles.values
         for one in _observed(table, replace(roles, values=(name,)))
     ]
-
-
-def _default_options() -> FixedOptions:
-    values = read_option("dataset", "csv")
-    return FixedOptions(**{name: values[name] for name in FixedOptions.model_fields})
 
 
 def _by_name(table: Table, roles: Roles, channels: tuple[str, ...]) -> Roles:

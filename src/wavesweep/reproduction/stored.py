@@ -14,8 +14,8 @@ from wavesweep.config.groups import groups
 from wavesweep.config.tag_names import STATUS
 from wavesweep.evaluation import metric_names as names
 from wavesweep.files.copies import MOST_KEPT, is_lost
-from wavesweep.tracking.artifacts import download
-from wavesweep.tracking.store import find_record, refusing
+from wavesweep.trackers.mlflow.artifacts import download
+from wavesweep.trackers.mlflow.store import find_record, refusing
 from wavesweep.workspace.configurations import check_unchanged, read_resolved, read_written
 from wavesweep.workspace.directory import MOST_WEIGHTS, RunDirectory
 from wavesweep.workspace.index import find_run as find_on_disk
@@ -60,8 +60,6 @@ def find_run(place: str, tracking: Tracking) -> StoredRun:
     """
     if found := find_on_disk(place):
         return from_directory(found)
-    if Path(place).exists() or not place.isalnum():
-        raise Refused(f"{place} must be a run's directory, MLflow's id of a run, or latest, got no run; name another")
     return from_mlflow(place, tracking)
 
 
@@ -122,12 +120,11 @@ def _fetch_data(client: "MlflowClient", run: "Run", directory: RunDirectory) -> 
     file = read_resolved(directory.config).dataset.file
     if file is None or not is_lost(*file):
         return
-    parent = run.data.tags.get("mlflow.parentRunId")
     copy = f"{directory.data.name}/{Path(file[0]).name}"
     directory.data.mkdir()
-    for one in [run, *([client.get_run(parent)] if parent else [])]:
+    for run_id in filter(None, [run.info.run_id, run.data.tags.get("mlflow.parentRunId")]):
         if not (directory.path / copy).exists():
-            address = str(one.info.artifact_uri)
+            address = str(client.get_run(run_id).info.artifact_uri)
             download(client, address, {copy: MOST_KEPT}, directory.path, directory.data.name)
 
 

@@ -4,8 +4,8 @@ import shlex
 from pathlib import Path
 
 from wavesweep.config.config import Tracking
-from wavesweep.tracking.addresses import run_page, runs_page, store_override
-from wavesweep.tracking.views import RUNS, SWEEPS, of_sweep
+from wavesweep.trackers.mlflow.addresses import run_page, runs_page, store_override
+from wavesweep.trackers.mlflow.views import RUNS, of_sweep
 from wavesweep.ui.places import served_at
 
 
@@ -24,14 +24,6 @@ def sweep_ending(tracking: Tracking, experiment_id: str, run_id: str, sweep_id: 
     if address := served_at(tracking):
         return as_text(address, pages_of_sweep(experiment_id, run_id, sweep_id))
     return f"compare its runs: {_command(tracking, str(directory))}"
-
-
-def pages_of_all(experiment_id: str, latest: str | None) -> dict[str, str]:
-    """Return the pages of the latest sweep, if there is one, of single runs, and of all sweeps."""
-    views = {"single runs": RUNS, "sweeps": SWEEPS}
-    if latest:
-        views = {"the latest sweep": of_sweep(latest), **views}
-    return {what: runs_page(experiment_id, view) for what, view in views.items()}
 
 
 def pages_of_sweep(experiment_id: str, run_id: str, sweep_id: str) -> dict[str, str]:

@@ -1,32 +1,16 @@
 """Finding what MLflow's UI is to be opened at: on disk, else in MLflow."""
 
 from contextlib import suppress
-from pathlib import Path
 
 from wavesweep.base.errors import Refused
 from wavesweep.config.config import Tracking
-from wavesweep.tracking.addresses import run_page
-from wavesweep.tracking.store import find_record, reach
-from wavesweep.ui.links import pages_of_all, pages_of_sweep
+from wavesweep.trackers.mlflow.addresses import run_page, runs_page
+from wavesweep.trackers.mlflow.store import find_record, reach
+from wavesweep.trackers.mlflow.views import RUNS, SWEEPS, of_sweep
+from wavesweep.ui.links import pages_of_sweep
 from wavesweep.workspace import index
 from wavesweep.workspace.configurations import read_written
 from wavesweep.workspace.directory import Directory, SweepRecord
-
-
-def find(place: str) -> Directory | None:
-    """Return the run or sweep on disk that a place names, as `workspace.index.find` does; a sweep as a whole.
-
-    Returns:
-        None if only MLflow may know it.
-
-    Raises:
-        Refused: If it can't be one.
-    """
-    found = index.find(place, "run or sweep")
-    if found is None and (Path(place).exists() or not place.isalnum()):
-        known = "a run's or a sweep's directory, a sweep's id, MLflow's id of a run, or latest"
-        raise Refused(f"{place} must be {known}, got none of them; name another")
-    return found
 
 
 def pages_of(place: str | Directory | None, tracking: Tracking) -> dict[str, str]:
@@ -40,7 +24,11 @@ def pages_of(place: str | Directory | None, tracking: Tracking) -> dict[str, str
         Refused: If MLflow does not know it, or the store can't be used.
     """
     if place is None:
-        return pages_of_all(reach(tracking), _latest_sweep(tracking))
+        experiment_id = reach(tracking)
+        latest = _latest_sweep(tracking)
+        views = {"the latest sweep": of_sweep(latest)} if latest else {}
+        views |= {"single runs": RUNS, "sweeps": SWEEPS}
+        return {what: runs_page(experiment_id, view) for what, view in views.items()}
     info = find_record(place, tracking)[1].info
     if isinstance(place, SweepRecord):
         return pages_of_sweep(info.experiment_id, info.run_id, str(place.read_info().sweep_id))

@@ -1,6 +1,5 @@
 """MLflow's server for its UI on a store, and its pages in the user's browser."""
 
-import errno
 import os
 import signal
 import socket
@@ -9,25 +8,20 @@ import sys
 import time
 from argparse import ArgumentError, ArgumentParser
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from http.client import HTTPConnection, HTTPException
+from contextlib import contextmanager, suppress
 from subprocess import DEVNULL
-from urllib.parse import urlsplit
 
 from wavesweep.base.errors import Refused
 from wavesweep.base.exit_codes import FAILED, REFUSED
 from wavesweep.base.signals import deferred
 from wavesweep.base.terminal import say
 from wavesweep.config.config import Tracking
-from wavesweep.tracking.addresses import artifact_root, full_address
+from wavesweep.trackers.mlflow.addresses import artifact_root, full_address
 from wavesweep.ui.child import SECONDS_TO_END
 from wavesweep.ui.links import as_text
-from wavesweep.ui.places import ADDRESS, announced
+from wavesweep.ui.places import announced, answers
 
 MOST_WORKERS = 4  # MLflow's own number; more than one a core only start later
-PORTS_TO_TRY = 100
-SECONDS_TO_ANSWER = 5.0
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where a browser finds what listens everywhere
 
 
 def address_for(options: list[str]) -> str:
@@ -52,39 +46,15 @@ def address_for(options: list[str]) -> str:
         raise Refused("--backend-store-uri is not for wavesweep ui, which serves tracking.uri; give that")
     if not (given.port.isdecimal() and 0 < int(given.port) < 65536):
         raise Refused(f"--port must be a number from 1 to 65535, got {given.port}")
-    _try(given.host, int(given.port))
-    host = EVERYWHERE.get(given.host) or str(given.host)
-    if ":" in host:  # of IPv6
-        host = f"[{host}]"
-    address = f"http://{host}:{given.port}{given.static_prefix}"
-    if not ADDRESS.fullmatch(address):
-        raise Refused(
-            f"--host and --static-prefix must make an address such as http://127.0.0.1:5000/mine, got {address}"
-        )
-    return address
-
-
-def _try(host: str, port: int) -> None:
-    """Refuse an address that can't be had; of a port that is taken, name the next that is free."""
-    problem = _problem(host, port)
-    if problem is None:
-        return
-    instead = "another"
-    if problem.errno == errno.EADDRINUSE:
-        others = range(port + 1, min(port + PORTS_TO_TRY, 65536))
-        instead = next((f"--port {other}" for other in others if _problem(host, other) is None), instead)
-    raise Refused(f"--host {host} --port {port} can't be served ({problem.strerror}); give {instead}")
-
-
-def _problem(host: str, port: int) -> OSError | None:
-    """Return why nothing can be served at a port; None if it can."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return error
-    return None
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((given.host, int(given.port)))
+    except OSError as error:
+        problem = f"can't be served ({error.strerror})"
+        raise Refused(f"--host {given.host} --port {given.port} {problem}; give another") from None
+    host = given.host.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  where a browser finds what listens everywhere
+    return f"http://{host}:{given.port}{given.static_prefix}"
 
 
 def serve(tracking: Tracking, address: str, options: list[str], pages: dict[str, str], *, browse: bool) -> int:
@@ -104,7 +74,7 @@ def serve(tracking: Tracking, address: str, options: list[str], pages: dict[str,
         Interrupted: If a signal came; the server has ended.
     """
     with _server(tracking, options) as process:
-        while process.poll() is None and not _answers(address):
+        while process.poll() is None and not answers(address):
             time.sleep(0.1)
         if process.poll() is None:
             with announced(tracking, address):
@@ -119,15 +89,6 @@ def show(address: str, pages: dict[str, str], *, browse: bool) -> None:
     say(as_text(address, pages))
     if browse:
         _open(f"{address}/{next(iter(pages.values()))}")
-
-
-def has_display() -> bool:
-    """Say whether someone sits at a terminal that has a display beside it."""
-    if sys.platform in ("darwin", "win32"):  # whose display is elsewhere when they are reached by SSH
-        beside = "SSH_CONNECTION" not in os.environ
-    else:
-        beside = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-    return beside and sys.stdout.isatty()
 
 
 def _open(page: str) -> None:
@@ -173,14 +134,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signum)
         with suppress(subprocess.TimeoutExpired):
             process.wait(SECONDS_TO_END)
-
-
-def _answers(address: str) -> bool:
-    """Say whether a server answers at an address."""
-    parts = urlsplit(address)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=SECONDS_TO_ANSWER)
-    with suppress(OSError, HTTPException), closing(connection):
-        connection.request("GET", f"{parts.path}/health")
-        connection.getresponse()
-        return True
-    return False

@@ -1,7 +1,6 @@
 """Finding runs and sweeps on disk: by directory, by a sweep's id or how it begins, or as the latest that was begun."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +9,7 @@ from wavesweep.base.terminal import log
 from wavesweep.sweeps.store import SWEEP
 from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
 from wavesweep.workspace.info import RunInfo
-from wavesweep.workspace.layout import OUTPUTS, PARENT, RUN, folders
+from wavesweep.workspace.places import OUTPUTS, PARENT, RUN, folders
 
 LATEST = "latest"
 Wanted = Literal["run", "sweep", "run or sweep"]
@@ -45,10 +44,11 @@ def find(place: str, wanted: Wanted) -> Directory | None:
         wanted: What is looked for.
 
     Returns:
-        None if nothing on disk is called so.
+        None if only MLflow may know it, by an id that begins so; never where a sweep is looked for.
 
     Raises:
-        Refused: If it is of the other kind, several sweeps' ids begin so, or `latest` is damaged or not there.
+        Refused: If it can't be one, or is of the other kind, several sweeps' ids begin so, or `latest` is damaged or
+            not there.
     """
     if place == LATEST:
         return _latest(wanted)
@@ -62,7 +62,10 @@ def find(place: str, wanted: Wanted) -> Directory | None:
         if wanted == "sweep":
             raise Refused(f"{place} is a run; name a sweep")
         return RunDirectory(path)
-    return None if wanted == "run" else _sweep_by_id(place.rstrip("/"))
+    found = None if wanted == "run" else _sweep_by_id(place.rstrip("/"))
+    if found is None and (wanted == "sweep" or path.exists() or not place.isalnum()):
+        raise Refused(f"{place} must be a {wanted}'s directory or id, or {LATEST}, got none of them; name another")
+    return found
 
 
 def find_run(place: str) -> RunDirectory | None:
@@ -73,44 +76,21 @@ def find_run(place: str) -> RunDirectory | None:
 
 
 def find_sweep(place: str) -> SweepRecord:
-    """Return the sweep that a place names, as `find` does.
-
-    Raises:
-        Refused: If there is none, too.
-    """
+    """Return the sweep that a place names, as `find` does."""
     found = find(place, "sweep")
-    if found is None:
-        raise Refused(f"{place} must be a sweep's directory or id, but holds no {SWEEP}; name another")
     assert isinstance(found, SweepRecord)
     return found
 
 
-@dataclass(frozen=True)
-class _Begun:
-    """A run or sweep, and when it was begun.
-
-    Attributes:
-        directory: Of the run or sweep.
-        time: Milliseconds since 1970; of one that can't be read, when its record was written last.
-        sweep_id: The sweep that a run belongs to, if any.
-    """
-
-    directory: Directory
-    time: float
-    sweep_id: str | None
-
-    @classmethod
-    def of(cls, directory: Directory) -> "_Begun":
-        """Look when a run or sweep was begun."""
-        try:
-            info = directory.read_info()
-            return cls(directory, info.started, None if isinstance(directory, SweepRecord) else info.sweep_id)
-        except (Refused, OSError):
-            place = directory.info
-            if isinstance(directory, SweepRecord) and not directory.exists():  # of another program, which has none
-                place = directory.path / "multirun.yaml"
-                place = place if place.exists() else directory.sweep.plan
-            return cls(directory, place.stat().st_mtime * 1000, None)
+def _begun(directory: Directory) -> float:
+    """Return when a run or sweep was begun, in milliseconds since 1970; else when its record was written last."""
+    try:
+        return directory.read_info().started
+    except (Refused, OSError):
+        record = directory.info
+        if isinstance(directory, SweepRecord) and not directory.exists():  # of another program, which has none
+            record = directory.sweep.plan
+        return record.stat().st_mtime * 1000
 
 
 def _all_below(place: Path) -> Iterator[Directory]:
@@ -124,16 +104,17 @@ def _all_below(place: Path) -> Iterator[Directory]:
 
 def _latest(wanted: Wanted) -> Directory:
     """Return what was begun last, or refuse it where it is damaged: never the one before it."""
-    begun = [_Begun.of(directory) for directory in _all_below(OUTPUTS)]
+    found = list(_all_below(OUTPUTS))
+    sweeps = {one.path for one in found if isinstance(one, SweepRecord)}
     if wanted == "run":
-        begun = [one for one in begun if isinstance(one.directory, RunDirectory)]
+        found = [one for one in found if isinstance(one, RunDirectory)]
     elif wanted == "sweep":
-        begun = [one for one in begun if isinstance(one.directory, SweepRecord)]
+        found = [one for one in found if isinstance(one, SweepRecord)]
     else:
-        begun = [one for one in begun if not one.sweep_id]
-    if not begun:
+        found = [one for one in found if sweeps.isdisjoint(one.path.parents)]
+    if not found:
         raise Refused(f"{LATEST} names the {wanted} begun last below {OUTPUTS}, but there is none; name another")
-    directory = max(begun, key=lambda one: (one.time, str(one.directory.path))).directory
+    directory = max(found, key=lambda one: (_begun(one), str(one.path)))
     if directory.exists():
         directory.read_info()
     return directory

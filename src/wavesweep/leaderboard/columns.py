@@ -2,10 +2,11 @@
 
 import csv
 import io
+import shlex
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wavesweep.base.errors import relative
 from wavesweep.base.keys import last_parts
 from wavesweep.base.terminal import say
 from wavesweep.leaderboard import numbers, words
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MOST = 20  # rows that are shown; all are in the CSV
-FOLDED, NARROWEST = 24, 12  # characters to which values and states are folded where a terminal is narrow
+FOLDED = 24  # characters to which values and states are folded on a terminal
 AS_WIDE_AS_NEED_BE = 10_000  # columns
 
 
@@ -33,11 +34,6 @@ class Column(NamedTuple):
     cells: list[str]
     is_key: bool = False
 
-    @property
-    def is_text(self) -> bool:
-        """Whether it holds words rather than numbers."""
-        return self.is_key or self.title == "state"
-
 
 def to_csv(board: Leaderboard) -> str:
     """Return all rows as CSV, numbers in full: what is read again is the same to the last bit."""
@@ -53,15 +49,13 @@ def _record(board: Leaderboard, row: Row) -> list[tuple[str, Any]]:
     trials = " ".join(map(str, row.numbers))  # spreadsheets take a range for a date
     record = [("rank", row.rank), ("trials", trials), *row.varied.items(), ("objective", row.objective)]
     if board.has_seeds:
-        low, high = row.interval or (None, None)
+        _, low, high = row.mean or (None, None, None)
         record += [("low_95", low), ("high_95", high)]
         name = "ratio" if board.logarithmic else "difference"
         value, low, high = row.ratio or (None, None, None)
         record += [(name, value), (f"{name}_low", low), (f"{name}_high", high)]
         record.append(("seeds", len(row.finished)))
     record.append(("skill", row.skill))
-    if _has_tests(board):
-        record.append(("test", row.test and row.test.own.value))
     reasons = dict.fromkeys(words.one_line(trial.reason) for trial in row.trials if trial.reason)
     return [*record, ("seconds", row.seconds), ("state", row.state), ("reason", "; ".join(reasons))]
 
@@ -76,29 +70,26 @@ def _columns(board: Leaderboard) -> list[Column]:
     rows = board.rows[:MOST]
     if not rows:
         return []
+    marks = ["≈ " if row.alike and board.pairs_seeds else "" for row in rows]
     columns = [
-        Column("rank", [_rank(board, row) for row in rows]),
+        Column("rank", [f"{mark}{row.rank or ''}" for mark, row in zip(marks, rows, strict=True)]),
         Column("trial", [numbers.listed(row.numbers) for row in rows]),
         *(Column(key, [numbers.short(row.varied[key]) for row in rows], is_key=True) for key in rows[0].varied),
         Column("objective", [numbers.error(row.objective) for row in rows]),
         Column("95% interval", [numbers.interval(row.mean) for row in rows]),
+        Column("vs best", [numbers.compared(row.ratio, logarithmic=board.logarithmic) for row in rows]),
+        Column("seeds", [f"{len(row.finished)}/{row.num_seeds}" for row in rows]),
+        Column("skill", [numbers.percent(row.skill) for row in rows]),
+        Column("test", [numbers.estimated(row.test and row.test.own) for row in rows]),
+        Column("seconds", [f"{row.seconds:.1f}" for row in rows]),
+        Column("state", [row.state for row in rows]),
     ]
-    if board.has_seeds:
-        ratios = [numbers.compared(row.ratio, logarithmic=board.logarithmic) for row in rows]
-        columns.append(Column("vs best", ratios))
-        columns.append(Column("seeds", [f"{len(row.finished)}/{row.num_seeds}" for row in rows]))
-    columns.append(Column("skill", [numbers.percent(row.skill) for row in rows]))
-    if _has_tests(board):
-        columns.append(Column("test", [numbers.estimated(row.test.own if row.test else None) for row in rows]))
-    columns.append(Column("seconds", [f"{row.seconds:.1f}" for row in rows]))
-    columns.append(Column("state", [row.state for row in rows]))
-    return [column for column in columns if any(column.cells)]
-
-
-def _rank(board: Leaderboard, row: Row) -> str:
-    """Return a row's rank, marked where seeds can't tell it from the best."""
-    mark = "≈ " if row.alike and board.pairs_seeds else ""
-    return f"{mark}{row.rank or ''}"
+    hidden = set()
+    if not board.has_seeds:
+        hidden |= {"vs best", "seeds"}
+    if not _has_tests(board):
+        hidden.add("test")
+    return [one for one in columns if any(one.cells) and (one.is_key or one.title not in hidden)]
 
 
 def show(board: Leaderboard) -> None:
@@ -118,7 +109,7 @@ def text(board: Leaderboard) -> str:
 
     buffer = io.StringIO()
     console = Console(file=buffer, width=AS_WIDE_AS_NEED_BE, color_system=None, highlight=False)
-    _print(board, console, _drawn(board, _columns(board), plain=True))
+    _print(board, console, _drawn(board, _columns(board)))
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
 
@@ -127,51 +118,49 @@ def _print(board: Leaderboard, console: "Console", table: "Table") -> None:
     from rich.text import Text
 
     begin = [Text(f"sweep {board.sweep.id}", "bold"), Text(words.heading(board))]
-    remarks = [*words.left_out(board, MOST), *words.marks(board), *words.failures(board)]
-    remarks += [*words.found(board), *words.files(board.sweep)]
+    remarks = [*words.marks(board), *words.failures(board)]
+    if len(board.rows) > MOST:
+        remarks.insert(0, (f"… {len(board.rows) - MOST} more in {relative(board.sweep.leaderboard)}", "dim"))
+    if best := board.winner:
+        first = best.trials[0]
+        overrides = first.configuration if board.has_seeds else first.overrides
+        remarks.append((f"best: {shlex.join(overrides) or 'as given'}", "bold green"))
+    remarks += [(line, "") for line in words.found(board)]
+    if board.sweep.leaderboard.exists():
+        there = f"pictures: {relative(board.sweep.plots)}, table: {relative(board.sweep.leaderboard)}"
+        remarks.append((there, "dim"))
     console.print(*begin, table, *(Text(*line) for line in remarks), sep="\n")
 
 
 def _fitted(board: Leaderboard, console: "Console") -> "Table":
-    """Return the table for a terminal: the first that it is wide enough for, else the narrowest."""
-    room = console.options.update(max_width=AS_WIDE_AS_NEED_BE)
-    *wider, narrowest = _narrower_and_narrower(board)
-    for columns, folded in wider:
-        table = _drawn(board, columns, folded)
-        if console.measure(table, options=room).maximum <= console.width:
-            return table
-    return _drawn(board, *narrowest)
-
-
-def _narrower_and_narrower(board: Leaderboard) -> Iterator[tuple[list[Column], int | None]]:
-    """Return columns, and to how many characters texts are folded: with short keys, then without the least needed."""
+    """Return the table for a terminal: with short keys, and without what is needed least where it is too narrow."""
     columns = _columns(board)
-    yield columns, None
     keys = last_parts([one.title for one in columns if one.is_key])
     columns = [one._replace(title=keys[one.title]) if one.is_key else one for one in columns]
-    yield columns, None
-    yield columns, FOLDED
     least_needed = ["seconds", "trial", "skill", "seeds", "95% interval", "vs best", "test"]
     if all(row.state == "finished" for row in board.rows):
         least_needed.insert(2, "state")
+    room = console.options.update(max_width=AS_WIDE_AS_NEED_BE)
+    table = _drawn(board, columns, FOLDED)
     for title in least_needed:
+        if console.measure(table, options=room).maximum <= console.width:
+            break
         columns = [one for one in columns if one.is_key or one.title != title]
-        yield columns, FOLDED
-    yield columns, NARROWEST
+        table = _drawn(board, columns, FOLDED)
+    return table
 
 
-def _drawn(board: Leaderboard, columns: list[Column], folded: int | None = None, *, plain: bool = False) -> "Table":
-    """Return the table of some columns, whose texts may be folded; plain: without lines and with more room."""
-    from rich.box import SIMPLE_HEAD
+def _drawn(board: Leaderboard, columns: list[Column], folded: int | None = None) -> "Table":
+    """Return the table of some columns, texts folded to so many characters."""
     from rich.table import Table
     from rich.text import Text
 
-    gap = 2 if plain else 1
-    table = Table(box=None if plain else SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for one in columns:
-        most = max(folded, len(one.title)) if folded and one.is_text else None
-        justify = "left" if one.is_text else "right"
-        table.add_column(Text(one.title), justify=justify, overflow="fold", max_width=most, no_wrap=not most)
+        if one.is_key or one.title == "state":
+            table.add_column(Text(one.title), overflow="fold", max_width=folded)
+        else:
+            table.add_column(Text(one.title), justify="right", no_wrap=True)
     for row, *cells in zip(board.rows, *(one.cells for one in columns), strict=False):
         colour = words.STYLES.get(row.state, "cyan")
         styles = [colour if one.title == "state" else "" for one in columns]
