@@ -47,23 +47,21 @@ class Measured(NamedTuple):
 
 def write(names: Iterable[str]) -> None:
     """Run wavesweep on data sets, and write what peers need of them; windows are (window, time, channel)."""
-    from tempfile import TemporaryDirectory
-
     from benchmarks.real_data import SETS
     from wavesweep.config.composing import compose
     from wavesweep.evaluation.scores import Metrics
-    from wavesweep.runs.experiment import run
-    from wavesweep.runs.preparation import Prepared, prepare
-    from wavesweep.runs.result import best_baseline
-    from wavesweep.workspace.directory import RunDirectory
+    from wavesweep.experiment.events import Finished
+    from wavesweep.experiment.experiment import experiment
+    from wavesweep.experiment.preparation import Prepared, prepare
+    from wavesweep.experiment.result import best_baseline
 
     def run_once(name: str, seed: int) -> tuple[Prepared, Metrics, float]:
         began = process_time()
         path = f"dataset.path=outputs/real/{name}.csv"
         prepared = prepare(compose("dataset=csv", path, *SETS[name][1], f"seed={seed}"))
-        with TemporaryDirectory() as directory:
-            result = run(prepared.config, prepared.data, RunDirectory(Path(directory)), lambda *_: None)
-        return prepared, result.metrics, process_time() - began
+        *_, end = experiment(prepared.config, prepared.data)
+        assert isinstance(end, Finished)
+        return prepared, end.result.metrics, process_time() - began
 
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in names:

@@ -17,8 +17,8 @@ import numpy as np
 
 from wavesweep.config.composing import compose
 from wavesweep.evaluation.scores import errors
+from wavesweep.experiment.preparation import prepare
 from wavesweep.models.baseline_names import BASELINES
-from wavesweep.runs.preparation import prepare
 
 ARTICLE = (
     "training=article", "model=large", "model.difference=false", "model.initialization=uniform", "optimizer=lbfgs",

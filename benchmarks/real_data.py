@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wavesweep.experiment.result import best_baseline
 from wavesweep.models.baseline_names import BASELINES
-from wavesweep.runs.result import best_baseline
 
 SEEDS = "seed=0,1,2,3,4"
 FOLDER = Path("outputs/real")

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import stores
+from tests.support import following, stores
 from tests.support.commands import Command, call
 from tests.support.servers import shared
+from wavesweep.tracking import follower_handle
 from wavesweep.workspace.directory import RunDirectory
 
 
@@ -31,6 +32,12 @@ def store_to_copy(common: Path) -> None:
     """Let stores be copies of one, here."""
     stores.template = common / "store.db"
     stores.copy_instead(stores.template)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def follower_in_this_process() -> None:
+    """Let followers of runs in this process be threads of it: a process of its own would import MLflow each time."""
+    follower_handle.open_process = following.InThisProcess  # type: ignore[assignment]
 
 
 @pytest.fixture(scope="session")

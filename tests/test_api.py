@@ -22,12 +22,15 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 import wavesweep as ws
+from tests.support import following
 from tests.support.commands import SMALL, Command, call, run_process
+from tests.support.parts import go
 from tests.support.records import on_disk
 from wavesweep.evaluation.scores import errors
 from wavesweep.files import reading
 from wavesweep.files.parsing import read_table
 from wavesweep.files.table import Options, Table
+from wavesweep.tracking import follower_handle
 from wavesweep.workspace.directory import RunDirectory
 
 QUICK = (*SMALL, "model=tiny", "runtime.device=cpu")
@@ -79,8 +82,9 @@ def striking(path: Path) -> Iterator[None]:
 class TestNames:
     def test_these_are_public(self) -> None:
         assert ws.__all__ == [
-            "Config", "Interrupted", "Pruned", "Refused", "Reproduction", "Run", "Sweep",
-            "compose", "load_data", "open_run", "open_sweep", "report", "run",
+            "Advanced", "Config", "Drawable", "Finished", "Interrupted", "Kept", "Phase", "Pruned", "Recorded",
+            "Refused", "Reproduction", "Run", "Started", "Sweep", "compose", "iterate", "load_data", "open_run",
+            "open_sweep", "report", "run",
         ]  # fmt: skip
         assert set(ws.__all__) <= set(dir(ws))
 
@@ -134,6 +138,7 @@ class TestRun:
         assert ws.open_run(str(run.path)) == run
 
     def test_it_leaves_the_process_as_it_was(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(follower_handle, "open_process", following.open_process)  # in a process of its own, as ever
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
         torch.manual_seed(5)
         before = torch.get_num_threads()
@@ -259,11 +264,11 @@ class TestRecords:
         assert ws.open_run(tmp_path).plots == {}
 
     def test_the_result_is_that_of_the_experiment(self, tmp_path: Path, directory: RunDirectory) -> None:
-        from wavesweep.runs import experiment, preparation
+        from wavesweep.experiment import preparation
 
         overrides = (*QUICK, "training.refine_epochs=0", "optimizer.lr=0.3")  # of which it gets worse
         prepared = preparation.prepare(ws.compose(*overrides))
-        result = experiment.run(prepared.config, prepared.data, directory, lambda *_: None)
+        result = go(prepared.config, directory, data=prepared.data)
         ours = run_in(tmp_path, *overrides).result
         assert (ours.diverged, ours.objective, ours.epoch) == (result.diverged, result.objective, result.epoch)
         assert ours.epoch < 3, "else nothing shows whose metrics they are"
@@ -372,5 +377,5 @@ class TestSweep:
         assert [run.path.name for run in ws.open_sweep(tmp_path / "copy").runs()] == ["0", "2", "3"]
 
     def test_what_is_no_sweep_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(ws.Refused, match=r"must be a sweep's directory or id, but holds no sweep\.json"):
+        with pytest.raises(ws.Refused, match="must be a sweep's directory or id, or latest, got none"):
             ws.open_sweep(tmp_path)

@@ -7,14 +7,22 @@ first asked for, so that `import wavesweep` itself takes no time.
 TYPE_CHECKING = False  # type checkers take it for true; importing `typing` would take longer than all else here
 
 __all__ = [
+    "Advanced",
     "Config",
+    "Drawable",
+    "Finished",
     "Interrupted",
+    "Kept",
+    "Phase",
     "Pruned",
+    "Recorded",
     "Refused",
     "Reproduction",
     "Run",
+    "Started",
     "Sweep",
     "compose",
+    "iterate",
     "load_data",
     "open_run",
     "open_sweep",
@@ -23,22 +31,26 @@ __all__ = [
 ]
 
 _PLACES = {
-    **dict.fromkeys(("Reproduction", "Run", "Sweep", "open_run", "open_sweep", "run"), "wavesweep.api"),
+    **dict.fromkeys(("Reproduction", "Run", "Sweep", "iterate", "open_run", "open_sweep", "run"), "wavesweep.api"),
+    **dict.fromkeys(
+        ("Advanced", "Drawable", "Finished", "Kept", "Phase", "Recorded", "Started"), "wavesweep.experiment.events"
+    ),
     **dict.fromkeys(("Pruned", "Refused"), "wavesweep.base.errors"),
     "Config": "wavesweep.config.config",
     "Interrupted": "wavesweep.base.signals",
     "compose": "wavesweep.config.composing",
-    "load_data": "wavesweep.runs.preparation",
+    "load_data": "wavesweep.experiment.preparation",
     "report": "wavesweep.sweeps.reports",
 }
 
 if TYPE_CHECKING:
-    from wavesweep.api import Reproduction, Run, Sweep, open_run, open_sweep, run
+    from wavesweep.api import Reproduction, Run, Sweep, iterate, open_run, open_sweep, run
     from wavesweep.base.errors import Pruned, Refused
     from wavesweep.base.signals import Interrupted
     from wavesweep.config.composing import compose
     from wavesweep.config.config import Config
-    from wavesweep.runs.preparation import load_data
+    from wavesweep.experiment.events import Advanced, Drawable, Finished, Kept, Phase, Recorded, Started
+    from wavesweep.experiment.preparation import load_data
     from wavesweep.sweeps.reports import report
 else:
 

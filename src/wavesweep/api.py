@@ -7,27 +7,27 @@ from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wavesweep.base import signals
 from wavesweep.base.errors import Refused
 from wavesweep.config.config import Config, Resolved, dump, parse
-from wavesweep.runs.progress import progress
+from wavesweep.runs.terminal import Terminal
 from wavesweep.sweeps.store import SweepDirectory
+from wavesweep.tracking.follower_handle import Follower
 from wavesweep.workspace.configurations import check_unchanged, read_resolved
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.index import find_sweep
 from wavesweep.workspace.info import RunInfo, Status
-from wavesweep.workspace.layout import make, new_run
+from wavesweep.workspace.places import make, new_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Generator, Sequence
 
     import numpy as np
     import pandas as pd
     from numpy.typing import ArrayLike
 
-    from wavesweep.runs.progress import Listener
-    from wavesweep.runs.result import Result
-    from wavesweep.tracking.tracked_run import Outcome
+    from wavesweep.experiment.events import Event
+    from wavesweep.experiment.result import Result
+    from wavesweep.runs.execute import Execution, Observer, Outcome
 
 log = logging.getLogger("wavesweep")
 
@@ -69,7 +69,7 @@ class Run:
         Raises:
             Refused: If it has not finished.
         """
-        from wavesweep.runs.result import Result
+        from wavesweep.experiment.result import Result
 
         directory = RunDirectory(self.path)
         if self.status not in ("finished", "diverged"):
@@ -129,15 +129,14 @@ class Run:
         from wavesweep.config.composing import compose
         from wavesweep.reproduction.reproducing import check_rtol, conclude, prepare_again, run_again
         from wavesweep.reproduction.stored import from_directory
-        from wavesweep.tracking.tracked_run import left_as_it_was, warm_up
+        from wavesweep.runs.lending import alone, at_once
 
         check_rtol(rtol)
-        warm_up()  # what libraries set as they are imported stays
-        stored, directory = from_directory(RunDirectory(self.path)), RunDirectory(new_run())
-        with left_as_it_was(), signals.handing_on():
-            prepared = prepare_again(stored, compose(), [])
+        stored, directory, local = from_directory(RunDirectory(self.path)), RunDirectory(new_run()), compose()
+        with alone(), Follower(local.tracking) as follower, Terminal(stored.config.objective) as terminal:
+            prepared = prepare_again(stored, local, [], follower)
             directory.path.mkdir(parents=True)
-            _finish(stored.config, directory, lambda listen: run_again(stored, prepared, directory, listen))
+            _tell(at_once(run_again(stored, prepared, directory, follower, [terminal])), directory)
         return Reproduction(Run(directory.path), *conclude(stored, directory, rtol))
 
     def _lacks(self, what: str) -> Refused:
@@ -175,8 +174,8 @@ class Sweep:
         """Return the leaderboard as it stands now: the rows and columns of leaderboard.csv, the best first."""
         import pandas as pd
 
+        from wavesweep.leaderboard.columns import to_csv
         from wavesweep.leaderboard.ranking import rank
-        from wavesweep.leaderboard.table import to_csv
 
         board = rank(SweepDirectory(self.path))
         return pd.read_csv(StringIO(to_csv(board))) if board.rows else pd.DataFrame()
@@ -191,8 +190,8 @@ class Sweep:
 def run(config: Config, directory: str | Path | None = None) -> Run:
     """Train, forecast, score and track, as the command does: same configuration and seed, same numbers.
 
-    It warns at most; `logging.basicConfig(level="INFO")` lets it tell of its epochs. torch's threads and generator,
-    warnings and MLflow's variables are put back at the end.
+    It warns at most; `logging.basicConfig(level="INFO")` lets it tell of its epochs. torch's threads and random
+    generator are put back at the end.
 
     Args:
         config: As `compose` gives it.
@@ -202,32 +201,69 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
         The run, finished or diverged. Its name is `tracking.run_name`, or tells what is not as by default.
 
     Raises:
-        Refused: If it can't be run, or the directory is not new or empty; nothing is written then.
+        Refused: If it can't be run, or the directory is not new or empty, and nothing is written then; or if another
+            run goes on in this process.
         KeyboardInterrupt: After Ctrl-C; `wavesweep resume DIRECTORY` goes on with the run.
     """
-    if not isinstance(config, Config):
-        raise Refused(f"run takes a configuration, as compose gives it, got {config!r:.60}")
-    from wavesweep.config.overrides import overrides_of
-    from wavesweep.runs.description import run_name
-    from wavesweep.tracking.tracked_run import execute, left_as_it_was, prepare_alone, warm_up
+    from wavesweep.runs.lending import alone, at_once
 
-    warm_up()  # what libraries set as they are imported stays
-    place = RunDirectory(Path(directory).absolute() if directory else new_run())
-    with left_as_it_was(), signals.handing_on():
-        prepared = prepare_alone(parse(dump(config)))
-        make(place.path)
-        overrides, choices = overrides_of(config)
-        info = RunInfo(overrides, choices, sweep_id=None, name=run_name(overrides, choices))
-        _finish(config, place, lambda listen: execute(prepared, place, info, listen))
+    place = _place(config, directory)
+    with alone(), Follower(config.tracking) as follower, Terminal(config.objective) as terminal:
+        _tell(at_once(_begin(config, place, follower, [terminal])), place)
     return Run(place.path)
 
 
-def _finish(config: Config, directory: RunDirectory, carry_out: "Callable[[Listener], Outcome]") -> None:
-    """Carry out a run with its progress shown; say so where MLflow lacks something."""
-    with progress(config.objective) as listen:
-        outcome = carry_out(listen)
-    if not outcome.tracked:
-        log.warning("the results are complete; wavesweep sync %s delivers them to MLflow", directory.path)
+def iterate(config: Config, directory: str | Path | None = None) -> "Generator[Event, None, None]":
+    """Run a configuration as `run` does, and yield its events, such as each epoch's record, as they come.
+
+    Between events, torch's threads and random generator are the caller's. Whoever leaves the loop ends the run as
+    Ctrl-C does: `wavesweep resume DIRECTORY` goes on with it. An iterator that is kept has to be closed for that.
+
+    Args:
+        config: As `compose` gives it.
+        directory: Of the run, made if it is not there; None: a new one below outputs/runs.
+
+    Yields:
+        The events of `wavesweep.experiment.events`: the last is `Finished`, with the result.
+
+    Raises:
+        Refused, KeyboardInterrupt: As `run` does.
+    """
+    return _events(config, _place(config, directory))
+
+
+def _events(config: Config, place: RunDirectory) -> "Generator[Event, None, None]":
+    from wavesweep.runs.lending import alone, step_by_step
+
+    with alone(), Follower(config.tracking) as follower:
+        _tell((yield from step_by_step(_begin(config, place, follower, []))), place)
+
+
+def _place(config: Config, directory: str | Path | None) -> RunDirectory:
+    """Return the directory of a new run; nothing is made yet."""
+    if not isinstance(config, Config):
+        raise Refused(f"a run takes a configuration, as compose gives it, got {config!r:.60}")
+    return RunDirectory(Path(directory).absolute() if directory else new_run())
+
+
+def _begin(config: Config, place: RunDirectory, follower: Follower, observers: "Sequence[Observer]") -> "Execution":
+    """Prepare a run, make its directory, and begin it."""
+    from wavesweep.config.overrides import overrides_of
+    from wavesweep.experiment.description import run_name
+    from wavesweep.experiment.preparation import prepare
+    from wavesweep.runs.execute import execute
+
+    prepared = prepare(parse(dump(config)), follower.require)
+    make(place.path)
+    overrides, choices = overrides_of(config)
+    info = RunInfo(overrides, choices, sweep_id=None, name=run_name(overrides, choices))
+    return execute(prepared, place, info, follower, observers)
+
+
+def _tell(outcome: "Outcome", place: RunDirectory) -> None:
+    """Say so where a copy lacks something."""
+    if not outcome.delivered.complete:
+        log.warning("the results are complete; wavesweep sync %s delivers them", place.path)
 
 
 def open_run(path: str | Path) -> Run:

@@ -14,7 +14,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.config.config import parse_resolved
 from wavesweep.data.dataset import Observed
 from wavesweep.reproduction.forecasting import TrainedModel
-from wavesweep.reproduction.tables import with_bounds
+from wavesweep.reproduction.tables import as_table
 from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ class ServedForecaster:
         Raises:
             ValueError: If a value is missing, or a series has fewer rows than the network needs.
         """
-        import pandas as pd
-
         channels = list(self.model.config.dataset.channels)
         label = self.model.config.dataset.series_label
         named = label in model_input and label not in channels
@@ -60,9 +58,7 @@ class ServedForecaster:
         with self.lock:
             forecasts = self.model.forecast(series, (params or {}).get("horizon"))
         half_widths = self.model.half_widths(series, len(forecasts[0]))
-        together = None if half_widths is None else np.concatenate(half_widths)
-        names, values = with_bounds(channels, np.concatenate(forecasts), together)
-        table = pd.DataFrame(values, columns=names)
+        table = as_table(channels, forecasts, half_widths)
         if half_widths and np.isnan(half_widths[0]).any():  # JSON knows no nan
             bounds = table.columns.difference(channels)
             table[bounds] = table[bounds].astype(object).where(table[bounds].notna(), None)

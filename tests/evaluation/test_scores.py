@@ -22,7 +22,7 @@ from wavesweep.evaluation.beside_baselines import (
 )
 from wavesweep.evaluation.forecasting import Forecasts
 from wavesweep.evaluation.scores import Errors, errors, mean_absolute_scaled_error, mse, scores
-from wavesweep.runs.preparation import load_data
+from wavesweep.experiment.preparation import load_data
 
 CONTEXT, HORIZON, CHANNELS, WINDOWS = 5, 4, 3, 7
 DRAWS = np.random.default_rng(0).normal

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from tests.support.parts import small
-from wavesweep.evaluation.selection import MOST_CANDIDATES, Judged, Selection
+from wavesweep.evaluation.kept_epoch import MOST_CANDIDATES, Judged, Selection
 from wavesweep.models.autoregression import Lags
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.highway_network import HighwayForecaster
 from wavesweep.models.losses import SQUARED
-from wavesweep.training.configured import FORECAST, epochs_between_records
+from wavesweep.training.configured import FORECAST, epochs_between_records, watched_origins
 
 OBJECTIVE = "val/closed_loop_scaled_mse"
 
@@ -107,11 +107,10 @@ def test_patience_counts_from_the_best_so_far() -> None:
 
 @pytest.mark.parametrize(("lengths", "window"), [([34_400], 224), ([900, 95], 5), ([40_000, 50, 7], 30)])
 def test_what_is_watched_takes_a_tenth_of_an_epoch(lengths: list[int], window: int) -> None:
-    training = small("training.window=10").training
-    found = training.watched_origins(lengths, window)
+    found = watched_origins(10, lengths, window)
     trained = sum(math.ceil(length / 10) * 10 for length in lengths)
     assert FORECAST * found * window <= 0.1 * trained < FORECAST * (found + 1) * window
-    assert training.watched_origins([7] * 5, 30) == 16, "or sixteen, where that is more"
+    assert watched_origins(10, [7] * 5, 30) == 16, "or sixteen, where that is more"
 
 
 @pytest.mark.parametrize(("lengths", "window", "epochs"), [([300], 224, 300), ([7] * 5, 30, 1000), ([3000], 224, 40)])
@@ -121,7 +120,7 @@ def test_records_are_as_far_apart_as_leaves_forecasts_a_tenth_of_the_time(
     """But for the sake of a curve there are thirty."""
     training = small("training.window=10", f"training.epochs={epochs}").training
     every = epochs_between_records(training.window, training.epochs, lengths, window)
-    forecast = FORECAST * window * training.watched_origins(lengths, window)
+    forecast = FORECAST * window * watched_origins(10, lengths, window)
     trained = sum(math.ceil(length / 10) * 10 for length in lengths)
     assert every >= 1
     assert forecast <= 0.1 * trained * every or every == epochs // 30

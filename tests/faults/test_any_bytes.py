@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from math import nan
 from pathlib import Path
@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.support.damage import damaged
 from tests.support.guarded import resident
-from tests.support.parts import composed
+from tests.support.parts import composed, leave_undrawn
 from tests.support.victims import ATTRIBUTES, COMMANDS, ENDED, OUTSIDE, STOPPED, SWEEP, guarded
 from wavesweep.api import open_run, open_sweep
 from wavesweep.base.errors import Refused
@@ -30,12 +30,14 @@ from wavesweep.cli.arguments import refuse
 from wavesweep.config import composing
 from wavesweep.config.config import Resolved
 from wavesweep.data.data import Data
-from wavesweep.runs import experiment, pictures
-from wavesweep.runs.checkpoint import Checkpoint, restore
-from wavesweep.runs.experiment import make_trainer
-from wavesweep.runs.result import Result
-from wavesweep.tracking import tracked_run
-from wavesweep.workspace.directory import RunDirectory
+from wavesweep.evaluation.kept_epoch import Selection
+from wavesweep.experiment import experiment
+from wavesweep.experiment.checkpoint import Checkpoint, restore
+from wavesweep.experiment.events import Event, Finished, Kept
+from wavesweep.experiment.experiment import make_trainer
+from wavesweep.experiment.result import Result
+from wavesweep.runs import execute
+from wavesweep.tracking.follower_handle import Delivered, Follower
 
 EXAMPLES = int(os.environ.get("WAVESWEEP_EXAMPLES", "0"))
 SECONDS, BYTES = 5.0, 300 << 20  # of the processor's time, which a busy machine does not change
@@ -62,25 +64,13 @@ FILES = {
 """What is stored, with the commands that read it."""
 
 
-class NoCourier:
-    """Stands for delivery while a run goes on, of which `sync` tests the rest."""
-
-    has_all, ids = True, None
-
-    def __init__(self, *_: object) -> None: ...
-
-    def __enter__(self) -> "NoCourier":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-
-def train_nothing(config: Resolved, data: Data, directory: RunDirectory, _: object, begin: Checkpoint | None) -> Result:
-    """Stand for training: only take up what a checkpoint holds."""
+def train_nothing(config: Resolved, data: Data, begin: Checkpoint | None) -> Iterator[Event]:
+    """Stand for an experiment: only take up what a checkpoint holds."""
     if begin:
-        restore(directory, make_trainer(config, data), begin)
-    directory.weights.write_bytes(b"")
-    return Result(diverged=True, objective=nan, epoch=0)
+        trainer = make_trainer(config, data)
+        restore(trainer, Selection(config.training, config.objective, trainer.network), begin)
+    yield Kept(0, {}, data.pooled, None)
+    yield Finished(Result(diverged=True, objective=nan, epoch=0), {})
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +88,12 @@ def place(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(module, "compose", composed)
     for module in (resume, again):
         monkeypatch.setattr(module, "log_into", lambda _: None)
-    monkeypatch.setattr(experiment, "run", train_nothing)
-    monkeypatch.setattr(pictures, "continuations", lambda *_: None)
-    monkeypatch.setattr(tracked_run, "Courier", NoCourier)
-    monkeypatch.setattr(tracked_run, "save_model", lambda *_: None)
+    monkeypatch.setattr(experiment, "experiment", train_nothing)
+    monkeypatch.setattr("wavesweep.drawing.continuations.draw_continuations", lambda *_: None)
+    monkeypatch.setattr(execute, "save_model", lambda *_: None)
+    monkeypatch.setattr(Follower, "start", lambda _: None)  # `sync` tests what it does
+    monkeypatch.setattr(Follower, "deliver_rest", lambda *_: Delivered(complete=True))
+    leave_undrawn(monkeypatch)
     return copied
 
 

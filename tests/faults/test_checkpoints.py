@@ -13,8 +13,8 @@ from tests.support.parts import go, leave_undrawn, save_each_epoch, small
 from tests.support.records import rows
 from wavesweep.base.errors import Refused
 from wavesweep.base.files import read_sealed, seal
-from wavesweep.runs.checkpoint import CHECKPOINT_VERSION, load_checkpoint
-from wavesweep.runs.result import Result
+from wavesweep.experiment.result import Result
+from wavesweep.runs.checkpoints import CHECKPOINT_VERSION, load_checkpoint
 from wavesweep.workspace.directory import RunDirectory
 
 CONFIG = ("optimizer=lbfgs", "dataset.length=24", "training.epochs=4", "training.refine_epochs=2")

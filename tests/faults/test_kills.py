@@ -14,7 +14,7 @@ from tests.support.commands import start
 from tests.support.processes import has_ended, has_records, wait_until, works
 from tests.support.records import is_in_mlflow, on_disk
 from wavesweep.config.composing import compose
-from wavesweep.tracking.store import connect
+from wavesweep.trackers.mlflow.store import connect
 from wavesweep.workspace.directory import RunDirectory
 
 SHORT = ("training.epochs=2", "training.refine_epochs=1")

@@ -11,7 +11,7 @@ from tests.support.commands import SMALL, Command, call, environment, run_proces
 from tests.support.records import is_in_mlflow, on_disk
 from tests.support.stores import ready
 from wavesweep.config.composing import compose
-from wavesweep.tracking.store import connect
+from wavesweep.trackers.mlflow.store import connect
 
 RUN = ("dataset.num_series=7", "dataset.length=40", "model=linear")
 """Leaves 170 kB, pictures and model in the end."""

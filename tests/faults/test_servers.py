@@ -27,12 +27,12 @@ from tests.support.records import Record, for_mlflow, in_mlflow
 from tests.support.servers import Server
 from wavesweep.base.files import write_yaml
 from wavesweep.config.config import Tracking, dump
-from wavesweep.tracking.bounds import PATIENT, bounded
-from wavesweep.tracking.store import KIND, require
+from wavesweep.trackers.mlflow.bounds import PATIENT, bounded
+from wavesweep.trackers.mlflow.store import KIND, require
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
 
-SHORT, LONG = 260, 2400
+SHORT, LONG = 260, 4000
 """Epochs of trainings that last for seconds, with more points than one request takes."""
 TEN_SECONDS = (
     "dataset.num_series=20", "dataset.length=200", "model=small",
@@ -229,7 +229,7 @@ def test_a_deleted_run_stays_deleted(moment: str, server: str, proxy: Proxy, tmp
     writes = proxy.writes()
     synced = call("sync", "run", cwd=tmp_path)
     assert (synced.returncode, synced.stdout) == (0, "1 left alone\n"), synced.stderr
-    assert synced.stderr == f"run: {why}\n"
+    assert synced.stderr == f"run: MLflow is left alone: {why}\n"
     assert proxy.writes() == writes
     assert [entry.info.lifecycle_stage for entry in all_runs(client, experiment)] == ["deleted"]
 
@@ -274,7 +274,7 @@ def test_to_ask_whether_runs_are_taken_changes_nothing(server: str, proxy: Proxy
     client, name = MlflowClient(server), "of a user's own kind"
     experiment = client.create_experiment(name, tags={KIND: "genai"})
     before = client.get_experiment(experiment).to_proto()
-    require(Tracking(uri=proxy.uri, experiment=name, required=True, tags={}))
+    require(Tracking(followers=("mlflow",), uri=proxy.uri, experiment=name, required=True, tags={}))
     assert proxy.writes() == ["POST /api/2.0/mlflow/experiments/set-experiment-tag"]
     assert client.get_experiment(experiment).to_proto() == before
     assert all_runs(client, name) == []
@@ -414,9 +414,14 @@ def training(place: Path, *overrides: str, **variables: Any) -> Iterator[Trainin
 def check_results(directory: RunDirectory, epochs: int) -> None:
     """Make sure that a finished run's directory lacks nothing and holds nothing that only a running one needs."""
     assert directory.read_info().status == "finished"
-    passing = {".lock", ".undelivered", "local_changes.patch"}  # the last is there where there are some
+    passing = {
+        ".lock",
+        ".delivery.lock",
+        ".undelivered",
+        "local_changes.patch",
+    }  # the last is there where there are some
     names = {path.name for path in directory.path.iterdir()} - passing
-    kept = {"config.yaml", "composed.yaml", "metrics.jsonl", "model", "model.safetensors", "plots", "run.json"}
+    kept = {"config.yaml", "composed.yaml", "metrics.jsonl", "model", "model.safetensors", "plots", "run.json", "shown"}
     assert names == kept | {"wavesweep.log"}
     assert {path.name for path in directory.plots.iterdir()} > {"forecast.png", "drift.png", "learning_curve.png"}
     # The refinement of SMALL is one epoch more; the record of what is measured once has none.

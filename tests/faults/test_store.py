@@ -20,9 +20,9 @@ from tests.support.stores import make
 from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Tracking
-from wavesweep.tracking import sqlite_file
-from wavesweep.tracking.artifacts import upload
-from wavesweep.tracking.store import connect, reach, require
+from wavesweep.trackers.mlflow import sqlite_file
+from wavesweep.trackers.mlflow.artifacts import upload
+from wavesweep.trackers.mlflow.store import connect, reach, require
 
 RACE = """
 import os, sys
@@ -30,8 +30,8 @@ from pathlib import Path
 import mlflow.store.tracking.sqlalchemy_store
 from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
-from wavesweep.tracking.artifacts import upload
-from wavesweep.tracking.store import connect, reach, require
+from wavesweep.trackers.mlflow.artifacts import upload
+from wavesweep.trackers.mlflow.store import connect, reach, require
 for race in range(int(sys.argv[2])):
     place = Path(sys.argv[1], str(race))
     tracking = compose(f"tracking.uri=sqlite:///{place}/mlflow.db").tracking

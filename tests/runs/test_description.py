@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.support.parts import SMALL, given, prepared, small
+from wavesweep.experiment.description import digits, intervals, score_rows, summary, verdict
+from wavesweep.experiment.preparation import prepare, shape_of
+from wavesweep.experiment.result import Result, best_baseline
 from wavesweep.models.baseline_names import BASELINES
-from wavesweep.runs.description import digits, intervals, score_rows, summary, verdict
-from wavesweep.runs.preparation import prepare, shape_of
-from wavesweep.runs.result import Result, best_baseline
 from wavesweep.workspace.info import RunInfo
 
 EXACT = "which is exact on these series, but for rounding."

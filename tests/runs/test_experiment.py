@@ -29,10 +29,10 @@ from tests.support.records import rows
 from wavesweep.data.parts import Part
 from wavesweep.evaluation.forecasting import forecast_part
 from wavesweep.evaluation.scores import scores
+from wavesweep.experiment.experiment import make_trainer
+from wavesweep.experiment.preparation import load_data, prepare
 from wavesweep.models.baseline_names import BASELINES
-from wavesweep.runs.checkpoint import load_checkpoint
-from wavesweep.runs.experiment import make_trainer, run
-from wavesweep.runs.preparation import load_data, prepare
+from wavesweep.runs.checkpoints import load_checkpoint
 from wavesweep.training.trainer import GradientDescent
 from wavesweep.workspace.directory import RunDirectory
 
@@ -51,7 +51,7 @@ def test_a_run_leaves_its_files(directory: RunDirectory) -> None:
     result = go(small(), directory)
     directory.remove_leftovers()
     assert sorted(path.name for path in directory.path.iterdir()) == [
-        "metrics.jsonl", "model.safetensors", "plots",
+        "metrics.jsonl", "model.safetensors", "plots", "shown",
     ]  # fmt: skip
     epochs = {f"forecast_epoch_{epoch:03d}.png" for epoch in (1, result.epoch, 4)}
     assert names(directory) == {"forecast.png", "drift.png", "learning_curve.png"} | epochs
@@ -69,7 +69,7 @@ def test_a_run_leaves_its_files(directory: RunDirectory) -> None:
 def test_a_linear_model_s_drift_is_its_own(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not that of the linear baseline, which has another order."""
     drawn: dict[str, np.ndarray] = {}
-    monkeypatch.setattr("wavesweep.runs.pictures.drift", lambda _path, errors, _title: drawn.update(errors))
+    monkeypatch.setattr("wavesweep.runs.drawer.draw_drift", lambda shown, _path: drawn.update(shown.errors))
     result = go(small("model=linear", "model.order=1"), directory)
     assert {*drawn} == {"this run", *BASELINES}
     assert drawn["this run"].mean() == pytest.approx(result.metrics["test/closed_loop_scaled_mse"])
@@ -142,8 +142,8 @@ def test_the_test_part_never_chooses(directory: RunDirectory) -> None:
     spoilt = replace(data, test=replace(data.test, truth=-data.test.truth, context=-data.test.context))
     other = RunDirectory(directory.path.parent / "other")
     other.path.mkdir()
-    first = run(resolved, data, directory, lambda *_: None)
-    second = run(resolved, spoilt, other, lambda *_: None)
+    first = go(resolved, directory, data=data)
+    second = go(resolved, other, data=spoilt)
     assert (first.epoch, first.objective) == (second.epoch, second.objective)
     assert directory.weights.read_bytes() == other.weights.read_bytes()
 
@@ -238,11 +238,11 @@ def test_a_kill_costs_at_most_two_seconds_or_the_epoch_that_it_cut_short(
         saved = load_checkpoint(directory)
         lasted.append(float(chance.choice([0.01, 0.3, 0.9, 1.0, 5.0])))
         now += lasted[-1]
-        repeated.append(sum(lasted[saved["training"]["epoch"] + 1 if saved else 1 :]))
+        repeated.append(sum(lasted[saved.state["training"]["epoch"] + 1 if saved else 1 :]))
         return train_epoch(self)
 
     monkeypatch.setattr(GradientDescent, "train_epoch", train_and_wait)
-    monkeypatch.setattr("wavesweep.runs.checkpoint.monotonic", lambda: now)
+    monkeypatch.setattr("wavesweep.runs.checkpoints.monotonic", lambda: now)
     written: list[int] = []
     save = RunDirectory.save_checkpoint
     monkeypatch.setattr(RunDirectory, "save_checkpoint", lambda *to: (written.append(1), save(*to)))

@@ -12,9 +12,9 @@ from tests.support.parts import given, go, kept_network, leave_undrawn, save_eac
 from tests.support.records import rows
 from wavesweep.evaluation.beside_baselines import fit_baselines, forecast_by
 from wavesweep.evaluation.forecasting import forecast_part
-from wavesweep.runs.checkpoint import load_checkpoint
-from wavesweep.runs.description import verdict
-from wavesweep.runs.preparation import Prepared, prepare
+from wavesweep.experiment.description import verdict
+from wavesweep.experiment.preparation import Prepared, prepare
+from wavesweep.runs.checkpoints import load_checkpoint
 from wavesweep.workspace.directory import RunDirectory
 
 SIZES = ("model.hidden_sizes=[3]", "model.members=2", "model.memory=8", "forecast.horizon=3", "training.batch_size=4")

@@ -11,7 +11,7 @@ from wavesweep.base.keys import last_parts
 from wavesweep.config.config import MOST_NAME
 from wavesweep.config.groups import groups
 from wavesweep.config.naming import in_short
-from wavesweep.runs.description import configuration, origin_name, run_name, sweep_name
+from wavesweep.experiment.description import configuration, origin_name, run_name, sweep_name
 from wavesweep.search.space import Dimension, grid_jobs
 from wavesweep.workspace.info import RunInfo
 

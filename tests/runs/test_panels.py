@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support import parts
 from tests.support.parts import given as given_series
 from tests.support.parts import kept_network, leave_undrawn, losses, save_each_epoch, train
 from tests.support.records import rows
@@ -24,11 +25,11 @@ from wavesweep.data.by_time import ByTime
 from wavesweep.evaluation.beside_baselines import fit_baselines, forecast_by
 from wavesweep.evaluation.forecasting import forecast_part
 from wavesweep.evaluation.scores import scores
+from wavesweep.experiment.experiment import make_trainer
+from wavesweep.experiment.preparation import Prepared, prepare
+from wavesweep.experiment.result import Result
 from wavesweep.models.weights import load_widths
-from wavesweep.runs.checkpoint import load_checkpoint
-from wavesweep.runs.experiment import make_trainer, run
-from wavesweep.runs.preparation import Prepared, prepare
-from wavesweep.runs.result import Result
+from wavesweep.runs.checkpoints import load_checkpoint
 from wavesweep.workspace.directory import RunDirectory
 
 STAGES = ("training.epochs=3", "training.refine_epochs=2", "training.refine_restart_every=1", "training.batch_size=4")
@@ -52,8 +53,8 @@ def waves(lengths: Sequence[int], channels: int, seed: int = 0, noise: float = 0
 
 
 def go(prepared: Prepared, path: Path, **more: Any) -> tuple[Result, RunDirectory]:
-    path.mkdir(exist_ok=True)
-    return run(prepared.config, prepared.data, directory := RunDirectory(path), lambda *_: None, **more), directory
+    directory = RunDirectory(path)
+    return parts.go(prepared.config, directory, data=prepared.data, **more), directory
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ class TestWhatIsWatched:
             seen.append((part.series.tolist(), part.start.tolist()))
             return forecast_part(network, scaler, part)
 
-        monkeypatch.setattr("wavesweep.runs.experiment.forecast_part", look)
+        monkeypatch.setattr("wavesweep.experiment.experiment.forecast_part", look)
         go(prepared, tmp_path / "run")
         [(numbers, starts)] = {(tuple(one), tuple(two)) for one, two in seen if len(two) == 16}
         whole = [*zip(prepared.data.val.series.tolist(), prepared.data.val.start.tolist(), strict=True)]
@@ -256,11 +257,11 @@ class TestWhatIsWatched:
         def copy(epoch: int, *_: object) -> None:
             shutil.copytree(straight.path, tmp_path / str(epoch - 1))
 
-        expected = run(prepared.config, prepared.data, straight, copy)
+        expected, _ = go(prepared, straight.path, listen=copy)
         for epoch in (2, 4):
             resumed = RunDirectory(tmp_path / str(epoch))
             torch.manual_seed(999)
-            result, _ = go(prepared, resumed.path, checkpoint=load_checkpoint(resumed))
+            result, _ = go(prepared, resumed.path, begin=load_checkpoint(resumed))
             assert (result.epoch, result.objective) == (expected.epoch, expected.objective)
             assert resumed.weights.read_bytes() == straight.weights.read_bytes()
             assert json.dumps(rows(resumed)) == json.dumps(rows(straight))

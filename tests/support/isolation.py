@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -20,10 +21,12 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Mode
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking._model_registry.registry import ModelRegistryStoreRegistry
 from mlflow.tracking._tracking_service.registry import TrackingStoreRegistry
+from torch import get_num_threads
+from torch.random import fork_rng
 
 from wavesweep.base import signals
+from wavesweep.evaluation.forecasting import on_threads
 from wavesweep.files import reading
-from wavesweep.tracking.tracked_run import left_as_it_was
 
 
 @contextmanager
@@ -48,7 +51,7 @@ def isolated(environment: dict[str, str], seconds: int) -> Iterator[pytest.Monke
             patch.setattr(signals._Mark, "signum", None)
             patch.setattr(signals._Mark, "deferred", False)
             patch.setattr(reading, "_read_file", cache(reading._read_file.__wrapped__))  # whose path may be relative
-            with left_as_it_was():
+            with warnings.catch_warnings(), fork_rng(devices=[]), on_threads(get_num_threads()):
                 yield patch
     finally:
         signal.alarm(0)

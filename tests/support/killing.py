@@ -20,14 +20,15 @@ from typing import Any
 import mlflow  # noqa: F401
 import torch._dynamo  # noqa: F401  the first optimizer does that
 
-import wavesweep.runs.experiment  # noqa: F401
+import wavesweep.experiment.experiment  # noqa: F401
 from tests.support.commands import SMALL
+from tests.support.following import InThisProcess, carry_out
 from wavesweep.cli.resume import finish
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
-from wavesweep.runs import checkpoint
-from wavesweep.runs.preparation import prepare
-from wavesweep.tracking.tracked_run import execute
+from wavesweep.experiment.preparation import prepare
+from wavesweep.runs import checkpoints
+from wavesweep.tracking import follower_handle
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
 
@@ -70,19 +71,20 @@ def forked(work: Callable[[], object]) -> int:
 
 def begin(composed: Config, directory: RunDirectory) -> None:
     """Run a job from its beginning."""
-    execute(prepare(composed), directory, RunInfo([], {}, None, "killed"), lambda *_: None)
+    carry_out(prepare(composed), directory, RunInfo([], {}, None, "killed"))
 
 
 def resume(composed: Config, directory: RunDirectory) -> None:
     """Finish a job; begin it where nothing is known of it."""
-    if directory.info.exists():
+    if directory.exists():
         finish(directory, composed, [])
     else:
         begin(composed, directory)
 
 
 def main(place: Path, which: str, *overrides: str) -> None:
-    checkpoint.SPACING = 0.0  # at each epoch, however short
+    follower_handle.open_process = InThisProcess  # type: ignore[assignment]  # which is killed with the run
+    checkpoints.SPACING = 0.0  # at each epoch, however short
     composed = compose("runtime.device=cpu", "model.hidden_sizes=[5]", *SMALL, *overrides)
     straight, report = RunDirectory(place / "straight"), place / "report"
     straight.path.mkdir(parents=True)

@@ -20,8 +20,7 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, RunMode
 
 from tests.support.trees import wait_until
-from wavesweep.launcher.child import Job
-from wavesweep.launcher.launch import launch
+from wavesweep.launcher.launch import Job, launch
 
 PROGRAM = """
 import os, sys, time

@@ -17,9 +17,8 @@ from wavesweep.search.growth import begin
 from wavesweep.search.plan import Part, Plan, Stored, seeds_of
 from wavesweep.search.space import Dimension, grid_jobs, is_grid
 from wavesweep.search.trials import State, Trial
-from wavesweep.sweeps.composition import Composer
+from wavesweep.sweeps.composition import Composer, save
 from wavesweep.sweeps.store import SweepDirectory
-from wavesweep.sweeps.stored_configs import save
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
 

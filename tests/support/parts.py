@@ -12,27 +12,32 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tests.support.commands import SMALL
+from tests.support.following import Listen, Listener
 from wavesweep.charts import pictures as charts
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Resolved, dump, parse
 from wavesweep.config.groups import groups
+from wavesweep.data.data import Data
 from wavesweep.data.dataset import Source
 from wavesweep.data.scaling import Scaler
-from wavesweep.files.csv import Csv
+from wavesweep.experiment.checkpoint import Checkpoint
+from wavesweep.experiment.events import Finished
+from wavesweep.experiment.experiment import experiment, make_trainer
+from wavesweep.experiment.preparation import Prepared, load_data, prepare
+from wavesweep.experiment.result import Result
+from wavesweep.files.dataset import Csv
 from wavesweep.models.baseline import Windows
 from wavesweep.models.configured import ResolvedModel
 from wavesweep.models.facts import Facts
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import LOSSES
 from wavesweep.models.weights import load_network
-from wavesweep.runs import checkpoint, pictures
-from wavesweep.runs.checkpoint import Checkpoint
-from wavesweep.runs.experiment import make_trainer, run
-from wavesweep.runs.preparation import Prepared, load_data, prepare
-from wavesweep.runs.progress import Listener
-from wavesweep.runs.result import Result
+from wavesweep.runs import checkpoints, drawer
+from wavesweep.runs.checkpoints import Checkpoints
+from wavesweep.runs.drawer import Drawer
+from wavesweep.runs.records import Records
 from wavesweep.sweeps.store import SweepDirectory
-from wavesweep.training.trainer import GradientDescent, Record, Trainer
+from wavesweep.training.trainer import Epoch, GradientDescent, Trainer
 from wavesweep.workspace.directory import RunDirectory
 
 
@@ -98,25 +103,32 @@ def gradient_descent(resolved: Resolved) -> GradientDescent:
     return subject
 
 
-def train(subject: Trainer) -> list[Record]:
-    """Train to the end; return all records."""
-    return list(subject.records(lambda _: False))
+def train(subject: Trainer) -> list[Epoch]:
+    """Train to the end; return all epochs that are recorded."""
+    return [epoch for epoch in subject.run(lambda _: False) if epoch.is_recorded]
 
 
-def losses(records: list[Record]) -> list[float]:
-    """Return the losses of records."""
-    return [record.loss for record in records]
+def losses(epochs: list[Epoch]) -> list[float]:
+    """Return the losses of epochs."""
+    return [epoch.loss for epoch in epochs]
 
 
 def go(
     resolved: Resolved,
     directory: RunDirectory,
-    listen: Listener = lambda *_: None,
+    listen: Listen = lambda *_: None,
     begin: Checkpoint | None = None,
+    data: Data | None = None,
 ) -> Result:
     """Run a resolved configuration in a directory, which is made where it isn't there."""
     directory.path.mkdir(exist_ok=True)
-    return run(resolved, load_data(resolved), directory, listen, begin)
+    observers = [Records(directory), Drawer(directory, resolved), Listener(listen), Checkpoints(directory)]
+    for event in experiment(resolved, data or load_data(resolved), begin):
+        for observer in observers:
+            observer.on(event)
+        if isinstance(event, Finished):
+            return event.result
+    raise AssertionError("an experiment ends with its result")
 
 
 def kept_network(resolved: Resolved, directory: RunDirectory) -> tuple[Forecaster, Scaler]:
@@ -128,7 +140,10 @@ def kept_network(resolved: Resolved, directory: RunDirectory) -> tuple[Forecaste
 def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
     """Let runs and sweeps leave empty files for pictures: drawing takes longer than training where tests train."""
 
-    def touch(path: Path, *_: object, **__: object) -> None:
+    def touch(*arguments: object) -> None:
+        """Leave an empty file at the last argument."""
+        path = arguments[-1]
+        assert isinstance(path, Path)
         path.touch()
 
     def draw(sweep: SweepDirectory, _: object) -> None:
@@ -136,14 +151,13 @@ def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
         (sweep.plots / "history.png").touch()
 
     patch.setattr(charts, "draw", draw)
-    patch.setattr(pictures, "forecast", touch)
-    patch.setattr(pictures, "drift", touch)
-    patch.setattr(pictures, "learning_curve", lambda directory, *_: directory.figure("learning_curve").touch())
+    for name in ("draw_forecasts", "draw_drift", "draw_learning_curve"):
+        patch.setattr(drawer, name, touch)
 
 
 def save_each_epoch(patch: pytest.MonkeyPatch) -> None:
     """Let a run save a checkpoint at the end of each epoch, however short."""
-    patch.setattr(checkpoint, "SPACING", 0.0)
+    patch.setattr(checkpoints, "SPACING", 0.0)
 
 
 class Given(Csv):

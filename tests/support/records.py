@@ -17,7 +17,7 @@ from wavesweep.workspace.directory import RunDirectory
 
 Record = dict[str, Any]
 
-NO_ARTIFACTS = {".lock", "run.json", "wavesweep.log"}
+NO_ARTIFACTS = (".lock", ".delivery.lock", ".undelivered", "run.json", "wavesweep.log", "shown/")
 SPENT = ("timestamp", "seconds", "time/train_seconds")
 
 
@@ -131,7 +131,9 @@ def for_mlflow(directory: RunDirectory) -> Record:
             key: [(row.get("epoch", 0), row[key], row["timestamp"]) for row in rows if key in row] for key in keys
         },
         "inputs": sorted((part["context"], part["name"], part["digest"]) for part in info.inputs),
-        "artifacts": {name: digest for name, digest in digests(directory.path).items() if name not in NO_ARTIFACTS},
+        "artifacts": {
+            name: digest for name, digest in digests(directory.path).items() if not name.startswith(NO_ARTIFACTS)
+        },
         "model": {
             "params": {key: params[key] for key in main},
             "metrics": sorted(

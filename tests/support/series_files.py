@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from wavesweep.config.groups import read_option
-from wavesweep.files.csv import Csv, File
+from wavesweep.files.dataset import Csv, File
 
 OPTION = read_option("dataset", "csv")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from wavesweep.tracking import sqlite_file
+from wavesweep.trackers.mlflow import sqlite_file
 
 template: Path | None = None
 """Where the store that others are copies of is, or will be; set by conftest.py. It holds no experiment of ours."""
@@ -14,7 +14,7 @@ make = sqlite_file._make
 
 
 def copy_instead(template: Path) -> None:
-    """Let `wavesweep.tracking.sqlite_file` copy a store where it would make one.
+    """Let `wavesweep.trackers.mlflow.sqlite_file` copy a store where it would make one.
 
     Args:
         template: What it copies; made, if it is not there yet.

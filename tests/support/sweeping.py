@@ -1,6 +1,7 @@
 """Starts sweeps in process groups of their own, looks at what they leave, and strikes at their processes."""
 
 import csv
+import json
 import os
 import re
 import signal
@@ -15,11 +16,12 @@ from typing import Any
 from mlflow.entities import Run
 
 from tests.support.commands import SMALL, environment
+from tests.support.records import for_mlflow, in_mlflow
 from tests.support.trees import children
 from wavesweep.config.composing import compose
 from wavesweep.search.trials import Trial
 from wavesweep.sweeps.store import SweepDirectory
-from wavesweep.tracking.store import connect
+from wavesweep.trackers.mlflow.store import connect
 from wavesweep.workspace.directory import RunDirectory
 
 QUICK = (*SMALL, "model=tiny")
@@ -182,3 +184,20 @@ def families(database: Path) -> list[tuple[Run, list[Run]]]:
         if run.info.run_id not in parents:
             parents[run.data.tags["mlflow.parentRunId"]][1].append(run)
     return list(parents.values())
+
+
+def is_whole(cwd: Path, sweep: Path) -> None:
+    """Assert that MLflow has a sweep as one parent, and each of its jobs as one child, finished and complete."""
+    [(parent, found)] = families(cwd / "outputs" / "mlflow.db")
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["wavesweep.run_key"] == json.loads((sweep / "parent.json").read_text())["run_key"]
+    by_key = {run.data.tags["wavesweep.run_key"]: run for run in found}
+    directories = {key: RunDirectory(sweep / name) for name, key in keys(sweep).items()}
+    assert len(found) == len(by_key) == len(directories)
+    assert by_key.keys() == directories.keys()
+    client, _ = connect(compose(f"tracking.uri=sqlite:///{cwd}/outputs/mlflow.db").tracking)
+    for key, run in by_key.items():
+        record = in_mlflow(client, run)
+        hung = {name: record["tags"].pop(name) for name in ("mlflow.parentRunId", "wavesweep.sweep_id")}
+        assert hung == {"mlflow.parentRunId": parent.info.run_id, "wavesweep.sweep_id": sweep.name}
+        assert record == for_mlflow(directories[key])

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import stores
 from tests.support.commands import SECONDS, SMALL, Done, call
+from tests.support.following import carry_out
 from tests.support.guarded import watching
 from tests.support.parts import save_each_epoch, small
 from wavesweep.api import open_run
@@ -18,8 +19,7 @@ from wavesweep.base.errors import Refused
 from wavesweep.base.terminal import guard_streams
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.main import main
-from wavesweep.runs.preparation import prepare
-from wavesweep.tracking.tracked_run import execute
+from wavesweep.experiment.preparation import prepare
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
 
@@ -58,7 +58,7 @@ def make(place: Path) -> None:
 
             Path(path).mkdir(parents=True)
             try:
-                execute(prepared, RunDirectory(Path(path)), RunInfo([], {}, None, "victim"), listen)
+                carry_out(prepared, RunDirectory(Path(path)), RunInfo([], {}, None, "victim"), listen)
             except Stopped:
                 assert last
     line = ("-m", *SMALL, "model=tiny", "seed=0,1", f"hydra.sweep.dir={SWEEP}", QUIET)
@@ -108,7 +108,7 @@ def guarded(place: Path, command: str) -> Seen:
     with watching(place / "outputs", Path(f"{stores.template}.lock")) as report:
         ended = call(*COMMANDS[command], cwd=place, program=program, WAVESWEEP_CANARY=CANARY)
     for thread in threading.enumerate():
-        if thread.name == "courier":  # which ends with the process, where the command has one of its own
+        if thread.name == "follower in this process":  # which ends with the command
             thread.join(SECONDS)
             assert not thread.is_alive()
     return Seen(ended, report)

@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from wavesweep.tracking.bounds import MOST_WAITING, PATIENT, SECONDS_MORE, bounded, seconds
+from wavesweep.trackers.mlflow.bounds import MOST_WAITING, PATIENT, SECONDS_MORE, bounded, seconds
 
 
 class Asked:
@@ -27,7 +27,7 @@ class Asked:
 def test_an_answer_without_an_end_is_given_up_and_costs_so_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in PATIENT:
         monkeypatch.setenv(name, "0")
-    monkeypatch.setattr("wavesweep.tracking.bounds.SECONDS_MORE", 0.01)
+    monkeypatch.setattr("wavesweep.trackers.mlflow.bounds.SECONDS_MORE", 0.01)
     asked = Asked()
     for _ in range(MOST_WAITING + 3):
         with pytest.raises(TimeoutError):

@@ -20,16 +20,16 @@ from mlflow.models import Model, convert_input_example_to_serving_input
 from mlflow.pyfunc import load_model
 from requests import Session
 
+from tests.support.following import carry_out
 from tests.support.parts import small
 from tests.support.records import is_in_mlflow
 from wavesweep.base.errors import Pruned
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.tag_names import RUN_KEY
-from wavesweep.runs.preparation import load_data, prepare
-from wavesweep.tracking.delivery import deliver
-from wavesweep.tracking.store import connect
-from wavesweep.tracking.tracked_run import execute
+from wavesweep.experiment.preparation import load_data, prepare
+from wavesweep.trackers.mlflow.record import deliver
+from wavesweep.trackers.mlflow.store import connect
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
 
@@ -46,7 +46,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, RunDirec
     config = small(f"tracking.uri=sqlite:///{place}/mlflow.db")
     path = place / "run"
     path.mkdir()
-    assert execute(prepare(config), RunDirectory(path), INFO, lambda *_: None).code == 0
+    assert carry_out(prepare(config), RunDirectory(path), INFO).code == 0
     return config, RunDirectory(path)
 
 
@@ -66,7 +66,7 @@ def undelivered(finished: tuple[Config, RunDirectory], tmp_path: Path) -> Callab
 @pytest.fixture(params=["sqlite", "http"])
 def tracking(request: pytest.FixtureRequest, tmp_path: Path) -> Tracking:
     uri = f"sqlite:///{tmp_path}/mlflow.db" if request.param == "sqlite" else request.getfixturevalue("server")
-    return Tracking(uri=uri, experiment=tmp_path.name, required=False, tags={})
+    return Tracking(followers=("mlflow",), uri=uri, experiment=tmp_path.name, required=False, tags={})
 
 
 def models(tracking: Tracking) -> list[LoggedModel]:
@@ -123,7 +123,10 @@ class Cut(BaseException):
 def test_a_delivery_cut_short_at_any_request_is_made_good(
     server: str, undelivered: Callable[[], RunDirectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracking, send = Tracking(uri=server, experiment="cut", required=False, tags={}), Session.send
+    tracking, send = (
+        Tracking(followers=("mlflow",), uri=server, experiment="cut", required=False, tags={}),
+        Session.send,
+    )
 
     def deliver_until(last: int, directory: RunDirectory) -> list[str]:
         """Deliver until so many requests were carried out, from the first on that asks for models; return them all."""
@@ -178,7 +181,7 @@ def test_a_run_that_gave_none_has_none(tmp_path: Path, overrides: tuple[str, ...
             raise Pruned
 
     try:
-        execute(prepare(config), RunDirectory(directory), INFO, listen)
+        carry_out(prepare(config), RunDirectory(directory), INFO, listen)
     except Pruned:
         assert not folder
     client, run = the_run(config.tracking)
@@ -227,7 +230,7 @@ def test_the_example_has_as_many_rows_as_the_network_needs(tmp_path: Path, model
     config = small(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db", f"model={model}", rows)
     directory = RunDirectory(tmp_path / "run")
     directory.path.mkdir()
-    assert execute(prepare(config), directory, INFO, lambda *_: None).code == 0
+    assert carry_out(prepare(config), directory, INFO).code == 0
     served = load_model(str(directory.model))
     assert np.isfinite(served.predict(served.input_example)).all(axis=None)
     assert models(config.tracking)[0].tags[RUN_KEY] == directory.read_info().run_key
@@ -247,7 +250,7 @@ def test_series_are_told_apart_as_in_the_run_s_own_file(tmp_path: Path, monkeypa
     run = compose(*data, "model=linear", "tracking.uri=sqlite:///mlflow.db")
     directory = RunDirectory(tmp_path / "run")
     directory.path.mkdir()
-    assert execute(prepare(run), directory, INFO, lambda *_: None).code == 0
+    assert carry_out(prepare(run), directory, INFO).code == 0
     served = load_model(str(directory.model))
     forecast = served.predict(table, params={"horizon": 4})
     assert forecast["shop"].tolist() == ["north"] * 4 + ["south"] * 4

@@ -12,7 +12,7 @@ from tests.support.commands import SMALL, Command, call
 from tests.support.imports import imported_by
 from tests.support.proxy import Proxy
 from wavesweep.config.composing import compose
-from wavesweep.tracking.addresses import full_address
+from wavesweep.trackers.mlflow.addresses import full_address
 
 SECRET = "hunter2secret"  # noqa: S105
 ADDRESS = f"http://user:{SECRET}@127.0.0.1:9"

@@ -16,7 +16,7 @@ from tests.support.parts import composed, with_values
 from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Tracking, dump, parse
-from wavesweep.tracking.store import KIND, MACHINE_LEARNING, connect
+from wavesweep.trackers.mlflow.store import KIND, MACHINE_LEARNING, connect
 from wavesweep.workspace.directory import RunDirectory
 
 QUICK = (*SMALL, "model=tiny", "training.epochs=1", "training.refine_epochs=0")
@@ -158,13 +158,13 @@ def kind_of(tracking: Tracking) -> str | None:
 
 def check_kinds(uri: str, name: str) -> None:
     """Make sure that our experiments are known to train models, and that what a person set stays."""
-    tracking = Tracking(uri=uri, experiment=name, required=False, tags={})
+    tracking = Tracking(followers=("mlflow",), uri=uri, experiment=name, required=False, tags={})
     assert kind_of(tracking) == MACHINE_LEARNING
     client, experiment = connect(tracking)
     client.set_experiment_tag(experiment, KIND, "genai_development")
     assert kind_of(tracking) == "genai_development"
     there = client.create_experiment(f"{name} of before")
-    assert kind_of(Tracking(uri=uri, experiment=f"{name} of before", required=False, tags={})) == MACHINE_LEARNING
+    assert kind_of(tracking.model_copy(update={"experiment": f"{name} of before"})) == MACHINE_LEARNING
     assert client.get_experiment(there).lifecycle_stage == "active"
 
 

@@ -21,16 +21,16 @@ from mlflow.pyfunc import load_model
 from mlflow.pyfunc.scoring_server import get_cmd
 
 from tests.support.commands import SMALL, call, environment
+from tests.support.following import carry_out
 from tests.support.parts import small
 from tests.support.servers import free_port, wait_for
 from wavesweep.base.errors import Refused
 from wavesweep.base.signals import Interrupted
 from wavesweep.config.config import Config
 from wavesweep.config.replicates import config_hash
-from wavesweep.runs.preparation import prepare
-from wavesweep.tracking.delivery import deliver
-from wavesweep.tracking.store import connect, require
-from wavesweep.tracking.tracked_run import execute
+from wavesweep.experiment.preparation import prepare
+from wavesweep.trackers.mlflow.record import deliver
+from wavesweep.trackers.mlflow.store import connect, require
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
 
@@ -49,7 +49,7 @@ def tracked(uri: str, *overrides: str) -> Config:
 def execute_quietly(config: Config, path: Path, info: RunInfo = INFO) -> RunDirectory:
     path.mkdir(parents=True)
     directory = RunDirectory(path)
-    outcome = execute(prepare(config), directory, info, lambda *_: None)
+    outcome = carry_out(prepare(config), directory, info)
     assert outcome.code == 0
     return directory
 
@@ -128,7 +128,7 @@ class TestRecord:
         config, directory = finished
         before = only_run(config)[1]
         for _ in range(2):
-            assert deliver(directory, config.tracking) == (before.info.experiment_id, before.info.run_id)
+            assert deliver(directory, config.tracking) == [before.info.experiment_id, before.info.run_id]
         client, after = only_run(config)
         assert after.to_dictionary() == before.to_dictionary()
         history = client.get_metric_history(after.info.run_id, "train/loss")
@@ -155,7 +155,7 @@ def test_a_run_that_trains_is_there_already(tmp_path: Path) -> None:
             client, experiment = connect(config.tracking)
             seen.extend(run.info.status for run in client.search_runs([experiment]))
 
-    execute(prepare(config), directory, INFO, listen)
+    carry_out(prepare(config), directory, INFO, listen)
     assert seen == ["RUNNING"]
     assert only_run(config)[1].info.status == "FINISHED"
 
@@ -170,7 +170,7 @@ def test_a_failure_is_recorded(tmp_path: Path) -> None:
             raise error
 
         with pytest.raises(type(error)):
-            execute(prepare(config), directory, RunInfo([name], {}, None, name), listen)
+            carry_out(prepare(config), directory, RunInfo([name], {}, None, name), listen)
         client, experiment = connect(config.tracking)
         [run] = client.search_runs([experiment], f"attributes.run_name = '{name}'")
         assert run.info.status == status
@@ -183,7 +183,7 @@ def test_a_diverged_run_has_no_value_that_ranks(tmp_path: Path) -> None:
     )  # fmt: skip
     directory = RunDirectory(tmp_path / "run")
     directory.path.mkdir()
-    assert execute(prepare(config), directory, INFO, lambda *_: None).code == 3
+    assert carry_out(prepare(config), directory, INFO).code == 3
     _, run = only_run(config)
     assert run.info.status == "FAILED"
     assert run.data.tags["wavesweep.status"] == "diverged"

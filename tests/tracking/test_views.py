@@ -11,8 +11,8 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.support.parts import small
-from wavesweep.tracking.store import connect
-from wavesweep.tracking.views import (
+from wavesweep.trackers.mlflow.store import connect
+from wavesweep.trackers.mlflow.views import (
     MOST_CHARACTERS,
     MOST_SWEEPS,
     TAG,

@@ -100,10 +100,13 @@ def test_a_sweep_is_called_by_its_id_or_how_that_alone_begins(several: dict[str,
         find_sweep("grid")
     begun(SweepRecord, "sweeps/grid", 9, "grid")
     assert find_sweep("grid").path == Path("outputs", "sweeps", "grid"), "a whole id comes before longer ones"
-    with pytest.raises(Refused, match=r"nowhere must be a sweep's directory or id, but holds no sweep\.json"):
+    with pytest.raises(Refused, match="nowhere must be a sweep's directory or id, or latest, got none"):
         find_sweep("nowhere")
     assert find("nowhere", "run or sweep") is None
-    assert find_run("grid-a") is None, "MLflow may know a run whose id begins so"
+    assert find_run("3f9a") is None, "MLflow may know a run whose id begins so"
+    for name in ("grid-a", "no/where", "outputs"):
+        with pytest.raises(Refused, match=f"{name} must be a run's directory or id, or latest, got none of them"):
+            find_run(name)
 
 
 def test_what_waits_is_told_by_its_record(several: dict[str, Directory]) -> None:

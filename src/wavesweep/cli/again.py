@@ -1,6 +1,7 @@
 """`wavesweep reproduce` and `wavesweep diff`."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from wavesweep.base.errors import Refused, relative
@@ -8,18 +9,20 @@ from wavesweep.base.exit_codes import FAILED, UNTRACKED
 from wavesweep.base.terminal import log, say
 from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import LOCAL, Flags, read_places
-from wavesweep.cli.progress import fail, follow, log_into, show
+from wavesweep.cli.progress import carry_out, fail, log_into, show
 from wavesweep.config.composing import compose, offer
 from wavesweep.config.config import Config, dump, flatten
 from wavesweep.config.overrides import overrides_of
+from wavesweep.experiment.preparation import prepare
 from wavesweep.reproduction.report import diff as report_diff
 from wavesweep.reproduction.reproducing import check_rtol, conclude, prepare_again, run_again
 from wavesweep.reproduction.stored import StoredRun, find_run
-from wavesweep.tracking.tracked_run import execute, prepare_alone
+from wavesweep.runs.execute import execute
+from wavesweep.tracking.follower_handle import Follower
 from wavesweep.workspace.configurations import read_written
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
-from wavesweep.workspace.layout import new_run
+from wavesweep.workspace.places import new_run
 
 
 def reproduce(arguments: list[str]) -> int:
@@ -92,38 +95,44 @@ def _read_bare(path: Path, here: Config, keys: list[str]) -> Config:
 def _run_bare(path: Path, here: Config, keys: list[str]) -> int:
     """Run a configuration that stands alone."""
     config = _read_bare(path, here, [key for key in keys if key.startswith("runtime.")])
-    prepared, info = prepare_alone(config), RunInfo(*overrides_of(config), sweep_id=None, name=path.name)
+    with Follower(config.tracking) as follower:
+        prepared, info = (
+            prepare(config, follower.require),
+            RunInfo(*overrides_of(config), sweep_id=None, name=path.name),
+        )
 
-    def carry_out(directory: RunDirectory) -> int:
-        log.info("%s is a configuration, no run: it is run, and compared with nothing", path)
-        return show(prepared.config, directory, lambda listen: execute(prepared, directory, info, listen))
+        def run_there(directory: RunDirectory) -> int:
+            log.info("%s is a configuration, no run: it is run, and compared with nothing", path)
+            return show(prepared.config, directory, partial(execute, prepared, directory, info, follower))
 
-    return _in_new_directory(carry_out)
+        return _in_new_directory(run_there)
 
 
 def _reproduce(stored: StoredRun, here: Config, keys: list[str], rtol: float) -> int:
     """Run a stored run again, and say how the two compare."""
-    prepared = prepare_again(stored, here, keys)
+    with Follower(here.tracking) as follower:
+        prepared = prepare_again(stored, here, keys, follower)
 
-    def carry_out(directory: RunDirectory) -> int:
-        outcome = follow(prepared.config, directory, lambda listen: run_again(stored, prepared, directory, listen))
-        equal, report = conclude(stored, directory, rtol)
-        say(report)
-        if not equal:
-            return FAILED
-        return 0 if outcome.tracked else UNTRACKED
+        def run_there(directory: RunDirectory) -> int:
+            begin = partial(run_again, stored, prepared, directory, follower)
+            outcome = carry_out(prepared.config, directory, begin)
+            equal, report = conclude(stored, directory, rtol)
+            say(report)
+            if not equal:
+                return FAILED
+            return 0 if outcome.delivered.complete else UNTRACKED
 
-    return _in_new_directory(carry_out)
+        return _in_new_directory(run_there)
 
 
-def _in_new_directory(carry_out: Callable[[RunDirectory], int]) -> int:
+def _in_new_directory(run_there: Callable[[RunDirectory], int]) -> int:
     """Carry out a new run in a directory of its own, with its log there; return the exit code."""
     directory = RunDirectory(new_run())
     directory.path.mkdir(parents=True)
     log_into(directory)
     log.info("writing to %s", relative(directory.path))
     try:
-        return carry_out(directory)
+        return run_there(directory)
     except Refused:
         raise
     except Exception as error:

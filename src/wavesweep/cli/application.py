@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from wavesweep.cli.task import Experiments
-    from wavesweep.runs.preparation import Prepared
+    from wavesweep.experiment.preparation import Prepared
+    from wavesweep.tracking.follower_handle import Follower
 
 
 class Task:
@@ -38,13 +39,13 @@ class Task:
 
     Attributes:
         codes: The exit codes of what this process ran and did not end well.
-        prepared: The single run that is to be run, if it was prepared already.
+        ready: The single run that is to be run, if it was prepared already, and what will deliver it.
     """
 
     def __init__(self, based_on: str) -> None:
         self.based_on = based_on
         self.codes: list[int] = []
-        self.prepared: Prepared | None = None
+        self.ready: tuple[Prepared, Follower] | None = None
 
     @cached_property
     def in_sweeps(self) -> "Experiments":
@@ -53,10 +54,15 @@ class Task:
 
         return Experiments(self.codes, self.based_on)
 
+    def end(self) -> None:
+        """End what was started for a sweep."""
+        if "in_sweeps" in vars(self):
+            self.in_sweeps.end()
+
     def __call__(self, composed: "DictConfig") -> float:
         """Run one job; return its objective."""
-        if self.prepared is not None:
-            return self.in_sweeps.run_alone(composed, self.prepared)
+        if self.ready is not None:
+            return self.in_sweeps.run_alone(composed, *self.ready)
         return self.in_sweeps(composed)
 
 
@@ -76,6 +82,8 @@ def run_hydra(arguments: list[str], config_name: str = "config", based_on: str =
         _call_hydra(arguments, flags, config_name, task)
     except Refused as error:
         return refuse(str(error))
+    finally:
+        task.end()
     check()  # a signal may have ended a sweep
     return min(task.codes, key=SEVERITY.index, default=0)
 

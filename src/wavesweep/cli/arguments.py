@@ -69,27 +69,6 @@ def read_place(command: str, arguments: list[str], more: tuple[str, ...] = ()) -
     return _only(command, places), overrides
 
 
-def split_place(command: str, words: list[str]) -> tuple[str | None, list[str]]:
-    """Split words into the one place that a command takes, if it is there, and the options of another program.
-
-    Which of those take a value is not known here: the word after an option counts as its value, unless that holds a =.
-
-    Raises:
-        Refused: For several places.
-    """
-    places: list[str] = []
-    passed_on: list[str] = []
-    takes_value = False  # the option before
-    for word in words:
-        is_option = word.startswith("-")
-        if is_option or takes_value:
-            passed_on.append(word)
-        else:
-            places.append(word)
-        takes_value = is_option and "=" not in word
-    return _only(command, places), passed_on
-
-
 def _only(command: str, places: list[str]) -> str | None:
     if len(places) > 1:
         raise Refused(f"{command} takes one place, got {len(places)}; call it for each")

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,11 @@ from wavesweep.cli.arguments import refuse
 from wavesweep.config.composing import typed
 from wavesweep.config.groups import check_names, check_searched, conf_dir
 from wavesweep.config.hydra_objections import explain
+from wavesweep.workspace.places import check_free
 
 if TYPE_CHECKING:
-    from wavesweep.runs.preparation import Prepared
+    from wavesweep.experiment.preparation import Prepared
+    from wavesweep.tracking.follower_handle import Follower
 
 OF_SWEEPS = ("hydra.sweep", "hydra/sweep", "hydra.launcher", "hydra/launcher")
 """How the keys of Hydra's begin that only sweeps read."""
@@ -29,7 +31,7 @@ class Guard(Callback):
     """Hydra callback that refuses before Hydra writes anything, and hands what it has prepared to the task."""
 
     def __init__(self) -> None:
-        self._prepared: Prepared | None = None
+        self._ready: tuple[Prepared, Follower] | None = None
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Exit with code 2 if a single run is going to be refused."""
@@ -38,18 +40,20 @@ class Guard(Callback):
             _check_mode(config, multirun=False)
             _check_options(config)
             _check_place(config, "hydra.run.dir")
-            from wavesweep.tracking.tracked_run import (
-                prepare_alone,  # imports numpy, which a wrong key need not wait for
-            )
-            from wavesweep.workspace.layout import check_free
+            from wavesweep.experiment.preparation import prepare  # imports numpy, which a wrong key need not wait for
+            from wavesweep.tracking.follower_handle import Follower
 
             check_free(Path(config.hydra.run.dir))
-            self._prepared = prepare_alone(parsed)
+            follower = Follower(parsed.tracking)
+            with ExitStack() as unless_refused:
+                unless_refused.push(follower)
+                self._ready = prepare(parsed, follower.require), follower
+                unless_refused.pop_all()
 
     def on_job_start(self, config: DictConfig, *, task_function: Any, **_: Any) -> None:
         """Let the task run what was prepared, instead of preparing it again."""
-        if self._prepared is not None:
-            task_function.prepared = self._prepared
+        if self._ready is not None:
+            task_function.ready = self._ready
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Exit with code 2 where a sweep can't be written, or its configuration would store a password."""
@@ -58,8 +62,6 @@ class Guard(Callback):
             _check_options(config)
             _check_place(config, "hydra.sweep.dir")
             if config.hydra.runtime.choices["hydra/sweeper"] != "wavesweep":  # which looks by itself
-                from wavesweep.workspace.layout import check_free
-
                 check_free(Path(config.hydra.sweep.dir))
                 subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[call-overload]
                 _check_inside("hydra.sweep.subdir", str(subdir))

@@ -1,7 +1,7 @@
 """Running before the user's eyes: progress, results, and a failure in one line."""
 
 import logging.config
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf, isfinite
 from shlex import quote
 from traceback import clear_frames
@@ -14,9 +14,9 @@ from wavesweep.base.signals import Interrupted
 from wavesweep.base.terminal import log, say
 from wavesweep.config.config import Config
 from wavesweep.config.groups import conf_dir
-from wavesweep.runs.description import summary
-from wavesweep.runs.progress import Listener, progress
-from wavesweep.tracking.tracked_run import Outcome
+from wavesweep.experiment.description import summary
+from wavesweep.runs.execute import Execution, Observer, Outcome, to_the_end
+from wavesweep.runs.terminal import Terminal
 from wavesweep.ui.links import run_ending
 from wavesweep.workspace.directory import RunDirectory
 
@@ -30,23 +30,28 @@ _STYLES = {
 _RESERVE = bytearray(1 << 24)  # let go where memory has run out: saying so takes some
 
 
-def show(config: Config, directory: RunDirectory, carry_out: Callable[[Listener], Outcome]) -> int:
-    """Carry out a run as `follow` does, and show how it ended; return its exit code."""
-    outcome = follow(config, directory, carry_out)
+Begin = Callable[[Sequence[Observer]], Execution]
+"""Begins a run that more observers are told of."""
+
+
+def show(config: Config, directory: RunDirectory, begin: Begin) -> int:
+    """Carry out a run as `carry_out` does, and show how it ended; return its exit code."""
+    outcome = carry_out(config, directory, begin)
+    assert outcome.result
     lines = [summary(directory.read_info(), config, outcome.result), f"pictures: {relative(directory.plots)}"]
-    if outcome.tracked and outcome.ids:
-        lines.append(run_ending(config.tracking, *outcome.ids))
+    if outcome.delivered.complete and (ids := outcome.delivered.ids.get("mlflow")):
+        lines.append(run_ending(config.tracking, *ids))
     say("\n".join(lines), _STYLES)
     return outcome.code
 
 
-def follow(config: Config, directory: RunDirectory, carry_out: Callable[[Listener], Outcome]) -> Outcome:
+def carry_out(config: Config, directory: RunDirectory, begin: Begin) -> Outcome:
     """Carry out a run with its progress shown; say what is to be done where it was stopped, or is not delivered.
 
     Args:
         config: Of the run, prepared.
         directory: Of the run.
-        carry_out: Runs it, telling a listener of each record.
+        begin: Begins it.
 
     Raises:
         Interrupted: If a signal came; what goes on with the run has been said.
@@ -54,17 +59,18 @@ def follow(config: Config, directory: RunDirectory, carry_out: Callable[[Listene
     place = quote(str(relative(directory.path)))
     best = min(filter(isfinite, directory.read_objectives().values()), default=inf)
     try:
-        with progress(config.objective, best) as listen:
-            outcome = carry_out(listen)
+        with Terminal(config.objective, best) as terminal:
+            outcome = to_the_end(begin([terminal]))
     except Interrupted:
-        if directory.info.exists():
+        if directory.exists():
             if directory.read_info().complete:
                 log.warning("wavesweep sync %s delivers the run", place)
             else:
                 log.warning("wavesweep resume %s goes on with the run", place)
         raise
-    if not outcome.tracked:
-        log.warning("the results are complete in %s; wavesweep sync %s delivers them to MLflow", place, place)
+    if not outcome.delivered.complete:
+        whom = " and ".join(config.tracking.followers)
+        log.warning("the results are complete in %s; wavesweep sync %s delivers them to %s", place, place, whom)
     return outcome
 
 
@@ -84,7 +90,7 @@ def fail(error: Exception, directory: RunDirectory) -> int:
     """
     _RESERVE.clear()
     clear_frames(error.__traceback__)  # which hold what the job had in memory
-    then = f"wavesweep resume {quote(str(relative(directory.path)))}" if directory.info.exists() else ""
+    then = f"wavesweep resume {quote(str(relative(directory.path)))}" if directory.exists() else ""
     log.error("failed: %s", in_one_line(error, then))
     log.getChild("traceback").error("the job failed", exc_info=error)
     return FAILED

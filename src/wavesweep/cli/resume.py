@@ -1,6 +1,7 @@
 """`wavesweep resume`: finds a run or a sweep that has not ended, and goes on with it."""
 
 from collections.abc import Collection
+from functools import partial
 
 from wavesweep.base.errors import Refused, relative
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
@@ -11,13 +12,15 @@ from wavesweep.cli.arguments import LOCAL, Flags, read_place
 from wavesweep.cli.progress import fail, log_into, show
 from wavesweep.config.composing import compose, offer_tracking
 from wavesweep.config.config import Config
-from wavesweep.tracking.sync import MISSING, deliver_all, deliver_vanished
-from wavesweep.tracking.tracked_run import prepare_alone, proceed
+from wavesweep.delivery.sync import MISSING, deliver_all, deliver_vanished
+from wavesweep.experiment.preparation import prepare
+from wavesweep.runs.execute import proceed
+from wavesweep.tracking.follower_handle import Follower
 from wavesweep.workspace.configurations import check_unchanged, read_config
 from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
 from wavesweep.workspace.index import LATEST, Wanted, find, find_sweep, latest_that
 from wavesweep.workspace.info import RunInfo
-from wavesweep.workspace.layout import OUTPUTS
+from wavesweep.workspace.places import OUTPUTS
 
 LAUNCHING = ("hydra/launcher", "hydra.launcher.")
 OPTIONS = ("n_workers", "n_trials", "timeout", "target", "dry_run")
@@ -104,8 +107,9 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
             return UNTRACKED if missing else 0
         log_into(directory)
         try:
-            prepared = prepare_alone(config)
-            return show(prepared.config, directory, lambda listen: proceed(prepared, directory, listen))
+            with Follower(config.tracking) as follower:
+                prepared = prepare(config, follower.require)
+                return show(prepared.config, directory, partial(proceed, prepared, directory, follower))
         except Refused:
             raise
         except Exception as error:

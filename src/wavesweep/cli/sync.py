@@ -7,9 +7,9 @@ from wavesweep.base.exit_codes import UNTRACKED
 from wavesweep.base.terminal import say
 from wavesweep.cli.arguments import read_place
 from wavesweep.config.composing import compose
-from wavesweep.tracking.sync import MISSING, deliver_all
+from wavesweep.delivery.sync import MISSING, deliver_all
 from wavesweep.workspace.index import recorded_below
-from wavesweep.workspace.layout import OUTPUTS
+from wavesweep.workspace.places import OUTPUTS
 
 
 def run(arguments: list[str]) -> int:

@@ -3,11 +3,13 @@
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from traceback import clear_frames
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -21,32 +23,32 @@ from wavesweep.cli.arguments import refuse
 from wavesweep.cli.progress import fail, show
 from wavesweep.config.composing import STORED, typed
 from wavesweep.config.config import Config
+from wavesweep.config.device import find_device
 from wavesweep.config.hydra_objections import explain
 from wavesweep.config.overrides import overrides_of
-from wavesweep.config.resolve import find_device, outline, without_effect
+from wavesweep.config.resolve import outline, without_effect
 from wavesweep.config.tag_names import BASED_ON
 from wavesweep.evaluation.metric_names import log10
+from wavesweep.experiment.description import origin_name, run_name
+from wavesweep.experiment.preparation import Prepared, prepare, shape_of
 from wavesweep.files.copies import give_copy_to
 from wavesweep.leaderboard.conclusion import announce, conclude, has_ended, show_again
 from wavesweep.runs import fingerprints
-from wavesweep.runs.description import origin_name, run_name
-from wavesweep.runs.preparation import Prepared, prepare, shape_of
+from wavesweep.runs.execute import continue_or_execute, execute, warm_up
 from wavesweep.search.plan import Plan
 from wavesweep.search.space import Dimension, varied
 from wavesweep.search.trials import is_seed
 from wavesweep.sweeps.reports import report
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.sweeps.task import SweepTask
-from wavesweep.tracking.courier import Patience
-from wavesweep.tracking.store import require
-from wavesweep.tracking.tracked_run import continue_or_execute, execute, prepare_alone, warm_up
+from wavesweep.tracking.follower_handle import Follower
 from wavesweep.ui.links import sweep_ending
 from wavesweep.workspace.directory import RunDirectory, SweepRecord
 from wavesweep.workspace.info import RunInfo
-from wavesweep.workspace.layout import check_free
+from wavesweep.workspace.places import check_free
 
 if TYPE_CHECKING:
-    from wavesweep.evaluation.scores import Metrics
+    from wavesweep.experiment.events import Event
 
 
 class Experiments(SweepTask):
@@ -59,27 +61,70 @@ class Experiments(SweepTask):
 
     local = ("tracking",)
     wants_returns = False
-    beginning = "starting workers: they import torch and MLflow"
+    beginning = "starting workers: they import torch"
     step = "epoch"
 
     def __init__(self, codes: list[int], based_on: str) -> None:
         self.codes = codes
         self.tags = {BASED_ON: based_on} if based_on else {}
-        self.patience = Patience()
+        self.follower: Follower | None = None  # of a sweep, or of the jobs that another sweeper than ours starts here
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what travels to workers."""
+        return vars(self) | {"follower": None}
 
     def __call__(self, composed: DictConfig) -> float:
         """Run one job; return the objective, for sweepers: nan where the job diverged."""
         directory = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
+        written = typed(composed)
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            return _run_trial(composed, directory, self.patience)
+            return self._run_trial(written, directory)
         check_free(directory.path)
-        return self.run_alone(composed, prepare_alone(typed(composed)))
+        follower = Follower(written.tracking)
+        return self.run_alone(composed, prepare(written, follower.require), follower)
 
-    def run_alone(self, composed: DictConfig, prepared: Prepared) -> float:
+    def run_alone(self, composed: DictConfig, prepared: Prepared, follower: Follower) -> float:
         """Run a single run that was prepared, with its progress shown; return nothing that a sweeper could use."""
         directory = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
-        self.codes += filter(None, [_run_alone(typed(composed), prepared, directory, self.tags)])
+        with follower:
+            self.codes += filter(None, [_run_alone(typed(composed), prepared, directory, self.tags, follower)])
         return math.nan
+
+    def _run_trial(self, written: Config, directory: RunDirectory) -> float:
+        """Run a job of a sweep, or go on with it; return the objective.
+
+        Raises:
+            Pruned, Interrupted: As `continue_or_execute` does.
+            Exception: Whatever ended it; its traceback is in the run's own log.
+        """
+        sweep = SweepRecord(Path(HydraConfig.get().sweep.dir))
+        is_ours = sweep.exists()  # another sweeper records nothing, and delivers nothing
+        tags = sweep.read_info().tags if is_ours else {}
+        if is_ours:
+            follower = Follower(written.tracking.model_copy(update={"followers": ()}))
+        else:
+            if self.follower is None or self.follower.tracking != written.tracking:
+                self.end()
+                self.follower = Follower(written.tracking)
+            follower = self.follower
+        try:
+            prepared = prepare(written)
+            if is_ours and (file := prepared.config.dataset.file):
+                give_copy_to(sweep.data, *file)
+            shared = {BASED_ON: tags[BASED_ON]} if BASED_ON in tags else {}
+            info = _describe(written, prepared, shared)
+            return continue_or_execute(prepared, directory, info, follower, [Reporter(written.objective)])
+        except (Refused, Pruned):
+            raise
+        except Exception as error:
+            log.getChild("traceback").error("the job failed", exc_info=error)
+            clear_frames(error.__traceback__)  # which hold what the job had in memory
+            raise
+
+    def end(self) -> None:
+        """End what delivers, if that was not done."""
+        if self.follower:
+            self.follower.end()
 
     def warm_up(self) -> None:
         """Import what computes and what delivers."""
@@ -103,8 +148,8 @@ class Experiments(SweepTask):
     def fingerprint(self, configs: list[DictConfig]) -> dict[str, str]:
         """Return digests of the code and of the data that each choice of groups begins with."""
         parsed = [typed(config) for config in configs]
-        if parsed[0].tracking.required:
-            require(parsed[0].tracking)
+        self.follower = self.follower or Follower(parsed[0].tracking)
+        self.follower.require()
         return {"code": fingerprints.code(), "data": fingerprints.data(parsed)}
 
     def can_add_options(self, plan: Plan, config_name: str | None) -> bool:
@@ -127,63 +172,55 @@ class Experiments(SweepTask):
     def prepare_and_conclude(self, sweep: SweepDirectory, plan: Plan, config: DictConfig) -> Iterator[None]:
         """Let MLflow know the sweep, and how it goes on; show the leaderboard at its end."""
         local = typed(config)
-        courier = None if has_ended(sweep, plan) else announce(sweep, plan, local, self.tags)
-        try:
-            yield
-        finally:
+        goes_on = not has_ended(sweep, plan)
+        with self.follower or Follower(local.tracking) as follower:
+            recorder = announce(sweep, plan, local, self.tags) if goes_on else nullcontext()
+            follower.follow(sweep.path)
             try:
-                if courier is None:
-                    codes, courier = show_again(sweep, local)
-                else:
-                    codes = conclude(sweep, plan, local, courier)
-                self.codes += codes
-                if courier.ids:
-                    say(sweep_ending(local.tracking, *courier.ids, sweep.id, relative(sweep.path)))
-            except Exception as error:  # such as a full disk: the jobs' results are where they are
-                log.error("the sweep's end can't be recorded: %s", in_one_line(error, self.resume_command(sweep.path)))
-                self.codes.append(FAILED)
-                if courier:
-                    courier.abandon()
+                with recorder:
+                    yield
+            finally:
+                try:
+                    codes, delivered = conclude(sweep, plan, follower) if goes_on else show_again(sweep, follower)
+                    self.codes += codes
+                    if ids := delivered.ids.get("mlflow"):
+                        say(sweep_ending(local.tracking, ids[0], ids[1], sweep.id, relative(sweep.path)))
+                except Exception as error:  # such as a full disk: the jobs' results are where they are
+                    again = self.resume_command(sweep.path)
+                    log.error("the sweep's end can't be recorded: %s", in_one_line(error, again))
+                    self.codes.append(FAILED)
 
 
-def _run_alone(written: Config, prepared: Prepared, directory: RunDirectory, tags: dict[str, str]) -> int:
+def _run_alone(
+    written: Config, prepared: Prepared, directory: RunDirectory, tags: dict[str, str], follower: Follower
+) -> int:
     """Run a single run with its progress shown; return the exit code."""
     try:
         info = _describe(written, prepared, tags)
         log.info("writing to %s", relative(directory.path))
-        return show(prepared.config, directory, lambda listen: execute(prepared, directory, info, listen))
+        return show(prepared.config, directory, partial(execute, prepared, directory, info, follower))
     except Refused as error:
         return refuse(str(error))
     except Exception as error:
         return fail(error, directory)
 
 
-def _run_trial(composed: DictConfig, directory: RunDirectory, patience: Patience) -> float:
-    """Run a job of a sweep, or go on with it; return the objective.
+@dataclass(frozen=True)
+class Reporter:
+    """Reports a run's objective to its sweep, which may give it up.
 
-    Raises:
-        Pruned, Interrupted: As `experiment.run` does.
-        Exception: Whatever ended it; its traceback is in the run's own log.
+    Attributes:
+        objective: The name of the metric.
     """
-    try:
-        parsed = typed(composed)
-        prepared = prepare(parsed)
 
-        def listen(epoch: int, metrics: "Metrics", epochs: int) -> None:
-            report(epoch, metrics[parsed.objective], epochs)
+    objective: str
 
-        sweep = SweepRecord(Path(HydraConfig.get().sweep.dir))
-        tags = sweep.read_info().tags if sweep.exists() else {}  # another sweeper than ours records nothing
-        if sweep.exists() and (file := prepared.config.dataset.file):
-            give_copy_to(sweep.data, *file)
-        shared = {BASED_ON: tags[BASED_ON]} if BASED_ON in tags else {}
-        return continue_or_execute(prepared, directory, _describe(parsed, prepared, shared), listen, patience)
-    except (Refused, Pruned):
-        raise
-    except Exception as error:
-        log.getChild("traceback").error("the job failed", exc_info=error)
-        clear_frames(error.__traceback__)  # which hold what the job had in memory
-        raise
+    def on(self, event: "Event") -> None:
+        """See `Observer.on`."""
+        from wavesweep.experiment.events import Recorded
+
+        if isinstance(event, Recorded):
+            report(event.epoch, event.metrics[self.objective], event.epochs)
 
 
 def _describe(composed: Config, prepared: Prepared, tags: dict[str, str]) -> RunInfo:

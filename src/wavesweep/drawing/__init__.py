@@ -1,1 +1,1 @@
-"""What pictures of runs and of sweeps share; imports matplotlib."""
+"""Pictures: their style, and those of a run, drawn from what it has left."""

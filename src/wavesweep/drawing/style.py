@@ -40,16 +40,19 @@ def head(figure: Figure, title: str, left: float) -> float:
     top = 0.33 if title else 0.11
     if not named:
         return top
-    columns = _num_columns([0.5 + 0.075 * len(label) for label in named], width - left)
+    columns = len(named)
+    widths = [0.5 + 0.075 * len(label) for label in named]  # inches, of an entry of the legend
+    if sum(widths) > width - left:
+        columns = max(1, int((width - left) / max(widths)))
     style = {"frameon": False, "fontsize": 9, "columnspacing": 1.2, "borderaxespad": 0, "borderpad": 0}
     style |= {"loc": "upper left", "bbox_to_anchor": (left / width, 1 - top / height)}
     figure.legend([*named.values()][::-1], [*named][::-1], ncols=columns, **style)
     return top + 0.2 * math.ceil(len(named) / columns)
 
 
-def _num_columns(widths: list[float], room: float) -> int:
-    """Return the columns of a legend whose entries are so many inches wide."""
-    return len(widths) if sum(widths) <= room else max(1, int(room / max(widths)))
+def shown_of(shown: int, there: int, what: str) -> str:
+    """Return for a title how many things are shown, where there are more."""
+    return f" · {shown} of {there} {what}" if shown < there else ""
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -1,6 +1,7 @@
 """Evaluation: a network beside the baselines, on a part of the data."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -92,7 +93,10 @@ def score_intervals(
 
 
 def shown(part: Part, count: int) -> Part:
-    """Return a part with the few windows that are drawn: the first ones of several series, those of one spread out."""
+    """Return a part with the few windows that are drawn: the first ones of several series, those of one spread out.
+
+    The one-step predictions are those of the contexts.
+    """
     several = len(np.unique(part.start)) == 1
     some = part.only(slice(0, count)) if several else part.spread(count)
-    return some.seen_from_the_first_step()
+    return replace(some, scored=slice(0, some.context.shape[1]))

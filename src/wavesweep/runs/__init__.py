@@ -1,1 +1,1 @@
-"""One run: its directory, checkpoints, the experiment from top to bottom, pictures, and finding it again."""
+"""Runs: an experiment carried out in a directory, where observers write, draw and show what it tells."""

@@ -13,7 +13,7 @@ from wavesweep.config import tag_names as names
 from wavesweep.config.config import Config
 from wavesweep.config.groups import conf_dir
 from wavesweep.data.data import describe
-from wavesweep.runs.preparation import load_data
+from wavesweep.experiment.preparation import load_data
 
 SOURCE = Path(__file__).parents[1]
 PATCH = ("--binary", "--no-color", "--no-ext-diff", "--no-textconv")

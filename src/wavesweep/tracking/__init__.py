@@ -1,1 +1,1 @@
-"""MLflow's copy of runs: the store, delivery, the model, and a job from configuration to delivered record."""
+"""Tracking, as a run sees it: what a tracker is, and the process that delivers to trackers."""

@@ -16,13 +16,14 @@ from wavesweep.config.tag_names import KEPT_EPOCH
 from wavesweep.evaluation.metric_names import OBJECTIVE, is_metric
 from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.workspace.info import INFO, RunInfo, now, parse_records
-from wavesweep.workspace.layout import PARENT, RUN
+from wavesweep.workspace.places import PARENT, RUN
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
 T = TypeVar("T")
 MOST_RECORDS, MOST_WEIGHTS = 1 << 28, 1 << 32  # bytes
+LOCK, DELIVERY_LOCK, SHOWN = ".lock", ".delivery.lock", "shown"
 
 
 class Directory(ABC):
@@ -45,8 +46,8 @@ class Directory(ABC):
         self.metrics = path / "metrics.jsonl"
         self.plots = path / "plots"
         self.data = path / "data"  # a copy of the file that was read
-        self.undelivered = path / ".undelivered"  # is there while MLflow is known to lack something
-        self._lock: FileLock | None = None
+        self.undelivered = path / ".undelivered"  # is there while a tracker may lack something
+        self._locks: dict[str, FileLock] = {}
 
     def exists(self) -> bool:
         """Say whether there is such a run or sweep."""
@@ -54,26 +55,37 @@ class Directory(ABC):
 
     @contextmanager
     def locked(self, patience: float = 0.0) -> Iterator[None]:
-        """Hold the directory's lock, which may be taken again by whoever holds it through this object.
+        """Hold the directory's lock, which says that its run or sweep goes on.
+
+        It may be taken again by whoever holds it through this object.
 
         Args:
-            patience: Seconds to wait for it, since `sync` may hold it for a while.
+            patience: Seconds to wait for it.
 
         Raises:
             InUse: If another process holds it.
             Refused: If something that is written to is a link or a device.
         """
+        with self._holding(LOCK, patience, "in use by another process; wait for its end, or choose another directory"):
+            yield
+
+    @contextmanager
+    def being_delivered(self, patience: float = 0.0) -> Iterator[None]:
+        """Hold the lock of delivery: one process at a time delivers it, whether it goes on or not; see `locked`."""
+        with self._holding(DELIVERY_LOCK, patience, "being delivered by another process; wait for its end"):
+            yield
+
+    @contextmanager
+    def _holding(self, name: str, patience: float, problem: str) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
-        if self._lock is None:
+        if name not in self._locks:
             self.check_plain()
-            self._lock = FileLock(self.path / ".lock")
+            self._locks[name] = FileLock(self.path / name)
         try:
-            held = self._lock.acquire(timeout=patience)
+            held = self._locks[name].acquire(timeout=patience)
         except Timeout:
-            raise InUse(
-                f"{self.path} is in use by another process; wait for its end, or choose another directory"
-            ) from None
+            raise InUse(f"{self.path} is {problem}") from None
         with held:
             yield
 
@@ -81,15 +93,16 @@ class Directory(ABC):
         """Refuse links and devices in the place of what is written to."""
         others = (self.info, self.config, self.metrics, self.undelivered)
         written = {path.name for path in (*self._artifacts(), *self._passing(), *others)}
-        files.check_plain(self.path, sorted({*written, ".lock", ".parent.lock", files.LOG}))
+        files.check_plain(self.path, sorted({*written, LOCK, DELIVERY_LOCK, SHOWN, files.LOG}))
 
     def read_config(self) -> dict[str, Any]:
         """Read the configuration, or raise Refused if that can't be read."""
         return files.read_yaml(self.config)
 
     def write_info(self, info: RunInfo) -> None:
-        """Write the record, after the metrics."""
+        """Write the record, after the metrics, and the mark that copies lack it."""
         self.sync_metrics()
+        self.undelivered.touch()
         files.write_atomically(self.info, INFO.dump_json(info, indent=2))
 
     def read_info(self) -> RunInfo:
@@ -186,6 +199,7 @@ class RunDirectory(Directory):
         self.checkpoint = path / "checkpoint.pt"
         self.previous_checkpoint = path / "checkpoint.previous.pt"
         self.model = path / "model"
+        self.shown = path / SHOWN  # what its pictures show
         self._recorded: set[int | None] | None = None
 
     def read_weights(self) -> bytes:

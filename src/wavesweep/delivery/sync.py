@@ -1,4 +1,4 @@
-"""Delivering runs that stand on disk, each to the store that its configuration names."""
+"""Delivering runs that stand on disk, each to those that its configuration names."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -6,13 +6,11 @@ from collections.abc import Collection, Sequence
 from wavesweep.base.errors import InUse, Refused, in_one_line
 from wavesweep.base.terminal import log, track
 from wavesweep.config.config import Config, Tracking
-from wavesweep.tracking.answers import reason
-from wavesweep.tracking.delivery import LeftAlone, deliver, is_delivered
-from wavesweep.tracking.store import reach, require
+from wavesweep.delivery.delivery import SECONDS_TO_WAIT, Delivery
 from wavesweep.workspace.configurations import read_config
 from wavesweep.workspace.directory import Directory
 from wavesweep.workspace.index import recorded_below
-from wavesweep.workspace.layout import OUTPUTS
+from wavesweep.workspace.places import OUTPUTS
 
 MISSING = "not delivered"
 
@@ -20,7 +18,7 @@ MISSING = "not delivered"
 def deliver_all(runs: Sequence[Directory], local: Config, keys: Collection[str]) -> Counter[str]:
     """Deliver runs and sweeps; mark those whose process has vanished; say what is missing.
 
-    A store that can't be reached is not tried again for each further run.
+    A tracker that can't be reached is not tried again for each further run.
 
     Args:
         runs: Which.
@@ -31,7 +29,7 @@ def deliver_all(runs: Sequence[Directory], local: Config, keys: Collection[str])
         How many runs there are in each state.
     """
     counts: Counter[str] = Counter()
-    reachable: dict[tuple[str, str], bool | None] = {}
+    deliveries: dict[str, Delivery | None] = {}
     for directory in track(list(runs), "delivering"):
         try:
             directory.read_info()  # a lock would be a file in what isn't ours
@@ -39,7 +37,8 @@ def deliver_all(runs: Sequence[Directory], local: Config, keys: Collection[str])
                 directory.mark_vanished()
                 if directory.read_info().complete:
                     directory.remove_leftovers()
-                counts[_deliver(directory, read_config(directory, local, keys).tracking, reachable)] += 1
+                tracking = read_config(directory, local, keys).tracking
+                counts[_deliver(directory, tracking, deliveries)] += 1
         except InUse:
             counts["running"] += 1
         except (Refused, OSError) as error:
@@ -49,7 +48,7 @@ def deliver_all(runs: Sequence[Directory], local: Config, keys: Collection[str])
 
 
 def deliver_vanished(local: Config) -> None:
-    """Mark runs and sweeps below outputs/ whose process has vanished KILLED, there and in the store that each names."""
+    """Mark runs and sweeps below outputs/ whose process has vanished KILLED, there and in the copies of each."""
     deliver_all([run for run in recorded_below(OUTPUTS) if seems_to_run(run)], local, [])
 
 
@@ -61,30 +60,32 @@ def seems_to_run(directory: Directory) -> bool:
         return False
 
 
-def _deliver(directory: Directory, tracking: Tracking, reachable: dict[tuple[str, str], bool | None]) -> str:
+def _deliver(directory: Directory, tracking: Tracking, deliveries: dict[str, Delivery | None]) -> str:
     """Deliver one run, whose lock is held; return the state that it is in then.
 
-    Raises:
-        Refused: If its store can't be used, at the first try.
+    Args:
+        directory: Of the run.
+        tracking: Of the run.
+        deliveries: To all that have been named before, None where one can't be reached; brought up to date.
     """
-    store = tracking.uri, tracking.experiment
-    if reachable.get(store) is None:
-        ask = require if store in reachable else reach  # the latter writes nothing, and need not where all is there
-        reachable[store] = False
-        ask(tracking)  # which may say no
-        reachable[store] = True
-    if not reachable[store]:
+    where = tracking.model_dump_json(include={"followers", "uri", "experiment", "tags"})
+    if where not in deliveries:
+        deliveries[where] = Delivery(tracking)
+    delivery = deliveries[where]
+    if delivery is None or not delivery.can_go_on():
+        deliveries[where] = None
         return MISSING
     try:
-        if is_delivered(directory, tracking):
-            directory.undelivered.unlink(missing_ok=True)
-            return "up to date"
-        deliver(directory, tracking)
-    except LeftAlone as error:
-        log.warning("%s: %s", directory.path, error)
-        return "left alone"
-    except Exception as error:
-        log.warning("%s: MLflow has not taken the run: %s", directory.path, reason(error, tracking))
-        reachable[store] = None  # ask again before the next run
+        outcome = delivery.deliver(directory, SECONDS_TO_WAIT, unless_complete=True)
+    except InUse as error:
+        log.warning(str(error))
         return MISSING
-    return "delivered"
+    for called, why in outcome.problems.items():
+        log.warning("%s: %s has not taken the %s: %s", directory.path, called, directory.what, why)
+    for called, why in outcome.left_alone.items():
+        log.warning("%s: %s is left alone: %s", directory.path, called, why)
+    if outcome.problems:
+        return MISSING
+    if outcome.left_alone:
+        return "left alone"
+    return "delivered" if outcome.ids else "up to date"

@@ -1,4 +1,4 @@
-"""Checkpoints: the state of training and the weights kept, saved and loaded."""
+"""Checkpoints on disk: the state of an experiment, saved as it goes on, and read by what goes on with it."""
 
 import io
 import logging
@@ -9,44 +9,47 @@ from typing import Any
 
 import torch
 
-from wavesweep.base.errors import Refused, in_short
+from wavesweep.base.errors import Refused
 from wavesweep.base.files import MOST_BYTES, read_sealed
-from wavesweep.evaluation.selection import Kept, Selection
-from wavesweep.models.weights import check_fit, is_finite
-from wavesweep.training.trainer import Trainer
+from wavesweep.experiment.checkpoint import WAY_OUT, Checkpoint
+from wavesweep.experiment.events import Advanced, Event, Phase, Recorded
 from wavesweep.workspace.directory import RunDirectory
 
-Checkpoint = dict[str, Any]
 log = logging.getLogger("wavesweep")
 CHECKPOINT_VERSION = 2
 SPACING = 1.0  # seconds: an epoch that takes no longer, and what was done since the last checkpoint, are two at most
 MOST_CHECKPOINT = 1 << 32  # bytes
-WAY_OUT = "remove it: the run goes on from further back, or begins anew"
 
 
 class Checkpoints:
-    """Saves the state of training, from which it goes on exactly, and what is kept so far, at ends of epochs.
+    """Observes an experiment, and saves its state at ends of epochs: from time to time, and when training has ended.
 
     Args:
         directory: Of the run.
-        trainer: What trains.
-        selection: What is kept.
     """
 
-    def __init__(self, directory: RunDirectory, trainer: Trainer, selection: Selection) -> None:
-        self.directory, self.trainer, self.selection = directory, trainer, selection
+    def __init__(self, directory: RunDirectory) -> None:
+        self.directory = directory
         self.saved = monotonic()
+        self.unsaved: Advanced | None = None
 
-    def save_if_due(self) -> None:
-        """Save unless that was done, or work began, a moment ago."""
-        if monotonic() - self.saved >= SPACING:
+    def on(self, event: Event) -> None:
+        """Save if it is time."""
+        if isinstance(event, Advanced):
+            self.unsaved = event
+            if monotonic() - self.saved >= SPACING:
+                self.save()
+        elif isinstance(event, Recorded):  # the state is another one by now
+            self.unsaved = None
+        elif isinstance(event, Phase) and event.name != "training":
             self.save()
 
     def save(self) -> None:
-        """Save, behind the records; but no weights that aren't finite, with which the run ends."""
-        if not is_finite(self.trainer.network):
+        """Save the last state, behind the records, unless that was done."""
+        state = None if self.unsaved is None else self.unsaved.state()
+        self.unsaved = None
+        if state is None:
             return
-        state = {"training": self.trainer.state(), "candidates": [vars(one) for one in self.selection.candidates]}
         buffer = io.BytesIO()
         torch.save({"version": CHECKPOINT_VERSION, **state}, buffer)
         self.directory.sync_metrics()
@@ -68,11 +71,11 @@ def load_checkpoint(directory: RunDirectory) -> Checkpoint | None:
         except ValueError:
             log.warning("%s is damaged, so the run goes on from further back", path)
             continue
-        return _parse(path, content)
+        return Checkpoint(path, _parse(path, content))
     return None
 
 
-def _parse(path: Path, content: bytes) -> Checkpoint:
+def _parse(path: Path, content: bytes) -> dict[str, Any]:
     try:
         _check_archive(content)
         state = torch.load(io.BytesIO(content), weights_only=True)
@@ -99,25 +102,3 @@ def _check_archive(content: bytes) -> None:
         raise ValueError("its members overlap")
     if any(member.file_size > MOST_BYTES for member in members if member.filename.endswith(".pkl")):
         raise ValueError("it holds more plain values than a checkpoint does")
-
-
-def restore(directory: RunDirectory, trainer: Trainer, checkpoint: Checkpoint) -> list[Kept]:
-    """Let a trainer take up what a checkpoint holds; return the candidates so far.
-
-    Raises:
-        Refused: If it does not fit.
-    """
-    try:
-        training, candidates = checkpoint["training"], [Kept(**one) for one in checkpoint["candidates"]]
-        if not isinstance(training, dict):
-            raise TypeError("its training must be a group of keys")
-        for weights in (training["network"], *(one.weights for one in candidates)):
-            check_fit(weights, trainer.network)
-        epochs = [one.epoch for one in candidates]
-        if not epochs or not 0 <= min(epochs) <= max(epochs) <= training["epoch"] <= trainer.epochs:
-            raise ValueError(f"its epoch must be one of {trainer.epochs}")
-        trainer.restore(training)
-    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        place = directory.checkpoint if directory.checkpoint.exists() else directory.previous_checkpoint
-        raise Refused(f"{place} does not fit the run ({in_short(error)}); {WAY_OUT}") from None
-    return candidates

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from wavesweep.base.errors import Refused
 from wavesweep.config.config import Tracking
 from wavesweep.config.tag_names import RUN_KEY
-from wavesweep.tracking.addresses import SQLITE, artifact_root, full_address, sqlite_path
-from wavesweep.tracking.answers import reason
-from wavesweep.tracking.artifacts import repository
-from wavesweep.tracking.bounds import bounded
-from wavesweep.tracking.sqlite_file import first_touch
+from wavesweep.trackers.mlflow.addresses import SQLITE, artifact_root, full_address, sqlite_path
+from wavesweep.trackers.mlflow.answers import reason
+from wavesweep.trackers.mlflow.artifacts import repository
+from wavesweep.trackers.mlflow.bounds import bounded
+from wavesweep.trackers.mlflow.sqlite_file import first_touch
 from wavesweep.workspace.directory import Directory
 
 if TYPE_CHECKING:
@@ -178,8 +178,3 @@ def find_record(place: str | Directory, tracking: Tracking) -> tuple["MlflowClie
         raise Refused(f"{text} is not in {tracking.uri}; wavesweep sync {shlex.quote(text)} delivers it")
     problem = "has several; type more of it" if runs else "has none; name another, or its tracking.uri"
     raise Refused(f"{text} must be the beginning of one run's id, but {tracking.uri} {problem}")
-
-
-def import_mlflow() -> None:
-    """Import mlflow before a courier's thread starts, since imports of several threads at once block each other."""
-    import mlflow  # noqa: F401

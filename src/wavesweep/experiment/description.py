@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePath
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 from wavesweep.base.keys import last_parts
 from wavesweep.config.config import MOST_NAME, Config
@@ -12,9 +13,11 @@ from wavesweep.config.naming import in_short
 from wavesweep.config.tag_names import BASED_ON
 from wavesweep.evaluation import metric_names as names
 from wavesweep.evaluation.metric_names import baseline_score, metric, of_baseline
+from wavesweep.experiment.result import Result, best_baseline
 from wavesweep.models.baseline_names import BASELINES, EXACT
-from wavesweep.runs.result import Result, best_baseline
-from wavesweep.workspace.info import RunInfo
+
+if TYPE_CHECKING:
+    from wavesweep.workspace.info import RunInfo
 
 Metrics = Mapping[str, float]
 TEST_SCORE = metric("test", names.SCALED)
@@ -138,7 +141,7 @@ def _baselines(metrics: Metrics) -> list[tuple[str, float]]:
     return [(BASELINES[key], metrics[name]) for key in keys if (name := metric("test", baseline_score(key))) in metrics]
 
 
-def summary(info: RunInfo, config: Config, result: Result) -> str:
+def summary(info: "RunInfo", config: Config, result: Result) -> str:
     """Return the end of a run for the terminal: scores beside the baselines', and the verdict."""
     if result.diverged:
         return f"{info.name}\n{verdict(config, result)}"
@@ -186,7 +189,7 @@ def origin_name(place: str) -> str:
     return path.name[:4] if re.fullmatch("[0-9a-f]{32}", place) else path.name
 
 
-def configuration(info: RunInfo) -> str:
+def configuration(info: "RunInfo") -> str:
     """Return in words what replicates share: what was overridden, seed aside; in a sweep, what varies stands first."""
     typed = info.overrides if info.sweep_id else sorted(info.overrides, key=lambda text: text.partition("=")[0])
     words = in_short((text for text in typed if not re.match(r"\+*seed=", text)), info.choices, num_digits=6)

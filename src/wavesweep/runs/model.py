@@ -1,20 +1,20 @@
-"""The trained network as an MLflow model: a folder of tensors in the run's directory."""
+"""The trained network as an MLflow model: a folder of tensors in the run's directory, written without MLflow."""
 
 import json
 import platform
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-from wavesweep.base.files import write_atomically
+from wavesweep.base.files import write_atomically, write_yaml
 from wavesweep.config.config import Resolved
 from wavesweep.evaluation.columns import columns_of
 from wavesweep.models.losses import LOSSES
 from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:
-    from mlflow.models import ModelSignature
-
     from wavesweep.data.data import Data
 
 EXAMPLE, REQUEST = "input_example.json", "serving_input_example.json"
@@ -24,26 +24,36 @@ FEWEST_ROWS = 20  # of an example, where a context has as many
 def save_model(directory: RunDirectory, config: Resolved, data: "Data") -> None:
     """Save the trained network as an MLflow pyfunc model that stores tensors and no code.
 
-    `mlflow models serve --env-manager local` serves it; see served_model.py for what it takes. Not by
-    `mlflow.pyfunc.save_model`, which looks through all installed packages for half a second.
+    `mlflow models serve --env-manager local` serves it; see served_model.py for what it takes.
 
     Args:
         directory: Of the run, with its weights.
         config: What was run.
         data: The parts of its data set; the first rows of the training part become the example.
-    """
-    from mlflow.models import Model
-    from mlflow.pyfunc import add_to_model
 
+    Source:
+        The MLmodel format, https://mlflow.org/docs/latest/ml/model/, and the JSON of its signatures.
+    """
     folder = directory.model / "data"
     folder.mkdir(parents=True, exist_ok=True)
     for path in (directory.config, directory.weights):
         write_atomically(folder / path.name, path.read_bytes())
     _save_environment(directory.model)
-    example = _save_example(directory, config, data)
-    model = Model(signature=_signature(directory, config), saved_input_example_info=example)
-    add_to_model(model, loader_module="wavesweep.served_model", data="data", python_env="python_env.yaml")
-    write_atomically(directory.model / "MLmodel", model.to_yaml().encode())
+    function = {
+        "data": "data",
+        "env": {"virtualenv": "python_env.yaml"},
+        "loader_module": "wavesweep.served_model",
+        "python_version": platform.python_version(),
+    }
+    model = {
+        "flavors": {"python_function": function},
+        "mlflow_version": version("mlflow"),
+        "model_uuid": uuid4().hex,
+        "saved_input_example_info": _save_example(directory, config, data),
+        "signature": _signature(directory, config),
+        "utc_time_created": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}",
+    }
+    write_yaml(directory.model / "MLmodel", model)
 
 
 def _save_environment(folder: Path) -> None:
@@ -54,24 +64,22 @@ def _save_environment(folder: Path) -> None:
     write_atomically(folder / "python_env.yaml", json.dumps(environment).encode())  # JSON is YAML
 
 
-def _signature(directory: RunDirectory, config: Resolved) -> "ModelSignature":
+def _signature(directory: RunDirectory, config: Resolved) -> dict[str, str]:
     """Return the columns that the model takes and gives: a channel each, and the names of series, texts or numbers."""
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
-    from mlflow.types.schema import AnyType
-
     from wavesweep.models.weights import load_widths
 
-    channels = config.dataset.channels
-    label = config.dataset.series_label
-    series = [] if label in channels else [ColSpec(AnyType(), label, required=False)]
+    channels, label = config.dataset.channels, config.dataset.series_label
+    series = [] if label in channels else [_column("any", label, required=False)]
     has_bounds = load_widths(directory.read_weights()) is not None
     forecast = [name for columns in columns_of(channels, bounds=has_bounds) for name in columns]
-    return ModelSignature(
-        inputs=Schema([*series, *(ColSpec("double", channel) for channel in channels)]),
-        outputs=Schema([*series, *(ColSpec("double", name, required=name in channels) for name in forecast)]),
-        params=ParamSchema([ParamSpec("horizon", "long", config.forecast.horizon)]),
-    )
+    inputs = [*series, *(_column("double", channel) for channel in channels)]
+    outputs = [*series, *(_column("double", name, required=name in channels) for name in forecast)]
+    horizon = {"name": "horizon", "default": config.forecast.horizon, "shape": None, "type": "long"}
+    return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": json.dumps([horizon])}
+
+
+def _column(kind: str, name: str, *, required: bool = True) -> dict[str, Any]:
+    return {"type": kind, "name": name, "required": required}
 
 
 def _save_example(directory: RunDirectory, config: Resolved, data: "Data") -> dict[str, str]:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wavesweep.tracking.bounds import bounded
+from wavesweep.trackers.mlflow.bounds import bounded
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

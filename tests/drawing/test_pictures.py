@@ -13,10 +13,15 @@ from matplotlib.image import imread
 
 from wavesweep.data.dataset import Observed
 from wavesweep.data.parts import Part
+from wavesweep.drawing import continuations, drift, forecasts, learning_curve
+from wavesweep.drawing.continuations import draw_continuations
+from wavesweep.drawing.drift import draw_drift
+from wavesweep.drawing.forecasts import draw_forecasts
+from wavesweep.drawing.learning_curve import draw_learning_curve
 from wavesweep.drawing.panels import two_lines
 from wavesweep.evaluation.forecasting import Forecasts
+from wavesweep.evaluation.shown import Named, ShownErrors, ShownForecasts, pack, unpack
 from wavesweep.models.baseline_names import BASELINES
-from wavesweep.runs import pictures as plots
 from wavesweep.workspace.directory import RunDirectory
 
 
@@ -25,6 +30,34 @@ def windows_of(values: np.ndarray, context: int, targets: Iterable[int] = (0,), 
     windows = np.arange(len(values))
     start, numbers = np.array([*starts] or 0 * windows), np.array([*targets])
     return Part(values[:, :context], values[:, context:], start, windows, slice(0, context), numbers)
+
+
+def draw(
+    path: Path,
+    part: Part,
+    found: Forecasts,
+    channels: list[str],
+    labels: list[str],
+    beside: Named | None = None,
+    bands: Named | None = None,
+) -> None:
+    """Draw forecasts of a part by what a run would leave of them, which is all that there is."""
+    shown = ShownForecasts(
+        title="title",
+        channels=channels,
+        labels=labels,
+        targets=part.targets,
+        start=part.start,
+        context=part.context,
+        truth=part.truth,
+        one_step=found.one_step,
+        closed_loop=found.closed_loop,
+        beside=beside or {},
+        bands=bands or {},
+    )
+    left = unpack(pack(shown))
+    assert isinstance(left, ShownForecasts)
+    draw_forecasts(left, path)
 
 
 def check(path: Path) -> None:
@@ -41,10 +74,10 @@ def check(path: Path) -> None:
 def test_a_forecast(tmp_path: Path, windows: int, context: int, horizon: int, channels: int, scale: float) -> None:
     values = np.random.default_rng(0).normal(size=(windows, context + horizon, channels))
     part, names = windows_of(values, context, targets=range(channels)), [f"$x_{n}$ 北" for n in range(channels)]
-    forecasts = Forecasts(values[:, 4:context] + 0.1, values[:, context:] * scale)
+    found = Forecasts(values[:, 4:context] + 0.1, values[:, context:] * scale)
     path, baseline = tmp_path / "forecast.png", {"naive": values[:, context:] - 0.1}
     bands = {"90% interval": scale * np.ones((horizon, channels))}
-    plots.forecast(path, part, forecasts, "title", names, ["$_$"] * windows, baseline, bands)
+    draw(path, part, found, names, ["$_$"] * windows, baseline, bands)
     check(tmp_path / "forecast.png")
 
 
@@ -63,9 +96,9 @@ def test_a_panel_shows_a_window_or_a_channel(
 ) -> None:
     values = np.random.default_rng(0).normal(size=(2, 30, channels))
     part = windows_of(values, 20, targets, starts)
-    forecasts = Forecasts(values[:, 4:20], values[:, 20:] + 0.1)
+    found = Forecasts(values[:, 4:20], values[:, 20:] + 0.1)
     path, names, baseline = tmp_path / "forecast.png", [*"abcdefghi"][:channels], {"naive": values[:, 20:] - 0.2}
-    plots.forecast(path, part, forecasts, "title", names, ["first", "second"], baseline)
+    draw(path, part, found, names, ["first", "second"], baseline)
     assert [axes.get_ylabel() for axes in drawn[0].axes] == labels
     origins = starts if len(targets) == 1 else starts[-1:] * len(labels)
     together = starts[0] == starts[1]
@@ -80,9 +113,9 @@ def test_a_panel_shows_a_window_or_a_channel(
 
 def test_a_small_series_is_not_lost_beside_a_large_one(drawn: list[Figure], tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=(2, 30, 1)) * [[[1.0]], [[1000.0]]]
-    part, forecasts = windows_of(values, 20), Forecasts(values[:, 4:20], values[:, 20:])
+    part, found = windows_of(values, 20), Forecasts(values[:, 4:20], values[:, 20:])
     path, baseline = tmp_path / "forecast.png", {"naive": values[:, 20:] - 0.2}
-    plots.forecast(path, part, forecasts, "title", ["value"], ["small from 2024-01-01", "large"], baseline)
+    draw(path, part, found, ["value"], ["small from 2024-01-01", "large"], baseline)
     small, large = drawn[0].axes
     assert small.get_ylabel() == "small from\n2024-01-01"
     assert 100 * np.diff(small.get_ylim()) < np.diff(large.get_ylim())
@@ -101,8 +134,8 @@ def test_the_title_of_a_forecast(
     drawn: list[Figure], tmp_path: Path, channels: int, targets: Iterable[int], title: str
 ) -> None:
     values = np.random.default_rng(0).normal(size=(2, 30, channels))
-    part, forecasts = windows_of(values, 20, targets), Forecasts(values[:, 4:20], values[:, 20:])
-    plots.forecast(tmp_path / "forecast.png", part, forecasts, "title", [*"abcdefg"], ["first", "last"])
+    part, found = windows_of(values, 20, targets), Forecasts(values[:, 4:20], values[:, 20:])
+    draw(tmp_path / "forecast.png", part, found, [*"abcdefg"], ["first", "last"])
     assert drawn[0].texts[0].get_text().startswith(title)
 
 
@@ -118,7 +151,7 @@ def test_a_forecast_of_dates_tells_day_and_year(
 ) -> None:
     times = pd.date_range(first, periods=20, freq=freq)
     series = [Observed("shop", np.random.default_rng(0).normal(size=(20, 7)), start=0, times=times)]
-    plots.continuations(tmp_path / "ahead.png", [*"abcdefg"], series, [series[0].values[:20] + 9], "title")
+    draw_continuations(tmp_path / "ahead.png", [*"abcdefg"], series, [series[0].values[:20] + 9], "title")
     after = f"{times[-1] + times.freq}".removesuffix(" 00:00:00")
     assert drawn[0].texts[0].get_text() == f"title · from {after} · 6 of 7 channels"
     drawn[0].draw_without_rendering()
@@ -143,9 +176,9 @@ def bands_of(figure: Figure) -> list[tuple[list[float], list[float]]]:
 
 def test_a_band_lies_around_the_forecast_of_each_window(drawn: list[Figure], tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=(3, 27, 1))
-    part, forecasts = windows_of(values, 20), Forecasts(values[:, 4:20], values[:, 20:] + 0.1)
+    part, found = windows_of(values, 20), Forecasts(values[:, 4:20], values[:, 20:] + 0.1)
     half = np.arange(1, 8.0)[:, None] * np.array([1.0, 2.0, 3.0])[:, None, None]  # (window, horizon, channel)
-    plots.forecast(tmp_path / "x.png", part, forecasts, "title", ["a"], [*"xyz"], None, {"90% interval": half})
+    draw(tmp_path / "x.png", part, found, ["a"], [*"xyz"], None, {"90% interval": half})
     for number, (lower, upper) in enumerate(bands_of(drawn[0])):
         middle = values[number, 20:, 0] + 0.1
         np.testing.assert_allclose(lower, np.append(values[number, 19], middle - half[number, :, 0]))
@@ -159,7 +192,7 @@ def test_a_band_ends_where_nothing_is_known(drawn: list[Figure], tmp_path: Path)
     series = [Observed(name, draws.normal(size=(30, 1))) for name in "abc"]
     ahead = [draws.normal(size=(7, 1)) for _ in series]
     half = [np.array([1, 2, 3, 4, np.nan, np.nan, np.nan])[:, None] * (number + 1) for number in range(3)]
-    plots.continuations(tmp_path / "x.png", ["v"], series, ahead, "title", {"90% interval": half})
+    draw_continuations(tmp_path / "x.png", ["v"], series, ahead, "title", {"90% interval": half})
     for number, (lower, upper) in enumerate(bands_of(drawn[0])):
         np.testing.assert_allclose(np.subtract(upper, lower), 2 * (number + 1) * np.arange(5))
 
@@ -184,7 +217,7 @@ def test_continuations(tmp_path: Path, lengths: tuple[int, ...], horizon: int, c
     ahead = [draws.normal(size=(horizon, channels)) * scale for _ in lengths]
     names = [f"$x_{n}$" for n in range(channels)]
     bands = {"90% interval": [np.abs(values) for values in ahead]}
-    plots.continuations(tmp_path / "ahead.png", names, series, ahead, "$_$.csv", bands)
+    draw_continuations(tmp_path / "ahead.png", names, series, ahead, "$_$.csv", bands)
     check(tmp_path / "ahead.png")
 
 
@@ -192,7 +225,8 @@ def test_continuations(tmp_path: Path, lengths: tuple[int, ...], horizon: int, c
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that are drawn instead of written."""
     figures: list[Figure] = []
-    monkeypatch.setattr(plots, "save", lambda figure, _: figures.append(figure))
+    for module in (continuations, drift, forecasts, learning_curve):
+        monkeypatch.setattr(module, "save", lambda figure, _: figures.append(figure))
     return figures
 
 
@@ -224,15 +258,15 @@ def test_the_legend_names_what_is_in_sight(
     drawn: list[Figure], tmp_path: Path, error: float, lead: int, other: float, seen: set[str]
 ) -> None:
     wave = np.sin(np.arange(34)[None, :, None] / 3 + np.arange(2)[:, None, None])
-    part, forecasts = windows_of(wave, 20), Forecasts(wave[:, lead:20], wave[:, 20:] + error)
+    part, found = windows_of(wave, 20), Forecasts(wave[:, lead:20], wave[:, 20:] + error)
     path, baseline = tmp_path / "forecast.png", {"seasonal_naive": wave[:, 20:] + other}
-    plots.forecast(path, part, forecasts, "title", ["value"], ["first", "second"], baseline)
+    draw(path, part, found, ["value"], ["first", "second"], baseline)
     assert named(drawn[0]) == seen
 
 
 def test_baselines_have_one_name_everywhere(drawn: list[Figure], tmp_path: Path) -> None:
     errors = {key: np.full(3, 10.0**-n) for n, key in enumerate(["this run", *BASELINES])}
-    plots.drift(tmp_path / "drift.png", errors, "title")
+    draw_drift(ShownErrors("title", errors), tmp_path / "drift.png")
     assert named(drawn[0]) == {"this run", *BASELINES.values()}
     styles = {
         (line.get_color(), line.get_linestyle())
@@ -241,7 +275,7 @@ def test_baselines_have_one_name_everywhere(drawn: list[Figure], tmp_path: Path)
     }
     assert len(styles) == len(errors), "two look alike"
     hidden = {"seasonal_naive": errors["naive"], "linear": np.zeros(3)}
-    plots.drift(tmp_path / "drift.png", errors | hidden, "title")
+    draw_drift(ShownErrors("title", errors | hidden), tmp_path / "drift.png")
     seen = {name for key, name in BASELINES.items() if key not in hidden}
     assert named(drawn[1]) == {"this run", *seen}
 
@@ -255,7 +289,7 @@ def test_a_learning_curve_marks_what_happened(
     for epoch in (1, 2, 3, 4):
         spent = {"evaluations": 3.0 * epoch**2, "seconds": epoch / 2}
         directory.append_metrics(epoch, spent | dict.fromkeys(keys, last if epoch == 4 else 0.1**epoch))
-    plots.learning_curve(directory, 3, main_epochs)
+    draw_learning_curve(directory.read_metrics(), 3, main_epochs, directory.figure("learning_curve"))
     marks = {"kept: epoch 3": 27.0}
     marks |= {} if main_epochs == 4 else {"refinement begins": 12.0}
     marks |= {} if last == 0.5 else {"not finite: epoch 4": 48.0}
@@ -272,12 +306,12 @@ def test_a_learning_curve(directory: RunDirectory, losses: list[float]) -> None:
         spent = {"evaluations": 3.0 * epoch, "seconds": epoch / 2}
         directory.append_metrics(epoch, spent | dict.fromkeys(keys, loss))
     directory.append_metrics(None, {"test/one_step_mse": 1.0})
-    plots.learning_curve(directory, kept=1, main_epochs=1)
+    draw_learning_curve(directory.read_metrics(), 1, 1, directory.figure("learning_curve"))
     check(directory.figure("learning_curve"))
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.0, 1e300, np.inf, np.nan])
 def test_a_drift(tmp_path: Path, scale: float) -> None:
     errors = {"lstm": np.ones(5), "naive": np.linspace(1, 2, 5) * scale, "linear": np.full(5, 1e-28)}
-    plots.drift(tmp_path / "drift.png", errors, "title")
+    draw_drift(ShownErrors("title", errors), tmp_path / "drift.png")
     check(tmp_path / "drift.png")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from wavesweep.base.overrides import key_of
 from wavesweep.config import tag_names as names
 from wavesweep.config.config import flatten, parse_resolved
-from wavesweep.tracking.artifacts import upload
+from wavesweep.trackers.mlflow.artifacts import upload
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
 

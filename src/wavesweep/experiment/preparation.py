@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wavesweep.config.config import Config, Resolved
-from wavesweep.config.resolve import find_device, outline, resolve
+from wavesweep.config.device import find_device
+from wavesweep.config.resolve import outline, resolve
 from wavesweep.data.data import Data
 from wavesweep.evaluation.intervals import fewest_windows
 

@@ -1,12 +1,10 @@
-"""One job from configuration to delivered record, as the command line and a sweep's workers run it."""
+"""Carrying a run out: an experiment in a directory, observed by all that write, draw, show and judge it."""
 
-import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from wavesweep.base import signals
 from wavesweep.base.errors import Pruned, Refused, relative
@@ -18,71 +16,70 @@ from wavesweep.config import tag_names as names
 from wavesweep.config.config import Config, digest, dump
 from wavesweep.config.replicates import config_hash
 from wavesweep.data.data import describe
+from wavesweep.experiment.description import configuration, description
+from wavesweep.experiment.preparation import Prepared
 from wavesweep.files.copies import give_copy_to
-from wavesweep.runs.description import configuration, description
 from wavesweep.runs.fingerprints import environment, local_changes
-from wavesweep.runs.preparation import Prepared, prepare
-from wavesweep.runs.progress import Listener
-from wavesweep.tracking.courier import Courier, Patience
-from wavesweep.tracking.model import save_model
-from wavesweep.tracking.store import import_mlflow, require
+from wavesweep.runs.model import save_model
+from wavesweep.tracking.follower_handle import Delivered, Follower
 from wavesweep.workspace.configurations import check_unchanged
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo, Status
 
 if TYPE_CHECKING:
-    from wavesweep.runs.checkpoint import Checkpoint
-    from wavesweep.runs.result import Result
+    from wavesweep.experiment.checkpoint import Checkpoint
+    from wavesweep.experiment.events import Event
+    from wavesweep.experiment.result import Result
 
-ENDINGS: dict[type[BaseException], Status] = {Interrupted: "killed", Pruned: "pruned"}
+ENDINGS: dict[type[BaseException], Status] = dict.fromkeys((Interrupted, GeneratorExit, KeyboardInterrupt), "killed")
 RESUMED = "; resumed on "
 TOO_LARGE = b"The patch is larger than 1 MB.\n"
 SECONDS_TO_WAIT = 5.0  # of a sweep's job for its directory
+T = TypeVar("T")
+
+
+class Observer(Protocol):
+    """Is told of each event of an experiment, in their order."""
+
+    def on(self, event: "Event") -> None:
+        """Take an event; raise `Pruned` to give the run up."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a job.
+    """The end of a run.
 
     Attributes:
-        result: What it gave.
-        ids: MLflow's ids of its experiment and of itself, if they are known.
-        tracked: Whether MLflow's record is complete, or not ours to complete.
+        result: What it gave; None where it was given up.
+        delivered: What is known of its copies.
     """
 
-    result: "Result"
-    ids: tuple[str, str] | None
-    tracked: bool
+    result: "Result | None"
+    delivered: Delivered
 
     @property
     def code(self) -> int:
         """The exit code, 0 if all is good."""
-        if self.result.diverged:
+        if self.result and self.result.diverged:
             return DIVERGED
-        return 0 if self.tracked else UNTRACKED
+        return 0 if self.delivered.complete else UNTRACKED
 
 
-def prepare_alone(composed: Config) -> Prepared:
-    """Prepare a single run: of a sweep, required tracking is looked for once, not by each of its jobs.
-
-    Raises:
-        Refused: As `prepare` does, or if tracking is required and not there.
-    """
-    tracking = composed.tracking
-    return prepare(composed, lambda: require(tracking) if tracking.required else None)
+Execution = Generator["Event", None, Outcome]
+"""A run that goes on: yields each event once it was observed, and returns its outcome."""
 
 
 def execute(
-    prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: Listener, patience: Patience | None = None
-) -> Outcome:
-    """Run a prepared configuration in its directory, and deliver it to MLflow.
+    prepared: Prepared, directory: RunDirectory, info: RunInfo, follower: Follower, observers: Sequence[Observer] = ()
+) -> Execution:
+    """Run a prepared configuration in its directory.
 
     Args:
         prepared: What it begins with.
         directory: Of the run; it exists. Configuration and run.json are written before anything else.
         info: What is known of the run before it starts.
-        listen: Is told of each record.
-        patience: With MLflow at the end, which runs of one process share; None: its own.
+        follower: Delivers it.
+        observers: Are told of each event, after those that write.
 
     Raises:
         Refused: If the directory holds another run.
@@ -90,14 +87,14 @@ def execute(
     """
     _get_ready(prepared.config)
     with signals.deferred(), directory.locked():
-        if directory.info.exists():
+        if directory.exists():
             raise Refused(f"{directory.path} holds a run already; choose another directory")
         info = _start(prepared, directory, info)
-        return _carry_out(prepared, directory, info, listen, None, patience)
+        return (yield from _carry_out(prepared, directory, info, None, follower, observers))
 
 
 def continue_or_execute(
-    prepared: Prepared, directory: RunDirectory, info: RunInfo, listen: Listener, patience: Patience
+    prepared: Prepared, directory: RunDirectory, info: RunInfo, follower: Follower, observers: Sequence[Observer]
 ) -> float:
     """Run a job of a sweep in its directory: from where it stopped, if it was begun; one that has ended is not run.
 
@@ -105,11 +102,12 @@ def continue_or_execute(
         Its objective: nan where it diverged.
 
     Raises:
-        Pruned, Interrupted: As `experiment.run` does.
+        Pruned: If it was given up.
+        Interrupted: If a signal came.
         Refused: If it was begun otherwise.
     """
-    if not directory.info.exists():
-        return execute(prepared, directory, info, listen, patience).result.objective
+    if not directory.exists():
+        return _objective(to_the_end(execute(prepared, directory, info, follower, observers)))
     with directory.locked(SECONDS_TO_WAIT):
         if directory.read_config() | {"tracking": None} != dump(prepared.config) | {"tracking": None}:
             place = relative(directory.path)
@@ -117,51 +115,67 @@ def continue_or_execute(
         check_unchanged(directory)
         info = directory.read_info()
         if not info.complete:
-            return proceed(prepared, directory, listen, patience).result.objective
+            return _objective(to_the_end(proceed(prepared, directory, follower, observers)))
         directory.remove_leftovers()
-        with Courier(directory, prepared.config.tracking, patience):
-            pass
+        follower.deliver_rest(directory.path)
     if info.status == "pruned":
         raise Pruned
     return directory.read_objective()
 
 
-def proceed(prepared: Prepared, directory: RunDirectory, listen: Listener, patience: Patience | None = None) -> Outcome:
+def _objective(outcome: Outcome) -> float:
+    if outcome.result is None:
+        raise Pruned
+    return outcome.result.objective
+
+
+def proceed(
+    prepared: Prepared, directory: RunDirectory, follower: Follower, observers: Sequence[Observer] = ()
+) -> Execution:
     """Go on with a run that was interrupted or failed, from its checkpoint; whoever calls holds its lock.
 
     Args:
         prepared: What the run stored, unchanged since it began, prepared again.
         directory: Of the run.
-        listen: Is told of each record.
-        patience: With MLflow at the end, which runs of one process share; None: its own.
+        follower: Delivers it.
+        observers: Are told of each event, after those that write.
 
     Raises:
         Refused: If the data, or the checkpoint's format, is not what it was.
         Interrupted: If a signal came; the run can be resumed.
     """
     _get_ready(prepared.config)
-    from wavesweep.runs.checkpoint import load_checkpoint
+    from wavesweep.runs.checkpoints import load_checkpoint
 
     directory.remove_parts()
     info = directory.read_info()
     then, now = ([part["digest"] for part in parts] for parts in (info.inputs, describe(prepared.data)))
     if then and then != now:
         raise Refused(f"{directory.path} was begun on other data ({', '.join(then)}), got {', '.join(now)}; start anew")
-    tags, checkpoint = dict(info.tags), load_checkpoint(directory)
+    tags = dict(info.tags)
+    checkpoint = load_checkpoint(directory)
     begun = tags.get(names.VERSIONS, "unknown versions")
     if (here := environment()[names.VERSIONS]) != begun.rpartition(RESUMED)[2]:
         log.warning("the run was begun on %s and goes on on %s", begun, here)
         tags[names.VERSIONS] = begun + RESUMED + here
     with signals.deferred():
         info = replace(info, status="running", ended=None, tags=tags)
-        return _carry_out(prepared, directory, info, listen, checkpoint, patience)
+        return (yield from _carry_out(prepared, directory, info, checkpoint, follower, observers))
+
+
+def to_the_end(events: Generator["Event", None, T]) -> T:
+    """Let a run go on to its end; return its outcome."""
+    while True:
+        try:
+            next(events)
+        except StopIteration as ended:
+            return ended.value
 
 
 def warm_up() -> None:
     """Import what each job needs."""
-    import wavesweep.runs.experiment  # noqa: F401
-
-    import_mlflow()
+    import wavesweep.experiment.experiment
+    import wavesweep.runs.drawer  # noqa: F401
 
 
 def _get_ready(config: Config) -> None:
@@ -198,30 +212,61 @@ def _carry_out(
     prepared: Prepared,
     directory: RunDirectory,
     info: RunInfo,
-    listen: Listener,
     checkpoint: "Checkpoint | None",
-    patience: Patience | None,
-) -> Outcome:
-    from wavesweep.runs.experiment import run
-
-    config = prepared.config
+    follower: Follower,
+    observers: Sequence[Observer],
+) -> Execution:
+    """Run an experiment, record how it ends, however it does, and have that delivered."""
     directory.write_info(info)
-    with Courier(directory, config.tracking, patience) as courier:
-        try:
-            result = run(config, prepared.data, directory, listen, checkpoint)
-            save_model(directory, config, prepared.data)
-            info = _ended(config, directory, info, result)
-            directory.write_info(info)
-        except BaseException as error:
-            with suppress(Exception):  # what is written here fails with what failed before
+    follower.follow(directory.path)
+    result = None
+    try:
+        result = yield from _observe(prepared, directory, info, checkpoint, observers)
+    except BaseException as error:
+        with suppress(Exception):  # what is written here fails with what failed before
+            if not directory.read_info().complete:  # else whoever takes the events has left off at the last one
                 directory.write_info(info.finished(ENDINGS.get(type(error), "failed"), ""))
-            if isinstance(error, Pruned):
-                directory.remove_leftovers()
-            raise
-    directory.remove_leftovers()
-    if not courier.has_all:
+        raise
+    finally:
+        delivered = follower.deliver_rest(directory.path)
+    if not delivered.complete:
         signals.check()
-    return Outcome(result, courier.ids, courier.has_all)
+    return Outcome(result, delivered)
+
+
+def _observe(
+    prepared: Prepared,
+    directory: RunDirectory,
+    info: RunInfo,
+    checkpoint: "Checkpoint | None",
+    observers: Sequence[Observer],
+) -> Generator["Event", None, "Result | None"]:
+    """Let the observers of an experiment see each event before it is yielded; return what it gave, if it ended."""
+    from wavesweep.experiment.events import Finished
+    from wavesweep.experiment.experiment import experiment
+    from wavesweep.runs.checkpoints import Checkpoints
+    from wavesweep.runs.drawer import Drawer, draw_given_up
+    from wavesweep.runs.records import Records
+
+    config, result = prepared.config, None
+    records = Records(directory)
+    everyone = [records, Drawer(directory, config), *observers, Checkpoints(directory)]
+    try:
+        for event in experiment(config, prepared.data, checkpoint):
+            for observer in everyone:
+                observer.on(event)
+            if isinstance(event, Finished):
+                result = event.result
+                save_model(directory, config, prepared.data)
+                directory.write_info(_ended(config, directory, info, result))
+                directory.remove_leftovers()
+            yield event
+    except Pruned:
+        records.write_costs()
+        draw_given_up(directory, config)
+        directory.write_info(info.finished("pruned", ""))
+        directory.remove_leftovers()
+    return result
 
 
 def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: "Result") -> RunInfo:
@@ -230,20 +275,3 @@ def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: "Resu
     tags = info.tags | {names.KEPT_EPOCH: str(result.epoch), names.WEIGHTS_DIGEST: weights}
     status: Status = "diverged" if result.diverged else "finished"
     return replace(info, tags=tags).finished(status, description(config, result))
-
-
-@contextmanager
-def left_as_it_was() -> Iterator[None]:
-    """Put back what computing and tracking set for the whole process."""
-    import torch
-
-    from wavesweep.evaluation.forecasting import on_threads
-
-    before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
-    try:
-        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), on_threads(torch.get_num_threads()):
-            yield
-    finally:
-        for name in [one for one in os.environ if one.startswith("MLFLOW_")]:  # which a command would take for chosen
-            del os.environ[name]
-        os.environ.update(before)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from wavesweep.base.files import sync_directory
-from wavesweep.tracking.addresses import SQLITE
+from wavesweep.trackers.mlflow.addresses import SQLITE
 
 SECONDS_FOR_LOCK = 60.0
 SECONDS_LOCKED = 20.0  # for which MLflow, too, waits while others write to a sqlite store

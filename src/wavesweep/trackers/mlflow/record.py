@@ -1,22 +1,23 @@
-"""Delivery: makes MLflow's record of a run equal to the run's directory."""
+"""MLflow's record of a run or a sweep, made equal to its directory."""
 
 import json
 import shlex
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from wavesweep.config import tag_names as names
 from wavesweep.config.config import Tracking, flatten
 from wavesweep.evaluation.metric_names import DIGITS, OBJECTIVE, SCALED, TEST_DIGITS, is_metric, metric
-from wavesweep.runs.description import digits
-from wavesweep.tracking.addresses import artifact_page, runs_page, store_override
-from wavesweep.tracking.artifacts import upload
-from wavesweep.tracking.logged_model import log_model
-from wavesweep.tracking.store import connect
-from wavesweep.tracking.views import View, of_sweep, publish, runs_view, sweep_view, sweeps_view
+from wavesweep.experiment.description import digits
+from wavesweep.trackers.mlflow.addresses import artifact_page, runs_page, store_override
+from wavesweep.trackers.mlflow.artifacts import upload
+from wavesweep.trackers.mlflow.logged_model import log_model
+from wavesweep.trackers.mlflow.store import connect
+from wavesweep.trackers.mlflow.views import View, of_sweep, publish, runs_view, sweep_view, sweeps_view
+from wavesweep.tracking.tracker import LeftAlone
 from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
 from wavesweep.workspace.info import COMPLETE, RunInfo
-from wavesweep.workspace.layout import PARENT
+from wavesweep.workspace.places import PARENT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,11 +34,7 @@ STATUS = {"diverged": "FAILED", "pruned": "KILLED"}
 """What MLflow calls a status; the others it calls as we do, in capital letters."""
 
 
-class LeftAlone(Exception):
-    """Raised where MLflow's record of the run is not ours to change."""
-
-
-def deliver(directory: Directory, tracking: Tracking, sent: dict[str, int] | None = None) -> tuple[str, str]:
+def deliver(directory: Directory, tracking: Tracking, sent: dict[str, int] | None = None) -> list[str]:
     """Make MLflow's record of a run equal to the run's directory; harmless to repeat.
 
     The run is found by its key before it is created. Points that are already there merge, since they carry
@@ -45,7 +42,7 @@ def deliver(directory: Directory, tracking: Tracking, sent: dict[str, int] | Non
     run has ended. The tag of its status is `running` until all is there (see `is_delivered`).
 
     Args:
-        directory: Of the run, with configuration and run.json; whoever calls holds its lock.
+        directory: Of the run, with configuration and run.json; whoever calls holds its lock of delivery.
         tracking: Where to.
         sent: How many of the run's records MLflow has, by MLflow's id of the run: kept by who delivers again and
             again, and brought up to date here. They are not sent again, which would cost MLflow more than the first
@@ -89,8 +86,7 @@ def deliver(directory: Directory, tracking: Tracking, sent: dict[str, int] | Non
             log_model(client, run, directory, _points([row for row in rows if row.get("epoch", kept) == kept]))
         _terminate(client, run_id, info)
     client.set_tag(run_id, names.STATUS, info.status)
-    directory.undelivered.unlink(missing_ok=True)
-    return experiment_id, run_id
+    return [experiment_id, run_id]
 
 
 def _check_age(info: RunInfo, run: "Run") -> None:
@@ -134,29 +130,26 @@ def _views(directory: Directory, info: RunInfo) -> list[View]:
 
 
 def _find_or_create(client: "MlflowClient", experiment_id: str, directory: Directory) -> "Run":
-    """Return MLflow's record, created if it wasn't there: of a sweep by one process at a time, since all its runs do.
+    """Return MLflow's record, created if it wasn't there.
 
     Raises:
         LeftAlone: If someone deleted it.
     """
-    from filelock import FileLock
-
     info = directory.read_info()
-    lock = FileLock(directory.path / ".parent.lock", timeout=SECONDS_FOR_PARENT)
-    with lock if isinstance(directory, SweepRecord) else nullcontext():
-        if there := _find(client, experiment_id, info):
-            return there
-        tags = {names.RUN_KEY: info.run_key, names.STATUS: "running"}
-        created = client.create_run(experiment_id, info.started, tags, info.name)
-        return _find(client, experiment_id, info) or created
+    if there := _find(client, experiment_id, info):
+        return there
+    tags = {names.RUN_KEY: info.run_key, names.STATUS: "running"}
+    created = client.create_run(experiment_id, info.started, tags, info.name)
+    return _find(client, experiment_id, info) or created
 
 
 def _log_parent(client: "MlflowClient", experiment_id: str, run_id: str, directory: Directory) -> None:
     """Tag a run of a sweep with its parent, the sweep's run."""
     sweep = next((path for path in directory.path.absolute().parents if (path / PARENT).exists()), None)
     if sweep is not None:
-        with suppress(LeftAlone):
-            parent = _find_or_create(client, experiment_id, SweepRecord(sweep))
+        record = SweepRecord(sweep)
+        with suppress(LeftAlone), record.being_delivered(SECONDS_FOR_PARENT):  # one process makes it, whoever comes
+            parent = _find_or_create(client, experiment_id, record)
             client.set_tag(run_id, "mlflow.parentRunId", parent.info.run_id)
 
 

@@ -7,8 +7,8 @@ from shlex import quote
 from wavesweep.base.errors import printable
 from wavesweep.base.redaction import without_password
 from wavesweep.config.config import Tracking
-from wavesweep.tracking.addresses import sqlite_path
-from wavesweep.tracking.bounds import NoAnswer, seconds
+from wavesweep.trackers.mlflow.addresses import sqlite_path
+from wavesweep.trackers.mlflow.bounds import NoAnswer, seconds
 
 BROKEN = ("SQLITE_ERROR", "SQLITE_CORRUPT")
 """What sqlite says where a table is missing or there already, or a page is not what it should be."""

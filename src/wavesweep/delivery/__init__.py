@@ -1,0 +1,1 @@
+"""Delivery: directories of runs and sweeps read, and copied to those who track them."""

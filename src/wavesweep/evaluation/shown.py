@@ -1,0 +1,98 @@
+"""What pictures of a run show: arrays and texts, which a run keeps so that they can be drawn at any time."""
+
+import json
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from wavesweep.base.errors import Refused, in_short
+
+Named = dict[str, np.ndarray]
+TEXTS = "texts"  # the key of the metadata that holds them
+
+
+@dataclass(frozen=True)
+class ShownForecasts:
+    """Forecasts of a few windows, in the units of the data.
+
+    Attributes:
+        title: Of the picture.
+        channels: Their names.
+        labels: What each window is.
+        targets: Numbers of the channels that are scored, (target,).
+        start: Time index of each context's first value, (window,).
+        context: Observed values before each forecast, (window, context, channel).
+        truth: How they truly go on, (window, horizon, channel).
+        one_step: Predictions of the last values of the contexts, (window, time, channel).
+        closed_loop: Forecasts of the truth, (window, horizon, channel).
+        beside: Forecasts to compare them with, (window, horizon, channel), by name.
+        bands: Half-widths around them, (window, horizon, channel) or for all windows, by name.
+    """
+
+    title: str
+    channels: list[str]
+    labels: list[str]
+    targets: np.ndarray
+    start: np.ndarray
+    context: np.ndarray
+    truth: np.ndarray
+    one_step: np.ndarray
+    closed_loop: np.ndarray
+    beside: Named
+    bands: Named
+
+
+@dataclass(frozen=True)
+class ShownErrors:
+    """How errors grow with the steps ahead.
+
+    Attributes:
+        title: Of the picture.
+        errors: Scaled, at each step, (horizon,), by name: the run's own, the baselines'.
+    """
+
+    title: str
+    errors: Named
+
+
+Shown = ShownForecasts | ShownErrors
+KINDS = {kind.__name__: kind for kind in (ShownForecasts, ShownErrors)}
+
+
+def pack(shown: Shown) -> bytes:
+    """Return what is shown in the safetensors format: tensors, and texts as JSON; it runs no code when it is read."""
+    texts: dict[str, Any] = {"kind": type(shown).__name__}
+    arrays: Named = {}
+    for key, value in vars(shown).items():
+        if isinstance(value, np.ndarray):
+            arrays[key] = np.ascontiguousarray(value)
+        elif isinstance(value, dict):
+            texts[key] = [*value]  # in their order, which the format does not keep
+            arrays |= {f"{key}/{name}": np.ascontiguousarray(array) for name, array in value.items()}
+        else:
+            texts[key] = value
+    return save(arrays, {TEXTS: json.dumps(texts)})
+
+
+def unpack(content: bytes) -> Shown:
+    """Return what `pack` was given.
+
+    Raises:
+        Refused: If the content is something else.
+    """
+    try:
+        arrays = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        texts = json.loads(header["__metadata__"][TEXTS])
+        values: dict[str, Any] = {}
+        kind = KINDS[texts["kind"]]
+        for one in fields(kind):
+            if one.type is Named:
+                values[one.name] = {name: arrays[f"{one.name}/{name}"] for name in texts[one.name]}
+            else:
+                values[one.name] = arrays[one.name] if one.type is np.ndarray else texts[one.name]
+        return kind(**values)
+    except Exception as error:  # of safetensors, which has one of its own
+        raise Refused(f"what a picture shows is damaged ({in_short(error)}); run the configuration again") from None

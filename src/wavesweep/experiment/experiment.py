@@ -1,0 +1,238 @@
+"""One experiment, read from top to bottom."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from wavesweep.base import signals
+from wavesweep.config.config import Resolved
+from wavesweep.data.data import Data
+from wavesweep.data.parts import Part
+from wavesweep.evaluation import beside_baselines
+from wavesweep.evaluation.forecasting import Forecasts, forecast_part, to_network
+from wavesweep.evaluation.kept_epoch import Judged, Selection
+from wavesweep.evaluation.metric_names import (
+    KEPT_SCALED,
+    LOSS_EVALUATIONS,
+    MAE,
+    MASE,
+    OBJECTIVE,
+    SCALED,
+    TRAIN_LOSS,
+    TRAIN_SECONDS,
+    baseline_score,
+    metric,
+)
+from wavesweep.evaluation.scores import Errors, Metrics, errors, mean_absolute_scaled_error, scores
+from wavesweep.evaluation.shown import Named, ShownErrors, ShownForecasts
+from wavesweep.experiment.checkpoint import Checkpoint, restore, state_of
+from wavesweep.experiment.events import Advanced, Drawable, Event, Finished, Kept, Phase, Recorded, Started
+from wavesweep.experiment.result import Result, best_baseline
+from wavesweep.models.baseline import Baseline
+from wavesweep.models.baseline_names import BASELINES
+from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.losses import LOSSES
+from wavesweep.models.weights import is_finite
+from wavesweep.training.configured import watched_origins
+from wavesweep.training.least_squares import LeastSquares
+from wavesweep.training.trainer import GradientDescent, Trainer
+
+
+def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = None) -> Iterator[Event]:
+    """Train a model on data, keep the weights that forecast validation data best, and test those.
+
+    It computes: what comes of it are events, which others write, draw, show and judge. Whoever takes them may leave
+    off at any, to give the run up.
+
+    Args:
+        config: What to run (see preparation.py).
+        data: Its parts.
+        resume_from: What to go on from, to the same end to the last bit.
+
+    Raises:
+        Interrupted: If a signal came (see base/signals.py), once the epoch has ended if that doesn't take long.
+        Refused: If the checkpoint does not fit.
+    """
+    trainer = make_trainer(config, data)
+    network, watched = trainer.network, _watched(config, data)
+    whole = watched is data.val and not network.is_fitted
+    selection = Selection(config.training, config.objective, network, whole=whole)
+    signals.check()
+    if resume_from:
+        restore(trainer, selection, resume_from)
+
+    yield Started(trainer.epoch, trainer.epochs)
+    yield Phase("training", trainer.epoch, trainer.epochs)
+    finite = True
+    for epoch in trainer.run(selection.gives_up):
+        if epoch.is_recorded:
+            metrics = {TRAIN_LOSS: epoch.loss, **_judge(network, data, watched).metrics}
+            finite = math.isfinite(epoch.loss) and is_finite(network)
+            if finite:
+                selection.consider(epoch.epoch, metrics)
+                if epoch.epoch == 1 or config.training.epoch_figures == "all":
+                    yield _show_validation(config, data, network, epoch.epoch)
+            spent = trainer.spent
+            yield Recorded(epoch.epoch, trainer.epochs, metrics, spent.seconds, spent.evaluations)
+        if math.isfinite(epoch.loss):
+            yield Advanced(epoch.epoch, lambda: state_of(trainer, selection))
+        yield Phase("training", epoch.epoch, trainer.epochs)
+
+    yield Phase("judging", 0, len(selection.candidates))
+    signals.check()
+    if finite:
+        yield _show_validation(config, data, network, trainer.epoch)
+        signals.check()
+    network.load_state_dict(selection.kept.weights)
+    judged = _judge(network, data, data.val) if whole else _decide(selection, network, data)
+    kept = selection.kept
+    widths = beside_baselines.calibrate(judged.closed_loop, data, config.forecast.coverage)
+    yield Kept(kept.epoch, kept.weights, data.pooled, widths)
+    if kept.epoch:
+        yield _show_validation(config, data, network, kept.epoch)
+
+    yield Phase("baselines", 0, len(BASELINES))
+    baselines = beside_baselines.fit_baselines(data)
+    errors_of_baselines = beside_baselines.errors_by(baselines, data, data.val)
+    once = _named("val", _of_baselines(errors_of_baselines))
+    best = best_baseline(once)
+    signals.check()
+
+    part, name = (data.test, "test") if data.test else (data.val, "validation")
+    yield Phase("testing", 0, len(part.start))
+    forecasts = forecast_part(network, data.scaler, part)
+    own = errors(forecasts.closed_loop, part, data.units)
+    if data.test:
+        errors_of_baselines = beside_baselines.errors_by(baselines, data, part)
+        once |= _test(config, data, forecasts, own, widths, baselines[best], errors_of_baselines[best])
+        once |= _named("test", _of_baselines(errors_of_baselines))
+    signals.check()
+    title = _title(config, data, name, kept.epoch)
+    yield _show_beside(config, data, network, part, title, widths, best, baselines[best])
+    signals.check()
+    steps = {"this run": own, **errors_of_baselines}  # not by its kind: a baseline is linear too
+    yield Drawable("drift", ShownErrors(title, {key: one.by_step for key, one in steps.items()}))
+
+    spent = {TRAIN_SECONDS: trainer.spent.seconds, LOSS_EVALUATIONS: float(trainer.spent.evaluations)}
+    if not (finite and math.isfinite(kept.objective)):
+        yield Finished(Result(diverged=True, objective=math.nan, epoch=kept.epoch), spent)
+        return
+    once = spent | once
+    once |= {OBJECTIVE: kept.objective, metric("val", KEPT_SCALED): judged.metrics[metric("val", SCALED)]}
+    notes = {key: one.note for key, one in baselines.items()}
+    yield Finished(Result(False, kept.objective, kept.epoch, kept.metrics | once, notes), once)
+
+
+def _watched(config: Resolved, data: Data) -> Part:
+    """Return the validation windows that are forecast after each epoch: all, or some that are evenly spread."""
+    if data.division.forecasts_once:
+        return data.val
+    window = config.forecast.context + config.forecast.horizon
+    count = watched_origins(config.training.window, [len(one) for one in data.train], window)
+    return data.val if count >= len(data.val.start) else data.val.spread(count)
+
+
+def _judge(network: Forecaster, data: Data, part: Part) -> Judged:
+    """Forecast validation windows, and score that."""
+    forecasts = forecast_part(network, data.scaler, part)
+    by_window = errors(forecasts.closed_loop, part, data.units).by_window
+    return Judged(_named("val", scores(forecasts, part, data.units)), forecasts.closed_loop, by_window)
+
+
+def _decide(selection: Selection, network: Forecaster, data: Data) -> Judged:
+    return selection.decide(lambda: _judge(network, data, data.val), data.val.overlap)
+
+
+def make_trainer(config: Resolved, data: Data) -> Trainer:
+    """Seed torch, build the network from the data's shape, and hand it the training part alone."""
+    torch.set_num_threads(config.runtime.threads)
+    torch.manual_seed(config.seed)
+    loss = LOSSES[config.training.loss]
+    network = config.model.build(len(data.channels), config.forecast.horizon, config.runtime.dtype, loss)
+    network = network.to(config.runtime.device)
+    series = [to_network(network, one) for one in data.scaled(data.scaler)]
+    network.adapt(series)
+    if not config.model.has_gradient:
+        return LeastSquares(network, series)
+    return GradientDescent(network, series, config.training, config.optimizer, config.seed)
+
+
+def _show_validation(config: Resolved, data: Data, network: Forecaster, epoch: int) -> Drawable:
+    """Return what the network forecasts of the validation part after an epoch."""
+    windows = 3 if config.training.epoch_figures == "all" else 1  # all: as the article draws them
+    part = beside_baselines.shown(data.val, windows)
+    forecasts = forecast_part(network, data.scaler, part)
+    title = _title(config, data, "validation", epoch)
+    return Drawable(f"forecast_epoch_{epoch:03d}", _shown(data, part, forecasts, title, {}, {}))
+
+
+def _show_beside(
+    config: Resolved,
+    data: Data,
+    network: Forecaster,
+    part: Part,
+    title: str,
+    widths: np.ndarray | None,
+    best: str,
+    baseline: Baseline,
+) -> Drawable:
+    """Return what the kept weights forecast of a part, with intervals, beside the best baseline."""
+    some = beside_baselines.shown(part, 3)
+    beside = {best: beside_baselines.forecast_by(baseline, data, some)}
+    bands = {} if widths is None else {config.forecast.interval: widths * data.units.of(some.series).std}
+    forecasts = forecast_part(network, data.scaler, some)
+    return Drawable("forecast", _shown(data, some, forecasts, title, beside, bands))
+
+
+def _shown(data: Data, part: Part, forecasts: Forecasts, title: str, beside: Named, bands: Named) -> ShownForecasts:
+    return ShownForecasts(
+        title=title,
+        channels=[*data.channels],
+        labels=[*data.division.labels(part)],
+        targets=part.targets,
+        start=part.start,
+        context=part.context,
+        truth=part.truth,
+        one_step=forecasts.one_step,
+        closed_loop=forecasts.closed_loop,
+        beside=beside,
+        bands=bands,
+    )
+
+
+def _title(config: Resolved, data: Data, part: str, epoch: int) -> str:
+    when = f"epoch {epoch}" if epoch else "before training"
+    return f"{config.dataset.title} · {part} {data.division.part} · {when}"
+
+
+def _test(
+    config: Resolved,
+    data: Data,
+    forecasts: Forecasts,
+    own: Errors,
+    widths: np.ndarray | None,
+    baseline: Baseline,
+    of_baseline: Errors,
+) -> Metrics:
+    """Score the kept weights on the test part, which is there.
+
+    How much better they are than a baseline, and how its intervals do, is told of the one that is best on validation
+    data.
+    """
+    assert data.test
+    ahead = forecasts.closed_loop
+    tested = scores(forecasts, data.test, data.units)
+    tested |= {MAE: own.absolute, MASE: mean_absolute_scaled_error(ahead, data.test, data)}
+    tested |= beside_baselines.gain(own, of_baseline, data.test)
+    tested |= beside_baselines.score_intervals(ahead, widths, baseline, data.test, data, config.forecast.coverage)
+    return _named("test", tested)
+
+
+def _of_baselines(errors: dict[str, Errors]) -> Metrics:
+    return {baseline_score(name): one.mean for name, one in errors.items()}
+
+
+def _named(part: str, values: Metrics) -> Metrics:
+    return {metric(part, name): value for name, value in values.items()}
