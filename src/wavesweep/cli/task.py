@@ -127,7 +127,7 @@ class Experiments(SweepTask):
             self.follower.end()
 
     def warm_up(self) -> None:
-        """Import what computes and what delivers."""
+        """Import what computes."""
         warm_up()
 
     def check(self, config: DictConfig) -> None:

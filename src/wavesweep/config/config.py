@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Mapping
+from functools import cache
 from hashlib import sha256
 from math import isfinite
 from pathlib import Path
@@ -58,8 +59,14 @@ def _check_tags(tags: dict[str, Any]) -> dict[str, Any]:
     return tags
 
 
+@cache
+def _trackers() -> list[str]:
+    """Return the names of all trackers that there are, without importing them."""
+    return [module.name for module in iter_modules([str(TRACKERS)])]
+
+
 def _check_followers(names: tuple[str, ...]) -> tuple[str, ...]:
-    known = [module.name for module in iter_modules([str(TRACKERS)])]
+    known = _trackers()
     for name in names:
         if name not in known:
             raise ValueError(f"{name!r:.40} must be one of {', '.join(known)}; [] tracks nothing")

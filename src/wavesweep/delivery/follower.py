@@ -70,7 +70,10 @@ def serve(orders: IO[str], answers: IO[str]) -> None:
     try:
         following = Following(Tracking.model_validate(first["tracking"]), answer, lambda: not waiting.empty())
     except Refused as error:  # what a tracker needs is not installed
-        answer({"to": "required", "level": logging.WARNING, "text": str(error), "problem": str(error)})
+        if first["tracking"]["required"]:
+            answer({"to": "required", "problem": str(error)})
+        else:
+            answer({"level": logging.WARNING, "text": str(error)})
         return
     pause = 0.0
     while True:

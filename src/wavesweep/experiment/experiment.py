@@ -72,6 +72,7 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
             finite = math.isfinite(epoch.loss) and is_finite(network)
             if finite:
                 selection.consider(epoch.epoch, metrics)
+                # Before the record, at which a sweep may give the run up.
                 if epoch.epoch == 1 or config.training.epoch_figures == "all":
                     yield _show_validation(config, data, network, epoch.epoch)
             spent = trainer.spent
