@@ -4,9 +4,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ import torch
 import wavesweep as ws
 from tests.support.commands import SMALL, Command, environment
 from tests.support.records import on_disk
+from wavesweep.base import signals
+from wavesweep.runs.lending import step_by_step
 from wavesweep.trackers.mlflow.store import connect
 from wavesweep.workspace.directory import RunDirectory
 
@@ -68,6 +71,7 @@ def test_leaving_the_loop_ends_the_run_as_ctrl_c_does(kind: type, wavesweep: Com
         if seen == 2:
             break
     assert ws.open_run("left").status == "killed"
+    assert RunDirectory(Path("left")).checkpoint.exists()
     done = wavesweep("resume", "left", pictures=True)
     assert done.returncode == 0, done.stderr
     assert on_disk(Path("left")) == on_disk(Path("straight"))
@@ -129,6 +133,31 @@ def test_what_can_t_be_run_is_refused_before_the_first_event(place: Path) -> Non
     assert not [*place.iterdir()]
 
 
+def test_a_run_ends_before_the_program_s_handler_is_told_of_a_signal() -> None:
+    said: list[str] = []
+
+    def events() -> Generator[Any, None, None]:
+        with signals.deferred():
+            try:
+                yield 1
+                signal.raise_signal(signal.SIGTERM)
+                yield 2
+                signals.check()
+                yield 3
+            finally:
+                said.append("ended")
+
+    before = signal.signal(signal.SIGTERM, lambda *_: said.append("told"))
+    try:
+        taken = step_by_step(events())
+        assert next(taken) == 1
+        with pytest.raises(ws.Interrupted):
+            next(taken)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert said == ["ended", "told"]
+
+
 CONFIG = [*QUICK, "tracking.followers=[]", "training.epochs=100000", "training.refine_epochs=0"]
 RUN = f"""
 import wavesweep as ws
@@ -142,13 +171,11 @@ for event in ws.iterate(ws.compose(*{CONFIG}), "run"):
 
 
 @pytest.mark.parametrize(
-    ("script", "signals"),
+    ("script", "struck"),
     [(RUN, (signal.SIGTERM,)), (RUN, (signal.SIGINT, signal.SIGINT)), (ITERATE, (signal.SIGINT, signal.SIGINT))],
     ids=["run, SIGTERM", "run, Ctrl-C twice", "iterate, Ctrl-C twice"],
 )
-def test_a_signal_ends_the_run_before_the_program(
-    script: str, signals: tuple[signal.Signals, ...], place: Path
-) -> None:
+def test_a_signal_ends_the_run_before_the_program(script: str, struck: tuple[signal.Signals, ...], place: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", script],
         stderr=subprocess.DEVNULL,
@@ -162,10 +189,10 @@ def test_a_signal_ends_the_run_before_the_program(
         while not run.checkpoint.exists():
             assert time.monotonic() < until
             time.sleep(0.02)
-        for signum in signals:
+        for signum in struck:
             process.send_signal(signum)
             time.sleep(0.02)
-        assert process.wait(20) in (-signals[0], 1, 130)
+        assert process.wait(20) in (-struck[0], 1, 130)
     finally:
         process.kill()
         process.wait()

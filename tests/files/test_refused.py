@@ -304,6 +304,15 @@ def test_an_option_that_is_printed_can_be_pasted(tmp_path: Path) -> None:
     assert dataset.open(0).channels == ('a "b"', "c;d", "e'f", "2020")
 
 
+def test_series_that_stand_one_below_the_other_are_not_averaged(tmp_path: Path) -> None:
+    days = [f"2024-01-{day:02d}" for day in range(1, 31)]
+    rows = "".join(f"{day},{number}\n" for number in range(2) for day in days)
+    path = written(tmp_path / "x.csv", f"date,v\n{rows}")
+    said = refused(path, duplicates="mean")
+    assert "got 2024-01-01 after 2024-01-30" in said
+    assert "give dataset.series_column=NAME where rows belong to several" in said
+
+
 @pytest.mark.parametrize(("freq", "a_day"), [("h", 24), ("15min", 96)])
 def test_hours_of_clocks_that_change_are_averaged_and_filled_in(tmp_path: Path, freq: str, a_day: int) -> None:
     path = written(tmp_path / "x.csv", local("2024-03-01", "2024-11-30", freq))

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from matplotlib.image import imread
 from tests.support.following import carry_out
 from tests.support.parts import small
 from wavesweep.base.errors import Pruned, Refused
+from wavesweep.drawing.learning_curve import draw_learning_curve
 from wavesweep.evaluation.shown import ShownErrors, pack, unpack
 from wavesweep.experiment.preparation import prepare
 from wavesweep.runs.drawer import draw
@@ -46,7 +48,17 @@ def test_they_are_the_same_when_they_are_drawn_again(
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])
-def test_those_of_a_run_that_was_given_up_are_so_too(directory: RunDirectory, keep: str, tmp_path: Path) -> None:
+def test_those_of_a_run_that_was_given_up_are_so_too(
+    directory: RunDirectory, keep: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[int] = []
+
+    def draw_curve(records: list[dict[str, Any]], epoch: int, main_epochs: int, path: Path) -> None:
+        kept.append(epoch)
+        draw_learning_curve(records, epoch, main_epochs, path)
+
+    monkeypatch.setattr("wavesweep.runs.drawer.draw_learning_curve", draw_curve)
+
     def give_up(epoch: int, *_: object) -> None:
         if epoch == 3:
             raise Pruned
@@ -56,6 +68,16 @@ def test_those_of_a_run_that_was_given_up_are_so_too(directory: RunDirectory, ke
     assert directory.read_info().status == "pruned"
     assert directory.read_metrics()[-1].keys() == {"timestamp", "time/train_seconds", "cost/loss_evaluations"}
     check_drawn_again(directory, tmp_path / "elsewhere")
+    errors = directory.read_objectives()
+    assert kept == 2 * [3 if keep == "last" else min(errors, key=lambda epoch: errors[epoch])]
+
+
+def test_names_keep_their_order() -> None:
+    """By which lines get their colours."""
+    errors = {name: np.ones(3) for name in ("this run", "naive", "drift")}
+    shown = unpack(pack(ShownErrors("title", errors)))
+    assert isinstance(shown, ShownErrors)
+    assert [*shown.errors] == [*errors]
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff" * 64, None])
