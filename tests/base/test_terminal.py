@@ -18,6 +18,8 @@ from wavesweep.runs.terminal import SECONDS_BETWEEN_LINES
 from wavesweep.runs.terminal import Terminal as Progress
 
 RUN = (*SMALL, "model=tiny", "training.epochs=20")
+LONG = (*SMALL, "model=tiny", "training.epochs=1000")
+"""Trains for a second or two, while a bar is painted four times a second."""
 COLOUR = re.compile(rb"\x1b\[[\d;]*3[1-7][\d;]*m|\x1b\[[\d;]*9[0-7][\d;]*m")
 
 
@@ -47,8 +49,8 @@ def on_terminal(place: Path, *arguments: str, **variables: str) -> bytes:
 
 @pytest.mark.slow
 def test_a_terminal_shows_a_bar_and_the_result(tmp_path: Path) -> None:
-    written = on_terminal(tmp_path, *RUN, TERM="xterm-256color", COLUMNS="100")
-    assert re.search(rb"epoch \d+/21 .*loss .*val .*best", written)
+    written = on_terminal(tmp_path, *LONG, TERM="xterm-256color", COLUMNS="100")
+    assert re.search(rb"epoch \d+/1001 .*loss .*val .*best", written)
     assert COLOUR.search(written)
     assert b"\x1b[?25h" in written.rpartition(b"\x1b[?25l")[2], "the cursor is shown again"
     text = re.sub(rb"\x1b\[[\d;?]*[a-zA-Z]", b"", written).decode()
@@ -58,7 +60,7 @@ def test_a_terminal_shows_a_bar_and_the_result(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_terminal_without_colours_gets_none(tmp_path: Path) -> None:
-    written = on_terminal(tmp_path, *RUN, TERM="xterm-256color", COLUMNS="100", NO_COLOR="1")
+    written = on_terminal(tmp_path, *LONG, TERM="xterm-256color", COLUMNS="100", NO_COLOR="1")
     assert b"epoch" in written
     assert b"\x1b[?25h" in written.rpartition(b"\x1b[?25l")[2], "a bar was there"
     assert not COLOUR.search(written)
