@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from wavesweep.models.autoregression import Lags, fit_weights, unrolled
 from wavesweep.models.forecaster import Forecaster, repeated
-from wavesweep.models.layers import RecurrentNetwork
 from wavesweep.models.losses import SQUARED, Loss
+from wavesweep.models.recurrent_layers import RecurrentNetwork
 
 MOST_STEPS = 200  # of all channels, that are predicted for each step of a training window
 ROUNDING = 1e-5  # what errors are not below, as a share of the values, where they are more than single precision's

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.layers import linear_head
 from wavesweep.models.losses import SQUARED, Loss
+from wavesweep.models.recurrent_layers import linear_head
 
 
 class PointwiseForecaster(Forecaster):

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from wavesweep.models.forecaster import Forecaster, repeated
-from wavesweep.models.layers import RecurrentNetwork, State
 from wavesweep.models.losses import SQUARED, Loss
+from wavesweep.models.recurrent_layers import RecurrentNetwork, State
 
 
 class RecurrentForecaster(RecurrentNetwork, Forecaster):
