@@ -8,9 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from threading import Barrier
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -26,9 +30,10 @@ from tests.support.parts import small
 from tests.support.servers import free_port, wait_for
 from wavesweep.base.errors import Refused
 from wavesweep.base.signals import Interrupted
-from wavesweep.config.config import Config
+from wavesweep.config.config import Config, Tracking
 from wavesweep.config.replicates import config_hash
 from wavesweep.experiment.preparation import prepare
+from wavesweep.trackers.mlflow import MLflow
 from wavesweep.trackers.mlflow.record import deliver
 from wavesweep.trackers.mlflow.store import connect, require
 from wavesweep.workspace.directory import RunDirectory
@@ -287,6 +292,30 @@ def test_processes_that_come_first_at_once_make_one_store(tmp_path: Path) -> Non
     assert sorted(run.data.params["seed"] for run in runs) == ["0", "1", "2"]
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+
+
+@pytest.mark.parametrize("where", ["a file", "a server"])
+def test_runs_that_come_first_in_an_experiment_at_once_do_not_lose_a_delivery(
+    where: str, finished: tuple[Config, RunDirectory], server: str, tmp_path: Path
+) -> None:
+    """MLflow looks whether a view or a data set is there, and then inserts it: of several, some are refused."""
+    uri = server if where == "a server" else f"sqlite:///{tmp_path}/mlflow.db"
+    runs = [RunDirectory(shutil.copytree(finished[1].path, tmp_path / str(number))) for number in range(4)]
+    for experiment in range(2):
+        tracking = tracked(uri, f"tracking.experiment=at_once_{experiment}").tracking
+        connect(tracking)
+        for run in runs:
+            run.write_info(replace(run.read_info(), run_key=uuid4().hex, sweep_id=None))
+        start = Barrier(len(runs))
+
+        def deliver_at_once(run: RunDirectory, start: Barrier = start, tracking: Tracking = tracking) -> None:
+            start.wait()
+            MLflow(tracking).deliver(run)
+
+        with ThreadPoolExecutor(len(runs)) as pool:
+            list(pool.map(deliver_at_once, runs))
+        client, experiment_id = connect(tracking)
+        assert {run.info.status for run in client.search_runs([experiment_id])} == {"FINISHED"}
 
 
 def test_an_experiment_that_another_process_just_made_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

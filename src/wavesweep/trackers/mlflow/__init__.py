@@ -8,6 +8,8 @@ from wavesweep.tracking.tracker import Tracker
 if TYPE_CHECKING:
     from wavesweep.workspace.directory import Directory
 
+MOST_COLLISIONS = 10  # of a delivery with others'
+
 
 class MLflow(Tracker):
     """A store of MLflow's: a file, a database, or a server."""
@@ -20,9 +22,17 @@ class MLflow(Tracker):
 
     def deliver(self, directory: "Directory") -> list[str]:
         """See `Tracker.deliver`; return MLflow's ids of the experiment and of the run."""
+        from wavesweep.trackers.mlflow.answers import is_collision
         from wavesweep.trackers.mlflow.record import deliver
 
-        return deliver(directory, self.tracking, self._sent)
+        collisions = 0
+        while True:
+            try:
+                return deliver(directory, self.tracking, self._sent)
+            except Exception as error:
+                collisions += 1
+                if collisions > MOST_COLLISIONS or not is_collision(error):
+                    raise
 
     def is_delivered(self, directory: "Directory") -> bool:
         """See `Tracker.is_delivered`."""

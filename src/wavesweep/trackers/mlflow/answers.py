@@ -13,6 +13,16 @@ from wavesweep.trackers.mlflow.bounds import NoAnswer, seconds
 BROKEN = ("SQLITE_ERROR", "SQLITE_CORRUPT")
 """What sqlite says where a table is missing or there already, or a page is not what it should be."""
 
+COLLISION = re.compile("IntegrityError|UniqueViolation|Duplicate entry")
+
+
+def is_collision(error: Exception) -> bool:
+    """Say whether another process wrote the same at the same time: MLflow looks what is there, then inserts.
+
+    So do runs that come first in an experiment, with the same data, or the same view; what collided can be repeated.
+    """
+    return COLLISION.search(str(error)) is not None
+
 
 def reason(error: BaseException, tracking: Tracking) -> str:
     """Return in a few words why the store could not be used, in the system's own where it has any."""
