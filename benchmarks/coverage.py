@@ -19,7 +19,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from wavesweep.search.estimates import estimate, mean
+from hydra_queue_sweeper.search.estimates import estimate, mean
 
 STORED = Path(__file__).with_suffix(".csv")
 SEEDS, DRAWS = 40, 10_000

@@ -49,8 +49,9 @@ def server(common: Path) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def heard() -> None:
-    """Let our logger be heard, whatever a configuration of Hydra's has made of it in an earlier test."""
-    logging.getLogger("wavesweep").disabled = False
+    """Let our loggers be heard, whatever a configuration of Hydra's has made of them in an earlier test."""
+    for name in ("wavesweep", "hydra_queue_sweeper"):
+        logging.getLogger(name).disabled = False
     logging.disable(logging.NOTSET)
 
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 import wavesweep as ws
+from hydra_queue_sweeper.base import signals
 from tests.support.commands import SMALL, Command, environment
 from tests.support.records import on_disk
-from wavesweep.base import signals
 from wavesweep.runs.lending import step_by_step
 from wavesweep.trackers.mlflow.store import connect
 from wavesweep.workspace.directory import RunDirectory

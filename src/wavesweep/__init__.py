@@ -35,23 +35,23 @@ _PLACES = {
     **dict.fromkeys(
         ("Advanced", "Drawable", "Finished", "Kept", "Phase", "Recorded", "Started"), "wavesweep.experiment.events"
     ),
-    **dict.fromkeys(("Pruned", "Refused"), "wavesweep.base.errors"),
+    **dict.fromkeys(("Pruned", "Refused"), "hydra_queue_sweeper.base.errors"),
     "Config": "wavesweep.config.config",
-    "Interrupted": "wavesweep.base.signals",
+    "Interrupted": "hydra_queue_sweeper.base.signals",
     "compose": "wavesweep.config.composing",
     "load_data": "wavesweep.experiment.preparation",
-    "report": "wavesweep.sweeps.reports",
+    "report": "hydra_queue_sweeper.sweeps.reports",
 }
 
 if TYPE_CHECKING:
+    from hydra_queue_sweeper.base.errors import Pruned, Refused
+    from hydra_queue_sweeper.base.signals import Interrupted
+    from hydra_queue_sweeper.sweeps.reports import report
     from wavesweep.api import Reproduction, Run, Sweep, iterate, open_run, open_sweep, run
-    from wavesweep.base.errors import Pruned, Refused
-    from wavesweep.base.signals import Interrupted
     from wavesweep.config.composing import compose
     from wavesweep.config.config import Config
     from wavesweep.experiment.events import Advanced, Drawable, Finished, Kept, Phase, Recorded, Started
     from wavesweep.experiment.preparation import load_data
-    from wavesweep.sweeps.reports import report
 else:
 
     def __getattr__(name: str) -> object:

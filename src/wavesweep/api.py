@@ -1,16 +1,16 @@
 """What a notebook does with configurations, runs and sweeps. What is heavy is imported when it is used."""
 
-import logging
 from dataclasses import dataclass
 from io import StringIO
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from wavesweep.base.streams import log
 from wavesweep.config.config import Config, Resolved, dump, parse
 from wavesweep.runs.terminal import Terminal
-from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.tracking.follower_handle import Follower
 from wavesweep.workspace.configurations import check_unchanged, read_resolved
 from wavesweep.workspace.directory import RunDirectory
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from wavesweep.experiment.events import Event
     from wavesweep.experiment.result import Result
     from wavesweep.runs.execute import Execution, Observer, Outcome
-
-log = logging.getLogger("wavesweep")
 
 
 @dataclass(frozen=True)

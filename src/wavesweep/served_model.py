@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.config.config import parse_resolved
 from wavesweep.data.dataset import Observed
 from wavesweep.reproduction.forecasting import TrainedModel

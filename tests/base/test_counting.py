@@ -2,7 +2,7 @@
 
 import pytest
 
-from wavesweep.base.counting import counted
+from hydra_queue_sweeper.base.counting import counted
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wavesweep.base import files
-from wavesweep.base.errors import Refused
-from wavesweep.base.files import (
+from hydra_queue_sweeper.base import files
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.files import (
     MOST_DEPTH,
     MOST_YAML,
     check_plain,

@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavesweep.base.overrides import key_of, written
+from hydra_queue_sweeper.base.overrides import key_of, written
 
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 # What Hydra resolves, or its grammar has no place for, stands in no configuration.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wavesweep.base.redaction import public_address, without_password
+from hydra_queue_sweeper.base.redaction import public_address, without_password
 
 ADDRESSES = [
     ("http://user:pw@host:5000/x", "http://user:***@host:5000/x"),

@@ -14,11 +14,12 @@ from urllib.request import urlopen
 
 import pytest
 
+from hydra_queue_sweeper.base.terminal import interactive, say
 from tests.support.commands import SMALL, call, environment
 from tests.support.servers import free_port, wait_for
 from tests.support.sweeping import families
 from wavesweep.base.exit_codes import FAILED, REFUSED
-from wavesweep.base.terminal import Output, interactive, say
+from wavesweep.base.streams import Output
 from wavesweep.cli.commands import COMMANDS, help_of
 from wavesweep.workspace.directory import RunDirectory
 

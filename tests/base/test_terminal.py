@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from hydra_queue_sweeper.base.terminal import say
 from tests.support.commands import SMALL, Command, start
 from tests.support.stores import ready
-from wavesweep.base.terminal import say
 from wavesweep.experiment.events import Recorded
 from wavesweep.runs.terminal import SECONDS_BETWEEN_LINES
 from wavesweep.runs.terminal import Terminal as Progress

@@ -13,15 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
 
+from hydra_queue_sweeper.base.files import write_yaml
+from hydra_queue_sweeper.search.plan import Listed
+from hydra_queue_sweeper.search.space import Dimension, Interval
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.made import Outcome, change, make, values
-from wavesweep.base.files import write_yaml
 from wavesweep.charts import pictures
 from wavesweep.charts.curves import Span, _lanes
 from wavesweep.charts.importance import fanova, importances, main_effects
 from wavesweep.leaderboard.ranking import rank
-from wavesweep.search.plan import Listed
-from wavesweep.search.space import Dimension, Interval
-from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.workspace.directory import RunDirectory, SweepRecord
 from wavesweep.workspace.info import RunInfo
 

@@ -45,7 +45,7 @@ PLACES = [
     ),
     *(
         Case(f"-m {sweeper} hydra.sweep.dir={place}", f"{place} {said}", HOME)
-        for sweeper in ("hydra/sweeper=wavesweep", "hydra/sweeper=basic")
+        for sweeper in ("hydra/sweeper=queue", "hydra/sweeper=basic")
         for place, said in ((".", ABOVE), ("outputs/sweeps", ABOVE), ("results", TAKEN.format(1, "notes.txt")))
     ),
     *(

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.files import write_yaml
 from tests.support.following import carry_out
 from tests.support.parts import small
-from wavesweep.base.errors import Refused
-from wavesweep.base.files import write_yaml
 from wavesweep.cli import summary
 from wavesweep.cli.resume import find_waiting, finish, run
 from wavesweep.config.composing import compose

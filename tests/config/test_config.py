@@ -11,8 +11,8 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.parts import composed, config, with_values
-from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.config import dump, flatten, parse, parse_resolved
 from wavesweep.config.groups import known_keys, options, read_option

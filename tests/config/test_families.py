@@ -6,8 +6,8 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.parts import composed, with_values
-from wavesweep.base.errors import Refused
 from wavesweep.base.schema import Member, members
 from wavesweep.config.config import Resolved, dump, flatten, parse, parse_resolved
 from wavesweep.config.groups import options

@@ -5,7 +5,7 @@ import pytest
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.groups import conf_dir
 from wavesweep.config.hydra_objections import explain

@@ -2,9 +2,9 @@
 
 import pytest
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.commands import SMALL
 from tests.support.parts import composed, config, prepared, small
-from wavesweep.base.errors import Refused
 from wavesweep.config.device import find_device
 from wavesweep.config.resolve import outline, without_effect
 from wavesweep.data.by_series import BySeries

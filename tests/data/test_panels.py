@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.parts import composed, given
-from wavesweep.base.errors import Refused
 from wavesweep.config.config import Config
 from wavesweep.config.resolve import outline
 from wavesweep.data import by_time

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.parts import composed, config, small
-from wavesweep.base.errors import Refused
 from wavesweep.experiment.preparation import load_data
 from wavesweep.models.baseline import Windows
 from wavesweep.models.facts import Facts

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.parts import given
-from wavesweep.base.errors import Refused
 from wavesweep.config.resolve import outline
 from wavesweep.data.by_series import BySeries
 from wavesweep.data.by_time import ByTime

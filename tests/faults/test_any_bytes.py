@@ -18,13 +18,13 @@ from typing import NamedTuple
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.damage import damaged
 from tests.support.guarded import resident
 from tests.support.parts import composed, leave_undrawn
 from tests.support.victims import ATTRIBUTES, COMMANDS, ENDED, OUTSIDE, STOPPED, SWEEP, guarded
 from wavesweep.api import open_run, open_sweep
-from wavesweep.base.errors import Refused
-from wavesweep.base.terminal import Stderr
+from wavesweep.base.streams import Stderr
 from wavesweep.cli import again, forecast, main, resume
 from wavesweep.cli.arguments import refuse
 from wavesweep.config import composing

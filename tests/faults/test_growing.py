@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.faults.test_sweeps import HERE, TWO, is_whole, proposals
 from tests.support.commands import Command
 from tests.support.sweeping import QUICK, families, keys, num_ended, rows, started, states, trials
 from wavesweep.leaderboard.ranking import rank
-from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.workspace.directory import SweepRecord
 
 BASIC = "hydra/launcher=basic"

@@ -20,8 +20,8 @@ import torch
 import yaml
 from safetensors.torch import load, save
 
+from hydra_queue_sweeper.base.files import read_sealed, seal
 from tests.support.victims import CANARY, COMMANDS, OUTSIDE, change, guarded
-from wavesweep.base.files import read_sealed, seal
 
 TRUSTED = {*sys.stdlib_module_names, "wavesweep"}
 BUSY, BYTES = 1.0, 200 << 20  # seconds of the processor's time, which a busy machine does not change

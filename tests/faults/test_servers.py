@@ -19,13 +19,13 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
+from hydra_queue_sweeper.base.files import write_yaml
 from tests.support.commands import SMALL, call, start
 from tests.support.parts import config
 from tests.support.processes import Started, wait_until
 from tests.support.proxy import Proxy
 from tests.support.records import Record, for_mlflow, in_mlflow
 from tests.support.servers import Server
-from wavesweep.base.files import write_yaml
 from wavesweep.config.config import Tracking, dump
 from wavesweep.trackers.mlflow.bounds import PATIENT, bounded
 from wavesweep.trackers.mlflow.store import KIND, require

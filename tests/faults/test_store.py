@@ -14,10 +14,10 @@ from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine, text
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.commands import SMALL, Command, environment, start
 from tests.support.records import is_in_mlflow
 from tests.support.stores import make
-from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Tracking
 from wavesweep.trackers.mlflow import sqlite_file
@@ -28,7 +28,7 @@ RACE = """
 import os, sys
 from pathlib import Path
 import mlflow.store.tracking.sqlalchemy_store
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.trackers.mlflow.artifacts import upload
 from wavesweep.trackers.mlflow.store import connect, reach, require

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hydra_queue_sweeper.sweeps.queue import MOST_DEATHS
 from tests.support.commands import SMALL, Command
 from tests.support.records import on_disk
 from tests.support.sweeping import (
@@ -34,7 +35,6 @@ from tests.support.sweeping import (
 )
 from tests.support.trees import gone
 from wavesweep.config.composing import compose
-from wavesweep.sweeps.queue import MOST_DEATHS
 from wavesweep.trackers.mlflow.store import connect
 from wavesweep.workspace.directory import RunDirectory
 

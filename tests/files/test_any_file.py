@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.series_files import opened, written
-from wavesweep.base.errors import Refused
 from wavesweep.files import reading
 from wavesweep.files.dataset import Csv
 

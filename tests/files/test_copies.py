@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.series_files import opened, written
-from wavesweep.base.errors import Refused
 from wavesweep.files import copies, reading
 from wavesweep.files.copies import keep
 from wavesweep.files.dataset import Csv

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.commands import call, run_process
 from tests.support.series_files import opened, written
-from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 
 DAYS = "date,v\n2024-01-01,1\n2024-01-02,2\n"

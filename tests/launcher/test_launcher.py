@@ -18,12 +18,12 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
 from hydra.version import VersionBase
 
-from hydra_plugins.wavesweep.launcher import WavesweepLauncher
+from hydra_plugins.hydra_queue_sweeper.launcher import ProcessLauncher
+from hydra_queue_sweeper.base import signals
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.launcher import launch as launching
 from tests.support.launching import COMPUTING, POLITE, STUBBORN, Dying, Program, sweep
 from tests.support.trees import lives, wait_until
-from wavesweep.base import signals
-from wavesweep.base.errors import Refused
-from wavesweep.launcher import launch as launching
 
 
 def said(result: JobReturn) -> str:
@@ -83,7 +83,7 @@ def test_n_jobs_run_at_once_and_no_more(n_jobs: int | None, tmp_path: Path, monk
 def test_less_than_one_job_at_once_is_refused(n_jobs: int) -> None:
     given: Any = None
     with pytest.raises(Refused, match=f"n_jobs must be at least 1, got {n_jobs}"):
-        WavesweepLauncher(n_jobs).setup(hydra_context=given, task_function=print, config=given)
+        ProcessLauncher(n_jobs).setup(hydra_context=given, task_function=print, config=given)
 
 
 def test_what_dies_at_work_is_replaced_alone(tmp_path: Path) -> None:
@@ -212,7 +212,10 @@ def test_no_job_outlives_its_parent(program: Callable[..., Program]) -> None:
 
 def test_finding_the_plugin_imports_nothing_heavy() -> None:
     """Every Hydra program does it."""
-    code = "import sys, hydra_plugins.wavesweep.launcher; print({'torch', 'mlflow', 'cloudpickle'} & set(sys.modules))"
+    code = (
+        "import sys, hydra_plugins.hydra_queue_sweeper.launcher\n"
+        "print({'torch', 'mlflow', 'cloudpickle'} & set(sys.modules))"
+    )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
 
 
@@ -245,6 +248,6 @@ class TestHydrasOwnInBatches(BatchedSweeperTestSuite):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("task_launcher_cfg", "extra_flags"), [({}, ["-m", "hydra/launcher=wavesweep"])])
+@pytest.mark.parametrize(("task_launcher_cfg", "extra_flags"), [({}, ["-m", "hydra/launcher=processes"])])
 class TestHydrasOwnPrograms(IntegrationTestSuite):
     """Hydra's demands on programs run with it."""

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from hydra_queue_sweeper.search.space import Dimension, Interval
+from hydra_queue_sweeper.search.trials import State
 from tests.support.made import Outcome, change, make, record, values
 from wavesweep.leaderboard import numbers, words
 from wavesweep.leaderboard.columns import show, text, to_csv
 from wavesweep.leaderboard.ranking import rank
-from wavesweep.search.space import Dimension, Interval
-from wavesweep.search.trials import State
 
 DATA = Dimension("dataset", ("sine",))
 MODEL = Dimension("model", ("tiny", "small", "medium"))

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from hydra.types import RunMode
 
+from hydra_queue_sweeper.search.space import Dimension, grid_jobs
+from hydra_queue_sweeper.search.trials import Trial
+from hydra_queue_sweeper.sweeps.composition import by_hydra, group_keys, parse_dimensions
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.made import conf_loader, make, stored
 from wavesweep.leaderboard.columns import text
 from wavesweep.leaderboard.ranking import rank
 from wavesweep.leaderboard.replicates import identities
-from wavesweep.search.space import Dimension, grid_jobs
-from wavesweep.search.trials import Trial
-from wavesweep.sweeps.composition import by_hydra, group_keys, parse_dimensions
-from wavesweep.sweeps.store import SweepDirectory
 
 Swept = Callable[..., SweepDirectory]
 

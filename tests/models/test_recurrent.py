@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.parts import composed, given, train, trainer
-from wavesweep.base.errors import Refused
 from wavesweep.config.resolve import outline
 from wavesweep.experiment.preparation import prepare
 from wavesweep.models.autoregression import Lags

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.parts import resolved_model
-from wavesweep.base.errors import Refused
 from wavesweep.data.scaling import Scaler
 from wavesweep.evaluation.forecasting import closed_loop
 from wavesweep.models.configured import ResolvedModel

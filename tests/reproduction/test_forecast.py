@@ -17,11 +17,11 @@ from matplotlib.image import imread
 from mlflow.pyfunc import PyFuncModel, load_model
 
 import wavesweep as ws
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.commands import SMALL, call
 from tests.support.imports import imported_by
 from tests.support.parts import composed, given, go, leave_undrawn
 from tests.support.series_files import opened
-from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.resolve import outline
 from wavesweep.data.dataset import Observed

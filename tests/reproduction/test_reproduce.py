@@ -14,9 +14,9 @@ import yaml
 from mlflow import MlflowClient
 
 import wavesweep as ws
+from hydra_queue_sweeper.base.signals import Interrupted
 from tests.support.commands import SMALL, Command, Done, call, run_process
 from tests.support.following import Listener, carry_out
-from wavesweep.base.signals import Interrupted
 from wavesweep.cli.resume import finish
 from wavesweep.config import tag_names as names
 from wavesweep.config.composing import compose

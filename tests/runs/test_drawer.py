@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from hydra_queue_sweeper.base.errors import Pruned, Refused
 from tests.support.following import carry_out
 from tests.support.parts import small
-from wavesweep.base.errors import Pruned, Refused
 from wavesweep.drawing.learning_curve import draw_learning_curve
 from wavesweep.evaluation.shown import ShownErrors, pack, unpack
 from wavesweep.experiment.preparation import prepare

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wavesweep.base.keys import last_parts
+from hydra_queue_sweeper.base.keys import last_parts
+from hydra_queue_sweeper.search.space import Dimension, grid_jobs
 from wavesweep.config.config import MOST_NAME
 from wavesweep.config.groups import groups
 from wavesweep.config.naming import in_short
 from wavesweep.experiment.description import configuration, origin_name, run_name, sweep_name
-from wavesweep.search.space import Dimension, grid_jobs
 from wavesweep.workspace.info import RunInfo
 
 GROUPS = groups()

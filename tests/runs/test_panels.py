@@ -14,11 +14,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hydra_queue_sweeper.base import signals
 from tests.support import parts
 from tests.support.parts import given as given_series
 from tests.support.parts import kept_network, leave_undrawn, losses, save_each_epoch, train
 from tests.support.records import rows
-from wavesweep.base import signals
 from wavesweep.config.config import Config
 from wavesweep.config.resolve import outline
 from wavesweep.data.by_time import ByTime

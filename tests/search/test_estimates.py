@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from wavesweep.search.estimates import estimate, mean, paired
+from hydra_queue_sweeper.search.estimates import estimate, mean, paired
 
 ERRORS = [1e-7, 3e-6, 2e-4]
 

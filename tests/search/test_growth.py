@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.search.growth import begin, choose_given, grow
+from hydra_queue_sweeper.search.plan import Listed, Part, Plan
+from hydra_queue_sweeper.search.space import Dimension, Interval
+from hydra_queue_sweeper.search.trials import Configuration, State, Trial, replicates
+from hydra_queue_sweeper.sweeps.planning import list_jobs
 from tests.support import made
 from tests.support.made import make
-from wavesweep.base.errors import Refused
-from wavesweep.search.growth import begin, choose_given, grow
-from wavesweep.search.plan import Listed, Part, Plan
-from wavesweep.search.space import Dimension, Interval
-from wavesweep.search.trials import Configuration, State, Trial, replicates
-from wavesweep.sweeps.planning import list_jobs
 
 MODEL = Dimension("model", ("tiny", "small"))
 RATE = Dimension("optimizer.lr", ("1e-3", "0.01"))

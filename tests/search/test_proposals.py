@@ -10,15 +10,15 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
+from hydra_queue_sweeper.search.estimates import mean
+from hydra_queue_sweeper.search.growth import grow
+from hydra_queue_sweeper.search.proposals import ask_sampler, propose, summarize
+from hydra_queue_sweeper.search.samplers import SAMPLERS, make_sampler
+from hydra_queue_sweeper.search.space import Dimension, Interval
+from hydra_queue_sweeper.search.trials import State, Trial
+from hydra_queue_sweeper.sweeps.composition import parse
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.made import make
-from wavesweep.search.estimates import mean
-from wavesweep.search.growth import grow
-from wavesweep.search.proposals import ask_sampler, propose, summarize
-from wavesweep.search.samplers import SAMPLERS, make_sampler
-from wavesweep.search.space import Dimension, Interval
-from wavesweep.search.trials import State, Trial
-from wavesweep.sweeps.composition import parse
-from wavesweep.sweeps.store import SweepDirectory
 
 RATE = Dimension("lr", interval=Interval(1e-4, 1e-1, integer=False, log=True))
 SHARE = Dimension("dropout", interval=Interval(0, 1, integer=False, log=False))

@@ -10,15 +10,15 @@ import numpy as np
 import optuna
 import pytest
 
+from hydra_queue_sweeper.search.estimates import mean
+from hydra_queue_sweeper.search.proposals import propose
+from hydra_queue_sweeper.search.pruners import PRUNERS, make_pruner
+from hydra_queue_sweeper.search.pruning import Comparison, Pruning
+from hydra_queue_sweeper.search.space import Dimension, Interval
+from hydra_queue_sweeper.search.trials import State, Trial, replicates
+from hydra_queue_sweeper.sweeps.queue import Queue
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.made import make
-from wavesweep.search.estimates import mean
-from wavesweep.search.proposals import propose
-from wavesweep.search.pruners import PRUNERS, make_pruner
-from wavesweep.search.pruning import Comparison, Pruning
-from wavesweep.search.space import Dimension, Interval
-from wavesweep.search.trials import State, Trial, replicates
-from wavesweep.sweeps.queue import Queue
-from wavesweep.sweeps.store import SweepDirectory
 
 STEPS = 40
 BASES = (1.0, 3.0, 2.0, 1.5, 2.5, 1.2, 4.0, 2.2, 0.5, 3.5, 1.1, 2.7)
@@ -189,7 +189,7 @@ def test_a_trial_is_compared_with_all_that_ended_before_it_began(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However short trials are: it looks as it begins to report, not only after a while."""
-    monkeypatch.setattr("wavesweep.search.pruning.SECONDS_BETWEEN_LOOKS", 1e9)
+    monkeypatch.setattr("hydra_queue_sweeper.search.pruning.SECONDS_BETWEEN_LOOKS", 1e9)
     bases = [*BASES, *[100.0] * 3]
     sweep = prune(tmp_path / "sweep", "median", len(bases), steady(bases))
     assert len(finished(sweep)) < len(bases)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavesweep.search.remaining import Values, Work, seconds_left
+from hydra_queue_sweeper.search.remaining import Values, Work, seconds_left
 
 SIZES, RATES = (2, 4, 64), ("1e-3", "1e-2", "1e-1", "1")
 JOBS: list[Values] = [{"size": size, "rate": rate} for size, rate in product(SIZES, RATES)]

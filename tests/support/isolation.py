@@ -24,7 +24,7 @@ from mlflow.tracking._tracking_service.registry import TrackingStoreRegistry
 from torch import get_num_threads
 from torch.random import fork_rng
 
-from wavesweep.base import signals
+from hydra_queue_sweeper.base import signals
 from wavesweep.evaluation.forecasting import on_threads
 from wavesweep.files import reading
 

@@ -19,15 +19,15 @@ from hydra._internal.utils import create_config_search_path
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, RunMode
 
+from hydra_queue_sweeper.launcher.launch import Job, launch
 from tests.support.trees import wait_until
-from wavesweep.launcher.launch import Job, launch
 
 PROGRAM = """
 import os, sys, time
 from pathlib import Path
 from tests.support.launching import sweep
-from wavesweep.base import signals
-from wavesweep.launcher import launch
+from hydra_queue_sweeper.base import signals
+from hydra_queue_sweeper.launcher import launch
 
 def started(number):
     Path(f"started{number}").write_text(str(os.getpid()))

@@ -12,13 +12,13 @@ from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.utils import setup_globals
 
+from hydra_queue_sweeper.search.growth import begin
+from hydra_queue_sweeper.search.plan import Part, Plan, Stored, seeds_of
+from hydra_queue_sweeper.search.space import Dimension, grid_jobs, is_grid
+from hydra_queue_sweeper.search.trials import State, Trial
+from hydra_queue_sweeper.sweeps.composition import Composer, save
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.config.groups import conf_dir
-from wavesweep.search.growth import begin
-from wavesweep.search.plan import Part, Plan, Stored, seeds_of
-from wavesweep.search.space import Dimension, grid_jobs, is_grid
-from wavesweep.search.trials import State, Trial
-from wavesweep.sweeps.composition import Composer, save
-from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.commands import SMALL
 from tests.support.following import Listen, Listener
 from wavesweep.charts import pictures as charts
@@ -36,7 +37,6 @@ from wavesweep.runs import checkpoints, drawer
 from wavesweep.runs.checkpoints import Checkpoints
 from wavesweep.runs.drawer import Drawer
 from wavesweep.runs.records import Records
-from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.training.trainer import Epoch, GradientDescent, Trainer
 from wavesweep.workspace.directory import RunDirectory
 

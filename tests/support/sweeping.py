@@ -15,12 +15,12 @@ from typing import Any
 
 from mlflow.entities import Run
 
+from hydra_queue_sweeper.search.trials import Trial
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.commands import SMALL, environment
 from tests.support.records import for_mlflow, in_mlflow
 from tests.support.trees import children
 from wavesweep.config.composing import compose
-from wavesweep.search.trials import Trial
-from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.trackers.mlflow.store import connect
 from wavesweep.workspace.directory import RunDirectory
 

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support import stores
 from tests.support.commands import SECONDS, SMALL, Done, call
 from tests.support.following import carry_out
 from tests.support.guarded import watching
 from tests.support.parts import save_each_epoch, small
 from wavesweep.api import open_run
-from wavesweep.base.errors import Refused
-from wavesweep.base.terminal import guard_streams
+from wavesweep.base.streams import guard_streams
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.main import main
 from wavesweep.experiment.preparation import prepare

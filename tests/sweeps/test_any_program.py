@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from hydra_queue_sweeper.base.errors import Pruned
+from hydra_queue_sweeper.search.space import Dimension
+from hydra_queue_sweeper.sweeps.queue import MOST_DEATHS
+from hydra_queue_sweeper.sweeps.reports import objective_reports, report
+from hydra_queue_sweeper.sweeps.task import REPORTS, SweepTask
 from tests.support.commands import environment
 from tests.support.made import make
 from tests.support.sweeping import num_ended, states, trials
-from wavesweep.base.errors import Pruned
-from wavesweep.search.space import Dimension
-from wavesweep.sweeps.queue import MOST_DEATHS
-from wavesweep.sweeps.reports import objective_reports, report
-from wavesweep.sweeps.task import REPORTS, SweepTask
 
 PAGE = Path(__file__).parents[2] / "docs" / "sweeps.md"
 FENCE = re.compile(r"^```(python|yaml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -153,7 +153,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("deaths", [pytest.param(MOST_DEATHS - 1, marks=pytest.mark.slow), MOST_DEATHS])
 def test_a_worker_that_dies_at_a_job_is_replaced_while_the_other_works(deaths: int, tmp_path: Path) -> None:
     (tmp_path / "minimise.py").write_text(DYING)
-    chosen = ("hydra/sweeper=wavesweep", "hydra/launcher=wavesweep", "hydra.sweeper.n_workers=2")
+    chosen = ("hydra/sweeper=queue", "hydra/launcher=processes", "hydra.sweeper.n_workers=2")
     process = start(tmp_path, "-m", *chosen, "+x=0,1", f"+deaths={deaths}", "hydra.sweep.dir=sweep")
     _, said = process.communicate(timeout=120)
     fails = deaths == MOST_DEATHS

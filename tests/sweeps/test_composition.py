@@ -15,13 +15,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tests.support.made import stored
-from tests.support.options import POOL
-from wavesweep.base.errors import Refused
-from wavesweep.cli.task import Experiments
-from wavesweep.search.space import grid_jobs
-from wavesweep.search.trials import Trial
-from wavesweep.sweeps.composition import (
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.search.space import grid_jobs
+from hydra_queue_sweeper.search.trials import Trial
+from hydra_queue_sweeper.sweeps.composition import (
     FOR_WORKERS,
     Composer,
     by_hydra,
@@ -30,6 +27,9 @@ from wavesweep.sweeps.composition import (
     parse_dimensions,
     with_hydra,
 )
+from tests.support.made import stored
+from tests.support.options import POOL
+from wavesweep.cli.task import Experiments
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from hydra_queue_sweeper.base.terminal import Bar
+from hydra_queue_sweeper.search.space import Dimension, Interval, grid_jobs
+from hydra_queue_sweeper.search.trials import Trial
+from hydra_queue_sweeper.sweeps import live_view
+from hydra_queue_sweeper.sweeps.live_view import MOST_READING, SECONDS_OF_SILENCE, _View, watching
+from hydra_queue_sweeper.sweeps.task import SweepTask
 from tests.support.made import make
-from wavesweep.base.terminal import Bar
-from wavesweep.search.space import Dimension, Interval, grid_jobs
-from wavesweep.search.trials import Trial
-from wavesweep.sweeps import live_view
-from wavesweep.sweeps.live_view import MOST_READING, SECONDS_OF_SILENCE, _View, watching
-from wavesweep.sweeps.task import SweepTask
 
 DIMENSIONS = [Dimension("model.hidden_sizes", ("[3]", "[5,5]")), Dimension("lr", ("1e-4", "0.05"))]
 ESCAPES = re.compile(r"\x1b\[[\d;?]*[a-zA-Z]")

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.search.plan import Stored
+from hydra_queue_sweeper.search.space import Dimension, Interval
+from hydra_queue_sweeper.search.trials import State, Trial
+from hydra_queue_sweeper.sweeps.queue import Queue
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.worker import _outcome
 from tests.support.made import make
-from wavesweep.base.errors import Refused
-from wavesweep.search.plan import Stored
-from wavesweep.search.space import Dimension, Interval
-from wavesweep.search.trials import State, Trial
-from wavesweep.sweeps.queue import Queue
-from wavesweep.sweeps.store import SweepDirectory
-from wavesweep.sweeps.worker import _outcome
 
 SEEDS = Dimension("seed", tuple(map(str, range(30))))
 
@@ -80,8 +80,8 @@ WORKER = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-from wavesweep.sweeps.queue import Queue
-from wavesweep.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.queue import Queue
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 
 queue = Queue(SweepDirectory(Path(sys.argv[1])), "a", lambda number: [f"seed={number}"])
 while True:

@@ -8,10 +8,10 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.search.space import Dimension, Interval, grid_jobs
+from hydra_queue_sweeper.sweeps.composition import parse_dimensions
 from tests.support.options import POOL
-from wavesweep.base.errors import Refused
-from wavesweep.search.space import Dimension, Interval, grid_jobs
-from wavesweep.sweeps.composition import parse_dimensions
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from omegaconf import OmegaConf
 
-from hydra_plugins.wavesweep.sweeper import Options, WavesweepSweeper
+from hydra_plugins.hydra_queue_sweeper.sweeper import Options, QueueSweeper
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.sweeps import sweeper
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.commands import SMALL, Command, run_process
 from tests.support.sweeping import families, rows
-from wavesweep.base.errors import Refused
-from wavesweep.sweeps import sweeper
-from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_an_error_within_our_own_task_makes_it_no_other_applications() -> None:
 
     config = OmegaConf.create({"hydra": {"sweep": {"dir": "sweep"}}})
     with pytest.raises(AttributeError, match="lacks"):
-        WavesweepSweeper().setup(hydra_context=cast("Any", None), task_function=cast("Any", Task()), config=config)
+        QueueSweeper().setup(hydra_context=cast("Any", None), task_function=cast("Any", Task()), config=config)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
 from hydra.test_utils.test_utils import integration_test
 
-SWEEPER = "hydra/sweeper=wavesweep"
+SWEEPER = "hydra/sweeper=queue"
 
 
 @pytest.fixture(params=["basic", pytest.param("wavesweep", marks=pytest.mark.slow)])
@@ -56,8 +56,8 @@ def test_a_worker_sees_its_sweep_from_where_a_job_is(tmp_path: Path) -> None:
         overrides=["-m", SWEEPER, "hydra/launcher=basic", "hydra.sweep.dir=here", "hydra.job.chdir=true"],
         prolog=[
             "import time",
-            "from wavesweep.base import signals",
-            "from wavesweep.sweeps import worker",
+            "from hydra_queue_sweeper.base import signals",
+            "from hydra_queue_sweeper.sweeps import worker",
             "worker.SECONDS_BETWEEN_LOOKS = 0.01",
         ],
         prints="str(time.sleep(0.3) or signals.pending())",

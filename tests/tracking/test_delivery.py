@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.files import write_yaml
 from tests.support.following import carry_out
 from tests.support.parts import config, small
-from wavesweep.base.errors import Refused
-from wavesweep.base.files import write_yaml
 from wavesweep.config.config import Tracking, dump
 from wavesweep.delivery import delivery
 from wavesweep.delivery.sync import deliver_all

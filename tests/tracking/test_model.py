@@ -20,10 +20,10 @@ from mlflow.models import Model, convert_input_example_to_serving_input
 from mlflow.pyfunc import load_model
 from requests import Session
 
+from hydra_queue_sweeper.base.errors import Pruned
 from tests.support.following import carry_out
 from tests.support.parts import small
 from tests.support.records import is_in_mlflow
-from wavesweep.base.errors import Pruned
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.tag_names import RUN_KEY

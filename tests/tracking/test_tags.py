@@ -11,9 +11,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.validation import _validate_tag
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.commands import SMALL, Command
 from tests.support.parts import composed, with_values
-from wavesweep.base.errors import Refused
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Tracking, dump, parse
 from wavesweep.trackers.mlflow.store import KIND, MACHINE_LEARNING, connect

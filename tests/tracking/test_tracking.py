@@ -24,12 +24,12 @@ from mlflow.entities import Run
 from mlflow.pyfunc import load_model
 from mlflow.pyfunc.scoring_server import get_cmd
 
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.signals import Interrupted
 from tests.support.commands import SMALL, call, environment
 from tests.support.following import carry_out
 from tests.support.parts import small
 from tests.support.servers import free_port, wait_for
-from wavesweep.base.errors import Refused
-from wavesweep.base.signals import Interrupted
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.replicates import config_hash
 from wavesweep.experiment.preparation import prepare

@@ -41,7 +41,11 @@ def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp
         wait_until(lambda: "Ctrl-C" in said.read_text(), 60)
         *before, latest, runs, sweeps, end = said.read_text().splitlines()
         assert end == "Ctrl-C ends the server"
-        for line, view in ((runs, "wavesweep.runs"), (sweeps, "wavesweep.sweeps"), (latest, "wavesweep.sweep.")):
+        for line, view in (
+            (runs, "wavesweep.runs"),
+            (sweeps, "wavesweep.sweeps"),
+            (latest, "wavesweep.sweep."),
+        ):
             [link] = LINK.findall(line)
             assert link.startswith(f"http://127.0.0.1:{port}/#/experiments/1/runs?")
             assert f"viewStateShareKey={view}" in link

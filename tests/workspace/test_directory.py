@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from wavesweep.base.errors import InUse, Refused
-from wavesweep.base.files import read_sealed, seal, write_atomically
+from hydra_queue_sweeper.base.errors import InUse, Refused
+from hydra_queue_sweeper.base.files import read_sealed, seal, write_atomically
 from wavesweep.workspace.directory import RunDirectory, SweepRecord
 from wavesweep.workspace.info import RunInfo
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
 from wavesweep.workspace.index import LATEST, Wanted, find, find_run, find_sweep, latest_that, recorded_below
 from wavesweep.workspace.info import RunInfo

@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wavesweep.base.counting import counted
+from hydra_queue_sweeper.base.counting import counted
+from hydra_queue_sweeper.search.space import Dimension, Value
 from wavesweep.charts.importance import ordered
 from wavesweep.drawing.style import COLOURS, as_label, decades, name_values, scale, spans_decades, tidy
-from wavesweep.search.space import Dimension, Value
 
 if TYPE_CHECKING:
     from wavesweep.leaderboard.ranking import Leaderboard, Row

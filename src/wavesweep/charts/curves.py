@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.search.trials import Trial
 from wavesweep.charts.configurations import STATES, mark_others, visible
 from wavesweep.drawing.style import COLOURS, scale, tidy
-from wavesweep.search.trials import Trial
 
 if TYPE_CHECKING:
     from wavesweep.leaderboard.ranking import Leaderboard

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wavesweep.search.space import Dimension, Value, grid_size
+from hydra_queue_sweeper.search.space import Dimension, Value, grid_size
 
 TREES, DEPTH = 16, 8  # larger forests take long, and change little
 FEWEST = 5  # configurations that forests tell something of

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from wavesweep.base.errors import Refused, relative
+from hydra_queue_sweeper.base.errors import Refused, relative
+from hydra_queue_sweeper.base.terminal import say
 from wavesweep.base.exit_codes import FAILED, UNTRACKED
-from wavesweep.base.terminal import log, say
+from wavesweep.base.streams import log
 from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import LOCAL, Flags, read_places
 from wavesweep.cli.progress import carry_out, fail, log_into, show

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import hydra
 from hydra.errors import MissingConfigException
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.signals import check
 from wavesweep.base.exit_codes import SEVERITY
-from wavesweep.base.signals import check
 from wavesweep.cli.arguments import check_kinds, check_passwords, read_flags, refuse
 from wavesweep.config.composing import with_tags
 from wavesweep.config.groups import check_names, check_searched, conf_dir

@@ -6,9 +6,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import NoReturn
 
-from wavesweep.base.errors import Refused, suggestion
+from hydra_queue_sweeper.base.errors import Refused, suggestion
+from hydra_queue_sweeper.base.redaction import NO_PASSWORDS, public_address, without_password
 from wavesweep.base.exit_codes import REFUSED
-from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_password
 from wavesweep.config.groups import groups, options
 
 _ACTIONS = ("run", "multirun", "cfg", "info", "shell_completion")

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from wavesweep.base.counting import counted
-from wavesweep.base.errors import Refused
-from wavesweep.base.files import write_atomically
-from wavesweep.base.terminal import say
+from hydra_queue_sweeper.base.counting import counted
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.files import write_atomically
+from hydra_queue_sweeper.base.terminal import say
 from wavesweep.cli.arguments import Flags, read_place
 from wavesweep.config.composing import compose
 from wavesweep.config.config import with_runtime

@@ -11,8 +11,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from wavesweep.base.errors import Refused
-from wavesweep.base.redaction import NO_PASSWORDS, without_password
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.redaction import NO_PASSWORDS, without_password
 from wavesweep.cli.arguments import refuse
 from wavesweep.config.composing import typed
 from wavesweep.config.groups import check_names, check_searched, conf_dir
@@ -61,7 +61,7 @@ class Guard(Callback):
             _check_mode(config, multirun=True)
             _check_options(config)
             _check_place(config, "hydra.sweep.dir")
-            if config.hydra.runtime.choices["hydra/sweeper"] != "wavesweep":  # which looks by itself
+            if config.hydra.runtime.choices["hydra/sweeper"] != "queue":  # which looks by itself
                 check_free(Path(config.hydra.sweep.dir))
                 subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[call-overload]
                 _check_inside("hydra.sweep.subdir", str(subdir))

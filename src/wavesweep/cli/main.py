@@ -8,10 +8,10 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from wavesweep.base.errors import Refused, in_one_line, is_out_of_memory, suggestion
+from hydra_queue_sweeper.base.errors import Refused, in_one_line, is_out_of_memory, suggestion
+from hydra_queue_sweeper.base.signals import Interrupted, defer, watch
 from wavesweep.base.exit_codes import FAILED
-from wavesweep.base.signals import Interrupted, defer, watch
-from wavesweep.base.terminal import Output, guard_streams
+from wavesweep.base.streams import Output, guard_streams
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.commands import COMMANDS, help_of, run
 from wavesweep.config.groups import groups, options

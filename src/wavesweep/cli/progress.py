@@ -8,10 +8,11 @@ from traceback import clear_frames
 
 from omegaconf import OmegaConf
 
-from wavesweep.base.errors import in_one_line, relative
+from hydra_queue_sweeper.base.errors import in_one_line, relative
+from hydra_queue_sweeper.base.signals import Interrupted
+from hydra_queue_sweeper.base.terminal import say
 from wavesweep.base.exit_codes import FAILED
-from wavesweep.base.signals import Interrupted
-from wavesweep.base.terminal import log, say
+from wavesweep.base.streams import log
 from wavesweep.config.config import Config
 from wavesweep.config.groups import conf_dir
 from wavesweep.experiment.description import summary

@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from functools import partial
 
-from wavesweep.base.errors import Refused, relative
+from hydra_queue_sweeper.base.errors import Refused, relative
+from hydra_queue_sweeper.base.overrides import written
+from hydra_queue_sweeper.base.terminal import say
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
-from wavesweep.base.overrides import written
-from wavesweep.base.terminal import say
 from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import LOCAL, Flags, read_place
 from wavesweep.cli.progress import fail, log_into, show

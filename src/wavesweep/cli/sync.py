@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.terminal import say
 from wavesweep.base.exit_codes import UNTRACKED
-from wavesweep.base.terminal import say
 from wavesweep.cli.arguments import read_place
 from wavesweep.config.composing import compose
 from wavesweep.delivery.sync import MISSING, deliver_all

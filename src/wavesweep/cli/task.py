@@ -15,10 +15,17 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from wavesweep.base.errors import Pruned, Refused, in_one_line, relative
+from hydra_queue_sweeper.base.errors import Pruned, Refused, in_one_line, relative
+from hydra_queue_sweeper.base.overrides import key_of
+from hydra_queue_sweeper.base.terminal import say
+from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.space import Dimension, varied
+from hydra_queue_sweeper.search.trials import is_seed
+from hydra_queue_sweeper.sweeps.reports import report
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.task import SweepTask
 from wavesweep.base.exit_codes import FAILED
-from wavesweep.base.overrides import key_of
-from wavesweep.base.terminal import log, say
+from wavesweep.base.streams import log
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.progress import fail, show
 from wavesweep.config.composing import STORED, typed
@@ -35,12 +42,6 @@ from wavesweep.files.copies import give_copy_to
 from wavesweep.leaderboard.conclusion import announce, conclude, has_ended, show_again
 from wavesweep.runs import fingerprints
 from wavesweep.runs.execute import continue_or_execute, execute, warm_up
-from wavesweep.search.plan import Plan
-from wavesweep.search.space import Dimension, varied
-from wavesweep.search.trials import is_seed
-from wavesweep.sweeps.reports import report
-from wavesweep.sweeps.store import SweepDirectory
-from wavesweep.sweeps.task import SweepTask
 from wavesweep.tracking.follower_handle import Follower
 from wavesweep.ui.links import sweep_ending
 from wavesweep.workspace.directory import RunDirectory, SweepRecord

@@ -9,8 +9,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from wavesweep.base.errors import Refused
-from wavesweep.base.redaction import public_address
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.redaction import public_address
 from wavesweep.config.groups import conf_dir, groups
 from wavesweep.config.hydra_objections import explain, read_overrides
 

@@ -17,8 +17,8 @@ import wavesweep.data.generated  # whose members are found, as those of the next
 import wavesweep.files.dataset
 import wavesweep.models.pointwise
 import wavesweep.models.recurrent  # noqa: F401
-from wavesweep.base.errors import Refused, shown
-from wavesweep.base.redaction import NO_PASSWORDS, public_address, without_password
+from hydra_queue_sweeper.base.errors import Refused, shown
+from hydra_queue_sweeper.base.redaction import NO_PASSWORDS, public_address, without_password
 from wavesweep.base.schema import AnyMember, ConfigPart, Seed
 from wavesweep.config.objections import explain
 from wavesweep.config.tag_names import OWN

@@ -1,6 +1,6 @@
 """The device that a run computes on, found on this machine."""
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 
 
 def find_device(name: str) -> str:

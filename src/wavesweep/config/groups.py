@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 
 
 def conf_dir() -> Path:

@@ -18,8 +18,8 @@ from omegaconf.errors import (
 )
 from yaml import YAMLError
 
-from wavesweep.base.errors import Refused, in_one_line, in_short, suggestion
-from wavesweep.base.overrides import key_of
+from hydra_queue_sweeper.base.errors import Refused, in_one_line, in_short, suggestion
+from hydra_queue_sweeper.base.overrides import key_of
 from wavesweep.config.groups import groups, known_keys, options, read_option
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable
 
-from wavesweep.base.keys import last_parts
+from hydra_queue_sweeper.base.keys import last_parts
 
 _NUMBER = re.compile(r"(?<![\w.:/+-])[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?(?![\w.:/-])", re.IGNORECASE)
 

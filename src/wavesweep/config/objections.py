@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from wavesweep.base.errors import printable, shown, suggestion
+from hydra_queue_sweeper.base.errors import printable, shown, suggestion
 from wavesweep.base.schema import members
 
 MOST_PROBLEMS = 20  # shown of a configuration

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from wavesweep.base.overrides import written
+from hydra_queue_sweeper.base.overrides import written
 from wavesweep.config.config import Config, dump, flatten
 from wavesweep.config.groups import default_choices, options, read_option
 

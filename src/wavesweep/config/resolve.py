@@ -7,7 +7,7 @@ what can't go together; `resolve` takes what was measured of the loaded data. Ea
 import math
 from dataclasses import dataclass
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.config.config import Config, Resolved
 from wavesweep.data.data import Data, load
 from wavesweep.data.divide import divide

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.data.dataset import Source, SplitRule
 from wavesweep.data.division import Division, Rows, Standardize, as_rows, as_steps
 from wavesweep.data.forecast import Forecast, ResolvedForecast

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from wavesweep.base.errors import Refused, shown
+from hydra_queue_sweeper.base.errors import Refused, shown
 from wavesweep.data.dataset import Source, SplitRule
 from wavesweep.data.division import Division, Rows, Standardize, as_rows, as_steps
 from wavesweep.data.forecast import Forecast, ResolvedForecast

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.data.dataset import LARGEST
 from wavesweep.data.division import Division, Standardize
 from wavesweep.data.forecast import ResolvedForecast

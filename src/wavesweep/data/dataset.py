@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from wavesweep.base.errors import shown
+from hydra_queue_sweeper.base.errors import shown
 from wavesweep.base.schema import Ascending, Member, Seed
 
 if TYPE_CHECKING:

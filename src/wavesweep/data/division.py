@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
 
-from wavesweep.base.errors import Refused, shown
+from hydra_queue_sweeper.base.errors import Refused, shown
 from wavesweep.data.dataset import Counts, Fractions, Observed, Source, SplitRule
 from wavesweep.data.forecast import Forecast, ResolvedForecast
 from wavesweep.data.scaling import Scaler

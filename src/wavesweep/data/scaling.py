@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.config.config import Tracking
 from wavesweep.tracking.tracker import LeftAlone, Tracker, trackers
 from wavesweep.workspace.directory import Directory

@@ -15,10 +15,10 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, Any
 
-from wavesweep.base.errors import InUse, Refused, in_one_line
+from hydra_queue_sweeper.base.errors import InUse, Refused, in_one_line
+from hydra_queue_sweeper.sweeps.store import Records
 from wavesweep.config.config import Tracking
 from wavesweep.delivery.delivery import SECONDS_TO_WAIT, Delivery
-from wavesweep.sweeps.store import Records
 from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
 
 SECONDS_AFTER_COMMAND = 4.0  # to end a delivery, once the command has vanished

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from wavesweep.base.errors import InUse, Refused, in_one_line
-from wavesweep.base.terminal import log, track
+from hydra_queue_sweeper.base.errors import InUse, Refused, in_one_line
+from hydra_queue_sweeper.base.terminal import track
+from wavesweep.base.streams import log
 from wavesweep.config.config import Config, Tracking
 from wavesweep.delivery.delivery import SECONDS_TO_WAIT, Delivery
 from wavesweep.workspace.configurations import read_config

@@ -14,7 +14,7 @@ from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from wavesweep.base.files import write_atomically
+from hydra_queue_sweeper.base.files import write_atomically
 
 COLOURS = ("#c0392b", "#2471a3", "#229954", "#d68910", "#7d3c98", "#148f77", "#6e4b2a", "#5d6d7e")
 

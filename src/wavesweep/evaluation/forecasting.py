@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from wavesweep.base import signals
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base import signals
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.data.dataset import Observed
 from wavesweep.data.parts import Part
 from wavesweep.data.scaling import Scaler

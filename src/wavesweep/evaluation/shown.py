@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load, save
 
-from wavesweep.base.errors import Refused, in_short
+from hydra_queue_sweeper.base.errors import Refused, in_short
 
 Named = dict[str, np.ndarray]
 TEXTS = "texts"  # the key of the metadata that holds them

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wavesweep.base.errors import Refused, in_short
+from hydra_queue_sweeper.base.errors import Refused, in_short
 from wavesweep.evaluation.kept_epoch import Kept, Selection
 from wavesweep.models.weights import check_fit, is_finite
 from wavesweep.training.trainer import Trainer

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from wavesweep.base.keys import last_parts
+from hydra_queue_sweeper.base.keys import last_parts
 from wavesweep.config.config import MOST_NAME, Config
 from wavesweep.config.naming import in_short
 from wavesweep.config.tag_names import BASED_ON

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from wavesweep.base import signals
+from hydra_queue_sweeper.base import signals
 from wavesweep.config.config import Resolved
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part

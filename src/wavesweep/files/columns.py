@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from wavesweep.base.errors import Refused, suggestion
+from hydra_queue_sweeper.base.errors import Refused, suggestion
 from wavesweep.files.stamps import are_dates
 from wavesweep.files.table import FEW, Table, pc, shown_cell
 

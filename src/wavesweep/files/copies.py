@@ -8,9 +8,9 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
-from wavesweep.base.errors import Refused
-from wavesweep.base.files import write_atomically
-from wavesweep.base.terminal import log
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.files import write_atomically
+from wavesweep.base.streams import log
 
 MOST_BYTES = 2 * 10**9  # of a file, unpacked too
 MOST_KEPT = 20 * 10**6

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from wavesweep.base.counting import counted
-from wavesweep.base.errors import Refused, shown, suggestion
+from hydra_queue_sweeper.base.counting import counted
+from hydra_queue_sweeper.base.errors import Refused, shown, suggestion
 from wavesweep.data.dataset import Dataset, Source
 from wavesweep.files.options import Columns, Options
 

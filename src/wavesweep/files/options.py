@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from wavesweep.base.errors import shown
-from wavesweep.base.overrides import written
+from hydra_queue_sweeper.base.errors import shown
+from hydra_queue_sweeper.base.overrides import written
 from wavesweep.base.schema import ConfigPart
 
 MOST_TYPED = 300  # characters that a person pastes

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from wavesweep.base.errors import Refused, in_short
+from hydra_queue_sweeper.base.errors import Refused, in_short
 from wavesweep.files.options import Options
 from wavesweep.files.stamps import are_dates
 from wavesweep.files.table import NUMBER, Table, is_number_type, pc, shown_cell

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavesweep.base.counting import counted
+from hydra_queue_sweeper.base.counting import counted
 from wavesweep.files.columns import Roles, find_roles
 from wavesweep.files.copies import fetch
 from wavesweep.files.options import Options

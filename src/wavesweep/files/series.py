@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.data.dataset import LARGEST
 from wavesweep.files.columns import Roles
 from wavesweep.files.table import Table, shown_cell

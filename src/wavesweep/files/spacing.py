@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wavesweep.base.errors import Refused, in_short
+from hydra_queue_sweeper.base.errors import Refused, in_short
 from wavesweep.files import stamps as stamps_
 from wavesweep.files.series import Series
 from wavesweep.files.table import Table

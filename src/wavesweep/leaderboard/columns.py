@@ -6,9 +6,9 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wavesweep.base.errors import relative
-from wavesweep.base.keys import last_parts
-from wavesweep.base.terminal import say
+from hydra_queue_sweeper.base.errors import relative
+from hydra_queue_sweeper.base.keys import last_parts
+from hydra_queue_sweeper.base.terminal import say
 from wavesweep.leaderboard import numbers, words
 from wavesweep.leaderboard.ranking import Leaderboard, Row
 

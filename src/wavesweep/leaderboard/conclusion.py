@@ -5,12 +5,17 @@ import time
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 
-from wavesweep.base import signals
-from wavesweep.base.errors import Refused, in_one_line, relative
+from hydra_queue_sweeper.base import signals
+from hydra_queue_sweeper.base.errors import Refused, in_one_line, relative
+from hydra_queue_sweeper.base.files import write_atomically, write_yaml
+from hydra_queue_sweeper.base.repeating import repeating
+from hydra_queue_sweeper.base.terminal import say
+from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.space import Dimension
+from hydra_queue_sweeper.search.trials import ENDED, SEED, Trial
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
-from wavesweep.base.files import write_atomically, write_yaml
-from wavesweep.base.repeating import repeating
-from wavesweep.base.terminal import log, say
+from wavesweep.base.streams import log
 from wavesweep.config.config import Config, dump
 from wavesweep.config.tag_names import BASED_ON, REOPENED
 from wavesweep.evaluation.metric_names import OBJECTIVE, SCALED, SKILL, jobs, metric
@@ -19,10 +24,6 @@ from wavesweep.leaderboard.columns import show, to_csv
 from wavesweep.leaderboard.ranking import Leaderboard, rank
 from wavesweep.leaderboard.words import note
 from wavesweep.runs.fingerprints import environment
-from wavesweep.search.plan import Plan
-from wavesweep.search.space import Dimension
-from wavesweep.search.trials import ENDED, SEED, Trial
-from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.tracking.follower_handle import Delivered, Follower
 from wavesweep.workspace.directory import SweepRecord
 from wavesweep.workspace.info import RunInfo, Status, Variety

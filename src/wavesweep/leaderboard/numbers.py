@@ -2,8 +2,8 @@
 
 from itertools import groupby
 
-from wavesweep.search.estimates import Estimate
-from wavesweep.search.space import Value
+from hydra_queue_sweeper.search.estimates import Estimate
+from hydra_queue_sweeper.search.space import Value
 
 
 def error(value: float | None) -> str:

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from hydra_queue_sweeper.search.estimates import Estimate, all_positive, estimate, no_difference, paired, rank_key
+from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.space import Dimension, Value, varied
+from hydra_queue_sweeper.search.trials import ENDED, GIVEN_UP, SEED, Trial
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.evaluation.metric_names import OBJECTIVE
 from wavesweep.leaderboard.scores import Scores, scores
-from wavesweep.search.estimates import Estimate, all_positive, estimate, no_difference, paired, rank_key
-from wavesweep.search.plan import Plan
-from wavesweep.search.space import Dimension, Value, varied
-from wavesweep.search.trials import ENDED, GIVEN_UP, SEED, Trial
-from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.workspace.directory import RunDirectory, SweepRecord
 
 STATES = (*ENDED, "interrupted", "running", "waiting")

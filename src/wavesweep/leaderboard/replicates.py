@@ -5,13 +5,13 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.trials import Trial
+from hydra_queue_sweeper.sweeps.composition import OBJECTIONS, from_files
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.config.config import Tracking, parse
 from wavesweep.config.replicates import config_hash
-from wavesweep.search.plan import Plan
-from wavesweep.search.trials import Trial
-from wavesweep.sweeps.composition import OBJECTIONS, from_files
-from wavesweep.sweeps.store import SweepDirectory
 
 NOWHERE = Tracking(followers=(), uri="sqlite:///nowhere", experiment="none", required=False, tags={})
 """What stands for the tracking of any: the hash leaves it out."""

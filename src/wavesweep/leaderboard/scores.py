@@ -3,10 +3,10 @@
 import math
 from typing import NamedTuple
 
+from hydra_queue_sweeper.search.estimates import Estimate, all_positive, estimate, mean
 from wavesweep.evaluation.metric_names import KEPT_SCALED, SCALED, baseline_score, metric
 from wavesweep.experiment.result import best_baseline
 from wavesweep.models.baseline_names import BASELINES, EXACT
-from wavesweep.search.estimates import Estimate, all_positive, estimate, mean
 from wavesweep.workspace.directory import RunDirectory
 
 OWN = {"val": metric("val", KEPT_SCALED), "test": metric("test", SCALED)}

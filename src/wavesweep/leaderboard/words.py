@@ -7,9 +7,9 @@ import shlex
 import statistics
 from collections.abc import Iterator
 
-from wavesweep.base.counting import counted
-from wavesweep.base.errors import relative
-from wavesweep.base.redaction import without_password
+from hydra_queue_sweeper.base.counting import counted
+from hydra_queue_sweeper.base.errors import relative
+from hydra_queue_sweeper.base.redaction import without_password
 from wavesweep.evaluation.metric_names import OBJECTIVE
 from wavesweep.leaderboard import numbers
 from wavesweep.leaderboard.ranking import Leaderboard, Row, states

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.base.schema import Ascending
 from wavesweep.models.configured import Model, ResolvedModel, SettledModel, Size
 

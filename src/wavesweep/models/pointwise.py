@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.models.configured import ResolvedModel, Size
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.base.schema import Ascending
 from wavesweep.models.configured import Model, ResolvedModel, SettledModel, Size
 from wavesweep.models.linear import Autoregressive, check_reach

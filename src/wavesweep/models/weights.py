@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from wavesweep.base.errors import Refused, in_short
+from hydra_queue_sweeper.base.errors import Refused, in_short
 from wavesweep.data.scaling import Scaler
 from wavesweep.models.configured import ResolvedModel
 from wavesweep.models.forecaster import Forecaster

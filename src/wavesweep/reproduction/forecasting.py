@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wavesweep.base.errors import Refused
-from wavesweep.base.terminal import log
+from hydra_queue_sweeper.base.errors import Refused
+from wavesweep.base.streams import log
 from wavesweep.config.config import Resolved
 from wavesweep.config.resolve import outline
 from wavesweep.data.data import load_timeline

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from wavesweep.base.counting import counted
-from wavesweep.base.errors import printable
+from hydra_queue_sweeper.base.counting import counted
+from hydra_queue_sweeper.base.errors import printable
 from wavesweep.reproduction.comparison import Comparison, differences, final_metrics, is_damaged
 from wavesweep.reproduction.stored import StoredRun
 

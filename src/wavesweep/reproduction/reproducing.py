@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from wavesweep.base.errors import Pruned, Refused
+from hydra_queue_sweeper.base.errors import Pruned, Refused
 from wavesweep.config.config import Config, with_runtime
 from wavesweep.config.overrides import overrides_of
 from wavesweep.config.replicates import config_hash

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.config.groups import read_option
 from wavesweep.data.dataset import Observed
 from wavesweep.evaluation.columns import columns_of

@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from wavesweep.base.errors import Refused, relative
-from wavesweep.base.files import MOST_BYTES
+from hydra_queue_sweeper.base.errors import Refused, relative
+from hydra_queue_sweeper.base.files import MOST_BYTES
 from wavesweep.config.config import Config, Resolved, Tracking
 from wavesweep.config.groups import groups
 from wavesweep.config.tag_names import STATUS

@@ -1,7 +1,6 @@
 """Checkpoints on disk: the state of an experiment, saved as it goes on, and read by what goes on with it."""
 
 import io
-import logging
 import zipfile
 from pathlib import Path
 from time import monotonic
@@ -9,13 +8,13 @@ from typing import Any
 
 import torch
 
-from wavesweep.base.errors import Refused
-from wavesweep.base.files import MOST_BYTES, read_sealed
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.files import MOST_BYTES, read_sealed
+from wavesweep.base.streams import log
 from wavesweep.experiment.checkpoint import WAY_OUT, Checkpoint
 from wavesweep.experiment.events import Advanced, Event, Phase, Recorded
 from wavesweep.workspace.directory import RunDirectory
 
-log = logging.getLogger("wavesweep")
 CHECKPOINT_VERSION = 2
 SPACING = 1.0  # seconds: an epoch that takes no longer, and what was done since the last checkpoint, are two at most
 MOST_CHECKPOINT = 1 << 32  # bytes

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from wavesweep.base.files import read_small, write_atomically
+from hydra_queue_sweeper.base.files import read_small, write_atomically
 from wavesweep.config.config import Resolved
 from wavesweep.drawing.drift import draw_drift
 from wavesweep.drawing.forecasts import draw_forecasts

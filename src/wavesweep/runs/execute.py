@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from wavesweep.base import signals
-from wavesweep.base.errors import Pruned, Refused, relative
+from hydra_queue_sweeper.base import signals
+from hydra_queue_sweeper.base.errors import Pruned, Refused, relative
+from hydra_queue_sweeper.base.files import MOST_BYTES, write_atomically, write_yaml
+from hydra_queue_sweeper.base.signals import Interrupted
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
-from wavesweep.base.files import MOST_BYTES, write_atomically, write_yaml
-from wavesweep.base.signals import Interrupted
-from wavesweep.base.terminal import log
+from wavesweep.base.streams import log
 from wavesweep.config import tag_names as names
 from wavesweep.config.config import Config, digest, dump
 from wavesweep.config.replicates import config_hash

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from wavesweep.base import signals
-from wavesweep.base.errors import Refused
-from wavesweep.base.signals import Interrupted
+from hydra_queue_sweeper.base import signals
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.signals import Interrupted
 from wavesweep.experiment.events import Finished
 from wavesweep.runs.execute import to_the_end
 

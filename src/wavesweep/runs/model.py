@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from wavesweep.base.files import write_atomically, write_yaml
+from hydra_queue_sweeper.base.files import write_atomically, write_yaml
 from wavesweep.config.config import Resolved
 from wavesweep.evaluation.columns import columns_of
 from wavesweep.models.losses import LOSSES

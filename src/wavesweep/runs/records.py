@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from wavesweep.base.files import write_atomically
+from hydra_queue_sweeper.base.files import write_atomically
 from wavesweep.evaluation.metric_names import LOSS_EVALUATIONS, TRAIN_SECONDS
 from wavesweep.experiment.events import Event, Finished, Kept, Recorded
 from wavesweep.models.weights import serialize

@@ -5,7 +5,8 @@ import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Self
 
-from wavesweep.base.terminal import Bar, interactive, log
+from hydra_queue_sweeper.base.terminal import Bar, interactive
+from wavesweep.base.streams import log
 from wavesweep.evaluation.metric_names import TRAIN_LOSS
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Any
 
-from wavesweep.base import signals
-from wavesweep.base.errors import Refused, in_one_line
-from wavesweep.base.terminal import log
+from hydra_queue_sweeper.base import signals
+from hydra_queue_sweeper.base.errors import Refused, in_one_line
+from wavesweep.base.streams import log
 from wavesweep.config.config import Tracking
 
 SECONDS_AT_THE_END = 60.0  # for a delivery, or for each of several

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from wavesweep.base.errors import Refused, in_short
+from hydra_queue_sweeper.base.errors import Refused, in_short
 from wavesweep.config.config import Tracking
 
 if TYPE_CHECKING:

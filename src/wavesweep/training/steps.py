@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from wavesweep.base import signals
+from hydra_queue_sweeper.base import signals
 from wavesweep.models.forecaster import Forecaster, evaluating
 from wavesweep.training.closures import Closure
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wavesweep.base import signals
+from hydra_queue_sweeper.base import signals
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.training.configured import ResolvedTraining
 from wavesweep.training.main_stage import MainStage

@@ -6,7 +6,7 @@ import signal
 import time
 from threading import Thread
 
-from wavesweep.base.terminal import guard_streams
+from wavesweep.base.streams import guard_streams
 
 SECONDS_TO_END = 5.0
 

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.config.config import Tracking
 from wavesweep.trackers.mlflow.addresses import run_page, runs_page
 from wavesweep.trackers.mlflow.store import find_record, reach

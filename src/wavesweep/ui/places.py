@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wavesweep.base.files import read_small, write_atomically
+from hydra_queue_sweeper.base.files import read_small, write_atomically
 from wavesweep.config.config import Tracking
 from wavesweep.trackers.mlflow.addresses import sqlite_path
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from subprocess import DEVNULL
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.signals import deferred
+from hydra_queue_sweeper.base.terminal import say
 from wavesweep.base.exit_codes import FAILED, REFUSED
-from wavesweep.base.signals import deferred
-from wavesweep.base.terminal import say
 from wavesweep.config.config import Tracking
 from wavesweep.trackers.mlflow.addresses import artifact_root, full_address
 from wavesweep.ui.child import SECONDS_TO_END

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from wavesweep.base.errors import Refused, first_of
-from wavesweep.base.files import leaves, read_yaml
+from hydra_queue_sweeper.base.errors import Refused, first_of
+from hydra_queue_sweeper.base.files import leaves, read_yaml
 from wavesweep.config.config import Config, Kind, Resolved, digest, dump, flatten, parse, parse_resolved
 from wavesweep.files.copies import keep_copy_of
 from wavesweep.workspace.directory import Directory, RunDirectory

@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from wavesweep.base import files
-from wavesweep.base.errors import InUse, Refused, in_short
+from hydra_queue_sweeper.base import files
+from hydra_queue_sweeper.base.errors import InUse, Refused, in_short
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from wavesweep.base.streams import LOG
 from wavesweep.config.tag_names import KEPT_EPOCH
 from wavesweep.evaluation.metric_names import OBJECTIVE, is_metric
-from wavesweep.sweeps.store import SweepDirectory
 from wavesweep.workspace.info import INFO, RunInfo, now, parse_records
 from wavesweep.workspace.places import PARENT, RUN
 
@@ -93,7 +94,7 @@ class Directory(ABC):
         """Refuse links and devices in the place of what is written to."""
         others = (self.info, self.config, self.metrics, self.undelivered)
         written = {path.name for path in (*self._artifacts(), *self._passing(), *others)}
-        files.check_plain(self.path, sorted({*written, LOCK, DELIVERY_LOCK, SHOWN, files.LOG}))
+        files.check_plain(self.path, sorted({*written, LOCK, DELIVERY_LOCK, SHOWN, LOG}))
 
     def read_config(self) -> dict[str, Any]:
         """Read the configuration, or raise Refused if that can't be read."""

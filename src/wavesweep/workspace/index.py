@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from wavesweep.base.errors import Refused, in_one_line
-from wavesweep.base.terminal import log
-from wavesweep.sweeps.store import SWEEP
+from hydra_queue_sweeper.base.errors import Refused, in_one_line
+from hydra_queue_sweeper.sweeps.store import SWEEP
+from wavesweep.base.streams import log
 from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
 from wavesweep.workspace.info import RunInfo
 from wavesweep.workspace.places import OUTPUTS, PARENT, RUN, folders

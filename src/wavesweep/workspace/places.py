@@ -6,9 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
 
-from wavesweep.base.errors import Refused, in_one_line
-from wavesweep.base.files import check_empty
-from wavesweep.sweeps.store import SWEEP
+from hydra_queue_sweeper.base.errors import Refused, in_one_line
+from hydra_queue_sweeper.base.files import check_empty
+from hydra_queue_sweeper.sweeps.store import SWEEP
+from wavesweep.base.streams import LOG
 
 OUTPUTS = Path("outputs")
 ARTIFACTS = "mlartifacts"  # MLflow's copies
@@ -52,7 +53,7 @@ def check_free(place: Path) -> None:
             break
         if around.name == ARTIFACTS or any((around / name).exists() for name in RECORDS):
             raise Refused(f"{place} must not lie within another run, sweep or MLflow's files ({around}); name another")
-    check_empty(place)
+    check_empty(place, LOG)
 
 
 def make(place: Path) -> None:

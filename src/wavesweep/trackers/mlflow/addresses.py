@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from urllib.parse import urlencode
 
-from wavesweep.base.errors import Refused
-from wavesweep.base.redaction import public_address
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.redaction import public_address
 from wavesweep.config.config import Tracking
 
 SQLITE = "sqlite:///"

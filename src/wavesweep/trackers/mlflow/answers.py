@@ -4,8 +4,8 @@ import re
 import sqlite3
 from shlex import quote
 
-from wavesweep.base.errors import printable
-from wavesweep.base.redaction import without_password
+from hydra_queue_sweeper.base.errors import printable
+from hydra_queue_sweeper.base.redaction import without_password
 from wavesweep.config.config import Tracking
 from wavesweep.trackers.mlflow.addresses import sqlite_path
 from wavesweep.trackers.mlflow.bounds import NoAnswer, seconds

@@ -11,7 +11,7 @@ from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 
 Asked = TypeVar("Asked")
 

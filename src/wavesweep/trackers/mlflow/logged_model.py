@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
-from wavesweep.base.overrides import key_of
+from hydra_queue_sweeper.base.overrides import key_of
 from wavesweep.config import tag_names as names
 from wavesweep.config.config import flatten, parse_resolved
 from wavesweep.trackers.mlflow.artifacts import upload

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from wavesweep.base.files import sync_directory
+from hydra_queue_sweeper.base.files import sync_directory
 from wavesweep.trackers.mlflow.addresses import SQLITE
 
 SECONDS_FOR_LOCK = 60.0

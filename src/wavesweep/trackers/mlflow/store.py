@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from errno import EACCES
 from typing import TYPE_CHECKING
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.config.config import Tracking
 from wavesweep.config.tag_names import RUN_KEY
 from wavesweep.trackers.mlflow.addresses import SQLITE, artifact_root, full_address, sqlite_path

@@ -22,12 +22,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
-from wavesweep.base.errors import Refused, shown
-from wavesweep.base.files import leaves, read_yaml, within, write_yaml
-from wavesweep.search.plan import Plan
-from wavesweep.search.space import Dimension, Interval
-from wavesweep.search.trials import Trial
-from wavesweep.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.base.errors import Refused, shown
+from hydra_queue_sweeper.base.files import leaves, read_yaml, within, write_yaml
+from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.space import Dimension, Interval
+from hydra_queue_sweeper.search.trials import Trial
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 
 FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
 """The override that keeps the files of workers apart from those of jobs."""

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from wavesweep.base.errors import Refused, in_short
-from wavesweep.base.files import check_plain, read_small, remove_parts, within, write_atomically
-from wavesweep.search.plan import Plan
-from wavesweep.search.trials import Trial
+from hydra_queue_sweeper.base.errors import Refused, in_short
+from hydra_queue_sweeper.base.files import check_plain, read_small, remove_parts, within, write_atomically
+from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.trials import Trial
 
 SWEEP = "sweep.json"  # by which the directory of a sweep is known
 MOST_BYTES = 1 << 24  # of a plan, which may list thousands of jobs

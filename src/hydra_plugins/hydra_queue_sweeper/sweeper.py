@@ -1,4 +1,4 @@
-"""hydra/sweeper=wavesweep: every Hydra program in the environment executes this file, so what works is elsewhere."""
+"""hydra/sweeper=queue: every Hydra program in the environment executes this file, so what works is elsewhere."""
 
 from pathlib import Path
 from typing import Any
@@ -8,20 +8,20 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from wavesweep.sweeps.options import Options
+from hydra_queue_sweeper.sweeps.options import Options
 
 
-class WavesweepSweeper(Sweeper):
-    """Hands a sweep to `wavesweep.sweeps`."""
+class QueueSweeper(Sweeper):
+    """Hands a sweep to `hydra_queue_sweeper.sweeps`."""
 
     def __init__(self, **options: Any) -> None:
         self.options: Any = OmegaConf.to_container(OmegaConf.create(options))
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives."""
-        from wavesweep.sweeps.planning import Sweep
-        from wavesweep.sweeps.store import SweepDirectory
-        from wavesweep.sweeps.task import SweepTask
+        from hydra_queue_sweeper.sweeps.planning import Sweep
+        from hydra_queue_sweeper.sweeps.store import SweepDirectory
+        from hydra_queue_sweeper.sweeps.task import SweepTask
 
         ours = hasattr(type(task_function), "in_sweeps")  # of its type, since asking it may fail in what it imports
         task = task_function.in_sweeps if ours else SweepTask(task_function)  # type: ignore[attr-defined]
@@ -30,9 +30,9 @@ class WavesweepSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep that the arguments describe."""
-        from wavesweep.sweeps.sweeper import start
+        from hydra_queue_sweeper.sweeps.sweeper import start
 
         return start(self.given, arguments)
 
 
-ConfigStore.instance().store(group="hydra/sweeper", name="wavesweep", node=Options, provider="wavesweep")
+ConfigStore.instance().store(group="hydra/sweeper", name="queue", node=Options, provider="hydra_queue_sweeper")

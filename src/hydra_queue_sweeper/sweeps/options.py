@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from wavesweep.base.errors import Refused, suggestion
-from wavesweep.search.pruners import PRUNERS
-from wavesweep.search.samplers import SAMPLERS
+from hydra_queue_sweeper.base.errors import Refused, suggestion
+from hydra_queue_sweeper.search.pruners import PRUNERS
+from hydra_queue_sweeper.search.samplers import SAMPLERS
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Options:
         top: Of a sweep to go on with, how many of the best configurations get further seeds; None: all.
     """
 
-    _target_: str = "hydra_plugins.wavesweep.sweeper.WavesweepSweeper"
+    _target_: str = "hydra_plugins.hydra_queue_sweeper.sweeper.QueueSweeper"
     n_workers: int | None = None
     n_trials: int = 20
     sampler: str = "tpe"

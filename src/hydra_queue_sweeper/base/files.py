@@ -12,14 +12,13 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from wavesweep.base.errors import Refused, in_short, shown
+from hydra_queue_sweeper.base.errors import Refused, in_short, shown
 
 MOST_BYTES = 1 << 20  # of a record: a thousand times what is usual
 MOST_YAML = 1 << 17  # bytes: fifty times what is usual
 MOST_DEPTH = 32  # of groups and lists within each other
 MOST_DIGITS = 1000
 MOST_CHARACTERS = 255  # of a name
-LOG = "wavesweep.log"
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 
 
@@ -68,9 +67,9 @@ def check_plain(place: Path, names: Iterable[str]) -> None:
                 raise Refused(f"{path} must be a file or a folder, got a link or a device; remove it")
 
 
-def check_empty(place: Path) -> None:
-    """Refuse a directory that holds more than what Hydra and locks leave."""
-    found = set(os.listdir(place)) - {LOG, ".lock"} if place.exists() else set()  # noqa: PTH208  a set of names
+def check_empty(place: Path, log: str = "") -> None:
+    """Refuse a directory that holds more than a lock, and a log if it is named."""
+    found = set(os.listdir(place)) - {log, ".lock"} if place.exists() else set()  # noqa: PTH208  a set of names
     if found:
         raise Refused(f"{place} must be new or empty, got {len(found)} files or folders, as {min(found)}; name another")
 

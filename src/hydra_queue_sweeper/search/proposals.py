@@ -10,11 +10,11 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from wavesweep.search.estimates import Reports, all_positive, mean, mean_reports
-from wavesweep.search.plan import Plan
-from wavesweep.search.samplers import STEPWISE, make_sampler
-from wavesweep.search.space import Dimension, but_seed, job
-from wavesweep.search.trials import Trial, replicates
+from hydra_queue_sweeper.search.estimates import Reports, all_positive, mean, mean_reports
+from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.samplers import STEPWISE, make_sampler
+from hydra_queue_sweeper.search.space import Dimension, but_seed, job
+from hydra_queue_sweeper.search.trials import Trial, replicates
 
 
 def propose(plan: Plan, number: int, trials: list[Trial], read_reports: Callable[[Trial], Reports]) -> list[str]:

@@ -14,19 +14,19 @@ from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from wavesweep.base import signals
-from wavesweep.base.errors import Pruned, in_one_line
-from wavesweep.base.files import check_plain, within
-from wavesweep.base.redaction import without_password
-from wavesweep.base.repeating import repeating
-from wavesweep.base.signals import Interrupted
-from wavesweep.search.estimates import Reports
-from wavesweep.search.trials import Trial
-from wavesweep.sweeps.composition import from_files, with_hydra
-from wavesweep.sweeps.queue import Queue
-from wavesweep.sweeps.reports import objective_reports
-from wavesweep.sweeps.store import SweepDirectory
-from wavesweep.sweeps.task import SweepTask
+from hydra_queue_sweeper.base import signals
+from hydra_queue_sweeper.base.errors import Pruned, in_one_line
+from hydra_queue_sweeper.base.files import check_plain, within
+from hydra_queue_sweeper.base.redaction import without_password
+from hydra_queue_sweeper.base.repeating import repeating
+from hydra_queue_sweeper.base.signals import Interrupted
+from hydra_queue_sweeper.search.estimates import Reports
+from hydra_queue_sweeper.search.trials import Trial
+from hydra_queue_sweeper.sweeps.composition import from_files, with_hydra
+from hydra_queue_sweeper.sweeps.queue import Queue
+from hydra_queue_sweeper.sweeps.reports import objective_reports
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.task import SweepTask
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -81,11 +81,11 @@ class TrialRunner:
         self.composer = from_files(self.sweep, self.plan, composed, self.task.local)
         self.pruning = None
         if self.plan.pruner:
-            from wavesweep.search.pruning import Pruning
+            from hydra_queue_sweeper.search.pruning import Pruning
 
             self.pruning = Pruning(self.plan, self.queue.records.read, self._read_reports)
         if not self.plan.is_grid:
-            import wavesweep.search.proposals  # noqa: F401  before others wait for this worker's proposal
+            import hydra_queue_sweeper.search.proposals  # noqa: F401  before others wait for this worker's proposal
 
     def end_with_sweep(self) -> bool:
         """Get a signal once the sweep has got one, or is gone: not every launcher passes it on."""
@@ -151,7 +151,7 @@ class TrialRunner:
             raise Pruned
 
     def _propose(self, number: int) -> list[str]:
-        from wavesweep.search.proposals import propose
+        from hydra_queue_sweeper.search.proposals import propose
 
         return propose(self.plan, number, self.queue.records.read(), self._read_reports)
 

@@ -12,10 +12,10 @@ from functools import cache, partial
 
 import optuna
 
-from wavesweep.search.estimates import Reports, all_positive, mean, mean_reports
-from wavesweep.search.plan import Plan
-from wavesweep.search.pruners import make_pruner
-from wavesweep.search.trials import GIVEN_UP, Trial, replicates
+from hydra_queue_sweeper.search.estimates import Reports, all_positive, mean, mean_reports
+from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.pruners import make_pruner
+from hydra_queue_sweeper.search.trials import GIVEN_UP, Trial, replicates
 
 SECONDS_BETWEEN_LOOKS = 1.0  # at what other workers have done
 

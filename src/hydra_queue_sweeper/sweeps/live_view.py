@@ -11,18 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
 
-from wavesweep.base import signals
-from wavesweep.base.errors import Refused
-from wavesweep.base.keys import last_parts
-from wavesweep.base.redaction import without_password
-from wavesweep.base.repeating import repeating
-from wavesweep.base.terminal import Bar, interactive
-from wavesweep.search.plan import Plan
-from wavesweep.search.remaining import Values, Work, seconds_left
-from wavesweep.search.space import Value, but_seed, varied
-from wavesweep.search.trials import ENDED, Trial
-from wavesweep.sweeps.store import SweepDirectory
-from wavesweep.sweeps.task import SweepTask
+from hydra_queue_sweeper.base import signals
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.keys import last_parts
+from hydra_queue_sweeper.base.redaction import without_password
+from hydra_queue_sweeper.base.repeating import repeating
+from hydra_queue_sweeper.base.terminal import Bar, interactive
+from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.remaining import Values, Work, seconds_left
+from hydra_queue_sweeper.search.space import Value, but_seed, varied
+from hydra_queue_sweeper.search.trials import ENDED, Trial
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.task import SweepTask
 
 Report = tuple[int, float]
 """The latest that a job has reported: a step, and its objective then."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from wavesweep.base.overrides import key_of
+from hydra_queue_sweeper.base.overrides import key_of
 
 State = Literal["waiting", "running", "interrupted", "finished", "diverged", "pruned", "failed"]
 ENDED = ("finished", "diverged", "pruned", "failed")

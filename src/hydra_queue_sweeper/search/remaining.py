@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from wavesweep.search.space import Value
+from hydra_queue_sweeper.search.space import Value
 
 Values = Mapping[str, Value]
 """What a job has in the dimensions whose values are listed, seeds aside; empty where that is not known yet."""

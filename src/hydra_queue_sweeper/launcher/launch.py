@@ -25,7 +25,7 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from wavesweep.base.signals import Interrupted, check, defer, deferred, pending, watch
+from hydra_queue_sweeper.base.signals import Interrupted, check, defer, deferred, pending, watch
 
 SECONDS_TO_END = 10.0  # for the children, after a signal
 SECONDS_AFTER_PARENT = 4.0  # for a child whose parent has died

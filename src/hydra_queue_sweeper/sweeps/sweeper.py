@@ -13,15 +13,15 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import CompactHydraException
 from hydra.plugins.launcher import Launcher
 
-from wavesweep.base import signals
-from wavesweep.base.errors import Refused, in_one_line
-from wavesweep.base.terminal import log
-from wavesweep.search.plan import Plan
-from wavesweep.sweeps.composition import FOR_WORKERS
-from wavesweep.sweeps.live_view import watching
-from wavesweep.sweeps.planning import Prepared, Sweep, check, list_jobs, prepare, refuse_taken, reopen, write
-from wavesweep.sweeps.store import SweepDirectory
-from wavesweep.sweeps.worker import Worker
+from hydra_queue_sweeper.base import signals
+from hydra_queue_sweeper.base.errors import Refused, in_one_line
+from hydra_queue_sweeper.base.terminal import log
+from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.sweeps.composition import FOR_WORKERS
+from hydra_queue_sweeper.sweeps.live_view import watching
+from hydra_queue_sweeper.sweeps.planning import Prepared, Sweep, check, list_jobs, prepare, refuse_taken, reopen, write
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.worker import Worker
 
 BYTES_OF_A_WORKER = 700 << 20  # that has imported all and trains a network of some thousand weights
 SECONDS_TO_WAIT = 2.0  # for workers of an earlier start to end

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from filelock import FileLock, Timeout
 
-from wavesweep.search.trials import GIVEN_UP, Trial
-from wavesweep.sweeps.store import Records, SweepDirectory
+from hydra_queue_sweeper.search.trials import GIVEN_UP, Trial
+from hydra_queue_sweeper.sweeps.store import Records, SweepDirectory
 
 MOST_DEATHS = 3  # of workers that held a trial; see sweeper.py
 

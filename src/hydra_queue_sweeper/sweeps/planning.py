@@ -9,19 +9,19 @@ from typing import Any
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from wavesweep.base.counting import counted
-from wavesweep.base.errors import Refused, first_of, in_short, shown
-from wavesweep.base.files import read_small
-from wavesweep.base.overrides import key_of, written
-from wavesweep.base.terminal import log, say, track
-from wavesweep.search.growth import begin, choose_given, grow
-from wavesweep.search.plan import Plan, Stored
-from wavesweep.search.space import Dimension
-from wavesweep.search.trials import Configuration, is_seed
-from wavesweep.sweeps import composition
-from wavesweep.sweeps.options import Options
-from wavesweep.sweeps.store import MOST_BYTES, SweepDirectory
-from wavesweep.sweeps.task import SweepTask
+from hydra_queue_sweeper.base.counting import counted
+from hydra_queue_sweeper.base.errors import Refused, first_of, in_short, shown
+from hydra_queue_sweeper.base.files import read_small
+from hydra_queue_sweeper.base.overrides import key_of, written
+from hydra_queue_sweeper.base.terminal import log, say, track
+from hydra_queue_sweeper.search.growth import begin, choose_given, grow
+from hydra_queue_sweeper.search.plan import Plan, Stored
+from hydra_queue_sweeper.search.space import Dimension
+from hydra_queue_sweeper.search.trials import Configuration, is_seed
+from hydra_queue_sweeper.sweeps import composition
+from hydra_queue_sweeper.sweeps.options import Options
+from hydra_queue_sweeper.sweeps.store import MOST_BYTES, SweepDirectory
+from hydra_queue_sweeper.sweeps.task import SweepTask
 
 MOST_PROBLEMS = 10
 MANY_JOBS = 1000  # whose checking takes seconds
@@ -181,7 +181,7 @@ def _read_given(path: Path, dimensions: list[Dimension]) -> list[Configuration]:
 def _launching(sweep: Sweep) -> list[str]:
     """Return the overrides that chose the launcher, and how many workers it starts."""
     launcher = sweep.config.hydra.runtime.choices["hydra/launcher"]
-    overrides = [f"hydra/launcher={launcher}"] if launcher != "wavesweep" else []
+    overrides = [f"hydra/launcher={launcher}"] if launcher != "processes" else []
     overrides += [text for key, text in sweep.typed.items() if key.startswith("hydra.launcher.")]
     if sweep.options.n_workers:
         overrides.append(f"hydra.sweeper.n_workers={sweep.options.n_workers}")

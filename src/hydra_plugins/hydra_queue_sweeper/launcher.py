@@ -1,4 +1,4 @@
-"""hydra/launcher=wavesweep: every Hydra program in the environment executes this file, so what works is elsewhere."""
+"""hydra/launcher=processes: every Hydra program in the environment executes this file, so what works is elsewhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from wavesweep.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused
 
 
 @dataclass
@@ -20,11 +20,11 @@ class LauncherConf:
         n_jobs: Most processes at once; none: one for each core that this process may use.
     """
 
-    _target_: str = "hydra_plugins.wavesweep.launcher.WavesweepLauncher"
+    _target_: str = "hydra_plugins.hydra_queue_sweeper.launcher.ProcessLauncher"
     n_jobs: int | None = None
 
 
-class WavesweepLauncher(Launcher):
+class ProcessLauncher(Launcher):
     """Runs jobs on this machine, each in a process of its own.
 
     Args:
@@ -46,10 +46,12 @@ class WavesweepLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run jobs; return how each ended, in their order."""
-        from wavesweep.launcher.launch import launch
+        from hydra_queue_sweeper.launcher.launch import launch
 
         jobs = [(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]
         return launch(jobs, self.hydra_context, self.task_function, self.config, self.n_jobs)
 
 
-ConfigStore.instance().store(group="hydra/launcher", name="wavesweep", node=LauncherConf, provider="wavesweep")
+ConfigStore.instance().store(
+    group="hydra/launcher", name="processes", node=LauncherConf, provider="hydra_queue_sweeper"
+)

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from wavesweep.base.errors import Refused
-from wavesweep.search.estimates import ranked
-from wavesweep.search.plan import Grid, Listed, Part, Plan, Proposed, check_number_of_jobs, seeds_of
-from wavesweep.search.space import Dimension, but_seed, grid_jobs, is_grid, job, plain
-from wavesweep.search.trials import GIVEN_UP, Configuration, Trial, is_seed
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.search.estimates import ranked
+from hydra_queue_sweeper.search.plan import Grid, Listed, Part, Plan, Proposed, check_number_of_jobs, seeds_of
+from hydra_queue_sweeper.search.space import Dimension, but_seed, grid_jobs, is_grid, job, plain
+from hydra_queue_sweeper.search.trials import GIVEN_UP, Configuration, Trial, is_seed
 
 
 def choose_given(rows: list[dict[str, str]], source: Path, dimensions: list[Dimension]) -> list[Configuration]:

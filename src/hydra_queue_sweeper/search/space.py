@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import product
 from typing import Literal
 
-from wavesweep.search.trials import SEED, is_seed
+from hydra_queue_sweeper.search.trials import SEED, is_seed
 
 Value = str | int | float
 

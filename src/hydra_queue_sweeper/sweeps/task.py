@@ -9,13 +9,13 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from wavesweep.base.errors import relative
-from wavesweep.base.files import check_empty
-from wavesweep.base.redaction import without_password
-from wavesweep.base.terminal import log, say
-from wavesweep.search.estimates import Reports, ranked
-from wavesweep.search.plan import Plan
-from wavesweep.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.base.errors import relative
+from hydra_queue_sweeper.base.files import check_empty
+from hydra_queue_sweeper.base.redaction import without_password
+from hydra_queue_sweeper.base.terminal import log, say
+from hydra_queue_sweeper.search.estimates import Reports, ranked
+from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 
 REPORTS = "reports.jsonl"  # in a job's directory: a step and the objective then, a line each
 

@@ -13,12 +13,12 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
-from wavesweep.base.errors import Refused
-from wavesweep.search.estimates import ranked
-from wavesweep.search.pruners import PRUNERS
-from wavesweep.search.samplers import SAMPLERS
-from wavesweep.search.space import Dimension, but_seed, grid_jobs, grid_size, is_grid, job
-from wavesweep.search.trials import Trial, is_seed, replicates
+from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.search.estimates import ranked
+from hydra_queue_sweeper.search.pruners import PRUNERS
+from hydra_queue_sweeper.search.samplers import SAMPLERS
+from hydra_queue_sweeper.search.space import Dimension, but_seed, grid_jobs, grid_size, is_grid, job
+from hydra_queue_sweeper.search.trials import Trial, is_seed, replicates
 
 MOST_TRIALS = 100_000
 

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from wavesweep.search.trials import Trial, replicates
+from hydra_queue_sweeper.search.trials import Trial, replicates
 
 Reports = dict[int, float]
 """A job's objective at each step that it has reported."""
