@@ -45,8 +45,8 @@ LIBRARIES = {
     "matplotlib": {"drawing", "charts"},
     "optuna": {"engine/search", "charts"},
     "torch": {"models", "training", "evaluation", "config", "experiment", "runs"},
-    "hydra": {"engine/base", "engine/search", "engine/sweeps", "engine/launcher", "config", "leaderboard", "cli"},
-    "omegaconf": {"engine/sweeps", "engine/launcher", "config", "leaderboard", "cli"},
+    "hydra": {"engine/base", "engine/search", "engine/sweeps", "engine/launcher", "config", "cli"},
+    "omegaconf": {"engine/base", "engine/sweeps", "engine/launcher", "config", "cli"},
 }
 """The rooms that may use a library; all may use the others."""
 

@@ -56,7 +56,7 @@ FILES = {
     for folder, commands, names in (
         (ENDED, RUN, ("run.json", "config.yaml", "composed.yaml", "metrics.jsonl", "model.safetensors")),
         (STOPPED, LEFT, ("run.json", "config.yaml", "metrics.jsonl", "checkpoint.pt")),
-        (SWEEP, SWEPT, ("sweep.json", "config.yaml", "parent.json", "metrics.jsonl", "configs/0.yaml")),
+        (SWEEP, SWEPT, ("sweep.json", "config.yaml", "parent.json", "metrics.jsonl")),
         (SWEEP, SWEPT, ("trials/0.json", "trials/1.json", "0/run.json", "0/config.yaml", "0/metrics.jsonl")),
     )
     for name in names

@@ -1,6 +1,7 @@
 """Replicates among the trials of a sweep: those whose configurations, as composed, differ in their seed alone."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,13 @@ from hydra.types import RunMode
 
 from hydra_queue_sweeper.search.space import Dimension, grid_jobs
 from hydra_queue_sweeper.search.trials import Trial
-from hydra_queue_sweeper.sweeps.composition import by_hydra, group_keys, parse_dimensions
+from hydra_queue_sweeper.sweeps.composition import without_hydra
+from hydra_queue_sweeper.sweeps.dimensions import parse_dimensions
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
-from tests.support.made import conf_loader, make, stored
+from tests.support.made import change, composer_of, conf_loader, make
+from wavesweep.cli.task import Experiments
 from wavesweep.leaderboard.columns import text
 from wavesweep.leaderboard.ranking import rank
-from wavesweep.leaderboard.replicates import identities
 
 Swept = Callable[..., SweepDirectory]
 
@@ -26,11 +28,13 @@ def swept(tmp_path: Path) -> Swept:
 
     def begin(*arguments: str, more: tuple[Dimension, ...] = ()) -> SweepDirectory:
         dimensions = [*more, *parse_dimensions(list(arguments), loader)]
-        jobs = [*grid_jobs(dimensions)]
-        groups = group_keys(dimensions, loader.repository)
-        sweep = stored(tmp_path / "sweep", dimensions, groups, by_hydra(master, loader, []), jobs)
-        for number, overrides in enumerate(jobs):
-            sweep.write_trial(Trial(number, overrides, "finished", float(number), directory=str(number)))
+        composer = composer_of(dimensions, loader, master)
+        sweep = make(tmp_path / "sweep", dimensions, [])
+        for number, overrides in enumerate(grid_jobs(dimensions)):
+            config = without_hydra(composer.compose(overrides))
+            trial = Trial(number, overrides, "finished", float(number), directory=str(number))
+            identity = Experiments([], "").identity(config)
+            sweep.write_trial(replace(trial, identity=identity, own_seed=str(config.seed)))
         return sweep
 
     return begin
@@ -62,26 +66,21 @@ def test_one_value_is_one_configuration_however_it_is_written(swept: Swept) -> N
 
 def test_a_trial_without_a_seed_has_that_of_its_configuration(swept: Swept) -> None:
     sweep = swept("model=tiny,small", "seed=0,1")
-    jobs = [["model=tiny"], ["model=tiny", "seed=1"], ["model=tiny", "seed=0"], ["model=small"]]
-    found = identities(sweep, sweep.read_plan(), [Trial(number, job) for number, job in enumerate(jobs)])
-    assert [seed for _, seed in found] == ["0", "1", "0", "0"]
-    assert [shared == found[0][0] for shared, _ in found] == [True, True, True, False]
+    change(sweep, 0, overrides=["model=tiny", "seed=0"])
+    assert [sorted(row.finished) for row in rank(sweep).rows] == [["0", "1"], ["0", "1"]]
+    change(sweep, 0, own_seed="5")  # as its configuration has it, whatever was typed
+    assert [sorted(row.finished) for row in rank(sweep).rows] == [["1", "5"], ["0", "1"]]
 
 
 def test_a_seed_of_the_data_tells_configurations_apart(swept: Swept) -> None:
     assert trials(swept("dataset.seed=7,8", "seed=0,1")) == [[0, 1], [2, 3]]
 
 
-@pytest.mark.parametrize("content", [b"seed: [0", b"\xff\x00", b"- 1\n", b"", b"seed: 0\n", None])
-def test_a_sweep_whose_configurations_are_damaged_is_still_summed_up(content: bytes | None, swept: Swept) -> None:
-    """Its jobs are then told apart by their overrides, those of the configuration that is whole included."""
+def test_a_trial_that_has_not_begun_is_a_replicate_of_those_that_override_the_same(swept: Swept) -> None:
     sweep = swept("model=tiny,small", "seed=0,1")
-    if content is None:
-        (sweep.configs / "0.yaml").unlink()
-    else:
-        (sweep.configs / "0.yaml").write_bytes(content)
+    change(sweep, 1, state="waiting", objective=None, directory="", identity="", own_seed="")
     assert trials(sweep) == [[0, 1], [2, 3]]
-    assert "best: model=tiny" in text(rank(sweep))
+    assert "best: model=small" in text(rank(sweep)), "the other is not complete"
 
 
 def test_without_seeds_nothing_is_a_replicate(tmp_path: Path) -> None:

@@ -288,7 +288,7 @@ def test_a_pruned_sweep_goes_through_a_grid_seed_by_seed() -> None:
 
 def test_a_plan_of_many_parts_comes_back_from_its_file(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [MODEL, DRAWN, SEEDS], [], total=8)
-    plan = replace(sweep.read_plan(), sampler="qmc", target=1e-3, config_name=None)
+    plan = replace(sweep.read_plan(), sampler="qmc", target=1e-3)
     more = grown(plan, Dimension("seed", ("9",)), trials=proposed(plan, 2))
     assert len(more.parts) == 3
     sweep.write_plan(more)

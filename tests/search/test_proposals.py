@@ -16,7 +16,7 @@ from hydra_queue_sweeper.search.proposals import ask_sampler, propose, summarize
 from hydra_queue_sweeper.search.samplers import SAMPLERS, make_sampler
 from hydra_queue_sweeper.search.space import Dimension, Interval
 from hydra_queue_sweeper.search.trials import State, Trial
-from hydra_queue_sweeper.sweeps.composition import parse
+from hydra_queue_sweeper.sweeps.dimensions import parse
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.made import make
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from hydra import version
@@ -11,12 +10,14 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.utils import setup_globals
+from omegaconf import DictConfig
 
 from hydra_queue_sweeper.search.growth import begin
-from hydra_queue_sweeper.search.plan import Part, Plan, Stored, seeds_of
+from hydra_queue_sweeper.search.plan import Part, Plan, seeds_of
 from hydra_queue_sweeper.search.space import Dimension, grid_jobs, is_grid
 from hydra_queue_sweeper.search.trials import State, Trial
-from hydra_queue_sweeper.sweeps.composition import Composer, save
+from hydra_queue_sweeper.sweeps.composition import Composer
+from hydra_queue_sweeper.sweeps.dimensions import group_keys
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.config.groups import conf_dir
 from wavesweep.workspace.directory import RunDirectory
@@ -52,9 +53,7 @@ def plan_of(dimensions: list[Dimension], parts: list[Part]) -> Plan:
         launcher=[],
         subdir="",
         fingerprint={},
-        config_name="config",
-        groups=[],
-        configs={},
+        digests={},
     )
 
 
@@ -104,16 +103,6 @@ def conf_loader(*own: Path) -> ConfigLoaderImpl:
     return ConfigLoaderImpl(path)
 
 
-def stored(
-    path: Path, dimensions: list[Dimension], groups: set[str], load: Any, jobs: list[list[str]]
-) -> SweepDirectory:
-    """Write the composed configurations of some jobs of a sweep, less tracking, and its plan."""
-    sweep = make(path, dimensions, [])
-    sweep.configs.mkdir()
-    configs = {}
-    for number, choice in enumerate({Composer(groups, load).choice(overrides): None for overrides in jobs}):
-        config, choices = load(choice)
-        save(config, sweep.configs / f"{number}.yaml", ("tracking",))
-        configs[" ".join(choice)] = Stored(f"{number}.yaml", choices)
-    sweep.write_plan(replace(sweep.read_plan(), groups=sorted(groups), configs=configs))
-    return sweep
+def composer_of(dimensions: list[Dimension], loader: ConfigLoaderImpl, master: DictConfig) -> Composer:
+    """Return what composes the jobs of a sweep over some dimensions."""
+    return Composer(master, loader, group_keys(dimensions, loader.repository))

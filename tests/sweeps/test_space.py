@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.search.space import Dimension, Interval, grid_jobs
-from hydra_queue_sweeper.sweeps.composition import parse_dimensions
+from hydra_queue_sweeper.sweeps.dimensions import parse_dimensions
 from tests.support.options import POOL
 
 

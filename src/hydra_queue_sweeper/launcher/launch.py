@@ -25,6 +25,7 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from hydra_queue_sweeper.base import hydra_internals
 from hydra_queue_sweeper.base.signals import Interrupted, check, defer, deferred, pending, watch
 
 SECONDS_TO_END = 10.0  # for the children, after a signal
@@ -139,7 +140,9 @@ class _Children:
 
 def failed(error: Exception, job: Job) -> JobReturn:
     """Return what Hydra takes for a job that failed."""
-    return JobReturn(overrides=job[1], status=JobStatus.FAILED, _return_value=error)
+    result = JobReturn(overrides=job[1], status=JobStatus.FAILED)
+    result.return_value = error
+    return result
 
 
 def run_child(connection: Connection) -> None:
@@ -185,7 +188,7 @@ def _outcome(work: bytes, connection: Connection) -> bytes:
         packed = cloudpickle.dumps(result)
         cloudpickle.loads(packed)
     except Exception:
-        value = result._return_value
+        value = hydra_internals.outcome(result)
         text = repr(value) if isinstance(value, Exception) else f"the result can't be pickled: {value!r}"
         return cloudpickle.dumps(failed(RuntimeError(text), job))
     return packed

@@ -4,7 +4,7 @@ Jobs stand in parts, each added at one time: a grid, jobs that are listed one by
 that grows gets further parts; numbers of jobs that are there stay.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
@@ -88,19 +88,6 @@ class Proposal(NamedTuple):
     seed: str
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What a choice of groups composes to.
-
-    Attributes:
-        file: The composed configuration, in the sweep's `configs`.
-        choices: The option chosen in each group, as Hydra takes it: no `${…}`, which it would evaluate.
-    """
-
-    file: str
-    choices: dict[str, Annotated[str, Field(pattern="^[^$]*$")] | None]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """The plan of a sweep; written when it begins, and when it grows.
@@ -116,12 +103,10 @@ class Plan:
         launcher: The overrides that chose the launcher, and how many workers it starts.
         subdir: The directory of a job within the sweep's, as configured.
         fingerprint: Code and data that it began on.
-        config_name: The configuration that the command line changed.
-        groups: The keys that choose options of groups.
-        configs: For each choice of groups, as overrides in one line, the options chosen and the composed file.
+        digests: For each choice of groups, as overrides in one line, a digest of each value that was composed.
     """
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     dimensions: list[Dimension]
     parts: list[Part]
     pruner: Annotated[str, Field(pattern=f"^({'|'.join(PRUNERS)})$")] | None
@@ -131,9 +116,7 @@ class Plan:
     launcher: list[str]
     subdir: str
     fingerprint: dict[str, str]
-    config_name: str | None
-    groups: list[str]
-    configs: dict[str, Stored]
+    digests: dict[str, dict[str, str]]
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
@@ -227,10 +210,15 @@ class Plan:
         """Say whether the mean of some configuration's seeds, all finished, has reached the target."""
         return self.target is not None and any(value <= self.target for value, _ in ranked(trials))
 
-    def typical(self, number: int) -> list[list[str]]:
-        """Return the overrides of a job with each choice of groups; numbers from 0 upwards give all other values."""
+    def typical(self, number: int, groups: Container[str]) -> list[list[str]]:
+        """Return the overrides of a job with each choice of groups; numbers from 0 upwards give all other values.
+
+        Args:
+            number: Of the other values.
+            groups: The keys that choose options of groups.
+        """
         others = [replace(one, values=(one.typical(number),)) for one in self.dimensions]
-        chosen = [one if one.key in self.groups else other for one, other in zip(self.dimensions, others, strict=True)]
+        chosen = [one if one.key in groups else other for one, other in zip(self.dimensions, others, strict=True)]
         return list(grid_jobs(chosen))
 
 

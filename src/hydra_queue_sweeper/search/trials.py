@@ -33,6 +33,8 @@ class Trial:
         seconds: Spent on it, interrupted attempts included.
         launch: The start of the sweep that ran it last.
         deaths: How many workers died while they held it.
+        identity: Of its configuration as composed, less the seed; empty before it began.
+        own_seed: The seed as composed.
     """
 
     number: int
@@ -46,6 +48,8 @@ class Trial:
     seconds: float = 0.0
     launch: str = ""
     deaths: int = 0
+    identity: str = ""
+    own_seed: str = ""
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 

@@ -10,15 +10,16 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_queue_sweeper.base.counting import counted
-from hydra_queue_sweeper.base.errors import Refused, first_of, in_short, shown
+from hydra_queue_sweeper.base.errors import Refused, in_short, shown
 from hydra_queue_sweeper.base.files import read_small
 from hydra_queue_sweeper.base.overrides import key_of, written
 from hydra_queue_sweeper.base.terminal import log, say, track
 from hydra_queue_sweeper.search.growth import begin, choose_given, grow
-from hydra_queue_sweeper.search.plan import Plan, Stored
+from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.space import Dimension
 from hydra_queue_sweeper.search.trials import Configuration, is_seed
 from hydra_queue_sweeper.sweeps import composition
+from hydra_queue_sweeper.sweeps.dimensions import group_keys, parse_dimensions
 from hydra_queue_sweeper.sweeps.options import Options
 from hydra_queue_sweeper.sweeps.store import MOST_BYTES, SweepDirectory
 from hydra_queue_sweeper.sweeps.task import SweepTask
@@ -59,21 +60,20 @@ class Prepared:
     Attributes:
         plan: What is to be done.
         composer: Composes jobs.
-        worker: The overrides of the workers' own configuration.
     """
 
     plan: Plan
     composer: composition.Composer
-    worker: list[str]
 
     def configs(self) -> list[DictConfig]:
         """Return the configuration of a job with each choice of groups."""
-        return [self.composer.compose(overrides)[0] for overrides in self.plan.typical(0)]
+        typical = self.plan.typical(0, self.composer.groups)
+        return [composition.without_hydra(self.composer.compose(overrides)) for overrides in typical]
 
-    def new_choices(self) -> list[composition.Choice]:
-        """Return the choices of groups of jobs that have no file yet."""
-        choices = map(self.composer.choice, self.plan.typical(0))
-        return [choice for choice in choices if " ".join(choice) not in self.plan.configs]
+    def digests(self, task: SweepTask) -> dict[str, dict[str, str]]:
+        """Return for each choice of groups what a plan keeps of it."""
+        choices = map(self.composer.choice, self.plan.typical(0, self.composer.groups))
+        return {" ".join(choice): composition.digests(self.composer.chosen(choice), task.local) for choice in choices}
 
 
 def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
@@ -90,7 +90,6 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
         if one.interval and is_seed(one.key):
             raise Refused(f"{one.text}: each configuration runs on all seeds, so list them, such as seed=0,1,2")
     given = _read_given(Path(options.enqueue), dimensions) if options.enqueue else []
-    groups = composition.group_keys(dimensions, loader.repository)
     plan = Plan(
         dimensions=dimensions,
         parts=begin(dimensions, options.n_trials, given),
@@ -101,13 +100,12 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
         launcher=_launching(sweep),
         subdir=_subdir(sweep.config, dimensions),
         fingerprint={},
-        config_name=sweep.config.hydra.job.config_name,
-        groups=sorted(groups),
-        configs={},
+        digests={},
     )
+    sweep.task.check_plan(plan)
     _warn_of_ignored(plan, sweep.typed)
-    composer = composition.Composer(groups, composition.by_hydra(sweep.config, loader, local))
-    return Prepared(plan, composer, _of_workers(dimensions, local))
+    groups = group_keys(dimensions, loader.repository)
+    return Prepared(plan, composition.Composer(sweep.config, loader, groups, local))
 
 
 def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
@@ -123,23 +121,21 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
     """
     directory = sweep.directory
     typed = sweep.typed
+    loader: Any = sweep.context.config_loader
+    sweep.task.check_plan(plan)
     trials = directory.read_trials(plan)
     directory.check_plain(trial.directory for trial in trials if trial.directory)
     composition.check_subdir(plan.subdir)
-    dimensions, local = _split(sweep, arguments)
-    composer = composition.from_files(directory, plan, sweep.config, sweep.task.local)
-    stored = Prepared(plan, composer, _of_workers(dimensions, local))
-    try:
-        configs = stored.configs()
-        sweep.task.check(configs[0])
-    except composition.OBJECTIONS as error:
-        raise Refused(f"{directory.configs} is damaged ({in_short(error)}); restore it") from None
-    except Refused as error:
-        raise Refused(f"{directory.configs}: {first_of(error)}") from None
     for key in ("pruner", "sampler", "seed"):
         before, now = getattr(plan, key), getattr(sweep.options, key)
         if f"hydra.sweeper.{key}" in typed and before != now:
             raise Refused(f"hydra.sweeper.{key} must stay {shown(before)}, got {shown(now)}; leave it out")
+    dimensions, local = _split(sweep, arguments)
+    groups = group_keys([*plan.dimensions, *dimensions], loader.repository)
+    stored = Prepared(plan, composition.Composer(sweep.config, loader, groups, local))
+    _refuse_other_options(sweep, stored)
+    configs = stored.configs()
+    sweep.task.check(configs[0])
     seed = OmegaConf.select(configs[0], "seed")
     own_seed = "" if seed is None else str(seed)
     n_trials = sweep.options.n_trials if "hydra.sweeper.n_trials" in typed else None
@@ -148,16 +144,15 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
         grown = replace(grown, target=sweep.options.target)
     if grown.parts != plan.parts and grown.reached(trials):
         raise Refused(f"hydra.sweeper.target={grown.target} is reached; add a lower one, or hydra.sweeper.target=null")
-    prepared = _with_new_options(sweep, replace(stored, plan=grown), local)
     _refuse_changed(sweep, plan, sweep.task.fingerprint(configs))
     _warn_of_ignored(plan, typed)
-    return prepared
+    return replace(stored, plan=grown)
 
 
 def _split(sweep: Sweep, arguments: list[str]) -> tuple[list[Dimension], list[str]]:
     """Return the dimensions that arguments give, and the overrides of local nodes."""
     dimensions, local = [], []
-    for one in composition.parse_dimensions(arguments, sweep.context.config_loader):
+    for one in parse_dimensions(arguments, sweep.context.config_loader):
         if one.name.partition(".")[0] not in sweep.task.local:
             dimensions.append(one)
         elif one.swept:
@@ -190,42 +185,39 @@ def _launching(sweep: Sweep) -> list[str]:
 
 def _subdir(config: DictConfig, dimensions: list[Dimension]) -> str:
     """Return the directory of a job, as configured."""
-    node: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)  # it refers to what only a job has
-    subdir = str(node["subdir"])
+    subdir = composition.raw_subdir(config)
     if "$" not in subdir and any(one.swept for one in dimensions):
         raise Refused(f"hydra.sweep.subdir must differ between jobs, got {subdir}; leave it out: ${{hydra.job.num}}")
     composition.check_subdir(subdir)
     return subdir
 
 
-def _of_workers(dimensions: list[Dimension], local: list[str]) -> list[str]:
-    """Return the overrides of the workers' own configuration: of dimensions, the first values."""
-    return [*(f"{one.key}={one.typical(0)}" for one in dimensions), *local]
-
-
-def _with_new_options(sweep: Sweep, grown: Prepared, local: list[str]) -> Prepared:
-    """Return a sweep that has grown, composed by Hydra where options of groups are new."""
-    new = grown.new_choices()
-    if not new:
-        return grown
-    if not sweep.task.can_add_options(grown.plan, sweep.config.hydra.job.config_name):
-        raise Refused(f"{' '.join(new[0])}: a sweep around a stored run takes no further options; start a new one")
-    fresh = composition.by_hydra(sweep.config, sweep.context.config_loader, local)
-
-    def load(choice: composition.Choice) -> composition.Composed:
-        return fresh(choice) if choice in new else grown.composer.load(choice)
-
-    return replace(grown, composer=composition.Composer(set(grown.plan.groups), load))
+def _refuse_other_options(sweep: Sweep, stored: Prepared) -> None:
+    """Refuse to go on with a sweep whose options have been edited since it began, unless that is forced."""
+    try:
+        now = stored.digests(sweep.task)
+    except composition.OBJECTIONS as error:
+        [overrides, *_] = stored.plan.typical(0, stored.composer.groups)
+        why = sweep.task.explain(error, overrides)
+        raise Refused(f"{sweep.directory.path} was begun with options that are gone: {why}") from None
+    changed = composition.changed_keys(stored.plan.digests, now)
+    if changed and sweep.options.resume != "force":
+        raise Refused(_begun_otherwise(sweep, f"{counted(len(changed), 'option')} changed, as {changed[0]}"))
 
 
 def _refuse_changed(sweep: Sweep, plan: Plan, now: dict[str, str]) -> None:
     """Refuse to go on with a sweep on other code or data than it began on, unless that is forced."""
     changed = [f"{key} was {then}, is {now.get(key)}" for key, then in plan.fingerprint.items() if now.get(key) != then]
     if changed and sweep.options.resume != "force":
-        raise Refused(
-            f"{sweep.directory.path} was begun otherwise: {'; '.join(changed)}; undo that, or start a new sweep "
-            f"({sweep.task.resume_command(sweep.directory.path, force=True)} goes on all the same)"
-        )
+        raise Refused(_begun_otherwise(sweep, "; ".join(changed)))
+
+
+def _begun_otherwise(sweep: Sweep, what: str) -> str:
+    again = sweep.task.resume_command(sweep.directory.path, force=True)
+    return (
+        f"{sweep.directory.path} was begun otherwise: {what}; undo that, or start a new sweep "
+        f"({again} goes on all the same)"
+    )
 
 
 def _warn_of_ignored(plan: Plan, typed: dict[str, str]) -> None:
@@ -246,13 +238,13 @@ def check(sweep: Sweep, prepared: Prepared) -> None:
     jobs = [trial.overrides for trial in plan.waiting.values()]
     if not plan.is_grid:
         most = max(2, *(len(one.values) for one in plan.dimensions))
-        jobs += [overrides for number in range(most) for overrides in plan.typical(number)]
+        jobs += [overrides for number in range(most) for overrides in plan.typical(number, prepared.composer.groups)]
     if len(jobs) >= MANY_JOBS:
         log.info("checking %d jobs", len(jobs))
     problems: dict[str, list[str]] = {}
     for overrides in track(jobs, "checking"):
         try:
-            sweep.task.check(prepared.composer.compose(overrides)[0])
+            sweep.task.check(composition.without_hydra(prepared.composer.compose(overrides)))
         except Refused as error:
             problems.setdefault(str(error), []).append(" ".join(overrides))
         except composition.OBJECTIONS as error:
@@ -289,16 +281,9 @@ def refuse_taken(sweep: Sweep) -> None:
 
 
 def write(sweep: Sweep, prepared: Prepared, fingerprint: dict[str, str]) -> None:
-    """Write all that the sweep needs from here on; what has grown, beside what it has."""
-    plan = prepared.plan
+    """Write all that the sweep needs from here on."""
     directory = sweep.directory
-    directory.configs.mkdir(exist_ok=True)
-    configs = dict(plan.configs)
-    if not configs:
+    if not directory.plan.exists():
         OmegaConf.save(sweep.config, directory.path / "multirun.yaml")
-    for choice in prepared.new_choices():
-        config, choices = prepared.composer.load(choice)
-        name = f"{len(configs)}.yaml"
-        composition.save(config, directory.configs / name, sweep.task.local)
-        configs[" ".join(choice)] = Stored(name, choices)
-    directory.write_plan(replace(plan, configs=configs, fingerprint=fingerprint))
+    digests = prepared.plan.digests | prepared.digests(sweep.task)
+    directory.write_plan(replace(prepared.plan, digests=digests, fingerprint=fingerprint))

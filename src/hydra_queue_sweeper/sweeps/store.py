@@ -28,7 +28,6 @@ class SweepDirectory:
         self.path = path
         self.id = path.absolute().name
         self.plan = path / SWEEP
-        self.configs = path / "configs"
         self.trials = path / "trials"
         self.leaderboard = path / "leaderboard.csv"
         self.plots = path / "plots"
@@ -59,7 +58,7 @@ class SweepDirectory:
 
     def remove_parts(self) -> None:
         """Remove what a killed sweep left half written; of trials, a worker that outlived it may still write."""
-        remove_parts(path for folder in (self.path, self.configs, self.plots) for path in folder.glob(".*"))
+        remove_parts(path for folder in (self.path, self.plots) for path in folder.glob(".*"))
 
     def write_plan(self, plan: Plan) -> None:
         """Write the plan; from then on the sweep can be resumed."""
@@ -114,7 +113,7 @@ class SweepDirectory:
         Raises:
             Refused: If something is a link or a device.
         """
-        own = (self.plan, self.configs, self.trials, self.leaderboard, self.plots, self.stop, self.enough)
+        own = (self.plan, self.trials, self.leaderboard, self.plots, self.stop, self.enough)
         check_plain(self.path, [*(path.name for path in own), ".queue.lock", "multirun.yaml", "workers", *jobs])
 
 

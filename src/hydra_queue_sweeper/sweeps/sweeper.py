@@ -12,16 +12,19 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import CompactHydraException
 from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext
 
-from hydra_queue_sweeper.base import signals
+from hydra_queue_sweeper.base import hydra_internals, signals
 from hydra_queue_sweeper.base.errors import Refused, in_one_line
 from hydra_queue_sweeper.base.terminal import log
 from hydra_queue_sweeper.search.plan import Plan
-from hydra_queue_sweeper.sweeps.composition import FOR_WORKERS
 from hydra_queue_sweeper.sweeps.live_view import watching
 from hydra_queue_sweeper.sweeps.planning import Prepared, Sweep, check, list_jobs, prepare, refuse_taken, reopen, write
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from hydra_queue_sweeper.sweeps.worker import Worker
+
+FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
+"""The override that keeps the files of workers apart from those of jobs."""
 
 BYTES_OF_A_WORKER = 700 << 20  # that has imported all and trains a network of some thousand weights
 SECONDS_TO_WAIT = 2.0  # for workers of an earlier start to end
@@ -73,7 +76,7 @@ def _begin(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
         list_jobs(prepared.plan, replace(prepared.plan, parts=[]), "job")
         return []
     fingerprint = sweep.task.fingerprint(prepared.configs())
-    launcher = _launcher(sweep)
+    launcher = _launcher(sweep, prepared)
     refuse_taken(sweep)
     sweep.task.check_place(sweep.directory.path)
     sweep.directory.path.mkdir(parents=True, exist_ok=True)
@@ -102,13 +105,15 @@ def _go_on(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
         for trial in directory.read_trials(prepared.plan):
             if trial.state == "failed":
                 directory.write_trial(replace(trial, state="waiting", reason="", deaths=0))
-        return _run(sweep, prepared, _launcher(sweep))
+        return _run(sweep, prepared, _launcher(sweep, prepared))
 
 
-def _launcher(sweep: Sweep) -> Launcher:
-    worker = Worker(sweep.task, sweep.context, uuid4().hex)
+def _launcher(sweep: Sweep, prepared: Prepared) -> Launcher:
+    """Return the launcher of workers, for whom no callback of the program is called: that is for jobs."""
+    worker = Worker(sweep.task, sweep.config, prepared.composer.local, sweep.context, uuid4().hex)
+    without_callbacks = HydraContext(sweep.context.config_loader, type(sweep.context.callbacks)())
     return Plugins.instance().instantiate_launcher(
-        hydra_context=sweep.context, task_function=worker, config=sweep.config
+        hydra_context=without_callbacks, task_function=worker, config=sweep.config
     )
 
 
@@ -162,13 +167,13 @@ def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobRet
     left = _left(sweep.directory, prepared.plan)
     while left[0] and patience and not signals.pending() and not sweep.directory.enough.exists():
         ended = _launch_once(sweep, prepared, launcher, left[0])
-        returned += [one for job in ended if job.status == JobStatus.COMPLETED for one in job._return_value]
+        returned += [one for job in ended if job.status == JobStatus.COMPLETED for one in hydra_internals.outcome(job)]
         before, left = left, _left(sweep.directory, prepared.plan)
         patience = patience - 1 if left == before else PATIENCE
         if left == before and not signals.pending():
             time.sleep(SECONDS_TO_WAIT)
     if left[0] and not patience and not signals.pending():
-        error = next((job._return_value for job in ended if job.status != JobStatus.COMPLETED), None)
+        error = next((hydra_internals.outcome(job) for job in ended if job.status != JobStatus.COMPLETED), None)
         if error and sweep.task.wants_returns:
             raise error
         log.error("workers end before they get anywhere%s", f": {in_one_line(error)}" if error else "")
@@ -180,12 +185,25 @@ def _launch_once(sweep: Sweep, prepared: Prepared, launcher: Launcher, num_left:
     workers = min(sweep.options.n_workers or _most_workers(), num_left)
     if getattr(launcher, "n_jobs", 0) is None:
         launcher.n_jobs = workers  # type: ignore[attr-defined]
-    overrides = [*prepared.worker, FOR_WORKERS]
     try:
-        return launcher.launch([overrides] * workers, initial_job_idx=0)
+        return launcher.launch([_of_workers(prepared)] * workers, initial_job_idx=0)
     except Exception as error:
         log.warning("the launcher gave up: %s", in_one_line(error))
-        return [JobReturn(_return_value=error, status=JobStatus.FAILED)]
+        given_up = JobReturn(status=JobStatus.FAILED)
+        given_up.return_value = error
+        return [given_up]
+
+
+def _of_workers(prepared: Prepared) -> list[str]:
+    """Return the overrides of the workers' own configuration.
+
+    It needs options of groups, since a program may have no default; what they ask for the jobs that chose them is
+    taken away again.
+    """
+    choice = prepared.composer.choice(prepared.plan.typical(0, prepared.composer.groups)[0])
+    variables = prepared.composer.chosen(choice).hydra.job.env_set
+    without = [f"~hydra.job.env_set.{name}" for name in variables]
+    return [*choice, *prepared.composer.local, *without, "hydra.job.chdir=false", FOR_WORKERS]
 
 
 def _left(directory: SweepDirectory, plan: Plan) -> tuple[int, int]:

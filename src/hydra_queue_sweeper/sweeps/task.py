@@ -15,6 +15,8 @@ from hydra_queue_sweeper.base.redaction import without_password
 from hydra_queue_sweeper.base.terminal import log, say
 from hydra_queue_sweeper.search.estimates import Reports, ranked
 from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.trials import SEED
+from hydra_queue_sweeper.sweeps.composition import identity
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 
 REPORTS = "reports.jsonl"  # in a job's directory: a step and the objective then, a line each
@@ -71,9 +73,16 @@ class SweepTask:
         """Return what results depend on beside the configuration, given one of each choice of groups."""
         return {}
 
-    def can_add_options(self, plan: Plan, config_name: str | None) -> bool:
-        """Say whether options of groups still mean what they meant as a sweep began, so that it can grow by them."""
-        return plan.config_name == config_name
+    def identity(self, config: DictConfig) -> str:
+        """Return what jobs share that differ in their seed alone, given the configuration of one."""
+        return identity(config, (*self.local, SEED))
+
+    def check_plan(self, plan: Plan) -> None:
+        """Look at the plan of a sweep before it begins or goes on; somebody else may have written it.
+
+        Raises:
+            Refused: If it asks for what only who began it may ask for.
+        """
 
     def write_report(self, directory: Path, step: int, objective: float) -> None:
         """Add what a job reports to its directory, behind a line end: the report before may be torn."""

@@ -1,5 +1,6 @@
 """The Hydra job that a launcher starts for each worker of a sweep: it runs trial after trial until none is left."""
 
+import copy
 import math
 import os
 import signal
@@ -7,22 +8,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, SupportsFloat, cast
+from typing import Any, SupportsFloat
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import HydraContext
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from hydra_queue_sweeper.base import signals
-from hydra_queue_sweeper.base.errors import Pruned, in_one_line
+from hydra_queue_sweeper.base import hydra_internals, signals
+from hydra_queue_sweeper.base.errors import Pruned, Refused, in_one_line
 from hydra_queue_sweeper.base.files import check_plain, within
 from hydra_queue_sweeper.base.redaction import without_password
 from hydra_queue_sweeper.base.repeating import repeating
 from hydra_queue_sweeper.base.signals import Interrupted
 from hydra_queue_sweeper.search.estimates import Reports
-from hydra_queue_sweeper.search.trials import Trial
-from hydra_queue_sweeper.sweeps.composition import from_files, with_hydra
+from hydra_queue_sweeper.search.trials import SEED, Trial
+from hydra_queue_sweeper.sweeps.composition import Choice, Composer, changed_keys, digests, without_hydra
+from hydra_queue_sweeper.sweeps.dimensions import group_keys
 from hydra_queue_sweeper.sweeps.queue import Queue
 from hydra_queue_sweeper.sweeps.reports import objective_reports
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
@@ -41,22 +43,26 @@ class Worker:
 
     Attributes:
         task: What each trial runs.
+        config: That Hydra composed for the sweep, its own node included.
+        local: Overrides that belong to here and now.
         hydra_context: As Hydra gave it to the sweeper.
         launch: This start of the sweep.
         at_work: Called once it has taken a trial: a launcher that sets it replaces the process if that dies later.
     """
 
     task: SweepTask
+    config: DictConfig
+    local: tuple[str, ...]
     hydra_context: HydraContext
     launch: str
     at_work: Callable[[], None] = _nobody
 
-    def __call__(self, composed: DictConfig) -> list[JobReturn]:
+    def __call__(self, _: DictConfig) -> list[JobReturn]:
         """Run what is left of the sweep; return what its trials returned, if the task wants that."""
         os.chdir(HydraConfig.get().runtime.cwd)  # which Hydra may have left; paths are seen from there
         with signals.watched():
             self.task.warm_up()
-            runner = TrialRunner(self, composed)
+            runner = TrialRunner(self)
             with signals.deferred(), repeating(runner.end_with_sweep, SECONDS_BETWEEN_LOOKS):
                 returned = runner.run_all()
         if not runner.sweep.is_run():
@@ -69,16 +75,18 @@ class TrialRunner:
 
     Args:
         worker: Whose work it is.
-        composed: The worker's own configuration.
     """
 
-    def __init__(self, worker: Worker, composed: DictConfig) -> None:
+    def __init__(self, worker: Worker) -> None:
         self.worker, self.task = worker, worker.task
-        self.hydra = cast("DictConfig", HydraConfig.get())
-        self.sweep = SweepDirectory(Path(self.hydra.sweep.dir).absolute())  # jobs may change the working directory
+        # Jobs may change the working directory.
+        self.sweep = SweepDirectory(Path(str(worker.config.hydra.sweep.dir)).absolute())
         self.queue = Queue(self.sweep, worker.launch, self._propose)
         self.plan = self.queue.plan
-        self.composer = from_files(self.sweep, self.plan, composed, self.task.local)
+        loader: Any = worker.hydra_context.config_loader
+        groups = group_keys(self.plan.dimensions, loader.repository)
+        self.composer = Composer(worker.config, loader, groups, worker.local)
+        self._checked: set[str] = set()
         self.pruning = None
         if self.plan.pruner:
             from hydra_queue_sweeper.search.pruning import Pruning
@@ -116,7 +124,7 @@ class TrialRunner:
         try:
             with objective_reports(to=self._take_report):
                 returned = self._run_job()
-            outcome = _outcome(returned._return_value)  # an error, if the job raised one
+            outcome = _outcome(hydra_internals.outcome(returned))  # an error, if the job raised one
             if outcome["state"] == "pruned":  # for whom the sweep works, that is no error
                 returned.status = JobStatus.COMPLETED
                 returned.return_value = None
@@ -128,14 +136,32 @@ class TrialRunner:
         return returned
 
     def _run_job(self) -> JobReturn:
-        config, choices = self.composer.compose(self.trial.overrides)
-        config = with_hydra(config, self.hydra, self.trial.directory or self.plan.subdir, self.trial, choices)
+        trial = self.trial
+        choice = self.composer.choice(trial.overrides)
+        self._check_unchanged(choice)
+        config = self.composer.compose_job(trial, self.plan.subdir)
         directory = str(config.hydra.sweep.subdir)
         check_plain(within(self.sweep.path, directory), [""])
-        if not self.trial.directory:
-            self._record(directory=directory)
+        if not trial.directory:
+            seed = OmegaConf.select(config, SEED)
+            identity = self.task.identity(without_hydra(copy.deepcopy(config)))
+            self._record(directory=directory, identity=identity, own_seed="" if seed is None else str(seed))
         context = self.worker.hydra_context
         return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=context)
+
+    def _check_unchanged(self, choice: Choice) -> None:
+        """Make sure that a choice of groups composes to what it did when the sweep began, or was gone on with.
+
+        Raises:
+            Refused: If it doesn't.
+        """
+        key = " ".join(choice)
+        if key in self._checked:
+            return
+        before = {key: self.plan.digests.get(key, {})}
+        if changed := changed_keys(before, {key: digests(self.composer.chosen(choice), self.task.local)}):
+            raise Refused(f"{changed[0]} was edited since the sweep began; undo that, then resume the sweep")
+        self._checked.add(key)
 
     def _record(self, **changes: Any) -> None:
         self.trial = replace(self.trial, **changes)

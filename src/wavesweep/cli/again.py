@@ -76,7 +76,7 @@ def _vary(place: str, here: Config, overrides: list[str], *, multirun: bool) -> 
     else:
         stored = find_run(place, here.tracking)
         composed, name = _on_the_same_data(stored, overrides), stored.place
-    return run_hydra([*(["-m"] * multirun), *overrides], offer(composed), name)
+    return run_hydra([*(["-m"] * multirun), *overrides], offer(composed), name, composed)
 
 
 def _on_the_same_data(stored: StoredRun, overrides: list[str]) -> Config:

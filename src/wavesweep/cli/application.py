@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from wavesweep.cli.task import Experiments
+    from wavesweep.config.config import Config
     from wavesweep.experiment.preparation import Prepared
     from wavesweep.tracking.follower_handle import Follower
 
@@ -36,14 +37,15 @@ class Task:
 
     Args:
         based_on: The run that is varied, if one is.
+        base: Its configuration as it was composed.
 
     Attributes:
         codes: The exit codes of what this process ran and did not end well.
         ready: The single run that is to be run, if it was prepared already, and what will deliver it.
     """
 
-    def __init__(self, based_on: str) -> None:
-        self.based_on = based_on
+    def __init__(self, based_on: str, base: "Config | None") -> None:
+        self.based_on, self.base = based_on, base
         self.codes: list[int] = []
         self.ready: tuple[Prepared, Follower] | None = None
 
@@ -52,7 +54,7 @@ class Task:
         """The task for our sweeper."""
         from wavesweep.cli.task import Experiments
 
-        return Experiments(self.codes, self.based_on)
+        return Experiments(self.codes, self.based_on, self.base)
 
     def end(self) -> None:
         """End what was started for a sweep."""
@@ -66,15 +68,18 @@ class Task:
         return self.in_sweeps(composed)
 
 
-def run_hydra(arguments: list[str], config_name: str = "config", based_on: str = "") -> int:
+def run_hydra(
+    arguments: list[str], config_name: str = "config", based_on: str = "", base: "Config | None" = None
+) -> int:
     """Run a Hydra command line; return its exit code.
 
     Args:
         arguments: Of the command line.
         config_name: What it changes: conf/config.yaml, or a configuration that is offered (see `composing.offer`).
         based_on: The run that it varies, if it does.
+        base: The configuration of that run as it was composed.
     """
-    task = Task(based_on)
+    task = Task(based_on, base)
     try:
         check_passwords(arguments)
         flags = read_flags(arguments)

@@ -10,19 +10,19 @@ from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.cli.application import run_hydra
 from wavesweep.cli.arguments import LOCAL, Flags, read_place
 from wavesweep.cli.progress import fail, log_into, show
-from wavesweep.config.composing import compose, offer_tracking
-from wavesweep.config.config import Config
+from wavesweep.config.composing import compose, offer, offer_tracking
+from wavesweep.config.config import Config, flatten
 from wavesweep.delivery.sync import MISSING, deliver_all, deliver_vanished
 from wavesweep.experiment.preparation import prepare
 from wavesweep.runs.execute import proceed
 from wavesweep.tracking.follower_handle import Follower
-from wavesweep.workspace.configurations import check_unchanged, read_config
+from wavesweep.workspace.configurations import check_unchanged, read_config, read_written
 from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
 from wavesweep.workspace.index import LATEST, Wanted, find, find_sweep, latest_that
 from wavesweep.workspace.info import RunInfo
 from wavesweep.workspace.places import OUTPUTS
 
-LAUNCHING = ("hydra/launcher", "hydra.launcher.")
+LAUNCHING = ("hydra/launcher", "hydra.launcher.", "hydra.searchpath")
 OPTIONS = ("n_workers", "n_trials", "timeout", "target", "dry_run")
 """The keys of hydra.sweeper that a sweep may go on with."""
 GROWING = (".n_trials", ".target")
@@ -33,6 +33,7 @@ def run(arguments: list[str]) -> int:
     parser = Flags("resume")
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--top", type=int)
+    parser.add_argument("--config-dir", "-cd")
     flags, words = parser.parse_known_args(arguments)
     place, overrides = read_place("resume", words, more=("",))
     own = {key: text for key, text in overrides.items() if key.startswith(LOCAL)}
@@ -49,7 +50,8 @@ def run(arguments: list[str]) -> int:
         say(f"no run below {OUTPUTS} waits to be resumed; wavesweep sync delivers what MLflow has missed")
         return 0
     if isinstance(found, SweepRecord):
-        return finish_sweep(found, local, own, more, force=flags.force, top=flags.top)
+        folder = [] if flags.config_dir is None else ["--config-dir", flags.config_dir]
+        return finish_sweep(found, local, own, more, force=flags.force, top=flags.top, folder=folder)
     assert isinstance(found, RunDirectory)
     if more or flags.top is not None:
         what = next(iter(more.values()), f"--top {flags.top}")
@@ -117,7 +119,14 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
 
 
 def finish_sweep(
-    sweep: SweepRecord, local: Config, own: dict[str, str], more: dict[str, str], *, force: bool, top: int | None
+    sweep: SweepRecord,
+    local: Config,
+    own: dict[str, str],
+    more: dict[str, str],
+    *,
+    force: bool,
+    top: int | None,
+    folder: list[str],
 ) -> int:
     """Go on with a sweep by the command line that began it, with nothing taken from there that could run code.
 
@@ -128,6 +137,7 @@ def finish_sweep(
         more: Those that choose the launcher, and what the sweep is to grow by.
         force: Whether code and data may have changed.
         top: How many of the best configurations get further seeds; None: all.
+        folder: The flag that names a folder of options of the user's own, if any.
 
     Raises:
         Refused: If that can't be done.
@@ -140,4 +150,9 @@ def finish_sweep(
     tracking = (read_config(sweep, local, own) if sweep.config.exists() else local).tracking
     place = [f"hydra.sweep.dir={written(str(sweep.path))}", f"hydra.sweeper.resume={'force' if force else 'exactly'}"]
     place += [] if top is None else [f"hydra.sweeper.top={top}"]
-    return run_hydra(["-m", *more.values(), *place], offer_tracking(tracking.model_dump()))
+    if sweep.composed.exists():
+        base = read_written(sweep.composed, flatten({"tracking": tracking.model_dump()}))
+        name = offer(base, tracking.model_dump())
+    else:
+        name = offer_tracking(tracking.model_dump())
+    return run_hydra(["-m", *folder, *more.values(), *place], name)

@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from hydra_queue_sweeper.base.errors import Pruned, Refused, in_one_line, relative
+from hydra_queue_sweeper.base.errors import Pruned, Refused, in_one_line, relative, shown
 from hydra_queue_sweeper.base.overrides import key_of
 from hydra_queue_sweeper.base.terminal import say
 from hydra_queue_sweeper.search.plan import Plan
@@ -33,6 +33,8 @@ from wavesweep.config.config import Config
 from wavesweep.config.device import find_device
 from wavesweep.config.hydra_objections import explain
 from wavesweep.config.overrides import overrides_of
+from wavesweep.config.references import strange_resolvers
+from wavesweep.config.replicates import config_hash
 from wavesweep.config.resolve import outline, without_effect
 from wavesweep.config.tag_names import BASED_ON
 from wavesweep.evaluation.metric_names import log10
@@ -58,6 +60,7 @@ class Experiments(SweepTask):
     Args:
         codes: Takes the exit codes of what does not end well.
         based_on: The run that is varied, if one is.
+        base: Its configuration as it was composed.
     """
 
     local = ("tracking",)
@@ -65,8 +68,8 @@ class Experiments(SweepTask):
     beginning = "starting workers: they import torch"
     step = "epoch"
 
-    def __init__(self, codes: list[int], based_on: str) -> None:
-        self.codes = codes
+    def __init__(self, codes: list[int], based_on: str, base: Config | None = None) -> None:
+        self.codes, self.base = codes, base
         self.tags = {BASED_ON: based_on} if based_on else {}
         self.follower: Follower | None = None  # of a sweep, or of the jobs that another sweeper than ours starts here
 
@@ -153,9 +156,22 @@ class Experiments(SweepTask):
         self.follower.require()
         return {"code": fingerprints.code(), "data": fingerprints.data(parsed)}
 
-    def can_add_options(self, plan: Plan, config_name: str | None) -> bool:
-        """Say whether a sweep began with the defaults: what is offered here are these, beside the sweep's tracking."""
-        return plan.config_name == "config" and all(STORED not in one.choices.values() for one in plan.configs.values())
+    def identity(self, config: DictConfig) -> str:
+        """Return the hash that replicates share."""
+        return config_hash(typed(config))
+
+    def check_plan(self, plan: Plan) -> None:
+        """Refuse overrides that look elsewhere: a sweep may come from anyone, and be resumed anywhere."""
+        for one in plan.dimensions:
+            for value in one.values or ("",):
+                text = f"{one.key}={value}"
+                if strange_resolvers(text) or "_target_" in text:
+                    bare = text.replace("\\", "")
+                    raise Refused(f"{bare}: a sweep may be resumed elsewhere; write the value itself")
+            if one.name.startswith(("hydra.", "hydra/")):
+                raise Refused(f"{one.name}: a job can't change how Hydra runs it; leave hydra out")
+        if strange := strange_resolvers(plan.subdir) - {"now"}:
+            raise Refused(f"hydra.sweep.subdir must not call {shown(strange.pop())}: a sweep may be resumed elsewhere")
 
     def write_report(self, directory: Path, step: int, objective: float) -> None:
         """Do nothing: a run's records hold what it reports."""
@@ -175,7 +191,7 @@ class Experiments(SweepTask):
         local = typed(config)
         goes_on = not has_ended(sweep, plan)
         with self.follower or Follower(local.tracking) as follower:
-            recorder = announce(sweep, plan, local, self.tags) if goes_on else nullcontext()
+            recorder = announce(sweep, plan, local, self.tags, self.base) if goes_on else nullcontext()
             follower.follow(sweep.path)
             try:
                 with recorder:

@@ -80,10 +80,14 @@ def compose(*overrides: str) -> "Config":
             raise Refused(explain(error, list(overrides))) from None
 
 
-def offer(config: "Config") -> str:
+def offer(config: "Config", tracking: dict[str, Any] | None = None) -> str:
     """Offer a configuration to Hydra as options of that name, one of each group; return the name of the whole.
 
     Overrides then change it as they change what stands in files, in processes that a launcher starts too.
+
+    Args:
+        config: Less its tracking, which belongs to here and now.
+        tracking: To offer besides, in place of the defaults.
     """
     from hydra.core.config_store import ConfigStore
 
@@ -92,13 +96,15 @@ def offer(config: "Config") -> str:
     store, values = ConfigStore.instance(), dump(config)
     parts = {group: values.pop(group) for group in groups() if group in values}
     refiner = parts["training"].pop("refiner")
-    del values["tracking"]  # which belongs to here and now
+    del values["tracking"]
     for group, part in parts.items():
         store.store(STORED, part, group=group)
     store.store(STORED_REFINER, refiner, group="optimizer")
     chosen = [{f"override {group}": STORED} for group in parts]
     chosen.append({"override optimizer@training.refiner": STORED_REFINER})
     values["defaults"] = ["config", "_self_", *chosen]
+    if tracking is not None:
+        values["tracking"] = tracking
     store.store(STORED, values)
     return STORED
 

@@ -32,7 +32,9 @@ SECONDS_BETWEEN_RECORDS = 2.0
 SHARE = 0.1  # of a core's time, that recording the best so far may cost; its process waits for workers else
 
 
-def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, str]) -> AbstractContextManager[None]:
+def announce(
+    sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, str], base: Config | None
+) -> AbstractContextManager[None]:
     """Record that a sweep runs; return a context within which the best so far is recorded, too.
 
     Args:
@@ -40,6 +42,7 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
         plan: Of the sweep.
         config: Of one of its jobs.
         tags: Of the sweep and of its runs.
+        base: The configuration that the sweep varies, where that is a stored run's.
 
     Raises:
         Refused: If its record can't be read, or something that is written to is a link or a device.
@@ -61,6 +64,8 @@ def announce(sweep: SweepDirectory, plan: Plan, config: Config, tags: dict[str, 
     params = _params(plan, swept)
     info = replace(info, status="running", ended=None, overrides=overrides, varied=varied, params=params)
     write_yaml(record.config, dump(config))
+    if base:
+        write_yaml(record.composed, dump(base))
     record.write_info(info)
     return repeating(_Recorder(record), SECONDS_BETWEEN_RECORDS)
 

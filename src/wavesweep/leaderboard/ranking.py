@@ -150,7 +150,7 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
     plan = sweep.read_plan()
     trials = _in_order(sweep.read_trials(plan), plan.dimensions)
     logarithmic = all_positive([score for trial in trials if (score := _objective(trial)) is not None])
-    rows = [_row(sweep, plan, group, logarithmic) for group in _groups(sweep, plan, trials)]
+    rows = [_row(sweep, plan, group, logarithmic) for group in _groups(plan, trials)]
     rows.sort(key=_order)
     winner = _winner(rows, logarithmic)
     rows = [_placed(row, number, winner, logarithmic) for number, row in enumerate(rows, start=1)]
@@ -183,15 +183,18 @@ def _in_order(trials: list[Trial], dimensions: list[Dimension]) -> list[Trial]:
     return sorted(trials, key=lambda trial: (position(trial), trial.number))
 
 
-def _groups(sweep: SweepDirectory, plan: Plan, trials: list[Trial]) -> list[list[tuple[str, Trial]]]:
-    """Return trials with their seeds, in groups that differ in their seed alone."""
+def _groups(plan: Plan, trials: list[Trial]) -> list[list[tuple[str, Trial]]]:
+    """Return trials with their seeds, in groups that differ in their seed alone.
+
+    What tells that of a trial that has not begun is one that overrides the same.
+    """
     if not _sweeps_seeds(plan) and len({trial.seed for trial in trials}) < 2:
         return [[(trial.seed, trial)] for trial in trials]
-    from wavesweep.leaderboard.replicates import identities  # imports Hydra
-
+    identities = {trial.configuration: trial.identity for trial in trials if trial.identity}
     groups: dict[str, list[tuple[str, Trial]]] = {}
-    for trial, (shared, seed) in zip(trials, identities(sweep, plan, trials), strict=True):
-        groups.setdefault(shared, []).append((seed, trial))
+    for trial in trials:
+        identity = identities.get(trial.configuration, " ".join(trial.configuration))
+        groups.setdefault(identity, []).append((trial.own_seed or trial.seed, trial))
     return list(groups.values())
 
 

@@ -293,6 +293,7 @@ class SweepRecord(Directory):
 
     Attributes:
         sweep: The engine's files.
+        composed: The configuration that it varies, where that is a stored run's.
     """
 
     what: ClassVar[str] = "sweep"
@@ -300,6 +301,7 @@ class SweepRecord(Directory):
     def __init__(self, path: Path) -> None:
         super().__init__(path, PARENT)
         self.sweep = SweepDirectory(path)
+        self.composed = path / "composed.yaml"
 
     def append_state(self, ended: int, metrics: dict[str, float]) -> None:
         """Add a record of what is known once so many jobs have ended, unless that is what the last one says.
