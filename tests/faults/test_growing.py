@@ -13,7 +13,7 @@ from tests.faults.test_sweeps import HERE, TWO, is_whole, proposals
 from tests.support.commands import Command
 from tests.support.sweeping import QUICK, families, keys, num_ended, rows, started, states, trials
 from wavesweep.leaderboard.ranking import rank
-from wavesweep.workspace.directory import SweepRecord
+from wavesweep.workspace.directory import RunDirectory, SweepRecord
 
 BASIC = "hydra/launcher=basic"
 RATES = ("1e-4", "3e-4", "1e-3", "3e-3", "1e-2", "3e-2")
@@ -197,8 +197,7 @@ def test_a_dry_run_and_what_a_sweep_can_t_grow_by_change_nothing(wavesweep: Comm
 
 
 @pytest.mark.slow
-def test_a_sweep_grows_by_options_of_a_group_but_not_around_a_stored_run(wavesweep: Command, tmp_path: Path) -> None:
-    """Its other options are those of the defaults, where a stored run has its own values."""
+def test_a_sweep_grows_by_options_of_a_group(wavesweep: Command, tmp_path: Path) -> None:
     assert wavesweep("-m", *QUICK, "model=tiny", HERE, BASIC).returncode == 0
     grown = wavesweep("resume", "sweep", "model=linear", BASIC)
     assert grown.returncode == 0, grown.stderr
@@ -209,11 +208,19 @@ def test_a_sweep_grows_by_options_of_a_group_but_not_around_a_stored_run(waveswe
         [[row[column] for column in columns] for row in rows(tmp_path / name)] for name in ("sweep", "at_once")
     )
     assert found == wanted
-    around = ("reproduce", str(tmp_path / "sweep" / "0"), "-m", "model=tiny", "seed=3", "hydra.sweep.dir=around", BASIC)
+
+
+@pytest.mark.slow
+def test_a_sweep_around_a_stored_run_grows_around_it(wavesweep: Command, tmp_path: Path) -> None:
+    """What it began around is kept with it, and not what conf/ has."""
+    assert wavesweep(*QUICK, "model=tiny", "hydra.run.dir=run", "seed=7").returncode == 0
+    around = ("reproduce", str(tmp_path / "run"), "-m", "model=tiny", HERE, BASIC)
     assert wavesweep(*around).returncode == 0
-    refused = wavesweep("resume", "around", "model=linear", BASIC)
-    assert refused.returncode == 2
-    assert "model=linear: a sweep around a stored run takes no further options" in refused.stderr
+    grown = wavesweep("resume", "sweep", "model=linear", BASIC)
+    assert grown.returncode == 0, grown.stderr
+    first, second = (RunDirectory(tmp_path / "sweep" / number).read_config() for number in "01")
+    assert first["dataset"] == second["dataset"] == RunDirectory(tmp_path / "run").read_config()["dataset"]
+    assert (second["model"]["kind"], second["seed"]) == ("linear", 7)
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from safetensors.torch import load, save
 from hydra_queue_sweeper.base.files import read_sealed, seal
 from tests.support.victims import CANARY, COMMANDS, OUTSIDE, change, guarded
 
-TRUSTED = {*sys.stdlib_module_names, "wavesweep"}
+TRUSTED = {*sys.stdlib_module_names, "wavesweep", "hydra_queue_sweeper"}
 BUSY, BYTES = 1.0, 200 << 20  # seconds of the processor's time, which a busy machine does not change
 SECONDS = 20.0  # enough on one, and less than any wait for what never comes
 OF_RUNS = ("resume", "sync", "attributes", "reproduce", "forecast", "diff")
@@ -82,6 +82,10 @@ def writing(file: str, content: str | bytes) -> Spoil:
 
 def adding(file: str, content: str) -> Spoil:
     return lambda path: (path / file).write_text((path / file).read_text() + content)
+
+
+def copying(file: str, to: str, content: str) -> Spoil:
+    return lambda path: (path / to).write_text((path / file).read_text() + content)
 
 
 def configured(**values: object) -> Spoil:
@@ -310,7 +314,7 @@ CASES = [
     Case("Hydra's node in a sweep", sweeping("+hydra.job_logging.x", "1"), "leave hydra out", JOBS),
     Case("an option of Hydra's in a sweep", sweeping("+hydra/job_logging", "none"), "leave hydra out", JOBS),
     Case("a tag in a sweep", writing("composed.yaml", "x: !!python/object/apply:os.system [id]"), "got the tag", JOBS),
-    Case("a variable in a sweep", writing("composed.yaml", "seed: ${oc.env:HOME}"), PLAIN, JOBS),
+    Case("a variable in a sweep", copying("config.yaml", "composed.yaml", "x: ${oc.env:HOME}\n"), PLAIN, JOBS),
     Case("a link for what is varied", linking("composed.yaml", f"{OUTSIDE}/secret"), LINK, JOBS),
     Case("a variable for a folder", planned(subdir="${oc.env:HOME}"), "must not call oc.env", JOBS),
     Case("other options in a sweep", planned(digests={"model=tiny": {"x": "0"}}), "begun otherwise", JOBS),

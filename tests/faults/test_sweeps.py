@@ -376,19 +376,31 @@ def test_resume_refuses_what_runs_and_what_was_begun_on_other_code_unless_forced
 
 
 @pytest.mark.slow
-def test_later_edits_of_ones_own_options_do_not_leak_in(tmp_path: Path) -> None:
+def test_later_edits_of_ones_own_options_are_refused_and_named(tmp_path: Path) -> None:
+    """While the sweep runs, by the jobs that begin after them; and as it is resumed."""
     sweep, own = tmp_path / "sweep", tmp_path / "own"
     for folder, text in (("model", "hidden_sizes: [4]"), ("experiment", "forecast:\n  horizon: 5")):
         (own / folder).mkdir(parents=True)
         head = "defaults: [tiny]" if folder == "model" else "# @package _global_"
         (own / folder / "mine.yaml").write_text(f"{head}\n{text}\n")
     options = ("model=tiny,mine", "experiment=mine", "seed=range(3)")
+    model = (own / "model" / "mine.yaml").read_text()
     with started(tmp_path, "-m", "--config-dir", "own", *STEADY, *options, HERE, ONE, NOBODY) as command:
         command.wait_until(lambda: num_ended(sweep) == 1)
-        assert command.kill() == -signal.SIGKILL, "the sweep must take longer"
-    (own / "model" / "mine.yaml").write_text("defaults: [tiny]\nhidden_sizes: [9]\n")
-    shutil.rmtree(own / "experiment")
-    with started(tmp_path, "resume", "sweep") as command:
+        (own / "model" / "mine.yaml").write_text("defaults: [tiny]\nhidden_sizes: [9]\n")
+        assert command.end() == 1, command.err.read_text()
+    assert states(sweep) == ["finished"] * 3 + ["failed"] * 3
+    assert "model.hidden_sizes was edited since the sweep began" in trials(sweep)[3].reason
+
+    for folder, said in (
+        (["--config-dir", "own"], "was begun otherwise: 1 option changed, as model.hidden_sizes; undo that"),
+        ([], "was begun with options that are gone: experiment=mine is not an option"),
+    ):
+        with started(tmp_path, "resume", "sweep", *folder) as command:
+            assert command.end() == 2
+            assert said in command.err.read_text()
+    (own / "model" / "mine.yaml").write_text(model)
+    with started(tmp_path, "resume", "sweep", "--config-dir", "own", NOBODY) as command:
         assert command.end() == 4, command.err.read_text()
     configs = [yaml.safe_load((sweep / str(number) / "config.yaml").read_text()) for number in range(6)]
     assert [config["model"]["hidden_sizes"] for config in configs] == [[15]] * 3 + [[4]] * 3

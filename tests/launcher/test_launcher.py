@@ -235,14 +235,14 @@ def no_version_base() -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_version_base")
-@pytest.mark.parametrize(("launcher_name", "overrides"), [("wavesweep", [])])
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("processes", [])])
 class TestHydrasOwn(LauncherTestSuite):
     """Hydra's demands on every launcher."""
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_version_base")
-@pytest.mark.parametrize(("launcher_name", "overrides"), [("wavesweep", ["hydra.sweeper.max_batch_size=2"])])
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("processes", ["hydra.sweeper.max_batch_size=2"])])
 class TestHydrasOwnInBatches(BatchedSweeperTestSuite):
     """Hydra's demands where a sweep comes in batches."""
 

@@ -124,7 +124,7 @@ def test_a_pruned_run_is_marked_so_everywhere_and_is_no_failure(wavesweep: Comma
 @pytest.mark.slow
 def test_all_launchers_give_one_leaderboard(tmp_path: Path) -> None:
     found = {}
-    for launcher in ("wavesweep", "basic", "joblib", "submitit_local"):
+    for launcher in ("processes", "basic", "joblib", "submitit_local"):
         jobs = (
             *SMALL,
             "model=tiny,linear",
@@ -136,4 +136,4 @@ def test_all_launchers_give_one_leaderboard(tmp_path: Path) -> None:
         done = run_process("-m", *jobs, "hydra.sweeper.n_workers=2", cwd=tmp_path, OMP_NUM_THREADS=threads)
         assert done.returncode == 0, f"{launcher}: {done.stderr}"
         found[launcher] = rows(tmp_path / launcher)
-    assert found["wavesweep"] == found["basic"] == found["joblib"] == found["submitit_local"]
+    assert found["processes"] == found["basic"] == found["joblib"] == found["submitit_local"]

@@ -12,7 +12,7 @@ from hydra.test_utils.test_utils import integration_test
 SWEEPER = "hydra/sweeper=queue"
 
 
-@pytest.fixture(params=["basic", pytest.param("wavesweep", marks=pytest.mark.slow)])
+@pytest.fixture(params=["basic", pytest.param("processes", marks=pytest.mark.slow)])
 def launcher_name(request: pytest.FixtureRequest) -> str:
     return request.param
 

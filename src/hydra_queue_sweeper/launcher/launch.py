@@ -35,6 +35,8 @@ Job = tuple[int, list[str]]
 """A job's number and its overrides."""
 _TICK = 0.1  # seconds between looks at signals and ends
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_SAFE_PATH = "PYTHONSAFEPATH"  # else a child, which begins as `python -c`, imports what lies in the working directory
+_OURS = "of hydra_queue_sweeper"  # its value, where it was set for that alone
 
 
 def launch(
@@ -63,8 +65,9 @@ def launch(
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
     work = cloudpickle.dumps((hydra_context, task_function, config, Singleton.get_state()))
     children = _Children(work)
-    missing = [name for name in _THREADS if name not in os.environ]
-    os.environ.update(dict.fromkeys(missing, "1"))  # libraries read them once, as they are imported
+    variables = dict.fromkeys(_THREADS, "1") | {_SAFE_PATH: _OURS}  # libraries read them once, as they are imported
+    missing = variables.keys() - os.environ.keys()
+    os.environ.update({name: variables[name] for name in missing})
     # Signals are the main thread's; processes started here begin with them blocked, until they can answer.
     threads = ThreadPoolExecutor(n_jobs or cpu_count(), "", signal.pthread_sigmask, (signal.SIG_BLOCK, SIGNALS))
     with deferred(), threads as pool:
@@ -147,6 +150,8 @@ def failed(error: Exception, job: Job) -> JobReturn:
 
 def run_child(connection: Connection) -> None:
     """Run a job in a process of its own and write its result to a connection; where a signal came before, just end."""
+    if os.environ.get(_SAFE_PATH) == _OURS:
+        del os.environ[_SAFE_PATH]  # what the job starts is its own business
     watch()
     defer()
     gc.set_threshold(100_000, 50, 100)  # imports make many objects and little garbage

@@ -39,7 +39,8 @@ COLUMNS = 1000  # of lines, where no terminal tells
 @contextmanager
 def watching(sweep: SweepDirectory, plan: Plan, task: SweepTask) -> Iterator[None]:
     """Show how a sweep goes while its workers run."""
-    with Bar(timed=False) if interactive() else nullcontext() as bar:
+    shows_bar = interactive() and task.is_quiet  # else what jobs print would stand within it
+    with Bar(timed=False) if shows_bar else nullcontext() as bar:
         view = _View(sweep, plan, task, bar)
         view.look()
         with repeating(view.look, SECONDS_BETWEEN_LOOKS):

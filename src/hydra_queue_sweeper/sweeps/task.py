@@ -31,12 +31,14 @@ class SweepTask:
     Attributes:
         local: Nodes of the configuration that belong to here and now: not stored, not swept.
         wants_returns: Whether the sweep collects what jobs return; else their directories say all.
+        is_quiet: Whether jobs log to their own files alone, not to the console.
         beginning: What is being waited for until the first job begins.
         step: What jobs count in their reports.
     """
 
     local: tuple[str, ...] = ()
     wants_returns = True
+    is_quiet = False
     beginning = "starting workers"
     step = "step"
 

@@ -13,7 +13,7 @@ from typing import Any, SupportsFloat
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, flag_override
 
 from hydra_queue_sweeper.base import hydra_internals, signals
 from hydra_queue_sweeper.base.errors import Pruned, Refused, in_one_line
@@ -142,6 +142,8 @@ class TrialRunner:
         config = self.composer.compose_job(trial, self.plan.subdir)
         directory = str(config.hydra.sweep.subdir)
         check_plain(within(self.sweep.path, directory), [""])
+        if self.task.is_quiet:
+            _leave_console(config)
         if not trial.directory:
             seed = OmegaConf.select(config, SEED)
             identity = self.task.identity(without_hydra(copy.deepcopy(config)))
@@ -183,6 +185,13 @@ class TrialRunner:
 
     def _read_reports(self, trial: Trial) -> Reports:
         return self.task.read_reports(self.sweep.path / trial.directory)
+
+
+def _leave_console(config: DictConfig) -> None:
+    """Let a job log to its file alone: what all should see, the sweep shows."""
+    handlers = OmegaConf.select(config, "hydra.job_logging.root.handlers") or []
+    with flag_override(config.hydra, ["struct", "readonly"], [False, False]):
+        config.hydra.job_logging.root.handlers = [name for name in handlers if name != "console"]
 
 
 def _outcome(value: object) -> dict[str, Any]:

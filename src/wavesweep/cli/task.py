@@ -65,6 +65,7 @@ class Experiments(SweepTask):
 
     local = ("tracking",)
     wants_returns = False
+    is_quiet = True
     beginning = "starting workers: they import torch"
     step = "epoch"
 
