@@ -10,7 +10,7 @@ import pytest
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.search.growth import begin, choose_given, grow
 from hydra_queue_sweeper.search.plan import Listed, Part, Plan
-from hydra_queue_sweeper.search.space import Dimension, Interval
+from hydra_queue_sweeper.search.space import Dimension, Interval, is_grid
 from hydra_queue_sweeper.search.trials import Configuration, State, Trial, replicates
 from hydra_queue_sweeper.sweeps.planning import list_jobs
 from tests.support import made
@@ -25,7 +25,8 @@ ORDER = Dimension("model.order", interval=Interval(2, 90, integer=True, log=Fals
 
 
 def plan_of(*dimensions: Dimension, n_trials: int = 4, given: list[tuple[str, ...]] | None = None) -> Plan:
-    return made.plan_of(list(dimensions), begin(list(dimensions), n_trials, given or []))
+    count = None if is_grid(list(dimensions)) else n_trials
+    return made.plan_of(list(dimensions), begin(list(dimensions), count, given or []))
 
 
 def grown(plan: Plan, *typed: Dimension, trials: list[Trial] | None = None, **how: int | None) -> Plan:

@@ -43,7 +43,7 @@ def by_optuna(sampler: str) -> list[dict[str, float]]:
     study, proposed = optuna.create_study(), []
     for number in range(COUNT):
         if sampler != "qmc" or not number:  # which counts
-            study.sampler = make_sampler(sampler, 4, number)
+            study.sampler = make_sampler(sampler, 4, number, {})
         trial = study.ask(SPACE)
         proposed.append(trial.params)
         if number % 7 == 3:
@@ -81,7 +81,7 @@ def test_of_few_values_some_are_proposed_again_as_by_plain_optuna(sampler: str, 
     plan = replace(sweep.read_plan(), sampler=sampler)
     study, found, expected = optuna.create_study(), [], []
     for number in range(COUNT):
-        study.sampler = make_sampler(sampler, 0, number)
+        study.sampler = make_sampler(sampler, 0, number, {})
         trial = study.ask({"n": IntDistribution(1, 6)})
         expected.append(trial.params["n"])
         study.tell(trial, abs(expected[-1] - 3) + 1.0)
@@ -101,7 +101,7 @@ def test_of_few_values_some_are_proposed_again_as_by_plain_optuna(sampler: str, 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_another_seed_proposes_otherwise(sampler: str) -> None:
     tried = create_trial(value=1.0, params={"lr": 1e-3, "dropout": 0.5, "model": 0}, distributions=SPACE)
-    first, second = (ask_sampler([RATE, SHARE, MODEL], [tried], sampler, seed) for seed in (0, 1))
+    first, second = (ask_sampler([RATE, SHARE, MODEL], [tried], sampler, seed, {}) for seed in (0, 1))
     assert first["lr"] != second["lr"]
 
 
@@ -120,7 +120,7 @@ def test_what_was_proposed_before_counts_again(sampler: str, tmp_path: Path) -> 
         for place, seed in enumerate(SEEDS.values):
             sweep.write_trial(Trial(3 * number + place, [text, f"seed={seed}"], "finished", float(value)))
         if sampler != "qmc" or not number:  # which counts
-            study.sampler = make_sampler(sampler, 4, number)
+            study.sampler = make_sampler(sampler, 4, number, {})
         trial = study.ask({"size": IntDistribution(2, 4)})
         expected.append(trial.params["size"])
         study.tell(trial, float(trial.params["size"]))

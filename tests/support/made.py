@@ -31,7 +31,9 @@ def make(path: Path, dimensions: list[Dimension], outcomes: list[Outcome], total
     """Make a sweep whose jobs ended as given, in the order of their numbers; others have not begun."""
     path.mkdir()
     sweep = SweepDirectory(path)
-    num_proposals = -(-(total or len(outcomes)) // max(1, len(seeds_of(dimensions))))
+    num_proposals = None
+    if not is_grid(dimensions):
+        num_proposals = -(-(total or len(outcomes)) // max(1, len(seeds_of(dimensions))))
     sweep.write_plan(plan_of(dimensions, begin(dimensions, num_proposals, [])))
     listed = [*islice(grid_jobs(dimensions), len(outcomes))] if is_grid(dimensions) else None
     for number, outcome in enumerate(outcomes):
@@ -48,8 +50,12 @@ def plan_of(dimensions: list[Dimension], parts: list[Part]) -> Plan:
         parts=parts,
         pruner=None,
         sampler="tpe",
+        settings={},
         seed=0,
+        direction="minimize",
+        objective=None,
         target=None,
+        max_failure_rate=None,
         launcher=[],
         subdir="",
         fingerprint={},

@@ -31,6 +31,7 @@ class Task(SweepTask):
 
     step = "epoch"
     beginning = "starting workers: they import torch"
+    is_quiet = True
 
     def __init__(self) -> None:
         super().__init__(print)
@@ -278,3 +279,10 @@ def test_of_a_sampled_sweep_the_mean_is_expected(tmp_path: Path) -> None:
     view.look()
     assert shown.last[:2] == (" 2/10", 2)
     assert shown.last[3] == "best 2.000e-01 (job 1)  time left 0:00:08", "eight jobs, the mean of 0.5 and 1.5 s"
+
+
+def test_no_bar_stands_where_jobs_print(monkeypatch: pytest.MonkeyPatch, sweep: Sweep) -> None:
+    sweep.task.is_quiet = False
+    with terminal(monkeypatch, 80) as written, watching(sweep.directory, sweep.plan, sweep.task):
+        pass
+    assert "\x1b[?25l" not in "".join(written)

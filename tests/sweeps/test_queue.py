@@ -20,7 +20,7 @@ from hydra_queue_sweeper.search.trials import State, Trial
 from hydra_queue_sweeper.sweeps.queue import Queue
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from hydra_queue_sweeper.sweeps.worker import _outcome
-from tests.support.made import make
+from tests.support.made import make, plan_of
 
 SEEDS = Dimension("seed", tuple(map(str, range(30))))
 
@@ -178,7 +178,7 @@ def test_what_has_ended_is_not_handed_out_again(state: State, tmp_path: Path) ->
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_job_whose_objective_is_not_finite_has_diverged(value: float) -> None:
-    assert _outcome(value) == {"state": "diverged"}
+    assert _outcome(value, plan_of([], [])) == {"state": "diverged"}
 
 
 def test_what_is_no_trial_is_passed_over(tmp_path: Path) -> None:

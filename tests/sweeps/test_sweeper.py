@@ -55,12 +55,12 @@ def test_an_error_within_our_own_task_makes_it_no_other_applications() -> None:
     ("options", "words"),
     [
         (Options(timeout=math.nan), "timeout must be at least 0, got nan"),
-        (Options(resume="yes"), "resume must be exactly or force, got yes"),
+        (Options(resume="exactly"), "resume must be true, or force, got exactly; true goes on as it began"),
         (Options(top=2), "top=2 is for a sweep that goes on; leave it out"),
     ],
 )
 def test_what_options_can_t_mean_is_refused(options: Options, words: str) -> None:
-    Options(timeout=math.inf, resume="force", top=2).check()
+    Options(timeout=math.inf, resume="force", top=2, sampler="tpe").check()
     with pytest.raises(Refused, match=rf"hydra\.sweeper\.{words}"):
         options.check()
 

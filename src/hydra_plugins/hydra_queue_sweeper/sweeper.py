@@ -8,7 +8,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_queue_sweeper.sweeps.options import Options
+from hydra_queue_sweeper.sweeps.options import SAMPLER_OPTIONS, Options
 
 
 class QueueSweeper(Sweeper):
@@ -35,4 +35,7 @@ class QueueSweeper(Sweeper):
         return start(self.given, arguments)
 
 
-ConfigStore.instance().store(group="hydra/sweeper", name="queue", node=Options, provider="hydra_queue_sweeper")
+STORE = ConfigStore.instance()
+STORE.store(group="hydra/sweeper", name="queue", node=Options, provider="hydra_queue_sweeper")
+for name, node in SAMPLER_OPTIONS.items():
+    STORE.store(group="hydra/sweeper/sampler", name=name, node=node, provider="hydra_queue_sweeper")

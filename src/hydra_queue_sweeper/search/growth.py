@@ -7,8 +7,10 @@ from pathlib import Path
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.search.estimates import ranked
 from hydra_queue_sweeper.search.plan import Grid, Listed, Part, Plan, Proposed, check_number_of_jobs, seeds_of
-from hydra_queue_sweeper.search.space import Dimension, but_seed, grid_jobs, is_grid, job, plain
+from hydra_queue_sweeper.search.space import Dimension, but_seed, grid_jobs, grid_size, is_grid, job, plain
 from hydra_queue_sweeper.search.trials import GIVEN_UP, Configuration, Trial, is_seed
+
+N_TRIALS = 20  # where not all combinations can be listed
 
 
 def choose_given(rows: list[dict[str, str]], source: Path, dimensions: list[Dimension]) -> list[Configuration]:
@@ -36,17 +38,24 @@ def choose_given(rows: list[dict[str, str]], source: Path, dimensions: list[Dime
     return list(dict.fromkeys(given))
 
 
-def begin(dimensions: list[Dimension], n_trials: int, given: list[Configuration]) -> list[Part]:
+def begin(dimensions: list[Dimension], n_trials: int | None, given: list[Configuration]) -> list[Part]:
     """Return the parts of a new sweep: what is given first, then all other combinations, or proposals.
 
     Args:
         dimensions: Of the sweep.
-        n_trials: The number of configurations, where a dimension is an interval; those that are given count.
+        n_trials: The number of configurations, those that are given included; None: all combinations, or `N_TRIALS`
+            where a dimension is an interval.
         given: Configurations.
     """
     seeds = seeds_of(dimensions)
     first = [job(dimensions, one, seed) for one in given for seed in seeds or [""]]
-    if not is_grid(dimensions):
+    is_sampled = not is_grid(dimensions)
+    if is_sampled and n_trials is None:
+        n_trials = N_TRIALS
+    elif n_trials is not None and not is_sampled:
+        is_sampled = n_trials < grid_size(but_seed(dimensions))
+    if is_sampled:
+        assert n_trials is not None
         if len(given) > n_trials:
             raise Refused(f"hydra.sweeper.n_trials must be at least {len(given)}, as many as are given, got {n_trials}")
         return _fused([Listed(first), Proposed(n_trials - len(given), seeds)])
@@ -85,7 +94,7 @@ def grow(
     else:
         raise Refused(f"--top {top} gives further seeds to the best: name these alone, such as seed=1,2,3")
     begun, num_pending = _cut(plan.parts, [trial.number for trial in trials])
-    if not is_grid(dimensions):
+    if not plan.is_grid:
         num_begun = _num_proposed(begun)
         if n_trials is not None and n_trials < num_begun:
             raise Refused(f"hydra.sweeper.n_trials must be at least {num_begun}, as many as have begun, got {n_trials}")
@@ -115,7 +124,7 @@ def _merged(plan: Plan, typed: list[Dimension], own_seed: str) -> list[Dimension
 
 def _wanted(plan: Plan, dimensions: list[Dimension], trials: list[Trial]) -> list[Configuration]:
     """Return all configurations that a sweep is to have run on all seeds, less those that it has given up."""
-    if is_grid(dimensions):
+    if plan.is_grid:
         every = [tuple(one) for one in grid_jobs(but_seed(dimensions))]
     else:
         every = list(dict.fromkeys(trial.configuration for trial in trials))

@@ -16,8 +16,8 @@ from pydantic import ConfigDict, Field
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.search.estimates import ranked
 from hydra_queue_sweeper.search.pruners import PRUNERS
-from hydra_queue_sweeper.search.samplers import SAMPLERS
-from hydra_queue_sweeper.search.space import Dimension, but_seed, grid_jobs, grid_size, is_grid, job
+from hydra_queue_sweeper.search.samplers import SAMPLERS, Settings
+from hydra_queue_sweeper.search.space import Dimension, but_seed, grid_jobs, grid_size, job
 from hydra_queue_sweeper.search.trials import Trial, is_seed, replicates
 
 MOST_TRIALS = 100_000
@@ -97,9 +97,14 @@ class Plan:
         dimensions: In the order of the command line, those that aren't swept included; grown with the sweep.
         parts: The jobs.
         pruner: What ends poor configurations early, if anything.
-        sampler: What proposes, where a dimension is an interval.
+        sampler: What proposes configurations, if not all combinations run.
+        settings: That it is made with.
         seed: Of the sampler, and of the order in which a pruned sweep goes through a grid.
+        direction: Of what jobs return. Objectives in the sweep's records are such that lower is better: what is to be
+            maximized is negated.
+        objective: The key of the objective, where jobs return a dict.
         target: The objective at which the sweep has found enough.
+        max_failure_rate: The share of jobs beyond which failed ones end it.
         launcher: The overrides that chose the launcher, and how many workers it starts.
         subdir: The directory of a job within the sweep's, as configured.
         fingerprint: Code and data that it began on.
@@ -111,8 +116,12 @@ class Plan:
     parts: list[Part]
     pruner: Annotated[str, Field(pattern=f"^({'|'.join(PRUNERS)})$")] | None
     sampler: Annotated[str, Field(pattern=f"^({'|'.join(SAMPLERS)})$")]
+    settings: Settings
     seed: int
+    direction: Literal["minimize", "maximize"]
+    objective: str | None
     target: float | None
+    max_failure_rate: float | None
     launcher: list[str]
     subdir: str
     fingerprint: dict[str, str]
@@ -144,7 +153,11 @@ class Plan:
     @property
     def is_grid(self) -> bool:
         """Whether all combinations run; else a sampler chooses."""
-        return is_grid(self.dimensions)
+        return not any(isinstance(part, Proposed) for part in self.parts)
+
+    def as_returned(self, objective: float) -> float:
+        """Return an objective as jobs return it; and of what they return, the objective."""
+        return -objective if self.direction == "maximize" else objective
 
     def _numbered_parts(self) -> Iterator[tuple[range, Part]]:
         """Yield the parts, each with the numbers of its jobs."""

@@ -5,6 +5,7 @@ That alone decides, not the process that asks: Optuna's study is made anew each 
 
 import warnings
 from collections.abc import Callable
+from random import Random
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -12,9 +13,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hydra_queue_sweeper.search.estimates import Reports, all_positive, mean, mean_reports
 from hydra_queue_sweeper.search.plan import Plan
-from hydra_queue_sweeper.search.samplers import STEPWISE, make_sampler
-from hydra_queue_sweeper.search.space import Dimension, but_seed, job
-from hydra_queue_sweeper.search.trials import Trial, replicates
+from hydra_queue_sweeper.search.samplers import STEPWISE, Settings, make_sampler
+from hydra_queue_sweeper.search.space import Dimension, but_seed, grid_jobs, is_grid, job
+from hydra_queue_sweeper.search.trials import Configuration, Trial, replicates
 
 
 def propose(plan: Plan, number: int, trials: list[Trial], read_reports: Callable[[Trial], Reports]) -> list[str]:
@@ -31,9 +32,20 @@ def propose(plan: Plan, number: int, trials: list[Trial], read_reports: Callable
     dimensions = but_seed(plan.dimensions)
     swept = [one for one in dimensions if one.swept]
     tried = [summarize(group, swept, read_reports, logarithmic=logarithmic) for group in replicates(earlier)]
-    chosen = ask_sampler(swept, tried, plan.sampler, plan.seed)
-    configuration = [f"{one.key}={chosen.get(one.key, one.typical(0))}" for one in dimensions]
+    chosen = ask_sampler(swept, tried, plan.sampler, plan.seed, plan.settings)
+    configuration = tuple(f"{one.key}={chosen.get(one.key, one.typical(0))}" for one in dimensions)
+    if is_grid(dimensions):
+        configuration = _untried(configuration, plan, earlier)
     return job(plan.dimensions, configuration, plan.proposal(number).seed)
+
+
+def _untried(configuration: Configuration, plan: Plan, earlier: list[Trial]) -> Configuration:
+    """Return a configuration; where it was tried, and others can be listed, one of those at random."""
+    tried = {trial.configuration for trial in earlier}
+    if configuration not in tried:
+        return configuration
+    others = [one for one in map(tuple, grid_jobs(but_seed(plan.dimensions))) if one not in tried]
+    return Random(f"{plan.seed} {len(tried)}").choice(others) if others else configuration  # noqa: S311
 
 
 def summarize(
@@ -61,7 +73,9 @@ def summarize(
     return create_trial(state=state, value=value, params=params, distributions=space, intermediate_values=reports)
 
 
-def ask_sampler(swept: list[Dimension], tried: list[FrozenTrial], sampler: str, seed: int) -> dict[str, str]:
+def ask_sampler(
+    swept: list[Dimension], tried: list[FrozenTrial], sampler: str, seed: int, settings: Settings
+) -> dict[str, str]:
     """Return the values of the next configuration by their keys, as they are written in overrides.
 
     Args:
@@ -69,17 +83,18 @@ def ask_sampler(swept: list[Dimension], tried: list[FrozenTrial], sampler: str, 
         tried: In the order of their proposal.
         sampler: A name of `SAMPLERS`.
         seed: Of the sampler.
+        settings: That it is made with.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study()
     with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         for number, one in enumerate(tried):
             if sampler in STEPWISE:
-                study.sampler = make_sampler(sampler, seed, number)
+                study.sampler = make_sampler(sampler, seed, number, settings)
                 _ask_and_tell(study, one)
             else:
                 study.add_trial(one)
-        study.sampler = make_sampler(sampler, seed, len(tried))
+        study.sampler = make_sampler(sampler, seed, len(tried), settings)
         params = study.ask({one.key: _distribution(one) for one in swept}).params
     return {one.key: _text(one, params[one.key]) for one in swept}
 

@@ -137,10 +137,15 @@ def varied(dimensions: list[Dimension], overrides: list[str]) -> dict[str, Value
     return {one.name: plain(texts[one.key]) for one in dimensions if one.swept and one.key in texts}
 
 
+def readable(text: str) -> str:
+    """Return an override, or its value, without the signs by which Hydra escapes others."""
+    return re.sub(r"\\([\\()\[\]{}:=,$ \t])", r"\1", text)
+
+
 def plain(text: str) -> Value:
     """Return a value that is written in an override; numbers as such."""
     try:
         value = json.loads(text)
     except ValueError:
-        return text
+        return readable(text)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else text

@@ -120,7 +120,7 @@ class _View:
         step, objective = self.report(trial)
         scores = ("", "")
         if step and trial.steps:
-            scores = (f"{self.task.step} {step}/{trial.steps}", f"{objective:.3e}")
+            scores = (f"{self.task.step} {step}/{trial.steps}", self._shown(objective))
         return self._job(trial), self._what(trial), *scores, f"{_seconds_spent(trial):.0f} s"
 
     def _line(self, trial: Trial) -> str:
@@ -132,7 +132,7 @@ class _View:
             step, objective = self.read_report(trial)
             note = f"  at {self.task.step} {step}/{trial.steps}"
             width -= len(note)  # which must not wrap, unlike a reason
-        score = "" if objective is None else f"{objective:.3e}"
+        score = "" if objective is None else self._shown(objective)
         head = f"[{self._count()}] {trial.state:<8}  {self._job(trial)}  "
         tail = f"  {score:>9}  {trial.seconds:5.1f} s"
         room = max(8, width - len(head + tail))
@@ -156,7 +156,10 @@ class _View:
         if not finished:
             return left
         objective, number = min(finished)
-        return f"best {objective:.3e} (job {number})  {left}"
+        return f"best {self._shown(objective)} (job {number})  {left}"
+
+    def _shown(self, objective: float) -> str:
+        return f"{self.plan.as_returned(objective):.3e}"
 
     def _say(self, line: str, colour: int | None = None) -> None:
         """Print a line, above the bar if there is one, if anybody listens."""

@@ -84,19 +84,26 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
     """
     options = sweep.options
     loader: Any = sweep.context.config_loader
-    params = [f"{key}={value if isinstance(value, str) else written(value)}" for key, value in options.params.items()]
+    given_params = (options.params or {}).items()
+    params = [f"{key}={value if isinstance(value, str) else written(value)}" for key, value in given_params]
     dimensions, local = _split(sweep, [*params, *arguments])
     for one in dimensions:
         if one.interval and is_seed(one.key):
             raise Refused(f"{one.text}: each configuration runs on all seeds, so list them, such as seed=0,1,2")
     given = _read_given(Path(options.enqueue), dimensions) if options.enqueue else []
+    sampler, settings, seed = options.sampling()
+    sign = -1 if options.direction == "maximize" else 1
     plan = Plan(
         dimensions=dimensions,
         parts=begin(dimensions, options.n_trials, given),
         pruner=options.pruner,
-        sampler=options.sampler,
-        seed=options.seed,
-        target=options.target,
+        sampler=sampler,
+        settings=settings,
+        seed=seed,
+        direction=options.direction,
+        objective=options.objective,
+        target=None if options.target is None else sign * options.target,
+        max_failure_rate=options.max_failure_rate,
         launcher=_launching(sweep),
         subdir=_subdir(sweep.config, dimensions),
         fingerprint={},
@@ -126,24 +133,30 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
     trials = directory.read_trials(plan)
     directory.check_plain(trial.directory for trial in trials if trial.directory)
     composition.check_subdir(plan.subdir)
-    for key in ("pruner", "sampler", "seed"):
-        before, now = getattr(plan, key), getattr(sweep.options, key)
-        if f"hydra.sweeper.{key}" in typed and before != now:
+    sampler, _, seed = sweep.options.sampling()
+    wanted = {"pruner": sweep.options.pruner, "sampler": sampler, "seed": seed}
+    wanted |= {"direction": sweep.options.direction, "objective": sweep.options.objective}
+    for key, now in wanted.items():
+        before = getattr(plan, key)
+        if typed.keys() & {f"hydra.sweeper.{key}", f"hydra/sweeper/{key}"} and before != now:
             raise Refused(f"hydra.sweeper.{key} must stay {shown(before)}, got {shown(now)}; leave it out")
     dimensions, local = _split(sweep, arguments)
     groups = group_keys([*plan.dimensions, *dimensions], loader.repository)
     stored = Prepared(plan, composition.Composer(sweep.config, loader, groups, local))
-    _refuse_other_options(sweep, stored)
+    stored = replace(stored, plan=replace(plan, digests=_digests_now(sweep, stored)))
     configs = stored.configs()
     sweep.task.check(configs[0])
     seed = OmegaConf.select(configs[0], "seed")
     own_seed = "" if seed is None else str(seed)
     n_trials = sweep.options.n_trials if "hydra.sweeper.n_trials" in typed else None
-    grown = grow(plan, trials, dimensions, own_seed, n_trials=n_trials, top=sweep.options.top)
+    grown = grow(stored.plan, trials, dimensions, own_seed, n_trials=n_trials, top=sweep.options.top)
     if "hydra.sweeper.target" in typed:
-        grown = replace(grown, target=sweep.options.target)
+        target = sweep.options.target
+        grown = replace(grown, target=None if target is None else plan.as_returned(target))
     if grown.parts != plan.parts and grown.reached(trials):
-        raise Refused(f"hydra.sweeper.target={grown.target} is reached; add a lower one, or hydra.sweeper.target=null")
+        better = "higher" if plan.direction == "maximize" else "lower"
+        text = f"hydra.sweeper.target={plan.as_returned(grown.target or 0.0)} is reached"
+        raise Refused(f"{text}; add a {better} one, or hydra.sweeper.target=null")
     _refuse_changed(sweep, plan, sweep.task.fingerprint(configs))
     _warn_of_ignored(plan, typed)
     return replace(stored, plan=grown)
@@ -192,8 +205,12 @@ def _subdir(config: DictConfig, dimensions: list[Dimension]) -> str:
     return subdir
 
 
-def _refuse_other_options(sweep: Sweep, stored: Prepared) -> None:
-    """Refuse to go on with a sweep whose options have been edited since it began, unless that is forced."""
+def _digests_now(sweep: Sweep, stored: Prepared) -> dict[str, dict[str, str]]:
+    """Return what each choice of groups composes to now.
+
+    Raises:
+        Refused: If options have been edited since the sweep began, unless that is forced.
+    """
     try:
         now = stored.digests(sweep.task)
     except composition.OBJECTIONS as error:
@@ -203,6 +220,7 @@ def _refuse_other_options(sweep: Sweep, stored: Prepared) -> None:
     changed = composition.changed_keys(stored.plan.digests, now)
     if changed and sweep.options.resume != "force":
         raise Refused(_begun_otherwise(sweep, f"{counted(len(changed), 'option')} changed, as {changed[0]}"))
+    return now
 
 
 def _refuse_changed(sweep: Sweep, plan: Plan, now: dict[str, str]) -> None:
@@ -225,7 +243,7 @@ def _warn_of_ignored(plan: Plan, typed: dict[str, str]) -> None:
     ignored = ["n_trials", "sampler"] if plan.pruner else ["n_trials", "sampler", "seed"]
     for name in ignored:
         if plan.is_grid and (text := typed.get(f"hydra.sweeper.{name}")):
-            log.warning("%s has no effect: no dimension is an interval, so all combinations run", text)
+            log.warning("%s has no effect: all combinations run", text)
 
 
 def check(sweep: Sweep, prepared: Prepared) -> None:
@@ -277,7 +295,8 @@ def refuse_taken(sweep: Sweep) -> None:
     """Refuse a directory that holds a sweep already."""
     if sweep.directory.plan.exists():
         place = sweep.directory.path
-        raise Refused(f"{place} holds a sweep already; {sweep.task.resume_command(place)} goes on, or choose another")
+        again = sweep.task.resume_command(place)
+        raise Refused(f"{place} holds a sweep already; {again} goes on with it, or choose another hydra.sweep.dir")
 
 
 def write(sweep: Sweep, prepared: Prepared, fingerprint: dict[str, str]) -> None:

@@ -3,9 +3,10 @@
 What stands here is all that there is of a sweep: workers, the live view, `resume` and `summary` read it alone.
 """
 
+import logging
 import os
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from hydra_queue_sweeper.base.files import check_plain, read_small, remove_parts
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.trials import Trial
 
+logging.getLogger("filelock").setLevel(logging.WARNING)  # with hydra.verbose=true, it would tell of each look
+
 SWEEP = "sweep.json"  # by which the directory of a sweep is known
 MOST_BYTES = 1 << 24  # of a plan, which may list thousands of jobs
+REACHED = "since the target is reached"
 SECONDS_FOR_A_LOOK = 1.0  # for which a worker may hold the sweep's lock, to see whether it is free
 
 
@@ -31,8 +35,19 @@ class SweepDirectory:
         self.trials = path / "trials"
         self.leaderboard = path / "leaderboard.csv"
         self.plots = path / "plots"
+        self.results = path / "optimization_results.yaml"
         self.stop = path / ".stop"  # is there once the sweep has got a signal
-        self.enough = path / ".enough"  # is there once no further job is to begin
+        self.enough = path / ".enough"  # is there once no further job is to begin, and says why
+
+    def end_early(self, why: str) -> None:
+        """Let no further job begin; say why in a few words."""
+        self.enough.write_text(why, "utf-8")
+
+    def why_enough(self) -> str:
+        """Return why no further job was to begin; nothing if that is not so."""
+        with suppress(FileNotFoundError):
+            return read_small(self.enough).decode()
+        return ""
 
     def locked(self, patience: float = SECONDS_FOR_A_LOOK) -> AbstractContextManager[Any]:
         """Take the sweep's lock, which may take some seconds to get; it is held until the context ends.
@@ -113,7 +128,7 @@ class SweepDirectory:
         Raises:
             Refused: If something is a link or a device.
         """
-        own = (self.plan, self.trials, self.leaderboard, self.plots, self.stop, self.enough)
+        own = (self.plan, self.trials, self.leaderboard, self.results, self.plots, self.stop, self.enough)
         check_plain(self.path, [*(path.name for path in own), ".queue.lock", "multirun.yaml", "workers", *jobs])
 
 

@@ -1,5 +1,6 @@
 """A sweep from its start to its end: start workers, and start them again while anything is left."""
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -16,11 +17,14 @@ from hydra.types import HydraContext
 
 from hydra_queue_sweeper.base import hydra_internals, signals
 from hydra_queue_sweeper.base.errors import Refused, in_one_line
+from hydra_queue_sweeper.base.files import write_yaml
 from hydra_queue_sweeper.base.terminal import log
+from hydra_queue_sweeper.search.estimates import ranked
 from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.space import varied
 from hydra_queue_sweeper.sweeps.live_view import watching
 from hydra_queue_sweeper.sweeps.planning import Prepared, Sweep, check, list_jobs, prepare, refuse_taken, reopen, write
-from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.store import REACHED, SweepDirectory
 from hydra_queue_sweeper.sweeps.worker import Worker
 
 FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
@@ -128,6 +132,7 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
         watching(directory, plan, sweep.task),
     ):
         returned = _launch(sweep, prepared, launcher)
+        _write_results(directory, plan)
     signals.check()
     returned.sort(key=lambda job: job.hydra_cfg.hydra.job.num)  # type: ignore[union-attr]
     for job in returned:
@@ -139,15 +144,23 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
     return [returned]
 
 
+def _write_results(directory: SweepDirectory, plan: Plan) -> None:
+    """Write the best values as Optuna's own plugin for Hydra does."""
+    for objective, group in ranked(directory.read_trials(plan))[:1]:
+        values = {"best_params": varied(plan.dimensions, group[0].overrides), "best_value": plan.as_returned(objective)}
+        write_yaml(directory.results, {"name": "optuna"} | values)
+
+
 @contextmanager
 def _until_enough(sweep: Sweep, plan: Plan) -> Iterator[None]:
     """Let no further job begin once the time is up, or the target reached: workers see that as jobs end."""
     enough = sweep.directory.enough
     enough.unlink(missing_ok=True)
     if plan.reached(sweep.directory.read_trials(plan)):
-        enough.touch()
+        sweep.directory.end_early(REACHED)
     timeout = sweep.options.timeout
-    timer = Timer(TIMEOUT_MAX if timeout is None else min(timeout, TIMEOUT_MAX), enough.touch)
+    seconds = TIMEOUT_MAX if timeout is None else min(timeout, TIMEOUT_MAX)
+    timer = Timer(seconds, sweep.directory.end_early, ["since the time is up"])
     timer.start()
     try:
         yield
@@ -186,12 +199,25 @@ def _launch_once(sweep: Sweep, prepared: Prepared, launcher: Launcher, num_left:
     if getattr(launcher, "n_jobs", 0) is None:
         launcher.n_jobs = workers  # type: ignore[attr-defined]
     try:
-        return launcher.launch([_of_workers(prepared)] * workers, initial_job_idx=0)
+        with _in_silence(launcher):
+            return launcher.launch([_of_workers(prepared)] * workers, initial_job_idx=0)
     except Exception as error:
         log.warning("the launcher gave up: %s", in_one_line(error))
         given_up = JobReturn(status=JobStatus.FAILED)
         given_up.return_value = error
         return [given_up]
+
+
+@contextmanager
+def _in_silence(launcher: Launcher) -> Iterator[None]:
+    """Keep a launcher from announcing workers as if they were jobs."""
+    logger = logging.getLogger(type(launcher).__module__.rpartition(".")[0])
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _of_workers(prepared: Prepared) -> list[str]:

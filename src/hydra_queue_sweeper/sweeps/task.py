@@ -15,10 +15,12 @@ from hydra_queue_sweeper.base.redaction import without_password
 from hydra_queue_sweeper.base.terminal import log, say
 from hydra_queue_sweeper.search.estimates import Reports, ranked
 from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.space import readable
 from hydra_queue_sweeper.search.trials import SEED
 from hydra_queue_sweeper.sweeps.composition import identity
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 
+OBJECTIVE = "hydra.sweeper.objective"
 REPORTS = "reports.jsonl"  # in a job's directory: a step and the objective then, a line each
 
 
@@ -105,7 +107,7 @@ class SweepTask:
 
     def resume_command(self, directory: Path, *, force: bool = False) -> str:
         """Return the command that goes on with a sweep, in words; with force, whatever has changed."""
-        how = "force" if force else "exactly"
+        how = "force" if force else "true"
         return f"the same command with {shlex.quote(f'hydra.sweep.dir={directory}')} hydra.sweeper.resume={how}"
 
     @contextmanager
@@ -115,11 +117,15 @@ class SweepTask:
             yield
         finally:
             trials = sweep.read_trials(plan)
-            for objective, group in ranked(trials)[:1]:
+            best = ranked(trials)[:1]
+            for objective, group in best:
                 numbers = ", ".join(str(one.number) for one in group)
                 places = ", ".join(str(relative(sweep.path / one.directory)) for one in group)
-                configuration = without_password(" ".join(group[0].configuration)) or "as given"
-                say(f"best: {objective:.6g} by job {numbers}: {configuration}, in {places}")
+                configuration = without_password(readable(" ".join(group[0].configuration))) or "as given"
+                say(f"best: {plan.as_returned(objective):.6g} by job {numbers}: {configuration}, in {places}")
+            if not best and any(trial.state == "finished" for trial in trials):
+                log.warning("none is the best: jobs return no number, nor is one of a dict named by %s", OBJECTIVE)
             if left := plan.num_left(trials):
                 command = self.resume_command(relative(sweep.path))
-                log.warning("%d of %d jobs are left; %s goes on", left, plan.n_trials, command)
+                why = sweep.why_enough()
+                log.warning("%d of %d jobs are left%s; %s goes on", left, plan.n_trials, why and f", {why}", command)

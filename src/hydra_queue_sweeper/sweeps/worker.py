@@ -5,7 +5,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, SupportsFloat
@@ -22,12 +22,13 @@ from hydra_queue_sweeper.base.redaction import without_password
 from hydra_queue_sweeper.base.repeating import repeating
 from hydra_queue_sweeper.base.signals import Interrupted
 from hydra_queue_sweeper.search.estimates import Reports
+from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.trials import SEED, Trial
 from hydra_queue_sweeper.sweeps.composition import Choice, Composer, changed_keys, digests, without_hydra
 from hydra_queue_sweeper.sweeps.dimensions import group_keys
 from hydra_queue_sweeper.sweeps.queue import Queue
 from hydra_queue_sweeper.sweeps.reports import objective_reports
-from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.store import REACHED, SweepDirectory
 from hydra_queue_sweeper.sweeps.task import SweepTask
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -124,15 +125,17 @@ class TrialRunner:
         try:
             with objective_reports(to=self._take_report):
                 returned = self._run_job()
-            outcome = _outcome(hydra_internals.outcome(returned))  # an error, if the job raised one
+            outcome = _outcome(hydra_internals.outcome(returned), self.plan)  # an error, if the job raised one
             if outcome["state"] == "pruned":  # for whom the sweep works, that is no error
                 returned.status = JobStatus.COMPLETED
                 returned.return_value = None
         except (Exception, SystemExit, Interrupted) as error:  # of composing, or of a task that exits, or of a signal
-            outcome = _outcome(error)
+            outcome = _outcome(error, self.plan)
         self._record(seconds=trial.seconds + time.monotonic() - began, **outcome)
         if self.plan.target is not None and self.plan.reached(self.queue.records.read()):
-            self.sweep.enough.touch()
+            self.sweep.end_early(REACHED)
+        if outcome["state"] == "failed" and self._too_many_failed():
+            self.sweep.end_early("since too many have failed")
         return returned
 
     def _run_job(self) -> JobReturn:
@@ -165,12 +168,20 @@ class TrialRunner:
             raise Refused(f"{changed[0]} was edited since the sweep began; undo that, then resume the sweep")
         self._checked.add(key)
 
+    def _too_many_failed(self) -> bool:
+        rate = self.plan.max_failure_rate
+        if rate is None:
+            return False
+        num_failed = sum(trial.state == "failed" for trial in self.queue.records.read())
+        return num_failed > rate * self.plan.n_trials
+
     def _record(self, **changes: Any) -> None:
         self.trial = replace(self.trial, **changes)
         self.sweep.write_trial(self.trial)
 
     def _take_report(self, step: int, objective: float, steps: int) -> None:
         """Keep what the job reports; end it if the pruner gives it up."""
+        objective = self.plan.as_returned(objective)
         self.task.write_report(self.sweep.path / self.trial.directory, step, objective)
         if steps != self.trial.steps:
             self._record(steps=steps)
@@ -194,7 +205,7 @@ def _leave_console(config: DictConfig) -> None:
         config.hydra.job_logging.root.handlers = [name for name in handlers if name != "console"]
 
 
-def _outcome(value: object) -> dict[str, Any]:
+def _outcome(value: object, plan: Plan) -> dict[str, Any]:
     """Return how a job ended, for its trial's record, given what it returned or raised."""
     match value:
         case Interrupted():
@@ -205,7 +216,38 @@ def _outcome(value: object) -> dict[str, Any]:
             return {"state": "failed", "reason": f"the job exited with {value.code}"}
         case Exception():
             return {"state": "failed", "reason": without_password(in_one_line(value))}
-        case SupportsFloat():  # of NumPy or torch, too
-            objective = float(value)
-            return {"state": "finished", "objective": objective} if math.isfinite(objective) else {"state": "diverged"}
-    return {"state": "finished"}
+    try:
+        objective = _objective(value, plan)
+    except Refused as error:
+        return {"state": "failed", "reason": str(error)}
+    if objective is None:
+        return {"state": "finished"}
+    if not math.isfinite(objective):
+        return {"state": "diverged"}
+    return {"state": "finished", "objective": plan.as_returned(objective)}
+
+
+def _objective(value: object, plan: Plan) -> float | None:
+    """Return the objective among what a job returned; None if it has none, and the sweep needs none.
+
+    Raises:
+        Refused: If it has none, and the sweep needs one.
+    """
+    if plan.objective is not None:
+        if not isinstance(value, Mapping) or plan.objective not in value:
+            must = f"the job must return a dict with {plan.objective}, which hydra.sweeper.objective names"
+            raise Refused(f"{must}, got {_described(value)}")
+        value = value[plan.objective]
+    if isinstance(value, SupportsFloat):  # of NumPy or torch, too
+        return float(value)
+    if plan.objective is None and plan.is_grid and plan.pruner is None and plan.target is None:
+        return None
+    must = "the job must return a number, which the sweep goes by"
+    raise Refused(f"{must}, got {_described(value)}; or name that of a dict by hydra.sweeper.objective")
+
+
+def _described(value: object) -> str:
+    """Return what a value is: of a dict, its keys."""
+    if isinstance(value, Mapping):
+        return f"a dict with {', '.join(map(str, value)) or 'nothing'}"
+    return "None" if value is None else f"a {type(value).__name__}"

@@ -148,7 +148,7 @@ def finish_sweep(
     if changed := [text for key, text in own.items() if key.startswith("runtime.")]:
         raise Refused(f"{changed[0]}: a sweep goes on as it began; leave it out, or start a new sweep")
     tracking = (read_config(sweep, local, own) if sweep.config.exists() else local).tracking
-    place = [f"hydra.sweep.dir={written(str(sweep.path))}", f"hydra.sweeper.resume={'force' if force else 'exactly'}"]
+    place = [f"hydra.sweep.dir={written(str(sweep.path))}", f"hydra.sweeper.resume={'force' if force else 'true'}"]
     place += [] if top is None else [f"hydra.sweeper.top={top}"]
     if sweep.composed.exists():
         base = read_written(sweep.composed, flatten({"tracking": tracking.model_dump()}))

@@ -162,7 +162,13 @@ class Experiments(SweepTask):
         return config_hash(typed(config))
 
     def check_plan(self, plan: Plan) -> None:
-        """Refuse overrides that look elsewhere: a sweep may come from anyone, and be resumed anywhere."""
+        """Refuse overrides that look elsewhere: a sweep may come from anyone, and be resumed anywhere.
+
+        And an objective that isn't what a run returns.
+        """
+        if plan.direction == "maximize" or plan.objective is not None:
+            key = "direction=maximize" if plan.objective is None else f"objective={plan.objective}"
+            raise Refused(f"hydra.sweeper.{key}: runs return the error that objective names; leave it out")
         for one in plan.dimensions:
             for value in one.values or ("",):
                 text = f"{one.key}={value}"

@@ -120,12 +120,13 @@ def conclude(sweep: SweepDirectory, plan: Plan, follower: Follower) -> tuple[lis
         _draw(board)
     show(board)
     left = _num_left(plan, trials)
-    enough = sweep.enough.exists() and not signals.pending()
+    why = "" if signals.pending() else sweep.why_enough()
+    reached = plan.reached(trials)
     if left:
-        _say_what_is_left(sweep, plan, left, enough=enough, reached=plan.reached(trials))
-    was_stopped = left > 0 and not enough
+        _say_what_is_left(sweep, plan, left, why, reached=reached)
+    was_stopped = left > 0 and not why
     status: Status = "failed" if board.counts["failed"] else "finished"
-    if was_stopped:
+    if left and not reached:  # it waits to be resumed, where the time is up, too
         status = "killed"
     record = SweepRecord(sweep.path)
     _record_best(record, board, ended=True)
@@ -141,14 +142,11 @@ def _num_left(plan: Plan, trials: list[Trial]) -> int:
     return plan.n_trials - sum(trial.ended for trial in trials)
 
 
-def _say_what_is_left(sweep: SweepDirectory, plan: Plan, left: int, *, enough: bool, reached: bool) -> None:
+def _say_what_is_left(sweep: SweepDirectory, plan: Plan, left: int, why: str, *, reached: bool) -> None:
     """Say how many jobs are left, why, and what goes on with them."""
-    why = ""
-    if enough:
-        why = ", since the target is reached" if reached else ", since the time is up"
     further = ["hydra.sweeper.target=null"] if reached else []
     again = shlex.join(["wavesweep", "resume", str(relative(sweep.path)), *plan.launcher, *further])
-    log.warning("%d of %d jobs are left%s; %s goes on with them", left, plan.n_trials, why, again)
+    log.warning("%d of %d jobs are left%s; %s goes on with them", left, plan.n_trials, why and f", {why}", again)
 
 
 def _codes(board: Leaderboard, delivered: Delivered, *, was_stopped: bool = False) -> list[int]:

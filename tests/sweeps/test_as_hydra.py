@@ -1,0 +1,322 @@
+"""What strangers' programs rely on is as with Hydra's own sweeper: each program here has what one of them has."""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.commands import environment
+from tests.support.sweeping import states, trials
+
+QUEUE = ("hydra/sweeper=queue", "hydra/launcher=processes", "hydra.sweeper.n_workers=1", "hydra.sweep.dir=sweep")
+BASIC = ("hydra/sweeper=basic", "hydra/launcher=basic", "hydra.sweep.dir=sweep")
+BOTH = pytest.mark.parametrize("sweeper", [QUEUE, BASIC], ids=["queue", "basic"])
+SAID = re.compile(r"^JOB (.*)$", re.MULTILINE)
+
+TYPED = """
+    import hydra
+    from dataclasses import dataclass, field
+    from enum import Enum
+    from pathlib import Path
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    class Colour(Enum):
+        RED = 1
+        BLUE = 2
+
+    @dataclass
+    class Database:
+        port: float = 3
+
+    @dataclass
+    class Config:
+        database: Database = field(default_factory=Database)
+        colour: Colour = Colour.RED
+        where: Path = Path("/a/b")
+        x: int = 1
+        key: str = "${oc.env:SECRET}"
+        twice: int = "${mul:${x},2}"
+
+    OmegaConf.register_new_resolver("mul", lambda one, other: one * other)
+    ConfigStore.instance().store("config", Config)
+
+    @hydra.main(version_base="1.3", config_path=None, config_name="config")
+    def job(config):
+        made = OmegaConf.to_object(config)
+        assert isinstance(made, Config), made
+        assert isinstance(made.database, Database), made
+        print("JOB", made.database.port, made.colour, type(made.where).__name__, made.x, made.key, made.twice)
+
+    if __name__ == "__main__":
+        job()
+"""
+
+OF_OPTIONS = """
+    import logging, os, sys
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.experimental.callback import Callback
+
+    class Count(Callback):
+        def on_job_start(self, config, **_):
+            with open(config.count, "a") as file:
+                file.write(f"start {config.hydra.job.num}\\n")
+
+        def on_job_end(self, config, job_return, **_):
+            with open(config.count, "a") as file:
+                file.write(f"end {config.hydra.job.num} {job_return.status.name}\\n")
+
+    @hydra.main(version_base="1.3", config_path="conf", config_name="config")
+    def job(config):
+        logging.getLogger("job").info("a line of %s", config.x)
+        own = HydraConfig.get()
+        variables = sorted(name for name in os.environ if name.startswith("OF_"))
+        print("JOB", config.name, config.x, os.path.basename(os.getcwd()), variables, own.job.num, own.job.id,
+              own.job.override_dirname, dict(own.runtime.choices)["option"], own.overrides.task)
+        return config.x
+
+    if __name__ == "__main__":
+        job()
+"""
+CONF = {
+    "config.yaml": """
+        defaults: [{option: "???"}, _self_]
+        x: 1
+        count: ???
+        hydra: {callbacks: {count: {_target_: __main__.Count}}}
+    """,
+    "option/a.yaml": """
+        # @package _global_
+        name: a
+        hydra: {job: {chdir: true, env_set: {OF_A: "1"}}}
+    """,
+    "option/b.yaml": """
+        # @package _global_
+        name: b
+        hydra: {job: {chdir: false, env_set: {OF_B: "1"}}}
+    """,
+}
+
+OBJECTIVE = """
+    import hydra
+
+    @hydra.main(version_base="1.3", config_path=None)
+    def job(config):
+        value = (config.x - 3) ** 2
+        kinds = {"number": value, "dict": {"loss": value, "other": 1}, "none": None, "list": [value]}
+        return kinds[config.get("as", "number")]
+
+    if __name__ == "__main__":
+        job()
+"""
+
+
+def program(place: Path, text: str, conf: dict[str, str] | None = None) -> Path:
+    """Write a program, and its options."""
+    place.mkdir(exist_ok=True)
+    (place / "program.py").write_text(textwrap.dedent(text))
+    for name, content in (conf or {}).items():
+        path = place / "conf" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(content).lstrip())
+    return place
+
+
+def run(place: Path, *arguments: str, code: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in its folder."""
+    command = [sys.executable, "program.py", "-m", *arguments]
+    done = subprocess.run(command, cwd=place, env=environment(**variables), capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@BOTH
+def test_types_references_and_resolvers_reach_the_job_and_no_secret_a_file(
+    sweeper: tuple[str, ...], tmp_path: Path
+) -> None:
+    place = program(tmp_path / "place", TYPED)
+    swept = ("x=1,2", "colour=RED,BLUE", "database.port=5", 'twice="${mul:${x},3}"')
+    done = run(place, *sweeper, *swept, SECRET="a8f3secret")  # noqa: S106
+    colours = ("Colour.RED", "Colour.BLUE")
+    expected = [f"5.0 {colour} PosixPath {x} a8f3secret {3 * x}" for x in (1, 2) for colour in colours]
+    assert SAID.findall(done.stdout) == expected
+    written = [path for path in (place / "sweep").rglob("*") if path.is_file()]
+    assert written
+    assert not [path for path in written if b"a8f3secret" in path.read_bytes()]
+
+
+@BOTH
+def test_what_options_ask_for_their_job_does_not_reach_the_next(sweeper: tuple[str, ...], tmp_path: Path) -> None:
+    """Nor does a worker call the callbacks of jobs."""
+    place = program(tmp_path / "place", OF_OPTIONS, CONF)
+    count = place / "count"
+    swept = ("option=a,b", "x=1,2", f"count={count}", "hydra.sweep.subdir=${oc.env:NAME}_${hydra.job.num}")
+    done = run(place, *sweeper, *swept, NAME="of")
+    said = SAID.findall(done.stdout)
+    task = [[f"option={name}", f"x={x}", f"count={count}"] for name in "ab" for x in (1, 2)]
+    where = ["of_0", "of_1", "place", "place"]
+    for number, (name, x) in enumerate((name, x) for name in "ab" for x in (1, 2)):
+        dirname = ",".join(sorted(task[number]))
+        own = f"['OF_{name.upper()}'] {number} {number} {dirname} {name} {task[number]}"
+        assert said[number] == f"{name} {x} {where[number]} {own}"
+    lines = [f"{what} {number}{end}" for number in range(4) for what, end in (("start", ""), ("end", " COMPLETED"))]
+    assert count.read_text().splitlines() == lines
+    assert (done.stdout + done.stderr).count("a line of ") == 4, "jobs are heard on the console"
+    assert sorted(path.name for path in (place / "sweep").glob("of_*")) == ["of_0", "of_1", "of_2", "of_3"]
+
+
+@pytest.mark.parametrize("launcher", ["processes", "basic"])
+def test_workers_are_not_announced_and_libraries_not_verbose(launcher: str, tmp_path: Path) -> None:
+    place = program(tmp_path / "place", OBJECTIVE)
+    done = run(place, *QUEUE[:1], f"hydra/launcher={launcher}", *QUEUE[2:], "+x=1,2", "hydra.verbose=true")
+    assert not re.search("filelock|acquire|#0|Launching", done.stdout + done.stderr)
+
+
+def test_nothing_of_the_working_directory_is_imported_by_workers(tmp_path: Path) -> None:
+    """What lies there may bear the name of a module."""
+    place = program(tmp_path / "place", OBJECTIVE)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("warnings", "signal", "threading", "hydra", "pickle", "cloudpickle"):
+        (elsewhere / f"{name}.py").write_text(f"open({str(tmp_path / 'struck')!r}, 'w')\nraise SystemExit(9)\n")
+    command = [sys.executable, str(place / "program.py"), "-m", *QUEUE, "+x=1,2"]
+    done = subprocess.run(command, cwd=elsewhere, env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "struck").exists()
+
+
+# ------------------------------------------------------------------------------------------------ refusals, going on
+
+
+def test_a_refusal_leaves_nothing_and_the_mended_command_runs(tmp_path: Path) -> None:
+    place = program(tmp_path / "place", OF_OPTIONS, CONF)
+    for wrong in (["option=c"], ["option=a", "y=1"], ["option=a", "hydra.sweeper.pruner=none_such"], ["option=a,c"]):
+        run(place, *QUEUE, "count=/dev/null", *wrong, code=1)
+        assert not (place / "sweep").exists()
+    run(place, *QUEUE, "count=/dev/null", "option=a")
+
+
+def test_the_same_command_says_how_the_sweep_goes_on(tmp_path: Path) -> None:
+    place = program(tmp_path / "place", OBJECTIVE)
+    run(place, *QUEUE, "+x=1,2", "hydra.sweeper.timeout=0")
+    assert states(place / "sweep") == ["waiting"] * 2
+    refused = run(place, *QUEUE, "+x=1,2", code=1)
+    assert "hydra.sweeper.resume=true goes on with it, or choose another hydra.sweep.dir" in refused.stderr
+    done = run(place, *QUEUE, "+x=1,2", "hydra.sweeper.resume=true")
+    assert "best: 1 by job 1: +x=2, in sweep/1" in done.stdout
+    old = run(place, *QUEUE, "+x=1,2", "hydra.sweeper.resume=exactly", code=1)
+    assert "hydra.sweeper.resume must be true, or force, got exactly" in old.stderr
+
+
+def test_options_that_were_edited_are_refused_unless_that_is_forced(tmp_path: Path) -> None:
+    place = program(tmp_path / "place", OF_OPTIONS, CONF)
+    line = (*QUEUE, "count=/dev/null", "option=b", "x=1,2")
+    run(place, *line, "hydra.sweeper.timeout=0")
+    path = place / "conf" / "option" / "b.yaml"
+    path.write_text(path.read_text().replace("name: b", "name: c"))
+    refused = run(place, *line, "hydra.sweeper.resume=true", code=1)
+    assert "was begun otherwise: 1 option changed, as name; undo that" in refused.stderr
+    done = run(place, *line, "hydra.sweeper.resume=force")
+    assert [said.split()[0] for said in SAID.findall(done.stdout)] == ["c", "c"]
+    assert run(place, *line, "hydra.sweeper.resume=true").returncode == 0, "from then on, that is what it is"
+
+
+# ------------------------------------------------------------------------------------------------ Optuna's words
+
+
+def test_what_a_user_of_the_optuna_sweeper_writes_works(tmp_path: Path) -> None:
+    """As lightning-hydra-template has it, less the class of the sweeper."""
+    conf = {
+        "config.yaml": """
+            defaults: [{override hydra/sweeper: queue}, {override hydra/launcher: processes}, _self_]
+            x: 0
+            y: 1
+            as: number
+            hydra:
+              mode: MULTIRUN
+              sweep: {dir: sweep}
+              sweeper:
+                storage: sqlite:///study.db
+                study_name: mine
+                n_jobs: 1
+                direction: maximize
+                n_trials: 6
+                sampler: {_target_: optuna.samplers.TPESampler, seed: 1234, n_startup_trials: 3}
+                params:
+                  x: interval(0.0, 10.0)
+                  y: choice(1, 2, 3)
+        """
+    }
+    text = OBJECTIVE.replace("config_path=None", 'config_path="conf", config_name="config"')
+    place = program(tmp_path / "place", text, conf)
+    done = run(place)
+    assert states(place / "sweep") == ["finished"] * 6
+    returned = [-trial.objective for trial in trials(place / "sweep") if trial.objective is not None]
+    assert f"best: {max(returned):.6g} by job {returned.index(max(returned))}: " in done.stdout
+    assert "hydra.sweeper.storage=sqlite:///study.db has no effect" in done.stdout
+    assert "hydra.sweeper.study_name=mine has no effect" in done.stdout
+    results = yaml.safe_load((place / "sweep" / "optimization_results.yaml").read_text())
+    assert results["name"] == "optuna"
+    assert results["best_value"] == max(returned)
+    assert results["best_params"].keys() == {"x", "y"}
+    best = results["best_params"]
+    assert (best["x"] - 3) ** 2 == pytest.approx(max(returned))
+
+    again = program(tmp_path / "again", text, conf)
+    run(again, "hydra/sweeper/sampler=tpe")
+    assert [one.overrides for one in trials(again / "sweep")] == [one.overrides for one in trials(place / "sweep")]
+
+
+def test_lists_may_be_sampled_each_configuration_once(tmp_path: Path) -> None:
+    place = program(tmp_path / "place", OBJECTIVE)
+    run(place, *QUEUE, "+x=range(8)", "+y=1,2", "hydra.sweeper.n_trials=15", "hydra/sweeper/sampler=random")
+    found = [tuple(trial.overrides) for trial in trials(place / "sweep")]
+    assert len(found) == len(set(found)) == 15
+    assert found[:8] != [(f"+x={x}", f"+y={y}") for x in range(4) for y in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("+as=dict", "hydra.sweeper.objective=loss"), "best: 0 by job 1: +x=3 +as=dict"),
+        (("+as=none",), "none is the best: jobs return no number"),
+        (("+as=list",), "none is the best: jobs return no number"),
+        (("hydra.sweeper.direction=maximize", "hydra.sweeper.target=4"), "best: 4 by job 0: +x=1, in sweep/0"),
+    ],
+)
+def test_what_jobs_return(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    place = program(tmp_path / "place", OBJECTIVE)
+    done = run(place, *QUEUE, "+x=1,3", *arguments)
+    assert said in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("+as=none", "+x=interval(1,3)"), "the job must return a number, which the sweep goes by, got None"),
+        (("+as=dict", "+x=1,2", "hydra.sweeper.pruner=median"), "got a dict with loss, other"),
+        (("+as=dict", "+x=1,2", "hydra.sweeper.objective=gain"), "a dict with gain, which hydra.sweeper.objective"),
+        (("+x=1,2", "hydra.sweeper.direction=[minimize,maximize]"), "direction must be one, got 2"),
+        (("+x=1,2", "hydra.sweeper.direction=up"), "direction must be minimize or maximize, got up"),
+        (("+x=1,2", "hydra.sweeper.sampler=tpo"), "sampler=tpo is not there; did you mean tpe?"),
+        (("+x=1,2", "+hydra.sweeper.sampler.n_startups=3"), "no setting of tpe; did you mean n_startup_trials?"),
+        (("+x=1,2", "hydra.sweeper.custom_search_space=a.b"), "write dimensions, as lists and intervals"),
+    ],
+)
+def test_what_can_t_be_gone_by_is_said(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    place = program(tmp_path / "place", OBJECTIVE)
+    assert said in run(place, *QUEUE, *arguments, "hydra.sweeper.n_trials=2", code=1).stderr
+
+
+def test_failures_beyond_a_share_end_the_sweep(tmp_path: Path) -> None:
+    place = program(tmp_path / "place", OBJECTIVE.replace("value = ", "assert config.x > 4\n        value = "))
+    done = run(place, *QUEUE, "+x=range(10)", "hydra.sweeper.max_failure_rate=0.2", code=1)
+    assert states(place / "sweep") == ["failed"] * 3 + ["waiting"] * 7
+    assert "7 of 10 jobs are left, since too many have failed" in done.stdout
+    assert os.listdir(place / "sweep" / "trials")  # noqa: PTH208
