@@ -192,7 +192,7 @@ def test_a_dry_run_and_what_a_sweep_can_t_grow_by_change_nothing(wavesweep: Comm
     shown = listed.stdout.splitlines()
     assert shown[0].startswith("1  ")
     assert shown[0].endswith("optimizer.lr=0.003")
-    assert shown[1:] == ["1 more job; nothing was run"]
+    assert shown[1:] == ["1 job left, 1 more than before; nothing was run"]
     assert (tmp_path / "sweep" / "sweep.json").read_bytes() == plan
 
 

@@ -80,7 +80,7 @@ def test_a_trial_that_has_not_begun_is_a_replicate_of_those_that_override_the_sa
     sweep = swept("model=tiny,small", "seed=0,1")
     change(sweep, 1, state="waiting", objective=None, directory="", identity="", own_seed="")
     assert trials(sweep) == [[0, 1], [2, 3]]
-    assert "best: model=small" in text(rank(sweep)), "the other is not complete"
+    assert "no best yet" in text(rank(sweep)), "it is better on the seed that both ran on"
 
 
 def test_without_seeds_nothing_is_a_replicate(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hydra_queue_sweeper.search.growth import begin, choose_given, grow
 from hydra_queue_sweeper.search.plan import Listed, Part, Plan
 from hydra_queue_sweeper.search.space import Dimension, Interval, is_grid
 from hydra_queue_sweeper.search.trials import Configuration, State, Trial, replicates
-from hydra_queue_sweeper.sweeps.planning import list_jobs
+from hydra_queue_sweeper.sweeps.planning import list_jobs_left
 from tests.support import made
 from tests.support.made import make
 
@@ -204,13 +204,18 @@ def test_a_failed_job_that_waits_again_keeps_its_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"), [(20, 10, "-10 more jobs"), (4, 5, "1 more job"), (4, 4, "0 more jobs")]
+    ("before", "after", "told"),
+    [
+        (20, 10, "10 jobs left, 10 fewer than before"),
+        (4, 5, "5 jobs left, 1 more than before"),
+        (4, 4, "4 jobs left"),
+    ],
 )
 def test_a_dry_run_tells_how_many_jobs_come_or_go(
     before: int, after: int, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plans = (plan_of(DRAWN, n_trials=after), plan_of(DRAWN, n_trials=before))
-    list_jobs(*plans, "more job")
+    plan = plan_of(DRAWN, n_trials=after)
+    list_jobs_left(plan, plan_of(DRAWN, n_trials=before), [])
     assert capsys.readouterr().out.endswith(f"{told}; nothing was run\n")
 
 

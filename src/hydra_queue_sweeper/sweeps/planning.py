@@ -17,7 +17,7 @@ from hydra_queue_sweeper.base.terminal import log, say, track
 from hydra_queue_sweeper.search.growth import begin, choose_given, grow
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.space import Dimension
-from hydra_queue_sweeper.search.trials import Configuration, is_seed
+from hydra_queue_sweeper.search.trials import Configuration, Trial, is_seed
 from hydra_queue_sweeper.sweeps import composition
 from hydra_queue_sweeper.sweeps.dimensions import group_keys, parse_dimensions
 from hydra_queue_sweeper.sweeps.options import Options
@@ -269,7 +269,9 @@ def check(sweep: Sweep, prepared: Prepared) -> None:
             problems.setdefault(sweep.task.explain(error, overrides), []).append(" ".join(overrides))
     if problems:
         lines = [_where(problem, found, len(jobs)) + problem for problem, found in problems.items()]
-        raise Refused("\n".join(lines[:MOST_PROBLEMS]))
+        if further := len(lines) - MOST_PROBLEMS:
+            lines[MOST_PROBLEMS:] = [f"… {further} more"] if further > 0 else []
+        raise Refused("\n".join(lines))
 
 
 def _where(problem: str, jobs: list[str], total: int) -> str:
@@ -279,16 +281,42 @@ def _where(problem: str, jobs: list[str], total: int) -> str:
     return f"{jobs[0]} (and {len(jobs) - 1} more): " if len(jobs) > 1 else f"{jobs[0]}: "
 
 
-def list_jobs(plan: Plan, before: Plan, kind: str) -> None:
-    """Print the jobs of some kind that would run: those that an earlier plan has not."""
-    count = plan.n_trials - before.n_trials
+def list_jobs(plan: Plan) -> None:
+    """Print the jobs that a new sweep would run."""
+    say("\n".join([*_lines(plan, []), f"{counted(plan.n_trials, 'job')}; nothing was run"]))
+
+
+def list_jobs_left(plan: Plan, before: Plan, trials: list[Trial]) -> None:
+    """Print the jobs that a sweep would run as it goes on: those that wait, what has failed, and what it has grown by.
+
+    Args:
+        plan: Of the sweep.
+        before: Its plan so far.
+        trials: All that are known.
+    """
+    lines = _lines(plan, trials)
+    ended = sum(_has_ended(trial) for trial in trials)
+    told = f"{counted(plan.n_trials - ended, 'job')} left"
+    if more := plan.n_trials - before.n_trials:
+        told += f", {abs(more)} {'more' if more > 0 else 'fewer'} than before"
+    say("\n".join([*lines, f"{told}; nothing was run"]))
+
+
+def _has_ended(trial: Trial) -> bool:
+    return trial.ended and trial.state != "failed"  # which runs again
+
+
+def _lines(plan: Plan, trials: list[Trial]) -> list[str]:
+    """Return a line for each job that would run."""
+    ended = {trial.number for trial in trials if _has_ended(trial)}
+    known = {**plan.waiting, **{trial.number: trial for trial in trials}}
     width = len(str(plan.n_trials))
-    new = [trial for number, trial in plan.waiting.items() if number not in before.waiting]
-    lines = [f"{trial.number:>{width}}  {' '.join(trial.overrides)}" for trial in new]
-    if count > len(new):
+    left = [known[number] for number in sorted(known) if number not in ended]
+    lines = [f"{trial.number:>{width}}  {' '.join(trial.overrides)}" for trial in left]
+    if unknown := plan.n_trials - len(known):
         dimensions = " ".join(one.text for one in plan.dimensions)
-        lines.append(f"{count - len(new)} jobs, each configuration chosen after those before it, from {dimensions}")
-    say("\n".join([*lines, f"{counted(count, kind)}; nothing was run"]))
+        lines.append(f"{unknown} jobs, each configuration chosen after those before it, from {dimensions}")
+    return lines
 
 
 def refuse_taken(sweep: Sweep) -> None:

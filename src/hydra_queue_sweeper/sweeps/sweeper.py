@@ -23,7 +23,17 @@ from hydra_queue_sweeper.search.estimates import ranked
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.space import varied
 from hydra_queue_sweeper.sweeps.live_view import watching
-from hydra_queue_sweeper.sweeps.planning import Prepared, Sweep, check, list_jobs, prepare, refuse_taken, reopen, write
+from hydra_queue_sweeper.sweeps.planning import (
+    Prepared,
+    Sweep,
+    check,
+    list_jobs,
+    list_jobs_left,
+    prepare,
+    refuse_taken,
+    reopen,
+    write,
+)
 from hydra_queue_sweeper.sweeps.store import REACHED, SweepDirectory
 from hydra_queue_sweeper.sweeps.worker import Worker
 
@@ -77,7 +87,7 @@ def _begin(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     prepared = prepare(sweep, arguments)
     check(sweep, prepared)
     if sweep.options.dry_run:
-        list_jobs(prepared.plan, replace(prepared.plan, parts=[]), "job")
+        list_jobs(prepared.plan)
         return []
     fingerprint = sweep.task.fingerprint(prepared.configs())
     launcher = _launcher(sweep, prepared)
@@ -102,7 +112,7 @@ def _go_on(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
         if has_grown:
             check(sweep, prepared)
         if sweep.options.dry_run:
-            list_jobs(prepared.plan, plan, "more job")
+            list_jobs_left(prepared.plan, plan, directory.read_trials(prepared.plan))
             return []
         if has_grown:
             write(sweep, prepared, sweep.task.fingerprint(prepared.configs()))

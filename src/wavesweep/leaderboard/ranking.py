@@ -242,7 +242,8 @@ def _winner(rows: list[Row], logarithmic: bool) -> Row | None:
 def _is_ahead(row: Row, best: Row, *, logarithmic: bool) -> bool:
     """Say whether a configuration that is still to run stands before the best that is complete.
 
-    It does where a sweep grows by seeds of its best, which had won before, and where it is better on common seeds.
+    It does where a sweep grows by seeds of its best, which had won before, and where it is better on common seeds,
+    surely or not: a best that is called now may have to be taken back.
     """
     states = {trial.state for trial in row.trials}
     if row.is_complete or states & {*GIVEN_UP}:
@@ -250,7 +251,7 @@ def _is_ahead(row: Row, best: Row, *, logarithmic: bool) -> bool:
     if row.num_seeds > best.num_seeds:
         return True
     ratio = paired(row.objectives, best.objectives, logarithmic=logarithmic)
-    is_better = ratio is not None and ratio.high is not None and ratio.high < no_difference(logarithmic=logarithmic)
+    is_better = ratio is not None and ratio.value < no_difference(logarithmic=logarithmic)
     return is_better and not states <= {*ENDED}
 
 

@@ -38,6 +38,8 @@ def marks(board: Leaderboard) -> Iterator[Line]:
         yield "≈: can't be told from the best by the seeds that both ran on (95%)", "dim"
     if fewer := sum(len(row.finished) < len(ranked[0].finished) for row in ranked):
         yield f"{counted(fewer, 'configuration')} ran on fewer seeds than the best, which puts them below", "dim"
+    if ranked and all(row.skill is None for row in ranked):
+        yield "skill is left empty: the best baseline is exact, or was not measured", "dim"
 
 
 def failures(board: Leaderboard) -> Iterator[Line]:
