@@ -24,12 +24,13 @@ CHAIN = ["engine/base", "base", "data", "files", "models", "training", "evaluati
 MAY_USE = dict(zip(CHAIN, map(set, accumulate([room] for room in CHAIN)), strict=True))
 MAY_USE["engine/search"] = {"engine/base", "engine/search"}
 MAY_USE["engine/sweeps"] = {"engine/base", "engine/search", "engine/sweeps"}
+MAY_USE["engine/leaderboard"] = {"engine/leaderboard", *MAY_USE["engine/sweeps"]}
 MAY_USE["engine/launcher"] = {"engine/base", "engine/launcher"}
 MAY_USE["drawing"] = {"drawing", *CHAIN[:7]}
 MAY_USE["experiment"] = {"experiment", *CHAIN[:8]}  # no directory
 MAY_USE["tracking"] = {"tracking", *CHAIN[:8]}
 MAY_USE["workspace"] |= {"engine/search", "engine/sweeps"}
-MAY_USE["charts"] = {"charts", "drawing", "engine/search", "engine/sweeps", *CHAIN}
+MAY_USE["charts"] = {"charts", "drawing", *MAY_USE["engine/leaderboard"], *CHAIN}
 MAY_USE["delivery"] = {"delivery", "tracking", *MAY_USE["workspace"]}
 MAY_USE["trackers"] = {"trackers", "tracking", "experiment", *MAY_USE["workspace"]}
 MAY_USE["runs"] = {"runs", "drawing", "experiment", "tracking", *MAY_USE["workspace"]}  # and nobody who gets copies

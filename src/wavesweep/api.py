@@ -172,7 +172,7 @@ class Sweep:
         """Return the leaderboard as it stands now: the rows and columns of leaderboard.csv, the best first."""
         import pandas as pd
 
-        from wavesweep.leaderboard.columns import to_csv
+        from hydra_queue_sweeper.leaderboard.columns import to_csv
         from wavesweep.leaderboard.ranking import rank
 
         board = rank(SweepDirectory(self.path))

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from hydra_queue_sweeper.leaderboard import numbers
+from hydra_queue_sweeper.leaderboard.columns import show, text, to_csv
 from hydra_queue_sweeper.search.space import Dimension, Interval
 from hydra_queue_sweeper.search.trials import State
 from tests.support.made import Outcome, change, make, record, values
-from wavesweep.leaderboard import numbers, words
-from wavesweep.leaderboard.columns import show, text, to_csv
-from wavesweep.leaderboard.ranking import rank
+from wavesweep.leaderboard.ranking import measured, note, rank
 
 DATA = Dimension("dataset", ("sine",))
 MODEL = Dimension("model", ("tiny", "small", "medium"))
@@ -96,21 +96,21 @@ def test_the_skill_is_that_of_the_kept_epoch_beside_the_best_baseline(tmp_path: 
     record(sweep, 2, 0.1)
     record(sweep, 3, 0.1, **dict.fromkeys(BASELINES, math.nan))
     record(sweep, 4, 0.1, **BASELINES).metrics.write_text("{\n")
-    assert [row.skill for row in rank(sweep).rows] == [0.8, -1.0, None, None, None, None]
+    assert [measured(row).skill for row in rank(sweep).rows] == [0.8, -1.0, None, None, None, None]
 
 
 def test_a_run_that_kept_the_weights_that_it_began_with_has_its_skill(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [MODEL], [0.1, 0.2, 0.3])
     run = record(sweep, 0, 0.1, **BASELINES)
     run.write_info(replace(run.read_info(), tags={"wavesweep.kept_epoch": "0"}))
-    assert rank(sweep).rows[0].skill == 0.8
+    assert measured(rank(sweep).rows[0]).skill == 0.8
 
 
 def test_the_skill_is_a_mean_over_seeds_all_of_which_are_known(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [RATE, SEED], [0.1] * 6)
     for number, score in enumerate((0.1, 0.2, 0.3, 0.1, 0.2)):
         record(sweep, number, score, **BASELINES)
-    assert [row.skill for row in rank(sweep).rows] == [pytest.approx(1 - 0.006 ** (1 / 3) / 0.5), None]
+    assert [measured(row).skill for row in rank(sweep).rows] == [pytest.approx(1 - 0.006 ** (1 / 3) / 0.5), None]
 
 
 def test_beside_a_baseline_that_is_exact_there_is_no_skill(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_beside_a_baseline_that_is_exact_there_is_no_skill(tmp_path: Path) -> No
     for number, baseline in enumerate((1e-13, 0.0, 1e-13)):
         record(sweep, number, 0.1, **BASELINES | {"val_linear_scaled_mse": baseline})
     board = rank(sweep)
-    assert [row.skill for row in board.rows] == [None] * 3
+    assert [measured(row).skill for row in board.rows] == [None] * 3
     shown = text(board)
     assert "skill" not in shown.split("\n")[2].split(), "a column in which nothing stands is left out"
 
@@ -142,7 +142,7 @@ def test_test_scores_are_those_of_the_winner_alone(tmp_path: Path) -> None:
     for number in range(3, 6):
         record(sweep, number, 0.1, test_closed_loop_scaled_mse=1e-9, test_naive_scaled_mse=1e-9)
     assert text(rank(sweep)) == before
-    assert [row.test is None for row in rank(sweep).rows] == [False, True]
+    assert [measured(row).test is None for row in rank(sweep).rows] == [False, True]
     low, high = (2 * 2 ** (sign * QUANTILE_OF_THREE / math.sqrt(3)) for sign in (-1, 1))
     words = f"closed loop, scaled MSE 2.000e+00 ({low:.1e}–{high:.1e}); best baseline: seasonal naive, 6.000e+00"
     assert f". On test data: {words}\n" in before
@@ -154,7 +154,7 @@ def test_all_test_scores_are_shown_on_request_and_order_nothing(tmp_path: Path) 
         record(sweep, number, 1.0, test_closed_loop_scaled_mse=score, **BASELINES)
     assert "5.000e-01" not in text(rank(sweep)).splitlines()[3]
     board = rank(sweep, tests=True)
-    assert [row.test and row.test.own.value for row in board.rows] == [0.5, 0.25, None]
+    assert [(test := measured(row).test) and test.own.value for row in board.rows] == [0.5, 0.25, None]
     lines = text(board).splitlines()
     assert "test" in lines[2].split()
     assert ["5.000e-01" in lines[3], "2.500e-01" in lines[4]] == [True, True]
@@ -175,7 +175,7 @@ def test_a_winner_without_test_part_has_no_test_score(tmp_path: Path) -> None:
     record(sweep, 0, 0.1, **BASELINES)
     board = rank(sweep)
     assert board.winner
-    assert board.winner.test is None
+    assert measured(board.winner).test is None
     assert "80.0%" in text(board)
     assert "test" not in text(board).replace(str(sweep.path), "")
 
@@ -364,16 +364,16 @@ def test_the_note_in_mlflow_says_in_sentences_what_stands_below_the_table(tmp_pa
     record(sweep, 0, 0.1)
     lines = text(rank(sweep)).split("\n")
     [sentence] = [line for line in lines if "is the best" in line]
-    told = words.note(rank(sweep)).split("\n\n")
+    told = note(rank(sweep)).split("\n\n")
     assert r"model.hidden\_sizes=\[64,32\] is the best" in told[0], "Markdown must not take it for a link"
     assert [re.sub(r"\\(.)", r"\1", one) for one in told] == [sentence, lines[-1]]
 
 
 def test_the_note_in_mlflow_says_what_single_seeds_leave_open(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [MODEL], [1.0, 2.0, 3.0])
-    _, open_question, jobs = words.note(rank(sweep)).split("\n\n")
+    _, open_question, jobs = note(rank(sweep)).split("\n\n")
     assert open_question.startswith("one seed each: ")
     assert open_question.endswith(" seed=1,2,3,4 --top 3")
     assert jobs.startswith("3 jobs: 3 finished")
     unfinished = make(tmp_path / "other", [MODEL], ["failed"])
-    assert words.note(rank(unfinished)) == "3 jobs: 1 failed, 2 waiting; 0.5 s a job (median), 0.5 s in all"
+    assert note(rank(unfinished)) == "3 jobs: 1 failed, 2 waiting; 0.5 s a job (median), 0.5 s in all"

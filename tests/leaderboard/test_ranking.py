@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from hydra_queue_sweeper.leaderboard.columns import text
+from hydra_queue_sweeper.leaderboard.ranking import Leaderboard
 from hydra_queue_sweeper.search.estimates import Estimate
 from hydra_queue_sweeper.search.plan import Listed
 from hydra_queue_sweeper.search.space import Dimension, Interval
 from hydra_queue_sweeper.search.trials import Trial
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.made import make
-from wavesweep.leaderboard.columns import text
-from wavesweep.leaderboard.ranking import Leaderboard, rank
+from wavesweep.leaderboard.ranking import rank
 
 MODEL = Dimension("model", ("tiny", "small", "medium"))
 RATE = Dimension("optimizer.lr", interval=Interval(1e-5, 1e-1, integer=False, log=True))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hydra.types import RunMode
 
+from hydra_queue_sweeper.leaderboard.columns import text
 from hydra_queue_sweeper.search.space import Dimension, grid_jobs
 from hydra_queue_sweeper.search.trials import Trial
 from hydra_queue_sweeper.sweeps.composition import without_hydra
@@ -14,7 +15,6 @@ from hydra_queue_sweeper.sweeps.dimensions import parse_dimensions
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.made import change, composer_of, conf_loader, make
 from wavesweep.cli.task import Experiments
-from wavesweep.leaderboard.columns import text
 from wavesweep.leaderboard.ranking import rank
 
 Swept = Callable[..., SweepDirectory]

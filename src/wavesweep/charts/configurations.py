@@ -16,7 +16,7 @@ from wavesweep.charts.importance import ordered
 from wavesweep.drawing.style import COLOURS, as_label, decades, name_values, scale, spans_decades, tidy
 
 if TYPE_CHECKING:
-    from wavesweep.leaderboard.ranking import Leaderboard, Row
+    from hydra_queue_sweeper.leaderboard.ranking import Leaderboard, Row
 
 STATES = {  # those that jobs end in, the worst first: colour, and mark
     "failed": (COLOURS[0], "+"),
@@ -90,7 +90,7 @@ def _draw_colours(figure: Figure, axes: Axes, cells: np.ndarray, board: "Leaderb
     log = board.logarithmic and spans_decades(known)
     ticks: Any = {"ticks": decades(min(known), max(known)), "format": "{x:.0e}"} if log else {"format": "{x:.3g}"}
     image = axes.imshow(cells, norm="log" if log else "linear", aspect="auto", alpha=0.6, interpolation="nearest")
-    figure.colorbar(image, ax=axes, label=board.metric + averaged(board, board.rows), **ticks).minorticks_off()
+    figure.colorbar(image, ax=axes, label=board.program.metric + averaged(board, board.rows), **ticks).minorticks_off()
 
 
 def averaged(board: "Leaderboard", rows: "list[Row]") -> str:
@@ -124,7 +124,7 @@ def slices(figure: Figure, board: "Leaderboard") -> bool:
         _draw_slice(axes, one, board, 6 / columns)
     for axes in panels.flat[len(board.dimensions) :]:
         axes.set_visible(False)
-    figure.supylabel(board.metric + averaged(board, ranked), fontsize=10, parse_math=False)
+    figure.supylabel(board.program.metric + averaged(board, ranked), fontsize=10, parse_math=False)
     return True
 
 

@@ -16,9 +16,10 @@ from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.search.trials import Trial
 from wavesweep.charts.configurations import STATES, mark_others, visible
 from wavesweep.drawing.style import COLOURS, scale, tidy
+from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:
-    from wavesweep.leaderboard.ranking import Leaderboard
+    from hydra_queue_sweeper.leaderboard.ranking import Leaderboard
 
 MOST_CURVES = 200
 OUT_OF_SIGHT = 100  # times the largest objective of what did not diverge
@@ -50,7 +51,7 @@ def history(figure: Figure, board: "Leaderboard") -> bool:
         scale(axes)
     mark_others(axes, [(trial.number, trial.state) for trial in board.trials if trial.objective is None])
     axes.locator_params(axis="x", integer=True)
-    axes.set(xlabel="job", ylabel=board.metric)
+    axes.set(xlabel="job", ylabel=board.program.metric)
     return True
 
 
@@ -77,7 +78,7 @@ def curves(figure: Figure, board: "Leaderboard") -> bool:
         _keep_in_sight(axes, {state: [y for one in points for _, y in one] for state, points in drawn.items()})
     axes.locator_params(axis="x", integer=True)
     few = f" ({len(some) + len(best)} of {len(others) + len(best)} jobs)" if len(some) < len(others) else ""
-    axes.set(xlabel=f"epoch{few}", ylabel=board.metric)
+    axes.set(xlabel=f"epoch{few}", ylabel=board.program.metric)
     return any(points for one in drawn.values() for points in one)
 
 
@@ -92,7 +93,7 @@ def _keep_in_sight(axes: Axes, drawn: dict[str, list[float]]) -> None:
 def _curve(board: "Leaderboard", trial: Trial) -> Points:
     """Return epochs and objectives, as far as these are finite; nothing of a run that is damaged or gone."""
     with suppress(OSError, Refused):
-        scores = board.run(trial).read_objectives()
+        scores = RunDirectory(board.sweep.path / trial.directory).read_objectives()
         return [(epoch, visible(score)) for epoch, score in scores.items() if math.isfinite(score)]
     return []
 
@@ -127,7 +128,7 @@ def _span(board: "Leaderboard", trial: Trial) -> Span | None:
     if not trial.began or not trial.ended:
         return None
     with suppress(OSError, Refused):
-        ended = board.run(trial).read_info().ended
+        ended = RunDirectory(board.sweep.path / trial.directory).read_info().ended
         if ended and ended >= 1000 * trial.began:
             return Span(trial.began, ended / 1000, trial.state)
     return None

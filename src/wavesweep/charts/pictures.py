@@ -16,7 +16,7 @@ from wavesweep.charts.importance import importances
 from wavesweep.drawing.style import COLOURS, as_label, both_ends, decades, head, name_values, save, spans_decades, tidy
 
 if TYPE_CHECKING:
-    from wavesweep.leaderboard.ranking import Leaderboard, Row
+    from hydra_queue_sweeper.leaderboard.ranking import Leaderboard, Row
 
 WIDTH, LEFT = 6.8, 0.1  # inches, of 100 pixels: of a picture, and of the margin of its title
 
@@ -27,7 +27,7 @@ def draw(board: "Leaderboard") -> None:
     for picture in PICTURES:
         figure = Figure(figsize=(WIDTH, 3.8), dpi=100, layout="constrained")
         if picture(figure, board):
-            title = f"{board.metric} · sweep {both_ends(board.sweep.id, 44)}"
+            title = f"{board.program.metric} · sweep {both_ends(board.sweep.id, 44)}"
             top = 1 - head(figure, title, LEFT) / figure.get_figheight()
             figure.set_layout_engine("constrained", rect=(0, 0, 1, top), w_pad=0.08, h_pad=0.06)
             save(figure, board.sweep.plots / f"{picture.__name__}.png")
@@ -43,7 +43,7 @@ def parallel_coordinates(figure: Figure, board: "Leaderboard") -> bool:
         known = values_of(one, board) if one.values else []
         tracks.append(_track(one.name, one.kind, [row.varied[one.name] for row in rows], known))
     kind = "log" if board.logarithmic else "interval"
-    tracks.append(_track(board.metric, kind, [visible(row.objective) for row in rows], []))
+    tracks.append(_track(board.program.metric, kind, [visible(row.objective) for row in rows], []))
     figure.set_figheight(min(max(4.4, 1.2 + 0.17 * max(len(track.ticks) for track in tracks)), 9))
     axes = figure.subplots()
     axes.set_axis_off()
@@ -104,7 +104,7 @@ def importance(figure: Figure, board: "Leaderboard") -> bool:
     drawn = axes.barh(range(len(bars)), list(bars.values()), color=["0.7", *[COLOURS[1]] * len(shares)])
     axes.bar_label(drawn, [f"{share:.0%}" for share in bars.values()], padding=3, fontsize=9)
     name_values(axes.yaxis, list(bars), 0.3 * len(bars))
-    what = f"log10 {board.metric}" if board.logarithmic else board.metric
+    what = f"log10 {board.program.metric}" if board.logarithmic else board.program.metric
     axes.set(xlim=(0, 1.08), xlabel=f"share of the variance of {what}")
     axes.xaxis.set_major_formatter("{x:.0%}")
     return True

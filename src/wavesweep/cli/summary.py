@@ -1,7 +1,7 @@
 """`wavesweep summary`: the leaderboard of a sweep."""
 
+from hydra_queue_sweeper.leaderboard.columns import show
 from wavesweep.cli.arguments import read_place
-from wavesweep.leaderboard.columns import show
 from wavesweep.leaderboard.ranking import rank
 from wavesweep.workspace.index import LATEST, find_sweep
 

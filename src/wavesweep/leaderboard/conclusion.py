@@ -10,6 +10,8 @@ from hydra_queue_sweeper.base.errors import Refused, in_one_line, relative
 from hydra_queue_sweeper.base.files import write_atomically, write_yaml
 from hydra_queue_sweeper.base.repeating import repeating
 from hydra_queue_sweeper.base.terminal import say
+from hydra_queue_sweeper.leaderboard.columns import show, to_csv
+from hydra_queue_sweeper.leaderboard.ranking import Leaderboard
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.space import Dimension
 from hydra_queue_sweeper.search.trials import ENDED, SEED, Trial
@@ -20,9 +22,7 @@ from wavesweep.config.config import Config, dump
 from wavesweep.config.tag_names import BASED_ON, REOPENED
 from wavesweep.evaluation.metric_names import OBJECTIVE, SCALED, SKILL, jobs, metric
 from wavesweep.experiment.description import origin_name, sweep_name
-from wavesweep.leaderboard.columns import show, to_csv
-from wavesweep.leaderboard.ranking import Leaderboard, rank
-from wavesweep.leaderboard.words import note
+from wavesweep.leaderboard.ranking import measured, note, rank
 from wavesweep.runs.fingerprints import environment
 from wavesweep.tracking.follower_handle import Delivered, Follower
 from wavesweep.workspace.directory import SweepRecord
@@ -105,9 +105,10 @@ def _record_best(record: SweepRecord, board: Leaderboard, *, ended: bool = False
         return
     values: dict[str, float | None] = {jobs(state): float(board.counts[state]) for state in ENDED}
     if best := board.winner:
-        values |= {OBJECTIVE: best.objective, SKILL: best.skill}
-        if ended and best.test:
-            values[metric("test", SCALED)] = best.test.own.value
+        scored = measured(best)
+        values |= {OBJECTIVE: best.objective, SKILL: scored.skill}
+        if ended and scored.test:
+            values[metric("test", SCALED)] = scored.test.own.value
     record.append_state(num_ended, {key: value for key, value in values.items() if value is not None})
 
 

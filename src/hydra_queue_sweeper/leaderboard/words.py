@@ -1,18 +1,12 @@
-"""What a leaderboard says in words above and below its table, and in MLflow."""
+"""What a leaderboard says in words above and below its table."""
 
-import html
-import math
-import re
-import shlex
 import statistics
 from collections.abc import Iterator
 
 from hydra_queue_sweeper.base.counting import counted
-from hydra_queue_sweeper.base.errors import relative
 from hydra_queue_sweeper.base.redaction import without_password
-from wavesweep.evaluation.metric_names import OBJECTIVE
-from wavesweep.leaderboard import numbers
-from wavesweep.leaderboard.ranking import Leaderboard, Row, states
+from hydra_queue_sweeper.leaderboard import numbers
+from hydra_queue_sweeper.leaderboard.ranking import Leaderboard, Row, states
 
 Line = tuple[str, str]
 """A line and its style."""
@@ -24,8 +18,10 @@ STYLES = {"finished": "green", "failed": "red", "diverged": "yellow", "pruned": 
 
 def heading(board: Leaderboard) -> str:
     """Return what the objective is, and how it is averaged over seeds."""
-    what = "" if board.metric == OBJECTIVE else f"{board.metric} of the kept epoch, "
-    told = f"objective: {what}lower is better"
+    program = board.program
+    what = "" if program.metric == "objective" else f"{' '.join(filter(None, [program.metric, program.of]))}, "
+    better = "higher" if board.plan.direction == "maximize" else "lower"
+    told = f"objective: {what}{better} is better"
     if board.has_seeds:
         told += f"; {board.kind_of_mean} over seeds, 95% interval"
     return told
@@ -38,8 +34,8 @@ def marks(board: Leaderboard) -> Iterator[Line]:
         yield "≈: can't be told from the best by the seeds that both ran on (95%)", "dim"
     if fewer := sum(len(row.finished) < len(ranked[0].finished) for row in ranked):
         yield f"{counted(fewer, 'configuration')} ran on fewer seeds than the best, which puts them below", "dim"
-    if ranked and all(row.skill is None for row in ranked):
-        yield "skill is left empty: the best baseline is exact, or was not measured", "dim"
+    for line in board.program.remarks(ranked):
+        yield line, "dim"
 
 
 def failures(board: Leaderboard) -> Iterator[Line]:
@@ -70,17 +66,10 @@ def found(board: Leaderboard) -> Iterator[str]:
     if best := board.winner:
         yield _sentence(board, best)
         if len(board.ranked) > 1 and not board.pairs_seeds and board.has_ended:
-            more = ["wavesweep", "resume", str(relative(board.sweep.path)), "seed=1,2,3,4", "--top", "3"]
-            yield f"{ONE_SEED_EACH} {shlex.join(more)}"
+            yield f"{ONE_SEED_EACH} {board.program.more_seeds(board.sweep)}"
     elif board.ranked:
         yield NO_BEST_YET
     yield _jobs(board)
-
-
-def note(board: Leaderboard) -> str:
-    """Return for MLflow, in Markdown, what was found; letters that Markdown reads otherwise are escaped."""
-    told = html.escape("\n\n".join(found(board)), quote=False)
-    return re.sub(r"([\\`*_\[\]#|~])", r"\\\1", told)
 
 
 def _sentence(board: Leaderboard, best: Row) -> str:
@@ -94,16 +83,12 @@ def _sentence(board: Leaderboard, best: Row) -> str:
         each += f", {board.kind_of_mean}s with 95% intervals"
     so_far = "" if board.has_ended else " so far"
     told = f"Of {counted(len(board.rows), 'configuration')} ({each}), {_described(best)} is the best{so_far}: "
-    told += f"{board.metric} {numbers.estimated(best.mean)}"
-    if len(board.ranked) > 1 and board.ranked[1].ratio:
-        told += f"; the next is {numbers.compared(board.ranked[1].ratio, logarithmic=board.logarithmic)}"
+    told += f"{board.program.metric} {numbers.estimated(board.as_returned(best.mean))}"
+    if len(board.ranked) > 1 and (ratio := board.as_returned(board.ranked[1].ratio)):
+        told += f"; the next is {numbers.compared(ratio, logarithmic=board.logarithmic)}"
     if board.pairs_seeds and (alike := sum(row.alike for row in board.ranked)):
         told += f"; {counted(alike, 'other')} can't be told from it"
-    if best.test:
-        told += f". On test data: closed loop, scaled MSE {numbers.estimated(best.test.own)}"
-        if best.test.baseline < math.inf:
-            told += f"; best baseline: {best.test.name}, {numbers.error(best.test.baseline)}"
-    return told
+    return told + best.beside.told
 
 
 def _jobs(board: Leaderboard) -> str:

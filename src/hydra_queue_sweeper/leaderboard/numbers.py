@@ -40,13 +40,6 @@ def compared(ratio: Estimate | None, *, logarithmic: bool) -> str:
     return f"{value} ({'–'.join(ends)})" if ends else value
 
 
-def percent(skill: float | None) -> str:
-    """Write a skill, in words where the baseline is far better."""
-    if skill is None:
-        return ""
-    return f"{skill:.1%}" if skill >= -1 else f"{1 - skill:.2g}x worse"
-
-
 def short(value: Value) -> str:
     """Write a value that a person typed as it is, and what a sampler drew with four digits."""
     return f"{value:.4g}" if isinstance(value, float) and len(repr(value)) > 8 else str(value)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hydra_queue_sweeper.base.errors import relative
 from hydra_queue_sweeper.base.keys import last_parts
 from hydra_queue_sweeper.base.terminal import say
-from wavesweep.leaderboard import numbers, words
-from wavesweep.leaderboard.ranking import Leaderboard, Row
+from hydra_queue_sweeper.leaderboard import numbers, words
+from hydra_queue_sweeper.leaderboard.ranking import Leaderboard, Row
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,22 +47,17 @@ def to_csv(board: Leaderboard) -> str:
 def _record(board: Leaderboard, row: Row) -> list[tuple[str, Any]]:
     """Return titles and values of a row of the CSV."""
     trials = " ".join(map(str, row.numbers))  # spreadsheets take a range for a date
-    record = [("rank", row.rank), ("trials", trials), *row.varied.items(), ("objective", row.objective)]
+    value, low, high = board.as_returned(row.mean) or (None, None, None)
+    record = [("rank", row.rank), ("trials", trials), *row.varied.items(), ("objective", value)]
     if board.has_seeds:
-        _, low, high = row.mean or (None, None, None)
         record += [("low_95", low), ("high_95", high)]
         name = "ratio" if board.logarithmic else "difference"
-        value, low, high = row.ratio or (None, None, None)
+        value, low, high = board.as_returned(row.ratio) or (None, None, None)
         record += [(name, value), (f"{name}_low", low), (f"{name}_high", high)]
         record.append(("seeds", len(row.finished)))
-    record.append(("skill", row.skill))
+    record += row.beside.values.items()
     reasons = dict.fromkeys(words.one_line(trial.reason) for trial in row.trials if trial.reason)
     return [*record, ("seconds", row.seconds), ("state", row.state), ("reason", "; ".join(reasons))]
-
-
-def _has_tests(board: Leaderboard) -> bool:
-    """Say whether test scores were looked up of others than the winner."""
-    return any(row.test for row in board.rows[1:])
 
 
 def _columns(board: Leaderboard) -> list[Column]:
@@ -71,25 +66,27 @@ def _columns(board: Leaderboard) -> list[Column]:
     if not rows:
         return []
     marks = ["≈ " if row.alike and board.pairs_seeds else "" for row in rows]
+    means = [board.as_returned(row.mean) for row in rows]
+    ratios = [board.as_returned(row.ratio) for row in rows]
     columns = [
         Column("rank", [f"{mark}{row.rank or ''}" for mark, row in zip(marks, rows, strict=True)]),
         Column("trial", [numbers.listed(row.numbers) for row in rows]),
         *(Column(key, [numbers.short(row.varied[key]) for row in rows], is_key=True) for key in rows[0].varied),
-        Column("objective", [numbers.error(row.objective) for row in rows]),
-        Column("95% interval", [numbers.interval(row.mean) for row in rows]),
-        Column("vs best", [numbers.compared(row.ratio, logarithmic=board.logarithmic) for row in rows]),
+        Column("objective", [numbers.error(mean and mean.value) for mean in means]),
+        Column("95% interval", [numbers.interval(mean) for mean in means]),
+        Column("vs best", [numbers.compared(one, logarithmic=board.logarithmic) for one in ratios]),
         Column("seeds", [f"{len(row.finished)}/{row.num_seeds}" for row in rows]),
-        Column("skill", [numbers.percent(row.skill) for row in rows]),
-        Column("test", [numbers.estimated(row.test and row.test.own) for row in rows]),
+        *(Column(title, [row.beside.cells.get(title, "") for row in rows]) for title in _beside(board)),
         Column("seconds", [f"{row.seconds:.1f}" for row in rows]),
         Column("state", [row.state for row in rows]),
     ]
-    hidden = set()
-    if not board.has_seeds:
-        hidden |= {"vs best", "seeds"}
-    if not _has_tests(board):
-        hidden.add("test")
+    hidden = set() if board.has_seeds else {"vs best", "seeds"}
     return [one for one in columns if any(one.cells) and (one.is_key or one.title not in hidden)]
+
+
+def _beside(board: Leaderboard) -> list[str]:
+    """Return the titles of what the program knows besides."""
+    return [*dict.fromkeys(title for row in board.rows for title in row.beside.cells)]
 
 
 def show(board: Leaderboard) -> None:
@@ -137,7 +134,7 @@ def _fitted(board: Leaderboard, console: "Console") -> "Table":
     columns = _columns(board)
     keys = last_parts([one.title for one in columns if one.is_key])
     columns = [one._replace(title=keys[one.title]) if one.is_key else one for one in columns]
-    least_needed = ["seconds", "trial", "skill", "seeds", "95% interval", "vs best", "test"]
+    least_needed = ["seconds", "trial", *_beside(board), "seeds", "95% interval", "vs best"]
     if all(row.state == "finished" for row in board.rows):
         least_needed.insert(2, "state")
     room = console.options.update(max_width=AS_WIDE_AS_NEED_BE)

@@ -1,0 +1,1 @@
+"""What a sweep found: ranking, table, and what it says in words."""

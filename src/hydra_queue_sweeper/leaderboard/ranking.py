@@ -1,0 +1,303 @@
+"""The configurations of a sweep in order, and the best of them, as the sweep's directory tells."""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from hydra_queue_sweeper.base.errors import relative
+from hydra_queue_sweeper.search.estimates import Estimate, all_positive, estimate, no_difference, paired, rank_key
+from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.space import Dimension, Value, varied
+from hydra_queue_sweeper.search.trials import ENDED, GIVEN_UP, SEED, Trial
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
+
+STATES = (*ENDED, "interrupted", "running", "waiting")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a program knows of a configuration beside its objective.
+
+    Attributes:
+        cells: By the titles of the columns in which people see them.
+        values: By the titles of columns of the CSV.
+        told: Of the best, what follows in the sentence on it.
+    """
+
+    cells: dict[str, str] = field(default_factory=dict)
+    values: dict[str, float | None] = field(default_factory=dict)
+    told: str = ""
+
+
+class Row(NamedTuple):
+    """One configuration, and the trials that ran it: one a seed where there are several seeds, else a single one.
+
+    Attributes:
+        varied: What it has in the dimensions that are swept, `seed` aside.
+        trials: By what they override, then by number.
+        num_seeds: How many seeds these have.
+        finished: Those that have finished, by seed; of a seed that ran twice, one.
+        mean: Of their objectives, geometric where the sweep's are logarithmic; None if none has finished.
+        ratio: The objective over the winner's, or where objectives are not logarithmic their difference, paired on
+            seeds that both ran on; None of the winner itself, and without such seeds.
+        rank: From 1; None unless all seeds have finished, since a mean over the lucky ones is no result.
+        alike: Whether it has a rank, but can't be told from the winner: since the ratio's interval holds 1 (that of a
+            difference 0), or since both ran on less than two seeds.
+        beside: What the program knows besides.
+    """
+
+    varied: dict[str, Value]
+    trials: list[Trial]
+    num_seeds: int
+    finished: dict[str, Trial]
+    mean: Estimate | None = None
+    ratio: Estimate | None = None
+    rank: int | None = None
+    alike: bool = False
+    beside: Beside = Beside()
+
+    @property
+    def objective(self) -> float | None:
+        """The mean alone."""
+        return None if self.mean is None else self.mean.value
+
+    @property
+    def objectives(self) -> dict[str, float]:
+        """The objective of each seed that has finished."""
+        return {seed: score for seed, trial in self.finished.items() if (score := _objective(trial)) is not None}
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of its trials, ascending."""
+        return sorted(trial.number for trial in self.trials)
+
+    @property
+    def seconds(self) -> float:
+        """Spent on its trials."""
+        return math.fsum(trial.seconds for trial in self.trials)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of its trials have finished."""
+        return all(trial.state == "finished" for trial in self.trials)
+
+    @property
+    def state(self) -> str:
+        """The state of its trials: a word where all agree, else the number in each."""
+        counts = Counter(trial.state for trial in self.trials)
+        return self.trials[0].state if len(counts) == 1 else states(counts)
+
+
+def _how_to_go_on(sweep: SweepDirectory) -> str:
+    return f"the same command with hydra.sweep.dir={relative(sweep.path)} hydra.sweeper.resume=true"
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a leaderboard is told by the program whose jobs it shows.
+
+    Attributes:
+        metric: What the objective is.
+        of: What of, in words that follow the metric.
+        look: Returns what is known beside the objective, given a row and whether it is the best.
+        more_seeds: Returns the command, in words, that gives the best configurations further seeds.
+        remarks: Returns lines below the table, dimmed.
+    """
+
+    metric: str = "objective"
+    of: str = ""
+    look: Callable[[Row, bool], Beside] = lambda _, __: Beside()
+    more_seeds: Callable[[SweepDirectory], str] = lambda sweep: (
+        f"{_how_to_go_on(sweep)} seed=1,2,3,4 hydra.sweeper.top=3"
+    )
+    remarks: Callable[[list[Row]], list[str]] = lambda _: []
+
+
+class Leaderboard(NamedTuple):
+    """All configurations of a sweep, the best first.
+
+    Attributes:
+        sweep: Its directory.
+        plan: Of the sweep.
+        program: Whose jobs they are.
+        dimensions: In which configurations differ: what is swept, `seed` aside.
+        has_seeds: Whether a configuration has several seeds, or `seed` was swept.
+        rows: In the order that `rank` tells.
+        counts: The number of trials in each state; those not yet proposed count as waiting.
+        winner: The best configuration that is complete; None while others are to run on more seeds than that.
+        logarithmic: Whether objectives, all positive, are compared by ratios; else by differences.
+    """
+
+    sweep: SweepDirectory
+    plan: Plan
+    program: Program
+    dimensions: list[Dimension]
+    has_seeds: bool
+    rows: list[Row]
+    counts: Counter[str]
+    winner: Row | None
+    logarithmic: bool
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials that there are, by number."""
+        return sorted((trial for row in self.rows for trial in row.trials), key=lambda trial: trial.number)
+
+    @property
+    def ranked(self) -> list[Row]:
+        """The configurations that are complete and have an objective, the best first."""
+        return [row for row in self.rows if row.rank is not None and row.mean is not None]
+
+    def as_returned(self, estimate: Estimate | None) -> Estimate | None:
+        """Return a mean or a difference of objectives as jobs return them."""
+        if estimate is None or self.plan.direction == "minimize":
+            return estimate
+        ends = (None if end is None else -end for end in (estimate.high, estimate.low))
+        return Estimate(-estimate.value, *ends)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no trial runs or waits."""
+        return all(state in ENDED for state, count in self.counts.items() if count)
+
+    @property
+    def pairs_seeds(self) -> bool:
+        """Whether configurations are compared with the best by seeds that both ran on."""
+        return self.winner is not None and len(self.winner.finished) > 1
+
+    @property
+    def kind_of_mean(self) -> str:
+        """What objectives are averaged by."""
+        return "geometric mean" if self.logarithmic else "mean"
+
+
+def rank(sweep: SweepDirectory, program: Program = Program()) -> Leaderboard:
+    """Order a sweep's configurations: complete ones first, then by how many seeds have finished, then by objective.
+
+    A sweep may have been grown by further seeds of its best configurations alone: `rank_key` says why these stand
+    first.
+
+    Args:
+        sweep: Its directory.
+        program: Whose jobs they are.
+
+    Raises:
+        Refused: If plan or trials can't be read.
+    """
+    plan = sweep.read_plan()
+    trials = _in_order(sweep.read_trials(plan), plan.dimensions)
+    logarithmic = all_positive([score for trial in trials if (score := _objective(trial)) is not None])
+    rows = [_row(plan, group, logarithmic) for group in _groups(plan, trials)]
+    rows.sort(key=_order)
+    winner = _winner(rows, logarithmic)
+    rows = [_placed(row, number, winner, logarithmic) for number, row in enumerate(rows, start=1)]
+    has_best = winner is not None
+    rows = [row._replace(beside=program.look(row, has_best and index == 0)) for index, row in enumerate(rows)]
+    return Leaderboard(
+        sweep=sweep,
+        plan=plan,
+        program=program,
+        dimensions=[one for one in plan.dimensions if one.swept and one.name != SEED],
+        has_seeds=_sweeps_seeds(plan) or any(row.num_seeds > 1 for row in rows),
+        rows=rows,
+        counts=Counter(trial.state for trial in trials) + Counter(waiting=plan.n_trials - len(trials)),
+        winner=rows[0] if has_best else None,
+        logarithmic=logarithmic,
+    )
+
+
+def _in_order(trials: list[Trial], dimensions: list[Dimension]) -> list[Trial]:
+    """Return trials by where their values stand in the lists of their dimensions, or by the values of intervals.
+
+    Not by number, which breaks ties alone: a sweep that was grown numbers its trials otherwise than one made at once.
+    """
+    places = {one.key: {value: place for place, value in enumerate(one.values)} for one in dimensions}
+
+    def position(trial: Trial) -> list[float]:
+        pairs = (text.partition("=") for text in trial.configuration)
+        return [places[key][value] if places[key] else float(value) for key, _, value in pairs]
+
+    return sorted(trials, key=lambda trial: (position(trial), trial.number))
+
+
+def _groups(plan: Plan, trials: list[Trial]) -> list[list[tuple[str, Trial]]]:
+    """Return trials with their seeds, in groups that differ in their seed alone.
+
+    What tells that of a trial that has not begun is one that overrides the same.
+    """
+    if not _sweeps_seeds(plan) and len({trial.seed for trial in trials}) < 2:
+        return [[(trial.seed, trial)] for trial in trials]
+    identities = {trial.configuration: trial.identity for trial in trials if trial.identity}
+    groups: dict[str, list[tuple[str, Trial]]] = {}
+    for trial in trials:
+        identity = identities.get(trial.configuration, " ".join(trial.configuration))
+        groups.setdefault(identity, []).append((trial.own_seed or trial.seed, trial))
+    return list(groups.values())
+
+
+def _sweeps_seeds(plan: Plan) -> bool:
+    return any(one.swept and one.name == SEED for one in plan.dimensions)
+
+
+def _row(plan: Plan, group: list[tuple[str, Trial]], logarithmic: bool) -> Row:
+    """Return the row of trials that differ in their seed alone, without its place."""
+    trials = [trial for _, trial in group]
+    chosen = varied([one for one in plan.dimensions if one.name != SEED], trials[0].overrides)
+    finished = {seed: trial for seed, trial in reversed(group) if _objective(trial) is not None}
+    row = Row(chosen, trials, len({seed for seed, _ in group}), finished)
+    if not finished:
+        return row
+    return row._replace(mean=estimate([*row.objectives.values()], logarithmic=logarithmic))
+
+
+def _objective(trial: Trial) -> float | None:
+    """Return the objective of a trial that has finished."""
+    known = trial.state == "finished" and trial.objective is not None and math.isfinite(trial.objective)
+    return trial.objective if known else None
+
+
+def _order(row: Row) -> tuple[bool, int, float]:
+    """Return what sorts complete rows first."""
+    objective = math.inf if row.objective is None else row.objective
+    return not row.is_complete, *rank_key(len(row.finished), objective)
+
+
+def _winner(rows: list[Row], logarithmic: bool) -> Row | None:
+    """Return the first row if it is the best: complete, and with nothing that is to run still ahead of it."""
+    if not rows or not rows[0].is_complete or rows[0].mean is None:
+        return None
+    is_behind = any(_is_ahead(row, rows[0], logarithmic=logarithmic) for row in rows)
+    return None if is_behind else rows[0]
+
+
+def _is_ahead(row: Row, best: Row, *, logarithmic: bool) -> bool:
+    """Say whether a configuration that is still to run stands before the best that is complete.
+
+    It does where a sweep grows by seeds of its best, which had won before, and where it is better on common seeds,
+    surely or not: a best that is called now may have to be taken back.
+    """
+    states = {trial.state for trial in row.trials}
+    if row.is_complete or states & {*GIVEN_UP}:
+        return False
+    if row.num_seeds > best.num_seeds:
+        return True
+    ratio = paired(row.objectives, best.objectives, logarithmic=logarithmic)
+    is_better = ratio is not None and ratio.value < no_difference(logarithmic=logarithmic)
+    return is_better and not states <= {*ENDED}
+
+
+def _placed(row: Row, number: int, winner: Row | None, logarithmic: bool) -> Row:
+    """Return a row with its rank, and beside the winner, which is the first."""
+    row = row._replace(rank=number if row.is_complete else None)
+    if winner is None or number == 1:
+        return row
+    ratio = paired(row.objectives, winner.objectives, logarithmic=logarithmic)
+    may_be_equal = ratio is None or ratio.may_be(no_difference(logarithmic=logarithmic))
+    return row._replace(ratio=ratio, alike=may_be_equal and row.rank is not None)
+
+
+def states(counts: Counter[str]) -> str:
+    """Return in words how many trials are in each state."""
+    return ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
