@@ -25,6 +25,7 @@ MAY_USE = dict(zip(CHAIN, map(set, accumulate([room] for room in CHAIN)), strict
 MAY_USE["engine/search"] = {"engine/base", "engine/search"}
 MAY_USE["engine/sweeps"] = {"engine/base", "engine/search", "engine/sweeps"}
 MAY_USE["engine/leaderboard"] = {"engine/leaderboard", *MAY_USE["engine/sweeps"]}
+MAY_USE["engine/cli"] = {"engine/cli", *MAY_USE["engine/leaderboard"]}
 MAY_USE["engine/launcher"] = {"engine/base", "engine/launcher"}
 MAY_USE["drawing"] = {"drawing", *CHAIN[:7]}
 MAY_USE["experiment"] = {"experiment", *CHAIN[:8]}  # no directory
@@ -44,7 +45,7 @@ LIBRARIES = {
     "mlflow": {"trackers"},
     "pandas": {"files", "reproduction"},
     "matplotlib": {"drawing", "charts"},
-    "optuna": {"engine/search", "charts"},
+    "optuna": {"engine/search", "engine/cli", "charts"},
     "torch": {"models", "training", "evaluation", "config", "experiment", "runs"},
     "hydra": {"engine/base", "engine/search", "engine/sweeps", "engine/launcher", "config", "cli"},
     "omegaconf": {"engine/base", "engine/sweeps", "engine/launcher", "config", "cli"},

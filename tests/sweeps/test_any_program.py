@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 from hydra_queue_sweeper.base.errors import Pruned
 from hydra_queue_sweeper.search.space import Dimension
 from hydra_queue_sweeper.sweeps.queue import MOST_DEATHS
-from hydra_queue_sweeper.sweeps.reports import objective_reports, report
-from hydra_queue_sweeper.sweeps.task import REPORTS, SweepTask
+from hydra_queue_sweeper.sweeps.reports import REPORTS, objective_reports, report
+from hydra_queue_sweeper.sweeps.task import SweepTask
 from tests.support.commands import environment
 from tests.support.made import make
 from tests.support.sweeping import num_ended, states, trials

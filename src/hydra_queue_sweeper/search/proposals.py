@@ -54,7 +54,7 @@ def summarize(
     """Return what the replicates of a configuration tell a sampler, as one trial of Optuna's."""
     values = dict(text.split("=", 1) for text in group[0].configuration)
     params = {one.key: _number(one, values[one.key]) for one in swept}
-    space = {one.key: _distribution(one) for one in swept}
+    space = {one.key: distribution(one) for one in swept}
     states = {trial.state for trial in group}
     objectives = [trial.objective for trial in group if trial.objective is not None]
     state = TrialState.RUNNING
@@ -95,7 +95,7 @@ def ask_sampler(
             else:
                 study.add_trial(one)
         study.sampler = make_sampler(sampler, seed, len(tried), settings)
-        params = study.ask({one.key: _distribution(one) for one in swept}).params
+        params = study.ask({one.key: distribution(one) for one in swept}).params
     return {one.key: _text(one, params[one.key]) for one in swept}
 
 
@@ -112,7 +112,7 @@ def _ask_and_tell(study: optuna.Study, tried: FrozenTrial) -> None:
         study.tell(trial, tried.value, tried.state)
 
 
-def _distribution(dimension: Dimension) -> BaseDistribution:
+def distribution(dimension: Dimension) -> BaseDistribution:
     """Return how Optuna draws values: of a list, their places in it; a range has an order."""
     interval = dimension.interval
     if interval is None:

@@ -1,8 +1,12 @@
-"""What a job reports of its objective to its sweep while it runs."""
+"""What a job reports of its objective to its sweep while it runs, and where that is kept."""
 
+import json
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+REPORTS = "reports.jsonl"  # in a job's directory: a step and the objective then, a line each
 
 TakeReport = Callable[[int, float, int], None]
 """Takes a job's objective at a step of so many; raises `Pruned` to end the job."""
@@ -40,3 +44,22 @@ def objective_reports(to: TakeReport) -> Iterator[None]:
         yield
     finally:
         _RunningJob.take_report = before
+
+
+def write_report(directory: Path, step: int, objective: float) -> None:
+    """Add what a job reports to its directory, behind a line end: the report before may be torn."""
+    with (directory / REPORTS).open("a") as file:
+        file.write(f"\n{json.dumps([step, objective])}")
+
+
+def read_reports(directory: Path) -> dict[int, float]:
+    """Return from a job's directory the objective at each step that it has reported, since it last began anew."""
+    reports: dict[int, float] = {}
+    with suppress(FileNotFoundError):
+        for line in (directory / REPORTS).read_text().splitlines():
+            with suppress(ValueError):  # of a line that is torn, or empty
+                step, objective = json.loads(line)
+                if step <= next(reversed(reports), 0):
+                    reports = {then: value for then, value in reports.items() if then < step}
+                reports[step] = objective
+    return reports

@@ -1,9 +1,8 @@
 """The task of a sweep: all that the sweep, which knows nothing of networks or of MLflow, asks of what it runs."""
 
-import json
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.space import readable
 from hydra_queue_sweeper.search.trials import SEED
 from hydra_queue_sweeper.sweeps.composition import identity
+from hydra_queue_sweeper.sweeps.reports import read_reports, write_report
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 
 OBJECTIVE = "hydra.sweeper.objective"
-REPORTS = "reports.jsonl"  # in a job's directory: a step and the objective then, a line each
 
 
 class SweepTask:
@@ -89,21 +88,12 @@ class SweepTask:
         """
 
     def write_report(self, directory: Path, step: int, objective: float) -> None:
-        """Add what a job reports to its directory, behind a line end: the report before may be torn."""
-        with (directory / REPORTS).open("a") as file:
-            file.write(f"\n{json.dumps([step, objective])}")
+        """Add what a job reports to its directory."""
+        write_report(directory, step, objective)
 
     def read_reports(self, directory: Path) -> Reports:
-        """Return from a job's directory the objective at each step that it has reported, since it last began anew."""
-        reports: Reports = {}
-        with suppress(FileNotFoundError):
-            for line in (directory / REPORTS).read_text().splitlines():
-                with suppress(ValueError):  # of a line that is torn, or empty
-                    step, objective = json.loads(line)
-                    if step <= next(reversed(reports), 0):
-                        reports = {then: value for then, value in reports.items() if then < step}
-                    reports[step] = objective
-        return reports
+        """Return from a job's directory the objective at each step that it has reported."""
+        return read_reports(directory)
 
     def resume_command(self, directory: Path, *, force: bool = False) -> str:
         """Return the command that goes on with a sweep, in words; with force, whatever has changed."""

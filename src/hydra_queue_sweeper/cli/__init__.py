@@ -1,0 +1,1 @@
+"""The command `hydra-queue`, for the sweeps of any program."""

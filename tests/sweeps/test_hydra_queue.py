@@ -1,0 +1,112 @@
+"""`hydra-queue`, for sweeps of any program."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from hydra_queue_sweeper.cli.main import run
+from hydra_queue_sweeper.search.space import Dimension, Interval
+from hydra_queue_sweeper.search.trials import Trial
+from hydra_queue_sweeper.sweeps.reports import write_report
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from tests.support.made import change, make
+
+RATE = Dimension("rate", interval=Interval(1e-3, 1e-1, integer=False, log=True))
+MODEL = Dimension("+model", ("a", "b"))
+SEED = Dimension("seed", ("0", "1"))
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> SweepDirectory:
+    """A sweep to be maximized, of two configurations on two seeds each; of the second, one has been pruned."""
+    sweep = make(tmp_path / "sweep", [RATE, MODEL, SEED], [], total=4)
+    sweep.write_plan(replace(sweep.read_plan(), direction="maximize"))
+    for number, objective in enumerate([-0.5, -0.75, -0.25, None]):
+        overrides = [f"rate={0.01 * (1 + number // 2)}", f"+model={'ab'[number // 2]}", f"seed={number % 2}"]
+        state = "pruned" if objective is None else "finished"
+        (sweep.path / str(number)).mkdir()
+        write_report(sweep.path / str(number), 3, -0.125)
+        sweep.write_trial(
+            Trial(number, overrides, state, objective, directory=str(number), began=1e9 + number, seconds=2.0)
+        )
+    return sweep
+
+
+def test_the_summary_tells_objectives_as_jobs_return_them(
+    sweep: SweepDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["summary", str(sweep.path)]) == 0
+    shown = capsys.readouterr().out
+    assert "objective: higher is better; mean over seeds" in shown
+    assert "best: rate=0.01 +model=a" in shown
+    assert "6.250e-01" in shown
+    assert run(["summary", str(sweep.path), "--csv"]) == 0
+    best, other = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (best["rank"], best["model"], float(best["objective"])) == ("1", "a", 0.625)
+    assert float(best["low_95"]) < 0.625 < float(best["high_95"])
+    assert (other["rank"], float(other["difference"]), other["state"]) == ("", -0.25, "1 finished, 1 pruned")
+
+
+@pytest.mark.parametrize("to", ["study.log", "sqlite:///study.db"])
+def test_an_exported_study_is_what_optuna_reads(
+    to: str, sweep: SweepDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["export", str(sweep.path), to]) == 0
+    assert "4 trials are in the study sweep of" in capsys.readouterr().out
+    storage = to if "://" in to else JournalStorage(JournalFileBackend(to))
+    study = optuna.load_study(study_name="sweep", storage=storage)
+    assert study.direction == optuna.study.StudyDirection.MAXIMIZE
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 3 + [TrialState.PRUNED]
+    assert [trial.value for trial in study.trials[:3]] == [0.5, 0.75, 0.25]
+    assert study.best_trial.params == {"rate": 0.01, "model": "a"}
+    assert study.trials[1].user_attrs == {"number": 1, "seed": "1", "directory": "1"}
+    assert study.trials[3].intermediate_values == {3: 0.125}
+    assert study.trials[0].duration is not None
+    assert study.trials[0].duration.total_seconds() == 2.0
+    assert run(["export", str(sweep.path), to]) == 2
+    assert "has a study sweep already; give another file, or --name" in capsys.readouterr().err
+    assert run(["export", str(sweep.path), to, "--name", "again"]) == 0
+
+
+def test_a_sweep_that_runs_is_exported_as_it_stands(sweep: SweepDirectory, tmp_path: Path) -> None:
+    change(sweep, 0, state="running", objective=None)
+    change(sweep, 1, state="finished", objective=None)
+    change(sweep, 2, state="failed", objective=None, reason="because")
+    assert run(["export", str(sweep.path), str(tmp_path / "study.log")]) == 0
+    study = optuna.load_study(
+        study_name="sweep", storage=JournalStorage(JournalFileBackend(str(tmp_path / "study.log")))
+    )
+    assert [trial.state.name for trial in study.trials] == ["RUNNING", "FAIL", "FAIL", "PRUNED"]
+    assert study.trials[2].user_attrs["reason"] == "because"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["summary", "nowhere"], "nowhere must be the directory of a sweep, but holds no sweep.json"),
+        (["export", "SWEEP", "none://x"], "none://x can't be written"),
+        (["export", "SWEEP", "no/such/folder/study.log"], "No such file or directory"),
+    ],
+)
+def test_what_can_t_be_done_is_said_in_a_line(
+    arguments: list[str], said: str, sweep: SweepDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([str(sweep.path) if one == "SWEEP" else one for one in arguments]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("hydra-queue: ")
+    assert said in line
+
+
+def test_a_damaged_plan_is_said_in_a_line(sweep: SweepDirectory, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep.plan.write_text(json.dumps({"format": 3}))
+    assert run(["summary", str(sweep.path)]) == 2
+    assert "sweep.json is damaged" in capsys.readouterr().err
