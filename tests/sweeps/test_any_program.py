@@ -1,4 +1,4 @@
-"""The sweeper with a program that has nothing to do with forecasting: the one that docs/sweeps.md shows."""
+"""The sweeper with a program that has nothing to do with forecasting: the one that the engine's page shows."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.support.commands import environment
 from tests.support.made import make
 from tests.support.sweeping import num_ended, states, trials
 
-PAGE = Path(__file__).parents[2] / "docs" / "sweeps.md"
+PAGE = Path(__file__).parents[2] / "src" / "hydra_queue_sweeper" / "README.md"
 FENCE = re.compile(r"^```(python|yaml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN = re.compile(r"^best: .*$", re.MULTILINE)
 
@@ -30,7 +30,7 @@ SHOWN = re.compile(r"^best: .*$", re.MULTILINE)
 @pytest.fixture(scope="module")
 def shown() -> list[tuple[str, str]]:
     """Return the blocks of the page's section: their language and text."""
-    [section] = re.findall(r"^## Any Hydra program$(.*?)^## ", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    [section] = re.findall(r"^## A program$(.*?)^## ", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     return FENCE.findall(section)
 
 
@@ -109,7 +109,7 @@ def test_it_goes_on_after_a_kill_by_the_same_command(shown: list[tuple[str, str]
 
     refused = start(place, *first)
     assert (
-        "holds a sweep already; the same command with hydra.sweep.dir=long hydra.sweeper.resume=exactly goes on"
+        "holds a sweep already; the same command with hydra.sweep.dir=long hydra.sweeper.resume=true goes on"
         in (refused.communicate()[1])
     )
     assert refused.returncode == 1

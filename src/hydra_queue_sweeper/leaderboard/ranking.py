@@ -90,8 +90,12 @@ class Row(NamedTuple):
         return self.trials[0].state if len(counts) == 1 else states(counts)
 
 
-def _how_to_go_on(sweep: SweepDirectory) -> str:
-    return f"the same command with hydra.sweep.dir={relative(sweep.path)} hydra.sweeper.resume=true"
+def _further_seeds(sweep: SweepDirectory) -> str:
+    """Return how a sweep gets further seeds; nothing where its jobs have none."""
+    if not any(SEED in digests for digests in sweep.read_plan().digests.values()):
+        return ""
+    again = f"the same command with hydra.sweep.dir={relative(sweep.path)} hydra.sweeper.resume=true"
+    return f"{again} seed=1,2,3,4 hydra.sweeper.top=3"
 
 
 @dataclass(frozen=True)
@@ -102,16 +106,15 @@ class Program:
         metric: What the objective is.
         of: What of, in words that follow the metric.
         look: Returns what is known beside the objective, given a row and whether it is the best.
-        more_seeds: Returns the command, in words, that gives the best configurations further seeds.
+        more_seeds: Returns the command, in words, that gives the best configurations further seeds; nothing where
+            there are none.
         remarks: Returns lines below the table, dimmed.
     """
 
     metric: str = "objective"
     of: str = ""
     look: Callable[[Row, bool], Beside] = lambda _, __: Beside()
-    more_seeds: Callable[[SweepDirectory], str] = lambda sweep: (
-        f"{_how_to_go_on(sweep)} seed=1,2,3,4 hydra.sweeper.top=3"
-    )
+    more_seeds: Callable[[SweepDirectory], str] = _further_seeds
     remarks: Callable[[list[Row]], list[str]] = lambda _: []
 
 

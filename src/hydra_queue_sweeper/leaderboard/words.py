@@ -65,8 +65,9 @@ def found(board: Leaderboard) -> Iterator[str]:
     """Return in sentences which configuration is best, how sure that is, and how all jobs ended."""
     if best := board.winner:
         yield _sentence(board, best)
-        if len(board.ranked) > 1 and not board.pairs_seeds and board.has_ended:
-            yield f"{ONE_SEED_EACH} {board.program.more_seeds(board.sweep)}"
+        is_open = len(board.ranked) > 1 and not board.pairs_seeds and board.has_ended
+        if is_open and (further := board.program.more_seeds(board.sweep)):
+            yield f"{ONE_SEED_EACH} {further}"
     elif board.ranked:
         yield NO_BEST_YET
     yield _jobs(board)
