@@ -1,0 +1,50 @@
+"""The engine's own wheel, in an environment that has nothing but what it asks for."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import environment
+
+SOURCE = Path(__file__).parents[1] / "src"
+PAGE = SOURCE / "hydra_queue_sweeper" / "README.md"
+HYDRA = [["hydra-core==1.3.8"], ["hydra-core==1.4.0rc3", "omegaconf==2.4.1rc1"]]
+SWEEP = ("-m", "rate=1e-4,1e-3,1e-2", "momentum=0,0.9", "hydra.sweeper.pruner=median", "hydra.sweep.dir=sweep")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "hydra", [["hydra-core==1.3.8"], ["hydra-core==1.4.0rc3", "omegaconf==2.4.1rc1"]], ids=" ".join
+)
+def test_it_sweeps_without_torch_and_mlflow(hydra: list[str], tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=SOURCE, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("hydra_queue_sweeper-*.whl")
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", str(wheel), *hydra], check=True, timeout=600)
+    for name in ("torch", "mlflow", "wavesweep", "pandas"):
+        found = subprocess.run([python, "-c", f"import {name}"], capture_output=True, text=True)
+        assert "ModuleNotFoundError" in found.stderr
+
+    section = PAGE.read_text("utf-8").partition("## A program\n")[2]
+    blocks = dict(reversed(re.findall(r"^```(python|yaml)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)))
+    (tmp_path / "minimise.py").write_text(blocks["python"], "utf-8")
+    (tmp_path / "minimise.yaml").write_text(blocks["yaml"], "utf-8")
+
+    def run(*command: str | Path) -> str:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment(PYTHONWARNINGS="error::DeprecationWarning"),
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "best: 1.51309e-13 by job 5" in run(python, "minimise.py", *SWEEP)
+    assert "best: 1.51309e-13 by job 5" in run(python, "minimise.py", *SWEEP, "hydra.sweeper.resume=true")
+    drawn = ("-m", "rate=tag(log,interval(1e-4,1e-2))", "hydra.sweeper.n_trials=4", "hydra.sweep.dir=drawn")
+    assert "best: " in run(python, "minimise.py", *drawn)
+    assert "best: rate=0.01 momentum=0.9" in run(tmp_path / "venv" / "bin" / "hydra-queue", "summary", "sweep")
