@@ -252,3 +252,15 @@ def test_memory_that_runs_out_within_a_library_is_one_line(
         return
     assert _run_command("forecast", []) == FAILED
     assert capsys.readouterr().err == "wavesweep: out of memory; take smaller sizes or end other programs\n"
+
+
+def test_another_copy_of_the_engine_is_named(
+    wavesweep: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "site" / "hydra_queue_sweeper-0.0.9.dist-info" / "METADATA"
+    told.parent.mkdir(parents=True)
+    told.write_text("Metadata-Version: 2.1\nName: hydra-queue-sweeper\nVersion: 0.0.9\n")
+    jobs = ("-m", *SMALL, "seed=0,1", "hydra.sweeper.timeout=0", "tracking.followers=[]")
+    assert "is installed beside" not in wavesweep(*jobs, "hydra.sweep.dir=first").stderr
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    assert "hydra-queue-sweeper 0.0.9 is installed beside wavesweep" in wavesweep(*jobs).stderr

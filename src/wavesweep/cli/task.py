@@ -3,9 +3,10 @@
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from shlex import quote
 from traceback import clear_frames
@@ -145,6 +146,7 @@ class Experiments(SweepTask):
     def check_place(self, place: Path) -> None:
         """Make sure that a new sweep lies in no other's way."""
         check_free(place)
+        _warn_of_another_engine()
 
     def explain(self, error: Exception, overrides: list[str]) -> str:
         """Say in our words what Hydra objects to."""
@@ -213,6 +215,14 @@ class Experiments(SweepTask):
                     again = self.resume_command(sweep.path)
                     log.error("the sweep's end can't be recorded: %s", in_one_line(error, again))
                     self.codes.append(FAILED)
+
+
+def _warn_of_another_engine() -> None:
+    """Say so where the engine is installed by itself too: whichever was installed last is the one that runs."""
+    with suppress(PackageNotFoundError):
+        there = version("hydra-queue-sweeper")
+        way_out = "uninstall both, then install one"
+        log.warning("hydra-queue-sweeper %s is installed beside wavesweep, which brings its own; %s", there, way_out)
 
 
 def _run_alone(
