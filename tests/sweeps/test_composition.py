@@ -73,6 +73,7 @@ def test_each_job_is_composed_as_hydra_would(seed: int, loader: ConfigLoaderImpl
         assert plain(without_hydra(whole)) == plain(without_hydra(expected)), overrides
 
 
+@pytest.mark.slow
 def test_the_jobs_compared_have_all_that_matters(loader: ConfigLoaderImpl, master: DictConfig) -> None:
     """Of the pool, each composes alone, but for the one that is wrong."""
     for argument in POOL:
