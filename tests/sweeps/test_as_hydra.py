@@ -25,7 +25,7 @@ TYPED = """
     from enum import Enum
     from pathlib import Path
     from hydra.core.config_store import ConfigStore
-    from omegaconf import OmegaConf
+    from omegaconf import MISSING, OmegaConf
 
     class Colour(Enum):
         RED = 1
@@ -33,11 +33,13 @@ TYPED = """
 
     @dataclass
     class Database:
+        name: str
         port: float = 3
 
     @dataclass
     class Config:
-        database: Database = field(default_factory=Database)
+        needed: Path
+        database: Database = field(default_factory=lambda: Database(MISSING))
         colour: Colour = Colour.RED
         where: Path = Path("/a/b")
         x: int = 1
@@ -52,6 +54,7 @@ TYPED = """
         made = OmegaConf.to_object(config)
         assert isinstance(made, Config), made
         assert isinstance(made.database, Database), made
+        assert (made.needed, made.database.name) == (Path("a"), "b")
         print("JOB", made.database.port, made.colour, type(made.where).__name__, made.x, made.key, made.twice)
 
     if __name__ == "__main__":
@@ -142,7 +145,7 @@ def test_types_references_and_resolvers_reach_the_job_and_no_secret_a_file(
     sweeper: tuple[str, ...], tmp_path: Path
 ) -> None:
     place = program(tmp_path / "place", TYPED)
-    swept = ("x=1,2", "colour=RED,BLUE", "database.port=5", 'twice="${mul:${x},3}"')
+    swept = ("needed=a", "database.name=b", "x=1,2", "colour=RED,BLUE", "database.port=5", 'twice="${mul:${x},3}"')
     done = run(place, *sweeper, *swept, SECRET="a8f3secret")  # noqa: S106
     colours = ("Colour.RED", "Colour.BLUE")
     expected = [f"5.0 {colour} PosixPath {x} a8f3secret {3 * x}" for x in (1, 2) for colour in colours]

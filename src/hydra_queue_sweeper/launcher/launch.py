@@ -18,7 +18,6 @@ from pathlib import Path
 from threading import Thread
 from typing import cast
 
-import cloudpickle
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
@@ -26,6 +25,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from hydra_queue_sweeper.base import hydra_internals
+from hydra_queue_sweeper.base.pickling import dumps, loads
 from hydra_queue_sweeper.base.signals import Interrupted, check, defer, deferred, pending, watch
 
 SECONDS_TO_END = 10.0  # for the children, after a signal
@@ -63,7 +63,7 @@ def launch(
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-    work = cloudpickle.dumps((hydra_context, task_function, config, Singleton.get_state()))
+    work = dumps((hydra_context, task_function, config, Singleton.get_state()))
     children = _Children(work)
     variables = dict.fromkeys(_THREADS, "1") | {_SAFE_PATH: _OURS}  # libraries read them once, as they are imported
     missing = variables.keys() - os.environ.keys()
@@ -102,7 +102,7 @@ class _Children:
         while again and not self.ended and not pending():
             result, code, again = self._run_once(job)
             if result is not None:
-                return cloudpickle.loads(result)
+                return loads(result)
             cause = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
         return failed(RuntimeError(cause), job)
 
@@ -118,7 +118,7 @@ class _Children:
         result = None
         at_work = False
         try:
-            ours.send_bytes(cloudpickle.dumps((self.work, job)))
+            ours.send_bytes(dumps((self.work, job)))
             # Not by its sentinel, nor by the pipe's end alone: processes that the child forked hold both open.
             while result is None and (process.exitcode is None or ours.poll()):
                 if ours.poll(_TICK):
@@ -182,7 +182,7 @@ def _end_with_parent() -> None:
 
 def _outcome(work: bytes, connection: Connection) -> bytes:
     """Run a job; return how it ended, pickled: of what can't be pickled, and read again, its text."""
-    shared, job = cloudpickle.loads(work)
+    shared, job = loads(work)
     try:
         result = _run(job, shared, connection)
     except Exception as error:  # of composing, or of Hydra's callbacks
@@ -190,18 +190,18 @@ def _outcome(work: bytes, connection: Connection) -> bytes:
     finally:
         defer()  # which the task may have undone
     try:
-        packed = cloudpickle.dumps(result)
-        cloudpickle.loads(packed)
+        packed = dumps(result)
+        loads(packed)
     except Exception:
         value = hydra_internals.outcome(result)
         text = repr(value) if isinstance(value, Exception) else f"the result can't be pickled: {value!r}"
-        return cloudpickle.dumps(failed(RuntimeError(text), job))
+        return dumps(failed(RuntimeError(text), job))
     return packed
 
 
 def _run(job: Job, shared: bytes, connection: Connection) -> JobReturn:
     """Run a job as Hydra's own launchers do."""
-    context, task, config, state = cloudpickle.loads(shared)
+    context, task, config, state = loads(shared)
     if hasattr(task, "at_work"):
         task.at_work = partial(connection.send_bytes, b"")
     number, overrides = job

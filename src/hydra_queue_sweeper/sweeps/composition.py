@@ -4,20 +4,19 @@ Composing takes Hydra some 40 ms, a copy with other values 1 ms. A copy has all 
 that are not resolved yet, Hydra's own node.
 """
 
-import pickle
 from collections.abc import Iterable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_queue_sweeper.base import hydra_internals
 from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.pickling import dumps, loads
 from hydra_queue_sweeper.search.trials import Trial
 from hydra_queue_sweeper.sweeps.dimensions import parse
 
@@ -43,7 +42,7 @@ class Composer:
     def __init__(self, config: DictConfig, loader: Any, groups: Iterable[str], local: Iterable[str] = ()) -> None:
         self.config, self.loader, self.groups, self.local = config, loader, set(groups), tuple(local)
         self.chosen = cache(self._compose_chosen)
-        self._pickled = cache(lambda choice: cloudpickle.dumps(self.chosen(choice)))  # copied in a quarter of the time
+        self._pickled = cache(lambda choice: dumps(self.chosen(choice)))  # copied in a quarter of the time
 
     def _compose_chosen(self, choice: Choice) -> DictConfig:
         return self.loader.load_sweep_config(self.config, [*choice, *self.local])
@@ -60,7 +59,7 @@ class Composer:
             Refused: If it is Hydra's own.
         """
         choice = self.choice(overrides)
-        config = pickle.loads(self._pickled(choice))  # noqa: S301  it is this object's own
+        config = loads(self._pickled(choice))  # it is this object's own
         values = [parse(text) for text in overrides if text not in choice]
         if any(override.is_hydra_override() for override in values):
             raise Refused(f"{' '.join(overrides)}: a job can't change how Hydra runs it; leave hydra out")
