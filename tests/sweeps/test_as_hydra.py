@@ -37,8 +37,21 @@ TYPED = """
         port: float = 3
 
     @dataclass
-    class Config:
+    class Kind:
         needed: Path
+
+    @dataclass
+    class One(Kind):
+        one: int = 1
+
+    @dataclass
+    class Two(Kind):
+        two: int = 2
+
+    @dataclass
+    class Config:
+        defaults: list = field(default_factory=lambda: ["_self_", {"kind": "one"}])
+        kind: Kind = MISSING
         database: Database = field(default_factory=lambda: Database(MISSING))
         colour: Colour = Colour.RED
         where: Path = Path("/a/b")
@@ -47,15 +60,19 @@ TYPED = """
         twice: int = "${mul:${x},2}"
 
     OmegaConf.register_new_resolver("mul", lambda one, other: one * other)
-    ConfigStore.instance().store("config", Config)
+    store = ConfigStore.instance()
+    store.store("config", Config)
+    store.store("one", One, group="kind")
+    store.store("two", Two, group="kind")
 
     @hydra.main(version_base="1.3", config_path=None, config_name="config")
     def job(config):
         made = OmegaConf.to_object(config)
         assert isinstance(made, Config), made
         assert isinstance(made.database, Database), made
-        assert (made.needed, made.database.name) == (Path("a"), "b")
-        print("JOB", made.database.port, made.colour, type(made.where).__name__, made.x, made.key, made.twice)
+        assert (made.kind.needed, made.database.name) == (Path("a"), "b")
+        assert isinstance(made.kind, (One, Two))
+        print("JOB", made.database.port, type(made.kind).__name__, made.colour, type(made.where).__name__, made.x, made.key, made.twice)
 
     if __name__ == "__main__":
         job()
@@ -145,10 +162,19 @@ def test_types_references_and_resolvers_reach_the_job_and_no_secret_a_file(
     sweeper: tuple[str, ...], tmp_path: Path
 ) -> None:
     place = program(tmp_path / "place", TYPED)
-    swept = ("needed=a", "database.name=b", "x=1,2", "colour=RED,BLUE", "database.port=5", 'twice="${mul:${x},3}"')
+    swept = (
+        "kind.needed=a",
+        "database.name=b",
+        "x=1,2",
+        "kind=one,two",
+        "colour=RED,BLUE",
+        "database.port=5",
+        'twice="${mul:${x},3}"',
+    )
     done = run(place, *sweeper, *swept, SECRET="a8f3secret")  # noqa: S106
     colours = ("Colour.RED", "Colour.BLUE")
-    expected = [f"5.0 {colour} PosixPath {x} a8f3secret {3 * x}" for x in (1, 2) for colour in colours]
+    chosen = [(x, kind, colour) for x in (1, 2) for kind in ("One", "Two") for colour in colours]
+    expected = [f"5.0 {kind} {colour} PosixPath {x} a8f3secret {3 * x}" for x, kind, colour in chosen]
     assert SAID.findall(done.stdout) == expected
     written = [path for path in (place / "sweep").rglob("*") if path.is_file()]
     assert written
