@@ -72,7 +72,8 @@ TYPED = """
         assert isinstance(made.database, Database), made
         assert (made.kind.needed, made.database.name) == (Path("a"), "b")
         assert isinstance(made.kind, (One, Two))
-        print("JOB", made.database.port, type(made.kind).__name__, made.colour, type(made.where).__name__, made.x, made.key, made.twice)
+        told = made.database.port, type(made.kind).__name__, made.colour, type(made.where).__name__
+        print("JOB", *told, made.x, made.key, made.twice)
 
     if __name__ == "__main__":
         job()
