@@ -222,6 +222,108 @@ def test_nothing_of_the_working_directory_is_imported_by_workers(tmp_path: Path)
     assert not (tmp_path / "struck").exists()
 
 
+WHAT_JOBS_DO = {
+    "a pool of its own functions": """
+        import multiprocessing
+        with multiprocessing.Pool(2) as pool:
+            return sum(pool.map(twice, [1, config.x]))
+    """,
+    "a process with a function that lives there": """
+        import multiprocessing
+        process = multiprocessing.Process(target=lambda: None)
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+        return config.x
+    """,
+    "a pool that is left open": """
+        from joblib import Parallel, delayed
+        return sum(Parallel(2)(delayed(twice)(one) for one in (1, config.x)))
+    """,
+    "a child that it ends": """
+        import multiprocessing, time
+        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        child.start()
+        child.terminate()
+        child.join(10)
+        assert child.exitcode == -15, child.exitcode
+        return config.x
+    """,
+    "a pickle of its own class": """
+        import pickle
+        kept = pickle.loads(pickle.dumps(Kept(config.x)))
+        assert isinstance(kept, Kept) and isinstance(instantiate({"_target_": "__main__.Kept", "x": 1}), Kept)
+        return kept.x
+    """,
+    "a structured configuration": """
+        return OmegaConf.merge(OmegaConf.structured(Kept), {"x": config.x}).x
+    """,
+    "a start method": """
+        import multiprocessing
+        if multiprocessing.get_start_method(allow_none=True) is None:
+            multiprocessing.set_start_method("spawn")
+        return config.x
+    """,
+    "an exit without an error": """
+        import sys
+        sys.exit(0)
+    """,
+    "an array": """
+        import numpy
+        return numpy.ones(3)
+    """,
+    "a link": """
+        import os
+        from hydra.core.hydra_config import HydraConfig
+        os.symlink("nowhere", HydraConfig.get().runtime.output_dir + "/latest")
+        return config.x
+    """,
+}
+DOING = """
+    import hydra
+    from dataclasses import dataclass, field
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    @dataclass
+    class Kept:
+        x: int
+        more: list[int] = field(default_factory=list)
+
+    def twice(number):
+        return 2 * number
+
+    @hydra.main(version_base="1.3", config_path=None)
+    def job(config):
+        BODY
+
+    if __name__ == "__main__":
+        job()
+"""
+
+
+@pytest.mark.parametrize(
+    "what", [*list(WHAT_JOBS_DO)[:1], *(pytest.param(one, marks=SLOW) for one in [*WHAT_JOBS_DO][1:])]
+)
+def test_a_job_may_do_what_it_does_under_hydra_s_own_sweeper(what: str, tmp_path: Path) -> None:
+    body = textwrap.indent(textwrap.dedent(WHAT_JOBS_DO[what]).strip(), " " * 8).strip()
+    place = program(tmp_path / "place", DOING.replace("BODY", body))
+    run(place, *QUEUE, "+x=2,3", "hydra.job.env_copy=[HOME]")
+    assert states(place / "sweep") == ["finished"] * 2
+    run(place, *QUEUE, "+x=2,3,4", "hydra.sweeper.resume=true")
+    assert states(place / "sweep") == ["finished"] * 3
+
+
+@SLOW
+def test_a_job_that_fails_leaves_its_traceback_in_its_log(tmp_path: Path) -> None:
+    place = program(tmp_path / "place", DOING.replace("BODY", "raise ValueError('bad')"))
+    done = run(place, *QUEUE, "+x=2", code=1)
+    assert "job 0 failed" in done.stdout
+    log = (place / "sweep" / "0" / "program.log").read_text()
+    assert "Traceback" in log
+    assert "ValueError: bad" in log
+
+
 # ------------------------------------------------------------------------------------------------ refusals, going on
 
 

@@ -1,7 +1,6 @@
 """hydra/launcher=processes: every Hydra program in the environment executes this file, so what works is elsewhere."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
@@ -10,18 +9,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_queue_sweeper.base.errors import Refused
-
-
-@dataclass
-class LauncherConf:
-    """The launcher's parameters.
-
-    Attributes:
-        n_jobs: Most processes at once; none: one for each core that this process may use.
-    """
-
-    _target_: str = "hydra_plugins.hydra_queue_sweeper.launcher.ProcessLauncher"
-    n_jobs: int | None = None
+from hydra_queue_sweeper.launcher.options import LauncherOptions
 
 
 class ProcessLauncher(Launcher):
@@ -53,5 +41,5 @@ class ProcessLauncher(Launcher):
 
 
 ConfigStore.instance().store(
-    group="hydra/launcher", name="processes", node=LauncherConf, provider="hydra_queue_sweeper"
+    group="hydra/launcher", name="processes", node=LauncherOptions, provider="hydra_queue_sweeper"
 )

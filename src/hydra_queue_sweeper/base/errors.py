@@ -87,12 +87,12 @@ _WAYS_OUT = {
 }
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Say whether memory has run out: libraries such as torch raise a RuntimeError that tells it by its text alone."""
     return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error).partition("\n")[0]))
 
 
-def in_one_line(error: Exception, then: str = "") -> str:
+def in_one_line(error: BaseException, then: str = "") -> str:
     """Return an error in one line: the cause, the way out if it is known, and what to do `then`."""
     if isinstance(error, Refused):
         return str(error)

@@ -82,7 +82,7 @@ def within(place: Path, name: str) -> Path:
     """
     path = place / name
     strange = {"..", "${", "\0"} & {*Path(name).parts, *re.findall(r"\$\{|\0", name)}
-    if strange or Path(name).is_absolute() or len(name) > MOST_CHARACTERS:
+    if strange or Path(name).is_absolute() or max(map(len, Path(name).parts), default=0) > MOST_CHARACTERS:
         raise Refused(f"{shown(name)} must name a place within {place}")
     if not path.resolve().is_relative_to(place.resolve()):
         raise Refused(f"{path} must lie within {place}, got a link to elsewhere; remove it")

@@ -4,9 +4,11 @@ What a child needs and what it returns travel by cloudpickle, since tasks may be
 """
 
 import gc
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -63,7 +65,8 @@ def launch(
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-    work = dumps((hydra_context, task_function, config, Singleton.get_state()))
+    method = multiprocessing.get_start_method(allow_none=True)
+    work = dumps((hydra_context, task_function, config, Singleton.get_state(), method))
     children = _Children(work)
     variables = dict.fromkeys(_THREADS, "1") | {_SAFE_PATH: _OURS}  # libraries read them once, as they are imported
     missing = variables.keys() - os.environ.keys()
@@ -154,6 +157,8 @@ def run_child(connection: Connection) -> None:
         del os.environ[_SAFE_PATH]  # what the job starts is its own business
     watch()
     defer()
+    multiprocessing.set_start_method(None, force=True)  # which is the program's to choose
+    os.register_at_fork(after_in_child=_end_at_once)
     gc.set_threshold(100_000, 50, 100)  # imports make many objects and little garbage
     Thread(target=_end_with_parent, daemon=True).start()  # while signals are blocked, which leaves them to this thread
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -161,6 +166,8 @@ def run_child(connection: Connection) -> None:
         work = connection.recv_bytes()
         check()
         connection.send_bytes(_outcome(work, connection))
+        # Ends pools that a job has left, of whose processes Python would wait for the end before it tells them.
+        threading._shutdown()  # type: ignore[attr-defined]
     except Interrupted as interrupted:
         sys.exit(interrupted.exit_code)
     except (EOFError, OSError):  # the parent has died
@@ -168,6 +175,12 @@ def run_child(connection: Connection) -> None:
     finally:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # a second one would find Python's handlers gone
         gc.freeze()  # else Python looks for garbage as it ends, for more than a second
+
+
+def _end_at_once() -> None:
+    """Let signals end a process that a job forks, as by default."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end_with_parent() -> None:
@@ -199,9 +212,21 @@ def _outcome(work: bytes, connection: Connection) -> bytes:
     return packed
 
 
+def _adopt(function: object) -> None:
+    """Let `__main__` hold what came by value with a function of it: what is pickled by name is looked up there."""
+    values = getattr(function, "__globals__", {})
+    if values.get("__name__") == "__main__":
+        own = {key: one for key, one in values.items() if not key.startswith("__") and one is not function}
+        vars(sys.modules["__main__"]).update(own)
+
+
 def _run(job: Job, shared: bytes, connection: Connection) -> JobReturn:
     """Run a job as Hydra's own launchers do."""
-    context, task, config, state = loads(shared)
+    context, task, config, state, method = loads(shared)
+    if method:
+        multiprocessing.set_start_method(method, force=True)
+    _adopt(getattr(task, "function", task))
+    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     if hasattr(task, "at_work"):
         task.at_work = partial(connection.send_bytes, b"")
     number, overrides = job

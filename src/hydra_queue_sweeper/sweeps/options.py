@@ -40,6 +40,7 @@ class Options:
         storage: Of Optuna's own plugin; the sweep's directory stands in its place.
         study_name: Likewise.
         custom_search_space: Likewise; dimensions stand in its place.
+        max_batch_size: Of Hydra's own sweeper; there are no batches.
     """
 
     defaults: list[Any] = field(default_factory=lambda: [{"sampler": "tpe"}])
@@ -64,6 +65,7 @@ class Options:
     storage: Any = None
     study_name: str | None = None
     custom_search_space: str | None = None
+    max_batch_size: int | None = None
 
     def check(self) -> None:
         """Refuse values that mean nothing, and take what Optuna's own plugin calls otherwise."""
@@ -96,13 +98,15 @@ class Options:
                 raise Refused(f"hydra.sweeper.{name} must be at least {bound}, got {value}")
 
     def _answer_optuna(self) -> None:
-        """Say what stands in the place of what Optuna's own plugin has and this sweeper hasn't."""
+        """Say what stands in the place of what other sweepers have and this one hasn't."""
         if self.custom_search_space:
             text = f"hydra.sweeper.custom_search_space={self.custom_search_space} can't be used"
             raise Refused(f"{text}; write dimensions, as lists and intervals, into hydra.sweeper.params")
-        for name in ("storage", "study_name"):
+        held = "a sweep is what its directory holds"
+        instead = {"storage": held, "study_name": held, "max_batch_size": "there are no batches"}
+        for name, why in instead.items():
             if (value := getattr(self, name)) is not None:
-                log.warning("hydra.sweeper.%s=%s has no effect: a sweep is what its directory holds", name, value)
+                log.warning("hydra.sweeper.%s=%s has no effect: %s", name, value, why)
 
 
 def _read_direction(given: Any) -> str:

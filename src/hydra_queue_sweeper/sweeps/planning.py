@@ -131,7 +131,10 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
     loader: Any = sweep.context.config_loader
     sweep.task.check_plan(plan)
     trials = directory.read_trials(plan)
-    directory.check_plain(trial.directory for trial in trials if trial.directory)
+    directory.check_plain()
+    for trial in trials:
+        if trial.directory:
+            sweep.task.check_directory(directory.path / trial.directory)
     composition.check_subdir(plan.subdir)
     sampler, _, seed = sweep.options.sampling()
     wanted = {"pruner": sweep.options.pruner, "sampler": sampler, "seed": seed}

@@ -5,7 +5,6 @@ What stands here is all that there is of a sweep: workers, the live view, `resum
 
 import logging
 import os
-from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
@@ -122,14 +121,14 @@ class SweepDirectory:
         found = map(os.path.splitext, os.listdir(self.trials))  # noqa: PTH208  which takes four times as long
         return {int(name) for name, suffix in found if suffix == ".json" and name.isdecimal()}
 
-    def check_plain(self, jobs: Iterable[str]) -> None:
-        """Make sure that all that a sweep and its jobs write to is files and folders, given the jobs' directories.
+    def check_plain(self) -> None:
+        """Make sure that all that a sweep writes to is files and folders.
 
         Raises:
             Refused: If something is a link or a device.
         """
         own = (self.plan, self.trials, self.leaderboard, self.results, self.plots, self.stop, self.enough)
-        check_plain(self.path, [*(path.name for path in own), ".queue.lock", "multirun.yaml", "workers", *jobs])
+        check_plain(self.path, [*(path.name for path in own), ".queue.lock", "multirun.yaml", "workers"])
 
 
 class Records:

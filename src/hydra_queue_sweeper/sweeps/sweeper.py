@@ -237,9 +237,11 @@ def _of_workers(prepared: Prepared) -> list[str]:
     taken away again.
     """
     choice = prepared.composer.choice(prepared.plan.typical(0, prepared.composer.groups)[0])
-    variables = prepared.composer.chosen(choice).hydra.job.env_set
-    without = [f"~hydra.job.env_set.{name}" for name in variables]
-    return [*choice, *prepared.composer.local, *without, "hydra.job.chdir=false", FOR_WORKERS]
+    job = prepared.composer.chosen(choice).hydra.job
+    # Hydra adds those that are copied once it has composed.
+    without = [f"~hydra.job.env_set.{name}" for name in job.env_set if name not in job.env_copy]
+    as_it_is = ["hydra.job.env_copy=[]", "hydra.job.chdir=false"]
+    return [*choice, *prepared.composer.local, *without, *as_it_is, FOR_WORKERS]
 
 
 def _left(directory: SweepDirectory, plan: Plan) -> tuple[int, int]:

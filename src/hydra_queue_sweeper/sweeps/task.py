@@ -45,6 +45,7 @@ class SweepTask:
 
     def __init__(self, function: Callable[[DictConfig], Any]) -> None:
         self.function = function
+        self.__name__ = getattr(function, "__name__", type(function).__name__)  # callbacks ask for it
 
     def __call__(self, config: DictConfig) -> Any:
         """Run one job; return its objective, lower is better."""
@@ -67,6 +68,13 @@ class SweepTask:
             Refused: If it isn't so.
         """
         check_empty(place)
+
+    def check_directory(self, directory: Path) -> None:
+        """Look at the directory of a job before it begins, or begins again; a job may have left links there.
+
+        Raises:
+            Refused: If it can't be written to.
+        """
 
     def explain(self, error: Exception, overrides: list[str]) -> str:
         """Return in words why the configuration of a job can't be composed; else raise what Hydra explains itself."""

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, SupportsFloat
@@ -17,10 +18,11 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 
 from hydra_queue_sweeper.base import hydra_internals, signals
 from hydra_queue_sweeper.base.errors import Pruned, Refused, in_one_line
-from hydra_queue_sweeper.base.files import check_plain, within
+from hydra_queue_sweeper.base.files import within
 from hydra_queue_sweeper.base.redaction import without_password
 from hydra_queue_sweeper.base.repeating import repeating
 from hydra_queue_sweeper.base.signals import Interrupted
+from hydra_queue_sweeper.base.terminal import log
 from hydra_queue_sweeper.search.estimates import Reports
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.trials import SEED, Trial
@@ -57,6 +59,11 @@ class Worker:
     hydra_context: HydraContext
     launch: str
     at_work: Callable[[], None] = _nobody
+
+    @property
+    def function(self) -> object:
+        """The program's own function, if the task is one of Hydra's."""
+        return getattr(self.task, "function", None)
 
     def __call__(self, _: DictConfig) -> list[JobReturn]:
         """Run what is left of the sweep; return what its trials returned, if the task wants that."""
@@ -126,10 +133,13 @@ class TrialRunner:
             with objective_reports(to=self._take_report):
                 returned = self._run_job()
             outcome = _outcome(hydra_internals.outcome(returned), self.plan)  # an error, if the job raised one
+            if outcome["state"] == "failed" and not self.task.is_quiet:
+                self._log_failure(hydra_internals.outcome(returned))
             if outcome["state"] == "pruned":  # for whom the sweep works, that is no error
                 returned.status = JobStatus.COMPLETED
                 returned.return_value = None
-        except (Exception, SystemExit, Interrupted) as error:  # of composing, or of a task that exits, or of a signal
+        except (Exception, SystemExit, Interrupted, KeyboardInterrupt, GeneratorExit) as error:
+            # Of composing, of a signal, of a task that exits, or ends otherwise than by an error.
             outcome = _outcome(error, self.plan)
         self._record(seconds=trial.seconds + time.monotonic() - began, **outcome)
         if self.plan.target is not None and self.plan.reached(self.queue.records.read()):
@@ -144,7 +154,7 @@ class TrialRunner:
         self._check_unchanged(choice)
         config = self.composer.compose_job(trial, self.plan.subdir)
         directory = str(config.hydra.sweep.subdir)
-        check_plain(within(self.sweep.path, directory), [""])
+        self.task.check_directory(within(self.sweep.path, directory))
         if self.task.is_quiet:
             _leave_console(config)
         if not trial.directory:
@@ -153,6 +163,11 @@ class TrialRunner:
             self._record(directory=directory, identity=identity, own_seed="" if seed is None else str(seed))
         context = self.worker.hydra_context
         return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=context)
+
+    def _log_failure(self, error: object) -> None:
+        """Let a job's log have the traceback of its error, which does not travel to the sweep's own process."""
+        if isinstance(error, Exception):
+            log.error("job %d failed", self.trial.number, exc_info=error)
 
     def _check_unchanged(self, choice: Choice) -> None:
         """Make sure that a choice of groups composes to what it did when the sweep began, or was gone on with.
@@ -212,9 +227,11 @@ def _outcome(value: object, plan: Plan) -> dict[str, Any]:
             return {"state": "interrupted"}
         case Pruned():
             return {"state": "pruned"}
-        case SystemExit():
+        case SystemExit() if value.code:
             return {"state": "failed", "reason": f"the job exited with {value.code}"}
-        case Exception():
+        case SystemExit():
+            value = None  # as if it had returned
+        case Exception() | KeyboardInterrupt() | GeneratorExit():
             return {"state": "failed", "reason": without_password(in_one_line(value))}
     try:
         objective = _objective(value, plan)
@@ -239,7 +256,8 @@ def _objective(value: object, plan: Plan) -> float | None:
             raise Refused(f"{must}, got {_described(value)}")
         value = value[plan.objective]
     if isinstance(value, SupportsFloat):  # of NumPy or torch, too
-        return float(value)
+        with suppress(TypeError, ValueError, RuntimeError, OverflowError):  # of arrays
+            return float(value)
     if plan.objective is None and plan.is_grid and plan.pruner is None and plan.target is None:
         return None
     must = "the job must return a number, which the sweep goes by"

@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from hydra_queue_sweeper.base.errors import Pruned, Refused, in_one_line, relative, shown
+from hydra_queue_sweeper.base.files import check_plain
 from hydra_queue_sweeper.base.overrides import key_of
 from hydra_queue_sweeper.base.terminal import say
 from hydra_queue_sweeper.search.plan import Plan
@@ -147,6 +148,10 @@ class Experiments(SweepTask):
         """Make sure that a new sweep lies in no other's way."""
         check_free(place)
         _warn_of_another_engine()
+
+    def check_directory(self, directory: Path) -> None:
+        """Make sure that all in it is files and folders: it may come from anyone."""
+        check_plain(directory, [""])
 
     def explain(self, error: Exception, overrides: list[str]) -> str:
         """Say in our words what Hydra objects to."""
