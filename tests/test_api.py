@@ -22,6 +22,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 import wavesweep as ws
+from hydra_queue_sweeper.base.hydra_releases import AS_IN_1_3
 from tests.support import following
 from tests.support.commands import SMALL, Command, call, run_process
 from tests.support.parts import go
@@ -106,7 +107,7 @@ class TestNames:
 
 
 def test_compose_works_beside_another_hydra() -> None:
-    with hydra.initialize_config_module("tests", version_base="1.3"):
+    with hydra.initialize_config_module("tests", **AS_IN_1_3):
         theirs = GlobalHydra.instance().hydra
         assert ws.compose("seed=4").seed == 4
         with pytest.raises(ws.Refused):

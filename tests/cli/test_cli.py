@@ -17,9 +17,11 @@ from mlflow import MlflowClient
 from tests.support.commands import SMALL, Command, Done, call, run_process
 from tests.support.records import on_disk
 from wavesweep.base.exit_codes import FAILED
+from wavesweep.cli.application import TARGETS
 from wavesweep.cli.commands import COMMANDS, help_of
 from wavesweep.cli.main import _run_command
 from wavesweep.config.config import parse
+from wavesweep.config.groups import conf_dir
 
 QUICK = (*SMALL, "model=tiny", "training.epochs=2")
 BASIC = "hydra/launcher=basic"
@@ -230,6 +232,12 @@ def test_the_console_script_is_the_same_program(tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("wavesweep")
     done = subprocess.run([script, "--version"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"wavesweep {version('wavesweep')}\n")
+
+
+def test_what_conf_lets_hydra_call_is_listed() -> None:
+    texts = [path.read_text("utf-8") for path in conf_dir().rglob("*.yaml")]
+    named = [name for text in texts for name in re.findall(r"(?:_target_|class|\(\)): ([\w.]+)", text)]
+    assert sorted({name for name in named if not name.startswith("logging.")}) == [*TARGETS]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -20,6 +20,7 @@ from hydra_queue_sweeper.sweeps.reports import REPORTS, objective_reports, repor
 from hydra_queue_sweeper.sweeps.task import SweepTask
 from tests.support.commands import environment
 from tests.support.made import make
+from tests.support.programs import for_this_hydra
 from tests.support.sweeping import num_ended, states, trials
 
 PAGE = Path(__file__).parents[2] / "src" / "hydra_queue_sweeper" / "README.md"
@@ -38,7 +39,7 @@ def shown() -> list[tuple[str, str]]:
 def place(shown: list[tuple[str, str]], tmp_path: Path) -> Path:
     """Return a folder that holds program and configuration."""
     blocks = dict(reversed(shown))
-    (tmp_path / "minimise.py").write_text(blocks["python"], "utf-8")
+    (tmp_path / "minimise.py").write_text(for_this_hydra(blocks["python"]), "utf-8")
     (tmp_path / "minimise.yaml").write_text(blocks["yaml"], "utf-8")
     return tmp_path
 
@@ -152,7 +153,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("deaths", [pytest.param(MOST_DEATHS - 1, marks=pytest.mark.slow), MOST_DEATHS])
 def test_a_worker_that_dies_at_a_job_is_replaced_while_the_other_works(deaths: int, tmp_path: Path) -> None:
-    (tmp_path / "minimise.py").write_text(DYING)
+    (tmp_path / "minimise.py").write_text(for_this_hydra(DYING))
     chosen = ("hydra/sweeper=queue", "hydra/launcher=processes", "hydra.sweeper.n_workers=2")
     process = start(tmp_path, "-m", *chosen, "+x=0,1", f"+deaths={deaths}", "hydra.sweep.dir=sweep")
     _, said = process.communicate(timeout=120)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.support.commands import environment
+from tests.support.programs import for_this_hydra
 from tests.support.sweeping import states, trials
 
 QUEUE = ("hydra/sweeper=queue", "hydra/launcher=processes", "hydra.sweeper.n_workers=1", "hydra.sweep.dir=sweep")
@@ -25,6 +26,7 @@ TYPED = """
     from enum import Enum
     from pathlib import Path
     from hydra.core.config_store import ConfigStore
+    from hydra_queue_sweeper.base.hydra_releases import register_resolver
     from omegaconf import MISSING, OmegaConf
 
     class Colour(Enum):
@@ -59,7 +61,7 @@ TYPED = """
         key: str = "${oc.env:SECRET}"
         twice: int = "${mul:${x},2}"
 
-    OmegaConf.register_new_resolver("mul", lambda one, other: one * other)
+    register_resolver("mul", lambda one, other: one * other)
     store = ConfigStore.instance()
     store.store("config", Config)
     store.store("one", One, group="kind")
@@ -142,7 +144,7 @@ OBJECTIVE = """
 def program(place: Path, text: str, conf: dict[str, str] | None = None) -> Path:
     """Write a program, and its options."""
     place.mkdir(exist_ok=True)
-    (place / "program.py").write_text(textwrap.dedent(text))
+    (place / "program.py").write_text(for_this_hydra(textwrap.dedent(text)))
     for name, content in (conf or {}).items():
         path = place / "conf" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,6 +157,7 @@ def run(place: Path, *arguments: str, code: int = 0, **variables: str) -> subpro
     command = [sys.executable, "program.py", "-m", *arguments]
     done = subprocess.run(command, cwd=place, env=environment(**variables), capture_output=True, text=True, timeout=120)
     assert done.returncode == code, done.stdout + done.stderr
+    assert "Warning" not in done.stderr
     return done
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.hydra_releases import store_option
 from hydra_queue_sweeper.launcher.options import LauncherOptions
 
 
@@ -40,6 +40,4 @@ class ProcessLauncher(Launcher):
         return launch(jobs, self.hydra_context, self.task_function, self.config, self.n_jobs)
 
 
-ConfigStore.instance().store(
-    group="hydra/launcher", name="processes", node=LauncherOptions, provider="hydra_queue_sweeper"
-)
+store_option("hydra/launcher", "processes", LauncherOptions)

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from hydra_queue_sweeper.base.hydra_releases import store_option
 from hydra_queue_sweeper.sweeps.options import SAMPLER_OPTIONS, Options
 
 
@@ -35,7 +35,6 @@ class QueueSweeper(Sweeper):
         return start(self.given, arguments)
 
 
-STORE = ConfigStore.instance()
-STORE.store(group="hydra/sweeper", name="queue", node=Options, provider="hydra_queue_sweeper")
+store_option("hydra/sweeper", "queue", Options)
 for name, node in SAMPLER_OPTIONS.items():
-    STORE.store(group="hydra/sweeper/sampler", name=name, node=node, provider="hydra_queue_sweeper")
+    store_option("hydra/sweeper/sampler", name, node)

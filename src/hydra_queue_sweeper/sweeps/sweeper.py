@@ -13,7 +13,6 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import CompactHydraException
 from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext
 
 from hydra_queue_sweeper.base import hydra_internals, signals
 from hydra_queue_sweeper.base.errors import Refused, in_one_line
@@ -125,7 +124,7 @@ def _go_on(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
 def _launcher(sweep: Sweep, prepared: Prepared) -> Launcher:
     """Return the launcher of workers, for whom no callback of the program is called: that is for jobs."""
     worker = Worker(sweep.task, sweep.config, prepared.composer.local, sweep.context, uuid4().hex)
-    without_callbacks = HydraContext(sweep.context.config_loader, type(sweep.context.callbacks)())
+    without_callbacks = replace(sweep.context, callbacks=type(sweep.context.callbacks)())
     return Plugins.instance().instantiate_launcher(
         hydra_context=without_callbacks, task_function=worker, config=sweep.config
     )

@@ -16,6 +16,7 @@ import hydra
 from hydra.errors import MissingConfigException
 
 from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.hydra_releases import calling_only
 from hydra_queue_sweeper.base.signals import check
 from wavesweep.base.exit_codes import SEVERITY
 from wavesweep.cli.arguments import check_kinds, check_passwords, read_flags, refuse
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
     from wavesweep.config.config import Config
     from wavesweep.experiment.preparation import Prepared
     from wavesweep.tracking.follower_handle import Follower
+
+TARGETS = (
+    "hydra_queue_sweeper.base.redaction.Redacting",
+    "wavesweep.base.streams.LogFile",
+    "wavesweep.base.streams.Stderr",
+    "wavesweep.cli.guard.Guard",
+)
+"""All that conf/ lets Hydra call, besides plugins."""
 
 
 class Task:
@@ -120,7 +129,7 @@ def _call_hydra(arguments: list[str], flags: Namespace, config_name: str, task: 
     """
     try:
         with _as_command_line(with_tags(arguments)):
-            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)()
+            hydra.main(config_path=str(conf_dir()), config_name=config_name, **calling_only(TARGETS))(task)()
     except (Refused, MemoryError):
         raise
     except Exception as error:  # of composing, since jobs catch their own

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.hydra_releases import AS_IN_1_3, register_resolver
 from hydra_queue_sweeper.base.redaction import public_address
 from wavesweep.config.groups import conf_dir, groups
 from wavesweep.config.hydra_objections import explain, read_overrides
@@ -22,10 +23,10 @@ STORED, STORED_REFINER = "stored", "stored_refiner"
 """The options that a stored configuration is offered as: of each group, and of the optimizers for the refinement."""
 
 # Runs and sweeps that start in the same second would share a directory that is named by the time alone.
-OmegaConf.register_new_resolver("unique", lambda: token_hex(2), use_cache=True, replace=True)
+register_resolver("unique", lambda: token_hex(2), use_cache=True)
 # The one way in for a password: configurations hold the address without it (see tracking/store.py).
-OmegaConf.register_new_resolver("public", public_address, replace=True)
-OmegaConf.register_new_resolver("given", lambda *values: next(filter(None, values)), replace=True)
+register_resolver("public", public_address)
+register_resolver("given", lambda *values: next(filter(None, values)))
 
 
 def typed(composed: DictConfig) -> "Config":
@@ -73,7 +74,7 @@ def compose(*overrides: str) -> "Config":
     if ours := [override for override in overrides if override.lstrip("+~").startswith("hydra")]:
         raise Refused(f"compose makes the configuration of a run, which has no {ours[0]}; leave it out")
     read_overrides(overrides)
-    with _beside_another(), hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with _beside_another(), hydra.initialize_config_dir(str(conf_dir()), **AS_IN_1_3):
         try:
             return typed(hydra.compose("config", with_tags(overrides)))
         except (HydraException, OmegaConfBaseException) as error:
