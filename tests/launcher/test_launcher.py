@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
-from hydra.version import VersionBase
 
 from hydra_plugins.hydra_queue_sweeper.launcher import ProcessLauncher
-from hydra_queue_sweeper.base import signals
+from hydra_queue_sweeper.base import hydra_internals, signals
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.launcher import launch as launching
+from tests.support.hydra_internals import no_version_base
 from tests.support.launching import COMPUTING, POLITE, STUBBORN, Dying, Program, sweep
 from tests.support.trees import lives, wait_until
 
@@ -29,8 +28,9 @@ from tests.support.trees import lives, wait_until
 def said(result: JobReturn) -> str:
     """Return what a failed job says of itself."""
     assert result.status == JobStatus.FAILED
-    assert type(result._return_value) is RuntimeError
-    return str(result._return_value)
+    error = hydra_internals.outcome(result)
+    assert type(error) is RuntimeError
+    return str(error)
 
 
 @pytest.fixture
@@ -132,11 +132,13 @@ def test_each_job_ends_in_its_own_way_and_takes_no_other_along(tmp_path: Path, m
     assert (said(killed), said(exited)) == ("ended by SIGKILL", "exited with code 3")
     with pytest.raises(ValueError, match="wrong"):
         _ = wrong.return_value
-    assert said(locked).startswith("RuntimeError(<unlocked _thread.lock")
-    assert said(unreadable) == "Unreadable('key=1')"
+    assert "RuntimeError" in said(locked)
+    assert "<unlocked _thread.lock" in said(locked)
+    assert "Unreadable" in said(unreadable)
+    assert "key=1" in said(unreadable)
     assert said(lock).startswith("the result can't be pickled: <unlocked _thread.lock")
     assert refused.status == JobStatus.FAILED
-    assert "unknown" in str(refused._return_value)
+    assert "unknown" in str(hydra_internals.outcome(refused))
     assert fine.return_value == ["1", "3", "1"]
     assert "OMP_NUM_THREADS" not in os.environ
 
@@ -224,24 +226,21 @@ def test_a_process_that_imports_the_command_does_not_run_it() -> None:
 
 
 @pytest.fixture
-def no_version_base() -> Iterator[None]:
+def nothing_chosen() -> Iterator[None]:
     """Forget which behaviour of Hydra's other tests chose: its own expect none to be chosen."""
-    chosen = Singleton._instances.pop(VersionBase, None)
-    yield
-    Singleton._instances.pop(VersionBase, None)
-    if chosen is not None:
-        Singleton._instances[VersionBase] = chosen
+    with no_version_base():
+        yield
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_version_base")
+@pytest.mark.usefixtures("nothing_chosen")
 @pytest.mark.parametrize(("launcher_name", "overrides"), [("processes", [])])
 class TestHydrasOwn(LauncherTestSuite):
     """Hydra's demands on every launcher."""
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_version_base")
+@pytest.mark.usefixtures("nothing_chosen")
 @pytest.mark.parametrize(("launcher_name", "overrides"), [("processes", ["hydra.sweeper.max_batch_size=2"])])
 class TestHydrasOwnInBatches(BatchedSweeperTestSuite):
     """Hydra's demands where a sweep comes in batches."""

@@ -13,20 +13,18 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from hydra._internal.callbacks import Callbacks
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.utils import create_config_search_path
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, RunMode
 
 from hydra_queue_sweeper.launcher.launch import Job, launch
+from tests.support.hydra_internals import Callbacks, ConfigLoaderImpl, create_config_search_path
 from tests.support.trees import wait_until
 
 PROGRAM = """
 import os, sys, time
 from pathlib import Path
 from tests.support.launching import sweep
-from hydra_queue_sweeper.base import signals
+from hydra_queue_sweeper.base import hydra_internals, signals
 from hydra_queue_sweeper.launcher import launch
 
 def started(number):
@@ -41,7 +39,7 @@ if __name__ == "__main__":
     signals.watch()
     launch.SECONDS_TO_END = $SECONDS
     results = sweep(task, 3, Path.cwd(), 2)
-    print([result._return_value for result in results], signals.pending(), flush=True)
+    print([hydra_internals.outcome(result) for result in results], signals.pending(), flush=True)
 """
 """A program whose third job has to wait; its jobs tell their process, and whether they ended in order."""
 

@@ -5,13 +5,11 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from hydra import version
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.utils import create_config_search_path
+from hydra import initialize_config_dir
 from hydra.core.config_search_path import SearchPathQuery
-from hydra.core.utils import setup_globals
 from omegaconf import DictConfig
 
+from hydra_queue_sweeper.base.hydra_releases import AS_IN_1_3
 from hydra_queue_sweeper.search.growth import begin
 from hydra_queue_sweeper.search.plan import Part, Plan, seeds_of
 from hydra_queue_sweeper.search.space import Dimension, grid_jobs, is_grid
@@ -19,6 +17,7 @@ from hydra_queue_sweeper.search.trials import State, Trial
 from hydra_queue_sweeper.sweeps.composition import Composer
 from hydra_queue_sweeper.sweeps.dimensions import group_keys
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from tests.support.hydra_internals import ConfigLoaderImpl, create_config_search_path
 from wavesweep.config.groups import conf_dir
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
@@ -101,9 +100,8 @@ def record(sweep: SweepDirectory, number: int, score: float, **once: float) -> R
 
 def conf_loader(*own: Path) -> ConfigLoaderImpl:
     """Return what loads configurations from conf/ and, before it, from folders of the user's own."""
-    setup_globals()
-    version.setbase("1.3")
-    path = create_config_search_path(str(conf_dir()))
+    with initialize_config_dir(str(conf_dir()), **AS_IN_1_3):  # registers Hydra's resolvers, for good
+        path = create_config_search_path(str(conf_dir()))
     for folder in own:
         path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery(provider="schema"))
     return ConfigLoaderImpl(path)

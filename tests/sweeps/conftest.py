@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
+from tests.support.hydra_internals import ConfigLoaderImpl
 from tests.support.made import conf_loader
 from tests.support.options import OWN
 

@@ -3,14 +3,13 @@
 import random
 
 import pytest
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.search.space import Dimension, Interval, grid_jobs
 from hydra_queue_sweeper.sweeps.dimensions import parse_dimensions
+from tests.support.hydra_internals import BasicSweeper, ConfigLoaderImpl
 from tests.support.options import POOL
 
 

@@ -104,7 +104,7 @@ def read_flags(arguments: list[str]) -> Namespace:
     Raises:
         Refused: With one line instead.
     """
-    from hydra._internal.utils import get_args_parser
+    from wavesweep.config.hydra_internals import get_args_parser
 
     def refuse_flags(message: str) -> None:
         raise Refused(f"{message}; wavesweep --hydra-help lists the flags")
