@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -15,10 +16,13 @@ from omegaconf import DictConfig, OmegaConf
 def apply_overrides(overrides: Sequence[Override], config: DictConfig) -> None:
     """Apply overrides of values to a composed configuration.
 
+    Sweeps write `~key` as `~key=null`. By that, Hydra 1.4 would take away nothing but a null; here, it takes the key.
+
     Raises:
         hydra.errors.ConfigCompositionException: If one can't be applied.
     """
-    ConfigLoaderImpl._apply_overrides_to_config([*overrides], config)
+    meant = [replace(one, value_type=None) if one.is_delete() and one.value() is None else one for one in overrides]
+    ConfigLoaderImpl._apply_overrides_to_config(meant, config)
 
 
 def set_override_dirname(hydra: DictConfig, overrides: Sequence[Override]) -> None:
