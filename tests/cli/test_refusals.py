@@ -51,7 +51,7 @@ NAMES = [
     Case("training=[]", "training is missing; choose an option of this group"),
     Case("~dataset", "dataset is missing; choose an option of this group"),
     Case("~seed", "seed is missing; give it a value"),
-    Case("~dataset.split", "dataset.split can't be left out; give it a value"),
+    Case("~dataset.split", "dataset.split is missing; give it a value"),
     Case("~trainin", "trainin is not a key of this configuration; did you mean training?"),
     Case(
         "model=linear model.dropout=0.2",
@@ -190,9 +190,8 @@ COMMAND_LINES = [
 FILES = [
     Case(
         "--config-dir . dataset=own",
-        "PLACE/dataset/own.yaml, row 2, column 1: can't be read as YAML (expected the "
-        "node content, but found '<stream end>'); correct it",
-        (("dataset/own.yaml", "kind: [\n"),),
+        "PLACE/dataset/own.yaml, row 2, column 1: can't be read as YAML (found duplicate key kind); correct it",
+        (("dataset/own.yaml", "kind: sine\nkind: sine\n"),),
     ),
     Case(
         "--config-dir . dataset=own",

@@ -39,6 +39,8 @@ def read_overrides(overrides: Iterable[str]) -> list[Override]:
         if group in groups() and not override.is_delete() and not _may_choose(override.value()):
             value = override.get_value_string()
             raise Refused(f"{group} must be one of its options, got {value}; {suggestion('', options(group))}")
+        if group in groups() and str(override.value()).startswith("../"):  # of which Hydra 1.4 says more than its name
+            raise Refused(f"{override.input_line} is not an option; {suggestion('', options(group))}")
     return parsed
 
 
@@ -146,7 +148,7 @@ def _not_applied(error: ConfigCompositionException, overrides: list[Override]) -
         if override.is_sweep_override():
             return f"{override.input_line} is a sweep, which needs -m"
         if override.is_delete() and override.value() is None:
-            return f"{key} can't be left out; give it a value" if key in known_keys() else _wrong_key(key)
+            return f"{key} is missing; give it a value" if key in known_keys() else _wrong_key(key)
         if override.is_add():
             return f"{key} has a value already; leave out the +"
     return text
