@@ -5,7 +5,9 @@ from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
-from omegaconf import OmegaConf
+from hydra.core.utils import configure_log
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
 
 IS_OLD = not hasattr(hydra.utils, "execution_whitelist")
 """Whether this is Hydra 1.3, which comes with OmegaConf 2.3."""
@@ -20,6 +22,12 @@ def calling_only(targets: Iterable[str]) -> dict[str, Any]:
     Hydra 1.3 calls whatever is named.
     """
     return AS_IN_1_3 if IS_OLD else {"execution_whitelist": [*targets]}
+
+
+def configure_log_of_sweep(config: DictConfig, context: HydraContext) -> None:
+    """Let Hydra log as it does beside jobs: by classes that the program lets it call."""
+    allowed: dict[str, Any] = {} if IS_OLD else {"execution_whitelist": context.execution_whitelist}  # type: ignore
+    configure_log(config.hydra.hydra_logging, config.hydra.verbose, **allowed)
 
 
 def register_resolver(name: str, resolver: Callable[..., Any], *, use_cache: bool = False) -> None:

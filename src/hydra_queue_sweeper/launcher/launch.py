@@ -22,11 +22,12 @@ from typing import cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from hydra_queue_sweeper.base import hydra_internals
+from hydra_queue_sweeper.base.hydra_releases import configure_log_of_sweep
 from hydra_queue_sweeper.base.pickling import dumps, loads
 from hydra_queue_sweeper.base.signals import Interrupted, check, defer, deferred, pending, watch
 
@@ -63,7 +64,7 @@ def launch(
     from joblib import cpu_count  # which no child needs
 
     setup_globals()
-    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    configure_log_of_sweep(config, hydra_context)
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
     method = multiprocessing.get_start_method(allow_none=True)
     work = dumps((hydra_context, task_function, config, Singleton.get_state(), method))
@@ -226,7 +227,7 @@ def _run(job: Job, shared: bytes, connection: Connection) -> JobReturn:
     if method:
         multiprocessing.set_start_method(method, force=True)
     _adopt(getattr(task, "function", task))
-    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    configure_log_of_sweep(config, context)
     if hasattr(task, "at_work"):
         task.at_work = partial(connection.send_bytes, b"")
     number, overrides = job

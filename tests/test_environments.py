@@ -1,13 +1,14 @@
-"""The engine's own wheel, in an environment that has nothing but what it asks for."""
+"""Other environments: the engine's own wheel where nothing else is, and all on the next release of Hydra."""
 
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
-from tests.support.commands import environment
+from tests.support.commands import SMALL, environment
 
 SOURCE = Path(__file__).parents[1] / "src"
 PAGE = SOURCE / "hydra_queue_sweeper" / "README.md"
@@ -48,3 +49,24 @@ def test_it_sweeps_without_torch_and_mlflow(hydra: list[str], tmp_path: Path) ->
     drawn = ("-m", "rate=tag(log,interval(1e-4,1e-2))", "hydra.sweeper.n_trials=4", "hydra.sweep.dir=drawn")
     assert "best: " in run(python, "minimise.py", *drawn)
     assert "best: rate=0.01 momentum=0.9" in run(tmp_path / "venv" / "bin" / "hydra-queue", "summary", "sweep")
+
+
+@pytest.mark.slow
+def test_wavesweep_runs_sweeps_and_resumes_on_hydra_1_4_without_a_warning(tmp_path: Path) -> None:
+    """In an environment that has all else from this one."""
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    [packages] = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    (packages / "others.pth").write_text(sysconfig.get_path("purelib"))
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *HYDRA[1]], check=True, timeout=600)
+    version = "import hydra; print(hydra.__version__)"
+    assert subprocess.check_output([python, "-c", version], text=True).startswith("1.4")
+    own = environment(PYTHONPATH=str(SOURCE), PYTHONWARNINGS="error")
+    quick = (*SMALL, "model=linear", "tracking.followers=[]")
+    for command in ([*quick], ["-m", *quick, "seed=0,1,2", "hydra.sweeper.timeout=0"], ["resume"]):
+        done = subprocess.run(
+            [python, "-m", "wavesweep", *command], cwd=tmp_path, env=own, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Warning" not in done.stderr
+    assert "3 jobs: 3 finished" in done.stdout
