@@ -28,7 +28,7 @@ def test_it_sweeps_without_torch_and_mlflow(hydra: list[str], tmp_path: Path) ->
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", str(wheel), *hydra], check=True, timeout=600)
     for name in ("torch", "mlflow", "wavesweep", "pandas"):
-        found = subprocess.run([python, "-c", f"import {name}"], capture_output=True, text=True)
+        found = subprocess.run([python, "-I", "-c", f"import {name}"], capture_output=True, text=True)
         assert "ModuleNotFoundError" in found.stderr
 
     section = PAGE.read_text("utf-8").partition("## A program\n")[2]

@@ -159,7 +159,7 @@ def run_child(connection: Connection) -> None:
     watch()
     defer()
     multiprocessing.set_start_method(None, force=True)  # which is the program's to choose
-    os.register_at_fork(after_in_child=_end_at_once)
+    os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=_end_at_once)
     gc.set_threshold(100_000, 50, 100)  # imports make many objects and little garbage
     Thread(target=_end_with_parent, daemon=True).start()  # while signals are blocked, which leaves them to this thread
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -178,10 +178,20 @@ def run_child(connection: Connection) -> None:
         gc.freeze()  # else Python looks for garbage as it ends, for more than a second
 
 
+def _block() -> None:
+    """Keep signals back while a job forks: one may be sent to the new process at once."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def _unblock() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
 def _end_at_once() -> None:
     """Let signals end a process that a job forks, as by default."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _unblock()
 
 
 def _end_with_parent() -> None:
