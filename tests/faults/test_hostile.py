@@ -24,7 +24,8 @@ from hydra_queue_sweeper.base.files import read_sealed, seal
 from tests.support.victims import CANARY, COMMANDS, OUTSIDE, change, guarded
 
 TRUSTED = {*sys.stdlib_module_names, "wavesweep", "hydra_queue_sweeper"}
-BUSY, BYTES = 1.0, 200 << 20  # seconds of the processor's time, which a busy machine does not change
+# Seconds of the processor's time, which a busy machine does not change: Hydra composes a sweep that goes on first.
+BUSY, BYTES = 1.5, 200 << 20
 SECONDS = 20.0  # enough on one, and less than any wait for what never comes
 OF_RUNS = ("resume", "sync", "attributes", "reproduce", "forecast", "diff")
 OF_SWEEPS = ("resume a sweep", "summary")
