@@ -8,15 +8,13 @@ import yaml
 from hydra_queue_sweeper.base import files
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.base.files import (
-    MOST_DEPTH,
-    MOST_YAML,
     check_plain,
-    read_yaml,
     remove_parts,
     within,
     write_atomically,
     write_yaml,
 )
+from wavesweep.base.stored import MOST_DEPTH, MOST_YAML, read_yaml
 
 
 @pytest.fixture(params=["libyaml", "Python"], autouse=True)

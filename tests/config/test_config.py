@@ -187,7 +187,7 @@ CHANGES = st.lists(st.tuples(st.sampled_from(KEYS), VALUES), min_size=1, max_siz
 
 def with_changes(values: dict[str, Any], changes: list[tuple[str, Any]]) -> dict[str, Any]:
     for key, value in changes:
-        with suppress(TypeError):  # what stands around it was made a value
+        with suppress(TypeError, KeyError):  # what stands around it was made a value, or emptied
             values = with_values(values, {key: value})
     return values
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from hydra_queue_sweeper.base.errors import Refused
-from hydra_queue_sweeper.base.files import read_sealed, seal
 from tests.support.parts import go, leave_undrawn, save_each_epoch, small
 from tests.support.records import rows
+from wavesweep.base.stored import read_sealed, seal
 from wavesweep.experiment.result import Result
 from wavesweep.runs.checkpoints import CHECKPOINT_VERSION, load_checkpoint
 from wavesweep.workspace.directory import RunDirectory

@@ -20,8 +20,8 @@ import torch
 import yaml
 from safetensors.torch import load, save
 
-from hydra_queue_sweeper.base.files import read_sealed, seal
 from tests.support.victims import CANARY, COMMANDS, OUTSIDE, change, guarded
+from wavesweep.base.stored import read_sealed, seal
 
 TRUSTED = {*sys.stdlib_module_names, "wavesweep", "hydra_queue_sweeper"}
 # Seconds of the processor's time, which a busy machine does not change: Hydra composes a sweep that goes on first.

@@ -13,7 +13,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from safetensors.torch import load, save
 
-from hydra_queue_sweeper.base.files import seal
+from wavesweep.base.stored import seal
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 

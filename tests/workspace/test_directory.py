@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hydra_queue_sweeper.base.errors import InUse, Refused
-from hydra_queue_sweeper.base.files import read_sealed, seal, write_atomically
+from hydra_queue_sweeper.base.files import write_atomically
+from wavesweep.base.stored import read_sealed, seal
 from wavesweep.workspace.directory import RunDirectory, SweepRecord
 from wavesweep.workspace.info import RunInfo
 

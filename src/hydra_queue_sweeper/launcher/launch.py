@@ -39,6 +39,7 @@ Job = tuple[int, list[str]]
 _TICK = 0.1  # seconds between looks at signals and ends
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _SAFE_PATH = "PYTHONSAFEPATH"  # else a child, which begins as `python -c`, imports what lies in the working directory
+_of_thread = threading.local()  # holds the signals that it kept back before it forked
 _OURS = "of hydra_queue_sweeper"  # its value, where it was set for that alone
 
 
@@ -180,11 +181,11 @@ def run_child(connection: Connection) -> None:
 
 def _block() -> None:
     """Keep signals back while a job forks: one may be sent to the new process at once."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    _of_thread.mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 def _unblock() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    signal.pthread_sigmask(signal.SIG_SETMASK, _of_thread.mask)
 
 
 def _end_at_once() -> None:

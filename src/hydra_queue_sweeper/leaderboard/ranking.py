@@ -90,9 +90,9 @@ class Row(NamedTuple):
         return self.trials[0].state if len(counts) == 1 else states(counts)
 
 
-def _further_seeds(sweep: SweepDirectory) -> str:
+def _further_seeds(sweep: SweepDirectory, plan: Plan) -> str:
     """Return how a sweep gets further seeds; nothing where its jobs have none."""
-    if not any(SEED in digests for digests in sweep.read_plan().digests.values()):
+    if not any(SEED in digests for digests in plan.digests.values()):
         return ""
     again = f"the same command with hydra.sweep.dir={relative(sweep.path)} hydra.sweeper.resume=true"
     return f"{again} seed=1,2,3,4 hydra.sweeper.top=3"
@@ -114,7 +114,7 @@ class Program:
     metric: str = "objective"
     of: str = ""
     look: Callable[[Row, bool], Beside] = lambda _, __: Beside()
-    more_seeds: Callable[[SweepDirectory], str] = _further_seeds
+    more_seeds: Callable[[SweepDirectory, Plan], str] = _further_seeds
     remarks: Callable[[list[Row]], list[str]] = lambda _: []
 
 

@@ -66,7 +66,7 @@ def found(board: Leaderboard) -> Iterator[str]:
     if best := board.winner:
         yield _sentence(board, best)
         is_open = len(board.ranked) > 1 and not board.pairs_seeds and board.has_ended
-        if is_open and (further := board.program.more_seeds(board.sweep)):
+        if is_open and (further := board.program.more_seeds(board.sweep, board.plan)):
             yield f"{ONE_SEED_EACH} {further}"
     elif board.ranked:
         yield NO_BEST_YET

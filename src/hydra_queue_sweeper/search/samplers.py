@@ -18,7 +18,10 @@ SAMPLERS = tuple(CLASSES)
 STEPWISE = ("qmc", "cmaes")
 """The samplers that count or learn each time that they are asked."""
 
-QUIET = {"qmc": {"scramble": True, "warn_independent_sampling": False}, "cmaes": {"warn_independent_sampling": False}}
+DEFAULTS = {
+    "qmc": {"scramble": True, "warn_independent_sampling": False},
+    "cmaes": {"warn_independent_sampling": False},
+}
 Settings = dict[str, bool | int | float | str]
 """What a sampler is made with, by the names of its class's parameters; its seed is none of them."""
 
@@ -74,4 +77,4 @@ def make_sampler(name: str, seed: int, number: int, settings: Settings) -> "Base
     import optuna
 
     own_seed = seed if name == "qmc" else seed * 1_000_003 + number
-    return getattr(optuna.samplers, CLASSES[name])(**{**QUIET.get(name, {}), **settings, "seed": own_seed})
+    return getattr(optuna.samplers, CLASSES[name])(**{**DEFAULTS.get(name, {}), **settings, "seed": own_seed})

@@ -272,8 +272,8 @@ def check(sweep: Sweep, prepared: Prepared) -> None:
             problems.setdefault(sweep.task.explain(error, overrides), []).append(" ".join(overrides))
     if problems:
         lines = [_where(problem, found, len(jobs)) + problem for problem, found in problems.items()]
-        if further := len(lines) - MOST_PROBLEMS:
-            lines[MOST_PROBLEMS:] = [f"… {further} more"] if further > 0 else []
+        if len(lines) > MOST_PROBLEMS:
+            lines[MOST_PROBLEMS:] = [f"… {len(lines) - MOST_PROBLEMS} more"]
         raise Refused("\n".join(lines))
 
 

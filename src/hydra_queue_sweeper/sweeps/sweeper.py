@@ -20,7 +20,7 @@ from hydra_queue_sweeper.base.files import write_yaml
 from hydra_queue_sweeper.base.terminal import log
 from hydra_queue_sweeper.search.estimates import ranked
 from hydra_queue_sweeper.search.plan import Plan
-from hydra_queue_sweeper.search.space import varied
+from hydra_queue_sweeper.search.space import but_seed, varied
 from hydra_queue_sweeper.sweeps.live_view import watching
 from hydra_queue_sweeper.sweeps.planning import (
     Prepared,
@@ -156,8 +156,9 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
 def _write_results(directory: SweepDirectory, plan: Plan) -> None:
     """Write the best values as Optuna's own plugin for Hydra does."""
     for objective, group in ranked(directory.read_trials(plan))[:1]:
-        values = {"best_params": varied(plan.dimensions, group[0].overrides), "best_value": plan.as_returned(objective)}
-        write_yaml(directory.results, {"name": "optuna"} | values)
+        chosen = varied(but_seed(plan.dimensions), group[0].overrides)
+        best = {"best_params": chosen, "best_value": plan.as_returned(objective)}
+        write_yaml(directory.results, {"name": "optuna"} | best)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The Hydra job that a launcher starts for each worker of a sweep: it runs trial after trial until none is left."""
 
-import copy
 import math
 import os
 import signal
@@ -26,7 +25,7 @@ from hydra_queue_sweeper.base.terminal import log
 from hydra_queue_sweeper.search.estimates import Reports
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.trials import SEED, Trial
-from hydra_queue_sweeper.sweeps.composition import Choice, Composer, changed_keys, digests, without_hydra
+from hydra_queue_sweeper.sweeps.composition import Choice, Composer, changed_keys, digests
 from hydra_queue_sweeper.sweeps.dimensions import group_keys
 from hydra_queue_sweeper.sweeps.queue import Queue
 from hydra_queue_sweeper.sweeps.reports import objective_reports
@@ -159,7 +158,7 @@ class TrialRunner:
             _leave_console(config)
         if not trial.directory:
             seed = OmegaConf.select(config, SEED)
-            identity = self.task.identity(without_hydra(copy.deepcopy(config)))
+            identity = self.task.identity(config)
             self._record(directory=directory, identity=identity, own_seed="" if seed is None else str(seed))
         context = self.worker.hydra_context
         return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=context)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hydra_queue_sweeper.base.errors import relative
 from hydra_queue_sweeper.leaderboard import numbers, ranking, words
 from hydra_queue_sweeper.leaderboard.ranking import Beside, Leaderboard, Program, Row
+from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.evaluation.metric_names import OBJECTIVE, SKILL
 from wavesweep.leaderboard.scores import Scores, scores
@@ -80,7 +81,7 @@ def _told(test: Scores | None) -> str:
     return told
 
 
-def _more_seeds(sweep: SweepDirectory) -> str:
+def _more_seeds(sweep: SweepDirectory, _: Plan) -> str:
     return shlex.join(["wavesweep", "resume", str(relative(sweep.path)), "seed=1,2,3,4", "--top", "3"])
 
 

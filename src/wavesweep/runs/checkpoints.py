@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from hydra_queue_sweeper.base.errors import Refused
-from hydra_queue_sweeper.base.files import MOST_BYTES, read_sealed
+from hydra_queue_sweeper.base.files import MOST_BYTES
+from wavesweep.base.stored import read_sealed
 from wavesweep.base.streams import log
 from wavesweep.experiment.checkpoint import WAY_OUT, Checkpoint
 from wavesweep.experiment.events import Advanced, Event, Phase, Recorded

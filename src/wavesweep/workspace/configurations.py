@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra_queue_sweeper.base.errors import Refused, first_of
-from hydra_queue_sweeper.base.files import leaves, read_yaml
+from wavesweep.base.stored import leaves, read_yaml
 from wavesweep.config.config import Config, Kind, Resolved, digest, dump, flatten, parse, parse_resolved
 from wavesweep.files.copies import keep_copy_of
 from wavesweep.workspace.directory import Directory, RunDirectory

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from hydra_queue_sweeper.base import files
 from hydra_queue_sweeper.base.errors import InUse, Refused, in_short
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from wavesweep.base import stored
 from wavesweep.base.streams import LOG
 from wavesweep.config.tag_names import KEPT_EPOCH
 from wavesweep.evaluation.metric_names import OBJECTIVE, is_metric
@@ -98,7 +99,7 @@ class Directory(ABC):
 
     def read_config(self) -> dict[str, Any]:
         """Read the configuration, or raise Refused if that can't be read."""
-        return files.read_yaml(self.config)
+        return stored.read_yaml(self.config)
 
     def write_info(self, info: RunInfo) -> None:
         """Write the record, after the metrics, and the mark that copies lack it."""
@@ -265,7 +266,7 @@ class RunDirectory(Directory):
 
     def save_checkpoint(self, content: bytes) -> None:
         """Write a checkpoint behind its digest, and keep the one before it."""
-        temporary = files.write_synced(self.checkpoint, files.seal(content))
+        temporary = files.write_synced(self.checkpoint, stored.seal(content))
         if self.checkpoint.exists():
             self.checkpoint.replace(self.previous_checkpoint)
         temporary.replace(self.checkpoint)
