@@ -1,6 +1,5 @@
 """What strangers' programs rely on is as with Hydra's own sweeper: each program here has what one of them has."""
 
-import os
 import re
 import subprocess
 import sys
@@ -457,4 +456,5 @@ def test_failures_beyond_a_share_end_the_sweep(tmp_path: Path) -> None:
     done = run(place, *QUEUE, "+x=range(10)", "hydra.sweeper.max_failure_rate=0.2", code=1)
     assert states(place / "sweep") == ["failed"] * 3 + ["waiting"] * 7
     assert "7 of 10 jobs are left, since too many have failed" in done.stdout
-    assert os.listdir(place / "sweep" / "trials")  # noqa: PTH208
+    run(place, *QUEUE, "+x=range(10)", "hydra.sweeper.max_failure_rate=1", "hydra.sweeper.resume=true", code=1)
+    assert states(place / "sweep") == ["failed"] * 5 + ["finished"] * 5

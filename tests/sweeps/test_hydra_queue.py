@@ -55,6 +55,18 @@ def test_the_summary_tells_objectives_as_jobs_return_them(
     assert (other["rank"], float(other["difference"]), other["state"]) == ("", -0.25, "1 finished, 1 pruned")
 
 
+def test_ratios_of_what_is_to_be_maximized_are_those_of_what_jobs_return(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Negative returns, such as a loss with its sign changed, are compared by ratios."""
+    sweep = make(tmp_path / "sweep", [MODEL, SEED], [1.0, 2.0, 2.0, 4.0])
+    sweep.write_plan(replace(sweep.read_plan(), direction="maximize"))
+    assert run(["summary", str(sweep.path), "--csv"]) == 0
+    best, other = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert [float(row["objective"]) for row in (best, other)] == pytest.approx([-(2**0.5), -(8**0.5)])
+    assert float(other["ratio"]) == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize("to", ["study.log", "sqlite:///study.db"])
 def test_an_exported_study_is_what_optuna_reads(
     to: str, sweep: SweepDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -52,7 +52,7 @@ def _record(board: Leaderboard, row: Row) -> list[tuple[str, Any]]:
     if board.has_seeds:
         record += [("low_95", low), ("high_95", high)]
         name = "ratio" if board.logarithmic else "difference"
-        value, low, high = board.as_returned(row.ratio) or (None, None, None)
+        value, low, high = board.compared(row) or (None, None, None)
         record += [(name, value), (f"{name}_low", low), (f"{name}_high", high)]
         record.append(("seeds", len(row.finished)))
     record += row.beside.values.items()
@@ -67,7 +67,7 @@ def _columns(board: Leaderboard) -> list[Column]:
         return []
     marks = ["≈ " if row.alike and board.pairs_seeds else "" for row in rows]
     means = [board.as_returned(row.mean) for row in rows]
-    ratios = [board.as_returned(row.ratio) for row in rows]
+    ratios = [board.compared(row) for row in rows]
     columns = [
         Column("rank", [f"{mark}{row.rank or ''}" for mark, row in zip(marks, rows, strict=True)]),
         Column("trial", [numbers.listed(row.numbers) for row in rows]),

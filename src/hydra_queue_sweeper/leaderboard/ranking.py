@@ -153,6 +153,10 @@ class Leaderboard(NamedTuple):
         """The configurations that are complete and have an objective, the best first."""
         return [row for row in self.rows if row.rank is not None and row.mean is not None]
 
+    def compared(self, row: Row) -> Estimate | None:
+        """Return how a row compares with the best, by objectives as jobs return them: their ratio is the same."""
+        return row.ratio if self.logarithmic else self.as_returned(row.ratio)
+
     def as_returned(self, estimate: Estimate | None) -> Estimate | None:
         """Return a mean or a difference of objectives as jobs return them."""
         if estimate is None or self.plan.direction == "minimize":

@@ -85,7 +85,7 @@ def _sentence(board: Leaderboard, best: Row) -> str:
     so_far = "" if board.has_ended else " so far"
     told = f"Of {counted(len(board.rows), 'configuration')} ({each}), {_described(best)} is the best{so_far}: "
     told += f"{board.program.metric} {numbers.estimated(board.as_returned(best.mean))}"
-    if len(board.ranked) > 1 and (ratio := board.as_returned(board.ranked[1].ratio)):
+    if len(board.ranked) > 1 and (ratio := board.compared(board.ranked[1])):
         told += f"; the next is {numbers.compared(ratio, logarithmic=board.logarithmic)}"
     if board.pairs_seeds and (alike := sum(row.alike for row in board.ranked)):
         told += f"; {counted(alike, 'other')} can't be told from it"

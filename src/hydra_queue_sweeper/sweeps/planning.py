@@ -156,6 +156,8 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
     if "hydra.sweeper.target" in typed:
         target = sweep.options.target
         grown = replace(grown, target=None if target is None else plan.as_returned(target))
+    if "hydra.sweeper.max_failure_rate" in typed:
+        grown = replace(grown, max_failure_rate=sweep.options.max_failure_rate)
     if grown.parts != plan.parts and grown.reached(trials):
         better = "higher" if plan.direction == "maximize" else "lower"
         text = f"hydra.sweeper.target={plan.as_returned(grown.target or 0.0)} is reached"

@@ -48,7 +48,7 @@ class SweepTask:
         self.__name__ = getattr(function, "__name__", type(function).__name__)  # callbacks ask for it
 
     def __call__(self, config: DictConfig) -> Any:
-        """Run one job; return its objective, lower is better."""
+        """Run one job; return what it returns: its objective, or what holds that."""
         return self.function(config)
 
     def warm_up(self) -> None:
