@@ -200,11 +200,12 @@ def test_after_a_signal_the_command_that_it_prints_goes_on(
         command.wait_until(
             lambda: num_ended(sweep) and all(advanced(sweep, pid) is not None for pid in command.workers())
         )
-        tree, began = command.tree(), time.monotonic()
+        workers, tree, began = command.workers(), command.tree(), time.monotonic()
         os.kill(-command.process.pid if group else command.process.pid, signum)
         assert command.end() == code
         took = time.monotonic() - began
-        assert gone(tree, 0.5), "a child outlives it"
+        assert gone(workers, 0.5), "a worker outlives it"
+        assert gone(tree, 5), "what delivers outlives it by more than 5 s"
         said, shown = command.err.read_text(), command.out.read_text()
     assert took < 10
     assert "Traceback" not in said
