@@ -61,7 +61,7 @@ def test_each_proposal_is_that_of_plain_optuna(sampler: str, tmp_path_factory: p
     plan = replace(sweep.read_plan(), seed=4, sampler=sampler)
     found = []
     for number in range(0, 3 * COUNT, 3):
-        overrides = propose(plan, number, sweep.read_trials(plan), lambda _: {})
+        overrides = propose(plan, number, sweep.read_trials(plan), lambda _: {}).overrides
         lr, dropout, seed, model = (text.partition("=")[2] for text in overrides)
         params = {"lr": float(lr), "dropout": float(dropout), "model": MODEL.values.index(model)}
         assert seed == "3"
@@ -85,7 +85,7 @@ def test_of_few_values_some_are_proposed_again_as_by_plain_optuna(sampler: str, 
         trial = study.ask({"n": IntDistribution(1, 6)})
         expected.append(trial.params["n"])
         study.tell(trial, abs(expected[-1] - 3) + 1.0)
-        overrides = propose(plan, 2 * number, sweep.read_trials(plan), lambda _: {})
+        overrides = propose(plan, 2 * number, sweep.read_trials(plan), lambda _: {}).overrides
         found.append(int(overrides[0].removeprefix("n=")))
         for replicate in (2 * number, 2 * number + 1):
             one = plan.replicate(Trial(2 * number, overrides), replicate)
@@ -101,7 +101,7 @@ def test_of_few_values_some_are_proposed_again_as_by_plain_optuna(sampler: str, 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_another_seed_proposes_otherwise(sampler: str) -> None:
     tried = create_trial(value=1.0, params={"lr": 1e-3, "dropout": 0.5, "model": 0}, distributions=SPACE)
-    first, second = (ask_sampler([RATE, SHARE, MODEL], [tried], sampler, seed, {}) for seed in (0, 1))
+    first, second = (ask_sampler([RATE, SHARE, MODEL], [tried], sampler, seed, {}).values for seed in (0, 1))
     assert first["lr"] != second["lr"]
 
 
@@ -114,7 +114,7 @@ def test_what_was_proposed_before_counts_again(sampler: str, tmp_path: Path) -> 
     plan = replace(sweep.read_plan(), seed=4, sampler=sampler)
     study, found, expected = optuna.create_study(), [], []
     for number in range(12):
-        [text, _] = propose(plan, 3 * number, sweep.read_trials(plan), lambda _: {})
+        [text, _] = propose(plan, 3 * number, sweep.read_trials(plan), lambda _: {}).overrides
         value = int(text.partition("=")[2])
         found.append(value)
         for place, seed in enumerate(SEEDS.values):
@@ -151,7 +151,7 @@ def run(sweep: SweepDirectory, count: int) -> list[list[str]]:
     """Propose trials up to so many and end them."""
     plan = sweep.read_plan()
     for number in range(len(list(sweep.trials.glob("*.json"))), count):
-        overrides = propose(plan, number, sweep.read_trials(plan), lambda _: {})
+        overrides = propose(plan, number, sweep.read_trials(plan), lambda _: {}).overrides
         sweep.write_trial(Trial(number, overrides, **outcome(overrides, number)))
     return [trial.overrides for trial in sweep.read_trials(plan)]
 
@@ -220,7 +220,7 @@ def test_a_proposal_whose_record_was_removed_is_made_again(tmp_path: Path) -> No
     plan = sweep.read_plan()
 
     def proposed(number: int) -> list[str]:
-        return propose(plan, number, sweep.read_trials(plan), lambda _: {})
+        return propose(plan, number, sweep.read_trials(plan), lambda _: {}).overrides
 
     for number in range(20):
         sweep.write_trial(Trial(number, proposed(number), "finished", 1.0 + (7 * number) % 20))

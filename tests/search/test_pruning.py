@@ -46,7 +46,7 @@ def prune(path: Path, pruner: str, count: int, value: Value, seeds: int = 1) -> 
     plan = replace(sweep.read_plan(), pruner=pruner)
     sweep.write_plan(plan)
     reported: dict[str, dict[int, float]] = {}
-    pruning, queue = judging(sweep, reported), Queue(sweep, "launch", lambda _: [])
+    pruning, queue = judging(sweep, reported), Queue(sweep, "launch", lambda number: Trial(number, []))
     while True:
         with queue.take() as trial:
             if trial is None:
@@ -176,7 +176,7 @@ def test_what_is_proposed_can_be_pruned(pruner: str, tmp_path: Path) -> None:
     sweep.write_plan(plan)
     pruning = judging(sweep)
     for number in range(16):
-        overrides = propose(plan, number, sweep.read_trials(plan), lambda _: {})
+        overrides = propose(plan, number, sweep.read_trials(plan), lambda _: {}).overrides
         trial = Trial(number, overrides, "running", directory=str(number), steps=STEPS)
         sweep.write_trial(trial)
         pruning.give_up(trial, STEPS // 2, 1.0 + number, STEPS)

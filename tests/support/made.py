@@ -55,6 +55,7 @@ def plan_of(dimensions: list[Dimension], parts: list[Part]) -> Plan:
         objective=None,
         target=None,
         max_failure_rate=None,
+        custom_search_space=None,
         launcher=[],
         subdir="",
         fingerprint={},

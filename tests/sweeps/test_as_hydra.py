@@ -1,14 +1,22 @@
 """What strangers' programs rely on is as with Hydra's own sweeper: each program here has what one of them has."""
 
+import csv
+import io
 import re
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import optuna
 import pytest
 import yaml
+from optuna.storages.journal import JournalFileBackend
 
+from hydra_queue_sweeper.cli.export import export
+from hydra_queue_sweeper.leaderboard.columns import to_csv
+from hydra_queue_sweeper.leaderboard.ranking import rank
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.commands import environment
 from tests.support.programs import for_this_hydra
 from tests.support.sweeping import states, trials
@@ -128,6 +136,9 @@ CONF = {
 
 OBJECTIVE = """
     import hydra
+
+    def clash(config, trial):
+        trial.suggest_int("+x", 1, 2)
 
     @hydra.main(version_base="1.3", config_path=None)
     def job(config):
@@ -443,12 +454,77 @@ def test_what_jobs_return(arguments: tuple[str, ...], said: str, tmp_path: Path)
         (("+x=1,2", "hydra.sweeper.direction=up"), "direction must be minimize or maximize, got up"),
         (("+x=1,2", "hydra.sweeper.sampler=tpo"), "sampler=tpo is not there; did you mean tpe?"),
         (("+x=1,2", "+hydra.sweeper.sampler.n_startups=3"), "no setting of tpe; did you mean n_startup_trials?"),
-        (("+x=1,2", "hydra.sweeper.custom_search_space=a.b"), "write dimensions, as lists and intervals"),
+        (("+x=1,2", "hydra.sweeper.custom_search_space=program.absent"), "must name a function"),
+        (("+x=1,2", "hydra.sweeper.custom_search_space=program.clash"), "+x is swept already; mend it"),
     ],
 )
 def test_what_can_t_be_gone_by_is_said(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
     place = program(tmp_path / "place", OBJECTIVE)
     assert said in run(place, *QUEUE, *arguments, "hydra.sweeper.n_trials=2", code=1).stderr
+
+
+SPACE_OF_ITS_OWN = """
+    import hydra
+
+    def configure(config, trial):
+        assert config.bound == 8
+        assert trial.params["+flag"] in (True, False)
+        kind = trial.suggest_categorical("+kind", ["plain", "of several words", None])
+        assert kind == trial.suggest_categorical("+kind", ["plain", "of several words", None])
+        if trial.params["+flag"]:
+            trial.suggest_int("+units", 2, config.bound, step=2)
+        else:
+            trial.suggest_float("+rate", 1e-4, 1e-1, log=True)
+
+    @hydra.main(version_base=None, config_path="conf", config_name="config")
+    def main(config):
+        assert ("units" in config) == config.flag
+        assert ("rate" in config) != config.flag
+        assert config.kind in ("plain", "of several words", None)
+        return config.units if config.flag else config.rate
+
+    if __name__ == "__main__":
+        main()
+"""
+
+
+def test_a_program_adds_dimensions_that_depend_on_others(tmp_path: Path) -> None:
+    """As with Optuna's own plugin: the function is named in the options, and gets configuration and trial."""
+    options = """
+        bound: 8
+        defaults: [_self_, override hydra/sweeper: queue, override hydra/launcher: processes]
+        hydra: {sweep: {dir: sweep}, sweeper: {custom_search_space: program.configure, n_workers: 1}}
+    """
+    place = program(tmp_path / "place", SPACE_OF_ITS_OWN, {"config.yaml": options})
+    swept = ("+flag=true,false", "+seed=1,2")
+    run(place, *swept, "hydra.sweeper.n_trials=4")
+    run(place, "hydra.sweeper.n_trials=6", "hydra.sweeper.resume=true")
+    grown = trials(place / "sweep")
+    assert [trial.state for trial in grown] == ["finished"] * 12
+    for first, second in zip(grown[::2], grown[1::2], strict=True):
+        assert first.configuration == second.configuration, "replicates share what was added"
+    once = program(tmp_path / "once", SPACE_OF_ITS_OWN, {"config.yaml": options})
+    run(once, *swept, "hydra.sweeper.n_trials=6")
+    assert [trial.overrides for trial in trials(once / "sweep")] == [trial.overrides for trial in grown]
+
+    board = rank(SweepDirectory(place / "sweep"))
+    rows = [*csv.DictReader(io.StringIO(to_csv(board)))]
+    assert {row["flag"].lower(): (bool(row["units"]), bool(row["rate"])) for row in rows} == {
+        "true": (True, False),
+        "false": (False, True),
+    }
+    assert {row["units"] for row in rows} <= {"", "2", "4", "6", "8"}
+    assert {row["kind"] for row in rows} <= {"plain", "'of several words'", "null"}
+    results = yaml.safe_load((place / "sweep" / "optimization_results.yaml").read_text())
+    assert results["best_params"].keys() == {"flag", "kind", "rate"}
+    assert export(SweepDirectory(place / "sweep"), str(tmp_path / "study.log"), "mine") == 12
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(tmp_path / "study.log")))
+    study = optuna.load_study(study_name="mine", storage=storage)
+    assert {len(trial.params) for trial in study.trials} == {3}
+
+    changed = "hydra.sweeper.custom_search_space=null"
+    said = run(place, changed, "hydra.sweeper.resume=true", code=1).stderr
+    assert "custom_search_space must stay program.configure, got null" in said
 
 
 def test_failures_beyond_a_share_end_the_sweep(tmp_path: Path) -> None:

@@ -36,9 +36,14 @@ def work(queue: Queue, state: State = "finished") -> list[int]:
             queue.sweep.write_trial(replace(trial, state=state))
 
 
+def unproposed(number: int) -> Trial:
+    """Stand for a sampler where all jobs are listed."""
+    raise AssertionError(number)
+
+
 def take(sweep: SweepDirectory, launch: str) -> tuple[int, int]:
     """Take a trial, and be gone with the lock, as after a death; return its number and its deaths."""
-    with Queue(sweep, launch, lambda _: []).take() as trial:
+    with Queue(sweep, launch, unproposed).take() as trial:
         assert trial
         return trial.number, trial.deaths
 
@@ -48,7 +53,7 @@ def test_each_trial_is_handed_out_once_to_whoever_asks(tmp_path: Path) -> None:
     held, handed, twice, chance = set[int](), Counter[int](), list[int](), random.Random(0)
 
     def run() -> None:
-        queue = Queue(sweep, "a", lambda _: [])
+        queue = Queue(sweep, "a", unproposed)
         while True:
             with queue.take() as trial:
                 if trial is None:
@@ -79,10 +84,11 @@ WORKER = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
+from hydra_queue_sweeper.search.trials import Trial
 from hydra_queue_sweeper.sweeps.queue import Queue
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 
-queue = Queue(SweepDirectory(Path(sys.argv[1])), "a", lambda number: [f"seed={number}"])
+queue = Queue(SweepDirectory(Path(sys.argv[1])), "a", lambda number: Trial(number, [f"seed={number}"]))
 while True:
     with queue.take() as trial:
         if trial is None:
@@ -111,14 +117,14 @@ def test_proposals_are_made_one_by_one_each_with_all_before_it_recorded(tmp_path
     )
     at_work, wrong = threading.Lock(), list[int]()
 
-    def propose(number: int) -> list[str]:
+    def propose(number: int) -> Trial:
         recorded = {int(path.stem) for path in sweep.trials.glob("*.json")}
         if not at_work.acquire(blocking=False) or recorded != set(range(number)):
             wrong.append(number)
-            return []
+            return Trial(number, [])
         time.sleep(0.005)
         at_work.release()
-        return [f"seed={number}"]
+        return Trial(number, [f"seed={number}"])
 
     workers = [threading.Thread(target=lambda: work(Queue(sweep, "a", propose))) for _ in range(4)]
     for worker in workers:
@@ -131,7 +137,7 @@ def test_proposals_are_made_one_by_one_each_with_all_before_it_recorded(tmp_path
 
 def test_what_is_held_is_not_handed_out(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1"))], [])
-    first, second, third = (Queue(sweep, "a", lambda _: []) for _ in range(3))
+    first, second, third = (Queue(sweep, "a", unproposed) for _ in range(3))
     with first.take() as one, second.take() as other, third.take() as none:
         assert one
         assert other
@@ -144,7 +150,7 @@ def test_what_is_held_is_not_handed_out(tmp_path: Path) -> None:
 
 def test_what_was_interrupted_is_there_again_and_costs_nothing(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1"))], [])
-    queue = Queue(sweep, "a", lambda _: [])
+    queue = Queue(sweep, "a", unproposed)
     for _ in range(5):
         with queue.take() as trial:
             assert trial
@@ -166,14 +172,14 @@ def test_deaths_are_charged_to_the_trial_that_was_held_within_one_start(tmp_path
     failed = sweep.read_trial(0)
     assert failed
     assert (failed.state, failed.deaths, failed.reason[:23]) == ("failed", 3, "its worker died 3 times")
-    assert work(Queue(sweep, "d", lambda _: [])) == [1]
+    assert work(Queue(sweep, "d", unproposed)) == [1]
 
 
 @pytest.mark.parametrize("state", ["finished", "diverged", "pruned", "failed"])
 def test_what_has_ended_is_not_handed_out_again(state: State, tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1", "2"))], [state])
-    assert work(Queue(sweep, "a", lambda _: []), state) == [1, 2]
-    assert work(Queue(sweep, "b", lambda _: [])) == []
+    assert work(Queue(sweep, "a", unproposed), state) == [1, 2]
+    assert work(Queue(sweep, "b", unproposed)) == []
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

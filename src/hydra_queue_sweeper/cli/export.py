@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.search.plan import Plan
-from hydra_queue_sweeper.search.proposals import distribution
 from hydra_queue_sweeper.search.space import Dimension, but_seed, plain
+from hydra_queue_sweeper.search.suggestions import distribution
 from hydra_queue_sweeper.search.trials import Trial
 from hydra_queue_sweeper.sweeps.reports import read_reports
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
@@ -61,7 +61,7 @@ def _storage(to: str) -> str | BaseStorage:
 def _as_optuna_s(trial: Trial, plan: Plan, sweep: SweepDirectory) -> FrozenTrial:
     """Return a trial as Optuna's: what is swept are its parameters, the seed is one of its attributes."""
     texts = dict(text.split("=", 1) for text in trial.overrides)
-    swept = [one for one in but_seed(plan.dimensions) if one.swept]
+    swept = [*(one for one in but_seed(plan.dimensions) if one.swept), *trial.further]
     state = STATES[trial.state]
     if state == TrialState.COMPLETE and trial.objective is None:
         state = TrialState.FAIL  # Optuna knows no other trial without a value

@@ -48,7 +48,7 @@ def _record(board: Leaderboard, row: Row) -> list[tuple[str, Any]]:
     """Return titles and values of a row of the CSV."""
     trials = " ".join(map(str, row.numbers))  # spreadsheets take a range for a date
     value, low, high = board.as_returned(row.mean) or (None, None, None)
-    record = [("rank", row.rank), ("trials", trials), *row.varied.items(), ("objective", value)]
+    record = [("rank", row.rank), ("trials", trials), *_values(board, row), ("objective", value)]
     if board.has_seeds:
         record += [("low_95", low), ("high_95", high)]
         name = "ratio" if board.logarithmic else "difference"
@@ -58,6 +58,16 @@ def _record(board: Leaderboard, row: Row) -> list[tuple[str, Any]]:
     record += row.beside.values.items()
     reasons = dict.fromkeys(words.one_line(trial.reason) for trial in row.trials if trial.reason)
     return [*record, ("seconds", row.seconds), ("state", row.state), ("reason", "; ".join(reasons))]
+
+
+def _keys(board: Leaderboard) -> list[str]:
+    """Return the keys in which configurations differ; some may not have them all."""
+    return [*dict.fromkeys(key for row in board.rows for key in row.varied)]
+
+
+def _values(board: Leaderboard, row: Row) -> list[tuple[str, Any]]:
+    """Return the keys in which configurations differ, with a row's values."""
+    return [(key, row.varied.get(key)) for key in _keys(board)]
 
 
 def _columns(board: Leaderboard) -> list[Column]:
@@ -71,7 +81,7 @@ def _columns(board: Leaderboard) -> list[Column]:
     columns = [
         Column("rank", [f"{mark}{row.rank or ''}" for mark, row in zip(marks, rows, strict=True)]),
         Column("trial", [numbers.listed(row.numbers) for row in rows]),
-        *(Column(key, [numbers.short(row.varied[key]) for row in rows], is_key=True) for key in rows[0].varied),
+        *(Column(key, [numbers.short(row.varied.get(key, "")) for row in rows], is_key=True) for key in _keys(board)),
         Column("objective", [numbers.error(mean and mean.value) for mean in means]),
         Column("95% interval", [numbers.interval(mean) for mean in means]),
         Column("vs best", [numbers.compared(one, logarithmic=board.logarithmic) for one in ratios]),

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from hydra_queue_sweeper.base.errors import relative
 from hydra_queue_sweeper.search.estimates import Estimate, all_positive, estimate, no_difference, paired, rank_key
 from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.seeds import SEED
 from hydra_queue_sweeper.search.space import Dimension, Value, varied
-from hydra_queue_sweeper.search.trials import ENDED, GIVEN_UP, SEED, Trial
+from hydra_queue_sweeper.search.trials import ENDED, GIVEN_UP, Trial
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 
 STATES = (*ENDED, "interrupted", "running", "waiting")
@@ -206,7 +207,7 @@ def rank(sweep: SweepDirectory, program: Program = Program()) -> Leaderboard:
         sweep=sweep,
         plan=plan,
         program=program,
-        dimensions=[one for one in plan.dimensions if one.swept and one.name != SEED],
+        dimensions=[one for one in [*plan.dimensions, *_shared(trials)] if one.swept and one.name != SEED],
         has_seeds=_sweeps_seeds(plan) or any(row.num_seeds > 1 for row in rows),
         rows=rows,
         counts=Counter(trial.state for trial in trials) + Counter(waiting=plan.n_trials - len(trials)),
@@ -224,9 +225,16 @@ def _in_order(trials: list[Trial], dimensions: list[Dimension]) -> list[Trial]:
 
     def position(trial: Trial) -> list[float]:
         pairs = (text.partition("=") for text in trial.configuration)
-        return [places[key][value] if places[key] else float(value) for key, _, value in pairs]
+        known = ((places[key], value) for key, _, value in pairs if key in places)
+        return [of_key[value] if of_key else float(value) for of_key, value in known]
 
     return sorted(trials, key=lambda trial: (position(trial), trial.number))
+
+
+def _shared(trials: list[Trial]) -> list[Dimension]:
+    """Return the further dimensions that all trials have alike."""
+    first = trials[0].further if trials else []
+    return [one for one in first if all(one in trial.further for trial in trials)]
 
 
 def _groups(plan: Plan, trials: list[Trial]) -> list[list[tuple[str, Trial]]]:
@@ -251,7 +259,8 @@ def _sweeps_seeds(plan: Plan) -> bool:
 def _row(plan: Plan, group: list[tuple[str, Trial]], logarithmic: bool) -> Row:
     """Return the row of trials that differ in their seed alone, without its place."""
     trials = [trial for _, trial in group]
-    chosen = varied([one for one in plan.dimensions if one.name != SEED], trials[0].overrides)
+    dimensions = [*plan.dimensions, *trials[0].further]
+    chosen = varied([one for one in dimensions if one.name != SEED], trials[0].overrides)
     finished = {seed: trial for seed, trial in reversed(group) if _objective(trial) is not None}
     row = Row(chosen, trials, len({seed for seed, _ in group}), finished)
     if not finished:

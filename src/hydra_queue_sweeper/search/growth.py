@@ -7,8 +7,9 @@ from pathlib import Path
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.search.estimates import ranked
 from hydra_queue_sweeper.search.plan import Grid, Listed, Part, Plan, Proposed, check_number_of_jobs, seeds_of
+from hydra_queue_sweeper.search.seeds import is_seed
 from hydra_queue_sweeper.search.space import Dimension, but_seed, grid_jobs, grid_size, is_grid, job, plain
-from hydra_queue_sweeper.search.trials import GIVEN_UP, Configuration, Trial, is_seed
+from hydra_queue_sweeper.search.trials import GIVEN_UP, Configuration, Trial
 
 N_TRIALS = 20  # where not all combinations can be listed
 
@@ -38,7 +39,9 @@ def choose_given(rows: list[dict[str, str]], source: Path, dimensions: list[Dime
     return list(dict.fromkeys(given))
 
 
-def begin(dimensions: list[Dimension], n_trials: int | None, given: list[Configuration]) -> list[Part]:
+def begin(
+    dimensions: list[Dimension], n_trials: int | None, given: list[Configuration], *, has_further: bool = False
+) -> list[Part]:
     """Return the parts of a new sweep: what is given first, then all other combinations, or proposals.
 
     Args:
@@ -46,10 +49,11 @@ def begin(dimensions: list[Dimension], n_trials: int | None, given: list[Configu
         n_trials: The number of configurations, those that are given included; None: all combinations, or `N_TRIALS`
             where a dimension is an interval.
         given: Configurations.
+        has_further: Whether configurations get further dimensions as they are proposed.
     """
     seeds = seeds_of(dimensions)
     first = [job(dimensions, one, seed) for one in given for seed in seeds or [""]]
-    is_sampled = not is_grid(dimensions)
+    is_sampled = has_further or not is_grid(dimensions)
     if is_sampled and n_trials is None:
         n_trials = N_TRIALS
     elif n_trials is not None and not is_sampled:

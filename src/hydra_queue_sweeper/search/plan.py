@@ -17,8 +17,9 @@ from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.search.estimates import ranked
 from hydra_queue_sweeper.search.pruners import PRUNERS
 from hydra_queue_sweeper.search.samplers import SAMPLERS, Settings
+from hydra_queue_sweeper.search.seeds import is_seed
 from hydra_queue_sweeper.search.space import Dimension, but_seed, grid_jobs, grid_size, job
-from hydra_queue_sweeper.search.trials import Trial, is_seed, replicates
+from hydra_queue_sweeper.search.trials import Trial, replicates
 
 MOST_TRIALS = 100_000
 
@@ -105,6 +106,7 @@ class Plan:
         objective: The key of the objective, where jobs return a dict.
         target: The objective at which the sweep has found enough.
         max_failure_rate: The share of jobs beyond which failed ones end it.
+        custom_search_space: The program's function that adds dimensions to a proposal, if it has one.
         launcher: The overrides that chose the launcher, and how many workers it starts.
         subdir: The directory of a job within the sweep's, as configured.
         fingerprint: Code and data that it began on.
@@ -122,6 +124,7 @@ class Plan:
     objective: str | None
     target: float | None
     max_failure_rate: float | None
+    custom_search_space: str | None
     launcher: list[str]
     subdir: str
     fingerprint: dict[str, str]
@@ -136,13 +139,15 @@ class Plan:
                 raise ValueError(f"{one.key} must have at least one value, got none")
         check_number_of_jobs(self.n_trials)
         for trial in self.waiting.values():
-            if not self.allows(trial.overrides):
+            if not self.allows(trial):
                 raise ValueError(f"{' '.join(trial.overrides)} is none of its jobs")
 
-    def allows(self, overrides: list[str]) -> bool:
+    def allows(self, trial: Trial) -> bool:
         """Say whether a job has a value of each dimension; its seed may be a further one, of the best alone."""
-        texts = [text for text in overrides if not is_seed(text)]
         dimensions = but_seed(self.dimensions)
+        texts = list(trial.configuration)
+        if self.custom_search_space:  # of seeds that are added, it isn't known what it gave their configurations
+            del texts[len(dimensions) :]
         return len(texts) == len(dimensions) and all(map(Dimension.allows, dimensions, texts))
 
     @property
@@ -195,7 +200,8 @@ class Plan:
 
     def replicate(self, trial: Trial, number: int) -> Trial:
         """Return another trial of the same proposal, before it begins."""
-        return Trial(number, job(self.dimensions, trial.configuration, self.proposal(number).seed))
+        overrides = job(self.dimensions, trial.configuration, self.proposal(number).seed)
+        return Trial(number, overrides, further=trial.further)
 
     def order(self) -> list[int]:
         """Return the numbers of all jobs in the order in which they begin."""

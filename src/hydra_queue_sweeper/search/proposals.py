@@ -6,37 +6,50 @@ That alone decides, not the process that asks: Optuna's study is made anew each 
 import warnings
 from collections.abc import Callable
 from random import Random
+from typing import Any, NamedTuple
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hydra_queue_sweeper.search.estimates import Reports, all_positive, mean, mean_reports
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.samplers import STEPWISE, Settings, make_sampler
 from hydra_queue_sweeper.search.space import Dimension, but_seed, grid_jobs, is_grid, job
+from hydra_queue_sweeper.search.suggestions import Suggestions, as_number, as_text, distribution
 from hydra_queue_sweeper.search.trials import Configuration, Trial, replicates
 
+Extend = Callable[[Any], None]
+"""A program's `custom_search_space`: takes a trial of Optuna's, and asks it for further values."""
 
-def propose(plan: Plan, number: int, trials: list[Trial], read_reports: Callable[[Trial], Reports]) -> list[str]:
-    """Return the overrides of a trial that begins a proposal.
+
+def propose(
+    plan: Plan,
+    number: int,
+    trials: list[Trial],
+    read_reports: Callable[[Trial], Reports],
+    extend: Extend | None = None,
+) -> Trial:
+    """Return a trial that begins a proposal.
 
     Args:
         plan: Of the sweep.
         number: Of the trial; all earlier proposals have been made.
         trials: All that are known.
         read_reports: Reads what a trial has reported.
+        extend: Adds dimensions, where the plan says so.
     """
     earlier = [trial for trial in trials if trial.number < number]
     logarithmic = all_positive([trial.objective for trial in earlier if trial.objective is not None])
     dimensions = but_seed(plan.dimensions)
     swept = [one for one in dimensions if one.swept]
     tried = [summarize(group, swept, read_reports, logarithmic=logarithmic) for group in replicates(earlier)]
-    chosen = ask_sampler(swept, tried, plan.sampler, plan.seed, plan.settings)
-    configuration = tuple(f"{one.key}={chosen.get(one.key, one.typical(0))}" for one in dimensions)
-    if is_grid(dimensions):
+    asked = ask_sampler(swept, tried, plan.sampler, plan.seed, plan.settings, extend)
+    values = {one.key: one.typical(0) for one in dimensions} | asked.values
+    configuration = tuple(f"{key}={value}" for key, value in values.items())
+    if is_grid(dimensions) and not extend:
         configuration = _untried(configuration, plan, earlier)
-    return job(plan.dimensions, configuration, plan.proposal(number).seed)
+    overrides = job(plan.dimensions, configuration, plan.proposal(number).seed)
+    return Trial(number, overrides, further=asked.further)
 
 
 def _untried(configuration: Configuration, plan: Plan, earlier: list[Trial]) -> Configuration:
@@ -53,8 +66,9 @@ def summarize(
 ) -> FrozenTrial:
     """Return what the replicates of a configuration tell a sampler, as one trial of Optuna's."""
     values = dict(text.split("=", 1) for text in group[0].configuration)
-    params = {one.key: _number(one, values[one.key]) for one in swept}
-    space = {one.key: distribution(one) for one in swept}
+    dimensions = [*swept, *group[0].further]
+    params = {one.key: as_number(one, values[one.key]) for one in dimensions}
+    space = {one.key: distribution(one) for one in dimensions}
     states = {trial.state for trial in group}
     objectives = [trial.objective for trial in group if trial.objective is not None]
     state = TrialState.RUNNING
@@ -73,10 +87,22 @@ def summarize(
     return create_trial(state=state, value=value, params=params, distributions=space, intermediate_values=reports)
 
 
+class Asked(NamedTuple):
+    """What a sampler chose: values by their keys, as overrides write them, and the dimensions that it was given."""
+
+    values: dict[str, str]
+    further: list[Dimension]
+
+
 def ask_sampler(
-    swept: list[Dimension], tried: list[FrozenTrial], sampler: str, seed: int, settings: Settings
-) -> dict[str, str]:
-    """Return the values of the next configuration by their keys, as they are written in overrides.
+    swept: list[Dimension],
+    tried: list[FrozenTrial],
+    sampler: str,
+    seed: int,
+    settings: Settings,
+    extend: Extend | None = None,
+) -> Asked:
+    """Return the next configuration.
 
     Args:
         swept: The dimensions to choose values of; seeds are none of them.
@@ -84,6 +110,7 @@ def ask_sampler(
         sampler: A name of `SAMPLERS`.
         seed: Of the sampler.
         settings: That it is made with.
+        extend: Adds dimensions to it.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study()
@@ -95,8 +122,12 @@ def ask_sampler(
             else:
                 study.add_trial(one)
         study.sampler = make_sampler(sampler, seed, len(tried), settings)
-        params = study.ask({one.key: distribution(one) for one in swept}).params
-    return {one.key: _text(one, params[one.key]) for one in swept}
+        trial = study.ask({one.key: distribution(one) for one in swept})
+        chosen = {one.key: as_text(one, trial.params[one.key]) for one in swept}
+        suggestions = Suggestions(trial, chosen)
+        if extend:
+            extend(suggestions)
+    return Asked(chosen | suggestions.texts, suggestions.further)
 
 
 def _ask_and_tell(study: optuna.Study, tried: FrozenTrial) -> None:
@@ -104,34 +135,9 @@ def _ask_and_tell(study: optuna.Study, tried: FrozenTrial) -> None:
     study.enqueue_trial(tried.params)
     trial = study.ask()
     _ = trial.relative_params  # which asks the sampler
-    for key, distribution in tried.distributions.items():
-        trial._suggest(key, distribution)
+    for key, of_key in tried.distributions.items():
+        trial._suggest(key, of_key)
     for step, value in tried.intermediate_values.items():
         trial.report(value, step)
     if tried.state != TrialState.RUNNING:
         study.tell(trial, tried.value, tried.state)
-
-
-def distribution(dimension: Dimension) -> BaseDistribution:
-    """Return how Optuna draws values: of a list, their places in it; a range has an order."""
-    interval = dimension.interval
-    if interval is None:
-        last = len(dimension.values) - 1
-        return IntDistribution(0, last) if dimension.ordered else CategoricalDistribution(range(last + 1))
-    if interval.integer:
-        return IntDistribution(int(interval.low), int(interval.high), log=interval.log)
-    return FloatDistribution(interval.low, interval.high, log=interval.log)
-
-
-def _text(dimension: Dimension, number: float) -> str:
-    """Return the value that Optuna's number means, as it is written in overrides."""
-    if dimension.interval is None:
-        return dimension.values[int(number)]
-    return dimension.interval.written(number)
-
-
-def _number(dimension: Dimension, text: str) -> float:
-    """Return the number that a value is to Optuna."""
-    if dimension.interval is None:
-        return dimension.values.index(text)
-    return int(text) if dimension.interval.integer else float(text)

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import product
 from typing import Literal
 
-from hydra_queue_sweeper.search.trials import SEED, is_seed
+from hydra_queue_sweeper.search.seeds import SEED, is_seed
 
 Value = str | int | float
 
@@ -23,12 +23,14 @@ class Interval:
         high: The greatest value.
         integer: Whether values are whole numbers.
         log: Whether values are drawn on a logarithmic scale.
+        step: Between values; None: any number, or any whole one.
     """
 
     low: float
     high: float
     integer: bool
     log: bool
+    step: float | None = None
 
     def written(self, number: float) -> str:
         """Return one of its values as it is written in overrides."""
@@ -126,9 +128,12 @@ def grid_jobs(dimensions: list[Dimension]) -> Iterator[list[str]]:
 
 
 def job(dimensions: list[Dimension], configuration: Iterable[str], seed: str) -> list[str]:
-    """Return the overrides of a job, in the order of the dimensions; the seed's own are no part of a configuration."""
+    """Return the overrides of a job, in the order of the dimensions; the seed's own are no part of a configuration.
+
+    What a configuration has beside the dimensions comes last.
+    """
     shared = iter(configuration)
-    return [f"{one.key}={seed}" if is_seed(one.key) else next(shared) for one in dimensions]
+    return [*(f"{one.key}={seed}" if is_seed(one.key) else next(shared) for one in dimensions), *shared]
 
 
 def varied(dimensions: list[Dimension], overrides: list[str]) -> dict[str, Value]:

@@ -2,17 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from hydra_queue_sweeper.base.overrides import key_of
+from hydra_queue_sweeper.search.seeds import is_seed
+from hydra_queue_sweeper.search.space import Dimension
 
 State = Literal["waiting", "running", "interrupted", "finished", "diverged", "pruned", "failed"]
 ENDED = ("finished", "diverged", "pruned", "failed")
 GIVEN_UP = ("pruned", "diverged")  # with the configuration, where a pruner is at work
-SEED = "seed"  # the key whose values make replicates
 Configuration = tuple[str, ...]
 """Overrides, less that of the seed."""
 
@@ -35,6 +35,7 @@ class Trial:
         deaths: How many workers died while they held it.
         identity: Of its configuration as composed, less the seed; empty before it began.
         own_seed: The seed as composed.
+        further: The dimensions that its configuration has beside the plan's, by the program's `custom_search_space`.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Trial:
     deaths: int = 0
     identity: str = ""
     own_seed: str = ""
+    further: list[Dimension] = field(default_factory=list)
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
@@ -67,11 +69,6 @@ class Trial:
     def seed(self) -> str:
         """Its seed as it is written in overrides; empty where that is not overridden."""
         return next((text.partition("=")[2] for text in self.overrides if is_seed(text)), "")
-
-
-def is_seed(override: str) -> bool:
-    """Say whether an override is that of the seed."""
-    return key_of(override) == SEED
 
 
 def replicates(trials: Iterable[Trial]) -> list[list[Trial]]:

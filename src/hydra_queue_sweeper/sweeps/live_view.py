@@ -105,8 +105,9 @@ class _View:
 
     def _what(self, trial: Trial) -> str:
         """Return what tells a job from others, numbers to four digits."""
-        values = varied(self.plan.dimensions, trial.overrides)
-        return without_password(" ".join(f"{self.names[key]}={_short(value)}" for key, value in values.items()))
+        values = varied([*self.plan.dimensions, *trial.further], trial.overrides)
+        told = [f"{self.names.get(key, key)}={_short(value)}" for key, value in values.items()]
+        return without_password(" ".join(told))
 
     def _count(self) -> str:
         total = str(self.plan.n_trials)

@@ -33,13 +33,14 @@ class Options:
         target: The objective that ends the sweep once a configuration has reached it, on all its seeds; None: no limit.
         max_failure_rate: The share of jobs beyond which failed ones end the sweep; None: no limit.
         enqueue: A CSV file of configurations that come first, such as an earlier leaderboard; None: no file.
+        custom_search_space: The path of a function that takes the configuration and a trial of Optuna's, and adds
+            dimensions to each proposal: those that depend on its other values.
         params: Dimensions, as if they stood on the command line before the others.
         dry_run: Whether to list the jobs instead of running them.
         resume: Whether to go on with the sweep that the directory holds: False, True, or "force", whatever has changed.
         top: Of a sweep to go on with, how many of the best configurations get further seeds; None: all.
         storage: Of Optuna's own plugin; the sweep's directory stands in its place.
         study_name: Likewise.
-        custom_search_space: Likewise; dimensions stand in its place.
         max_batch_size: Of Hydra's own sweeper; there are no batches.
     """
 
@@ -58,13 +59,13 @@ class Options:
     target: float | None = None
     max_failure_rate: float | None = None
     enqueue: str | None = None
+    custom_search_space: str | None = None
     params: dict[str, Any] | None = field(default_factory=dict)
     dry_run: bool = False
     resume: Any = False
     top: int | None = None
     storage: Any = None
     study_name: str | None = None
-    custom_search_space: str | None = None
     max_batch_size: int | None = None
 
     def check(self) -> None:
@@ -99,9 +100,6 @@ class Options:
 
     def _answer_optuna(self) -> None:
         """Say what stands in the place of what other sweepers have and this one hasn't."""
-        if self.custom_search_space:
-            text = f"hydra.sweeper.custom_search_space={self.custom_search_space} can't be used"
-            raise Refused(f"{text}; write dimensions, as lists and intervals, into hydra.sweeper.params")
         held = "a sweep is what its directory holds"
         instead = {"storage": held, "study_name": held, "max_batch_size": "there are no batches"}
         for name, why in instead.items():

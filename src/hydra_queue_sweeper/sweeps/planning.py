@@ -10,15 +10,17 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_queue_sweeper.base.counting import counted
-from hydra_queue_sweeper.base.errors import Refused, in_short, shown
+from hydra_queue_sweeper.base.errors import Refused, in_one_line, in_short, shown
 from hydra_queue_sweeper.base.files import read_small
 from hydra_queue_sweeper.base.overrides import key_of, written
 from hydra_queue_sweeper.base.terminal import log, say, track
 from hydra_queue_sweeper.search.growth import begin, choose_given, grow
 from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.seeds import is_seed
 from hydra_queue_sweeper.search.space import Dimension
-from hydra_queue_sweeper.search.trials import Configuration, Trial, is_seed
+from hydra_queue_sweeper.search.trials import Configuration, Trial
 from hydra_queue_sweeper.sweeps import composition
+from hydra_queue_sweeper.sweeps.custom_search_space import load_search_space
 from hydra_queue_sweeper.sweeps.dimensions import group_keys, parse_dimensions
 from hydra_queue_sweeper.sweeps.options import Options
 from hydra_queue_sweeper.sweeps.store import MOST_BYTES, SweepDirectory
@@ -91,11 +93,13 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
         if one.interval and is_seed(one.key):
             raise Refused(f"{one.text}: each configuration runs on all seeds, so list them, such as seed=0,1,2")
     given = _read_given(Path(options.enqueue), dimensions) if options.enqueue else []
+    if given and options.custom_search_space:
+        raise Refused("hydra.sweeper.enqueue gives no values of a custom_search_space; leave one of them out")
     sampler, settings, seed = options.sampling()
     sign = -1 if options.direction == "maximize" else 1
     plan = Plan(
         dimensions=dimensions,
-        parts=begin(dimensions, options.n_trials, given),
+        parts=begin(dimensions, options.n_trials, given, has_further=bool(options.custom_search_space)),
         pruner=options.pruner,
         sampler=sampler,
         settings=settings,
@@ -104,6 +108,7 @@ def prepare(sweep: Sweep, arguments: list[str]) -> Prepared:
         objective=options.objective,
         target=None if options.target is None else sign * options.target,
         max_failure_rate=options.max_failure_rate,
+        custom_search_space=options.custom_search_space,
         launcher=_launching(sweep),
         subdir=_subdir(sweep.config, dimensions),
         fingerprint={},
@@ -143,6 +148,9 @@ def reopen(sweep: Sweep, plan: Plan, arguments: list[str]) -> Prepared:
         before = getattr(plan, key)
         if typed.keys() & {f"hydra.sweeper.{key}", f"hydra/sweeper/{key}"} and before != now:
             raise Refused(f"hydra.sweeper.{key} must stay {shown(before)}, got {shown(now)}; leave it out")
+    if plan.custom_search_space != sweep.options.custom_search_space:
+        before, now = shown(plan.custom_search_space), shown(sweep.options.custom_search_space)
+        raise Refused(f"hydra.sweeper.custom_search_space must stay {before}, got {now}")
     dimensions, local = _split(sweep, arguments)
     groups = group_keys([*plan.dimensions, *dimensions], loader.repository)
     stored = Prepared(plan, composition.Composer(sweep.config, loader, groups, local))
@@ -260,8 +268,10 @@ def check(sweep: Sweep, prepared: Prepared) -> None:
     plan = prepared.plan
     jobs = [trial.overrides for trial in plan.waiting.values()]
     if not plan.is_grid:
-        most = max(2, *(len(one.values) for one in plan.dimensions))
+        most = max([2, *(len(one.values) for one in plan.dimensions)])
         jobs += [overrides for number in range(most) for overrides in plan.typical(number, prepared.composer.groups)]
+    if plan.custom_search_space:
+        jobs.append(_first_proposal(sweep, plan).overrides)
     if len(jobs) >= MANY_JOBS:
         log.info("checking %d jobs", len(jobs))
     problems: dict[str, list[str]] = {}
@@ -277,6 +287,22 @@ def check(sweep: Sweep, prepared: Prepared) -> None:
         if len(lines) > MOST_PROBLEMS:
             lines[MOST_PROBLEMS:] = [f"… {len(lines) - MOST_PROBLEMS} more"]
         raise Refused("\n".join(lines))
+
+
+def _first_proposal(sweep: Sweep, plan: Plan) -> Trial:
+    """Return what a sweep begins with, further dimensions included.
+
+    Raises:
+        Refused: If the program can't give them.
+    """
+    from hydra_queue_sweeper.search.proposals import propose
+
+    extend = load_search_space(plan.custom_search_space, sweep.config)
+    try:
+        return propose(plan, 0, [], lambda _: {}, extend)
+    except Exception as error:  # of the program's function
+        name = plan.custom_search_space
+        raise Refused(f"hydra.sweeper.custom_search_space={name} fails: {in_one_line(error)}; mend it") from None
 
 
 def _where(problem: str, jobs: list[str], total: int) -> str:

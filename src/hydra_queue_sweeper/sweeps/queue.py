@@ -20,10 +20,10 @@ class Queue:
         sweep: The sweep's directory.
         launch: This start of the sweep. A worker of the same start that is gone died: the trial that it held is
             charged with that. Of an earlier start that was killed, nothing is charged.
-        propose: Gives the overrides of a trial that begins a proposal; called with all others locked out.
+        propose: Gives a trial that begins a proposal, by its number; called with all others locked out.
     """
 
-    def __init__(self, sweep: SweepDirectory, launch: str, propose: Callable[[int], list[str]]) -> None:
+    def __init__(self, sweep: SweepDirectory, launch: str, propose: Callable[[int], Trial]) -> None:
         self.sweep, self.launch, self._propose = sweep, launch, propose
         self.plan = sweep.read_plan()
         self.records = Records(sweep, self.plan)
@@ -71,7 +71,7 @@ class Queue:
         for other in self.plan.proposal(number).numbers:
             if begun := self.sweep.read_trial(other):
                 return self.plan.replicate(begun, number)
-        return Trial(number, self._propose(number))
+        return self._propose(number)
 
     def _given_up(self, trial: Trial) -> list[Trial]:
         """Return the replicates of a trial with which a pruner, where one is at work, gave its configuration up."""

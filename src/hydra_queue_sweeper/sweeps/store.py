@@ -165,7 +165,7 @@ class Records:
     def _is_of_the_sweep(self, trial: Trial) -> bool:
         if known := self.plan.waiting.get(trial.number):
             return trial.overrides == known.overrides
-        return self.plan.allows(trial.overrides)
+        return self.plan.allows(trial)
 
 
 _PLAN = TypeAdapter(Plan)

@@ -156,7 +156,7 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
 def _write_results(directory: SweepDirectory, plan: Plan) -> None:
     """Write the best values as Optuna's own plugin for Hydra does."""
     for objective, group in ranked(directory.read_trials(plan))[:1]:
-        chosen = varied(but_seed(plan.dimensions), group[0].overrides)
+        chosen = varied([*but_seed(plan.dimensions), *group[0].further], group[0].overrides)
         best = {"best_params": chosen, "best_value": plan.as_returned(objective)}
         write_yaml(directory.results, {"name": "optuna"} | best)
 

@@ -14,8 +14,8 @@ from hydra_queue_sweeper.base.redaction import without_password
 from hydra_queue_sweeper.base.terminal import log, say
 from hydra_queue_sweeper.search.estimates import Reports, ranked
 from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.seeds import SEED
 from hydra_queue_sweeper.search.space import readable
-from hydra_queue_sweeper.search.trials import SEED
 from hydra_queue_sweeper.sweeps.composition import identity
 from hydra_queue_sweeper.sweeps.reports import read_reports, write_report
 from hydra_queue_sweeper.sweeps.store import SweepDirectory

@@ -24,8 +24,10 @@ from hydra_queue_sweeper.base.signals import Interrupted
 from hydra_queue_sweeper.base.terminal import log
 from hydra_queue_sweeper.search.estimates import Reports
 from hydra_queue_sweeper.search.plan import Plan
-from hydra_queue_sweeper.search.trials import SEED, Trial
+from hydra_queue_sweeper.search.seeds import SEED
+from hydra_queue_sweeper.search.trials import Trial
 from hydra_queue_sweeper.sweeps.composition import Choice, Composer, changed_keys, digests
+from hydra_queue_sweeper.sweeps.custom_search_space import load_search_space
 from hydra_queue_sweeper.sweeps.dimensions import group_keys
 from hydra_queue_sweeper.sweeps.queue import Queue
 from hydra_queue_sweeper.sweeps.reports import objective_reports
@@ -94,6 +96,7 @@ class TrialRunner:
         groups = group_keys(self.plan.dimensions, loader.repository)
         self.composer = Composer(worker.config, loader, groups, worker.local)
         self._checked: set[str] = set()
+        self._extend = load_search_space(self.plan.custom_search_space, worker.config)
         self.pruning = None
         if self.plan.pruner:
             from hydra_queue_sweeper.search.pruning import Pruning
@@ -203,10 +206,10 @@ class TrialRunner:
         if self.pruning and not is_done and self.pruning.give_up(self.trial, step, objective, steps):
             raise Pruned
 
-    def _propose(self, number: int) -> list[str]:
+    def _propose(self, number: int) -> Trial:
         from hydra_queue_sweeper.search.proposals import propose
 
-        return propose(self.plan, number, self.queue.records.read(), self._read_reports)
+        return propose(self.plan, number, self.queue.records.read(), self._read_reports, self._extend)
 
     def _read_reports(self, trial: Trial) -> Reports:
         return self.task.read_reports(self.sweep.path / trial.directory)

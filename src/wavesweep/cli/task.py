@@ -21,8 +21,8 @@ from hydra_queue_sweeper.base.files import check_plain
 from hydra_queue_sweeper.base.overrides import key_of
 from hydra_queue_sweeper.base.terminal import say
 from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.seeds import is_seed
 from hydra_queue_sweeper.search.space import Dimension, varied
-from hydra_queue_sweeper.search.trials import is_seed
 from hydra_queue_sweeper.sweeps.reports import report
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from hydra_queue_sweeper.sweeps.task import SweepTask
@@ -176,6 +176,9 @@ class Experiments(SweepTask):
         if plan.direction == "maximize" or plan.objective is not None:
             key = "direction=maximize" if plan.objective is None else f"objective={plan.objective}"
             raise Refused(f"hydra.sweeper.{key}: runs return the error that objective names; leave it out")
+        if plan.custom_search_space:
+            text = "hydra.sweeper.custom_search_space would run code of the sweep's"
+            raise Refused(f"{text}; write lists and intervals into hydra.sweeper.params")
         for one in plan.dimensions:
             for value in one.values or ("",):
                 text = f"{one.key}={value}"

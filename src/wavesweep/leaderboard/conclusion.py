@@ -13,8 +13,9 @@ from hydra_queue_sweeper.base.terminal import say
 from hydra_queue_sweeper.leaderboard.columns import show, to_csv
 from hydra_queue_sweeper.leaderboard.ranking import Leaderboard
 from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.seeds import SEED
 from hydra_queue_sweeper.search.space import Dimension
-from hydra_queue_sweeper.search.trials import ENDED, SEED, Trial
+from hydra_queue_sweeper.search.trials import ENDED, Trial
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.base.streams import log
