@@ -17,9 +17,7 @@ SWEEP = ("-m", "rate=1e-4,1e-3,1e-2", "momentum=0,0.9", "hydra.sweeper.pruner=me
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "hydra", [["hydra-core==1.3.8"], ["hydra-core==1.4.0rc3", "omegaconf==2.4.1rc1"]], ids=" ".join
-)
+@pytest.mark.parametrize("hydra", HYDRA, ids=" ".join)
 def test_it_sweeps_without_torch_and_mlflow(hydra: list[str], tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=SOURCE, check=True, capture_output=True)
@@ -51,16 +49,31 @@ def test_it_sweeps_without_torch_and_mlflow(hydra: list[str], tmp_path: Path) ->
     assert "best: rate=0.01 momentum=0.9" in run(tmp_path / "venv" / "bin" / "hydra-queue", "summary", "sweep")
 
 
-@pytest.mark.slow
-def test_wavesweep_runs_sweeps_and_resumes_on_hydra_1_4_without_a_warning(tmp_path: Path) -> None:
-    """In an environment that has all else from this one."""
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    [packages] = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the interpreter of an environment with Hydra 1.4, and all else from this one."""
+    place = tmp_path_factory.mktemp("next")
+    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+    python = place / "bin" / "python"
+    [packages] = (place / "lib").glob("python*/site-packages")
     (packages / "others.pth").write_text(sysconfig.get_path("purelib"))
     subprocess.run([python, "-m", "pip", "install", "--quiet", *HYDRA[1]], check=True, timeout=600)
     version = "import hydra; print(hydra.__version__)"
     assert subprocess.check_output([python, "-c", version], text=True).startswith("1.4")
+    return python
+
+
+@pytest.mark.slow
+def test_the_engine_s_own_tests_pass_on_hydra_1_4(python: Path) -> None:
+    rooms = [f"tests/{room}" for room in ("launcher", "leaderboard", "search", "sweeps")]
+    command = [python, "-m", "pytest", "-n", "0", "-q", "-p", "no:cacheprovider", *rooms]
+    own = environment(PYTHONPATH=str(SOURCE))
+    done = subprocess.run(command, cwd=SOURCE.parent, env=own, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+def test_wavesweep_runs_sweeps_and_resumes_on_hydra_1_4_without_a_warning(python: Path, tmp_path: Path) -> None:
     own = environment(PYTHONPATH=str(SOURCE), PYTHONWARNINGS="error")
     quick = (*SMALL, "model=linear", "tracking.followers=[]")
     for command in ([*quick], ["-m", *quick, "seed=0,1,2", "hydra.sweeper.timeout=0"], ["resume"]):
