@@ -318,6 +318,7 @@ CASES = [
     Case("a variable in a sweep", copying("config.yaml", "composed.yaml", "x: ${oc.env:HOME}\n"), PLAIN, JOBS),
     Case("a link for what is varied", linking("composed.yaml", f"{OUTSIDE}/secret"), LINK, JOBS),
     Case("a variable for a folder", planned(subdir="${oc.env:HOME}"), "must not call oc.env", JOBS),
+    Case("a function to call", planned(custom_search_space="os.system"), "would run code of the sweep's", JOBS),
     Case("other options in a sweep", planned(digests={"model=tiny": {"x": "0"}}), "begun otherwise", JOBS),
     Case("a link for workers", linking("workers", OUTSIDE), LINK, JOBS),
     Case("a link for a trial's files", linking("trials/x.lock", f"{OUTSIDE}/secret"), LINK, JOBS),
