@@ -25,18 +25,18 @@ MAY_USE = dict(zip(CHAIN, map(set, accumulate([room] for room in CHAIN)), strict
 MAY_USE["engine/search"] = {"engine/base", "engine/search"}
 MAY_USE["engine/sweeps"] = {"engine/base", "engine/search", "engine/sweeps"}
 MAY_USE["engine/leaderboard"] = {"engine/leaderboard", *MAY_USE["engine/sweeps"]}
-MAY_USE["engine/cli"] = {"engine/cli", *MAY_USE["engine/leaderboard"]}
+MAY_USE["engine/charts"] = {"engine/charts", *MAY_USE["engine/leaderboard"]}
+MAY_USE["engine/cli"] = {"engine/cli", *MAY_USE["engine/charts"]}
 MAY_USE["engine/launcher"] = {"engine/base", "engine/launcher"}
-MAY_USE["drawing"] = {"drawing", *CHAIN[:7]}
+MAY_USE["drawing"] = {"drawing", "engine/charts", *CHAIN[:7]}
 MAY_USE["experiment"] = {"experiment", *CHAIN[:8]}  # no directory
 MAY_USE["tracking"] = {"tracking", *CHAIN[:8]}
 MAY_USE["workspace"] |= {"engine/search", "engine/sweeps"}
-MAY_USE["charts"] = {"charts", "drawing", *MAY_USE["engine/leaderboard"], *CHAIN}
 MAY_USE["delivery"] = {"delivery", "tracking", *MAY_USE["workspace"]}
 MAY_USE["trackers"] = {"trackers", "tracking", "experiment", *MAY_USE["workspace"]}
 MAY_USE["runs"] = {"runs", "drawing", "experiment", "tracking", *MAY_USE["workspace"]}  # and nobody who gets copies
 MAY_USE["ui"] = {"ui", *MAY_USE["trackers"]}
-MAY_USE["leaderboard"] = {"leaderboard", *MAY_USE["runs"], *MAY_USE["charts"]}
+MAY_USE["leaderboard"] = {"leaderboard", *MAY_USE["runs"], *MAY_USE["engine/charts"]}
 MAY_USE["reproduction"] = {"reproduction", *MAY_USE["runs"], *MAY_USE["trackers"]}
 MAY_USE["cli"] = {"cli", "engine/launcher"}.union(*MAY_USE.values())
 
@@ -44,8 +44,8 @@ MOST_FLOORS = 9
 LIBRARIES = {
     "mlflow": {"trackers"},
     "pandas": {"files", "reproduction"},
-    "matplotlib": {"drawing", "charts"},
-    "optuna": {"engine/search", "engine/cli", "charts"},
+    "matplotlib": {"drawing", "engine/charts"},
+    "optuna": {"engine/search", "engine/cli", "engine/charts"},
     "torch": {"models", "training", "evaluation", "config", "experiment", "runs"},
     "hydra": {"engine/base", "engine/search", "engine/sweeps", "engine/launcher", "config", "cli"},
     "omegaconf": {"engine/base", "engine/sweeps", "engine/launcher", "config", "cli"},

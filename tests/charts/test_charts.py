@@ -13,24 +13,22 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from hydra_queue_sweeper.base.files import write_yaml
+from hydra_queue_sweeper.charts import pictures
+from hydra_queue_sweeper.charts.curves import Span, _lanes
+from hydra_queue_sweeper.charts.importance import fanova, importances, main_effects
+from hydra_queue_sweeper.leaderboard.ranking import Program, rank
 from hydra_queue_sweeper.search.plan import Listed
 from hydra_queue_sweeper.search.space import Dimension, Interval
+from hydra_queue_sweeper.sweeps.reports import REPORTS, write_report
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.made import Outcome, change, make, values
-from wavesweep.charts import pictures
-from wavesweep.charts.curves import Span, _lanes
-from wavesweep.charts.importance import fanova, importances, main_effects
-from wavesweep.leaderboard.ranking import rank
-from wavesweep.workspace.directory import RunDirectory, SweepRecord
-from wavesweep.workspace.info import RunInfo
 
 MODEL = Dimension("model", ("tiny", "small", "medium"))
 RATE = Dimension("optimizer.lr", ("0.1", "1e-3"))
 SEED = Dimension("seed", ("0", "1", "2"))
 DRAWN = Dimension("optimizer.lr", interval=Interval(1e-5, 1e-1, integer=False, log=True))
 WHOLE = Dimension("+model.order", interval=Interval(2, 90, integer=True, log=False))
-SCORE = "val/closed_loop_mse"
+SCORE = "loss"
 
 BY_VALUE = {"slices", "parallel_coordinates", "history"}
 BY_TIME = {"curves", "timeline"}
@@ -38,20 +36,17 @@ ALL = {"heat_map", "importance"} | BY_VALUE | BY_TIME
 
 
 def run(sweep: SweepDirectory, number: int, began: float, seconds: float, scores: list[float]) -> None:
-    """Write the files of a job's run, with its objective at each epoch."""
-    directory = RunDirectory(sweep.path / str(number))
-    directory.path.mkdir()
-    directory.write_info(RunInfo([], {}, sweep.id, "made", ended=round(1000 * (began + seconds))))
-    write_yaml(directory.config, {"objective": SCORE})
-    for epoch, score in enumerate(scores, start=1):
-        directory.append_metrics(epoch, {SCORE: score})
-    change(sweep, number, began=began)
+    """Write what a job reported at each step, and when it ran."""
+    directory = sweep.path / str(number)
+    directory.mkdir()
+    for step, score in enumerate(scores, start=1):
+        write_report(directory, step, score)
+    change(sweep, number, began=began, left=began + seconds)
 
 
 def with_runs(path: Path, dimensions: list[Dimension], outcomes: list[Outcome]) -> SweepDirectory:
-    """Make a sweep with its runs: two at once, of 10 s each; three epochs where they finish, else two."""
+    """Make a sweep whose jobs ran, two at once, for 10 s each; three steps where they finish, else two."""
     sweep = make(path, dimensions, outcomes)
-    write_yaml(SweepRecord(path).config, {"objective": SCORE})
     for number, outcome in enumerate(outcomes):
         last = [outcome] if isinstance(outcome, float) else []
         run(sweep, number, 1e9 + 10 * (number // 2), 10, [3.0, 2.0, *last])
@@ -67,7 +62,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
 
 
 def draw(sweep: SweepDirectory) -> None:
-    pictures.draw(rank(sweep))
+    pictures.draw(rank(sweep, Program(metric=SCORE)))
 
 
 def are_whole(sweep: SweepDirectory, pictures: set[str]) -> None:
@@ -114,14 +109,14 @@ def test_pictures(tmp_path: Path, dimensions: list[Dimension], outcomes: list[Ou
     are_whole(sweep, pictures)
 
 
-def test_runs_that_are_gone_or_damaged_cost_no_picture(tmp_path: Path) -> None:
+def test_reports_that_are_gone_or_damaged_cost_no_picture(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [MODEL, RATE], values(6))
     draw(sweep)
     are_whole(sweep, ALL - BY_TIME)
     run(sweep, 0, 1e9, 10, [1.0])
-    for number, name in ((1, "run.json"), (2, "metrics.jsonl")):
+    for number, damaged in ((1, b"{}\n"), (2, b"\xff")):
         run(sweep, number, 1e9, 10, [1.0, 2.0])
-        (sweep.path / str(number) / name).write_text("{}\n")
+        (sweep.path / str(number) / REPORTS).write_bytes(damaged)
     draw(sweep)
     are_whole(sweep, ALL)
 
@@ -150,8 +145,7 @@ def test_titles_name_metric_and_sweep(drawn: dict[str, Figure], tmp_path: Path) 
     sweep = with_runs(tmp_path / "2030-01-02_03-04-05_abcdef", [MODEL, RATE], values(6))
     draw(sweep)
     assert {figure.texts[-1].get_text() for figure in drawn.values()} == {f"{SCORE} · sweep 2030-01-02_03-04-05_abcdef"}
-    SweepRecord(sweep.path).config.unlink()
-    draw(sweep)
+    pictures.draw(rank(sweep))
     assert drawn["history"].texts[-1].get_text().startswith("objective · sweep")
 
 
@@ -227,7 +221,7 @@ def test_curves_end_where_jobs_were_given_up(drawn: dict[str, Figure], tmp_path:
     assert points(drawn["curves"], "finished") == [(1, 3.0), (2, 2.0), (3, 1.5)]
 
 
-def test_a_single_epoch_is_a_dot_and_none_is_nothing(drawn: dict[str, Figure], tmp_path: Path) -> None:
+def test_a_single_step_is_a_dot_and_none_is_nothing(drawn: dict[str, Figure], tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [RATE], [0.5, "diverged"])
     run(sweep, 0, 1e9, 1, [0.5])
     run(sweep, 1, 1e9, 1, [math.nan])
@@ -250,7 +244,7 @@ def test_a_diverging_curve_hides_no_other(drawn: dict[str, Figure], tmp_path: Pa
 def test_of_many_jobs_some_curves_are_drawn_and_counted(drawn: dict[str, Figure], tmp_path: Path) -> None:
     draw(with_runs(tmp_path / "sweep", [DRAWN], [float(number + 1) for number in range(205)]))
     axes = drawn["curves"].axes[0]
-    assert axes.get_xlabel() == "epoch (201 of 205 jobs)"
+    assert axes.get_xlabel() == "step (201 of 205 jobs)"
     assert len(points(drawn["curves"], "finished")) == 3 * 200
     assert points(drawn["curves"], "best")[-1] == (3, 1.0)
 
@@ -292,7 +286,7 @@ def test_parallel_coordinates_end_at_the_objective(drawn: dict[str, Figure], tmp
     segments: Any = lines.get_segments()  # type: ignore[attr-defined]
     assert [segment[-1].tolist() for segment in segments] == [[2, pytest.approx(1 - n / 4)] for n in range(5)]
     texts = {text.get_text() for text in drawn["parallel_coordinates"].findobj(Text)}
-    assert {"small", "1e-03", "objective", "optimizer.lr"} <= {text.replace("\n", "") for text in texts}
+    assert {"small", "1e-03", SCORE, "optimizer.lr"} <= {text.replace("\n", "") for text in texts}
 
 
 class TestImportance:

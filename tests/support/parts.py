@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from hydra_queue_sweeper.charts import pictures as charts
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.commands import SMALL
 from tests.support.following import Listen, Listener
-from wavesweep.charts import pictures as charts
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Resolved, dump, parse
 from wavesweep.config.groups import groups

@@ -4,14 +4,24 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 from hydra_queue_sweeper.base.errors import relative
-from hydra_queue_sweeper.search.estimates import Estimate, all_positive, estimate, no_difference, paired, rank_key
+from hydra_queue_sweeper.search.estimates import (
+    Estimate,
+    Reports,
+    all_positive,
+    estimate,
+    no_difference,
+    paired,
+    rank_key,
+)
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.seeds import SEED
 from hydra_queue_sweeper.search.space import Dimension, Value, varied
 from hydra_queue_sweeper.search.trials import ENDED, GIVEN_UP, Trial
+from hydra_queue_sweeper.sweeps.reports import read_reports
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 
 STATES = (*ENDED, "interrupted", "running", "waiting")
@@ -110,6 +120,8 @@ class Program:
         more_seeds: Returns the command, in words, that gives the best configurations further seeds; nothing where
             there are none.
         remarks: Returns lines below the table, dimmed.
+        step: What jobs count in their reports.
+        read_reports: Returns what a job has reported, given its directory.
     """
 
     metric: str = "objective"
@@ -117,6 +129,8 @@ class Program:
     look: Callable[[Row, bool], Beside] = lambda _, __: Beside()
     more_seeds: Callable[[SweepDirectory, Plan], str] = _further_seeds
     remarks: Callable[[list[Row]], list[str]] = lambda _: []
+    step: str = "step"
+    read_reports: Callable[[Path], Reports] = read_reports
 
 
 class Leaderboard(NamedTuple):

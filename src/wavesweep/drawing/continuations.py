@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hydra_queue_sweeper.charts.style import COLOURS, head, save
 from wavesweep.data.dataset import Observed
 from wavesweep.drawing import panels
-from wavesweep.drawing.panels import EDGE, LEFT, TRUE
-from wavesweep.drawing.style import COLOURS, head, save, shown_of
+from wavesweep.drawing.panels import EDGE, LEFT, TRUE, shown_of
 from wavesweep.files.stamps import following
 
 MOST_CHANNELS, MOST_SERIES = 6, 3  # of which a picture has panels

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hydra_queue_sweeper.charts.style import COLOURS, head, save, scale
 from wavesweep.drawing import panels
 from wavesweep.drawing.panels import EDGE, LEFT, TOP
-from wavesweep.drawing.style import COLOURS, head, save, scale
 from wavesweep.evaluation.shown import ShownErrors
 from wavesweep.models.baseline_names import BASELINES
 

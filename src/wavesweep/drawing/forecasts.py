@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hydra_queue_sweeper.charts.style import COLOURS, head, save
 from wavesweep.drawing import panels
-from wavesweep.drawing.panels import LEFT, View
-from wavesweep.drawing.style import COLOURS, head, save, shown_of
+from wavesweep.drawing.panels import LEFT, View, shown_of
 from wavesweep.evaluation.shown import ShownForecasts
 from wavesweep.models.baseline_names import BASELINES
 

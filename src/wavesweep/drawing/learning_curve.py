@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from hydra_queue_sweeper.charts.style import COLOURS, head, save, scale
 from wavesweep.drawing import panels
 from wavesweep.drawing.panels import DOTTED, LEFT
-from wavesweep.drawing.style import COLOURS, head, save, scale
 from wavesweep.evaluation.metric_names import ONE_STEP, SCALED, TRAIN_LOSS, metric
 
 CURVES = {  # by metric: what it means, and its colour

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from wavesweep.drawing.style import COLOURS, both_ends, tidy
+from hydra_queue_sweeper.charts.style import COLOURS, both_ends, tidy
 
 Named = dict[str, np.ndarray]
 TRUE: Any = {"color": "#b4b4b4", "lw": 3.2}  # broad, so that it shows beneath a line that lies on it
@@ -173,3 +173,8 @@ def limit(panels: list[Axes], true: np.ndarray, room: float = 0.6) -> tuple[floa
     for axes in panels:
         axes.set_ylim(bottom, top)
     return bottom, top
+
+
+def shown_of(shown: int, there: int, what: str) -> str:
+    """Return for a title how many things are shown, where there are more."""
+    return f" · {shown} of {there} {what}" if shown < there else ""

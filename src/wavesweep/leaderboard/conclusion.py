@@ -180,7 +180,7 @@ def show_again(sweep: SweepDirectory, follower: Follower) -> tuple[list[int], De
 
 
 def _draw(board: Leaderboard) -> None:
-    from wavesweep.charts.pictures import draw
+    from hydra_queue_sweeper.charts.pictures import draw
 
     try:
         draw(board)

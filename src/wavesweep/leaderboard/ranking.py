@@ -8,10 +8,12 @@ import math
 import re
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
 from hydra_queue_sweeper.base.errors import relative
 from hydra_queue_sweeper.leaderboard import numbers, ranking, words
 from hydra_queue_sweeper.leaderboard.ranking import Beside, Leaderboard, Program, Row
+from hydra_queue_sweeper.search.estimates import Reports
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.evaluation.metric_names import OBJECTIVE, SKILL
@@ -61,7 +63,20 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
             cells[TEST] = numbers.estimated(test and test.own)
         return Measured(cells, {SKILL: skill}, _told(test), skill, test)
 
-    return ranking.rank(sweep, Program(_metric(sweep), "of the kept epoch", look, _more_seeds, _remarks))
+    program = Program(
+        metric=_metric(sweep),
+        of="of the kept epoch",
+        look=look,
+        more_seeds=_more_seeds,
+        remarks=_remarks,
+        step="epoch",
+        read_reports=_read_reports,
+    )
+    return ranking.rank(sweep, program)
+
+
+def _read_reports(directory: Path) -> Reports:
+    return RunDirectory(directory).read_objectives()
 
 
 def _percent(skill: float | None) -> str:

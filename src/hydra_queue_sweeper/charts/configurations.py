@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hydra_queue_sweeper.base.counting import counted
+from hydra_queue_sweeper.charts.importance import ordered
+from hydra_queue_sweeper.charts.style import COLOURS, as_label, decades, name_values, scale, spans_decades, tidy
 from hydra_queue_sweeper.search.space import Dimension, Value
-from wavesweep.charts.importance import ordered
-from wavesweep.drawing.style import COLOURS, as_label, decades, name_values, scale, spans_decades, tidy
 
 if TYPE_CHECKING:
     from hydra_queue_sweeper.leaderboard.ranking import Leaderboard, Row

@@ -50,11 +50,6 @@ def head(figure: Figure, title: str, left: float) -> float:
     return top + 0.2 * math.ceil(len(named) / columns)
 
 
-def shown_of(shown: int, there: int, what: str) -> str:
-    """Return for a title how many things are shown, where there are more."""
-    return f" · {shown} of {there} {what}" if shown < there else ""
-
-
 def save(figure: Figure, path: Path) -> None:
     """Write a picture, whole or not at all."""
     buffer = io.BytesIO()

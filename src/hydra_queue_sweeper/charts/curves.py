@@ -12,11 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.charts.configurations import STATES, mark_others, visible
+from hydra_queue_sweeper.charts.style import COLOURS, scale, tidy
 from hydra_queue_sweeper.search.trials import Trial
-from wavesweep.charts.configurations import STATES, mark_others, visible
-from wavesweep.drawing.style import COLOURS, scale, tidy
-from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:
     from hydra_queue_sweeper.leaderboard.ranking import Leaderboard
@@ -56,7 +54,7 @@ def history(figure: Figure, board: "Leaderboard") -> bool:
 
 
 def curves(figure: Figure, board: "Leaderboard") -> bool:
-    """Draw the objective by epoch of all jobs, of many: of some; and of the best configuration's."""
+    """Draw the objective by step of all jobs, of many: of some; and of the best configuration's."""
     best = board.winner.trials if board.winner else []
     others = [trial for trial in board.trials if trial.ended and trial not in best]
     chosen = np.random.default_rng(0).permutation(len(others))[:MOST_CURVES]  # each fifth of a grid may have one value
@@ -78,7 +76,7 @@ def curves(figure: Figure, board: "Leaderboard") -> bool:
         _keep_in_sight(axes, {state: [y for one in points for _, y in one] for state, points in drawn.items()})
     axes.locator_params(axis="x", integer=True)
     few = f" ({len(some) + len(best)} of {len(others) + len(best)} jobs)" if len(some) < len(others) else ""
-    axes.set(xlabel=f"epoch{few}", ylabel=board.program.metric)
+    axes.set(xlabel=f"{board.program.step}{few}", ylabel=board.program.metric)
     return any(points for one in drawn.values() for points in one)
 
 
@@ -91,16 +89,20 @@ def _keep_in_sight(axes: Axes, drawn: dict[str, list[float]]) -> None:
 
 
 def _curve(board: "Leaderboard", trial: Trial) -> Points:
-    """Return epochs and objectives, as far as these are finite; nothing of a run that is damaged or gone."""
-    with suppress(OSError, Refused):
-        scores = RunDirectory(board.sweep.path / trial.directory).read_objectives()
-        return [(epoch, visible(score)) for epoch, score in scores.items() if math.isfinite(score)]
+    """Return steps and objectives, as far as these are finite; nothing of a job whose reports are damaged or gone."""
+    with suppress(OSError, ValueError):
+        reports = board.program.read_reports(board.sweep.path / trial.directory)
+        return [(step, visible(score)) for step, score in reports.items() if math.isfinite(score)]
     return []
 
 
 def timeline(figure: Figure, board: "Leaderboard") -> bool:
     """Draw a bar a job, from when it was last taken up to its end, on as many lanes as ran at once."""
-    spans = sorted(span for trial in board.trials if (span := _span(board, trial)))
+    spans = sorted(
+        Span(trial.began, trial.left, trial.state)
+        for trial in board.trials
+        if trial.ended and trial.left >= trial.began > 0
+    )
     if not spans:
         return False
     first = spans[0].began
@@ -121,17 +123,6 @@ def timeline(figure: Figure, board: "Leaderboard") -> bool:
     axes.set_yticks([])
     axes.set(xlabel=f"{name} since the first job began", ylabel="workers")
     return True
-
-
-def _span(board: "Leaderboard", trial: Trial) -> Span | None:
-    """Return when a trial began and ended; None of one that has not, or whose run does not tell."""
-    if not trial.began or not trial.ended:
-        return None
-    with suppress(OSError, Refused):
-        ended = RunDirectory(board.sweep.path / trial.directory).read_info().ended
-        if ended and ended >= 1000 * trial.began:
-            return Span(trial.began, ended / 1000, trial.state)
-    return None
 
 
 def _lanes(spans: list[Span]) -> list[int]:

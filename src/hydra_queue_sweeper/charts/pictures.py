@@ -10,10 +10,20 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from wavesweep.charts.configurations import heat_map, outcome, slices, values_of, visible
-from wavesweep.charts.curves import curves, history, timeline
-from wavesweep.charts.importance import importances
-from wavesweep.drawing.style import COLOURS, as_label, both_ends, decades, head, name_values, save, spans_decades, tidy
+from hydra_queue_sweeper.charts.configurations import heat_map, outcome, slices, values_of, visible
+from hydra_queue_sweeper.charts.curves import curves, history, timeline
+from hydra_queue_sweeper.charts.importance import importances
+from hydra_queue_sweeper.charts.style import (
+    COLOURS,
+    as_label,
+    both_ends,
+    decades,
+    head,
+    name_values,
+    save,
+    spans_decades,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from hydra_queue_sweeper.leaderboard.ranking import Leaderboard, Row
