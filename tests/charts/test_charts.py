@@ -67,8 +67,8 @@ def draw(sweep: SweepDirectory) -> None:
 
 def are_whole(sweep: SweepDirectory, pictures: set[str]) -> None:
     """Assert that a sweep has these pictures, that none is empty, and nothing cut off at an edge."""
-    assert {path.stem for path in sweep.plots.iterdir()} == pictures
-    for path in sweep.plots.iterdir():
+    assert {path.stem for path in sweep.plots.glob("*")} == pictures
+    for path in sweep.plots.glob("*"):
         picture = imread(path)[..., :3]
         assert picture.shape[1] == 680
         assert picture.std() > 0.01, f"{path.stem} is empty"
@@ -190,7 +190,8 @@ def test_a_heat_map_tells_its_numbers(
     assert (bar.get_yscale() == "log") == (lowest > 0)
     assert ("hatched" in axes.get_xlabel()) == (last == "pruned")
     bold = [text for text in axes.texts if text.get_fontweight() == "bold"]
-    assert [(text.get_text(), text.get_position()) for text in bold] == [(f"{lowest:.2e}", (1, 0))]
+    written = "1.00e-01" if lowest > 0 else "-1"
+    assert [(text.get_text(), text.get_position()) for text in bold] == [(written, (1, 0))]
 
 
 def test_slices_show_values_on_their_own_scales(drawn: dict[str, Figure], tmp_path: Path) -> None:
@@ -287,6 +288,77 @@ def test_parallel_coordinates_end_at_the_objective(drawn: dict[str, Figure], tmp
     assert [segment[-1].tolist() for segment in segments] == [[2, pytest.approx(1 - n / 4)] for n in range(5)]
     texts = {text.get_text() for text in drawn["parallel_coordinates"].findobj(Text)}
     assert {"small", "1e-03", SCORE, "optimizer.lr"} <= {text.replace("\n", "") for text in texts}
+
+
+class TestMaximized:
+    """What jobs return is shown, and higher is better; records hold it with its sign changed."""
+
+    @staticmethod
+    def sweep(
+        path: Path, dimensions: list[Dimension], returned: list[Outcome], reported: list[float]
+    ) -> SweepDirectory:
+        """Make a sweep of jobs that returned this, and reported this."""
+        sweep = make(path, dimensions, [-one if isinstance(one, float) else one for one in returned])
+        sweep.write_plan(replace(sweep.read_plan(), direction="maximize"))
+        for number in range(len(returned)):
+            run(sweep, number, 1e9, 10, [-one for one in reported])
+        return sweep
+
+    def test_all_pictures_are_whole(self, tmp_path: Path) -> None:
+        sweep = self.sweep(tmp_path / "sweep", [MODEL, RATE], [0.5, 0.9, 0.1, 0.02, 0.7, "diverged"], [0.1, 0.5])
+        draw(sweep)
+        are_whole(sweep, ALL)
+
+    def test_the_best_so_far_rises(self, drawn: dict[str, Figure], tmp_path: Path) -> None:
+        draw(self.sweep(tmp_path / "sweep", [WHOLE], [0.5, "failed", 0.0, 0.75, 0.25], [0.25]))
+        assert points(drawn["history"], "finished") == [(0, 0.5), (2, 0.0), (3, 0.75), (4, 0.25)]
+        assert points(drawn["history"], "best so far") == [(0, 0.5), (2, 0.5), (3, 0.75), (4, 0.75)]
+        [(_, edge)] = points(drawn["history"], "failed")
+        assert edge < 0.5, "what is worst stands at the lower edge"
+
+    def test_the_highest_is_framed_and_darkest(self, drawn: dict[str, Figure], tmp_path: Path) -> None:
+        draw(self.sweep(tmp_path / "sweep", [MODEL, RATE], [0.5, 0.75, 0.25, 0.125, 0.625, 0.0], [0.25]))
+        axes, bar = drawn["heat_map"].axes
+        assert {text.get_text() for text in axes.texts} == {"0.5", "0.75", "0.25", "0.125", "0.625", "0"}
+        [bold] = [text for text in axes.texts if text.get_fontweight() == "bold"]
+        [frame] = [patch for patch in axes.patches if patch.get_edgecolor() == (0, 0, 0, 1)]
+        assert (bold.get_text(), bold.get_position()) == ("0.75", (0, 0))
+        assert (frame.get_x(), frame.get_y()) == (-0.5, -0.5)  # type: ignore[attr-defined]
+        [image] = axes.images
+        worst, best = image.to_rgba(np.array([0.0, 0.75]))[:, :3].sum(axis=1)
+        assert best < worst
+        assert bar.get_ylim() == (0.0, 0.75)
+        assert points(drawn["slices"], "best", panel=0) == [(0, 0.75)]
+
+    def test_coordinates_end_highest_at_the_best(self, drawn: dict[str, Figure], tmp_path: Path) -> None:
+        draw(self.sweep(tmp_path / "sweep", [MODEL], [0.5, 1.0, 0.0], [0.25]))
+        [lines] = drawn["parallel_coordinates"].axes[0].collections
+        segments: Any = lines.get_segments()  # type: ignore[attr-defined]
+        assert [segment[-1].tolist() for segment in segments] == [[1, 0.0], [1, 0.5], [1, 1.0]]
+
+    def test_curves_show_what_jobs_reported(self, drawn: dict[str, Figure], tmp_path: Path) -> None:
+        draw(self.sweep(tmp_path / "sweep", [MODEL], [0.5, 0.75, 0.25], [0.125, 0.25]))
+        assert points(drawn["curves"], "best") == [(1, 0.125), (2, 0.25)]
+
+    @pytest.mark.parametrize("sign", [1.0, -1.0])
+    def test_no_axis_is_logarithmic(self, sign: float, drawn: dict[str, Figure], tmp_path: Path) -> None:
+        """Negated losses are compared by ratios, but no axis of negative numbers can be logarithmic."""
+        returned: list[Outcome] = [sign * 10.0**-number for number in range(6)]
+        draw(self.sweep(tmp_path / "sweep", [MODEL, RATE], returned, [sign, sign * 1e-3]))
+        assert {axes.get_yscale() for figure in drawn.values() for axes in figure.axes} == {"linear"}
+        assert points(drawn["history"], "finished") == [*enumerate(returned)]
+        what = drawn["importance"].axes[0].get_xlabel()
+        assert what.endswith(f"of {SCORE}" if sign > 0 else f"of log10 |{SCORE}|")
+
+    def test_what_diverged_hides_no_other_curve(self, drawn: dict[str, Figure], tmp_path: Path) -> None:
+        sweep = self.sweep(tmp_path / "sweep", [RATE], [0.5, "diverged"], [])
+        for number, reported in enumerate(([0.25, 0.5], [0.25, -1e30])):
+            for step, value in enumerate(reported, start=1):
+                write_report(sweep.path / str(number), step, -value)
+        draw(sweep)
+        bottom, top = drawn["curves"].axes[0].get_ylim()
+        assert -0.1 < bottom < 0.25
+        assert 0.5 < top < 0.6
 
 
 class TestImportance:

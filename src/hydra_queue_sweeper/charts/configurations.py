@@ -32,11 +32,23 @@ def values_of(one: Dimension, board: "Leaderboard") -> list[Value]:
     return ordered(one, [row.varied[one.name] for row in board.rows])
 
 
-def visible(objective: float | None) -> float:
-    """Return an objective as far as axes can show it; nan for none."""
-    if not objective:
-        return math.nan if objective is None else objective
-    return math.copysign(min(max(abs(objective), 1e-100), 1e100), objective)
+def visible(board: "Leaderboard", objective: float | None) -> float:
+    """Return an objective as jobs return it, as far as axes can show it; nan for none."""
+    if objective is None:
+        return math.nan
+    if objective == 0:
+        return 0.0
+    return math.copysign(min(max(abs(objective), 1e-100), 1e100), board.plan.as_returned(objective))
+
+
+def may_be_logarithmic(board: "Leaderboard") -> bool:
+    """Say whether an axis of objectives may be logarithmic: they are compared by ratios, and positive as returned."""
+    return board.logarithmic and board.plan.direction == "minimize"
+
+
+def colour_map(board: "Leaderboard") -> str:
+    """Return the colours of objectives: the better, the darker."""
+    return "viridis" if board.plan.direction == "minimize" else "viridis_r"
 
 
 def heat_map(figure: Figure, board: "Leaderboard") -> bool:
@@ -55,8 +67,11 @@ def heat_map(figure: Figure, board: "Leaderboard") -> bool:
     size = _font_size(len(xs), len(ys))
     for row in rows:
         y, x = ys.index(row.varied[down.name]), xs.index(row.varied[across.name])
-        cells[y, x] = visible(row.objective)
-        _draw_cell(axes, row, x, y, size, best=row is board.winner)
+        cells[y, x] = visible(board, row.objective)
+        _draw_cell(axes, row, x, y, best=row is board.winner, readable=size > 0)
+        if size:
+            weight = "bold" if row is board.winner else None
+            axes.text(x, y, _written(board, row), ha="center", va="center", fontsize=size, weight=weight)
     _draw_colours(figure, axes, cells, board)
     name_values(axes.yaxis, ys, figure.get_figheight() - 1.4)
     name_values(axes.xaxis, xs, 4)
@@ -73,23 +88,29 @@ def _font_size(columns: int, rows: int) -> int:
     return 6 if columns > 8 else 8
 
 
-def _draw_cell(axes: Axes, row: "Row", x: int, y: int, size: int, *, best: bool) -> None:
-    """Hatch a cell, or frame it; write what it holds, where there is room for letters of some size."""
+def _draw_cell(axes: Axes, row: "Row", x: int, y: int, *, best: bool, readable: bool) -> None:
+    """Hatch a cell, or frame it: broadly where it is large enough to be read."""
     if row.rank is None:
         axes.bar(x, 1, 1, y - 0.5, hatch="///", fill=False, edgecolor="0.6", lw=0)
     if best:
-        axes.bar(x, 1, 1, y - 0.5, fill=False, edgecolor="black", lw=2 if size else 0.8, zorder=3)
-    if size:
-        text = outcome(row) if row.objective is None else f"{row.objective:.2e}"
-        axes.text(x, y, text, ha="center", va="center", fontsize=size, weight="bold" if best else None)
+        axes.bar(x, 1, 1, y - 0.5, fill=False, edgecolor="black", lw=2 if readable else 0.8, zorder=3)
+
+
+def _written(board: "Leaderboard", row: "Row") -> str:
+    """Return what stands in a cell of the heat map."""
+    if row.objective is None:
+        return outcome(row)
+    objective = board.plan.as_returned(row.objective)
+    return f"{objective:.2e}" if may_be_logarithmic(board) else f"{objective:.3g}"
 
 
 def _draw_colours(figure: Figure, axes: Axes, cells: np.ndarray, board: "Leaderboard") -> None:
     """Colour cells by what they hold, with a bar that tells the colours."""
     known = cells[np.isfinite(cells)].tolist()
-    log = board.logarithmic and spans_decades(known)
+    log = may_be_logarithmic(board) and spans_decades(known)
     ticks: Any = {"ticks": decades(min(known), max(known)), "format": "{x:.0e}"} if log else {"format": "{x:.3g}"}
-    image = axes.imshow(cells, norm="log" if log else "linear", aspect="auto", alpha=0.6, interpolation="nearest")
+    style: Any = {"cmap": colour_map(board), "norm": "log" if log else "linear", "alpha": 0.6}
+    image = axes.imshow(cells, aspect="auto", interpolation="nearest", **style)
     figure.colorbar(image, ax=axes, label=board.program.metric + averaged(board, board.rows), **ticks).minorticks_off()
 
 
@@ -135,13 +156,13 @@ def _draw_slice(axes: Axes, one: Dimension, board: "Leaderboard", inches: float)
     style: Any = {"marker": "o", "ls": "", "mew": 0, "ms": 4.5 if len(board.ranked) < 200 else 3, "alpha": 0.8}
     axes.margins(y=0.12)
     for label, colour, rows in _coloured(board):
-        xs, ys = [places[row.varied[one.name]] for row in rows], [visible(row.objective) for row in rows]
+        xs, ys = [places[row.varied[one.name]] for row in rows], [visible(board, row.objective) for row in rows]
         axes.plot(xs, ys, color=colour, label=label, **style)
-    if board.logarithmic:
+    if may_be_logarithmic(board):
         scale(axes)
     if best := board.winner:
-        axes.plot(places[best.varied[one.name]], visible(best.objective), **RING)
-    mark_others(axes, [(places[row.varied[one.name]], outcome(row)) for row in board.rows if row.rank is None])
+        axes.plot(places[best.varied[one.name]], visible(board, best.objective), **RING)
+    mark_others(axes, board, [(places[row.varied[one.name]], outcome(row)) for row in board.rows if row.rank is None])
     if one.kind == "values":
         name_values(axes.xaxis, values, inches - 0.6)
         axes.set_xlim(-0.5, len(values) - 0.5)
@@ -167,9 +188,10 @@ def _coloured(board: "Leaderboard") -> "list[tuple[str, str, list[Row]]]":
     return groups
 
 
-def mark_others(axes: Axes, others: list[tuple[float, str]]) -> None:
-    """Mark along the upper edge what ended without a result, by the state it ended in."""
+def mark_others(axes: Axes, board: "Leaderboard", others: list[tuple[float, str]]) -> None:
+    """Mark along the edge that is worse what ended without a result, by the state it ended in."""
+    edge = 0.97 if board.plan.direction == "minimize" else 0.03
     for state, (colour, mark) in STATES.items():
         if xs := [x for x, ended in others if ended == state]:
             style: Any = {"ls": "", "marker": mark, "ms": 6, "color": colour, "label": state}
-            axes.plot(xs, [0.97] * len(xs), transform=axes.get_xaxis_transform(), **style)
+            axes.plot(xs, [edge] * len(xs), transform=axes.get_xaxis_transform(), **style)

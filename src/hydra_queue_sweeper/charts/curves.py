@@ -6,13 +6,14 @@ Each draws into an empty figure, and says whether there is anything to see.
 import heapq
 import math
 from contextlib import suppress
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hydra_queue_sweeper.charts.configurations import STATES, mark_others, visible
+from hydra_queue_sweeper.charts.configurations import STATES, mark_others, may_be_logarithmic, visible
 from hydra_queue_sweeper.charts.style import COLOURS, scale, tidy
 from hydra_queue_sweeper.search.trials import Trial
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hydra_queue_sweeper.leaderboard.ranking import Leaderboard
 
 MOST_CURVES = 200
+TAME = ("finished", "pruned", "best")
 OUT_OF_SIGHT = 100  # times the largest objective of what did not diverge
 UNITS = ((2 * 3600, 3600, "hours"), (120, 60, "minutes"), (0, 1, "seconds"))  # from how many seconds on
 
@@ -36,18 +38,20 @@ class Span(NamedTuple):
 
 def history(figure: Figure, board: "Leaderboard") -> bool:
     """Draw the objective of each job, and the best so far, by their numbers."""
-    pairs = [(trial.number, visible(trial.objective)) for trial in board.trials if trial.objective is not None]
+    pairs = [(trial.number, trial.objective) for trial in board.trials if trial.objective is not None]
     if len(pairs) < 2:
         return False
-    numbers, scores = zip(*pairs, strict=True)
+    numbers, objectives = zip(*pairs, strict=True)
+    scores = [visible(board, objective) for objective in objectives]
+    best = [visible(board, objective) for objective in accumulate(objectives, min)]
     axes = figure.subplots()
     tidy(axes)
     axes.margins(y=0.12)
     axes.plot(numbers, scores, "o", ms=4.5, mew=0, color=COLOURS[1], label="finished")
-    axes.step(numbers, np.minimum.accumulate(scores), where="post", color="black", lw=1.2, label="best so far")
-    if board.logarithmic:
+    axes.step(numbers, best, where="post", color="black", lw=1.2, label="best so far")
+    if may_be_logarithmic(board):
         scale(axes)
-    mark_others(axes, [(trial.number, trial.state) for trial in board.trials if trial.objective is None])
+    mark_others(axes, board, [(trial.number, trial.state) for trial in board.trials if trial.objective is None])
     axes.locator_params(axis="x", integer=True)
     axes.set(xlabel="job", ylabel=board.program.metric)
     return True
@@ -71,28 +75,42 @@ def curves(figure: Figure, board: "Leaderboard") -> bool:
             axes.plot(*np.transpose(with_gaps), color=colour, label=state, **style)
         ends = [one[-1] for one in points if len(one) == 1 or (one and state not in ("finished", "best"))]
         axes.plot(*np.reshape(ends, (-1, 2)).T, ".", ms=5, color=colour)
-    if board.logarithmic:
+    heights = {state: [y for one in points for _, y in one] for state, points in drawn.items()}
+    tame, wild = [y for state in TAME for y in heights[state]], heights["diverged"] + heights["failed"]
+    if may_be_logarithmic(board):
         scale(axes)
-        _keep_in_sight(axes, {state: [y for one in points for _, y in one] for state, points in drawn.items()})
+        _cut_top(axes, [y for y in tame if y > 0], wild)
+    else:
+        _cut_ends(axes, tame, wild)
     axes.locator_params(axis="x", integer=True)
     few = f" ({len(some) + len(best)} of {len(others) + len(best)} jobs)" if len(some) < len(others) else ""
     axes.set(xlabel=f"{board.program.step}{few}", ylabel=board.program.metric)
     return any(points for one in drawn.values() for points in one)
 
 
-def _keep_in_sight(axes: Axes, drawn: dict[str, list[float]]) -> None:
+def _cut_top(axes: Axes, tame: list[float], wild: list[float]) -> None:
     """Cut off the top of a logarithmic axis, where what diverged or failed leaves the others flat at the bottom."""
-    tame = [y for state in ("finished", "pruned", "best") for y in drawn[state] if y > 0]
-    wild = drawn["diverged"] + drawn["failed"]
     if tame and wild and max(wild) > (top := OUT_OF_SIGHT * max(tame)):
         axes.set_ylim(min(tame) * (min(tame) / top) ** 0.05, top)
+
+
+def _cut_ends(axes: Axes, tame: list[float], wild: list[float]) -> None:
+    """Cut off the ends of a linear axis, where what diverged or failed leaves the others less than a third of it."""
+    if not tame or not wild:
+        return
+    room = max(tame) - min(tame) or abs(tame[0]) or 1.0
+    least, most = min(tame + wild), max(tame + wild)
+    low, high = max(least, min(tame) - room), min(most, max(tame) + room)
+    if (low, high) != (least, most):
+        margin = axes.get_ymargin() * (high - low)
+        axes.set_ylim(low - margin, high + margin)
 
 
 def _curve(board: "Leaderboard", trial: Trial) -> Points:
     """Return steps and objectives, as far as these are finite; nothing of a job whose reports are damaged or gone."""
     with suppress(OSError, ValueError):
         reports = board.program.read_reports(board.sweep.path / trial.directory)
-        return [(step, visible(score)) for step, score in reports.items() if math.isfinite(score)]
+        return [(step, visible(board, score)) for step, score in reports.items() if math.isfinite(score)]
     return []
 
 

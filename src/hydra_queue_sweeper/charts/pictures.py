@@ -3,6 +3,7 @@
 import math
 import re
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,15 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hydra_queue_sweeper.charts.configurations import heat_map, outcome, slices, values_of, visible
+from hydra_queue_sweeper.charts.configurations import (
+    colour_map,
+    heat_map,
+    may_be_logarithmic,
+    outcome,
+    slices,
+    values_of,
+    visible,
+)
 from hydra_queue_sweeper.charts.curves import curves, history, timeline
 from hydra_queue_sweeper.charts.importance import importances
 from hydra_queue_sweeper.charts.style import (
@@ -29,18 +38,22 @@ if TYPE_CHECKING:
     from hydra_queue_sweeper.leaderboard.ranking import Leaderboard, Row
 
 WIDTH, LEFT = 6.8, 0.1  # inches, of 100 pixels: of a picture, and of the margin of its title
+REST = "interactions and chance"
 
 
-def draw(board: "Leaderboard") -> None:
-    """Draw all that a sweep gives enough for, anew where there is a picture already."""
-    board.sweep.plots.mkdir(exist_ok=True)
+def draw(board: "Leaderboard") -> list[Path]:
+    """Draw all that a sweep gives enough for, anew where there is a picture already; return what was written."""
+    written = []
     for picture in PICTURES:
         figure = Figure(figsize=(WIDTH, 3.8), dpi=100, layout="constrained")
         if picture(figure, board):
             title = f"{board.program.metric} · sweep {both_ends(board.sweep.id, 44)}"
             top = 1 - head(figure, title, LEFT) / figure.get_figheight()
             figure.set_layout_engine("constrained", rect=(0, 0, 1, top), w_pad=0.08, h_pad=0.06)
-            save(figure, board.sweep.plots / f"{picture.__name__}.png")
+            written.append(board.sweep.plots / f"{picture.__name__}.png")
+            written[-1].parent.mkdir(exist_ok=True)
+            save(figure, written[-1])
+    return written
 
 
 def parallel_coordinates(figure: Figure, board: "Leaderboard") -> bool:
@@ -52,13 +65,17 @@ def parallel_coordinates(figure: Figure, board: "Leaderboard") -> bool:
     for one in board.dimensions:
         known = values_of(one, board) if one.values else []
         tracks.append(_track(one.name, one.kind, [row.varied[one.name] for row in rows], known))
-    kind = "log" if board.logarithmic else "interval"
-    tracks.append(_track(board.program.metric, kind, [visible(row.objective) for row in rows], []))
+    kind = "log" if may_be_logarithmic(board) else "interval"
+    tracks.append(_track(board.program.metric, kind, [visible(board, row.objective) for row in rows], []))
     figure.set_figheight(min(max(4.4, 1.2 + 0.17 * max(len(track.ticks) for track in tracks)), 9))
     axes = figure.subplots()
     axes.set_axis_off()
     lines = [list(enumerate(heights)) for heights in zip(*(track.heights for track in tracks), strict=True)]
-    style: Any = {"cmap": "viridis", "array": np.array(tracks[-1].heights), "lw": 1.2 if len(rows) <= 100 else 0.6}
+    style: Any = {
+        "cmap": colour_map(board),
+        "array": np.array(tracks[-1].heights),
+        "lw": 1.2 if len(rows) <= 100 else 0.6,
+    }
     axes.add_collection(LineCollection(lines, **style))
     box = {"fc": "white", "lw": 0, "pad": 0.5, "alpha": 0.8}
     for x, track in enumerate(tracks):
@@ -100,24 +117,42 @@ def _track(name: str, kind: str, values: list[Any], known: list[Any]) -> Track:
 
 def importance(figure: Figure, board: "Leaderboard") -> bool:
     """Draw a bar a dimension: the share of the objective's variance that it explains by itself."""
-    pairs = judged(board)
-    values = [[row.varied[one.name] for one in board.dimensions] for row, _ in pairs]
-    scores = np.array([score for _, score in pairs])
-    shares = importances(board.dimensions, values, np.log10(scores) if board.logarithmic else scores)
-    if len(shares) < 2 or not any(shares.values()):
+    known = shares(board)
+    if not known:
         return False
-    bars = {"interactions and chance": max(0.0, 1 - sum(shares.values()))}
-    bars |= dict(sorted(shares.items(), key=lambda one: one[1]))
+    bars = dict(reversed(known.items()))
     figure.set_figheight(1.2 + 0.3 * len(bars))
     axes = figure.subplots()
     tidy(axes)
-    drawn = axes.barh(range(len(bars)), list(bars.values()), color=["0.7", *[COLOURS[1]] * len(shares)])
+    drawn = axes.barh(range(len(bars)), list(bars.values()), color=["0.7", *[COLOURS[1]] * len(board.dimensions)])
     axes.bar_label(drawn, [f"{share:.0%}" for share in bars.values()], padding=3, fontsize=9)
     name_values(axes.yaxis, list(bars), 0.3 * len(bars))
-    what = f"log10 {board.program.metric}" if board.logarithmic else board.program.metric
-    axes.set(xlim=(0, 1.08), xlabel=f"share of the variance of {what}")
+    axes.set(xlim=(0, 1.08), xlabel=f"share of the variance of {compared(board)}")
     axes.xaxis.set_major_formatter("{x:.0%}")
     return True
+
+
+def shares(board: "Leaderboard") -> dict[str, float]:
+    """Return the share of the objective's variance that each dimension explains by itself, the largest first.
+
+    What is left comes last. Empty for less than two dimensions, and where objectives don't differ or are too few.
+    """
+    pairs = judged(board)
+    values = [[row.varied[one.name] for one in board.dimensions] for row, _ in pairs]
+    scores = np.array([score for _, score in pairs])
+    found = importances(board.dimensions, values, np.log10(scores) if board.logarithmic else scores)
+    if len(found) < 2 or not any(found.values()):
+        return {}
+    ascending = sorted(found.items(), key=lambda one: one[1])
+    return dict(ascending[::-1]) | {REST: max(0.0, 1 - sum(found.values()))}
+
+
+def compared(board: "Leaderboard") -> str:
+    """Return in words what configurations are compared by."""
+    metric = board.program.metric
+    if not board.logarithmic:
+        return metric
+    return f"log10 {metric}" if may_be_logarithmic(board) else f"log10 |{metric}|"
 
 
 def judged(board: "Leaderboard") -> "list[tuple[Row, float]]":
