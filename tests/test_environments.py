@@ -46,7 +46,14 @@ def test_it_sweeps_without_torch_and_mlflow(hydra: list[str], tmp_path: Path) ->
     assert "best: 1.51309e-13 by job 5" in run(python, "minimise.py", *SWEEP, "hydra.sweeper.resume=true")
     drawn = ("-m", "rate=tag(log,interval(1e-4,1e-2))", "hydra.sweeper.n_trials=4", "hydra.sweep.dir=drawn")
     assert "best: " in run(python, "minimise.py", *drawn)
-    assert "best: rate=0.01 momentum=0.9" in run(tmp_path / "venv" / "bin" / "hydra-queue", "summary", "sweep")
+    command = tmp_path / "venv" / "bin" / "hydra-queue"
+    assert "best: rate=0.01 momentum=0.9" in run(command, "summary", "sweep")
+    plots = subprocess.run([command, "plots", "sweep"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    line = "pictures need matplotlib and scikit-learn; pip install 'hydra-queue-sweeper[plots]'"
+    assert (plots.returncode, plots.stderr) == (2, f"hydra-queue: {line}\n")
+    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}[plots]", *hydra], check=True, timeout=600)
+    assert "sweep/plots/importance.png" in run(command, "plots", "sweep")
+    assert "drawn/plots/importance.png" not in run(command, "plots", "drawn"), "of four configurations"
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +16,15 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from hydra_queue_sweeper.cli.main import run
+from hydra_queue_sweeper.cli.plots import NEEDED
 from hydra_queue_sweeper.search.space import Dimension, Interval
 from hydra_queue_sweeper.search.trials import Trial
 from hydra_queue_sweeper.sweeps.reports import write_report
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from tests.support.commands import environment
 from tests.support.made import change, make
+from tests.support.programs import for_this_hydra
+from tests.support.sweeping import trials
 
 RATE = Dimension("rate", interval=Interval(1e-3, 1e-1, integer=False, log=True))
 MODEL = Dimension("+model", ("a", "b"))
@@ -104,6 +111,7 @@ def test_a_sweep_that_runs_is_exported_as_it_stands(sweep: SweepDirectory, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["plots", "nowhere"], "nowhere must be the directory of a sweep, but holds no sweep.json"),
         (["summary", "nowhere"], "nowhere must be the directory of a sweep, but holds no sweep.json"),
         (["export", "SWEEP", "none://x"], "none://x can't be written"),
         (["export", "SWEEP", "no/such/folder/study.log"], "No such file or directory"),
@@ -122,3 +130,72 @@ def test_a_damaged_plan_is_said_in_a_line(sweep: SweepDirectory, capsys: pytest.
     sweep.plan.write_text(json.dumps({"format": 3}))
     assert run(["summary", str(sweep.path)]) == 2
     assert "sweep.json is damaged" in capsys.readouterr().err
+
+
+ACCURATE = """
+import hydra
+from hydra_queue_sweeper import report
+
+@hydra.main(version_base="1.3", config_path=None)
+def job(config):
+    accuracy = 0.9 - 0.1 * abs(config.depth - 3) - 0.01 * config.width + 0.001 * config.seed
+    for step in (1, 2, 3):
+        report(step, accuracy * step / 3, 3)
+    return {"val.acc": accuracy}
+
+if __name__ == "__main__":
+    job()
+"""
+
+
+def test_the_pictures_of_any_program_s_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those that its jobs give enough for, with what it depends on."""
+    (tmp_path / "program.py").write_text(for_this_hydra(ACCURATE))
+    swept = ("+depth=1,2,3", "+width=1,2", "+seed=0,1,2", "hydra.sweeper.direction=maximize")
+    options = ("hydra/sweeper=queue", "hydra/launcher=processes", "hydra.sweeper.n_workers=1", "hydra.sweep.dir=sweep")
+    command = [sys.executable, "program.py", "-m", *options, *swept, "hydra.sweeper.objective=val.acc"]
+    subprocess.run(command, cwd=tmp_path, env=environment(), check=True, capture_output=True, timeout=120)
+    monkeypatch.chdir(tmp_path)
+    assert not Path("sweep/plots").exists(), "a program that asks for none pays for none"
+    assert all(0 < trial.began <= trial.left for trial in trials(Path("sweep")))
+    assert run(["plots", "sweep"]) == 0
+    *written, title, heading, first, second, rest = capsys.readouterr().out.splitlines()
+    names = ("heat_map", "slices", "parallel_coordinates", "importance", "curves", "history", "timeline")
+    assert written == [f"sweep/plots/{name}.png" for name in names]
+    assert all(Path(path).read_bytes().startswith(b"\x89PNG") for path in written)
+    assert title == "share of the variance of val.acc"
+    assert heading.split() == ["key", "share"]
+    shares = dict(re.split(r"  +", line) for line in (first, second, rest))
+    # Variances of the effects: 0.1² · 2/3 and 0.01² · 1/4.
+    assert shares == {"depth": "99.6%", "width": "0.4%", "interactions and chance": "0.0%"}
+
+
+def test_of_a_sweep_that_has_just_begun_there_is_nothing_to_draw(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL, SEED], [])
+    assert run(["plots", str(sweep.path)]) == 0
+    assert capsys.readouterr().out.endswith("yet: no job has run to its end\n")
+    assert not sweep.plots.exists()
+
+
+@pytest.mark.parametrize("module", NEEDED)
+def test_without_what_draws_a_line_says_what_to_install(
+    module: str, sweep: SweepDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # as Python looks at what can't be imported
+    assert run(["plots", str(sweep.path)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == f"hydra-queue: pictures need {NEEDED[module]}; pip install 'hydra-queue-sweeper[plots]'"
+
+
+def test_nothing_is_drawn_through_a_link(
+    sweep: SweepDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    sweep.plots.symlink_to(tmp_path / "elsewhere")
+    assert run(["plots", str(sweep.path)]) == 2
+    assert "must be a file or a folder, got a link" in capsys.readouterr().err
+    assert not list((tmp_path / "elsewhere").iterdir())

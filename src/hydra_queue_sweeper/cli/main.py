@@ -13,6 +13,7 @@ REFUSED = 2
 EXAMPLES = """
   hydra-queue summary multirun/2026-12-01/12-00-00
   hydra-queue summary SWEEP --csv > leaderboard.csv
+  hydra-queue plots SWEEP                             pictures, into its plots/
   hydra-queue export SWEEP study.log                  a journal, which optuna-dashboard opens
   hydra-queue export SWEEP sqlite:///study.db
 """
@@ -47,6 +48,9 @@ def _parser() -> ArgumentParser:
     summary.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
     summary.add_argument("--csv", action="store_true", help="all rows as CSV, numbers in full")
     summary.set_defaults(carry_out=_sum_up)
+    plots = commands.add_parser("plots", help="its pictures, and what its objective depends on", allow_abbrev=False)
+    plots.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
+    plots.set_defaults(carry_out=_plot)
     export = commands.add_parser("export", help="an Optuna study of it", allow_abbrev=False)
     export.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
     export.add_argument("to", metavar="TO", help="a file, for a journal, or the address of a database: sqlite:///FILE")
@@ -76,6 +80,12 @@ def _sum_up(sweep: SweepDirectory, given: Namespace) -> None:
         print(to_csv(board), end="")
     else:
         show(board)
+
+
+def _plot(sweep: SweepDirectory, _: Namespace) -> None:
+    from hydra_queue_sweeper.cli.plots import plot
+
+    plot(sweep)
 
 
 def _export(sweep: SweepDirectory, given: Namespace) -> None:
