@@ -41,7 +41,7 @@ def run(sweep: SweepDirectory, number: int, began: float, seconds: float, scores
     directory.mkdir()
     for step, score in enumerate(scores, start=1):
         write_report(directory, step, score)
-    change(sweep, number, began=began, left=began + seconds)
+    change(sweep, number, began=began, stopped=began + seconds)
 
 
 def with_runs(path: Path, dimensions: list[Dimension], outcomes: list[Outcome]) -> SweepDirectory:

@@ -117,9 +117,9 @@ def _curve(board: "Leaderboard", trial: Trial) -> Points:
 def timeline(figure: Figure, board: "Leaderboard") -> bool:
     """Draw a bar a job, from when it was last taken up to its end, on as many lanes as ran at once."""
     spans = sorted(
-        Span(trial.began, trial.left, trial.state)
+        Span(trial.began, trial.stopped, trial.state)
         for trial in board.trials
-        if trial.ended and trial.left >= trial.began > 0
+        if trial.ended and trial.stopped >= trial.began > 0
     )
     if not spans:
         return False

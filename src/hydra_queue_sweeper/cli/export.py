@@ -1,6 +1,6 @@
 """A sweep as a study of Optuna's, for its dashboard and its pictures."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -80,7 +80,7 @@ def _as_optuna_s(trial: Trial, plan: Plan, sweep: SweepDirectory) -> FrozenTrial
     if state != TrialState.WAITING:
         made.datetime_start = began
     if trial.ended and began:
-        made.datetime_complete = began + timedelta(seconds=trial.seconds)
+        made.datetime_complete = datetime.fromtimestamp(max(trial.stopped, trial.began))
     return made
 
 

@@ -36,7 +36,7 @@ class Trial:
         identity: Of its configuration as composed, less the seed; empty before it began.
         own_seed: The seed as composed.
         further: The dimensions that its configuration has beside the plan's, by the program's `custom_search_space`.
-        left: When its worker was last done with it, in seconds since 1970; 0 before.
+        stopped: When its worker was last done with it, in seconds since 1970; 0 before.
     """
 
     number: int
@@ -53,7 +53,7 @@ class Trial:
     identity: str = ""
     own_seed: str = ""
     further: list[Dimension] = field(default_factory=list)
-    left: float = 0.0
+    stopped: float = 0.0
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 

@@ -57,7 +57,7 @@ def read_reports(directory: Path) -> dict[int, float]:
     reports: dict[int, float] = {}
     with suppress(FileNotFoundError):
         for line in (directory / REPORTS).read_text().splitlines():
-            with suppress(ValueError):  # of a line that is torn, or empty
+            with suppress(ValueError, TypeError):  # of a line that is torn, or empty
                 step, objective = json.loads(line)
                 if step <= next(reversed(reports), 0):
                     reports = {then: value for then, value in reports.items() if then < step}

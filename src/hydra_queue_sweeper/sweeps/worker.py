@@ -143,7 +143,7 @@ class TrialRunner:
         except (Exception, SystemExit, Interrupted, KeyboardInterrupt, GeneratorExit) as error:
             # Of composing, of a signal, of a task that exits, or ends otherwise than by an error.
             outcome = _outcome(error, self.plan)
-        self._record(left=time.time(), seconds=trial.seconds + time.monotonic() - began, **outcome)
+        self._record(stopped=time.time(), seconds=trial.seconds + time.monotonic() - began, **outcome)
         if self.plan.target is not None and self.plan.reached(self.queue.records.read()):
             self.sweep.end_early(REACHED)
         if outcome["state"] == "failed" and self._too_many_failed():
