@@ -1,7 +1,7 @@
 """Runs Hydra's own example programs under Hydra's sweeper and under ours, and says where they differ.
 
     git clone https://github.com/facebookresearch/hydra --branch 1.3_branch    the branch of the Hydra that is installed
-    python benchmarks/hydra_examples.py hydra [PART-OF-A-NAME…]                about four minutes on one core
+    python benchmarks/hydra_examples.py hydra [PART-OF-A-NAME…]                some minutes on one core
 
 Each program of `hydra.main` below examples/ and plugins/*/example*/ sweeps over something it has, once with
 `hydra/sweeper=basic` and once with `hydra/sweeper=queue` and one worker; as `hydra/launcher`, with `basic` and with
