@@ -276,6 +276,19 @@ class TestRecords:
         seconds = {"time/train_seconds": result.metrics["time/train_seconds"]}
         assert ours.metrics | seconds == result.metrics
 
+    def test_a_run_that_kept_its_start_has_a_result(self, tmp_path: Path) -> None:
+        noise = np.random.default_rng(0).normal(size=300)
+        (tmp_path / "noise.csv").write_text("\n".join(["load", *map(str, noise)]))
+        sizes = ("model.hidden_sizes=[3]", "model.members=2", "training.epochs=2", "forecast.horizon=3")
+        ours = run_in(tmp_path, "dataset=csv", "dataset.path=noise.csv", *sizes, "tracking.followers=[]")
+        result = ours.result
+        assert (result.epoch, result.diverged) == (0, False)
+        assert result.objective == result.metrics["objective"] == result.metrics["val/kept_scaled_mse"]
+        lines = (ours.path / "metrics.jsonl").read_text().splitlines(keepends=True)
+        (ours.path / "metrics.jsonl").write_text("".join(lines[:-1]))
+        with pytest.raises(ws.Refused, match="it lacks what is measured once"):
+            _ = ours.result
+
     def test_the_configuration_is_complete(self, run: ws.Run) -> None:
         assert run.config.forecast.horizon == 40
         assert run.config.runtime.device == "cpu"

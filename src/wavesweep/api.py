@@ -75,8 +75,7 @@ class Run:
         kept = directory.read_kept_epoch()
         if self.status == "diverged":
             return Result(diverged=True, objective=directory.read_objective(), epoch=kept)
-        rows = directory.read_scores()
-        return Result(False, directory.read_objective(), kept, directory.of_kept_epoch(rows) | rows.get(0, {}))
+        return Result(False, directory.read_objective(), kept, directory.read_result_metrics())
 
     @property
     def plots(self) -> dict[str, Path]:

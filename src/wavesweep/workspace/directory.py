@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra_queue_sweeper.base import files
 from hydra_queue_sweeper.base.errors import InUse, Refused, in_short
@@ -23,7 +23,6 @@ from wavesweep.workspace.places import PARENT, RUN
 if TYPE_CHECKING:
     from filelock import FileLock
 
-T = TypeVar("T")
 MOST_RECORDS, MOST_WEIGHTS = 1 << 28, 1 << 32  # bytes
 LOCK, DELIVERY_LOCK, SHOWN = ".lock", ".delivery.lock", "shown"
 
@@ -254,15 +253,21 @@ class RunDirectory(Directory):
         """Read the objective of the epoch whose weights a complete run kept: nan where it diverged."""
         if self.read_info().status != "finished":
             return float("nan")
-        recorded = self.of_kept_epoch(self.read_objectives())
-        return self.read_scores().get(0, {}).get(OBJECTIVE, recorded)
+        return self.read_result_metrics()[OBJECTIVE]
 
-    def of_kept_epoch(self, by_epoch: dict[Any, T]) -> T:
-        """Return what belongs to the epoch whose weights a complete run kept, or raise Refused if there is nothing."""
-        epoch = self.read_kept_epoch()
-        if epoch not in by_epoch:
-            raise Refused(f"{self.metrics} is damaged (it lacks the kept epoch {epoch}); restore it")
-        return by_epoch[epoch]
+    def read_result_metrics(self) -> dict[str, float]:
+        """Read the metrics of the kept epoch of a finished run, of which the start has none, and all measured once.
+
+        Raises:
+            Refused: If one of them is not there.
+        """
+        kept, rows = self.read_kept_epoch(), self.read_scores()
+        once = rows.get(0, {})
+        if OBJECTIVE not in once:
+            raise Refused(f"{self.metrics} is damaged (it lacks what is measured once); restore it")
+        if kept not in rows:
+            raise Refused(f"{self.metrics} is damaged (it lacks the kept epoch {kept}); restore it")
+        return rows[kept] | once
 
     def save_checkpoint(self, content: bytes) -> None:
         """Write a checkpoint behind its digest, and keep the one before it."""
