@@ -81,6 +81,17 @@ def test_a_forecast(tmp_path: Path, windows: int, context: int, horizon: int, ch
     check(tmp_path / "forecast.png")
 
 
+def test_what_was_not_observed_is_a_gap_in_the_truth(drawn: list[Figure], tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(2, 30, 1))
+    gaps = values.copy()
+    gaps[0, 23:26], gaps[1, 20:] = np.nan, np.nan
+    found = Forecasts(values[:, :20], values[:, 20:] + 0.1)
+    draw(tmp_path / "gaps.png", windows_of(gaps, 20), found, ["x"], ["first", "second"])
+    for window, axes in enumerate(drawn[0].axes[:2]):
+        truth = next(line for line in axes.lines if line.get_label() == "truth")
+        assert np.array_equal(truth.get_ydata(), gaps[window, :, 0], equal_nan=True)
+
+
 @pytest.mark.parametrize(
     ("channels", "targets", "starts", "labels"),
     [

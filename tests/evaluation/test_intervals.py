@@ -17,7 +17,7 @@ def errors(number: int, seed: int = 0) -> np.ndarray:
 
 
 def known_widths(drawn: np.ndarray, share: float = 0.9, stride: int = 0) -> np.ndarray:
-    found = half_widths(drawn, share, stride)
+    found = half_widths(drawn, np.full(drawn.shape, True), share, stride)
     assert found is not None
     return found
 
@@ -77,8 +77,9 @@ def test_they_are_in_the_units_of_the_errors() -> None:
 
 @pytest.mark.parametrize(("number", "share"), [(8, 0.9), (3, 0.8), (998, 0.999)])
 def test_too_few_windows_claim_nothing(number: int, share: float) -> None:
-    assert half_widths(errors(number), share, 0) is None
-    assert half_widths(errors(number + 1), share, 0) is not None
+    too_few, enough = errors(number), errors(number + 1)
+    assert half_widths(too_few, np.full(too_few.shape, True), share, 0) is None
+    assert half_widths(enough, np.full(enough.shape, True), share, 0) is not None
     assert fewest_windows(share) == number + 1
 
 
@@ -86,9 +87,9 @@ def test_too_few_windows_claim_nothing(number: int, share: float) -> None:
 def test_forecasts_that_explode_claim_nothing(value: float) -> None:
     drawn = errors(30)
     drawn[:2, 3, 1] = value
-    assert half_widths(drawn, 0.9, 1) is not None, "rarer than what may lie outside"
+    assert half_widths(drawn, np.full(drawn.shape, True), 0.9, 1) is not None, "rarer than what may lie outside"
     drawn[:4, 3, 1] = value
-    assert half_widths(drawn, 0.9, 1) is None
+    assert half_widths(drawn, np.full(drawn.shape, True), 0.9, 1) is None
 
 
 def test_windows_that_share_almost_all_their_steps_have_a_width() -> None:
@@ -99,7 +100,7 @@ class TestScores:
     def test_they_are_those_of_utilsforecast(self) -> None:
         """The interval score is the two bounds' quantile losses, weighed by what may lie outside."""
         drawn, half = errors(40, seed=1), widths(30)
-        share, width, score = interval_scores(drawn, half, 0.9)
+        share, width, score = interval_scores(drawn, np.full(drawn.shape, True), half, 0.9)
         low, high = -half + 0 * drawn, half + 0 * drawn
         table = pd.DataFrame({"unique_id": 0, "y": drawn.ravel(), "m-lo-90": low.ravel(), "m-hi-90": high.ravel()})
         assert share == pytest.approx(coverage(table, ["m"], level=90)["m"].item())
@@ -110,10 +111,11 @@ class TestScores:
 
     def test_by_hand(self) -> None:
         drawn = np.array([[[0.5, -3.0]], [[2.0, 1.0]]])  # two windows of a step, two channels
-        assert interval_scores(drawn, np.array([[1.0, 2.0]]), 0.8) == pytest.approx((0.5, 3.0, 3 + 10 * (1 + 1) / 4))
+        scored = interval_scores(drawn, np.full(drawn.shape, True), np.array([[1.0, 2.0]]), 0.8)
+        assert scored == pytest.approx((0.5, 3.0, 3 + 10 * (1 + 1) / 4))
 
     def test_a_forecast_that_explodes_lies_outside(self) -> None:
         drawn = errors(4)
         drawn[0] = np.nan
         with np.errstate(all="raise"):
-            assert interval_scores(drawn, np.full((STEPS, CHANNELS), 1e9), 0.9)[0] == 0.75
+            assert interval_scores(drawn, np.full(drawn.shape, True), np.full((STEPS, CHANNELS), 1e9), 0.9)[0] == 0.75

@@ -20,6 +20,7 @@ from wavesweep.evaluation.beside_baselines import (
     score_intervals,
     shown,
 )
+from wavesweep.evaluation.comparison import compare
 from wavesweep.evaluation.forecasting import Forecasts
 from wavesweep.evaluation.scores import Errors, errors, mean_absolute_scaled_error, mse, scores
 from wavesweep.experiment.preparation import load_data
@@ -79,7 +80,7 @@ def test_scores_are_of_the_steps_and_channels_that_are_scored() -> None:
 
 def test_a_forecast_that_explodes_has_an_infinite_error() -> None:
     true = part()
-    assert mse(true.truth * 1e200, true.truth, true.targets) == np.inf
+    assert mse(true.truth * 1e200, true.truth, true.targets, true.observed) == np.inf
     assert errors(true.truth * 1e200, true, OWN).mean == np.inf
     with np.errstate(all="raise"):
         assert np.isnan(errors(true.truth * np.nan, true, OWN).mean)
@@ -118,27 +119,26 @@ class TestTheMeanAbsoluteScaledError:
 
 
 class TestGain:
-    def test_windows_overlap_by_their_distance_within_a_series(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(("stride", "overlap"), [(1, 4), (2, 2), (3, 2), (4, 1), (30, 1)])
+    def test_windows_overlap_by_their_distance_within_a_series(self, stride: int, overlap: int) -> None:
         """Not by that of two windows of two series."""
-        overlaps = []
+        series = [DRAWS(size=(length, 2)) for length in (400, 300)]
+        forecasts = ("forecast.horizon=4", "forecast.context=5", f"forecast.stride={stride}")
+        windows = load_data(given(series, *forecasts, panel=True)).val
+        assert (windows.stride, windows.overlap) == (stride, overlap)
+        units = Scaler(np.zeros(2), np.ones(2))
+        mine, other = (errors(DRAWS(size=windows.truth.shape), windows, units) for _ in range(2))
+        share, interval = compare(mine.by_window, other.by_window, overlap)
+        low, high = interval or (np.nan, np.nan)
+        assert gain(mine, other, windows) == {"gain": share, "gain_low": low, "gain_high": high}
 
-        def compare(_mine: np.ndarray, _theirs: np.ndarray, overlap: int) -> object:
-            overlaps.append(overlap)
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr("wavesweep.evaluation.beside_baselines.compare", compare)
-        windows = part()
-        cases = {(0, 1, 2, 3, 4, 5, 6): 4, (0, 2, 4, 6): 2, (3, 4, 5, 6): 4, (4, 3, 5, 6): 4, (3, 4): 1, (0, 3, 4): 2}
-        for chosen in cases:
-            some = windows.only(np.array(chosen))
-            one = errors(some.truth + 1, some, OWN)
-            with pytest.raises(KeyboardInterrupt):
-                gain(one, one, some)
-        assert overlaps == list(cases.values())
+    def test_windows_of_series_that_are_forecast_once_share_no_step(self) -> None:
+        windows = load_data(given(DRAWS(size=(7, 40, 3)).cumsum(axis=1))).val
+        assert (windows.stride, windows.overlap) == (0, 1)
 
     def test_it_is_the_share_by_which_the_error_is_lower(self) -> None:
         windows = part()
-        mine, other = (Errors(np.full(2, value), np.full(4, value), 1.0) for value in (3.0, 4.0))
+        mine, other = (Errors(np.full(2, value), np.full(4, value), 1.0, value) for value in (3.0, 4.0))
         some = windows.only(np.array([0, 4]))
         assert gain(mine, other, some) == {"gain": pytest.approx(0.25)}, "two windows tell no interval"
         assert gain(other, mine, some) == {"gain": pytest.approx(-1 / 3)}

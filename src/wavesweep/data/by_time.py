@@ -113,25 +113,29 @@ class ByTime(Division):
 
     def cut_training(self, timeline: np.ndarray, horizon: int) -> tuple[np.ndarray, ...]:
         """See `Division.cut_training`: a value that was filled in over its end is the last that was observed."""
-        filled = self.source.filled()
         ends = [rows.train for rows in self.stretches]
+        filled = self.source.filled()
         if filled is None:
             return tuple(one[:end] for one, end in zip(timeline, ends, strict=True))
-        stretches = zip(timeline[:, None], filled[:, None], ends, strict=True)
-        return tuple(_as_known_at_the_end(one[:, :end], mask[:, :end])[0] for one, mask, end in stretches)
+        both = zip(timeline, _carried_on(timeline, filled), filled, ends, strict=True)
+        return tuple(np.where(_at_the_end(mask[:end]), carried[:end], one[:end]) for one, carried, mask, end in both)
 
     def cut_windows(self, timeline: np.ndarray, forecast: ResolvedForecast, washout: int) -> tuple[Part, Part | None]:
         """See `Division.cut_windows`.
 
         Each step of validation and test is scored: the last origin of a part is a horizon before its end, whatever the
-        stride. How the series go on beyond the last part is not looked at.
+        stride. How the series go on beyond the last part is not looked at. Values that were filled in are not scored,
+        and tell of nothing that came after a context, or in the truth after themselves.
+
+        Raises:
+            Refused: If no target of a part was observed.
         """
         context, horizon, stride = forecast.context, forecast.horizon, forecast.stride
         numbers = self._scored_numbers(forecast)
-        filled = self.source.filled()
-        targets = self.source.target_numbers
+        filled, targets = self.source.filled(), self.source.target_numbers
+        carried = None if filled is None else _carried_on(timeline, filled)
 
-        def part(bounds: list[tuple[int, int]]) -> Part:
+        def part(name: str, bounds: list[tuple[int, int]]) -> Part:
             origins = [
                 np.unique(np.append(np.arange(first, last - horizon, stride), last - horizon)) for first, last in bounds
             ]
@@ -139,17 +143,21 @@ class ByTime(Division):
             start = np.concatenate(origins) - context
             steps = (series[:, None], start[:, None] + np.arange(context + horizon))
             windows, scored = timeline[steps], slice(context, context + horizon)
-            before = windows[:, :context]
-            if filled is not None:
-                before = _as_known_at_the_end(before, filled[steps][:, :context])
-            return Part(before, windows[:, context:], start, series, scored, targets)
+            apart = int(max(np.diff(one).max(initial=0) for one in origins))
+            if filled is None or carried is None:
+                return Part(windows[:, :context], windows[:, context:], start, series, scored, targets, stride=apart)
+            absent, known = filled[steps], carried[steps]
+            before = np.where(_at_the_end(absent[:, :context]), known[:, :context], windows[:, :context])
+            observed = ~absent[:, context:]
+            whole = Part(before, known[:, context:], start, series, scored, targets, observed, apart)
+            return _with_targets(whole, name, self.source.targets)
 
         stretches = self.stretches
         parts = [stretches[number] for number in numbers]
-        val = part([(one.train, one.train + one.val) for one in parts])
+        val = part("validation", [(one.train, one.train + one.val) for one in parts])
         if not parts[0].test:
             return val, None
-        return val, part([(one.train + one.val, sum(one)) for one in parts])
+        return val, part("test", [(one.train + one.val, sum(one)) for one in parts])
 
     def units(self, train: "Sequence[np.ndarray]") -> Scaler:
         """See `Division.units`: of several series each has its own."""
@@ -199,11 +207,26 @@ def _check_fits(key: str, value: int, what: str, steps: list[int]) -> None:
         raise Refused(f"{key} must be at most the {longest} {what}{of_longest}, got {value}; give less")
 
 
-def _as_known_at_the_end(values: np.ndarray, filled: np.ndarray) -> np.ndarray:
-    """Return stretches, (window, time, channel), whose last values, if filled in, are the last that was observed.
+def _carried_on(timeline: np.ndarray, filled: np.ndarray) -> np.ndarray:
+    """Return series, (series, time, channel), where what was filled in is the last value that was observed before.
 
-    Those on the line to what comes later would tell of it.
+    A line to what comes later would tell of it. Before the first observed value, they stay as they are.
     """
-    last = np.logical_and.accumulate(filled[:, ::-1], axis=1)[:, ::-1]
-    before = (~last).sum(axis=1, keepdims=True) - 1
-    return np.where(last & (before >= 0), np.take_along_axis(values, np.maximum(before, 0), axis=1), values)
+    place = np.where(filled, 0, np.arange(filled.shape[1])[:, None])
+    return np.take_along_axis(timeline, np.maximum.accumulate(place, axis=1), axis=1)
+
+
+def _at_the_end(filled: np.ndarray) -> np.ndarray:
+    """Say which values of stretches, (…, time, channel), were filled in with none observed behind them."""
+    return np.logical_and.accumulate(filled[..., ::-1, :], axis=-2)[..., ::-1, :]
+
+
+def _with_targets(part: Part, name: str, targets: "Sequence[str]") -> Part:
+    """Return a part without the windows of which no target was observed; refuse one that has no others."""
+    some = part.observed[..., part.targets].any(axis=(1, 2))
+    if not some.any():
+        raise Refused(
+            f"dataset: the {name} part must have observed values of {', '.join(targets):.60}, got none but what was "
+            "filled in; give another dataset.split, or fill in the file"
+        )
+    return part if some.all() else part.only(np.flatnonzero(some))

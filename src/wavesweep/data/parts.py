@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -13,17 +13,33 @@ def spread_evenly(number: int, count: int) -> np.ndarray:
     return np.unique(np.linspace(0, number - 1, count).round().astype(int))
 
 
+def everywhere() -> np.ndarray:
+    """Return what says of all values, whatever their shape, that they were observed."""
+    return np.array(True)
+
+
+def mean_where(values: np.ndarray, observed: np.ndarray, axis: int | tuple[int, ...] | None = None) -> np.ndarray:
+    """Return the mean of those values, of any shape, that were observed, of the same; nan where none was."""
+    if observed.all():
+        return values.mean(axis=axis)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(values.sum(axis=axis, where=observed) / observed.sum(axis=axis))
+
+
 @dataclass(frozen=True)
 class Part:
     """The windows that validation or test is scored on, in the units of the data, in the order of series and time.
 
     Attributes:
         context: Observed values before each closed-loop forecast, (window, context, channel).
-        truth: How they truly go on, (window, horizon, channel).
+        truth: How they truly go on, (window, horizon, channel); the last value that was observed where one was not.
         start: Time index of each context's first value, (window,).
         series: Number of the series that each window is of, (window,).
         scored: The steps of windows, context and truth, whose one-step predictions are scored.
         targets: Numbers of the channels that are scored, (target,).
+        observed: Which values of the truth were observed, and count in scores, (window, horizon, channel).
+        stride: The steps between the origins of a series' windows before any was chosen or left out; 0 where each
+            series is forecast once.
     """
 
     context: np.ndarray
@@ -32,10 +48,15 @@ class Part:
     series: np.ndarray
     scored: slice
     targets: np.ndarray
+    observed: np.ndarray = field(default_factory=everywhere)
+    stride: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "observed", np.broadcast_to(self.observed, self.truth.shape))
 
     def only(self, chosen: slice | np.ndarray) -> Self:
         """Return the part with some of its windows."""
-        windows = {key: getattr(self, key)[chosen] for key in ("context", "truth", "start", "series")}
+        windows = {key: getattr(self, key)[chosen] for key in ("context", "truth", "start", "series", "observed")}
         return replace(self, **windows)
 
     def spread(self, count: int) -> Self:
@@ -46,12 +67,6 @@ class Part:
         """Yield the windows, so many at a time."""
         for first in range(0, len(self.start), count):
             yield self.only(slice(first, first + count))
-
-    @property
-    def stride(self) -> int:
-        """The steps between the origins of a series' windows; 0 where each series is forecast once."""
-        within = np.diff(self.series) == 0
-        return int(np.diff(self.start)[within].max(initial=0))
 
     @property
     def overlap(self) -> int:

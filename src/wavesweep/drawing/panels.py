@@ -138,7 +138,8 @@ def largest(values: np.ndarray) -> float:
 
 def are_alike(windows: np.ndarray) -> bool:
     """Say whether windows, (window, time), can be read on one scale: none takes less than a third of it."""
-    return bool(3 * np.ptp(windows, axis=1).min() >= np.ptp(windows))
+    ranges = np.nanmax(windows, axis=1) - np.nanmin(windows, axis=1)
+    return bool(3 * ranges.min() >= np.nanmax(windows) - np.nanmin(windows))
 
 
 def name_dates(axes: Axes) -> None:
@@ -164,12 +165,13 @@ def limit(panels: list[Axes], true: np.ndarray, room: float = 0.6) -> tuple[floa
 
     Args:
         panels: With all lines drawn.
-        true: Values that stay readable where a forecast runs away.
+        true: Values that stay readable where a forecast runs away; nan where none was observed.
         room: The most on each side, in ranges of the true values.
     """
-    room *= true.max() - true.min() or 1.0
+    least, most = np.nanmin(true), np.nanmax(true)
+    room *= most - least or 1.0
     bottoms, tops = zip(*(axes.get_ylim() for axes in panels), strict=True)
-    bottom, top = max(min(bottoms), true.min() - room), min(max(tops), true.max() + room)
+    bottom, top = max(min(bottoms), least - room), min(max(tops), most + room)
     for axes in panels:
         axes.set_ylim(bottom, top)
     return bottom, top

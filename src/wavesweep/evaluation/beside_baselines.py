@@ -58,7 +58,8 @@ def calibrate(closed_loop: np.ndarray, data: Data, coverage: float) -> np.ndarra
 
     All series tell them together, each in units of its own; see `half_widths`.
     """
-    return half_widths(scaled_errors(closed_loop, data.val, data.units), coverage, data.val.stride)
+    val = data.val
+    return half_widths(scaled_errors(closed_loop, val, data.units), val.observed, coverage, val.stride)
 
 
 def score_intervals(
@@ -88,7 +89,8 @@ def score_intervals(
     ):
         if half is not None:
             scaled = scaled_errors(forecasts, part, data.units)[..., part.targets]
-            scores |= zip(names, interval_scores(scaled, half[:, part.targets], coverage), strict=True)
+            observed = part.observed[..., part.targets]
+            scores |= zip(names, interval_scores(scaled, observed, half[:, part.targets], coverage), strict=True)
     return scores
 
 

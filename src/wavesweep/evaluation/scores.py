@@ -1,11 +1,11 @@
-"""Scores of forecasts. Lower is better throughout."""
+"""Scores of forecasts, of what was observed alone. Lower is better throughout."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from wavesweep.data.data import Data
-from wavesweep.data.parts import Part
+from wavesweep.data.parts import Part, mean_where
 from wavesweep.data.scaling import Scaler
 from wavesweep.evaluation.forecasting import Forecasts
 from wavesweep.evaluation.metric_names import CLOSED_LOOP, ONE_STEP, SCALED
@@ -18,27 +18,29 @@ class Errors:
     """Errors of forecasts in closed loop, in units of the training part's standard deviation.
 
     Attributes:
-        by_window: Mean squared error of each window, (window,).
-        by_step: The same of each step ahead, (horizon,).
+        by_window: Mean squared error of each window, (window,), by the share of it that was observed: in the mean, that
+            of all.
+        by_step: The same of each step ahead, (horizon,); nan where none was observed.
         absolute: Mean absolute error.
+        mean: Mean squared error; inf where a forecast exploded.
     """
 
     by_window: np.ndarray
     by_step: np.ndarray
     absolute: float
-
-    @property
-    def mean(self) -> float:
-        """The mean squared error; inf where a forecast exploded."""
-        return float(self.by_step.mean())
+    mean: float
 
 
 def errors(closed_loop: np.ndarray, part: Part, units: Scaler) -> Errors:
     """Return the errors of a part's forecasts, (window, horizon, channel), on the channels that are scored."""
-    scaled = scaled_errors(closed_loop, part, units)[..., part.targets]
+    scaled, observed = scaled_errors(closed_loop, part, units)[..., part.targets], part.observed[..., part.targets]
     with np.errstate(over="ignore", invalid="ignore"):
         squared = np.square(scaled)
-        return Errors(squared.mean(axis=(1, 2)), squared.mean(axis=(0, 2)), float(np.abs(scaled).mean()))
+        share = observed.mean(axis=(1, 2)) / observed.mean()
+        by_window = mean_where(squared, observed, axis=(1, 2)) * share
+        by_step = mean_where(squared, observed, axis=(0, 2))
+        mean = by_step.mean() if observed.all() else by_window.mean()
+        return Errors(by_window, by_step, float(mean_where(np.abs(scaled), observed)), float(mean))
 
 
 def scaled_errors(closed_loop: np.ndarray, part: Part, units: Scaler) -> np.ndarray:
@@ -61,17 +63,19 @@ def scores(forecasts: Forecasts, part: Part, units: Scaler) -> Metrics:
     """
     stop, steps = part.scored.stop - part.context.shape[1], forecasts.one_step.shape[1]
     seen = np.concatenate([part.context, part.truth[:, :stop]], axis=1)[:, : part.scored.stop]
+    context = np.broadcast_to(True, part.context.shape)  # scored of series alone in which nothing was filled in
+    observed = np.concatenate([context, part.observed[:, :stop]], axis=1)[:, : part.scored.stop]
     return {
-        ONE_STEP: mse(forecasts.one_step, seen[:, -steps:], part.targets),
-        CLOSED_LOOP: mse(forecasts.closed_loop, part.truth, part.targets),
+        ONE_STEP: mse(forecasts.one_step, seen[:, -steps:], part.targets, observed[:, -steps:]),
+        CLOSED_LOOP: mse(forecasts.closed_loop, part.truth, part.targets, part.observed),
         SCALED: errors(forecasts.closed_loop, part, units).mean,
     }
 
 
-def mse(forecast: np.ndarray, truth: np.ndarray, targets: np.ndarray) -> float:
+def mse(forecast: np.ndarray, truth: np.ndarray, targets: np.ndarray, observed: np.ndarray) -> float:
     """Return the mean squared error of (window, time, channel) on some channels; inf where a forecast exploded."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.square((forecast - truth)[..., targets]).mean())
+        return float(mean_where(np.square((forecast - truth)[..., targets]), observed[..., targets]))
 
 
 def mean_absolute_scaled_error(closed_loop: np.ndarray, part: Part, data: Data) -> float:
@@ -91,4 +95,5 @@ def mean_absolute_scaled_error(closed_loop: np.ndarray, part: Part, data: Data) 
     naive = np.stack([np.abs(one[lag:] - one[:-lag]).mean(axis=0) for one, lag in zip(data.train, lags, strict=True)])
     unit = naive[part.series, None] if data.units.mean.ndim == 2 else naive.mean(axis=0)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return float((np.abs(closed_loop - part.truth) / unit)[..., part.targets].mean())
+        absolute = (np.abs(closed_loop - part.truth) / unit)[..., part.targets]
+        return float(mean_where(absolute, part.observed[..., part.targets]))

@@ -24,7 +24,7 @@ class ShownForecasts:
         targets: Numbers of the channels that are scored, (target,).
         start: Time index of each context's first value, (window,).
         context: Observed values before each forecast, (window, context, channel).
-        truth: How they truly go on, (window, horizon, channel).
+        truth: How they truly go on, (window, horizon, channel); nan where that was not observed.
         one_step: Predictions of the last values of the contexts, (window, time, channel).
         closed_loop: Forecasts of the truth, (window, horizon, channel).
         beside: Forecasts to compare them with, (window, horizon, channel), by name.

@@ -195,7 +195,7 @@ def _shown(data: Data, part: Part, forecasts: Forecasts, title: str, beside: Nam
         targets=part.targets,
         start=part.start,
         context=part.context,
-        truth=part.truth,
+        truth=np.where(part.observed, part.truth, np.nan),
         one_step=forecasts.one_step,
         closed_loop=forecasts.closed_loop,
         beside=beside,

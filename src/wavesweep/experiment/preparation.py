@@ -64,10 +64,13 @@ def shape_of(prepared: Prepared) -> str:
     short = sorted({*range(len(data.train))} - {*data.val.series.tolist()})
     if short and not data.division.forecasts_once:  # else others train than validate
         named = ", ".join(str(data.division.source.names[number]) for number in short[:3])
-        line += f"; {len(short)} of {len(data.train)} series, too short, train and are not scored: {named:.60}"
+        why = "too short" if data.division.source.filled() is None else "too short or not observed"
+        line += f"; {len(short)} of {len(data.train)} series, {why}, train and are not scored: {named:.60}"
     fewest = fewest_windows(forecast.coverage)
-    if len(data.val.start) < fewest:
+    if data.val.observed.sum(axis=0).min() < fewest:
         line += f"; no {forecast.interval}s, which take {fewest} validation origins"
+        if len(data.val.start) >= fewest:
+            line += " that saw each step and channel"
     return line
 
 

@@ -64,7 +64,8 @@ def choose_lags(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int
     if num_channels > MOST_CHANNELS:
         targets = np.arange(num_channels)[val.targets]
         some = targets[np.linspace(0, len(targets) - 1, min(len(targets), MOST_CHANNELS)).astype(int)]
-        val, train = Windows(val.context[..., some], val.truth[..., some]), [values[:, some] for values in train]
+        val = Windows(val.context[..., some], val.truth[..., some], observed=val.observed[..., some])
+        train = [values[:, some] for values in train]
     candidates = fitted(train, val.context.shape[1], seasons, jointly)
     return min(candidates, key=lambda one: val.error(forecast(one[1], one[0], val.context, horizon)))[0]
 

@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from wavesweep.data.parts import Part, spread_evenly
+from wavesweep.data.parts import Part, everywhere, mean_where, spread_evenly
 from wavesweep.data.scaling import Scaler
 
 MOST_WINDOWS = 256  # that a choice is made by
@@ -20,28 +20,35 @@ class Windows:
         context: (window, context, channel).
         truth: (window, horizon, channel).
         targets: Which channels choices are made for.
+        observed: Which values of the truth were observed, and count, (window, horizon, channel).
     """
 
     context: np.ndarray
     truth: np.ndarray
     targets: np.ndarray | slice = field(default_factory=lambda: slice(None))
+    observed: np.ndarray = field(default_factory=everywhere)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "observed", np.broadcast_to(self.observed, self.truth.shape))
 
     @classmethod
     def of(cls, part: Part, scaler: Scaler) -> Self:
         """Return windows of a part, a few hundred at most, evenly spread, in scaled units."""
         some = part.spread(MOST_WINDOWS)
         units = scaler.of(some.series)
-        return cls(units.scale(some.context), units.scale(some.truth), some.targets)
+        return cls(units.scale(some.context), units.scale(some.truth), some.targets, some.observed)
 
     def thinned(self, most: int) -> Self:
         """Return at most so many windows, evenly spread."""
         chosen = spread_evenly(len(self.context), most)
-        return replace(self, context=self.context[chosen], truth=self.truth[chosen])
+        windows = {key: getattr(self, key)[chosen] for key in ("context", "truth", "observed")}
+        return replace(self, **windows)
 
     def error(self, forecast: np.ndarray) -> float:
         """Return the mean squared error of a forecast of the targets; inf where it exploded."""
         with np.errstate(over="ignore", invalid="ignore"):
-            error = np.square((forecast - self.truth)[..., self.targets]).mean()
+            squared = np.square((forecast - self.truth)[..., self.targets])
+            error = mean_where(squared, self.observed[..., self.targets])
             return float(np.nan_to_num(error, nan=np.inf, posinf=np.inf))
 
 

@@ -75,8 +75,9 @@ def _best(candidates: np.ndarray, val: Windows, season: int) -> tuple[np.ndarray
     horizon, num_channels = val.truth.shape[1:]
     by = candidates.transpose(2, 0, 1)[:, :, None]  # (parameter, candidate, window, channel)
     ahead = smooth(val.context, horizon, by, begin(val.context, season, by[1]))
-    truth = val.truth.swapaxes(0, 1)
-    errors = sum(np.square(step - true).mean(axis=1) for step, true in zip(ahead, truth, strict=True)) / horizon
+    share = np.maximum(val.observed.mean(axis=(0, 1)), np.finfo(float).tiny)
+    steps = zip(ahead, val.truth.swapaxes(0, 1), (val.observed / share).swapaxes(0, 1), strict=True)
+    errors = sum((np.square(step - true) * weight).mean(axis=1) for step, true, weight in steps) / horizon
     winner, channel = errors.argmin(axis=0), np.arange(num_channels)
     every = np.broadcast_to(candidates, (len(candidates), num_channels, candidates.shape[2]))
     return every[winner, channel], errors[winner, channel]

@@ -60,7 +60,7 @@ def rolling(model: TrainedModel) -> tuple[pd.DataFrame, int]:
     """Forecast the run's test part, else its validation part, from each origin; return a table, and how many.
 
     A row for each step of each forecast: series, origin, step, time where there are time stamps, the columns of
-    `as_table`, and for each channel, as NAME_true, what came.
+    `as_table`, and for each channel, as NAME_true, what came, nan where that was not observed.
 
     Raises:
         Refused: If the run's data can't be used.
@@ -82,6 +82,7 @@ def rolling(model: TrainedModel) -> tuple[pd.DataFrame, int]:
     stamps = [one for one in source.stamps if one is not None]  # all series have some, or none has
     if stamps:
         table.insert(3, "time", [stamps[one][at] for one, at in zip(series, step, strict=True)])
+    truth = np.where(part.observed, part.truth, np.nan)
     for number, channel in enumerate(data.channels):
-        table[f"{channel}_true"] = part.truth[..., number].ravel()
+        table[f"{channel}_true"] = truth[..., number].ravel()
     return table, windows

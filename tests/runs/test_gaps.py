@@ -1,0 +1,200 @@
+"""Values that were filled in: nothing is scored or chosen by them, and they tell of nothing that comes later."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hydra_queue_sweeper.base.errors import Refused
+from tests.support.parts import composed, prepared
+from wavesweep.data.data import Data
+from wavesweep.data.parts import Part
+from wavesweep.evaluation.beside_baselines import calibrate, errors_by, fit_baselines, gain, score_intervals
+from wavesweep.evaluation.forecasting import Forecasts
+from wavesweep.evaluation.scores import errors, mean_absolute_scaled_error, scores
+from wavesweep.experiment.events import Drawable, Event, Finished, Kept, Recorded
+from wavesweep.experiment.experiment import experiment
+from wavesweep.experiment.preparation import load_data, prepare, shape_of
+
+STEPS, TRAIN, VAL, HORIZON = 260, 160, 50, 3
+SPLIT = f"dataset.split=[{TRAIN},{VAL},{STEPS - TRAIN - VAL}]"
+FORECASTS = (f"forecast.horizon={HORIZON}", "forecast.context=12", "dataset.season=[]")
+NETWORK = ("model.hidden_sizes=[3]", "model.members=1", "model.memory=8", "training.epochs=2", "optimizer.lr=0.03")
+
+
+def load_of(values: np.ndarray, observed: np.ndarray, path: Path) -> tuple[str, ...]:
+    """Write a file with values, (time, channel), where they were observed; return what reads it."""
+    lines = ["step," + ",".join("ab"[: values.shape[1]])]
+    for step, (row, seen) in enumerate(zip(values, observed, strict=True)):
+        lines.append(",".join([str(step), *(f"{x:.6f}" if there else "" for x, there in zip(row, seen, strict=True))]))
+    path.write_text("\n".join(lines))
+    return ("dataset=csv", f"dataset.path={path}", "dataset.missing=interpolate", SPLIT, *FORECASTS)
+
+
+def drawn(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return two channels that remember, and which of their values were observed: gaps anywhere, over both borders."""
+    draws = np.random.default_rng(seed)
+    values = draws.normal(size=(STEPS, 2))
+    for step in range(1, STEPS):
+        values[step] += 0.8 * values[step - 1]
+    observed = draws.random((STEPS, 2)) < draws.uniform(0.3, 0.9)
+    for border in (TRAIN, TRAIN + VAL):
+        for channel in range(2):
+            before, behind = draws.integers(0, 16, 2)
+            observed[border - before : border + behind, channel] = False
+    return values, observed
+
+
+def elsewhere_tested(values: np.ndarray) -> np.ndarray:
+    """Return values that are others in the test part."""
+    draws = np.random.default_rng(99).normal(size=values.shape)
+    return np.where(np.arange(STEPS)[:, None] < TRAIN + VAL, values, 20 + 9 * draws)
+
+
+def known_before_the_test(events: list[Event]) -> list[object]:
+    """Return what a run has found by training and validation data, to the last bit."""
+    found: list[object] = []
+    for event in events:
+        if isinstance(event, Recorded):
+            found.append((event.epoch, event.metrics))
+        if isinstance(event, Kept):
+            weights = {name: weight.numpy().tobytes() for name, weight in event.weights.items()}
+            found.append((event.epoch, weights, None if event.widths is None else event.widths.tobytes()))
+        if isinstance(event, Drawable) and event.name.startswith("forecast_epoch"):
+            found.append({key: value.tobytes() for key, value in vars(event.shown).items() if hasattr(value, "nbytes")})
+        if isinstance(event, Finished):
+            once = {key: value for key, value in event.once.items() if key.startswith("val/") or key == "objective"}
+            found.append((event.result.epoch, once, event.result.notes))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_that_is_chosen_depends_on_test_values(seed: int, tmp_path: Path) -> None:
+    values, observed = drawn(seed)
+    runs = []
+    for number, each in enumerate((values, elsewhere_tested(values))):
+        ready = prepare(composed(*load_of(each, observed, tmp_path / f"{number}.csv"), *NETWORK))
+        runs.append([*experiment(ready.config, ready.data)])
+    one, other = map(known_before_the_test, runs)
+    assert len(one) > 4
+    assert one == other
+    tests = [{key: x for key, x in run[-1].once.items() if key.startswith("test/")} for run in runs]  # type: ignore[union-attr]
+    assert tests[0] != tests[1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_part_is_filled_in_from_a_later_one(seed: int, tmp_path: Path) -> None:
+    values, observed = drawn(seed)
+    one, other = (
+        load_data(composed(*load_of(each, observed, tmp_path / f"{number}.csv")))
+        for number, each in enumerate((values, elsewhere_tested(values)))
+    )
+    assert np.array_equal(one.train[0], other.train[0])
+    for key in ("context", "truth", "observed", "start"):
+        assert np.array_equal(getattr(one.val, key), getattr(other.val, key)), key
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_window_tells_of_nothing_that_comes_after_what_it_tells(seed: int, tmp_path: Path) -> None:
+    """Contexts end where a forecast begins; in the truth, from which one-step forecasts are made, at each step."""
+    values, observed = drawn(seed)
+    data = load_data(composed(*load_of(values, observed, tmp_path / "one.csv")))
+    for cut in range(TRAIN, STEPS, 7):
+        changed = np.where(np.arange(STEPS)[:, None] < cut, values, 50.0 + np.arange(STEPS)[:, None])
+        other = load_data(composed(*load_of(changed, observed, tmp_path / f"{cut}.csv")))
+        for part, elsewhere in ((data.val, other.val), (data.test, other.test)):
+            assert part
+            assert elsewhere
+            for window, origin in enumerate(part.start + part.context.shape[1]):
+                if origin <= cut:
+                    assert np.array_equal(part.context[window], elsewhere.context[window])
+                    known = max(min(cut - origin, HORIZON), 0)
+                    assert np.array_equal(part.truth[window, :known], elsewhere.truth[window, :known])
+
+
+class TestScores:
+    @pytest.fixture
+    def data(self, tmp_path: Path) -> Data:
+        return load_data(composed(*load_of(*drawn(1), tmp_path / "gaps.csv")))
+
+    def test_what_was_not_observed_changes_none(self, data: Data) -> None:
+        test = data.test
+        assert test
+        draws = np.random.default_rng(0)
+
+        def otherwise(changed: Data) -> list[object]:
+            """Return all scores of a forecast that is the same."""
+            assert changed.test
+            baselines = fit_baselines(changed)
+            widths = calibrate(0.5 * data.val.truth, changed, 0.5)
+            found: list[object] = [widths is None or widths.tolist(), {key: one.note for key, one in baselines.items()}]
+            for part, ahead in ((changed.val, 0.5 * data.val.truth), (changed.test, 0.5 * test.truth)):
+                own, theirs = errors(ahead, part, data.units), errors_by(baselines, changed, part)["linear"]
+                found += [own.mean, own.absolute, own.by_window.tolist(), own.by_step.tolist(), theirs.mean]
+                found += [mean_absolute_scaled_error(ahead, part, data), gain(own, theirs, part)]
+                found += [scores(Forecasts(ahead + 1, ahead), part, data.units)]
+                found += [score_intervals(ahead, widths, baselines["linear"], part, changed, 0.5)]
+            return found
+
+        def filled_otherwise(part: Part) -> Part:
+            filled = 1e3 * draws.normal(size=part.truth.shape)
+            return replace(part, truth=np.where(part.observed, part.truth, filled))
+
+        changed = replace(data, val=filled_otherwise(data.val), test=filled_otherwise(test))
+        assert not data.val.observed.all()
+        assert otherwise(changed) == otherwise(data)
+
+    def test_they_are_means_of_what_was_observed(self, data: Data) -> None:
+        assert data.test
+        part, units = data.test, data.units
+        ahead = 0.3 * part.truth
+        away = (0.7 * part.truth)[part.observed]
+        off = (0.7 * part.truth / units.std)[part.observed]
+        found = errors(ahead, part, units)
+        assert found.mean == pytest.approx(np.square(off).mean())
+        assert found.by_window.mean() == pytest.approx(found.mean), "so that a gain is that of the means"
+        assert found.absolute == pytest.approx(np.abs(off).mean())
+        told = scores(Forecasts(ahead, ahead), part, units)
+        assert told["closed_loop_mse"] == told["one_step_mse"] == pytest.approx(np.square(away).mean())
+        baselines = fit_baselines(data)
+        widths = np.full((HORIZON, 2), 0.4)
+        told = score_intervals(ahead, widths, baselines["naive"], part, data, 0.5)
+        assert told["coverage"] == pytest.approx((np.abs(off) <= 0.4).mean())
+        outside = np.maximum(np.abs(off) - 0.4, 0)
+        assert told["interval_score"] == pytest.approx((0.8 + 4 * outside).mean())
+
+    def test_a_forecast_that_explodes_where_nothing_was_observed_is_as_good(self, data: Data) -> None:
+        part = data.val
+        exploded = np.where(part.observed, 0.0, np.nan)
+        assert errors(exploded, part, data.units).mean == errors(0 * part.truth, part, data.units).mean
+        assert np.isnan(errors(np.full_like(part.truth, np.nan), part, data.units).mean)
+
+
+def test_windows_of_which_no_target_was_observed_are_left_out(tmp_path: Path) -> None:
+    values, observed = drawn(0)
+    observed[:] = True
+    observed[TRAIN + 10 : TRAIN + 20, 0] = False
+    lines = load_of(values, observed, tmp_path / "gap.csv")
+    both, one = load_data(composed(*lines)), load_data(composed(*lines, "dataset.target=[a]"))
+    origins = TRAIN + np.arange(VAL - HORIZON + 1)
+    assert np.array_equal(both.val.start + 12, origins)
+    assert np.array_equal(one.val.start + 12, [each for each in origins if not TRAIN + 10 <= each <= TRAIN + 17])
+    assert (one.val.stride, one.val.overlap) == (1, HORIZON), "the others lie as close as before"
+
+
+def test_a_part_without_a_target_is_refused(tmp_path: Path) -> None:
+    values, observed = drawn(0)
+    observed[TRAIN : TRAIN + VAL, 0] = False
+    lines = load_of(values, observed, tmp_path / "gap.csv")
+    assert len(load_data(composed(*lines)).val.start) > 0, "the other channel was observed"
+    with pytest.raises(Refused, match="the validation part must have observed values of a, got none"):
+        load_data(composed(*lines, "dataset.target=[a]"))
+
+
+def test_what_has_too_few_observed_errors_for_intervals_is_said(tmp_path: Path) -> None:
+    values, observed = drawn(0)
+    observed[TRAIN : TRAIN + VAL, 0] = np.arange(VAL) % 10 == 0
+    ready = prepared(*load_of(values, observed, tmp_path / "gap.csv"), "model=linear")
+    assert calibrate(ready.data.val.truth, ready.data, 0.9) is None
+    assert shape_of(ready).endswith("no 90% intervals, which take 9 validation origins that saw each step and channel")
