@@ -310,6 +310,15 @@ def test_a_learning_curve_marks_what_happened(
         assert at == marks
 
 
+def test_a_learning_curve_of_a_sample_of_origins_says_so(drawn: list[Figure], directory: RunDirectory) -> None:
+    keys = ("train/loss", "val/sampled_one_step_mse", "val/sampled_closed_loop_scaled_mse")
+    for epoch in (1, 2):
+        directory.append_metrics(epoch, {"evaluations": 3.0 * epoch, "seconds": 1.0} | dict.fromkeys(keys, 1 / epoch))
+    draw_learning_curve(directory.read_metrics(), 1, 2, directory.figure("learning_curve"))
+    told = [text.get_text() for axes in drawn[0].axes for text in axes.texts]
+    assert all(any(text.startswith(key) for text in told) for key in keys)
+
+
 @pytest.mark.parametrize("losses", [[1.0, 0.1, 0.01], [math.nan, math.inf], [0.0], [1.0]])
 def test_a_learning_curve(directory: RunDirectory, losses: list[float]) -> None:
     keys = ("train/loss", "val/one_step_mse", "val/closed_loop_scaled_mse")

@@ -35,6 +35,7 @@ from wavesweep.workspace.directory import RunDirectory
 STAGES = ("training.epochs=3", "training.refine_epochs=2", "training.refine_restart_every=1", "training.batch_size=4")
 SMALL = (*STAGES, "model.hidden_sizes=[5]")
 SCALED = "val/closed_loop_scaled_mse"
+SAMPLED = "val/sampled_closed_loop_scaled_mse"
 
 
 @pytest.fixture(autouse=True)
@@ -224,8 +225,10 @@ class TestWhatIsWatched:
         whole = scores(forecast_part(network, data.scaler, data.val), data.val, data.units)["closed_loop_scaled_mse"]
         assert (result.objective, result.metrics["val/kept_scaled_mse"]) == (whole, whole)
         [recorded] = [row for row in directory.read_metrics() if row.get("epoch") == result.epoch]
-        assert recorded[SCALED] != whole, "all was watched, so that the test says nothing"
-        assert result.metrics[SCALED] == recorded[SCALED]
+        assert SCALED not in recorded, "of a sample, by a name that says so"
+        assert recorded[SAMPLED] != whole, "all was watched, so that the test says nothing"
+        assert result.metrics[SAMPLED] == recorded[SAMPLED]
+        assert directory.watches_a_sample()
 
     def test_it_is_the_same_after_each_epoch_and_evenly_spread(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -84,7 +84,9 @@ def curves(figure: Figure, board: "Leaderboard") -> bool:
         _cut_ends(axes, tame, wild)
     axes.locator_params(axis="x", integer=True)
     few = f" ({len(some) + len(best)} of {len(others) + len(best)} jobs)" if len(some) < len(others) else ""
-    axes.set(xlabel=f"{board.program.step}{few}", ylabel=board.program.metric)
+    directories = [board.sweep.path / trial.directory for trial in [*best, *some] if trial.directory]
+    names = dict.fromkeys(board.program.reported(directory) or board.program.metric for directory in directories)
+    axes.set(xlabel=f"{board.program.step}{few}", ylabel=" or ".join(names))
     return any(points for one in drawn.values() for points in one)
 
 

@@ -122,6 +122,7 @@ class Program:
         remarks: Returns lines below the table, dimmed.
         step: What jobs count in their reports.
         read_reports: Returns what a job has reported, given its directory.
+        reported: Returns what that is, given its directory; nothing where it is the metric itself.
     """
 
     metric: str = "objective"
@@ -131,6 +132,7 @@ class Program:
     remarks: Callable[[list[Row]], list[str]] = lambda _: []
     step: str = "step"
     read_reports: Callable[[Path], Reports] = read_reports
+    reported: Callable[[Path], str] = lambda _: ""
 
 
 class Leaderboard(NamedTuple):

@@ -39,7 +39,7 @@ from wavesweep.config.references import strange_resolvers
 from wavesweep.config.replicates import config_hash
 from wavesweep.config.resolve import outline, without_effect
 from wavesweep.config.tag_names import BASED_ON
-from wavesweep.evaluation.metric_names import log10
+from wavesweep.evaluation.metric_names import log10, watched
 from wavesweep.experiment.description import origin_name, run_name
 from wavesweep.experiment.preparation import Prepared, prepare, shape_of
 from wavesweep.files.copies import give_copy_to
@@ -262,7 +262,7 @@ class Reporter:
         from wavesweep.experiment.events import Recorded
 
         if isinstance(event, Recorded):
-            report(event.epoch, event.metrics[self.objective], event.epochs)
+            report(event.epoch, event.metrics[watched(self.objective, event.metrics)], event.epochs)
 
 
 def _describe(composed: Config, prepared: Prepared, tags: dict[str, str]) -> RunInfo:

@@ -9,7 +9,7 @@ import numpy as np
 from hydra_queue_sweeper.charts.style import COLOURS, head, save, scale
 from wavesweep.drawing import panels
 from wavesweep.drawing.panels import DOTTED, LEFT
-from wavesweep.evaluation.metric_names import ONE_STEP, SCALED, TRAIN_LOSS, metric
+from wavesweep.evaluation.metric_names import ONE_STEP, SCALED, TRAIN_LOSS, metric, watched
 
 CURVES = {  # by metric: what it means, and its colour
     TRAIN_LOSS: ("{}, in the network's units: what training minimises", "black"),
@@ -39,7 +39,8 @@ def draw_learning_curve(records: Sequence[dict[str, Any]], kept: int, main_epoch
         marks.append((kept, f"kept: epoch {kept}", DOTTED))
     if recorded and recorded[-1][TRAIN_LOSS] is None:
         marks.append((epochs[-1], f"not finite: epoch {epochs[-1]}", {"color": COLOURS[0], "lw": 1.2}))
-    for axes, (key, (meaning, colour)) in zip(stacked, CURVES.items(), strict=True):
+    for axes, (name, (meaning, colour)) in zip(stacked, CURVES.items(), strict=True):
+        key = watched(name, recorded[0]) if recorded else name
         values = np.array([[row[key] or np.nan] for row in recorded])  # null is what was not finite
         axes.plot(evaluations, values, color=colour, lw=1.3, marker="o", ms=3 if len(values) < 80 else 0)
         scale(axes)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from wavesweep.training.configured import ResolvedTraining
 
 from wavesweep.evaluation.comparison import is_beyond_noise
+from wavesweep.evaluation.metric_names import watched
 from wavesweep.evaluation.scores import Metrics
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.weights import Weights, copy_weights
@@ -79,7 +80,7 @@ class Selection:
 
     def consider(self, epoch: int, metrics: Metrics) -> None:
         """Keep the weights as they are now, if these metrics say so."""
-        value, last = metrics[self.objective], self.training.keep == "last"
+        value, last = metrics[watched(self.objective, metrics)], self.training.keep == "last"
         better = 0 if last else sum(one.objective <= value for one in self.candidates)
         if last or (better < self.most and value < math.inf):
             kept = Kept(epoch, value, copy_weights(self.network), metrics)

@@ -1,5 +1,6 @@
 """The names of metrics, each once: they are written to files and to MLflow, and looked up there."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 OBJECTIVE = "objective"  # of the epoch that was kept: what a run returns
@@ -31,6 +32,16 @@ Objective = Literal["val/closed_loop_scaled_mse", "val/closed_loop_mse", "val/on
 def metric(part: str, score: str) -> str:
     """Return the name of a score on `train`, `val` or `test`."""
     return f"{part}/{score}"
+
+
+def sampled(key: str) -> str:
+    """Return the name of a validation metric where it is of a sample of the origins alone."""
+    return key.replace("val/", "val/sampled_", 1)
+
+
+def watched(key: str, record: Mapping[str, object]) -> str:
+    """Return under which name the record of an epoch has a metric: of all origins, or of a sample."""
+    return key if key in record else sampled(key)
 
 
 def is_metric(key: str) -> bool:

@@ -24,6 +24,7 @@ from wavesweep.evaluation.metric_names import (
     TRAIN_SECONDS,
     baseline_score,
     metric,
+    sampled,
 )
 from wavesweep.evaluation.scores import Errors, Metrics, errors, mean_absolute_scaled_error, scores
 from wavesweep.evaluation.shown import Named, ShownErrors, ShownForecasts
@@ -136,10 +137,13 @@ def _watched(config: Resolved, data: Data) -> Part:
 
 
 def _judge(network: Forecaster, data: Data, part: Part) -> Judged:
-    """Forecast validation windows, and score that."""
+    """Forecast validation windows, all or some, and score that under names that tell which."""
     forecasts = forecast_part(network, data.scaler, part)
     by_window = errors(forecasts.closed_loop, part, data.units).by_window
-    return Judged(_named("val", scores(forecasts, part, data.units)), forecasts.closed_loop, by_window)
+    metrics = _named("val", scores(forecasts, part, data.units))
+    if part is not data.val:
+        metrics = {sampled(key): value for key, value in metrics.items()}
+    return Judged(metrics, forecasts.closed_loop, by_window)
 
 
 def _decide(selection: Selection, network: Forecaster, data: Data) -> Judged:

@@ -10,13 +10,13 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from hydra_queue_sweeper.base.errors import relative
+from hydra_queue_sweeper.base.errors import Refused, relative
 from hydra_queue_sweeper.leaderboard import numbers, ranking, words
 from hydra_queue_sweeper.leaderboard.ranking import Beside, Leaderboard, Program, Row
 from hydra_queue_sweeper.search.estimates import Reports
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
-from wavesweep.evaluation.metric_names import OBJECTIVE, SKILL
+from wavesweep.evaluation.metric_names import OBJECTIVE, SKILL, sampled
 from wavesweep.leaderboard.scores import Scores, scores
 from wavesweep.workspace.directory import RunDirectory, SweepRecord
 
@@ -71,12 +71,22 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
         remarks=_remarks,
         step="epoch",
         read_reports=_read_reports,
+        reported=_reported,
     )
     return ranking.rank(sweep, program)
 
 
 def _read_reports(directory: Path) -> Reports:
     return RunDirectory(directory).read_objectives()
+
+
+def _reported(directory: Path) -> str:
+    """Return the objective's name where a run's epochs were scored on a sample of the origins."""
+    run = RunDirectory(directory)
+    try:
+        return sampled(str(run.read_config().get(OBJECTIVE))) if run.watches_a_sample() else ""
+    except (Refused, OSError):
+        return ""
 
 
 def _percent(skill: float | None) -> str:

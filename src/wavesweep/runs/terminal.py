@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from hydra_queue_sweeper.base.terminal import Bar, interactive
 from wavesweep.base.streams import log
-from wavesweep.evaluation.metric_names import TRAIN_LOSS
+from wavesweep.evaluation.metric_names import TRAIN_LOSS, watched
 
 if TYPE_CHECKING:
     from wavesweep.experiment.events import Event, Phase, Recorded
@@ -49,9 +49,10 @@ class Terminal(AbstractContextManager["Terminal"]):
             self._show_phase(event)
 
     def _show_epoch(self, event: "Recorded") -> None:
-        value = event.metrics[self.objective]
+        watched_name = watched(self.objective, event.metrics)
+        value = event.metrics[watched_name]
         self.best = min(self.best, value)
-        name = "val" if self.bar else self.objective  # the bar leaves little room
+        name = "val" if self.bar else watched_name  # the bar leaves little room
         scores = f"loss {event.metrics[TRAIN_LOSS]:.2e}  {name} {value:.2e}  best {self.best:.2e}"
         what = f"epoch {event.epoch}/{event.epochs}"
         if self.bar:

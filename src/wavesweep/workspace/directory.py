@@ -16,7 +16,7 @@ from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.base import stored
 from wavesweep.base.streams import LOG
 from wavesweep.config.tag_names import KEPT_EPOCH
-from wavesweep.evaluation.metric_names import OBJECTIVE, is_metric
+from wavesweep.evaluation.metric_names import OBJECTIVE, SCALED, is_metric, metric, sampled, watched
 from wavesweep.workspace.info import INFO, RunInfo, now, parse_records
 from wavesweep.workspace.places import PARENT, RUN
 
@@ -233,14 +233,18 @@ class RunDirectory(Directory):
         }
 
     def read_objectives(self) -> dict[int, float]:
-        """Read the objective at each recorded epoch, nan where it was not finite."""
+        """Read the objective at each recorded epoch, of the origins watched, nan where it was not finite."""
         if not self.config.exists():
             return {}
         name = str(self.read_config().get("objective"))
-        scores = {epoch: row.get(name) for epoch, row in self.read_scores().items() if epoch}
+        scores = {epoch: row.get(watched(name, row)) for epoch, row in self.read_scores().items() if epoch}
         if None in scores.values():
             raise Refused(f"{self.metrics} is damaged (an epoch must have the objective {name}); restore it")
         return scores  # type: ignore[return-value]
+
+    def watches_a_sample(self) -> bool:
+        """Say whether the epochs of a run were scored on some of the validation origins alone."""
+        return any(sampled(metric("val", SCALED)) in row for row in self.read_metrics())
 
     def read_kept_epoch(self) -> int:
         """Read which epoch's weights a run kept that has finished or diverged, or raise Refused."""

@@ -37,7 +37,8 @@ INTERVALS = [names.COVERAGE, names.INTERVAL_WIDTH, names.INTERVAL_SCORE]
 TEST_SCORES = [names.ONE_STEP, names.CLOSED_LOOP, SCALED, *BASELINE_SCORES]
 TEST_SCORES += [names.MAE, names.MASE, names.GAIN, names.GAIN_LOW, names.GAIN_HIGH]
 TEST_SCORES += [*INTERVALS, *map(names.of_baseline, INTERVALS)]
-BY_EPOCH = [TRAIN_LOSS, *(metric("val", score) for score in (names.ONE_STEP, names.CLOSED_LOOP, SCALED))]
+WATCHED = [metric("val", score) for score in (names.ONE_STEP, names.CLOSED_LOOP, SCALED)]
+BY_EPOCH = [TRAIN_LOSS, *WATCHED, *map(names.sampled, WATCHED)]
 ONCE = [OBJECTIVE, DIGITS, TEST_DIGITS, TRAIN_SECONDS, names.LOSS_EVALUATIONS, names.SKILL, *map(names.jobs, COUNTED)]
 ONCE += [metric("test", score) for score in TEST_SCORES]
 ONCE += [metric("val", score) for score in (names.KEPT_SCALED, *BASELINE_SCORES)]
@@ -76,7 +77,7 @@ def sweep_view(sweep: RunInfo) -> View:
     axes = {key: names.log10(key) if kind == "log" else key for key, kind in kinds.items()}
     scattered = [key for key, kind in kinds.items() if kind != "values" or key == "seed"]
     scores = [DIGITS, TEST_DIGITS, OBJECTIVE, metric("test", SCALED), TRAIN_SECONDS]
-    charts = [_curves(metric("val", SCALED)), _parallel([*axes.values()])]
+    charts = [*_validation_curves(), _parallel([*axes.values()])]
     charts += [_scatter(axes[key]) for key in scattered]
     charts += [_bars(TEST_DIGITS), _bars(TRAIN_SECONDS), _curves(TRAIN_LOSS)]
     state = _state(where, [*kinds], scores, charts)
@@ -87,7 +88,7 @@ def runs_view() -> View:
     """Return the view of all single runs, beside their baselines."""
     baselines = [metric("test", score) for score in BASELINE_SCORES]
     scores = [DIGITS, TEST_DIGITS, TRAIN_SECONDS, OBJECTIVE, metric("test", SCALED), *baselines]
-    charts = [_curves(metric("val", SCALED)), _curves(TRAIN_LOSS), _bars(TEST_DIGITS), _bars(TRAIN_SECONDS)]
+    charts = [*_validation_curves(), _curves(TRAIN_LOSS), _bars(TEST_DIGITS), _bars(TRAIN_SECONDS)]
     state = _state(f"tags.`{SWEEP_ID}` IS NULL", ["dataset", "model", "optimizer", "seed"], scores, charts)
     return View(RUNS, "single runs", 0, state)
 
@@ -179,6 +180,12 @@ def _curves(key: str, scale: str = "log") -> State:
     """Return a chart of a metric over epochs, or of a sweep's over how many of its jobs have ended."""
     settings = {"metricKey": key, "selectedMetricKeys": [key], "scaleType": scale, "xAxisKey": "step"}
     return _chart("LINE", lineSmoothness=0, xAxisScaleType="linear", **settings)
+
+
+def _validation_curves() -> list[State]:
+    """Return the charts of runs that watch all validation origins, and of those that watch a sample."""
+    key = metric("val", SCALED)
+    return [_curves(key), _curves(names.sampled(key))]
 
 
 def _parallel(keys: list[str]) -> State:
