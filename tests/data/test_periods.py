@@ -28,13 +28,28 @@ def known(name: str) -> Any:
     return getattr(datasets, name).load_pandas().data
 
 
-def found(series: list[np.ndarray], longest: int = 10**6) -> tuple[int, ...]:
-    return find_seasons([values / values.std(axis=0) for values in series], longest)
+def found(series: list[np.ndarray], longest: int = 10**6, usual: tuple[int, ...] | None = None) -> tuple[int, ...]:
+    return find_seasons([values / values.std(axis=0) for values in series], longest, usual)
 
 
-def often(made: Made, seasons: tuple[int, ...]) -> float:
+def often(made: Made, seasons: tuple[int, ...], usual: tuple[int, ...] | None = None) -> float:
     """Return how often seasons are found in twenty random series."""
-    return float(np.mean([found([made(np.random.default_rng(seed))]) == seasons for seed in range(20)]))
+    series = [[made(np.random.default_rng(seed))] for seed in range(20)]
+    return float(np.mean([found(one, usual=usual) == seasons for one in series]))
+
+
+def year(draws: np.random.Generator, number: int) -> np.ndarray:
+    """Return a season of twelve steps, of random shape, in noise of the same variance."""
+    months = draws.normal(size=(12, 1))
+    return np.resize((months - months.mean()) / months.std(), (number, 1)) + draws.normal(size=(number, 1))
+
+
+def swings(draws: np.random.Generator, number: int) -> np.ndarray:
+    """Return an autoregression that swings about every eight steps."""
+    values = np.zeros((number + 100, 1))
+    for step, shock in enumerate(draws.normal(size=len(values))):
+        values[step] = shock + 1.9 * np.cos(np.pi / 4) * values[step - 1] - 0.9025 * values[step - 2]
+    return values[100:]
 
 
 SEASONAL: dict[str, tuple[Made, tuple[int, ...]]] = {
@@ -43,10 +58,17 @@ SEASONAL: dict[str, tuple[Made, tuple[int, ...]]] = {
     "on a random walk": (lambda draws: wave(700, 24) + 0.4 * draws.normal(size=(700, 1)).cumsum(axis=0), (24,)),
     "two": (lambda draws: wave(1100, 24) + 0.7 * wave(1100, 168) + 0.7 * draws.normal(size=(1100, 1)), (24, 168)),
     "weekdays too": (lambda draws: wave(1500, 24) + weekdays(1500) + 0.7 * draws.normal(size=(1500, 1)), (24, 168)),
-    "of four steps": (lambda draws: wave(60, 4) + 0.3 * draws.normal(size=(60, 1)), (4,)),
+    "of random shape": (lambda draws: year(draws, 100), (12,)),
+}
+USUAL: dict[str, tuple[Made, tuple[int, ...]]] = {
+    "quarters": (lambda draws: wave(60, 4) + 0.3 * draws.normal(size=(60, 1)), (4,)),
+    "months": (lambda draws: year(draws, 60), (12,)),
+    "hours": (lambda draws: wave(400, 24) + weekdays(400) + draws.normal(size=(400, 1)), (24, 168)),
 }
 NOT_SEASONAL: dict[str, Made] = {
     "white noise": lambda draws: draws.normal(size=(500, 1)),
+    "a cycle in a few swings": lambda draws: swings(draws, 50),
+    "a cycle": lambda draws: swings(draws, 100),
     "random walk": lambda draws: draws.normal(size=(500, 1)).cumsum(axis=0),
     "random walks": lambda draws: draws.normal(size=(120, 3)).cumsum(axis=0),
     "integrated twice": lambda draws: draws.normal(size=(500, 1)).cumsum(axis=0).cumsum(axis=0),
@@ -66,9 +88,38 @@ def test_seasons_are_found(name: str) -> None:
     assert often(made, seasons) >= 0.9
 
 
+@pytest.mark.parametrize("name", USUAL)
+def test_usual_seasons_are_found_in_short_series(name: str) -> None:
+    made, seasons = USUAL[name]
+    assert often(made, seasons, usual=seasons) >= 0.9
+
+
+@pytest.mark.parametrize("usual", [None, (), (12,)])
 @pytest.mark.parametrize("name", NOT_SEASONAL)
-def test_where_there_is_none_there_is_none(name: str) -> None:
-    assert often(NOT_SEASONAL[name], ()) >= 0.9
+def test_where_there_is_none_there_is_none(name: str, usual: tuple[int, ...] | None) -> None:
+    assert often(NOT_SEASONAL[name], (), usual) >= 0.9
+
+
+def test_a_season_against_usage_takes_overwhelming_evidence() -> None:
+    draws = np.random.default_rng(0)
+    months = year(draws, 60)
+    assert found([months]) == (12,)
+    assert found([months], usual=()) == ()
+    assert found([year(draws, 300)], usual=()) == (12,)
+
+
+def test_series_that_share_their_shocks_are_no_more_sure_than_one() -> None:
+    """The chance season of one series, which it is a hundred times as well in copies of it."""
+    alone = [[np.random.default_rng(seed).normal(size=(60, 1))] for seed in range(40)]
+    copies = [one * 10 for one in alone]
+    assert sum(found(one, usual=(12,)) != () for one in copies) <= 2
+
+
+def test_many_series_tell_what_one_does_not() -> None:
+    draws = np.random.default_rng(0)
+    shops = [wave(48, 12) / 2 + draws.normal(size=(48, 1)) for _ in range(30)]
+    assert found(shops[:1], usual=(12,)) == ()
+    assert found(shops, usual=(12,)) == (12,)
 
 
 def test_the_season_of_a_wave_is_its_period_and_no_multiple_that_fits_better() -> None:

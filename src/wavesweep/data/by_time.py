@@ -189,7 +189,7 @@ class ByTime(Division):
 @lru_cache(maxsize=16)  # the jobs of a sweep share it
 def _find_seasons(division: ByTime) -> tuple[int, ...]:
     train = division.cut_training(division.source.load(0)[0], 0)
-    return find_seasons(division.units(train).scale_each(train), longest=max(map(len, train)) // 2)
+    return find_seasons(division.scaled_targets(train), max(map(len, train)) // 2, division.usual_seasons)
 
 
 def _usual_horizon(seasons: tuple[int, ...]) -> int:

@@ -88,7 +88,7 @@ def load(
     if not standardize:
         scaler = Scaler(np.zeros_like(scaler.mean), np.ones_like(scaler.std))
     if seasons is None:
-        seasons = find_seasons(units.scale_each(train), longest=forecast.context)
+        seasons = find_seasons(division.scaled_targets(train), forecast.context, division.usual_seasons)
     return Data(train, val, test, units, scaler, seasons, division)
 
 

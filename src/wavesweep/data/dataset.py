@@ -139,6 +139,14 @@ class Source(ABC):
         return (None,) * self.shape[0]
 
     @property
+    def usual_seasons(self) -> dict[int, str] | None:
+        """What the distance of steps suggests: steps of each season, the shortest first, and what is counted in it.
+
+        Empty where it speaks against any, as years do; None where it is not known.
+        """
+        return None
+
+    @property
     def num_validating(self) -> int:
         """Number of series, the last ones, that only validate, whatever the split."""
         return 0

@@ -109,6 +109,16 @@ class Division(ABC):
         """
         return Scaler.pooled(train)
 
+    def scaled_targets(self, train: "Sequence[np.ndarray]") -> "list[np.ndarray]":
+        """Return the targets of training parts, (time, target) each, in the units of scores."""
+        return [values[:, self.source.target_numbers] for values in self.units(train).scale_each(train)]
+
+    @property
+    def usual_seasons(self) -> tuple[int, ...] | None:
+        """The seasons that the distance of steps suggests (see `find_seasons`)."""
+        usual = self.source.usual_seasons
+        return None if usual is None else tuple(usual)
+
     @abstractmethod
     def labels(self, part: "Part") -> list[str]:
         """Return what tells the windows of a part apart."""

@@ -49,12 +49,7 @@ def prepare(composed: Config, check: Callable[[], object] = lambda: None) -> Pre
 def shape_of(prepared: Prepared) -> str:
     """Return in a line what follows from the data: seasons, horizon, context and origins, and how to set others."""
     data, forecast = prepared.data, prepared.config.forecast
-    season = "no season"
-    if data.seasons:
-        season = "season " if len(data.seasons) == 1 else "seasons "
-        season += " and ".join(map(str, data.seasons))
-    if prepared.composed.dataset.season is None:
-        season += " found"
+    season = _seasons_of(prepared)
     origins = f"{len(data.val.start):,} validation"
     if data.test:
         origins += f" and {len(data.test.start):,} test"
@@ -72,6 +67,22 @@ def shape_of(prepared: Prepared) -> str:
         if len(data.val.start) >= fewest:
             line += " that saw each step and channel"
     return line
+
+
+def _seasons_of(prepared: Prepared) -> str:
+    """Return the seasons in words, and why they were taken."""
+    seasons = [str(one) for one in prepared.data.seasons]
+    given = prepared.composed.dataset.season is not None
+    if not seasons:
+        return "no season" if given else "no season found"
+    names = "season " if len(seasons) == 1 else "seasons "
+    if given:
+        return names + " and ".join(seasons)
+    usual = prepared.data.division.source.usual_seasons or {}
+    reasons = [usual.get(one) for one in prepared.data.seasons]
+    if None in reasons:
+        return f"{names}{' and '.join(seasons)}, found in the data"
+    return names + " and ".join(f"{one} ({why})" for one, why in zip(seasons, reasons, strict=True))
 
 
 def load_data(config: Config) -> Data:

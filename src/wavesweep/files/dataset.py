@@ -121,6 +121,16 @@ class File(Source):
         return tuple(one.stamps for one in self.content.series)
 
     @property
+    def usual_seasons(self) -> dict[int, str] | None:
+        """See `Source.usual_seasons`."""
+        from wavesweep.files.calendar import usual_seasons
+
+        stamps = self.stamps[0]
+        if stamps is not None:
+            return usual_seasons(stamps.freq)
+        return {} if (self.dataset.time_column or "").lower() == "year" else None
+
+    @property
     def summary(self) -> str:
         """See `Source.summary`: series, steps and channels, and what was filled in."""
         from wavesweep.files.stamps import in_words
