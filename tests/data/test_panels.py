@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hydra_queue_sweeper.base.errors import Refused
@@ -76,6 +77,36 @@ class TestWindows:
         data = load_data(panel(unique(), split=(0.6, 0.4, 0.0)))
         assert data.test is None
         assert {*data.val.truth.flat} == {value for one in unique() for value in one[round(0.6 * len(one)) :].flat}
+
+
+class TestOrigins:
+    """Series are compared by their means at each."""
+
+    def test_those_of_equal_series_are_shared(self) -> None:
+        part = load_data(panel(noise((60, 60)), "forecast.horizon=2")).val
+        values = np.random.default_rng(0).normal(size=(2, len(part.start) // 2))
+        np.testing.assert_allclose(part.by_origin(values.ravel()), values.mean(axis=0))
+
+    def test_of_unequal_series_each_window_weighs_the_same(self) -> None:
+        part = load_data(panel(noise(), "forecast.horizon=2")).val
+        values = np.random.default_rng(0).normal(size=len(part.start))
+        assert part.by_origin(values).mean() == pytest.approx(values.mean())
+
+    @pytest.mark.parametrize("shared", [True, False])
+    def test_time_stamps_tell_them_where_all_series_keep_to_one_calendar(self, shared: bool, tmp_path: Path) -> None:
+        """Else the steps of each series do: where one is read at the hour, another at half past."""
+        first = pd.date_range("2024-01-01", periods=60, freq="h")
+        second = first[20:] if shared else first[20:] + pd.Timedelta(minutes=30)
+        rows = [{"shop": name, "date": stamp} for name, own in (("a", first), ("b", second)) for stamp in own]
+        table = pd.DataFrame(rows).assign(v=np.random.default_rng(0).normal(size=len(rows)))
+        table.to_csv(tmp_path / "shops.csv", index=False)
+        columns = ("dataset.series_column=shop", "dataset.time_column=date", "forecast.horizon=2")
+        part = load_data(
+            prepare(composed("dataset=csv", f"dataset.path={tmp_path / 'shops.csv'}", *columns)).config
+        ).val
+        later = 20 if shared else 0
+        steps = part.start + part.context.shape[1] + later * part.series
+        assert part.origin.tolist() == steps.tolist()
 
 
 class TestScaling:

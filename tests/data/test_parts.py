@@ -116,3 +116,16 @@ def test_series_that_drift_are_differenced(overrides: tuple[str, ...], differenc
     model = config(*overrides).model
     assert isinstance(model, Recurrent)
     assert model.difference is differences
+
+
+def test_means_at_the_origins_of_one_series_are_its_values_to_the_last_bit() -> None:
+    part = load_data(config("dataset.num_series=1", "dataset.length=100", "forecast.horizon=3")).val
+    values = np.random.default_rng(0).normal(size=len(part.start))
+    assert part.by_origin(values).tobytes() == values.tobytes()
+    assert np.isinf(part.by_origin(np.where(values > 0, np.inf, values))).tolist() == (values > 0).tolist()
+
+
+def test_series_that_are_split_from_each_other_share_no_origin() -> None:
+    part = load_data(small("dataset.validation_series=3")).val
+    assert part.by_origin(part.series).tolist() == part.series.tolist() == [6, 7, 8, 9]
+    assert part.overlap == 1

@@ -29,7 +29,7 @@ def windows_of(values: np.ndarray, context: int, targets: Iterable[int] = (0,), 
     """Return windows, (window, time, channel), as a part whose one-step predictions are shown from the first step."""
     windows = np.arange(len(values))
     start, numbers = np.array([*starts] or 0 * windows), np.array([*targets])
-    return Part(values[:, :context], values[:, context:], start, windows, slice(0, context), numbers)
+    return Part(values[:, :context], values[:, context:], start, windows, slice(0, context), numbers, start + context)
 
 
 def draw(

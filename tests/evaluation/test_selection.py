@@ -48,8 +48,8 @@ def considered(
     return selection
 
 
-def judged(by_window: np.ndarray) -> Judged:
-    return Judged({OBJECTIVE: float(by_window.mean())}, np.zeros((len(by_window), 2, 3)), by_window)
+def judged(by_origin: np.ndarray) -> Judged:
+    return Judged({OBJECTIVE: float(by_origin.mean())}, np.zeros((len(by_origin), 2, 3)), by_origin)
 
 
 def of(scores: dict[int, float], built: Forecaster) -> Callable[[], Judged]:

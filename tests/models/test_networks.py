@@ -154,6 +154,7 @@ class TestEveryForecaster:
             np.arange(SERIES),
             slice(5, STEPS),
             np.arange(CHANNELS),
+            START.numpy() + CONTEXT,
         )
         first, second = (forecast_part(built, identity, part) for _ in range(2))
         assert np.array_equal(first.one_step, second.one_step)
@@ -180,7 +181,8 @@ class TestEveryForecaster:
     ) -> None:
         array = np.concatenate([values().numpy(), 2 * values().numpy(), -values().numpy()])[:5]
         start, number, scored = np.arange(5) * 7, np.array([0, 1, 0, 1, 1]), slice(CONTEXT, STEPS)
-        part = Part(array[:, :CONTEXT], array[:, CONTEXT:], start, number, scored, np.arange(CHANNELS))
+        targets = np.arange(CHANNELS)
+        part = Part(array[:, :CONTEXT], array[:, CONTEXT:], start, number, scored, targets, start + CONTEXT)
         units = Scaler(np.array([[1.0, 2, 3], [0, -1, 9]]), np.array([[1.0, 0.1, 7], [2, 3, 1]]))
         built = build()
         together = forecast_part(built, units, part)

@@ -85,7 +85,8 @@ class BySeries(Division):
             numbers = np.arange(len(timeline))[series]
             windows = timeline[series, start:]
             starts = np.full(len(numbers), start)
-            return Part(windows[:, :context], windows[:, context:], starts, numbers, scored, targets)
+            apart = forecast.horizon * np.arange(len(numbers))  # drawn one by one, they share no events
+            return Part(windows[:, :context], windows[:, context:], starts, numbers, scored, targets, apart)
 
         val = part(slice(rows.test + rows.train, None))
         return val, part(slice(0, rows.test)) if rows.test else None

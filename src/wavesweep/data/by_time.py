@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -134,6 +134,7 @@ class ByTime(Division):
         numbers = self._scored_numbers(forecast)
         filled, targets = self.source.filled(), self.source.target_numbers
         carried = None if filled is None else _carried_on(timeline, filled)
+        first_steps = self._first_steps()
 
         def part(name: str, bounds: list[tuple[int, int]]) -> Part:
             origins = [
@@ -143,14 +144,16 @@ class ByTime(Division):
             start = np.concatenate(origins) - context
             steps = (series[:, None], start[:, None] + np.arange(context + horizon))
             windows, scored = timeline[steps], slice(context, context + horizon)
+            before, after = windows[:, :context], windows[:, context:]
             apart = int(max(np.diff(one).max(initial=0) for one in origins))
+            origin = first_steps[series] + start + context
+            plain = Part(before, after, start, series, scored, targets, origin, stride=apart)
             if filled is None or carried is None:
-                return Part(windows[:, :context], windows[:, context:], start, series, scored, targets, stride=apart)
+                return plain
             absent, known = filled[steps], carried[steps]
-            before = np.where(_at_the_end(absent[:, :context]), known[:, :context], windows[:, :context])
-            observed = ~absent[:, context:]
-            whole = Part(before, known[:, context:], start, series, scored, targets, observed, apart)
-            return _with_targets(whole, name, self.source.targets)
+            before = np.where(_at_the_end(absent[:, :context]), known[:, :context], before)
+            masked = replace(plain, context=before, truth=known[:, context:], observed=~absent[:, context:])
+            return _with_targets(masked, name, self.source.targets)
 
         stretches = self.stretches
         parts = [stretches[number] for number in numbers]
@@ -173,6 +176,18 @@ class ByTime(Division):
             begin = f"from step {origin}" if stamps is None else f"from {stamps[origin]}".removesuffix(" 00:00:00")
             labels.append(f"{self.source.names[series]} {begin}" if self.source.shape[0] > 1 else begin)
         return labels
+
+    def _first_steps(self) -> np.ndarray:
+        """Return at which step of time each series begins, (series,): 0 where no time stamps that all share tell it."""
+        stamps = [one.asi8 for one in self.source.stamps if one is not None]
+        unknown = np.zeros(len(self.source.lengths), int)
+        if len(unknown) == 1 or len(stamps) < len(unknown):
+            return unknown
+        steps = np.unique(np.concatenate(stamps))
+        first_steps = np.searchsorted(steps, [one[0] for one in stamps])
+        of_all = zip(first_steps, stamps, strict=True)
+        shared = all(np.array_equal(steps[first : first + len(one)], one) for first, one in of_all)
+        return first_steps if shared else unknown
 
     def _scored_numbers(self, forecast: ResolvedForecast) -> list[int]:
         """Return the numbers of the series that are long enough to be scored."""

@@ -37,6 +37,8 @@ class Part:
         series: Number of the series that each window is of, (window,).
         scored: The steps of windows, context and truth, whose one-step predictions are scored.
         targets: Numbers of the channels that are scored, (target,).
+        origin: The step of time at which each closed-loop forecast begins, (window,): windows of several series that
+            begin at one are struck by the same events.
         observed: Which values of the truth were observed, and count in scores, (window, horizon, channel).
         stride: The steps between the origins of a series' windows before any was chosen or left out; 0 where each
             series is forecast once.
@@ -48,6 +50,7 @@ class Part:
     series: np.ndarray
     scored: slice
     targets: np.ndarray
+    origin: np.ndarray
     observed: np.ndarray = field(default_factory=everywhere)
     stride: int = 0
 
@@ -56,7 +59,8 @@ class Part:
 
     def only(self, chosen: slice | np.ndarray) -> Self:
         """Return the part with some of its windows."""
-        windows = {key: getattr(self, key)[chosen] for key in ("context", "truth", "start", "series", "observed")}
+        of_windows = ("context", "truth", "start", "series", "origin", "observed")
+        windows = {key: getattr(self, key)[chosen] for key in of_windows}
         return replace(self, **windows)
 
     def spread(self, count: int) -> Self:
@@ -70,5 +74,21 @@ class Part:
 
     @property
     def overlap(self) -> int:
-        """How many windows on none shares a step of its forecast with the first."""
-        return math.ceil(self.truth.shape[1] / self.stride) if self.stride else 1
+        """How many origins on no forecast shares a step with those of the first."""
+        origins = np.unique(self.origin)
+        if len(origins) < 2:
+            return 1
+        return math.ceil(self.truth.shape[1] / np.median(np.diff(origins)))
+
+    def by_origin(self, values: np.ndarray) -> np.ndarray:
+        """Return the means of values, (window,), over the series at each origin, (origin,), in the order of time.
+
+        Where not all series have a window there, it is their sum over the number that an origin has on average, so that
+        the mean over origins is that over windows. Of one series it is the values, to the last bit.
+
+        Source:
+            Driscoll & Kraay (1998), Consistent covariance matrix estimation with spatially dependent panel data; for
+            unequal series Hoechle (2007), Robust standard errors for panel regressions.
+        """
+        origins, which = np.unique(self.origin, return_inverse=True)
+        return np.bincount(which, values) / (len(which) / len(origins))

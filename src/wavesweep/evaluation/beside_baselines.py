@@ -49,7 +49,7 @@ def gain(own: Errors, baseline: Errors, part: Part) -> Metrics:
         baseline: Of the baseline.
         part: What both forecast.
     """
-    found, interval = compare(own.by_window, baseline.by_window, part.overlap)
+    found, interval = compare(part.by_origin(own.by_window), part.by_origin(baseline.by_window), part.overlap)
     return {GAIN: found, **dict(zip((GAIN_LOW, GAIN_HIGH), interval or (), strict=False))}
 
 

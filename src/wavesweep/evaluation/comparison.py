@@ -6,27 +6,27 @@ import numpy as np
 
 
 def compare(errors: np.ndarray, others: np.ndarray, overlap: int) -> tuple[float, tuple[float, float] | None]:
-    """Compare the squared errors of two forecasts on the same windows.
+    """Compare the squared errors of two forecasts from the same origins.
 
-    The interval is that of a Diebold-Mariano test. Windows overlap, so neighbours err alike: the variance of the mean
+    The interval is that of a Diebold-Mariano test. Forecasts overlap, so neighbours err alike: the variance of the mean
     is taken from the slowest cosines of the losses alone, whose half waves are longer than two overlaps, and Student's
-    t has as many degrees of freedom. With 30 windows of horizon 10 it covers the truth in 95% of simulations, a block
+    t has as many degrees of freedom. With 30 origins of horizon 10 it covers the truth in 95% of simulations, a block
     bootstrap in 70%, the estimate of Harvey, Leybourne & Newbold (1997) in 81%; with 300 of horizon 24 in 94%, 81% and
-    91%. It knows nothing of what several series have in common at one time.
+    91%. Several series are one here, by their means at each origin: what strikes them all at once counts once.
 
     Args:
-        errors: Mean squared error of each window, (window,), in the order of time; of several series, one after the
-            other.
+        errors: Mean squared error at each origin, (origin,), in the order of time; of several series, over them.
         others: The other forecast's.
-        overlap: Windows on from which none shares a step with the first: horizon / stride, rounded up.
+        overlap: Origins on from which no forecast shares a step with the first: horizon / stride, rounded up.
 
     Returns:
         The gain: 1 - (one mean squared error) / (the other's), 0.25 for a quarter less error, -1 for twice as much; and
-        where it lies with 95% confidence, None where the windows are too few to tell.
+        where it lies with 95% confidence, None where the origins are too few to tell.
 
     Source:
         Diebold & Mariano (1995), Comparing predictive accuracy; the variance by cosines: Lazarus, Lewis, Stock & Watson
-        (2018), HAR inference; for forecasts: Coroneo & Iacone (2020), Comparing predictive accuracy in small samples.
+        (2018), HAR inference; for forecasts: Coroneo & Iacone (2020), Comparing predictive accuracy in small samples;
+        for several series: Timmermann & Zhu (2019), Comparing forecasting performance with panel data.
     """
     mine, theirs = (float(np.nan_to_num(one, nan=np.inf, posinf=np.inf).mean()) for one in (errors, others))
     if mine == theirs:  # where both are 0 or inf too
@@ -54,7 +54,7 @@ def is_beyond_noise(errors: np.ndarray, others: np.ndarray, overlap: int) -> boo
     Args:
         errors: As `compare` takes them, and the other two.
         others: Of the simpler forecast.
-        overlap: Of the windows.
+        overlap: Of the forecasts.
 
     Source:
         The one-standard-error rule: Breiman, Friedman, Olshen & Stone (1984).

@@ -26,12 +26,12 @@ class Judged:
     Attributes:
         metrics: Its scores.
         closed_loop: Its forecasts, (window, horizon, channel), in the units of the data.
-        by_window: Mean squared error of each, (window,), scaled.
+        by_origin: Mean squared error at each origin, (origin,), scaled: of several series, over them.
     """
 
     metrics: Metrics
     closed_loop: np.ndarray
-    by_window: np.ndarray
+    by_origin: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Selection:
 
         Args:
             judge: Judges the network as it is.
-            overlap: Windows on from which none shares a step with the first.
+            overlap: Origins on from which no forecast shares a step with the first.
 
         Returns:
             What is kept, as it was judged.
@@ -105,7 +105,7 @@ class Selection:
         )
         if self.network.is_fitted and self.training.keep == "best":
             start = self._judge(self.start, judge)
-            if not is_beyond_noise(found.by_window, start.by_window, overlap):
+            if not is_beyond_noise(found.by_origin, start.by_origin, overlap):
                 best, found = self.start, start
         self.candidates = [replace(best, objective=found.metrics[self.objective])]
         self.network.load_state_dict(self.kept.weights)

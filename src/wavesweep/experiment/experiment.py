@@ -143,7 +143,7 @@ def _judge(network: Forecaster, data: Data, part: Part) -> Judged:
     metrics = _named("val", scores(forecasts, part, data.units))
     if part is not data.val:
         metrics = {sampled(key): value for key, value in metrics.items()}
-    return Judged(metrics, forecasts.closed_loop, by_window)
+    return Judged(metrics, forecasts.closed_loop, part.by_origin(by_window))
 
 
 def _decide(selection: Selection, network: Forecaster, data: Data) -> Judged:
