@@ -4,8 +4,12 @@ import math
 
 import numpy as np
 
+NOISE = 0.1  # the share of forecasts, no better than the simpler one, that are taken for better
 
-def compare(errors: np.ndarray, others: np.ndarray, overlap: int) -> tuple[float, tuple[float, float] | None]:
+
+def compare(
+    errors: np.ndarray, others: np.ndarray, overlap: int, confidence: float = 0.95
+) -> tuple[float, tuple[float, float] | None]:
     """Compare the squared errors of two forecasts from the same origins.
 
     The interval is that of a Diebold-Mariano test. Forecasts overlap, so neighbours err alike: the variance of the mean
@@ -18,10 +22,11 @@ def compare(errors: np.ndarray, others: np.ndarray, overlap: int) -> tuple[float
         errors: Mean squared error at each origin, (origin,), in the order of time; of several series, over them.
         others: The other forecast's.
         overlap: Origins on from which no forecast shares a step with the first: horizon / stride, rounded up.
+        confidence: Share of cases in which the interval is to hold the true gain.
 
     Returns:
         The gain: 1 - (one mean squared error) / (the other's), 0.25 for a quarter less error, -1 for twice as much; and
-        where it lies with 95% confidence, None where the origins are too few to tell.
+        where it lies with that confidence, None where the origins are too few to tell.
 
     Source:
         Diebold & Mariano (1995), Comparing predictive accuracy; the variance by cosines: Lazarus, Lewis, Stock & Watson
@@ -44,20 +49,20 @@ def compare(errors: np.ndarray, others: np.ndarray, overlap: int) -> tuple[float
     losses = errors / theirs - ratio * (others / theirs)
     cosines = np.cos(np.pi * np.outer(np.arange(1, degrees + 1), (np.arange(number) + 0.5) / number))
     variance = 2 / number * np.square(cosines @ losses).mean()  # of the losses' mean, times their number
-    spread = math.exp(min(float(stdtrit(degrees, 0.975) * np.sqrt(variance / number)) / ratio, 700.0))
+    spread = math.exp(min(float(stdtrit(degrees, (1 + confidence) / 2) * np.sqrt(variance / number)) / ratio, 700.0))
     return 1 - ratio, (1 - ratio * spread, 1 - ratio / spread)
 
 
 def is_beyond_noise(errors: np.ndarray, others: np.ndarray, overlap: int) -> bool:
-    """Say whether errors are lower than a simpler forecast's by more than half of their interval, a standard error.
+    """Say whether errors are lower than a simpler forecast's, by a one-sided test that errs in 10% of equal cases.
+
+    What the level does stands in docs/statistics.md: a standard error, the usual rule, is no level, and has none of few
+    origins.
 
     Args:
         errors: As `compare` takes them, and the other two.
         others: Of the simpler forecast.
         overlap: Of the forecasts.
-
-    Source:
-        The one-standard-error rule: Breiman, Friedman, Olshen & Stone (1984).
     """
-    gain, interval = compare(errors, others, overlap)
-    return interval is not None and (1 - gain) * (1 - interval[0]) < 1
+    _, interval = compare(errors, others, overlap, 1 - 2 * NOISE)
+    return interval is not None and interval[0] > 0
