@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.signal import lfilter
 
+from hydra_queue_sweeper.search.estimates import Estimate, estimate, judging, paired
+from hydra_queue_sweeper.search.trials import Trial
 from wavesweep.data.parts import Part
 from wavesweep.evaluation.comparison import compare, is_beyond_noise
 
@@ -156,7 +158,56 @@ def noise(draws: int, seed: int) -> None:
     table(SINGLE, rules, (0.0, 0.2), draws, seed)
 
 
-TABLES = {"verdict": verdict, "panels": panels, "noise": noise}
+def sweeps(draws: int, seed: int) -> None:
+    """Print what is said of equal configurations, and how often the best one's interval holds the truth."""
+    print("| configurations | seeds | compared | called worse | any in a sweep | one that is better: called so |")
+    print("| ---: | ---: | --- | ---: | ---: | ---: |")
+    for number in (3, 10, 40):
+        for comparisons, name in ((1, "one by one"), (number - 1, "together")):
+            rng = np.random.default_rng(seed)
+            equal = [worse_than_best(objectives(number, 5, rng), comparisons) for _ in range(draws)]
+            better = [worse_than_best(objectives(number, 5, rng, gain=2.0), comparisons) for _ in range(draws)]
+            called, each = np.mean([any(one) for one in equal]), np.mean(equal)
+            print(f"| {number} | 5 | {name} | {each:.1%} | {called:.0%} | {np.mean(better):.0%} |", flush=True)
+    print("\n| the best of 40 on one seed, judged by | its mean, of the true one | its interval holds that |")
+    print("| --- | ---: | ---: |")
+    rng = np.random.default_rng(seed)
+    found: dict[str, list[Estimate]] = {"all six seeds": [], "five further seeds alone": []}
+    for _ in range(draws):
+        values = objectives(40, 6, rng)
+        best = int(values[:, 0].argmin())
+        trials = [Trial(number, [], "finished", float(value)) for number, value in enumerate(values[best])]
+        for name, fresh in zip(found, ((), range(1, 6)), strict=True):
+            scores = [one.objective for one in judging(trials, fresh) if one.objective is not None]
+            found[name].append(estimate(scores, logarithmic=True))
+    for name, estimates in found.items():
+        ratio = np.exp(np.mean([np.log(one.value) for one in estimates]))
+        print(f"| {name} | {ratio:.2f} | {np.mean([one.may_be(1.0) for one in estimates]):.0%} |")
+
+
+def objectives(number: int, seeds: int, rng: np.random.Generator, gain: float = 0.0) -> np.ndarray:
+    """Return what equal configurations give on some seeds, (configuration, seed): 1 in the geometric mean.
+
+    Args:
+        number: Of configurations.
+        seeds: On which each runs.
+        rng: What draws.
+        gain: By which the first is better, in standard deviations of the logarithm between seeds.
+    """
+    spread, logarithms = 0.3, rng.normal(size=(number, seeds))
+    logarithms[0] -= gain
+    return np.exp(spread * logarithms)
+
+
+def worse_than_best(values: np.ndarray, comparisons: int) -> list[bool]:
+    """Say of each configuration but the best, (configuration, seed), whether it is called worse than that."""
+    rows = [{str(seed): float(value) for seed, value in enumerate(row)} for row in values]
+    best = rows.pop(int(np.log(values).mean(axis=1).argmin()))
+    found = [paired(row, best, logarithmic=True, comparisons=comparisons) for row in rows]
+    return [one is not None and not one.may_be(1.0) for one in found]
+
+
+TABLES = {"verdict": verdict, "panels": panels, "noise": noise, "sweeps": sweeps}
 
 
 def main() -> None:

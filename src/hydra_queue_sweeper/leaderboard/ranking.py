@@ -13,6 +13,7 @@ from hydra_queue_sweeper.search.estimates import (
     Reports,
     all_positive,
     estimate,
+    judging,
     no_difference,
     paired,
     rank_key,
@@ -50,9 +51,12 @@ class Row(NamedTuple):
         trials: By what they override, then by number.
         num_seeds: How many seeds these have.
         finished: Those that have finished, by seed; of a seed that ran twice, one.
-        mean: Of their objectives, geometric where the sweep's are logarithmic; None if none has finished.
+        counted: Those of them that tell what it is worth: of one that was given further seeds as one of the best, these
+            alone (see `estimates.judging`).
+        mean: Of the objectives that count, geometric where the sweep's are logarithmic; None if none has finished.
         ratio: The objective over the winner's, or where objectives are not logarithmic their difference, paired on
-            seeds that both ran on; None of the winner itself, and without such seeds.
+            seeds that both ran on, on those that count where both have some; None of the winner itself, and without
+            such seeds. Its interval is one of as many as are compared so.
         rank: From 1; None unless all seeds have finished, since a mean over the lucky ones is no result.
         alike: Whether it has a rank, but can't be told from the winner: since the ratio's interval holds 1 (that of a
             difference 0), or since both ran on less than two seeds.
@@ -63,6 +67,7 @@ class Row(NamedTuple):
     trials: list[Trial]
     num_seeds: int
     finished: dict[str, Trial]
+    counted: dict[str, Trial]
     mean: Estimate | None = None
     ratio: Estimate | None = None
     rank: int | None = None
@@ -77,7 +82,7 @@ class Row(NamedTuple):
     @property
     def objectives(self) -> dict[str, float]:
         """The objective of each seed that has finished."""
-        return {seed: score for seed, trial in self.finished.items() if (score := _objective(trial)) is not None}
+        return _objectives(self.finished)
 
     @property
     def numbers(self) -> list[int]:
@@ -189,7 +194,7 @@ class Leaderboard(NamedTuple):
     @property
     def pairs_seeds(self) -> bool:
         """Whether configurations are compared with the best by seeds that both ran on."""
-        return self.winner is not None and len(self.winner.finished) > 1
+        return self.winner is not None and len(self.winner.counted) > 1
 
     @property
     def kind_of_mean(self) -> str:
@@ -216,7 +221,9 @@ def rank(sweep: SweepDirectory, program: Program = Program()) -> Leaderboard:
     rows = [_row(plan, group, logarithmic) for group in _groups(plan, trials)]
     rows.sort(key=_order)
     winner = _winner(rows, logarithmic)
-    rows = [_placed(row, number, winner, logarithmic) for number, row in enumerate(rows, start=1)]
+    rows = [row._replace(rank=number if row.is_complete else None) for number, row in enumerate(rows, start=1)]
+    if winner is not None:
+        rows = [rows[0], *_beside_the_best(rows[1:], winner, logarithmic)]
     has_best = winner is not None
     rows = [row._replace(beside=program.look(row, has_best and index == 0)) for index, row in enumerate(rows)]
     return Leaderboard(
@@ -278,10 +285,17 @@ def _row(plan: Plan, group: list[tuple[str, Trial]], logarithmic: bool) -> Row:
     dimensions = [*plan.dimensions, *trials[0].further]
     chosen = varied([one for one in dimensions if one.name != SEED], trials[0].overrides)
     finished = {seed: trial for seed, trial in reversed(group) if _objective(trial) is not None}
-    row = Row(chosen, trials, len({seed for seed, _ in group}), finished)
+    telling = {trial.number for trial in judging([*finished.values()], plan.fresh)}
+    counting = {seed: trial for seed, trial in finished.items() if trial.number in telling}
+    row = Row(chosen, trials, len({seed for seed, _ in group}), finished, counting)
     if not finished:
         return row
-    return row._replace(mean=estimate([*row.objectives.values()], logarithmic=logarithmic))
+    return row._replace(mean=estimate([*_objectives(counting).values()], logarithmic=logarithmic))
+
+
+def _objectives(trials: dict[str, Trial]) -> dict[str, float]:
+    """Return the objective of each seed that has finished."""
+    return {seed: score for seed, trial in trials.items() if (score := _objective(trial)) is not None}
 
 
 def _objective(trial: Trial) -> float | None:
@@ -320,14 +334,32 @@ def _is_ahead(row: Row, best: Row, *, logarithmic: bool) -> bool:
     return is_better and not states <= {*ENDED}
 
 
-def _placed(row: Row, number: int, winner: Row | None, logarithmic: bool) -> Row:
-    """Return a row with its rank, and beside the winner, which is the first."""
-    row = row._replace(rank=number if row.is_complete else None)
-    if winner is None or number == 1:
-        return row
-    ratio = paired(row.objectives, winner.objectives, logarithmic=logarithmic)
-    may_be_equal = ratio is None or ratio.may_be(no_difference(logarithmic=logarithmic))
-    return row._replace(ratio=ratio, alike=may_be_equal and row.rank is not None)
+def _beside_the_best(rows: list[Row], winner: Row, logarithmic: bool) -> list[Row]:
+    """Return rows with how they compare with the winner.
+
+    Those that share seeds with it that count are compared on these, as one family; the others on all that they share,
+    as another.
+    """
+    beside: dict[int, Row] = {}
+    families: dict[bool, list[int]] = {True: [], False: []}
+    for place, row in enumerate(rows):
+        families[bool(row.counted.keys() & winner.counted.keys())].append(place)
+    for counts, places in families.items():
+        pairs = {place: _compared_on(rows[place], winner, counts=counts) for place in places}
+        comparisons = sum(len(mine.keys() & others.keys()) > 1 for mine, others in pairs.values())
+        for place, (mine, others) in pairs.items():
+            ratio = paired(mine, others, logarithmic=logarithmic, comparisons=max(comparisons, 1))
+            may_be_equal = ratio is None or ratio.may_be(no_difference(logarithmic=logarithmic))
+            row = rows[place]
+            beside[place] = row._replace(ratio=ratio, alike=may_be_equal and row.rank is not None)
+    return [beside[place] for place in range(len(rows))]
+
+
+def _compared_on(row: Row, winner: Row, *, counts: bool) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the objectives that two rows are compared by: on the seeds that count, or on all."""
+    if counts:
+        return _objectives(row.counted), _objectives(winner.counted)
+    return row.objectives, winner.objectives
 
 
 def states(counts: Counter[str]) -> str:

@@ -31,7 +31,9 @@ def marks(board: Leaderboard) -> Iterator[Line]:
     """Return the lines on what the table leaves open."""
     ranked = board.ranked
     if board.pairs_seeds and any(row.alike for row in ranked):
-        yield "≈: can't be told from the best by the seeds that both ran on (95%)", "dim"
+        yield "≈: can't be told from the best by the seeds that both ran on (95%, of all comparisons together)", "dim"
+    if any(len(row.counted) < len(row.finished) for row in ranked):
+        yield "what was given further seeds as one of the best is judged by these alone: the first were lucky", "dim"
     if fewer := sum(len(row.finished) < len(ranked[0].finished) for row in ranked):
         yield f"{counted(fewer, 'configuration')} ran on fewer seeds than the best, which puts them below", "dim"
     for line in board.program.remarks(ranked):
@@ -85,6 +87,8 @@ def _sentence(board: Leaderboard, best: Row) -> str:
     so_far = "" if board.has_ended else " so far"
     told = f"Of {counted(len(board.rows), 'configuration')} ({each}), {_described(best)} is the best{so_far}: "
     told += f"{board.program.metric} {numbers.estimated(board.as_returned(best.mean))}"
+    if len(best.counted) < len(best.finished):
+        told += f" on the {counted(len(best.counted), 'seed')} that it was given since it was chosen"
     if len(board.ranked) > 1 and (ratio := board.compared(board.ranked[1])):
         told += f"; the next is {numbers.compared(ratio, logarithmic=board.logarithmic)}"
     if board.pairs_seeds and (alike := sum(row.alike for row in board.ranked)):

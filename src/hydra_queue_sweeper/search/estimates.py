@@ -6,7 +6,7 @@ tells two configurations apart is a ratio. Else means are arithmetic, and differ
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import NamedTuple
 
 from hydra_queue_sweeper.search.trials import Trial, replicates
@@ -15,8 +15,11 @@ Reports = dict[int, float]
 """A job's objective at each step that it has reported."""
 
 
+CONFIDENCE = 0.95
+
+
 class Estimate(NamedTuple):
-    """A mean, and the interval that covers the true one in 95 of 100 cases.
+    """A mean, and the interval that covers the true one in 95 of 100 cases, or all that are compared at once.
 
     Attributes:
         value: The mean.
@@ -67,21 +70,23 @@ def estimate(values: list[float], *, logarithmic: bool) -> Estimate:
     if len(values) < 2:
         return Estimate(values[0])
     to, back = _scale(logarithmic)
-    return _students([to(value) for value in values], back)
+    return _students([to(value) for value in values], back, CONFIDENCE)
 
 
-def _students(scaled: list[float], back: Callable[[float], float]) -> Estimate:
+def _students(scaled: list[float], back: Callable[[float], float], confidence: float) -> Estimate:
     """Return the mean of values on the scale on which they are compared, and its interval, as they are shown."""
     centre = statistics.fmean(scaled)
     if len(scaled) < 2:
         return Estimate(back(centre))
     from scipy.special import stdtrit
 
-    half = float(stdtrit(len(scaled) - 1, 0.975)) * statistics.stdev(scaled) / math.sqrt(len(scaled))
+    half = float(stdtrit(len(scaled) - 1, (1 + confidence) / 2)) * statistics.stdev(scaled) / math.sqrt(len(scaled))
     return Estimate(back(centre), back(centre - half), back(centre + half))
 
 
-def paired(values: Mapping[str, float], others: Mapping[str, float], *, logarithmic: bool) -> Estimate | None:
+def paired(
+    values: Mapping[str, float], others: Mapping[str, float], *, logarithmic: bool, comparisons: int = 1
+) -> Estimate | None:
     """Return by how much one configuration's objective is above another's, on the seeds that both ran on.
 
     They share data and first weights seed by seed: most of what differs between seeds cancels.
@@ -90,15 +95,20 @@ def paired(values: Mapping[str, float], others: Mapping[str, float], *, logarith
         values: The objective by seed.
         others: Likewise, of the configuration that it is compared with.
         logarithmic: Whether to return a ratio; else a difference.
+        comparisons: How many there are: their intervals hold what is true, in 95 of 100 cases, all at once.
 
     Returns:
         None without a common seed.
+
+    Source:
+        Dunn (1961), Multiple comparisons among means: it needs no common variance, as Hsu (1984) does.
     """
     common = sorted(values.keys() & others.keys())
     if not common:
         return None
     to, back = _scale(logarithmic)
-    return _students([to(values[seed]) - to(others[seed]) for seed in common], back)
+    differences = [to(values[seed]) - to(others[seed]) for seed in common]
+    return _students(differences, back, 1 - (1 - CONFIDENCE) / comparisons)
 
 
 def no_difference(*, logarithmic: bool) -> float:
@@ -106,13 +116,33 @@ def no_difference(*, logarithmic: bool) -> float:
     return 1.0 if logarithmic else 0.0
 
 
-def ranked(trials: Iterable[Trial]) -> list[tuple[float, list[Trial]]]:
-    """Return configurations all of whose seeds have finished, each with its mean objective, the best first."""
-    groups = [(group, [one.objective for one in group if one.objective is not None]) for group in replicates(trials)]
-    whole = [(group, values) for group, values in groups if len(values) == len(group)]
-    logarithmic = all_positive([value for _, values in whole for value in values])
-    found = [(mean(values, logarithmic=logarithmic), group) for group, values in whole]
+def ranked(trials: Iterable[Trial], fresh: Container[int] = ()) -> list[tuple[float, list[Trial]]]:
+    """Return configurations all of whose seeds have finished, each with its mean objective, the best first.
+
+    Args:
+        trials: Of all configurations.
+        fresh: See `judging`.
+    """
+    groups = replicates(trials)
+    whole = [group for group in groups if all(one.objective is not None for one in group)]
+    logarithmic = all_positive([one.objective for group in whole for one in group if one.objective is not None])
+    found = []
+    for group in whole:
+        values = [one.objective for one in judging(group, fresh) if one.objective is not None]
+        found.append((mean(values, logarithmic=logarithmic), group))
     return sorted(found, key=lambda one: rank_key(len(one[1]), one[0]))
+
+
+def judging(trials: list[Trial], fresh: Container[int]) -> list[Trial]:
+    """Return those replicates that tell what their configuration is worth: all, or fresh ones alone, if there are any.
+
+    A seed that made it one of the best of many is mostly a lucky one.
+
+    Args:
+        trials: Replicates that have finished.
+        fresh: The numbers of trials on seeds that the best were given after they had been chosen.
+    """
+    return [one for one in trials if one.number in fresh] or trials
 
 
 def rank_key(num_seeds: int, objective: float) -> tuple[int, float]:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from hydra_queue_sweeper.base.errors import Refused
-from hydra_queue_sweeper.search.estimates import ranked
 from hydra_queue_sweeper.search.plan import Grid, Listed, Part, Plan, Proposed, check_number_of_jobs, seeds_of
 from hydra_queue_sweeper.search.seeds import is_seed
 from hydra_queue_sweeper.search.space import Dimension, but_seed, grid_jobs, grid_size, is_grid, job, plain
@@ -93,7 +92,7 @@ def grow(
     if top is None:
         added = _missing(dimensions, _wanted(plan, dimensions, trials), trials, own_seed)
     elif changed and not more:
-        added = _missing(dimensions, _best(trials, top), trials, own_seed)
+        added = _missing(dimensions, _best(plan, trials, top), trials, own_seed)
         dimensions = plan.dimensions
     else:
         raise Refused(f"--top {top} gives further seeds to the best: name these alone, such as seed=1,2,3")
@@ -136,9 +135,11 @@ def _wanted(plan: Plan, dimensions: list[Dimension], trials: list[Trial]) -> lis
     return [one for one in every if one not in given_up]
 
 
-def _best(trials: list[Trial], top: int) -> list[Configuration]:
+def _best(plan: Plan, trials: list[Trial], top: int) -> list[Configuration]:
     """Return so many of the best configurations."""
-    best = dict.fromkeys(group[0].configuration for _, group in ranked(trials))  # what was proposed twice counts once
+    best = dict.fromkeys(
+        group[0].configuration for _, group in plan.ranked(trials)
+    )  # what was proposed twice counts once
     if not best:
         raise Refused("no configuration has finished on all its seeds yet; resume the sweep without --top first")
     return list(best)[:top]

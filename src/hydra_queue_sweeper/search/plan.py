@@ -18,8 +18,8 @@ from hydra_queue_sweeper.search.estimates import ranked
 from hydra_queue_sweeper.search.pruners import PRUNERS
 from hydra_queue_sweeper.search.samplers import SAMPLERS, Settings
 from hydra_queue_sweeper.search.seeds import is_seed
-from hydra_queue_sweeper.search.space import Dimension, but_seed, grid_jobs, grid_size, job
-from hydra_queue_sweeper.search.trials import Trial, replicates
+from hydra_queue_sweeper.search.space import Dimension, but_seed, grid_jobs, grid_size, job, plain
+from hydra_queue_sweeper.search.trials import Configuration, Trial, replicates
 
 MOST_TRIALS = 100_000
 
@@ -225,9 +225,31 @@ class Plan:
         """Return how many jobs have not ended, those that have not been proposed included."""
         return self.n_trials - sum(trial.ended for trial in trials)
 
+    @cached_property
+    def fresh(self) -> frozenset[int]:
+        """The numbers of jobs on seeds that the best alone were given, after the last choice among them."""
+        of_all = {plain(seed) for seed in seeds_of(self.dimensions)}
+        fresh: dict[Configuration, list[int]] = {}
+        chosen: set[Configuration] = set()
+        for numbers, part in self._numbered_parts():
+            if not isinstance(part, Listed):
+                continue
+            jobs = [Trial(number, overrides) for number, overrides in zip(numbers, part.jobs, strict=True)]
+            further = [one for one in jobs if one.seed and plain(one.seed) not in of_all]
+            before, chosen = chosen, {one.configuration for one in further} or chosen
+            if chosen != before:
+                fresh |= {configuration: [] for configuration in chosen}
+            for one in further:
+                fresh[one.configuration].append(one.number)
+        return frozenset(number for numbers in fresh.values() for number in numbers)
+
+    def ranked(self, trials: Iterable[Trial]) -> list[tuple[float, list[Trial]]]:
+        """Return configurations all of whose seeds have finished, each with its mean objective, the best first."""
+        return ranked(trials, self.fresh)
+
     def reached(self, trials: Iterable[Trial]) -> bool:
         """Say whether the mean of some configuration's seeds, all finished, has reached the target."""
-        return self.target is not None and any(value <= self.target for value, _ in ranked(trials))
+        return self.target is not None and any(value <= self.target for value, _ in self.ranked(trials))
 
     def typical(self, number: int, groups: Container[str]) -> list[list[str]]:
         """Return the overrides of a job with each choice of groups; numbers from 0 upwards give all other values.

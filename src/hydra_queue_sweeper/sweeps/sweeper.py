@@ -18,7 +18,6 @@ from hydra_queue_sweeper.base import hydra_internals, signals
 from hydra_queue_sweeper.base.errors import Refused, in_one_line
 from hydra_queue_sweeper.base.files import write_yaml
 from hydra_queue_sweeper.base.terminal import log
-from hydra_queue_sweeper.search.estimates import ranked
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.space import but_seed, varied
 from hydra_queue_sweeper.sweeps.live_view import watching
@@ -155,7 +154,7 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
 
 def _write_results(directory: SweepDirectory, plan: Plan) -> None:
     """Write the best values as Optuna's own plugin for Hydra does."""
-    for objective, group in ranked(directory.read_trials(plan))[:1]:
+    for objective, group in plan.ranked(directory.read_trials(plan))[:1]:
         chosen = varied([*but_seed(plan.dimensions), *group[0].further], group[0].overrides)
         best = {"best_params": chosen, "best_value": plan.as_returned(objective)}
         write_yaml(directory.results, {"name": "optuna"} | best)

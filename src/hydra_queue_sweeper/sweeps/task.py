@@ -12,7 +12,7 @@ from hydra_queue_sweeper.base.errors import relative
 from hydra_queue_sweeper.base.files import check_empty
 from hydra_queue_sweeper.base.redaction import without_password
 from hydra_queue_sweeper.base.terminal import log, say
-from hydra_queue_sweeper.search.estimates import Reports, ranked
+from hydra_queue_sweeper.search.estimates import Reports
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.seeds import SEED
 from hydra_queue_sweeper.search.space import readable
@@ -115,7 +115,7 @@ class SweepTask:
             yield
         finally:
             trials = sweep.read_trials(plan)
-            best = ranked(trials)[:1]
+            best = plan.ranked(trials)[:1]
             for objective, group in best:
                 numbers = ", ".join(str(one.number) for one in group)
                 places = ", ".join(str(relative(sweep.path / one.directory)) for one in group)

@@ -54,7 +54,7 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
     """
 
     def look(row: Row, is_best: bool) -> Measured:
-        runs = [RunDirectory(sweep.path / trial.directory) for trial in row.finished.values()]
+        runs = [RunDirectory(sweep.path / trial.directory) for trial in row.counted.values()]
         validation = scores("val", runs)
         skill = validation and validation.skill
         test = scores("test", runs) if tests or is_best else None
