@@ -1,6 +1,6 @@
 """Counts how often what wavesweep says of forecasts and sweeps is true, where the truth is known: docs/statistics.md.
 
-    python benchmarks/simulations.py            all tables: some six minutes on one core
+    python benchmarks/simulations.py            all tables: ten to twenty minutes
     python benchmarks/simulations.py --quick    a tenth of the draws
     python benchmarks/simulations.py panels     one of them: verdict, panels, noise, sweeps
 

@@ -302,3 +302,18 @@ def test_seeds_that_all_were_given_count_all(tmp_path: Path) -> None:
     plan = sweep.read_plan()
     sweep.write_plan(replace(plan, dimensions=[MODEL, Dimension("seed", ("0", "1", "2"))]))
     assert rank(sweep).rows[0].objective == pytest.approx(2.0)
+
+
+def test_what_is_the_same_with_every_seed_is_no_certain_result(tmp_path: Path) -> None:
+    """As of a model that draws nothing: of the one stretch that validates, seeds say nothing."""
+    scores: Scores = {("tiny", "0.1"): [0.1, 0.1, 0.1], ("small", "0.1"): [0.102, 0.102, 0.102]}
+    scores |= {("medium", "0.1"): [0.3, 0.31, 0.32]}
+    board = rank(swept(tmp_path / "sweep", scores))
+    best, same, other = board.rows
+    assert best.mean == Estimate(0.1)
+    assert same.mean == Estimate(0.102)
+    assert same.ratio == pytest.approx((1.02, None, None))
+    assert same.alike
+    assert other.ratio
+    assert other.ratio.low is not None, "its seeds do tell something"
+    assert "2 configurations gave the same with every seed, which tells nothing of chance" in text(board).split("\n")

@@ -7,6 +7,7 @@ from hydra_queue_sweeper.base.counting import counted
 from hydra_queue_sweeper.base.redaction import without_password
 from hydra_queue_sweeper.leaderboard import numbers
 from hydra_queue_sweeper.leaderboard.ranking import Leaderboard, Row, states
+from hydra_queue_sweeper.search.estimates import varies
 
 Line = tuple[str, str]
 """A line and its style."""
@@ -32,6 +33,8 @@ def marks(board: Leaderboard) -> Iterator[Line]:
     ranked = board.ranked
     if board.pairs_seeds and any(row.alike for row in ranked):
         yield "≈: can't be told from the best by the seeds that both ran on (95%, of all comparisons together)", "dim"
+    if same := sum(len(row.counted) > 1 and not varies(row.objectives.values()) for row in ranked):
+        yield f"{counted(same, 'configuration')} gave the same with every seed, which tells nothing of chance", "dim"
     if any(len(row.counted) < len(row.finished) for row in ranked):
         yield "what was given further seeds as one of the best is judged by these alone: the first were lucky", "dim"
     if fewer := sum(len(row.finished) < len(ranked[0].finished) for row in ranked):

@@ -64,10 +64,13 @@ def estimate(values: list[float], *, logarithmic: bool) -> Estimate:
         values: At least one, finite; positive where they are logarithmic.
         logarithmic: Whether to average logarithms.
 
+    Returns:
+        Without an interval where no seed gave another value: that there is no chance in it does not make it sure.
+
     Source:
         Student (1908): t on the values or on their logarithms, taken as drawn from one normal distribution.
     """
-    if len(values) < 2:
+    if not varies(values):
         return Estimate(values[0])
     to, back = _scale(logarithmic)
     return _students([to(value) for value in values], back, CONFIDENCE)
@@ -98,7 +101,7 @@ def paired(
         comparisons: How many there are: their intervals hold what is true, in 95 of 100 cases, all at once.
 
     Returns:
-        None without a common seed.
+        None without a common seed; without an interval where neither varies with it.
 
     Source:
         Dunn (1961), Multiple comparisons among means: it needs no common variance, as Hsu (1984) does.
@@ -107,8 +110,15 @@ def paired(
     if not common:
         return None
     to, back = _scale(logarithmic)
+    if not any(varies([one[seed] for seed in common]) for one in (values, others)):
+        return Estimate(back(to(values[common[0]]) - to(others[common[0]])))
     differences = [to(values[seed]) - to(others[seed]) for seed in common]
     return _students(differences, back, 1 - (1 - CONFIDENCE) / comparisons)
+
+
+def varies(values: Iterable[float]) -> bool:
+    """Say whether not all values are the same."""
+    return len(set(values)) > 1
 
 
 def no_difference(*, logarithmic: bool) -> float:
