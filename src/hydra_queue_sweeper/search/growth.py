@@ -137,9 +137,8 @@ def _wanted(plan: Plan, dimensions: list[Dimension], trials: list[Trial]) -> lis
 
 def _best(plan: Plan, trials: list[Trial], top: int) -> list[Configuration]:
     """Return so many of the best configurations."""
-    best = dict.fromkeys(
-        group[0].configuration for _, group in plan.ranked(trials)
-    )  # what was proposed twice counts once
+    groups = [group for _, group in plan.ranked(trials)]
+    best = dict.fromkeys(group[0].configuration for group in groups)  # what was proposed twice counts once
     if not best:
         raise Refused("no configuration has finished on all its seeds yet; resume the sweep without --top first")
     return list(best)[:top]
