@@ -97,6 +97,7 @@ class Pruning:
         comparison = self._comparisons[seeds]
         group = self._groups[number]
         chosen = {one.seed: one for one in group if one.seed in seeds}
+        last = comparison.last(number)
         reports = [self._reports[one.number] for one in chosen.values()]
         num_steps = max(one.steps for one in group) or steps
         if any(one.state in GIVEN_UP for one in group) and not all(reports):
@@ -104,7 +105,8 @@ class Pruning:
             return comparison.show(number, dict.fromkeys(longest, math.inf), num_steps)
         if chosen.keys() != seeds:
             return False
-        given_up = comparison.show(number, mean_reports(reports, logarithmic=self._logarithmic), num_steps)
+        new = [{step: value for step, value in one.items() if step > last} for one in reports]
+        given_up = comparison.show(number, mean_reports(new, logarithmic=self._logarithmic), num_steps)
         objectives = [one.objective for one in chosen.values() if one.objective is not None]
         if len(objectives) == len(seeds):
             logarithmic = self._logarithmic and all_positive(objectives)
@@ -128,6 +130,10 @@ class Comparison:
         self._trials: list[optuna.Trial] = []  # by the number of the configuration
         self._steps: dict[int, int] = {}  # the last that each has shown
 
+    def last(self, number: int) -> int:
+        """Return the last step that a configuration has shown; -1 before the first."""
+        return self._steps.get(number, -1)
+
     def show(self, number: int, reports: Reports, steps: int) -> bool:
         """Take over what a configuration has reported, as far as it is new; return what the pruner says of the last.
 
@@ -143,7 +149,7 @@ class Comparison:
         trial = self._trials[number]
         given_up = False
         self._study.pruner = self._make_pruner(steps)
-        for step in sorted(step for step in reports if step > self._steps.get(number, -1)):
+        for step in sorted(step for step in reports if step > self.last(number)):
             trial.report(reports[step], step)
             self._steps[number] = step
             if step < steps and (self._remembers or step == max(reports)):
