@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import start
+from tests.support.forking import fork
 from tests.support.processes import has_ended, has_records, wait_until, works
 from tests.support.records import is_in_mlflow, on_disk
 from wavesweep.config.composing import compose
@@ -18,36 +18,22 @@ from wavesweep.trackers.mlflow.store import connect
 from wavesweep.workspace.directory import RunDirectory
 
 SHORT = ("training.epochs=2", "training.refine_epochs=1")
-NOBODY = "tracking.uri=http://127.0.0.1:9"
-
-
-def killed_at_steps(place: Path, which: str, *overrides: str) -> dict[str, str]:
-    """Run tests/support/killing.py; return the folders of the runs and what was next when each was killed."""
-    script = [sys.executable, "-m", "tests.support.killing", str(place), which, *SHORT, *overrides]
-    done = subprocess.run(script, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr
-    return json.loads((place / "kills.json").read_text())
-
-
-@pytest.mark.slow
-def test_a_kill_between_the_steps_of_saving_a_checkpoint_costs_nothing(tmp_path: Path) -> None:
-    kills = killed_at_steps(tmp_path / "runs", "checkpoint", NOBODY)
-    steps = ["fsync checkpoint.pt.part", "replace checkpoint.pt", "replace checkpoint.pt.part"]
-    assert set(steps) <= set(kills.values())
-    straight = on_disk(tmp_path / "runs" / "straight")
-    for number, step in kills.items():
-        assert on_disk(tmp_path / "runs" / number) == straight, f"killed before {step}"
 
 
 @pytest.mark.slow
 def test_a_kill_between_any_two_steps_of_writing_costs_nothing(tmp_path: Path) -> None:
-    store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
+    store, runs = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db", tmp_path / "runs"
     client, experiment = connect(compose(store).tracking)  # whose making has steps of its own
-    kills = killed_at_steps(tmp_path / "runs", "", store)
-    straight = on_disk(tmp_path / "runs" / "straight")
+    script = [sys.executable, "-m", "tests.support.killing", str(runs), *SHORT, store]
+    done = subprocess.run(script, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    kills: dict[str, str] = json.loads((runs / "kills.json").read_text())
+    of_a_checkpoint = {"fsync checkpoint.pt.part", "replace checkpoint.pt", "replace checkpoint.pt.part"}
+    assert of_a_checkpoint <= set(kills.values())
+    straight = on_disk(runs / "straight")
     for number, step in kills.items():
-        assert on_disk(tmp_path / "runs" / number) == straight, f"killed before {step}"
-        is_in_mlflow(client, experiment, tmp_path / "runs" / number)
+        assert on_disk(runs / number) == straight, f"killed before {step}"
+        is_in_mlflow(client, experiment, runs / number)
 
 
 SYSTEMS = {
@@ -75,7 +61,7 @@ def test_a_run_killed_at_random_moments_ends_as_if_left_alone(system: str, tmp_p
     """Four kills at any moment, and one while it delivers."""
     overrides = (*SIZES, *SYSTEMS[system])
     straight = tmp_path / "straight"
-    process = start(*overrides, f"hydra.run.dir={straight}", cwd=tmp_path)
+    process = fork(*overrides, f"hydra.run.dir={straight}", cwd=tmp_path)
     wait_until(lambda: works(straight, process), process)
     began = time.monotonic()
     wait_until(lambda: has_records(straight), process)
@@ -87,7 +73,7 @@ def test_a_run_killed_at_random_moments_ends_as_if_left_alone(system: str, tmp_p
     runs, kills = [tmp_path / "0"], []
     while len(kills) < 5:
         begin = ("resume", str(runs[-1])) if runs[-1].exists() else (*overrides, f"hydra.run.dir={runs[-1]}")
-        process = start(*begin, cwd=tmp_path)
+        process = fork(*begin, cwd=tmp_path)
         wait_until(lambda process=process: works(runs[-1], process), process)
         if len(kills) < 4:
             time.sleep(chance.uniform(first, last))
@@ -98,7 +84,7 @@ def test_a_run_killed_at_random_moments_ends_as_if_left_alone(system: str, tmp_p
             kills.append(stage(runs[-1]))
         else:
             runs.append(tmp_path / str(len(runs)))
-    assert start("resume", str(runs[-1]), cwd=tmp_path).wait() == 0
+    assert fork("resume", str(runs[-1]), cwd=tmp_path).wait() == 0
 
     print(f"{system}: killed in {', '.join(kills)}")
     client, experiment = connect(compose(f"tracking.uri=sqlite:///{tmp_path}/outputs/mlflow.db").tracking)

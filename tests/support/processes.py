@@ -4,13 +4,27 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from wavesweep.workspace.directory import RunDirectory
 
 Started = subprocess.Popen[bytes]
 
 
-def works(run: Path, process: Started) -> bool:
+class Process(Protocol):
+    """What is used here of a process."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        ...
+
+    def poll(self) -> int | None:
+        """Return how it ended; None: it runs."""
+        ...
+
+
+def works(run: Path, process: Process) -> bool:
     """Say whether a process has opened the lock of a run."""
     try:
         files = [file.readlink() for file in Path(f"/proc/{process.pid}/fd").iterdir()]
@@ -29,7 +43,7 @@ def has_ended(run: Path) -> bool:
     return RunDirectory(run).read_info().complete
 
 
-def wait_until(condition: Callable[[], bool], process: Started) -> None:
+def wait_until(condition: Callable[[], bool], process: Process) -> None:
     """Wait for a condition, or the end of a process."""
     until = time.monotonic() + 60
     while not condition() and process.poll() is None:
