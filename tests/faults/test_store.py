@@ -15,7 +15,8 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine, text
 
 from hydra_queue_sweeper.base.errors import Refused
-from tests.support.commands import SMALL, Command, environment, start
+from tests.support.commands import SMALL, Command, environment
+from tests.support.forking import fork
 from tests.support.records import is_in_mlflow
 from tests.support.stores import make
 from wavesweep.config.composing import compose
@@ -77,7 +78,7 @@ def test_runs_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     """Eight at once, to a store that is not there yet."""
     small = (*SMALL[:3], "model=tiny", "training.epochs=100", "training.refine_epochs=0")
     runs = [tmp_path / str(seed) for seed in range(8)]
-    processes = [start(*small, f"seed={run.name}", f"hydra.run.dir={run}", cwd=tmp_path) for run in runs]
+    processes = [fork(*small, f"seed={run.name}", f"hydra.run.dir={run}", cwd=tmp_path) for run in runs]
     assert [process.wait() for process in processes] == [0] * 8
     client, experiment = connect(store(tmp_path / "outputs" / "mlflow.db"))
     assert len(client.search_runs([experiment])) == 8
