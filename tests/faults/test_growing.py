@@ -28,14 +28,18 @@ def found(sweep: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_a_grid_of_12_that_grows_by_12_and_is_killed_between_is_as_one_of_24(tmp_path: Path) -> None:
+def test_a_grid_of_12_that_grows_by_12_and_is_killed_between_is_as_one_of_24(
+    wavesweep: Command, tmp_path: Path
+) -> None:
     first, second = ",".join(RATES[::2]), ",".join(RATES[1::2])
     grid = ("-m", *QUICK, "model=tiny,linear", "seed=0,1")
     whole = f"optimizer.lr={first},{second}"
-    with started(tmp_path, *grid, whole, "hydra.sweep.dir=at_once", TWO, "tracking.uri=sqlite:///other.db") as command:
-        assert command.end() == 0, command.err.read_text()
-    with started(tmp_path, *grid, f"optimizer.lr={first}", HERE, TWO) as command:
-        assert command.end() == 0, command.err.read_text()
+    for line in (
+        (whole, "hydra.sweep.dir=at_once", "tracking.uri=sqlite:///other.db"),
+        (f"optimizer.lr={first}", HERE),
+    ):
+        done = wavesweep(*grid, *line, BASIC)
+        assert done.returncode == 0, done.stderr
     sweep = tmp_path / "sweep"
     before = {trial.number: trial for trial in trials(sweep)}
     assert len(before) == 12
