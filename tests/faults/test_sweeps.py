@@ -52,7 +52,7 @@ DIVERGING = ("optimizer=sgd", "optimizer.schedule=constant", "training.clip_norm
 def test_a_sweep_whose_processes_are_all_killed_again_and_again_ends_as_if_left_alone(
     wavesweep: Command, tmp_path: Path
 ) -> None:
-    jobs = (*STEADY, "model=linear,tiny,small", "seed=range(6)", TWO)
+    jobs = (*STEADY, "model=tiny,small,linear", "seed=range(6)", TWO)
     straight, sweep = tmp_path / "straight", tmp_path / "sweep"
     line = ("-m", *jobs, "hydra.sweep.dir=straight", NOBODY, "hydra/launcher=basic")
     assert wavesweep(*line, pictures=True).returncode == 4
