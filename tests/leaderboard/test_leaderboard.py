@@ -18,6 +18,7 @@ from hydra_queue_sweeper.search.space import Dimension, Interval
 from hydra_queue_sweeper.search.trials import State
 from tests.support.made import Outcome, change, make, record, values
 from wavesweep.leaderboard.ranking import measured, note, rank
+from wavesweep.workspace.directory import RunDirectory
 
 DATA = Dimension("dataset", ("sine",))
 MODEL = Dimension("model", ("tiny", "small", "medium"))
@@ -104,6 +105,23 @@ def test_a_run_that_kept_the_weights_that_it_began_with_has_its_skill(tmp_path: 
     run = record(sweep, 0, 0.1, **BASELINES)
     run.write_info(replace(run.read_info(), tags={"wavesweep.kept_epoch": "0"}))
     assert measured(rank(sweep).rows[0]).skill == 0.8
+
+
+def test_what_kept_its_start_is_not_praised_as_a_network(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL, SEED], [0.1, 0.1, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
+    start = {"wavesweep.kept_epoch": "0", "wavesweep.forecasts_by": "drift"}
+    for number in range(9):
+        run = record(sweep, number, 0.1, **BASELINES)
+        if number < 4:
+            run.write_info(replace(run.read_info(), tags=start))
+    shown = text(rank(sweep))
+    assert "\n1 configuration kept the start: what forecasts is drift alone, whatever the network\n" in shown
+    assert "\n1 configuration kept the start with some of the seeds\n" in shown
+    assert ". It kept its start: what forecasts there is drift\n" in shown
+    for number in (1, 2):
+        run = RunDirectory(sweep.path / str(number))
+        run.write_info(replace(run.read_info(), tags=start | {"wavesweep.kept_epoch": "5"}))
+    assert ". It kept its start with 1 of 3 seeds: what forecasts there is drift\n" in text(rank(sweep))
 
 
 def test_the_skill_is_a_mean_over_seeds_all_of_which_are_known(tmp_path: Path) -> None:

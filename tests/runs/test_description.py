@@ -12,6 +12,7 @@ from wavesweep.experiment.result import Result, best_baseline
 from wavesweep.models.baseline_names import BASELINES
 from wavesweep.workspace.info import RunInfo
 
+HIGHWAY = ("model.highway=true", "forecast.horizon=5")
 EXACT = "which is exact on these series, but for rounding."
 BASELINE = "linear autoregression, the best baseline on validation data"
 OF_VALIDATION = {"val/linear_scaled_mse": 0.4, "val/naive_scaled_mse": 0.6, "val/drift_scaled_mse": math.nan}
@@ -22,6 +23,40 @@ def said(score: float, linear: float, *overrides: str, naive: float = 9.0, **gai
     metrics = {"test/closed_loop_scaled_mse": score, "test/linear_scaled_mse": linear, "test/naive_scaled_mse": naive}
     metrics |= OF_VALIDATION | {f"test/{key}": value for key, value in gain.items()}
     return verdict(small(*overrides), Result(False, 0.1, 3, metrics))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "epoch", "name"),
+    [
+        ((), 3, "lstm"),
+        (HIGHWAY, 3, "lstm"),
+        (HIGHWAY, 0, "linear autoregression"),
+        (("model=linear",), 1, "linear autoregression"),
+    ],
+)
+def test_the_first_row_says_what_forecasts(overrides: tuple[str, ...], epoch: int, name: str) -> None:
+    metrics = {"test/closed_loop_scaled_mse": 0.3, "test/linear_scaled_mse": 0.3} | OF_VALIDATION
+    [(own, _), *_] = score_rows(small(*overrides), Result(False, 0.1, epoch, metrics))
+    assert own == f"{name} (test)"
+
+
+@pytest.mark.parametrize(
+    ("baseline", "low", "words"),
+    [
+        (0.5, 0.3, "beats drift, the best baseline on validation data: its error is 40% lower (95% interval: 30% lower "
+         "to 50% lower)."),
+        (0.5, -0.1, "can't be told from drift, the best baseline on validation data: its error is 40% lower (95% "
+         "interval: 10% higher to 50% lower)."),
+        (1e-13, 0.3, "does not beat drift, which is exact on these series, but for rounding."),
+    ],
+)  # fmt: skip
+def test_no_network_is_praised_for_what_the_start_forecasts(baseline: float, low: float, words: str) -> None:
+    config, gain = small(*HIGHWAY), {"test/gain": 0.4, "test/gain_low": low, "test/gain_high": 0.5}
+    metrics = {"test/closed_loop_scaled_mse": 0.3, "test/linear_scaled_mse": 0.3, "test/drift_scaled_mse": baseline}
+    metrics |= gain | OF_VALIDATION | {"val/drift_scaled_mse": 0.1}
+    began = "No epoch was better than linear autoregression beyond noise, on validation data, so this run forecasts by "
+    assert verdict(config, Result(False, 0.1, 0, metrics)) == f"{began}that alone. Linear autoregression {words}"
+    assert "The network" in verdict(config, Result(False, 0.1, 3, metrics))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +125,7 @@ def test_what_was_chosen_of_many_channels_stays_in_a_line() -> None:
     lines = summary(RunInfo([], {}, None, "name"), small(), Result(False, 0.1, 3, metrics, notes)).splitlines()
     assert max(map(len, lines)) == 100
     [naive] = [line for line in lines if "last value repeated" in line]
-    assert naive.endswith("0.25, 0.25,…")
+    assert naive.endswith("0.25, 0.25, 0.2…")
 
 
 def test_intervals_stand_beside_the_best_baseline_s() -> None:
@@ -150,14 +185,15 @@ def test_the_best_baseline_is_chosen_on_validation_data() -> None:
 
 def test_a_table_shows_the_best_baseline_first() -> None:
     metrics = {"test/closed_loop_scaled_mse": 0.3, **{f"test/{key}_scaled_mse": 1.0 for key in BASELINES}}
-    rows = score_rows(small(), metrics | {"val/drift_scaled_mse": 0.1, "val/naive_scaled_mse": 0.2})
+    metrics |= {"val/drift_scaled_mse": 0.1, "val/naive_scaled_mse": 0.2}
+    rows = score_rows(small(), Result(False, 0.1, 3, metrics))
     assert [name for name, _ in rows[:2]] == ["lstm (test)", "drift"]
     assert {name for name, _ in rows[1:]} == {*BASELINES.values()}
 
 
 def test_without_a_test_part_the_score_is_that_of_all_validation_data() -> None:
     metrics = {"val/closed_loop_scaled_mse": 0.3, "val/kept_scaled_mse": 0.4}
-    assert score_rows(small(), metrics) == [("lstm (validation)", 0.4)]
+    assert score_rows(small(), Result(False, 0.1, 3, metrics)) == [("lstm (validation)", 0.4)]
 
 
 def test_digits_are_those_of_a_squared_error() -> None:

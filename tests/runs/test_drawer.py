@@ -51,11 +51,11 @@ def test_they_are_the_same_when_they_are_drawn_again(
 def test_those_of_a_run_that_was_given_up_are_so_too(
     directory: RunDirectory, keep: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept: list[int] = []
+    kept: list[int | None] = []
 
-    def draw_curve(records: list[dict[str, Any]], epoch: int, main_epochs: int, path: Path) -> None:
+    def draw_curve(records: list[dict[str, Any]], epoch: int | None, start: str, main_epochs: int, path: Path) -> None:
         kept.append(epoch)
-        draw_learning_curve(records, epoch, main_epochs, path)
+        draw_learning_curve(records, epoch, start, main_epochs, path)
 
     monkeypatch.setattr("wavesweep.runs.drawer.draw_learning_curve", draw_curve)
 

@@ -21,12 +21,14 @@ from mlflow.pyfunc import load_model
 from requests import Session
 
 from hydra_queue_sweeper.base.errors import Pruned
+from tests.support.commands import call
 from tests.support.following import carry_out
-from tests.support.parts import small
+from tests.support.parts import composed, small
 from tests.support.records import is_in_mlflow
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.tag_names import RUN_KEY
+from wavesweep.evaluation.shown import unpack
 from wavesweep.experiment.preparation import load_data, prepare
 from wavesweep.trackers.mlflow.record import deliver
 from wavesweep.trackers.mlflow.store import connect
@@ -93,6 +95,31 @@ def test_it_is_listed_with_what_tells_it_from_others(
     assert len(model.params) < 17
     [score] = [point.value for point in model.metrics or () if point.key == "val/closed_loop_scaled_mse"]
     assert score == directory.read_objective(), "of the weights that it has, not of the last epoch"
+
+
+def test_a_start_that_was_kept_is_named_wherever_the_run_is_shown(tmp_path: Path) -> None:
+    """Noise has nothing to be learnt: networks, though there are some, don't forecast it."""
+    noise = np.random.default_rng(0).normal(size=200)
+    pd.DataFrame({"v": noise}).to_csv(tmp_path / "noise.csv", index=False)
+    options = ("model.hidden_sizes=[3]", "training.epochs=2", "forecast.horizon=5")
+    places = (f"dataset.path={tmp_path}/noise.csv", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db")
+    config = composed("dataset=csv", "model=small", *places, *options)
+    directory = RunDirectory(tmp_path / "run")
+    directory.path.mkdir()
+    outcome = carry_out(prepare(config), directory, replace(INFO, overrides=[*options]))
+    assert outcome.result
+    assert outcome.result.epoch == 0
+    name, (_, run) = "linear autoregression", the_run(config.tracking)
+    assert run.data.tags["wavesweep.forecasts_by"] == name
+    assert f"| {name} (test) |" in run.data.tags["mlflow.note.content"]
+    assert "lstm" not in run.data.tags["mlflow.note.content"]
+    [model] = models(config.tracking)
+    assert (model.name, model.params["model"]) == (name, "small"), "what was chosen is told, too"
+    assert Model.load(str(directory.model)).metadata == {"forecasts_by": name}
+    titles = {path.stem: unpack(path.read_bytes()).title for path in directory.shown.glob("*.safetensors")}
+    assert titles["forecast"] == titles["drift"] == f"noise · test part · {name}"
+    assert titles["forecast_epoch_001"] == "noise · validation part · epoch 1"
+    assert call("forecast", str(directory.path), cwd=tmp_path).stdout.splitlines()[0].endswith(f"run ({name})")
 
 
 def test_delivering_again_changes_nothing(tracking: Tracking, undelivered: Callable[[], RunDirectory]) -> None:

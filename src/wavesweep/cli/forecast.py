@@ -11,6 +11,7 @@ from wavesweep.cli.arguments import Flags, read_place
 from wavesweep.config.composing import compose
 from wavesweep.config.config import with_runtime
 from wavesweep.config.device import find_device
+from wavesweep.config.tag_names import FORECASTS_BY
 from wavesweep.files.dataset import Csv
 from wavesweep.reproduction.stored import find_run
 from wavesweep.workspace.places import OUTPUTS, fresh_name
@@ -70,12 +71,13 @@ def run(arguments: list[str]) -> int:
     write_atomically(output, to_csv(table))
     picture = output.with_suffix(".png")
     what = config.dataset.title if flags.data is None else Path(flags.data).name
-    title = f"{what} · forecast by {config.model.kind}"
+    forecaster = stored.tags.get(FORECASTS_BY, "a run cut short")  # which may have weights
+    title = f"{what} · forecast by {forecaster}"
     bands = {} if half_widths is None else {config.forecast.interval: half_widths}
     draw_continuations(picture, channels, series, forecasts, title, bands)
     sizes = f"{len(series)} series of {counted(len(channels), 'channel')}, {counted(steps, 'step')}"
     source = flags.data or "the run's own data"
-    say(f"{sizes} beyond the end of {source}, by {stored.place}")
+    say(f"{sizes} beyond the end of {source}, by {stored.place} ({forecaster})")
     say(f"forecast: {output}\npicture: {picture}")
     return 0
 

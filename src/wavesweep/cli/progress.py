@@ -13,7 +13,7 @@ from hydra_queue_sweeper.base.signals import Interrupted
 from hydra_queue_sweeper.base.terminal import say
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.streams import log
-from wavesweep.config.config import Config
+from wavesweep.config.config import Resolved
 from wavesweep.config.groups import conf_dir
 from wavesweep.experiment.description import summary
 from wavesweep.runs.execute import Execution, Observer, Outcome, to_the_end
@@ -23,8 +23,8 @@ from wavesweep.workspace.directory import RunDirectory
 
 _STYLES = {
     r"(?m)^  .*\((?:test|validation)\).*$": "bold",
-    r"The network beats [\w ]+": "bold green",
-    r"The network does not beat [\w ]+|The run diverged": "bold yellow",
+    r"(?:The network|Linear\s+autoregression)\s+beats [\w ]+": "bold green",
+    r"(?:The network|Linear\s+autoregression)\s+does\s+not\s+beat [\w ]+|The run diverged": "bold yellow",
 }
 """What stands out on a terminal in the summary of a run: its own score, and the verdict."""
 
@@ -35,7 +35,7 @@ Begin = Callable[[Sequence[Observer]], Execution]
 """Begins a run that more observers are told of."""
 
 
-def show(config: Config, directory: RunDirectory, begin: Begin) -> int:
+def show(config: Resolved, directory: RunDirectory, begin: Begin) -> int:
     """Carry out a run as `carry_out` does, and show how it ended; return its exit code."""
     outcome = carry_out(config, directory, begin)
     assert outcome.result
@@ -46,7 +46,7 @@ def show(config: Config, directory: RunDirectory, begin: Begin) -> int:
     return outcome.code
 
 
-def carry_out(config: Config, directory: RunDirectory, begin: Begin) -> Outcome:
+def carry_out(config: Resolved, directory: RunDirectory, begin: Begin) -> Outcome:
     """Carry out a run with its progress shown; say what is to be done where it was stopped, or is not delivered.
 
     Args:

@@ -18,31 +18,36 @@ CURVES = {  # by metric: what it means, and its colour
 }
 
 
-def draw_learning_curve(records: Sequence[dict[str, Any]], kept: int, main_epochs: int, path: Path) -> None:
+def draw_learning_curve(
+    records: Sequence[dict[str, Any]], kept: int | None, start: str, main_epochs: int, path: Path
+) -> None:
     """Draw loss and validation errors, a panel each, over what they cost: loss evaluations and seconds of training.
 
     Marks where the refinement begins, the epoch kept, and the one at which the loss ceased to be finite.
 
     Args:
         records: Of the run.
-        kept: The epoch whose weights were kept, 0 for none.
+        kept: The epoch whose weights were kept, 0 being those before training; None: none were.
+        start: What people call that which forecasts with the weights before training.
         main_epochs: Epochs of the main stage; what follows is the refinement.
         path: Where the picture goes.
     """
     figure, stacked = panels.stack(1.4, "loss evaluations, seconds of training", len(CURVES), gap=0.35, bottom=0.7)
     recorded = [row for row in records if "epoch" in row]
-    epochs, evaluations, seconds = ([row[key] for row in recorded] for key in ("epoch", "evaluations", "seconds"))
+    keys = ("epoch", "evaluations", "seconds")
+    epochs, evaluations, seconds = ([0, *(row[key] for row in recorded)] for key in keys)  # from the start on
     marks: list[tuple[int, str, dict[str, Any]]] = []
-    if epochs and main_epochs < epochs[-1]:
+    if main_epochs < epochs[-1]:
         marks.append((main_epochs, "refinement begins", {"color": COLOURS[2], "lw": 1.2, "ls": "--"}))
-    if kept in epochs:
-        marks.append((kept, f"kept: epoch {kept}", DOTTED))
+    if kept is not None and kept in epochs:
+        what = f"epoch {kept}" if kept else f"the start, {start}"
+        marks.append((kept, f"kept: {what}", DOTTED))
     if recorded and recorded[-1][TRAIN_LOSS] is None:
         marks.append((epochs[-1], f"not finite: epoch {epochs[-1]}", {"color": COLOURS[0], "lw": 1.2}))
     for axes, (name, (meaning, colour)) in zip(stacked, CURVES.items(), strict=True):
         key = watched(name, recorded[0]) if recorded else name
         values = np.array([[row[key] or np.nan] for row in recorded])  # null is what was not finite
-        axes.plot(evaluations, values, color=colour, lw=1.3, marker="o", ms=3 if len(values) < 80 else 0)
+        axes.plot(evaluations[1:], values, color=colour, lw=1.3, marker="o", ms=3 if len(values) < 80 else 0)
         scale(axes)
         for epoch, label, style in marks:
             axes.axvline(np.interp(epoch, epochs, evaluations), label=label, **style)

@@ -8,7 +8,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from hydra_queue_sweeper.base.keys import last_parts
-from wavesweep.config.config import MOST_NAME, Config
+from wavesweep.config.config import MOST_NAME, Resolved
 from wavesweep.config.naming import in_short
 from wavesweep.config.tag_names import BASED_ON
 from wavesweep.evaluation import metric_names as names
@@ -24,62 +24,68 @@ TEST_SCORE = metric("test", names.SCALED)
 COLUMNS = 100  # of a terminal
 
 
-def description(config: Config, result: Result) -> str:
+def description(config: Resolved, result: Result) -> str:
     """Return what is to be said of a run that has ended, in Markdown."""
     parts = [verdict(config, result)]
     if not result.diverged:
-        rows = "\n".join(f"| {name} | {score:.3g} |" for name, score in score_rows(config, result.metrics))
+        rows = "\n".join(f"| {name} | {score:.3g} |" for name, score in score_rows(config, result))
         parts.append(f"| closed loop over {config.forecast.horizon} steps | scaled MSE |\n| --- | ---: |\n{rows}")
-        parts += [*intervals(config, result.metrics), trained(result)]
+        parts += [*intervals(config, result.metrics), trained(config, result)]
     return "\n\n".join(parts)
 
 
-def verdict(config: Config, result: Result) -> str:
-    """Return a sentence on how good the forecast is."""
+def verdict(config: Resolved, result: Result) -> str:
+    """Return in a sentence or two how good the forecast is, and by what it is, where that is not the network."""
     if result.diverged:
         where = f"the weights of epoch {result.epoch} are kept" if result.epoch else "its first weights are kept"
         return f"The run diverged: its loss or its forecasts ceased to be finite. Try a lower optimizer.lr; {where}."
+    forecaster = config.model.forecasts_by(result.epoch)
     if not config.model.has_gradient:
-        return "Linear autoregression was fitted in closed form, by least squares."
+        return f"{forecaster.capitalize()} was fitted in closed form, by least squares."
     if TEST_SCORE not in result.metrics:
         return "Not compared with the baselines, since there is no test part."
-    key = best_baseline(result.metrics)
+    if result.epoch:
+        return _beside_best("The network", result.metrics)
+    better = f"No epoch was better than {forecaster} beyond noise, on validation data"
+    if BASELINES[best_baseline(result.metrics)] == forecaster:
+        return f"{better}, so this run forecasts by that alone: model=linear does the same."
+    return f"{better}, so this run forecasts by that alone. {_beside_best(forecaster.capitalize(), result.metrics)}"
+
+
+def _beside_best(forecaster: str, metrics: Metrics) -> str:
+    """Return a sentence on how what forecasts does beside the best baseline; it begins with `forecaster`, or nearly."""
+    key = best_baseline(metrics)
     name = BASELINES[key]
-    if not result.epoch and key == "linear":
-        return (
-            f"No epoch was better than {name} beyond noise, on validation data, so this run forecasts by that alone: "
-            "model=linear does the same."
-        )
-    score = result.metrics[TEST_SCORE]
-    best = result.metrics[metric("test", baseline_score(key))]
+    score = metrics[TEST_SCORE]
+    best = metrics[metric("test", baseline_score(key))]
     if best >= EXACT:
-        return _compared(result.metrics, name, score)
+        return _compared(forecaster, metrics, name, score)
     if score < best:
-        return f"The network beats {name}, the best baseline, though that is exact, but for rounding."
+        return f"{forecaster} beats {name}, the best baseline, though that is exact, but for rounding."
     if score and digits(score) >= 1:
         return (
-            f"{name.capitalize()} is exact on these series, but for rounding. The network comes within "
+            f"{name.capitalize()} is exact on these series, but for rounding. {forecaster} comes within "
             f"{digits(score):.1f} digits: its squared error is 10^-{digits(score):.1f} of the variance."
         )
-    return f"The network does not beat {name}, which is exact on these series, but for rounding."
+    return f"{forecaster} does not beat {name}, which is exact on these series, but for rounding."
 
 
-def _compared(metrics: Metrics, name: str, score: float) -> str:
-    """Return a sentence on how much better or worse than the best baseline the network is, beyond chance or not."""
+def _compared(forecaster: str, metrics: Metrics, name: str, score: float) -> str:
+    """Return a sentence on how much better or worse than the best baseline a forecast is, beyond chance or not."""
     gain = metrics.get(metric("test", names.GAIN), math.nan)
     low = metrics.get(metric("test", names.GAIN_LOW), math.nan)
     high = metrics.get(metric("test", names.GAIN_HIGH), math.nan)
     than = f"{name}, the best baseline on validation data"
     if not math.isfinite(gain):
-        return f"The network does not beat {than}: its forecast runs away."
+        return f"{forecaster} does not beat {than}: its forecast runs away."
     if not low <= high or (low <= 0 <= high and 1 - low > 10 * (1 - high)):
         return f"Beside {than}, its error is {_share(gain)}: too few forecasts to tell chance from more."
     found = f"its error is {_share(gain)} (95% interval: {_share(low)} to {_share(high)})"
     if low <= 0 <= high:
-        return f"The network can't be told from {than}: {found}."
+        return f"{forecaster} can't be told from {than}: {found}."
     if high < 0:
-        return f"The network does not beat {than}: {found}."
-    told = f"The network beats {than}: {found}."
+        return f"{forecaster} does not beat {than}: {found}."
+    told = f"{forecaster} beats {than}: {found}."
     other, least = min(_baselines(metrics), key=lambda pair: pair[1])
     return f"{told} On test data, {other} errs less still: {least:.3g}." if least < score else told
 
@@ -105,14 +111,14 @@ def digits(score: float) -> float:
     return round(-math.log10(score), 2) if score else math.inf
 
 
-def trained(result: Result) -> str:
+def trained(config: Resolved, result: Result) -> str:
     """Return a sentence on the cost of training and the epoch kept."""
     seconds, calls = result.metrics[names.TRAIN_SECONDS], result.metrics[names.LOSS_EVALUATIONS]
-    kept = f"epoch {result.epoch}" if result.epoch else "the start, linear autoregression,"
+    kept = f"epoch {result.epoch}" if result.epoch else f"the start, {config.model.forecasts_by(0)},"
     return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; the weights of {kept} are kept."
 
 
-def intervals(config: Config, metrics: Metrics) -> list[str]:
+def intervals(config: Resolved, metrics: Metrics) -> list[str]:
     """Return a sentence on how intervals do on test data, beside those of the best baseline; none without any."""
     covered = metrics.get(metric("test", names.COVERAGE), math.nan)
     if math.isnan(covered):
@@ -126,11 +132,12 @@ def intervals(config: Config, metrics: Metrics) -> list[str]:
     return [f"{told}."]
 
 
-def score_rows(config: Config, metrics: Metrics) -> list[tuple[str, float]]:
+def score_rows(config: Resolved, result: Result) -> list[tuple[str, float]]:
     """Return the closed-loop scores, the run's own first: on test data, else on validation data."""
+    forecaster, metrics = config.model.forecasts_by(result.epoch), result.metrics
     if TEST_SCORE not in metrics:
-        return [(f"{config.model.kind} (validation)", metrics[metric("val", names.KEPT_SCALED)])]
-    own = (f"{config.model.kind} (test)", metrics[TEST_SCORE])
+        return [(f"{forecaster} (validation)", metrics[metric("val", names.KEPT_SCALED)])]
+    own = (f"{forecaster} (test)", metrics[TEST_SCORE])
     return [own, *_baselines(metrics)]
 
 
@@ -141,17 +148,17 @@ def _baselines(metrics: Metrics) -> list[tuple[str, float]]:
     return [(BASELINES[key], metrics[name]) for key in keys if (name := metric("test", baseline_score(key))) in metrics]
 
 
-def summary(info: "RunInfo", config: Config, result: Result) -> str:
+def summary(info: "RunInfo", config: Resolved, result: Result) -> str:
     """Return the end of a run for the terminal: scores beside the baselines', and the verdict."""
     if result.diverged:
         return f"{info.name}\n{verdict(config, result)}"
     lines = [info.name, f"closed loop, scaled MSE over horizon {config.forecast.horizon}"]
     notes = {BASELINES[key]: note for key, note in result.notes.items()}
     lines += [
-        _cut(f"  {name:<26}{score:>10.3g}  {notes.get(name, '')}".rstrip(), COLUMNS)
-        for name, score in score_rows(config, result.metrics)
+        _cut(f"  {name:<28}{score:>10.3g}  {notes.get(name, '')}".rstrip(), COLUMNS)
+        for name, score in score_rows(config, result)
     ]
-    sentences = [verdict(config, result), *intervals(config, result.metrics), trained(result)]
+    sentences = [verdict(config, result), *intervals(config, result.metrics), trained(config, result)]
     return "\n".join([*lines, *(fill(sentence, COLUMNS) for sentence in sentences)])
 
 

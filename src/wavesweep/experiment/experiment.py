@@ -208,8 +208,10 @@ def _shown(data: Data, part: Part, forecasts: Forecasts, title: str, beside: Nam
 
 
 def _title(config: Resolved, data: Data, part: str, epoch: int) -> str:
-    when = f"epoch {epoch}" if epoch else "before training"
-    return f"{config.dataset.title} · {part} {data.division.part} · {when}"
+    """Return the title of a picture: what is forecast, and by which epoch of a network, or by what else."""
+    trained = epoch and config.model.has_gradient
+    forecaster = f"epoch {epoch}" if trained else config.model.forecasts_by(epoch)
+    return f"{config.dataset.title} · {part} {data.division.part} · {forecaster}"
 
 
 def _test(

@@ -10,6 +10,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from hydra_queue_sweeper.base.counting import counted
 from hydra_queue_sweeper.base.errors import Refused, relative
 from hydra_queue_sweeper.leaderboard import numbers, ranking, words
 from hydra_queue_sweeper.leaderboard.ranking import Beside, Leaderboard, Program, Row
@@ -17,7 +18,7 @@ from hydra_queue_sweeper.search.estimates import Reports
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.evaluation.metric_names import OBJECTIVE, SKILL, sampled
-from wavesweep.leaderboard.scores import Scores, scores
+from wavesweep.leaderboard.scores import Scores, scores, starts
 from wavesweep.workspace.directory import RunDirectory, SweepRecord
 
 TEST = "test"  # a column
@@ -30,10 +31,12 @@ class Measured(Beside):
     Attributes:
         skill: 1 - error / error of the best baseline, on validation data; None if unknown, or if the baseline is exact.
         test: Closed-loop errors on test data; None but of the winner, unless asked for.
+        starts: What forecasts in those runs that kept their weights from before training.
     """
 
     skill: float | None = None
     test: Scores | None = None
+    starts: tuple[str, ...] = ()
 
 
 def measured(row: Row) -> Measured:
@@ -61,7 +64,9 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
         cells = {SKILL: _percent(skill)}
         if tests:
             cells[TEST] = numbers.estimated(test and test.own)
-        return Measured(cells, {SKILL: skill}, _told(test), skill, test)
+        kept = starts(runs)
+        told = _told_of_starts(kept, len(runs)) + _told(test)
+        return Measured(cells, {SKILL: skill}, told, skill, test, tuple(kept))
 
     program = Program(
         metric=_metric(sweep),
@@ -96,6 +101,14 @@ def _percent(skill: float | None) -> str:
     return f"{skill:.1%}" if skill >= -1 else f"{1 - skill:.2g}x worse"
 
 
+def _told_of_starts(kept: list[str], num_runs: int) -> str:
+    """Return what a sentence on the best says of the runs in which no trained network forecasts."""
+    if not kept:
+        return ""
+    seeds = "" if len(kept) == num_runs else f" with {len(kept)} of {counted(num_runs, 'seed')}"
+    return f". It kept its start{seeds}: what forecasts there is {kept[0]}"
+
+
 def _told(test: Scores | None) -> str:
     """Return what a sentence on the best says of test data."""
     if test is None:
@@ -111,9 +124,18 @@ def _more_seeds(sweep: SweepDirectory, _: Plan) -> str:
 
 
 def _remarks(ranked: list[Row]) -> list[str]:
+    remarks = []
     if ranked and all(measured(row).skill is None for row in ranked):
-        return ["skill is left empty: the best baseline is exact, or was not measured"]
-    return []
+        remarks.append("skill is left empty: the best baseline is exact, or was not measured")
+    starting = [row for row in ranked if measured(row).starts]
+    always = [row for row in starting if len(measured(row).starts) == len(row.counted)]
+    if always:
+        names = " or ".join(sorted({name for row in always for name in measured(row).starts}))
+        told = f"{counted(len(always), 'configuration')} kept the start"
+        remarks.append(f"{told}: what forecasts is {names} alone, whatever the network")
+    if sometimes := len(starting) - len(always):
+        remarks.append(f"{counted(sometimes, 'configuration')} kept the start with some of the seeds")
+    return remarks
 
 
 def _metric(sweep: SweepDirectory) -> str:

@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 from hydra_queue_sweeper.search.estimates import Estimate, all_positive, estimate, mean
+from wavesweep.config.tag_names import FORECASTS_BY, KEPT_EPOCH
 from wavesweep.evaluation.metric_names import KEPT_SCALED, SCALED, baseline_score, metric
 from wavesweep.experiment.result import best_baseline
 from wavesweep.models.baseline_names import BASELINES, EXACT
@@ -43,11 +44,25 @@ def scores(part: str, runs: list[RunDirectory]) -> Scores | None:
     return Scores(estimate(own, logarithmic=all_positive(own)), baseline, BASELINES[best])
 
 
+def starts(runs: list[RunDirectory]) -> list[str]:
+    """Return what forecasts in those of the runs that kept their weights from before training."""
+    tags = [_tags(run) for run in runs]
+    return [one[FORECASTS_BY] for one in tags if one.get(KEPT_EPOCH) == "0" and FORECASTS_BY in one]
+
+
 def _of_baselines(part: str, measured: list[dict[str, float]]) -> dict[str, float]:
     """Return the mean error of each baseline on a part; inf where a run does not know it."""
     names = [metric(part, baseline_score(key)) for key in BASELINES]
     errors = {name: [one.get(name, math.inf) for one in measured] for name in names}
     return {name: mean(found, logarithmic=all_positive(found)) for name, found in errors.items()}
+
+
+def _tags(run: RunDirectory) -> dict[str, str]:
+    """Return the tags of a run; none if its file doesn't tell."""
+    try:
+        return run.read_info().tags
+    except (OSError, ValueError):
+        return {}
 
 
 def _measured_once(run: RunDirectory) -> dict[str, float]:

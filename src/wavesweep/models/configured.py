@@ -89,6 +89,10 @@ class ResolvedModel(SettledModel):
         """See `SettledModel.resolve`."""
         return self
 
+    def forecasts_by(self, epoch: int) -> str:
+        """Return what people call that which forecasts with the weights of an epoch, 0 being those before training."""
+        return self.kind if epoch else f"untrained {self.kind}"
+
     def without_effect(self) -> dict[str, str]:
         """Return the keys that have no effect beside its others, each with the reason."""
         return {}

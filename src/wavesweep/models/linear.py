@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.base.schema import Ascending
+from wavesweep.models.baseline_names import BASELINES
 from wavesweep.models.configured import Model, ResolvedModel, SettledModel, Size
 
 if TYPE_CHECKING:
@@ -91,6 +92,11 @@ class ResolvedLinear(Linear, ResolvedModel):
     lags: Ascending
     centred: bool
     joint: bool
+
+    def forecasts_by(self, epoch: int) -> str:
+        """See `ResolvedModel.forecasts_by`: what the baseline of the kind is called."""
+        name = BASELINES["linear"]
+        return name if epoch else f"untrained {name}"
 
     def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss") -> "Forecaster":
         """See `ResolvedModel.build`; it is not fitted yet, and works in double precision whatever the `dtype`."""

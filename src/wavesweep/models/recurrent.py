@@ -6,6 +6,7 @@ from pydantic import Field
 
 from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.base.schema import Ascending
+from wavesweep.models.baseline_names import BASELINES
 from wavesweep.models.configured import Model, ResolvedModel, SettledModel, Size
 from wavesweep.models.linear import Autoregressive, check_reach
 
@@ -139,6 +140,12 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
     centred: bool
     joint: bool
     difference: bool
+
+    def forecasts_by(self, epoch: int) -> str:
+        """See `ResolvedModel.forecasts_by`: before training, networks beside a highway add nothing to it."""
+        if self.highway and not epoch:
+            return BASELINES["linear"]
+        return super().forecasts_by(epoch)
 
     def without_effect(self) -> dict[str, str]:
         """See `ResolvedModel.without_effect`."""

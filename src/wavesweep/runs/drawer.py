@@ -67,14 +67,15 @@ def _draw_shown(directory: RunDirectory, path: Path) -> None:
         draw_drift(shown, picture)
 
 
-def _draw_curve(directory: RunDirectory, config: Resolved, kept: int) -> None:
+def _draw_curve(directory: RunDirectory, config: Resolved, kept: int | None) -> None:
     main_epochs = config.training.epochs if config.model.has_gradient else 1
-    draw_learning_curve(directory.read_metrics(), kept, main_epochs, directory.figure("learning_curve"))
+    start = config.model.forecasts_by(0)
+    draw_learning_curve(directory.read_metrics(), kept, start, main_epochs, directory.figure("learning_curve"))
 
 
-def _best_epoch(directory: RunDirectory, config: Resolved) -> int:
-    """Return the epoch whose weights were kept so far, 0 for none: see `Selection.consider`."""
+def _best_epoch(directory: RunDirectory, config: Resolved) -> int | None:
+    """Return the epoch whose weights were kept so far, None where none was: see `Selection.consider`."""
     objectives = {epoch: value for epoch, value in directory.read_objectives().items() if value < math.inf}
     if config.training.keep == "last":
-        return max(objectives, default=0)
-    return min(objectives, key=lambda epoch: objectives[epoch], default=0)
+        return max(objectives, default=None)
+    return min(objectives, key=lambda epoch: objectives[epoch], default=None)

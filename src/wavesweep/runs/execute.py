@@ -13,7 +13,7 @@ from hydra_queue_sweeper.base.signals import Interrupted
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.base.streams import log
 from wavesweep.config import tag_names as names
-from wavesweep.config.config import Config, digest, dump
+from wavesweep.config.config import Config, Resolved, digest, dump
 from wavesweep.config.replicates import config_hash
 from wavesweep.data.data import describe
 from wavesweep.experiment.description import configuration, description
@@ -257,7 +257,7 @@ def _observe(
                 observer.on(event)
             if isinstance(event, Finished):
                 result = event.result
-                save_model(directory, config, prepared.data)
+                save_model(directory, config, prepared.data, config.model.forecasts_by(result.epoch))
                 directory.write_info(_ended(config, directory, info, result))
                 directory.remove_leftovers()
             yield event
@@ -269,9 +269,10 @@ def _observe(
     return result
 
 
-def _ended(config: Config, directory: RunDirectory, info: RunInfo, result: "Result") -> RunInfo:
+def _ended(config: Resolved, directory: RunDirectory, info: RunInfo, result: "Result") -> RunInfo:
     """Return what is known of a run that has ended well, or diverged."""
     weights = sha256(directory.weights.read_bytes()).hexdigest()
-    tags = info.tags | {names.KEPT_EPOCH: str(result.epoch), names.WEIGHTS_DIGEST: weights}
+    kept = {names.KEPT_EPOCH: str(result.epoch), names.FORECASTS_BY: config.model.forecasts_by(result.epoch)}
+    tags = info.tags | kept | {names.WEIGHTS_DIGEST: weights}
     status: Status = "diverged" if result.diverged else "finished"
     return replace(info, tags=tags).finished(status, description(config, result))

@@ -21,7 +21,7 @@ EXAMPLE, REQUEST = "input_example.json", "serving_input_example.json"
 FEWEST_ROWS = 20  # of an example, where a context has as many
 
 
-def save_model(directory: RunDirectory, config: Resolved, data: "Data") -> None:
+def save_model(directory: RunDirectory, config: Resolved, data: "Data", forecasts_by: str) -> None:
     """Save the trained network as an MLflow pyfunc model that stores tensors and no code.
 
     `mlflow models serve --env-manager local` serves it; see served_model.py for what it takes.
@@ -30,6 +30,7 @@ def save_model(directory: RunDirectory, config: Resolved, data: "Data") -> None:
         directory: Of the run, with its weights.
         config: What was run.
         data: The parts of its data set; the first rows of the training part become the example.
+        forecasts_by: What people call that which forecasts; stands in the model's metadata.
 
     Source:
         The MLmodel format, https://mlflow.org/docs/latest/ml/model/, and the JSON of its signatures.
@@ -47,6 +48,7 @@ def save_model(directory: RunDirectory, config: Resolved, data: "Data") -> None:
     }
     model = {
         "flavors": {"python_function": function},
+        "metadata": {"forecasts_by": forecasts_by},
         "mlflow_version": version("mlflow"),
         "model_uuid": uuid4().hex,
         "saved_input_example_info": _save_example(directory, config, data),

@@ -62,7 +62,10 @@ def _find(client: "MlflowClient", run: "Run", info: RunInfo) -> "LoggedModel | N
 
 
 def _create(client: "MlflowClient", run: "Run", directory: RunDirectory, info: RunInfo) -> "LoggedModel":
-    """Create the record of the run's model, with the values that tell it from others."""
+    """Create the record of the run's model, with the values that tell it from others.
+
+    It is called by the option that was chosen, or by what forecasts where that is not the chosen network.
+    """
     config = directory.read_config()
     values = flatten(config)
     overridden = {key_of(override) for override in info.overrides}
@@ -73,9 +76,11 @@ def _create(client: "MlflowClient", run: "Run", directory: RunDirectory, info: R
         *parse_resolved(config).model.without_effect(),
     }  # of all others, only the data tells: it may be gone
     params = {key: values[key] for key in sorted(keys) if not key.startswith("tracking.")} | info.choices
-    name = FORBIDDEN.sub("-", str(params.get("model", values["model.kind"])))
+    kind = str(values["model.kind"])
+    forecasts_by = info.tags.get(names.FORECASTS_BY, kind)
+    name = str(params.get("model", kind)) if forecasts_by == kind else forecasts_by
     return client.create_logged_model(
-        run.info.experiment_id, name, run.info.run_id, {names.RUN_KEY: info.run_key}, params
+        run.info.experiment_id, FORBIDDEN.sub("-", name), run.info.run_id, {names.RUN_KEY: info.run_key}, params
     )
 
 
