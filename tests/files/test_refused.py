@@ -261,6 +261,16 @@ TIMES = [
         """got 01/02/2024; write it so, or give 'dataset.time_format="%d/%m/%Y"', in the letters of strptime""",
     ),
     (
+        "date,v\n01.02.2024 00:00,1\n01.02.2024 01:00,2\n",
+        {},
+        """got 01.02.2024 00:00; write it so, or give 'dataset.time_format="%d.%m.%Y %H:%M"', in the letters""",
+    ),
+    (
+        DAYS,
+        {"time_format": "%d/%m/%Y"},
+        """got 2024-01-01; write it so, or give 'dataset.time_format="%Y-%m-%d"', in the letters of strptime""",
+    ),
+    (
         "date,v\n31.12.23 10:00,1\n31.12.23 11:00,2\n",
         {},
         "got 31.12.23 10:00; write it so, or give",

@@ -1,6 +1,9 @@
 """The time stamps of series: in order, each once, evenly spaced, or the row where they are not."""
 
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,9 @@ from wavesweep.files.table import Table
 
 MOST_BACK = pd.Timedelta(hours=2)  # that clocks are put back; rows that go back further belong to several series
 
+DATES = ("%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y-%m-%d", "%d/%m/%y", "%d.%m.%y")
+CLOCKS = ("", " %H:%M", " %H:%M:%S")
+
 
 def times_of(table: Table, column: str) -> pd.DatetimeIndex:
     """Return the time of each row, given the column that tells it."""
@@ -24,10 +30,20 @@ def times_of(table: Table, column: str) -> pd.DatetimeIndex:
     if stamps.hasnans:
         row = int(stamps.isna().argmax())
         example = form or "2024-01-31 or 2024-01-31 13:00"
-        problem = f"must be a date such as {example}, got {table.text(row, column)}"
-        way_out = table.options.give(time_format="%d/%m/%Y")
+        text = table.text(row, column)
+        problem = f"must be a date such as {example}, got {text}"
+        way_out = table.options.give(time_format=_form_of(text))
         raise table.refusal(row, column, f"{problem}; write it so, or {way_out}, in the letters of strptime")
     return stamps
+
+
+def _form_of(text: str) -> str:
+    """Return a common form that a date has, the day first where it may be two; of what has none, the first."""
+    for date, clock in product(DATES, CLOCKS):
+        with suppress(ValueError):
+            datetime.strptime(text, date + clock)
+            return date + clock
+    return DATES[0]
 
 
 def in_order(table: Table, column: str, series: Series) -> Series:
