@@ -289,6 +289,7 @@ CASES = [
     Case("huge weights", huge("model.safetensors"), "it must have at most", (*FORECAST, *FIND)),
     Case("a link for pictures", linking("plots", OUTSIDE), LINK, WRITTEN),
     Case("a link for the log", linking("wavesweep.log", f"{OUTSIDE}/log"), LINK, RESUME),
+    Case("a link for errors", linking("by_origin.bin", f"{OUTSIDE}/secret"), LINK, WRITTEN),
     Case("a link for the model", linking("model", OUTSIDE), LINK, WRITTEN),
     Case("a link for a lock", linking(".lock", f"{OUTSIDE}/secret"), LINK, WRITTEN),
     Case("a nested plan", writing("sweep.json", "[" * 100_000), "sweep.json is damaged", ALL_SWEEPS),

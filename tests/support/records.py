@@ -17,7 +17,7 @@ from wavesweep.workspace.directory import RunDirectory
 
 Record = dict[str, Any]
 
-NO_ARTIFACTS = (".lock", ".delivery.lock", ".undelivered", "run.json", "wavesweep.log", "shown/")
+NO_ARTIFACTS = (".lock", ".delivery.lock", ".undelivered", "run.json", "wavesweep.log", "shown/", "by_origin.bin")
 SPENT = ("timestamp", "seconds", "time/train_seconds")
 
 

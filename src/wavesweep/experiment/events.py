@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from wavesweep.data.scaling import Scaler
+from wavesweep.evaluation.by_origin import ErrorsByOrigin
 from wavesweep.evaluation.scores import Metrics
 from wavesweep.evaluation.shown import Shown
 from wavesweep.experiment.result import Result
@@ -112,10 +113,13 @@ class Finished:
     Attributes:
         result: What it gave.
         once: What is measured once, by name.
+        by_origin: Errors of the kept weights at each validation origin; None where the objective is another one, or
+            nothing can be told by them.
     """
 
     result: Result
     once: Metrics
+    by_origin: ErrorsByOrigin | None = field(default=None, repr=False)
 
 
 Event = Started | Phase | Recorded | Drawable | Advanced | Kept | Finished

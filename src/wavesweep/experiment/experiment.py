@@ -11,6 +11,7 @@ from wavesweep.config.config import Resolved
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
 from wavesweep.evaluation import beside_baselines
+from wavesweep.evaluation.by_origin import ErrorsByOrigin, errors_by_origin
 from wavesweep.evaluation.forecasting import Forecasts, forecast_part, to_network
 from wavesweep.evaluation.kept_epoch import Judged, Selection
 from wavesweep.evaluation.metric_names import (
@@ -124,7 +125,8 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     once = spent | once
     once |= {OBJECTIVE: kept.objective, metric("val", KEPT_SCALED): judged.metrics[metric("val", SCALED)]}
     notes = {key: one.note for key, one in baselines.items()}
-    yield Finished(Result(False, kept.objective, kept.epoch, kept.metrics | once, notes), once)
+    result = Result(False, kept.objective, kept.epoch, kept.metrics | once, notes)
+    yield Finished(result, once, _by_origin(config, data, judged))
 
 
 def _watched(config: Resolved, data: Data) -> Part:
@@ -148,6 +150,13 @@ def _judge(network: Forecaster, data: Data, part: Part) -> Judged:
 
 def _decide(selection: Selection, network: Forecaster, data: Data) -> Judged:
     return selection.decide(lambda: _judge(network, data, data.val), data.val.overlap)
+
+
+def _by_origin(config: Resolved, data: Data, judged: Judged) -> ErrorsByOrigin | None:
+    """Return the errors whose mean is the objective, at each of the validation origins, where there are many."""
+    if config.objective != metric("val", SCALED) or data.division.forecasts_once:
+        return None
+    return errors_by_origin(judged.by_origin, data.val)
 
 
 def make_trainer(config: Resolved, data: Data) -> Trainer:

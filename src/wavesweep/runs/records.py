@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hydra_queue_sweeper.base.files import write_atomically
+from wavesweep.evaluation.by_origin import pack
 from wavesweep.evaluation.metric_names import LOSS_EVALUATIONS, TRAIN_SECONDS
 from wavesweep.experiment.events import Event, Finished, Kept, Recorded
 from wavesweep.models.weights import serialize
@@ -30,6 +31,8 @@ class Records:
         elif isinstance(event, Kept):
             write_atomically(self.directory.weights, serialize(event.weights, event.scaler, event.widths))
         elif isinstance(event, Finished):
+            if event.by_origin:
+                self.directory.write_by_origin(pack(event.by_origin))
             self.directory.append_metrics(None, event.once)
 
     def write_costs(self) -> None:

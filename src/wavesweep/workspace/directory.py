@@ -23,8 +23,8 @@ from wavesweep.workspace.places import PARENT, RUN
 if TYPE_CHECKING:
     from filelock import FileLock
 
-MOST_RECORDS, MOST_WEIGHTS = 1 << 28, 1 << 32  # bytes
-LOCK, DELIVERY_LOCK, SHOWN = ".lock", ".delivery.lock", "shown"
+MOST_RECORDS, MOST_WEIGHTS, MOST_BY_ORIGIN = 1 << 28, 1 << 32, 1 << 16  # bytes
+LOCK, DELIVERY_LOCK, SHOWN, BY_ORIGIN = ".lock", ".delivery.lock", "shown", "by_origin.bin"
 
 
 class Directory(ABC):
@@ -94,7 +94,7 @@ class Directory(ABC):
         """Refuse links and devices in the place of what is written to."""
         others = (self.info, self.config, self.metrics, self.undelivered)
         written = {path.name for path in (*self._artifacts(), *self._passing(), *others)}
-        files.check_plain(self.path, sorted({*written, LOCK, DELIVERY_LOCK, SHOWN, LOG}))
+        files.check_plain(self.path, sorted({*written, LOCK, DELIVERY_LOCK, SHOWN, BY_ORIGIN, LOG}))
 
     def read_config(self) -> dict[str, Any]:
         """Read the configuration, or raise Refused if that can't be read."""
@@ -201,6 +201,7 @@ class RunDirectory(Directory):
         self.previous_checkpoint = path / "checkpoint.previous.pt"
         self.model = path / "model"
         self.shown = path / SHOWN  # what its pictures show
+        self.by_origin = path / BY_ORIGIN  # errors at each validation origin
         self._recorded: set[int | None] | None = None
 
     def read_weights(self) -> bytes:
@@ -272,6 +273,19 @@ class RunDirectory(Directory):
         if kept not in rows:
             raise Refused(f"{self.metrics} is damaged (it lacks the kept epoch {kept}); restore it")
         return rows[kept] | once
+
+    def write_by_origin(self, content: bytes) -> None:
+        """Write the errors at each validation origin, as evaluation/by_origin.py packs them, behind their digest."""
+        files.write_atomically(self.by_origin, stored.seal(content))
+
+    def read_by_origin(self) -> bytes:
+        """Read what `write_by_origin` wrote.
+
+        Raises:
+            OSError: If there is none, or it can't be opened.
+            ValueError: If it isn't what was written.
+        """
+        return stored.read_sealed(self.by_origin, MOST_BY_ORIGIN)
 
     def save_checkpoint(self, content: bytes) -> None:
         """Write a checkpoint behind its digest, and keep the one before it."""
