@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hydra_queue_sweeper.search.estimates import estimate, mean, paired
+from hydra_queue_sweeper.search.estimates import Estimate, estimate, mean, paired, with_the_wider
 
 ERRORS = [1e-7, 3e-6, 2e-4]
 
@@ -64,3 +64,16 @@ def test_ratios_beyond_all_numbers_end_nothing() -> None:
     assert low is not None
     assert high is not None
     assert (low.value, high.value) == (0, math.inf)
+
+
+def test_of_two_intervals_of_a_ratio_the_wider_is_that_of_the_larger_quotient() -> None:
+    ratio, quotient_of_ten = Estimate(2.0, 1.0, 3.0), Estimate(2.0, 0.5, 5.0)
+    of_two, of_six = Estimate(2.0, 1e3, 2e3), Estimate(2.0, 0.5, 3.0)
+    assert with_the_wider(ratio, None) == ratio
+    assert with_the_wider(ratio, of_two) == ratio, "though its ends lie further apart"
+    assert with_the_wider(ratio, of_six) == of_six
+    assert with_the_wider(of_six, quotient_of_ten) == quotient_of_ten
+    assert with_the_wider(Estimate(2.0), Estimate(2.0, 2.0, 2.0)) == (2, 2, 2), "where one is not known"
+    everything = Estimate(2.0, 0.0, math.inf)
+    assert with_the_wider(everything, ratio) == everything
+    assert with_the_wider(ratio, everything) == everything

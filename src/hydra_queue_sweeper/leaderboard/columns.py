@@ -75,7 +75,7 @@ def _columns(board: Leaderboard) -> list[Column]:
     rows = board.rows[:MOST]
     if not rows:
         return []
-    marks = ["≈ " if row.alike and board.pairs_seeds else "" for row in rows]
+    marks = ["≈ " if row.alike and board.tells_apart else "" for row in rows]
     means = [board.as_returned(row.mean) for row in rows]
     ratios = [board.compared(row) for row in rows]
     columns = [
@@ -90,7 +90,9 @@ def _columns(board: Leaderboard) -> list[Column]:
         Column("seconds", [f"{row.seconds:.1f}" for row in rows]),
         Column("state", [row.state for row in rows]),
     ]
-    hidden = set() if board.has_seeds else {"vs best", "seeds"}
+    hidden: set[str] = set()
+    if not board.has_seeds:
+        hidden = {"seeds"} if board.tells_apart else {"seeds", "vs best"}
     return [one for one in columns if any(one.cells) and (one.is_key or one.title not in hidden)]
 
 

@@ -12,11 +12,13 @@ from hydra_queue_sweeper.search.estimates import (
     Estimate,
     Reports,
     all_positive,
+    confidence_of_each,
     estimate,
     judging,
     no_difference,
     paired,
     rank_key,
+    with_the_wider,
 )
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.seeds import SEED
@@ -56,10 +58,12 @@ class Row(NamedTuple):
         mean: Of the objectives that count, geometric where the sweep's are logarithmic; None if none has finished.
         ratio: The objective over the winner's, or where objectives are not logarithmic their difference, paired on
             seeds that both ran on, on those that count where both have some; None of the winner itself, and without
-            such seeds. Its interval is one of as many as are compared so.
+            such seeds. Its interval is one of as many as are compared so: that by seeds, or that of `ratio_of_program`
+            where this is the wider.
+        ratio_of_program: The same ratio as the program can tell it; None where it can't.
         rank: From 1; None unless all seeds have finished, since a mean over the lucky ones is no result.
         alike: Whether it has a rank, but can't be told from the winner: since the ratio's interval holds 1 (that of a
-            difference 0), or since both ran on less than two seeds.
+            difference 0), or since there is none.
         beside: What the program knows besides.
     """
 
@@ -70,6 +74,7 @@ class Row(NamedTuple):
     counted: dict[str, Trial]
     mean: Estimate | None = None
     ratio: Estimate | None = None
+    ratio_of_program: Estimate | None = None
     rank: int | None = None
     alike: bool = False
     beside: Beside = Beside()
@@ -124,6 +129,10 @@ class Program:
         look: Returns what is known beside the objective, given a row and whether it is the best.
         more_seeds: Returns the command, in words, that gives the best configurations further seeds; nothing where
             there are none.
+        compare: Returns the ratio of the objectives of a configuration to those of the best with an interval of some
+            confidence, by what the program knows of how each was measured, given trials of each on common seeds; None
+            where it knows nothing.
+        compared_by: What that interval is of, in words.
         remarks: Returns lines below the table, dimmed.
         step: What jobs count in their reports.
         read_reports: Returns what a job has reported, given its directory.
@@ -134,6 +143,8 @@ class Program:
     of: str = ""
     look: Callable[[Row, bool], Beside] = lambda _, __: Beside()
     more_seeds: Callable[[SweepDirectory, Plan], str] = _further_seeds
+    compare: Callable[[list[Trial], list[Trial], float], Estimate | None] = lambda *_: None
+    compared_by: str = ""
     remarks: Callable[[list[Row]], list[str]] = lambda _: []
     step: str = "step"
     read_reports: Callable[[Path], Reports] = read_reports
@@ -197,6 +208,16 @@ class Leaderboard(NamedTuple):
         return self.winner is not None and len(self.winner.counted) > 1
 
     @property
+    def program_compares(self) -> bool:
+        """Whether configurations are compared with the best by what the program knows."""
+        return any(row.ratio_of_program for row in self.rows)
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether there is anything by which configurations could be told from the best."""
+        return self.pairs_seeds or self.program_compares
+
+    @property
     def kind_of_mean(self) -> str:
         """What objectives are averaged by."""
         return "geometric mean" if self.logarithmic else "mean"
@@ -223,7 +244,7 @@ def rank(sweep: SweepDirectory, program: Program = Program()) -> Leaderboard:
     winner = _winner(rows, logarithmic)
     rows = [row._replace(rank=number if row.is_complete else None) for number, row in enumerate(rows, start=1)]
     if winner is not None:
-        rows = [rows[0], *_beside_the_best(rows[1:], winner, logarithmic)]
+        rows = [rows[0], *_beside_the_best(rows[1:], winner, program, logarithmic)]
     has_best = winner is not None
     rows = [row._replace(beside=program.look(row, has_best and index == 0)) for index, row in enumerate(rows)]
     return Leaderboard(
@@ -334,7 +355,7 @@ def _is_ahead(row: Row, best: Row, *, logarithmic: bool) -> bool:
     return is_better and not states <= {*ENDED}
 
 
-def _beside_the_best(rows: list[Row], winner: Row, logarithmic: bool) -> list[Row]:
+def _beside_the_best(rows: list[Row], winner: Row, program: Program, logarithmic: bool) -> list[Row]:
     """Return rows with how they compare with the winner.
 
     Those that share seeds with it that count are compared on these, as one family; the others on all that they share,
@@ -345,21 +366,48 @@ def _beside_the_best(rows: list[Row], winner: Row, logarithmic: bool) -> list[Ro
     for place, row in enumerate(rows):
         families[bool(row.counted.keys() & winner.counted.keys())].append(place)
     for counts, places in families.items():
-        pairs = {place: _compared_on(rows[place], winner, counts=counts) for place in places}
-        comparisons = sum(len(mine.keys() & others.keys()) > 1 for mine, others in pairs.values())
-        for place, (mine, others) in pairs.items():
-            ratio = paired(mine, others, logarithmic=logarithmic, comparisons=max(comparisons, 1))
+        pairs = {place: _on_common_seeds(rows[place], winner, counts=counts) for place in places}
+        telling = sum(pair.tells(program, logarithmic=logarithmic) for pair in pairs.values())
+        comparisons = max(telling, 1)
+        for place, pair in pairs.items():
+            ratio = pair.ratio(comparisons, logarithmic=logarithmic)
+            of_program = pair.ratio_of_program(program, comparisons, logarithmic=logarithmic)
+            if ratio is not None:
+                ratio = with_the_wider(ratio, of_program)
             may_be_equal = ratio is None or ratio.may_be(no_difference(logarithmic=logarithmic))
             row = rows[place]
-            beside[place] = row._replace(ratio=ratio, alike=may_be_equal and row.rank is not None)
+            alike = may_be_equal and row.rank is not None
+            beside[place] = row._replace(ratio=ratio, ratio_of_program=of_program, alike=alike)
     return [beside[place] for place in range(len(rows))]
 
 
-def _compared_on(row: Row, winner: Row, *, counts: bool) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the objectives that two rows are compared by: on the seeds that count, or on all."""
-    if counts:
-        return _objectives(row.counted), _objectives(winner.counted)
-    return row.objectives, winner.objectives
+class _Pair(NamedTuple):
+    """The trials of a configuration and of the best, by the seeds that both ran on."""
+
+    mine: dict[str, Trial]
+    best: dict[str, Trial]
+
+    def tells(self, program: Program, *, logarithmic: bool) -> bool:
+        """Say whether there is an interval of their ratio."""
+        return len(self.mine) > 1 or self.ratio_of_program(program, 1, logarithmic=logarithmic) is not None
+
+    def ratio(self, comparisons: int, *, logarithmic: bool) -> Estimate | None:
+        """Return how they compare by seeds, as one of so many comparisons."""
+        scores, others = _objectives(self.mine), _objectives(self.best)
+        return paired(scores, others, logarithmic=logarithmic, comparisons=comparisons)
+
+    def ratio_of_program(self, program: Program, comparisons: int, *, logarithmic: bool) -> Estimate | None:
+        """Return how they compare by what the program knows."""
+        if not logarithmic or not self.mine:
+            return None
+        return program.compare([*self.mine.values()], [*self.best.values()], confidence_of_each(comparisons))
+
+
+def _on_common_seeds(row: Row, winner: Row, *, counts: bool) -> _Pair:
+    """Return the trials that two rows are compared by: those that count, or all that have finished."""
+    mine, best = (row.counted, winner.counted) if counts else (row.finished, winner.finished)
+    common = sorted(mine.keys() & best.keys())
+    return _Pair({seed: mine[seed] for seed in common}, {seed: best[seed] for seed in common})
 
 
 def states(counts: Counter[str]) -> str:

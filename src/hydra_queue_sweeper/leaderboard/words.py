@@ -13,6 +13,7 @@ Line = tuple[str, str]
 """A line and its style."""
 
 ONE_SEED_EACH = "one seed each: whether the best differs from the next is not known; what tells is"
+ONE_SEED_COMPARED = "one seed each: whether it would be the best with another seed is not known; what tells is"
 NO_BEST_YET = "no best yet: others that were better are still to run on further seeds"
 STYLES = {"finished": "green", "failed": "red", "diverged": "yellow", "pruned": "magenta"}
 
@@ -31,8 +32,10 @@ def heading(board: Leaderboard) -> str:
 def marks(board: Leaderboard) -> Iterator[Line]:
     """Return the lines on what the table leaves open."""
     ranked = board.ranked
-    if board.pairs_seeds and any(row.alike for row in ranked):
-        yield "≈: can't be told from the best by the seeds that both ran on (95%, of all comparisons together)", "dim"
+    if board.tells_apart and any(row.alike for row in ranked):
+        yield f"≈: can't be told from the best by {_compared_by(board)} (95%, of all comparisons together)", "dim"
+    elif board.program_compares:
+        yield f"vs best: 95% intervals, of all comparisons together, by {_compared_by(board)}", "dim"
     if same := sum(len(row.counted) > 1 and not varies(row.objectives.values()) for row in ranked):
         yield f"{counted(same, 'configuration')} gave the same with every seed, which tells nothing of chance", "dim"
     if any(len(row.counted) < len(row.finished) for row in ranked):
@@ -41,6 +44,15 @@ def marks(board: Leaderboard) -> Iterator[Line]:
         yield f"{counted(fewer, 'configuration')} ran on fewer seeds than the best, which puts them below", "dim"
     for line in board.program.remarks(ranked):
         yield line, "dim"
+
+
+def _compared_by(board: Leaderboard) -> str:
+    """Return by what configurations are compared with the best."""
+    if not board.program_compares:
+        return "the seeds that both ran on"
+    if not board.pairs_seeds:
+        return board.program.compared_by
+    return f"the seeds that both ran on and by {board.program.compared_by}, whichever tells less"
 
 
 def failures(board: Leaderboard) -> Iterator[Line]:
@@ -72,7 +84,7 @@ def found(board: Leaderboard) -> Iterator[str]:
         yield _sentence(board, best)
         is_open = len(board.ranked) > 1 and not board.pairs_seeds and board.has_ended
         if is_open and (further := board.program.more_seeds(board.sweep, board.plan)):
-            yield f"{ONE_SEED_EACH} {further}"
+            yield f"{ONE_SEED_COMPARED if board.program_compares else ONE_SEED_EACH} {further}"
     elif board.ranked:
         yield NO_BEST_YET
     yield _jobs(board)
@@ -94,7 +106,7 @@ def _sentence(board: Leaderboard, best: Row) -> str:
         told += f" on the {counted(len(best.counted), 'seed')} that it was given since it was chosen"
     if len(board.ranked) > 1 and (ratio := board.compared(board.ranked[1])):
         told += f"; the next is {numbers.compared(ratio, logarithmic=board.logarithmic)}"
-    if board.pairs_seeds and (alike := sum(row.alike for row in board.ranked)):
+    if board.tells_apart and (alike := sum(row.alike for row in board.ranked)):
         told += f"; {counted(alike, 'other')} can't be told from it"
     return told + best.beside.told
 

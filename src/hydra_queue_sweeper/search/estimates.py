@@ -113,7 +113,31 @@ def paired(
     if not any(varies([one[seed] for seed in common]) for one in (values, others)):
         return Estimate(back(to(values[common[0]]) - to(others[common[0]])))
     differences = [to(values[seed]) - to(others[seed]) for seed in common]
-    return _students(differences, back, 1 - (1 - CONFIDENCE) / comparisons)
+    return _students(differences, back, confidence_of_each(comparisons))
+
+
+def confidence_of_each(comparisons: int) -> float:
+    """Return the confidence of each interval of so many that hold what is true in 95 of 100 cases, all at once."""
+    return 1 - (1 - CONFIDENCE) / comparisons
+
+
+def with_the_wider(ratio: Estimate, other: Estimate | None) -> Estimate:
+    """Return a ratio with the wider of its interval and another one of it: that of the larger high / low.
+
+    Each interval leaves out some of what is drawn by chance; where one is not known, the other speaks.
+    """
+    if other is None or _width(other) < _width(ratio):
+        return ratio
+    return Estimate(ratio.value, other.low, other.high)
+
+
+def _width(ratio: Estimate) -> float:
+    """Return how wide the interval of a ratio is, on the logarithmic scale; less than 0 where there is none."""
+    if ratio.low is None or ratio.high is None:
+        return -1.0
+    if ratio.low <= 0 or ratio.high == math.inf:
+        return math.inf
+    return math.log(ratio.high) - math.log(ratio.low)
 
 
 def varies(values: Iterable[float]) -> bool:

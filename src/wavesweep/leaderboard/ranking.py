@@ -7,19 +7,24 @@ import html
 import math
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra_queue_sweeper.base.counting import counted
 from hydra_queue_sweeper.base.errors import Refused, relative
 from hydra_queue_sweeper.leaderboard import numbers, ranking, words
 from hydra_queue_sweeper.leaderboard.ranking import Beside, Leaderboard, Program, Row
-from hydra_queue_sweeper.search.estimates import Reports
+from hydra_queue_sweeper.search.estimates import Estimate, Reports
 from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.trials import Trial
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.evaluation.metric_names import OBJECTIVE, SKILL, sampled
 from wavesweep.leaderboard.scores import Scores, scores, starts
 from wavesweep.workspace.directory import RunDirectory, SweepRecord
+
+if TYPE_CHECKING:
+    from wavesweep.evaluation.by_origin import ErrorsByOrigin
 
 TEST = "test"  # a column
 
@@ -73,12 +78,58 @@ def rank(sweep: SweepDirectory, *, tests: bool = False) -> Leaderboard:
         of="of the kept epoch",
         look=look,
         more_seeds=_more_seeds,
+        compare=_Comparison(sweep),
+        compared_by="validation origins",
         remarks=_remarks,
         step="epoch",
         read_reports=_read_reports,
         reported=_reported,
     )
     return ranking.rank(sweep, program)
+
+
+@dataclass
+class _Comparison:
+    """Compares configurations by their runs' errors at the validation origins.
+
+    Attributes:
+        sweep: That they are of.
+        known: The errors of each run that was looked at, by its directory; None of one that left none.
+    """
+
+    sweep: SweepDirectory
+    known: "dict[str, ErrorsByOrigin | None]" = field(default_factory=dict)
+
+    def __call__(self, trials: list[Trial], best: list[Trial], confidence: float) -> Estimate | None:
+        """See `Program.compare`."""
+        errors, others = self._errors(trials), self._errors(best)
+        if not errors or not others:
+            return None
+        from wavesweep.evaluation.by_origin import compare_runs
+
+        found = compare_runs(errors, others, confidence)
+        return found and Estimate(*found)
+
+    def _errors(self, trials: list[Trial]) -> "list[ErrorsByOrigin]":
+        """Return the errors of runs, all of which left some; else none."""
+        found = [one for trial in trials if (one := self._of_run(trial.directory)) is not None]
+        return found if len(found) == len(trials) else []
+
+    def _of_run(self, directory: str) -> "ErrorsByOrigin | None":
+        if directory not in self.known:
+            self.known[directory] = _read_errors(RunDirectory(self.sweep.path / directory))
+        return self.known[directory]
+
+
+def _read_errors(run: RunDirectory) -> "ErrorsByOrigin | None":
+    """Return the errors that a run left; None where it left none, or its file is damaged, as `scores` does."""
+    try:
+        content = run.read_by_origin()
+        from wavesweep.evaluation.by_origin import unpack
+
+        return unpack(content)
+    except (OSError, ValueError):
+        return None
 
 
 def _read_reports(directory: Path) -> Reports:
