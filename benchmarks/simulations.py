@@ -2,7 +2,7 @@
 
     python benchmarks/simulations.py            all tables: ten to twenty minutes
     python benchmarks/simulations.py --quick    a tenth of the draws
-    python benchmarks/simulations.py panels     one of them: verdict, panels, noise, sweeps
+    python benchmarks/simulations.py panels     one of them: verdict, panels, noise, sweeps, stretch
 
 Each table has the rule that is used beside others. The draws are the same in every run; `--seed 1` gives others.
 """
@@ -14,9 +14,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy.signal import lfilter
 
-from hydra_queue_sweeper.search.estimates import Estimate, estimate, judging, paired
+from hydra_queue_sweeper.search.estimates import (
+    Estimate,
+    confidence_of_each,
+    estimate,
+    judging,
+    paired,
+    with_the_wider,
+)
 from hydra_queue_sweeper.search.trials import Trial
 from wavesweep.data.parts import Part
+from wavesweep.evaluation.by_origin import ErrorsByOrigin, compare_runs
 from wavesweep.evaluation.comparison import compare, is_beyond_noise
 
 
@@ -66,13 +74,24 @@ def draw(case: Case, gain: float, rng: np.random.Generator) -> tuple[np.ndarray,
     steps = (case.origins - 1) * case.stride + case.horizon
     shape = (3, case.series, steps)  # what both forecasts err, and each by itself
     struck = np.sqrt(case.common) * rng.normal(size=(3, 1, steps)) + np.sqrt(1 - case.common) * rng.normal(size=shape)
+    mine, others = by_window(case, struck)
+    return (1 - gain) * mine, others
+
+
+def by_window(case: Case, struck: np.ndarray) -> list[np.ndarray]:
+    """Return the mean squared errors by window of forecasts whose shocks, the first of them common to all, are given.
+
+    Args:
+        case: Of which they are.
+        struck: (1 + forecast, series, time).
+    """
     both, *own = lfilter([np.sqrt(1 - case.memory**2)], [1, -case.memory], struck)
     found = []
-    for one, scale in zip(own, (1 - gain, 1.0), strict=True):
-        squared = scale * np.square(np.sqrt(ALIKE) * both + np.sqrt(1 - ALIKE) * one)
+    for one in own:
+        squared = np.square(np.sqrt(ALIKE) * both + np.sqrt(1 - ALIKE) * one)
         each = np.lib.stride_tricks.sliding_window_view(squared, case.horizon, axis=1)[:, :: case.stride]
         found.append(each.mean(axis=2).ravel())
-    return found[0], found[1]
+    return found
 
 
 def share(rule: Rule, case: Case, gain: float, draws: int, seed: int) -> float:
@@ -207,7 +226,54 @@ def worse_than_best(values: np.ndarray, comparisons: int) -> list[bool]:
     return [one is not None and not one.may_be(1.0) for one in found]
 
 
-TABLES = {"verdict": verdict, "panels": panels, "noise": noise, "sweeps": sweeps}
+def stretch(draws: int, seed: int) -> None:
+    """Print what is said of configurations that were judged on one stretch of 400 origins, 12 ahead, with 3 seeds."""
+    case, rules = Case(400, 12), ("seeds", "origins", "the wider")
+    print("| configurations | spread between seeds | compared by | equal: called worse | any in a sweep | 20% better |")
+    print("| ---: | ---: | --- | ---: | ---: | ---: |")
+    for number in (2, 10):
+        for spread in (0.0, 0.05, 0.3):
+            rng = np.random.default_rng(seed)
+            equal = [called_worse(case, number, spread, 0.0, rng) for _ in range(draws)]
+            better = [called_worse(case, number, spread, 0.2, rng) for _ in range(draws)]
+            for rule, name in enumerate(rules):
+                each = [one[rule] for one in equal]
+                found = np.mean([one[rule] for one in better])
+                any_of_them = np.mean([any(one) for one in each])
+                print(f"| {number} | {spread} | {name} | {np.mean(each):.1%} | {any_of_them:.0%} | {found:.0%} |")
+
+
+def called_worse(
+    case: Case, number: int, spread: float, gain: float, rng: np.random.Generator
+) -> tuple[list[bool], list[bool], list[bool]]:
+    """Say of each configuration but the best whether it is called worse: by seeds, by origins, by the wider interval.
+
+    Args:
+        case: The stretch that all are judged on.
+        number: Of configurations.
+        spread: Standard deviation of the logarithm of their errors between seeds.
+        gain: By which the errors of the first are truly lower.
+        rng: What draws.
+    """
+    steps = (case.origins - 1) * case.stride + case.horizon
+    errors = np.array(by_window(case, rng.normal(size=(1 + number, 1, steps))))
+    errors[0] *= 1 - gain
+    runs = np.exp(spread * rng.normal(size=(number, 3, 1))) * errors[:, None]  # (configuration, seed, origin)
+    objectives = [{str(seed): float(one.mean()) for seed, one in enumerate(some)} for some in runs]
+    kept = [[ErrorsByOrigin(one, case.horizon // case.stride, b"") for one in some] for some in runs]
+    best = int(np.log(runs.mean(axis=2)).mean(axis=1).argmin())
+    told: list[list[bool]] = [[], [], []]
+    for one in set(range(number)) - {best}:
+        seeds = paired(objectives[one], objectives[best], logarithmic=True, comparisons=number - 1)
+        origins = compare_runs(kept[one], kept[best], confidence_of_each(number - 1))
+        assert seeds
+        assert origins
+        for rule, ratio in enumerate((seeds, Estimate(*origins), with_the_wider(seeds, Estimate(*origins)))):
+            told[rule].append(not ratio.may_be(1.0))
+    return told[0], told[1], told[2]
+
+
+TABLES = {"verdict": verdict, "panels": panels, "noise": noise, "sweeps": sweeps, "stretch": stretch}
 
 
 def main() -> None:
