@@ -8,7 +8,7 @@ from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from tests.models.test_baselines import windows
 from wavesweep.models.baseline import Windows
-from wavesweep.models.smoothing import State, begin, smooth, smoothing
+from wavesweep.models.smoothing import USUAL_SEASONAL, State, begin, smooth, smoothing
 
 VALUES = np.random.default_rng(0).normal(size=53).cumsum() + np.tile([3.0, 0.0, -1.0, -2.0], 14)[:53]
 SEASON = np.array([3.0, 0.5, -1.0, -2.5])
@@ -40,6 +40,14 @@ def test_it_begins_with_a_line_through_the_context_and_its_mean_season() -> None
     assert state.season.shape == (3, 2, 2)
     np.testing.assert_allclose(begin(context, 1, np.array(0.5)).slope, state.slope / 2)
     assert not begin(context, 1, np.array(0.5)).season.any()
+
+
+@pytest.mark.parametrize(("follow", "ahead"), [(0.0, 0.0), (0.3, 3.0), (1.0, 10.0)])
+def test_without_a_season_the_level_follows_as_fast_as_it_says(follow: float, ahead: float) -> None:
+    context = np.array([0.0, 0.0, 0.0, 0.0, 10.0])[None, :, None]
+    state = State(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1, 1)))
+    by = np.array([follow, 0.0, 0.0, 1.0, USUAL_SEASONAL])[:, None, None]
+    assert [*smooth(context, 1, by, state)] == [pytest.approx(ahead)]
 
 
 def test_the_choice_is_for_each_channel() -> None:

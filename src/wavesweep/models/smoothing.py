@@ -124,4 +124,5 @@ def smooth(context: np.ndarray, horizon: int, parameters: np.ndarray, state: Sta
         error = context[:, step] - level - phase
         level = level + follow * error
         slope = slope + follow * turn * error
-        phase += renew * error
+        if len(season) > 1:  # else it would be a second level
+            phase += renew * error
