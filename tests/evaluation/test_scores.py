@@ -72,9 +72,8 @@ def test_scores_are_of_the_steps_and_channels_that_are_scored() -> None:
             "closed_loop_scaled_mse": (np.array([9.0, 0.0]) / units).mean(),
         }
     )
-    fewer = scores(
-        Forecasts(one_step[:, 1:], true.truth), true, OWN
-    )  # as of a network that needs more before the first
+    of_fewer = Forecasts(one_step[:, 1:], true.truth)  # as of a network that needs more before the first
+    fewer = scores(of_fewer, true, OWN)
     assert fewer["one_step_mse"] == pytest.approx(4.5)
     assert fewer["closed_loop_mse"] == 0
 
@@ -96,7 +95,7 @@ class TestTheMeanAbsoluteScaledError:
         context, start = DRAWS(size=(2, CONTEXT, 1)), np.array([25, 12])
         once = Part(context, truth, start, np.arange(2), slice(5, 9), np.array([0]), start + CONTEXT)
         units = Scaler(np.zeros((2, 1)), np.ones((2, 1)))
-        data = replace(of_season(season, load_data(given(train, panel=True))), train=train, units=units)
+        data = replace(of_season(season, load_data(given(train, panel=True))), train=train, observed=train, units=units)
         ours = mean_absolute_scaled_error(forecast, once, data)
         past = pd.concat([pd.DataFrame({"unique_id": n, "y": one[:, 0]}) for n, one in enumerate(train)])
         ahead = pd.concat(

@@ -69,6 +69,18 @@ def known_before_the_test(events: list[Event]) -> list[object]:
     return found
 
 
+def test_scales_are_those_of_what_was_observed(tmp_path: Path) -> None:
+    """Values on lines between others vary less than those, and from step to step hardly at all."""
+    values, observed = drawn(0)
+    data = load_data(composed(*load_of(values, observed, tmp_path / "gaps.csv")))
+    known = np.where(observed, values, np.nan)[:TRAIN]
+    for scaler in (data.units, data.scaler, data.pooled):
+        np.testing.assert_allclose(scaler.mean, np.nanmean(known, axis=0), atol=1e-5)
+        np.testing.assert_allclose(scaler.std, np.nanstd(known, axis=0), rtol=1e-5)
+    naive = np.nanmean(np.abs(np.diff(known, axis=0)), axis=0)
+    assert mean_absolute_scaled_error(data.val.truth + naive, data.val, data) == pytest.approx(1, rel=1e-5)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_that_is_chosen_depends_on_test_values(seed: int, tmp_path: Path) -> None:
     values, observed = drawn(seed)

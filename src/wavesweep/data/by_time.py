@@ -162,6 +162,13 @@ class ByTime(Division):
             return val, None
         return val, part("test", [(one.train + one.val, sum(one)) for one in parts])
 
+    def as_observed(self, train: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        """See `Division.as_observed`."""
+        filled = self.source.filled()
+        if filled is None:
+            return train
+        return tuple(np.where(mask[: len(one)], np.nan, one) for mask, one in zip(filled, train, strict=True))
+
     def units(self, train: "Sequence[np.ndarray]") -> Scaler:
         """See `Division.units`: of several series each has its own."""
         if len(train) == 1:
@@ -204,7 +211,8 @@ class ByTime(Division):
 @lru_cache(maxsize=16)  # the jobs of a sweep share it
 def _find_seasons(division: ByTime) -> tuple[int, ...]:
     train = division.cut_training(division.source.load(0)[0], 0)
-    return find_seasons(division.scaled_targets(train), max(map(len, train)) // 2, division.usual_seasons)
+    targets = division.scaled_targets(train, division.units(division.as_observed(train)))
+    return find_seasons(targets, max(map(len, train)) // 2, division.usual_seasons)
 
 
 def _usual_horizon(seasons: tuple[int, ...]) -> int:

@@ -21,6 +21,7 @@ class Data:
 
     Attributes:
         train: The training part of each series, (time, channel), in the units of the data.
+        observed: The same with nan where a value was filled in.
         val: What the epoch is chosen by.
         test: What is scored in the end, if there is something.
         units: Of scores: mean and standard deviation of the training part, for each series where each has its own.
@@ -30,6 +31,7 @@ class Data:
     """
 
     train: tuple[np.ndarray, ...]
+    observed: tuple[np.ndarray, ...]
     val: Part
     test: Part | None
     units: Scaler
@@ -45,7 +47,7 @@ class Data:
     @property
     def pooled(self) -> Scaler:
         """The scaler between the data and the network where it is one for all series, else what they give together."""
-        return self.scaler if self.scaler.mean.ndim == 1 else Scaler.pooled(self.train)
+        return self.scaler if self.scaler.mean.ndim == 1 else Scaler.pooled(self.observed)
 
     def scaled(self, scaler: Scaler) -> list[np.ndarray]:
         """Return the training part of each series, (time, channel), in scaled units."""
@@ -83,13 +85,14 @@ def load(
     timeline = load_timeline(division, forecast.horizon)
     train = division.cut_training(timeline, forecast.horizon)
     val, test = division.cut_windows(timeline, forecast, washout)
-    units = division.units(train)
-    scaler = units if standardize == "series" else Scaler.pooled(train)
+    observed = division.as_observed(train)
+    units = division.units(observed)
+    scaler = units if standardize == "series" else Scaler.pooled(observed)
     if not standardize:
         scaler = Scaler(np.zeros_like(scaler.mean), np.ones_like(scaler.std))
     if seasons is None:
-        seasons = find_seasons(division.scaled_targets(train), forecast.context, division.usual_seasons)
-    return Data(train, val, test, units, scaler, seasons, division)
+        seasons = find_seasons(division.scaled_targets(train, units), forecast.context, division.usual_seasons)
+    return Data(train, observed, val, test, units, scaler, seasons, division)
 
 
 def load_timeline(division: Division, horizon: int) -> np.ndarray:

@@ -101,17 +101,21 @@ class Division(ABC):
             washout: The first values of a series whose one-step predictions are not scored.
         """
 
+    def as_observed(self, train: "tuple[np.ndarray, ...]") -> "tuple[np.ndarray, ...]":
+        """Return training parts, (time, channel) each, with nan where a value was filled in."""
+        return train
+
     def units(self, train: "Sequence[np.ndarray]") -> Scaler:
-        """Return the scaling of scores that training parts, (time, channel) each, give: one for all series.
+        """Return the scaling of scores that training parts, (time, channel) each, as observed, give: one for all.
 
         Raises:
             Refused: If a channel is constant.
         """
         return Scaler.pooled(train)
 
-    def scaled_targets(self, train: "Sequence[np.ndarray]") -> "list[np.ndarray]":
+    def scaled_targets(self, train: "Sequence[np.ndarray]", units: Scaler) -> "list[np.ndarray]":
         """Return the targets of training parts, (time, target) each, in the units of scores."""
-        return [values[:, self.source.target_numbers] for values in self.units(train).scale_each(train)]
+        return [values[:, self.source.target_numbers] for values in units.scale_each(train)]
 
     @property
     def usual_seasons(self) -> tuple[int, ...] | None:

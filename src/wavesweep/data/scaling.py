@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -23,26 +23,24 @@ class Scaler:
 
     @classmethod
     def pooled(cls, series: Sequence[np.ndarray]) -> Self:
-        """Return the scaling that all series, (time, channel) each, give together.
+        """Return the scaling that all series, (time, channel) each, give together; nan counts for nothing.
 
         Raises:
             Refused: If a channel is constant.
         """
-        together = np.concatenate(series)
-        mean, std = together.mean(axis=0), together.std(axis=0)
-        if not _varies(together, std).all():
+        mean, std, varies = _moments(np.concatenate(series))
+        if not varies.all():
             raise Refused("dataset: the training part is constant, so there is nothing to learn; choose other values")
         return cls(mean, std)
 
     @classmethod
     def by_series(cls, series: Sequence[np.ndarray], names: Sequence[str | int], channels: Sequence[str]) -> Self:
-        """Return the scaling that each series, (time, channel), gives for itself.
+        """Return the scaling that each series, (time, channel), gives for itself; nan counts for nothing.
 
         Raises:
             Refused: If a channel of a series is constant.
         """
-        mean, std = (np.stack([function(one, axis=0) for one in series]) for function in (np.mean, np.std))
-        varies = np.stack([_varies(one, own) for one, own in zip(series, std, strict=True)])
+        mean, std, varies = map(np.stack, zip(*map(_moments, series), strict=True))
         if not varies.all():
             number, channel = np.argwhere(~varies)[0]
             problem = f"its training part is constant in {channels[channel]}"
@@ -67,6 +65,9 @@ class Scaler:
             return values * self.std + self.mean
 
 
-def _varies(values: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Say which channels vary: the deviation of a constant, 0.1 say, is greater than 0 by rounding."""
-    return (std > 0) & (values.max(axis=0) > values.min(axis=0))
+def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean and deviation of each channel, and which ones vary: a constant deviates from itself by rounding."""
+    known: Any = np.ma.masked_invalid(values) if np.isnan(values).any() else values
+    mean, std = known.mean(axis=0), known.std(axis=0)
+    varies = (std > 0) & (known.max(axis=0) > known.min(axis=0))
+    return np.ma.filled(mean, 0.0), np.ma.filled(std, 0.0), np.ma.filled(varies, fill_value=False)

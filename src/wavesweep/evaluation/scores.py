@@ -91,8 +91,9 @@ def mean_absolute_scaled_error(closed_loop: np.ndarray, part: Part, data: Data) 
         Hyndman & Koehler (2006).
     """
     season = data.seasons[0] if data.seasons else 1
-    lags = [min(season, len(one) // 2) for one in data.train]
-    naive = np.stack([np.abs(one[lag:] - one[:-lag]).mean(axis=0) for one, lag in zip(data.train, lags, strict=True)])
+    lags = [min(season, len(one) // 2) for one in data.observed]
+    steps = [np.abs(one[lag:] - one[:-lag]) for one, lag in zip(data.observed, lags, strict=True)]
+    naive = np.stack([mean_where(one, ~np.isnan(one), axis=0) for one in steps])
     unit = naive[part.series, None] if data.units.mean.ndim == 2 else naive.mean(axis=0)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         absolute = (np.abs(closed_loop - part.truth) / unit)[..., part.targets]
