@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 from utilsforecast.losses import coverage, quantile_loss
 
-from wavesweep.evaluation.intervals import fewest_windows, half_widths, interval_scores
+from wavesweep.evaluation.intervals import (
+    fewest_windows,
+    half_widths,
+    independent_windows,
+    interval_scores,
+    own_half_widths,
+)
 
 STEPS, CHANNELS = 7, 3
 
@@ -96,7 +102,68 @@ def test_windows_that_share_almost_all_their_steps_have_a_width() -> None:
     assert widths(9, stride=1).max() < 3 * widths(9).max()
 
 
+class TestOfOneSeriesOfAPanel:
+    @pytest.mark.parametrize(("number", "size"), [(9, 1.0), (9, 5.0), (40, 0.2), (40, 5.0)])
+    def test_they_cover_what_they_promise_whatever_the_size_of_its_errors(self, number: int, size: float) -> None:
+        """Beside 20 series that err by 1, whose widths cover half of the large errors, and all of the small ones."""
+        held = np.zeros(2)
+        for seed in range(200):
+            draws = np.random.default_rng(seed).normal(size=(23, number, STEPS, 1))
+            every = np.concatenate([*draws[:20], size * draws[20]])
+            of_all = known_widths(every)
+            mine = own_half_widths(size * draws[20], np.full(draws[20].shape, True), 0.9, 0, of_all)
+            assert mine is not None
+            assert (np.diff(mine, axis=0) >= 0).all()
+            held += [(size * np.abs(draws[21]) <= wide).mean() / 200 for wide in (mine, of_all)]
+        assert 0.84 < held[0] < (0.96 if size > 0.5 else 0.99)
+        assert abs(held[0] - 0.9) < abs(held[1] - 0.9) or size == 1
+
+    def test_they_are_the_more_its_own_the_more_windows_it_has(self) -> None:
+        """Where those of all are ten times as wide; the last steps, whose windows overlap most, the least."""
+        away = []
+        for number in (10, 40, 1000):
+            own, seen = widths(number, stride=1), np.full((number, STEPS, CHANNELS), True)
+            mine = own_half_widths(errors(number), seen, 0.9, 1, 10 * own)
+            assert mine is not None
+            away.append(np.log10(mine / own))
+            assert (np.diff(away[-1], axis=0) > 0).all()
+        np.testing.assert_allclose([one[0, 0] for one in away], [2 / 12, 2 / 42, 2 / 1002])
+        assert (np.diff(away, axis=0) < 0).all()
+
+    def test_too_few_of_its_windows_tell_nothing(self) -> None:
+        drawn = errors(8)
+        assert own_half_widths(drawn, np.full(drawn.shape, True), 0.9, 1, widths(30)) is None
+
+    def test_where_it_or_all_stand_still_the_others_tell(self) -> None:
+        still, of_all = np.zeros((20, STEPS, CHANNELS)), widths(30)
+        seen = np.full(still.shape, True)
+        np.testing.assert_array_equal(own_half_widths(still, seen, 0.9, 1, of_all), of_all)
+        mine = own_half_widths(errors(20), seen, 0.9, 1, np.zeros_like(of_all))
+        np.testing.assert_array_equal(mine, widths(20, stride=1))
+
+
+def test_independent_windows_are_as_many_where_none_overlap() -> None:
+    number = np.full((4, 2), 30)
+    np.testing.assert_array_equal(independent_windows(number, 0), number)
+    np.testing.assert_array_equal(independent_windows(number, 4), number)
+    fewer = independent_windows(number, 1)[:, 0]
+    np.testing.assert_allclose(fewer, [30, 30 * 6 / 9, 30 * 9 / 19, 30 * 12 / 33])
+
+
 class TestScores:
+    def test_each_window_may_have_its_own_width(self) -> None:
+        """As those of a panel's series do: scores are means over windows."""
+        drawn, seen = errors(40, seed=1), np.full((40, STEPS, CHANNELS), True)
+        several = np.stack([widths(30), 2 * widths(30)])
+        both = interval_scores(drawn, seen, several[np.arange(40) // 20], 0.9)
+        each = [
+            interval_scores(drawn[at], seen[at], half, 0.9)
+            for at, half in zip((slice(20), slice(20, 40)), several, strict=True)
+        ]
+        assert both == pytest.approx(np.mean(each, axis=0))
+        same = interval_scores(drawn, seen, np.broadcast_to(widths(30), drawn.shape), 0.9)
+        assert same == pytest.approx(interval_scores(drawn, seen, widths(30), 0.9))
+
     def test_they_are_those_of_utilsforecast(self) -> None:
         """The interval score is the two bounds' quantile losses, weighed by what may lie outside."""
         drawn, half = errors(40, seed=1), widths(30)

@@ -11,6 +11,7 @@ from tests.support.parts import composed, given
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
 from wavesweep.data.scaling import Scaler
+from wavesweep.data.widths import Widths
 from wavesweep.evaluation.beside_baselines import (
     calibrate,
     errors_by,
@@ -193,6 +194,7 @@ class TestIntervals:
         off = np.arange(number)[:, None, None] % 50 * steps * [1.0, 2.0, 3.0]
         found = calibrate(data.val.truth - off * size, data, 0.9)
         assert found is not None
+        found = found.of_all
         assert found.shape == (7, CHANNELS)
         np.testing.assert_allclose(found / found[0] / steps, (found / found[0] / steps)[:, :1] @ np.ones((1, 3)))
         np.testing.assert_allclose(found / found[:, :1], np.ones((7, 1)) * [1.0, 2.0, 3.0])
@@ -206,7 +208,7 @@ class TestIntervals:
         ahead = part.truth + 0.5 * widths * data.units.std[part.series][:, None]
         ahead[..., 1] = np.nan
         naive = fit_baselines(data)["naive"]
-        found = score_intervals(ahead, widths, naive, part, data, 0.9)
+        found = score_intervals(ahead, Widths(widths), naive, part, data, 0.9)
         wide = 2 * widths[:, [0, 2]].mean()
         own = {"coverage": 1.0, "interval_width": wide, "interval_score": wide}
         assert {key: found[key] for key in own} == pytest.approx(own)
@@ -215,6 +217,29 @@ class TestIntervals:
         assert beside["interval_score"] > beside["interval_width"] > 0
         alone = score_intervals(ahead, None, naive, part, data, 0.9)
         assert alone == {f"baseline_{key}": value for key, value in beside.items()}
+
+    def test_of_each_series_by_its_own_size_of_errors(self) -> None:
+        """Here errors of one series are ten times those of the other, in units of either."""
+        data = self.data()
+        part = data.val
+        size = np.where(part.series == 0, 1.0, 10.0)[:, None, None] * data.units.std[part.series][:, None]
+        ahead = part.truth + size * np.random.default_rng(0).normal(size=part.truth.shape)
+        found = calibrate(ahead, data, 0.9)
+        assert found is not None
+        small, large = found.of(0), found.of(1)
+        assert (small < found.of_all).all()
+        assert (large > 2 * small).all()
+        assert np.array_equal(found.of(part.series)[[0, -1]], [small, large])
+
+    def test_a_series_with_few_windows_has_those_of_all(self) -> None:
+        values = [DRAWS(size=(length, CHANNELS)) for length in (150, 85)]
+        data = load_data(given(values, "forecast.horizon=7", panel=True))
+        fewer = np.bincount(data.val.series)[1]
+        assert fewer < 9
+        found = calibrate(0.0 * data.val.truth, data, 0.9)
+        assert found is not None
+        assert np.array_equal(found.of(1), found.of_all)
+        assert not np.array_equal(found.of(0), found.of_all)
 
     def test_too_few_windows_have_none(self) -> None:
         data = load_data(given(DRAWS(size=(7, 40, 3)).cumsum(axis=1)))

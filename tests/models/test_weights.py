@@ -12,11 +12,19 @@ from safetensors.torch import load, save
 from hydra_queue_sweeper.base.errors import Refused
 from tests.support.parts import resolved_model
 from wavesweep.data.scaling import Scaler
+from wavesweep.data.widths import Widths
 from wavesweep.evaluation.forecasting import closed_loop
 from wavesweep.models.configured import ResolvedModel
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import SQUARED
-from wavesweep.models.weights import WIDTHS, copy_weights, load_network, load_widths, serialize
+from wavesweep.models.weights import (
+    WIDTHS,
+    WIDTHS_BY_SERIES,
+    copy_weights,
+    load_network,
+    load_widths,
+    serialize,
+)
 
 SERIES, STEPS, CHANNELS, HORIZON = 2, 23, 3, 40
 SCALER = Scaler(np.array([0.1, -2.0, 3.0]), np.array([1.5, 0.3, 7.0]))
@@ -112,6 +120,11 @@ DAMAGED = {
     "widths of no step": (changed(**{WIDTHS: torch.ones(0, 3).double()}), "must be float64 of 2 axes"),
     "widths of nan": (changed(**{WIDTHS: torch.full([7, 3], torch.nan).double()}), f"{WIDTHS} must be finite"),
     "widths below 0": (changed(**{WIDTHS: -torch.ones(7, 3).double()}), "and not negative"),
+    "widths of series, of 2 axes": (changed(**{WIDTHS_BY_SERIES: torch.ones(7, 3).double()}), "float64 of 3 axes"),
+    "widths of series, of a channel": (
+        changed(**{WIDTHS_BY_SERIES: torch.ones(2, 7, 1).double()}),
+        f"{WIDTHS_BY_SERIES} must be of 3 channels",
+    ),
     "one too many": (changed(more=torch.zeros(1)), "more is no weight of the network"),
 }
 
@@ -127,12 +140,15 @@ def test_what_is_damaged_or_does_not_fit_is_refused(name: str) -> None:
 
 def test_the_widths_of_intervals_stand_beside_the_weights() -> None:
     """Of a run with too few windows for intervals there are none."""
-    network, widths = TINY.build(CHANNELS, HORIZON, "float32", SQUARED), np.random.default_rng(0).random((7, CHANNELS))
-    content = serialize(copy_weights(network), SCALER, widths)
+    network, draws = TINY.build(CHANNELS, HORIZON, "float32", SQUARED), np.random.default_rng(0)
+    of_all, by_series = draws.random((7, CHANNELS)), draws.random((2, 7, CHANNELS))
+    content = serialize(copy_weights(network), SCALER, Widths(of_all, by_series))
     loaded, scaler = load_network(TINY, HORIZON, "float32", SQUARED, content)
     stored = load_widths(content)
     assert stored is not None
-    assert np.array_equal(stored, widths)
+    assert np.array_equal(stored.of_all, of_all)
+    assert np.array_equal(stored.of(1), by_series[1])
+    assert stored.of(None) is stored.of_all, "of a series that the run has not seen"
     assert np.array_equal(scaler.std, SCALER.std)
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in loaded.state_dict().items())
     bare = serialize(copy_weights(network), SCALER)

@@ -244,8 +244,8 @@ class TestIntervals:
         widths = load_widths((calibrated.path / "model.safetensors").read_bytes())
         assert widths is not None
         std = load_data(calibrated.config).units.std
-        np.testing.assert_allclose(upper - middle, np.broadcast_to(widths * std, upper.shape))
-        assert calibrated.result.metrics["test/interval_width"] == pytest.approx(2 * widths.mean())
+        np.testing.assert_allclose(upper - middle, np.broadcast_to(widths.of_all * std, upper.shape))
+        assert calibrated.result.metrics["test/interval_width"] == pytest.approx(2 * widths.of_all.mean())
 
     def test_beyond_the_horizon_nothing_is_claimed(self, calibrated: ws.Run, tmp_path: Path) -> None:
         done = call("forecast", str(calibrated.path), "--horizon", "43", "--output", "x.csv", cwd=tmp_path)
@@ -300,15 +300,17 @@ class TestIntervals:
             go(prepared.config, directory := RunDirectory(tmp_path / "run"))
         model = TrainedModel.load(prepared.config, directory.weights.read_bytes())
         assert model.widths is not None
-        assert model.widths.shape == (7, 3)
+        assert model.widths.of_all.shape == (7, 3)
+        assert model.widths.by_series is not None
         wide = model.half_widths(own_series(prepared.config), 5)
         assert wide is not None
-        for one, std in zip(wide, prepared.data.units.std, strict=True):
-            np.testing.assert_allclose(one, model.widths[:5] * std)
+        for one, own, std in zip(wide, model.widths.by_series, prepared.data.units.std, strict=True):
+            np.testing.assert_allclose(one, own[:5] * std)
+            assert not np.allclose(own, model.widths.of_all)
         foreign = Observed("new", 1e6 * draws.normal(size=(40, 3)))
         [strange] = model.half_widths([foreign], 7) or []
         scale = model.scaler.std if standardize == "global" else foreign.values.std(axis=0)
-        np.testing.assert_allclose(strange, model.widths * scale)
+        np.testing.assert_allclose(strange, model.widths.of_all * scale)
 
     def test_channels_called_like_bounds_keep_their_columns(self) -> None:
         channels, half = ("x", "x_lower", "y"), np.arange(1, 22.0).reshape(7, 3)

@@ -10,6 +10,7 @@ from hydra_queue_sweeper.base.errors import Refused
 from tests.support.parts import composed, prepared
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
+from wavesweep.data.widths import Widths
 from wavesweep.evaluation.beside_baselines import calibrate, errors_by, fit_baselines, gain, score_intervals
 from wavesweep.evaluation.forecasting import Forecasts
 from wavesweep.evaluation.scores import errors, mean_absolute_scaled_error, scores
@@ -52,6 +53,11 @@ def elsewhere_tested(values: np.ndarray) -> np.ndarray:
     return np.where(np.arange(STEPS)[:, None] < TRAIN + VAL, values, 20 + 9 * draws)
 
 
+def _values(widths: Widths | None) -> list[object]:
+    """Return half-widths to the last bit."""
+    return [] if widths is None else [None if one is None else one.tobytes() for one in vars(widths).values()]
+
+
 def known_before_the_test(events: list[Event]) -> list[object]:
     """Return what a run has found by training and validation data, to the last bit."""
     found: list[object] = []
@@ -60,7 +66,7 @@ def known_before_the_test(events: list[Event]) -> list[object]:
             found.append((event.epoch, event.metrics))
         if isinstance(event, Kept):
             weights = {name: weight.numpy().tobytes() for name, weight in event.weights.items()}
-            found.append((event.epoch, weights, None if event.widths is None else event.widths.tobytes()))
+            found.append((event.epoch, weights, _values(event.widths)))
         if isinstance(event, Drawable) and event.name.startswith("forecast_epoch"):
             found.append({key: value.tobytes() for key, value in vars(event.shown).items() if hasattr(value, "nbytes")})
         if isinstance(event, Finished):
@@ -140,7 +146,7 @@ class TestScores:
             assert changed.test
             baselines = fit_baselines(changed)
             widths = calibrate(0.5 * data.val.truth, changed, 0.5)
-            found: list[object] = [widths is None or widths.tolist(), {key: one.note for key, one in baselines.items()}]
+            found: list[object] = [_values(widths), {key: one.note for key, one in baselines.items()}]
             for part, ahead in ((changed.val, 0.5 * data.val.truth), (changed.test, 0.5 * test.truth)):
                 own, theirs = errors(ahead, part, data.units), errors_by(baselines, changed, part)["linear"]
                 found += [own.mean, own.absolute, own.by_window.tolist(), own.by_step.tolist(), theirs.mean]
@@ -170,7 +176,7 @@ class TestScores:
         told = scores(Forecasts(ahead, ahead), part, units)
         assert told["closed_loop_mse"] == told["one_step_mse"] == pytest.approx(np.square(away).mean())
         baselines = fit_baselines(data)
-        widths = np.full((HORIZON, 2), 0.4)
+        widths = Widths(np.full((HORIZON, 2), 0.4))
         told = score_intervals(ahead, widths, baselines["naive"], part, data, 0.5)
         assert told["coverage"] == pytest.approx((np.abs(off) <= 0.4).mean())
         outside = np.maximum(np.abs(off) - 0.4, 0)

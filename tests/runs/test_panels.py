@@ -207,13 +207,18 @@ def test_no_test_value_reaches_the_intervals(tmp_path: Path) -> None:
     )
     widths = load_widths(one.weights.read_bytes())
     assert widths is not None
-    assert widths.shape == (3, 3)
+    assert widths.by_series is not None
+    assert widths.by_series.shape == (3, 3, 3)
     assert one.weights.read_bytes() == other.weights.read_bytes()
     assert 0.5 < first.metrics["test/coverage"] <= 1
     assert second.metrics["test/coverage"] < 0.1, "the test part is as it was, so that this says nothing"
     for key in ("test/interval_width", "test/baseline_interval_width"):
         assert first.metrics[key] == second.metrics[key] > 0
-    assert first.metrics["test/interval_width"] == pytest.approx(2 * widths.mean())
+    test = prepare(subject.config).data.test
+    assert test
+    number = np.bincount(test.series)
+    wide = 2 * np.average(widths.by_series.mean(axis=(1, 2)), weights=number)
+    assert first.metrics["test/interval_width"] == pytest.approx(wide)
 
 
 class TestWhatIsWatched:

@@ -45,6 +45,11 @@ class Data:
         return self.division.source.channels
 
     @property
+    def is_panel(self) -> bool:
+        """Whether several series are forecast from many origins, each in units of its own."""
+        return self.units.mean.ndim == 2
+
+    @property
     def pooled(self) -> Scaler:
         """The scaler between the data and the network where it is one for all series, else what they give together."""
         return self.scaler if self.scaler.mean.ndim == 1 else Scaler.pooled(self.observed)
@@ -56,7 +61,7 @@ class Data:
     def scored(self, scaler: Scaler) -> list[np.ndarray]:
         """Return the same without what is too short to be scored, which would bound how far baselines look back."""
         scaled = self.scaled(scaler)
-        if self.units.mean.ndim == 1:
+        if not self.is_panel:
             return scaled
         return [scaled[number] for number in np.unique(self.val.series)]
 

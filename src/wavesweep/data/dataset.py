@@ -187,6 +187,7 @@ class Observed:
         times: The time stamp of each step, evenly spaced, with their spacing as `freq`; None where there are none.
         place: Where they come from, as a message names it; empty: by the series' name.
         scaler: What its training part was scored by, where a network was trained on it.
+        number: Its number among the series that a network was trained on; None: it is none of them.
     """
 
     name: str | int
@@ -195,3 +196,4 @@ class Observed:
     times: "pd.DatetimeIndex | None" = None
     place: str = ""
     scaler: "Scaler | None" = None
+    number: int | None = None

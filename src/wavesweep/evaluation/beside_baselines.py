@@ -7,8 +7,13 @@ import numpy as np
 
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
+from wavesweep.data.widths import Widths
 from wavesweep.evaluation.comparison import compare
-from wavesweep.evaluation.intervals import half_widths, interval_scores
+from wavesweep.evaluation.intervals import (
+    half_widths,
+    interval_scores,
+    own_half_widths,
+)
 from wavesweep.evaluation.metric_names import (
     COVERAGE,
     GAIN,
@@ -53,18 +58,30 @@ def gain(own: Errors, baseline: Errors, part: Part) -> Metrics:
     return {GAIN: found, **dict(zip((GAIN_LOW, GAIN_HIGH), interval or (), strict=False))}
 
 
-def calibrate(closed_loop: np.ndarray, data: Data, coverage: float) -> np.ndarray | None:
-    """Return the half-widths of intervals, (horizon, channel), scaled, by forecasts of the validation part.
+def calibrate(closed_loop: np.ndarray, data: Data, coverage: float) -> Widths | None:
+    """Return how wide intervals are, by forecasts of the validation part, (window, horizon, channel).
 
-    All series tell them together, each in units of its own; see `half_widths`.
+    All series tell it together, each in units of its own, and those of a panel each of itself too, where its windows
+    are enough; see `half_widths` and `own_half_widths`.
     """
-    val = data.val
-    return half_widths(scaled_errors(closed_loop, val, data.units), val.observed, coverage, val.stride)
+    val, off = data.val, scaled_errors(closed_loop, data.val, data.units)
+    of_all = half_widths(off, val.observed, coverage, val.stride)
+    if of_all is None:
+        return None
+    if not data.is_panel:
+        return Widths(of_all)
+    numbers, first = np.unique(val.series, return_index=True)
+    each = zip(numbers, np.split(off, first[1:]), np.split(val.observed, first[1:]), strict=True)
+    own = {number: own_half_widths(errors, seen, coverage, val.stride, of_all) for number, errors, seen in each}
+    by_series = {number: widths for number, widths in own.items() if widths is not None}
+    if not by_series:
+        return Widths(of_all)
+    return Widths(of_all, np.stack([by_series.get(number, of_all) for number in range(len(data.train))]))
 
 
 def score_intervals(
     closed_loop: np.ndarray,
-    widths: np.ndarray | None,
+    widths: Widths | None,
     baseline: Baseline,
     part: Part,
     data: Data,
@@ -89,8 +106,8 @@ def score_intervals(
     ):
         if half is not None:
             scaled = scaled_errors(forecasts, part, data.units)[..., part.targets]
-            observed = part.observed[..., part.targets]
-            scores |= zip(names, interval_scores(scaled, observed, half[:, part.targets], coverage), strict=True)
+            observed, wide = part.observed[..., part.targets], half.of(part.series)[..., part.targets]
+            scores |= zip(names, interval_scores(scaled, observed, wide, coverage), strict=True)
     return scores
 
 

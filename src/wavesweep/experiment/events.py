@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from wavesweep.data.scaling import Scaler
+from wavesweep.data.widths import Widths
 from wavesweep.evaluation.by_origin import ErrorsByOrigin
 from wavesweep.evaluation.scores import Metrics
 from wavesweep.evaluation.shown import Shown
@@ -97,13 +96,13 @@ class Kept:
         epoch: After which they stood; 0: before training.
         weights: By name.
         scaler: Between the network's units and the data's.
-        widths: Half-widths of intervals, (horizon, channel), scaled; None where nothing is known of them.
+        widths: Half-widths of intervals, scaled; None where nothing is known of them.
     """
 
     epoch: int
     weights: Weights = field(repr=False)
     scaler: Scaler = field(repr=False)
-    widths: np.ndarray | None = field(repr=False)
+    widths: Widths | None = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from hydra_queue_sweeper.base import signals
 from wavesweep.config.config import Resolved
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
+from wavesweep.data.widths import Widths
 from wavesweep.evaluation import beside_baselines
 from wavesweep.evaluation.by_origin import ErrorsByOrigin, errors_by_origin
 from wavesweep.evaluation.forecasting import Forecasts, forecast_part, to_network
@@ -188,14 +189,16 @@ def _show_beside(
     network: Forecaster,
     part: Part,
     title: str,
-    widths: np.ndarray | None,
+    widths: Widths | None,
     best: str,
     baseline: Baseline,
 ) -> Drawable:
     """Return what the kept weights forecast of a part, with intervals, beside the best baseline."""
     some = beside_baselines.shown(part, 3)
     beside = {best: beside_baselines.forecast_by(baseline, data, some)}
-    bands = {} if widths is None else {config.forecast.interval: widths * data.units.of(some.series).std}
+    bands = {}
+    if widths is not None:
+        bands[config.forecast.interval] = widths.of(some.series) * data.units.of(some.series).std
     forecasts = forecast_part(network, data.scaler, some)
     return Drawable("forecast", _shown(data, some, forecasts, title, beside, bands))
 
@@ -228,7 +231,7 @@ def _test(
     data: Data,
     forecasts: Forecasts,
     own: Errors,
-    widths: np.ndarray | None,
+    widths: Widths | None,
     baseline: Baseline,
     of_baseline: Errors,
 ) -> Metrics:

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 
 from hydra_queue_sweeper.base.errors import Refused, in_short
 from wavesweep.data.scaling import Scaler
+from wavesweep.data.widths import Widths
 from wavesweep.models.configured import ResolvedModel
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import Loss
 
 Weights = dict[str, torch.Tensor]
-SCALING, WIDTHS = ("scaler.mean", "scaler.std"), "interval.width"
+SCALING = ("scaler.mean", "scaler.std")
+WIDTHS, WIDTHS_BY_SERIES = "interval.width", "interval.width_by_series"
 MOST_HEADER = 1 << 20  # bytes
 
 
@@ -26,13 +27,15 @@ def is_finite(network: Forecaster) -> bool:
     return all(weight.isfinite().all() for weight in network.parameters())
 
 
-def serialize(weights: Weights, scaler: Scaler, widths: np.ndarray | None = None) -> bytes:
+def serialize(weights: Weights, scaler: Scaler, widths: Widths | None = None) -> bytes:
     """Return weights, scaling and, where there are intervals, their half-widths in the safetensors format."""
     from safetensors.torch import save
 
-    beside = dict(zip(SCALING, map(torch.from_numpy, (scaler.mean, scaler.std)), strict=True))
+    beside: Weights = dict(zip(SCALING, map(torch.from_numpy, (scaler.mean, scaler.std)), strict=True))
     if widths is not None:
-        beside[WIDTHS] = torch.from_numpy(widths)
+        beside[WIDTHS] = torch.from_numpy(widths.of_all)
+        if widths.by_series is not None:
+            beside[WIDTHS_BY_SERIES] = torch.from_numpy(widths.by_series)
     return save({f"network.{name}": value.contiguous() for name, value in weights.items()} | beside)
 
 
@@ -59,10 +62,12 @@ def load_network(
         mean, std = (_checked(name, tensors.pop(name, None), axes=1) for name in SCALING)
         if mean.shape != std.shape or (std <= 0).any():
             raise ValueError(f"{' and '.join(SCALING)} must be of as many channels, and the latter positive")
-        if WIDTHS in tensors:
-            widths = _checked(WIDTHS, tensors.pop(WIDTHS), axes=2)
-            if widths.shape[1] != len(mean) or (widths < 0).any():
-                raise ValueError(f"{WIDTHS} must be of {len(mean)} channels, and not negative")
+        for key, axes in ((WIDTHS, 2), (WIDTHS_BY_SERIES, 3)):
+            if key not in tensors:
+                continue
+            widths = _checked(key, tensors.pop(key), axes)
+            if widths.shape[-1] != len(mean) or (widths < 0).any():
+                raise ValueError(f"{key} must be of {len(mean)} channels, and not negative")
         scaler = Scaler(mean.numpy(), std.numpy())
         with torch.device("meta"):  # which knows shapes and holds no memory
             network = model.build(len(scaler.mean), horizon, dtype, loss)
@@ -77,14 +82,13 @@ def load_network(
     return network.eval(), scaler
 
 
-def load_widths(content: bytes) -> np.ndarray | None:
-    """Return the half-widths of intervals, (horizon, channel), scaled, beside weights that `load_network` takes.
-
-    Returns:
-        None where there are none.
-    """
-    widths = _parse(content).get(WIDTHS)
-    return None if widths is None else widths.numpy()
+def load_widths(content: bytes) -> Widths | None:
+    """Return the half-widths of intervals beside weights that `load_network` takes; None where there are none."""
+    tensors = _parse(content)
+    if WIDTHS not in tensors:
+        return None
+    by_series = tensors.get(WIDTHS_BY_SERIES)
+    return Widths(tensors[WIDTHS].numpy(), None if by_series is None else by_series.numpy())
 
 
 def check_fit(stored: Mapping[str, object], network: Forecaster) -> None:

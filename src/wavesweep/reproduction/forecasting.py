@@ -14,6 +14,7 @@ from wavesweep.config.resolve import outline
 from wavesweep.data.data import load_timeline
 from wavesweep.data.dataset import LARGEST, Observed
 from wavesweep.data.scaling import Scaler
+from wavesweep.data.widths import Widths
 from wavesweep.evaluation.forecasting import as_series, closed_loops, on_threads, scaler_of
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import LOSSES
@@ -30,14 +31,13 @@ class TrainedModel:
         config: The run's complete configuration; it forecasts on as many threads as that says.
         network: With the weights that were kept.
         scaler: Between its units and the data's.
-        widths: Half-widths of its intervals, (horizon, channel), in standard deviations of a series' training part;
-            None: there are none.
+        widths: Half-widths of its intervals; None: there are none.
     """
 
     config: Resolved
     network: Forecaster
     scaler: Scaler
-    widths: np.ndarray | None = None
+    widths: Widths | None = None
 
     @classmethod
     def load(cls, config: Resolved, weights: bytes, device: str = "cpu") -> Self:
@@ -96,8 +96,8 @@ class TrainedModel:
     def half_widths(self, series: Sequence[Observed], horizon: int) -> list[np.ndarray] | None:
         """Return how far above and below its forecast the interval of each series reaches.
 
-        A series that the run was not trained on has the scale that its values are scaled by or, where they are not,
-        its own.
+        A series that the run was not trained on has the half-widths of all, in the scale that its values are scaled by
+        or, where they are not, its own.
 
         Args:
             series: As `forecast` takes them.
@@ -109,15 +109,19 @@ class TrainedModel:
         """
         if self.widths is None:
             return None
-        if horizon > len(self.widths):
+        known = len(self.widths.of_all)
+        if horizon > known:
             log.warning(
                 "intervals are known %d steps ahead, and left out beyond; a run with forecast.horizon=%d has them all",
-                len(self.widths), horizon,
+                known, horizon,
             )  # fmt: skip
-        scaled = np.full((horizon, self.widths.shape[1]), np.nan)
-        scaled[: len(self.widths)] = self.widths[:horizon]
+        beyond = np.full((max(horizon - known, 0), len(self.config.dataset.channels)), np.nan)
         pooled = self.scaler if self.config.training.standardize == "global" else None
-        return [scaled * (one.scaler or pooled or scaler_of(one.values)).std for one in series]
+        half_widths = []
+        for one in series:
+            scaled = np.concatenate([self.widths.of(one.number)[:horizon], beyond])
+            half_widths.append(scaled * (one.scaler or pooled or scaler_of(one.values)).std)
+        return half_widths
 
 
 def forecast_values(
@@ -152,7 +156,8 @@ def own_series(config: Resolved) -> list[Observed]:
     scalers = [units] * len(ends)
     if units.mean.ndim == 2:
         scalers = [Scaler(*one) for one in zip(units.mean, units.std, strict=True)]
-    return [replace(end, scaler=scaler) for end, scaler in zip(ends, scalers, strict=True)]
+    both = enumerate(zip(ends, scalers, strict=True))
+    return [replace(end, scaler=scaler, number=number) for number, (end, scaler) in both]
 
 
 def _check(series: Observed, lead: int) -> None:

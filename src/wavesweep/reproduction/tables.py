@@ -72,7 +72,7 @@ def rolling(model: TrainedModel) -> tuple[pd.DataFrame, int]:
     windows, horizon, _ = ahead.shape
     half = None
     if model.widths is not None:
-        half = np.broadcast_to(model.widths * data.units.of(part.series).std, ahead.shape)
+        half = np.broadcast_to(model.widths.of(part.series) * data.units.of(part.series).std, ahead.shape)
     table = as_table(data.channels, [*ahead], None if half is None else [*half])
     series, origin = part.series.repeat(horizon), (part.start + part.context.shape[1]).repeat(horizon)
     step = origin + np.tile(np.arange(horizon), windows)
