@@ -10,6 +10,7 @@ from wavesweep.evaluation.intervals import (
     half_widths,
     independent_windows,
     interval_scores,
+    lowest_by_chance,
     own_half_widths,
 )
 
@@ -148,6 +149,24 @@ def test_independent_windows_are_as_many_where_none_overlap() -> None:
     np.testing.assert_array_equal(independent_windows(number, 4), number)
     fewer = independent_windows(number, 1)[:, 0]
     np.testing.assert_allclose(fewer, [30, 30 * 6 / 9, 30 * 9 / 19, 30 * 12 / 33])
+
+
+def test_what_chance_explains_is_seldom_called_more() -> None:
+    """Of windows that overlap, in one case of a hundred at most; where errors have doubled, nearly always."""
+    horizon, number, called = 6, 120, np.zeros(2)
+    worth = independent_windows(np.full((horizon, 1), number), 1)[:, 0]
+    lowest = lowest_by_chance(0.9, worth, worth)
+    by_hand = 0.9 - 2.33 * np.mean([np.sqrt(0.09 * 2 / n) for n in worth])
+    assert lowest == pytest.approx(by_hand)
+    for seed in range(300):
+        walk = np.random.default_rng(seed).normal(size=2 * number + 20).cumsum()
+        ahead = np.arange(number)[:, None] + np.arange(1, horizon + 1)
+        moves = (walk[ahead] - walk[:number, None])[..., None]
+        later = (walk[number + ahead] - walk[number : 2 * number, None])[..., None]
+        half = known_widths(moves, stride=1)
+        called += [(np.abs(size * later) <= half).mean() < lowest for size in (1, 2)]
+    assert called[0] <= 5
+    assert called[1] > 270
 
 
 class TestScores:

@@ -14,6 +14,7 @@ from wavesweep.data.scaling import Scaler
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation.beside_baselines import (
     calibrate,
+    coverage_by_series,
     errors_by,
     fit_baselines,
     forecast_by,
@@ -230,6 +231,11 @@ class TestIntervals:
         assert (small < found.of_all).all()
         assert (large > 2 * small).all()
         assert np.array_equal(found.of(part.series)[[0, -1]], [small, large])
+        covered = coverage_by_series(ahead, found, part, data)
+        of_all = coverage_by_series(ahead, Widths(found.of_all), part, data)
+        first, second = covered
+        assert of_all[first] == 1
+        assert of_all[second] < min(covered.values())
 
     def test_a_series_with_few_windows_has_those_of_all(self) -> None:
         values = [DRAWS(size=(length, CHANNELS)) for length in (150, 85)]

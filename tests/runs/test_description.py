@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.parts import SMALL, given, prepared, small
-from wavesweep.experiment.description import digits, intervals, score_rows, summary, verdict
+from wavesweep.experiment.description import description, digits, intervals, score_rows, summary, verdict
 from wavesweep.experiment.preparation import prepare, shape_of
 from wavesweep.experiment.result import Result, best_baseline
 from wavesweep.models.baseline_names import BASELINES
@@ -136,6 +136,31 @@ def test_intervals_stand_beside_the_best_baseline_s() -> None:
     assert intervals(small(), metrics | beside) == [f"{own} (linear autoregression 100%, 51)."]
     assert intervals(small("forecast.coverage=0.975"), metrics)[0].startswith("97.5% intervals cover 91%")
     assert intervals(small(), OF_VALIDATION | beside) == []
+
+
+def test_coverage_below_what_chance_explains_is_called_so() -> None:
+    metrics = OF_VALIDATION | {"test/coverage": 0.7, "test/interval_width": 0.4, "test/coverage_floor": 0.714}
+    words = "That is less than chance explains (71%): errors have grown since validation"
+    [told] = intervals(small(), metrics)
+    assert told.startswith(f"90% intervals cover 70% of test data, 0.4 standard deviations wide. {words}")
+    assert "chance" not in intervals(small(), metrics | {"test/coverage": 0.715})[0]
+
+
+@pytest.mark.parametrize(
+    ("number", "heading"), [(3, "covered, by series"), (30, "covered, by series: the 10 least of 30")]
+)
+def test_the_series_of_a_panel_that_are_covered_least_are_told(number: int, heading: str) -> None:
+    spent = {"time/train_seconds": 1.0, "cost/loss_evaluations": 7.0}
+    scores = {f"test/{key}_scaled_mse": 0.3 for key in ("closed_loop", "naive", "linear")}
+    covered = {f"shop {(7 * one) % number}": (7 * one % number) / number for one in range(number)}
+    result = Result(False, 0.1, 3, spent | scores | OF_VALIDATION, {}, covered)
+    lines = summary(RunInfo([], {}, None, "name"), small(), result).splitlines()
+    at = lines.index(heading)
+    rows = lines[at + 1 : -1]
+    assert [row.split()[:2] for row in rows] == [["shop", str(one)] for one in range(min(number, 10))]
+    assert rows[1].endswith(f"  {1 / number:.0%}")
+    assert f"| shop 1 | {1 / number:.0%} |" in description(small(), result)
+    assert "covered" not in summary(RunInfo([], {}, None, "name"), small(), Result(False, 0.1, 3, result.metrics))
 
 
 def test_before_training_a_line_tells_of_too_few_windows_for_intervals() -> None:

@@ -10,12 +10,16 @@ from wavesweep.data.parts import Part
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation.comparison import compare
 from wavesweep.evaluation.intervals import (
+    FEWEST_INDEPENDENT,
     half_widths,
+    independent_windows,
     interval_scores,
+    lowest_by_chance,
     own_half_widths,
 )
 from wavesweep.evaluation.metric_names import (
     COVERAGE,
+    COVERAGE_FLOOR,
     GAIN,
     GAIN_HIGH,
     GAIN_LOW,
@@ -108,7 +112,40 @@ def score_intervals(
             scaled = scaled_errors(forecasts, part, data.units)[..., part.targets]
             observed, wide = part.observed[..., part.targets], half.of(part.series)[..., part.targets]
             scores |= zip(names, interval_scores(scaled, observed, wide, coverage), strict=True)
+    if widths is not None:
+        scores[COVERAGE_FLOOR] = lowest_by_chance(coverage, _independent(data.val), _independent(part))
     return scores
+
+
+def coverage_by_series(closed_loop: np.ndarray, widths: Widths | None, part: Part, data: Data) -> dict[str, float]:
+    """Return the share of each series' truth that lies within its intervals, by name; nothing but of a panel.
+
+    Args:
+        closed_loop: Forecasts of the part, (window, horizon, channel).
+        widths: As `calibrate` gives them.
+        part: What was true.
+        data: Whose series they are.
+    """
+    if widths is None or not data.is_panel:
+        return {}
+    off, wide = scaled_errors(closed_loop, part, data.units), np.broadcast_to(widths.of(part.series), part.truth.shape)
+    with np.errstate(invalid="ignore"):
+        held, observed = (np.abs(off) <= wide)[..., part.targets], part.observed[..., part.targets]
+    names = data.division.source.names
+    return {
+        str(names[one]): float(held[observed & (part.series == one)[:, None, None]].mean())
+        for one in {*part.series.tolist()}
+    }
+
+
+def _independent(part: Part) -> np.ndarray:
+    """Return how many independent windows a part's are worth at each step ahead, (horizon,).
+
+    Those of several series at one origin count as one.
+    """
+    origins = len(np.unique(part.origin)) if part.stride else len(part.origin)
+    worth = independent_windows(np.full((part.truth.shape[1], 1), origins), part.stride)
+    return np.maximum(worth[:, 0], FEWEST_INDEPENDENT)
 
 
 def shown(part: Part, count: int) -> Part:

@@ -8,6 +8,7 @@ from wavesweep.data.parts import mean_where
 
 FEWEST_INDEPENDENT = 2.0  # windows, below which Student's factor explodes, and covers more than it is to
 BESIDE_OWN = 2.0  # independent windows, as which those of all series weigh beside a series' own
+RARELY = 2.33  # standard deviations, below which one in a hundred lies
 
 
 def half_widths(errors: np.ndarray, observed: np.ndarray, coverage: float, stride: int) -> np.ndarray | None:
@@ -95,6 +96,20 @@ def independent_windows(number: np.ndarray, stride: int) -> np.ndarray:
     horizon = len(number)
     overlap = np.maximum(np.arange(1, horizon + 1) / stride, 1.0)[:, None] if stride else np.ones((horizon, 1))
     return number * 3 * overlap / (2 * overlap**2 + 1)
+
+
+def lowest_by_chance(coverage: float, validating: np.ndarray, testing: np.ndarray) -> float:
+    """Return the coverage that intervals fall below in one case of a hundred at most, if errors stay as they were.
+
+    The steps ahead are taken to err together, so that the deviation of their mean is the mean of theirs.
+
+    Args:
+        coverage: What they are to hold.
+        validating: Independent windows that told how wide they are, at each step ahead, (horizon,).
+        testing: Those that they are tested on, likewise.
+    """
+    deviations = np.sqrt(coverage * (1 - coverage) * (1 / validating + 1 / testing))
+    return coverage - RARELY * float(deviations.mean())
 
 
 def fewest_windows(coverage: float) -> int:

@@ -22,6 +22,8 @@ GAIN = "gain"  # over the best baseline
 GAIN_LOW = "gain_low"  # the bounds of its 95% interval
 GAIN_HIGH = "gain_high"
 COVERAGE = "coverage"  # of prediction intervals
+COVERAGE_LEAST = "coverage_least"  # of a panel's series, that which is covered least
+COVERAGE_FLOOR = "coverage_floor"  # below which it falls by chance in one case of a hundred at most
 INTERVAL_WIDTH = "interval_width"
 INTERVAL_SCORE = "interval_score"
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Metrics = Mapping[str, float]
 TEST_SCORE = metric("test", names.SCALED)
 COLUMNS = 100  # of a terminal
+MOST_SERIES = 10  # whose coverage is told one by one
 
 
 def description(config: Resolved, result: Result) -> str:
@@ -30,7 +31,11 @@ def description(config: Resolved, result: Result) -> str:
     if not result.diverged:
         rows = "\n".join(f"| {name} | {score:.3g} |" for name, score in score_rows(config, result))
         parts.append(f"| closed loop over {config.forecast.horizon} steps | scaled MSE |\n| --- | ---: |\n{rows}")
-        parts += [*intervals(config, result.metrics), trained(config, result)]
+        parts += intervals(config, result.metrics)
+        if result.coverage:
+            rows = "\n".join(f"| {name} | {covered:.0%} |" for name, covered in _least_covered(result))
+            parts.append(f"| series{_how_many(result)} | covered |\n| --- | ---: |\n{rows}")
+        parts.append(trained(config, result))
     return "\n\n".join(parts)
 
 
@@ -129,7 +134,25 @@ def intervals(config: Resolved, metrics: Metrics) -> list[str]:
     if not math.isnan(theirs):
         width = metrics[metric("test", of_baseline(names.INTERVAL_WIDTH))]
         told += f" ({BASELINES[best_baseline(metrics)]} {theirs:.0%}, {width:.2g})"
-    return [f"{told}."]
+    told += "."
+    lowest = metrics.get(metric("test", names.COVERAGE_FLOOR), math.nan)
+    if covered < lowest:
+        told += (
+            f" That is less than chance explains ({lowest:.0%}): errors have grown since validation, as where a level "
+            "moves, which intervals can't know."
+        )
+    return [told]
+
+
+def _least_covered(result: Result) -> list[tuple[str, float]]:
+    """Return the series of a panel whose test data intervals cover least, and how much of those, the least first."""
+    return sorted(result.coverage.items(), key=lambda pair: pair[1])[:MOST_SERIES]
+
+
+def _how_many(result: Result) -> str:
+    """Return in words which of a panel's series are told of; nothing where all are."""
+    number = len(result.coverage)
+    return f": the {MOST_SERIES} least of {number}" if number > MOST_SERIES else ""
 
 
 def score_rows(config: Resolved, result: Result) -> list[tuple[str, float]]:
@@ -158,8 +181,12 @@ def summary(info: "RunInfo", config: Resolved, result: Result) -> str:
         _cut(f"  {name:<28}{score:>10.3g}  {notes.get(name, '')}".rstrip(), COLUMNS)
         for name, score in score_rows(config, result)
     ]
-    sentences = [verdict(config, result), *intervals(config, result.metrics), trained(config, result)]
-    return "\n".join([*lines, *(fill(sentence, COLUMNS) for sentence in sentences)])
+    lines += [fill(sentence, COLUMNS) for sentence in (verdict(config, result), *intervals(config, result.metrics))]
+    if result.coverage:
+        lines.append(f"covered, by series{_how_many(result)}")
+        lines += [f"  {_cut(name, 26):<26}{covered:>10.0%}" for name, covered in _least_covered(result)]
+    lines.append(fill(trained(config, result), COLUMNS))
+    return "\n".join(lines)
 
 
 def run_name(overrides: Iterable[str], groups: Collection[str], begin: int | str = "") -> str:

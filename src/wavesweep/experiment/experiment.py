@@ -16,6 +16,7 @@ from wavesweep.evaluation.by_origin import ErrorsByOrigin, errors_by_origin
 from wavesweep.evaluation.forecasting import Forecasts, forecast_part, to_network
 from wavesweep.evaluation.kept_epoch import Judged, Selection
 from wavesweep.evaluation.metric_names import (
+    COVERAGE_LEAST,
     KEPT_SCALED,
     LOSS_EVALUATIONS,
     MAE,
@@ -108,10 +109,14 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     yield Phase("testing", 0, len(part.start))
     forecasts = forecast_part(network, data.scaler, part)
     own = errors(forecasts.closed_loop, part, data.units)
+    covered: dict[str, float] = {}
     if data.test:
         errors_of_baselines = beside_baselines.errors_by(baselines, data, part)
         once |= _test(config, data, forecasts, own, widths, baselines[best], errors_of_baselines[best])
         once |= _named("test", _of_baselines(errors_of_baselines))
+        covered = beside_baselines.coverage_by_series(forecasts.closed_loop, widths, data.test, data)
+        if covered:
+            once[metric("test", COVERAGE_LEAST)] = min(covered.values())
     signals.check()
     title = _title(config, data, name, kept.epoch)
     yield _show_beside(config, data, network, part, title, widths, best, baselines[best])
@@ -126,7 +131,7 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     once = spent | once
     once |= {OBJECTIVE: kept.objective, metric("val", KEPT_SCALED): judged.metrics[metric("val", SCALED)]}
     notes = {key: one.note for key, one in baselines.items()}
-    result = Result(False, kept.objective, kept.epoch, kept.metrics | once, notes)
+    result = Result(False, kept.objective, kept.epoch, kept.metrics | once, notes, covered)
     yield Finished(result, once, _by_origin(config, data, judged))
 
 

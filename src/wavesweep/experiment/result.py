@@ -18,6 +18,7 @@ class Result:
         epoch: The epoch whose weights were kept, 0 being those before training.
         metrics: All that is measured once, and the recorded metrics of the kept epoch.
         notes: What was chosen of each baseline; not stored.
+        coverage: Of a panel, the share of each series' test data within its intervals, by name; not stored.
     """
 
     diverged: bool
@@ -25,6 +26,7 @@ class Result:
     epoch: int
     metrics: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict, compare=False)
+    coverage: dict[str, float] = field(default_factory=dict, compare=False)
 
 
 def best_baseline(metrics: Mapping[str, float]) -> str:
