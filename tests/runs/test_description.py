@@ -140,7 +140,7 @@ def test_intervals_stand_beside_the_best_baseline_s() -> None:
 
 def test_coverage_below_what_chance_explains_is_called_so() -> None:
     metrics = OF_VALIDATION | {"test/coverage": 0.7, "test/interval_width": 0.4, "test/coverage_floor": 0.714}
-    words = "That is less than chance explains (71%): errors have grown since validation"
+    words = "That is less than chance explains (71%): errors are larger than on validation data"
     [told] = intervals(small(), metrics)
     assert told.startswith(f"90% intervals cover 70% of test data, 0.4 standard deviations wide. {words}")
     assert "chance" not in intervals(small(), metrics | {"test/coverage": 0.715})[0]

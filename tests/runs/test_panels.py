@@ -178,7 +178,7 @@ class TestAScaleOfEachSeries:
         """To the last bit: powers of two round nothing."""
         first, second = panel(), panel(factor=2.0**10)
         (ours, one), (theirs, other) = (go(each, tmp_path / name) for each, name in ((first, "1"), (second, "2")))
-        changed = {"one_step_mse", "closed_loop_mse"}
+        changed = {"one_step_mse", "closed_loop_mse", "sampled_one_step_mse", "sampled_closed_loop_mse"}
         for row, again in zip(rows(one), rows(other), strict=True):
             assert row.keys() == again.keys()
             for key in row:

@@ -138,8 +138,8 @@ def intervals(config: Resolved, metrics: Metrics) -> list[str]:
     lowest = metrics.get(metric("test", names.COVERAGE_FLOOR), math.nan)
     if covered < lowest:
         told += (
-            f" That is less than chance explains ({lowest:.0%}): errors have grown since validation, as where a level "
-            "moves, which intervals can't know."
+            f" That is less than chance explains ({lowest:.0%}): errors are larger than on validation data, as where "
+            "a level moves, which intervals can't know."
         )
     return [told]
 
