@@ -74,6 +74,23 @@ def test_the_order_is_the_same_whatever_the_numbers_of_trials(tmp_path: Path, se
     assert shown(rank(swept(tmp_path / "other", scores, shuffled=seed))) == shown(board)
 
 
+def test_growth_takes_equals_in_the_order_of_the_leaderboard(tmp_path: Path) -> None:
+    scores: Scores = {("medium", "0.01"): [2.0], ("small", "0.01"): [2.0], ("small", "0.001"): [2.0]}
+    for seed in range(3):
+        sweep = swept(tmp_path / str(seed), scores, shuffled=seed)
+        plan = sweep.read_plan()
+        groups = [group for _, group in plan.ranked(sweep.read_trials(plan))]
+        rows = [row.trials[0].configuration for row in rank(sweep).rows]
+        assert [group[0].configuration for group in groups] == rows
+
+
+def test_of_equals_none_is_called_the_best(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", [MODEL, Dimension("seed", ("7",))], [2.0, 2.0, 2.0])
+    lines = text(rank(sweep)).split("\n")
+    assert "All of 3 configurations (1 seed each) gave the same: objective 2.000e+00" in lines
+    assert not [line for line in lines if "--top" in line or "is the best" in line]
+
+
 def test_a_lucky_seed_does_not_stand_above_a_mean_over_six(tmp_path: Path) -> None:
     usual = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     sweep = swept(tmp_path / "sweep", {("tiny", "0.1"): [1e-9], ("small", "0.1"): [*usual], ("medium", "0.1"): [0.5]})

@@ -140,6 +140,12 @@ OBJECTIVE = """
     def clash(config, trial):
         trial.suggest_int("+x", 1, 2)
 
+    def seeds(config, trial):
+        trial.suggest_int("+seed", 1, 2)
+
+    def late(config, trial):
+        assert trial.number < 1, "no more"
+
     @hydra.main(version_base="1.3", config_path=None)
     def job(config):
         value = (config.x - 3) ** 2
@@ -454,13 +460,31 @@ def test_what_jobs_return(arguments: tuple[str, ...], said: str, tmp_path: Path)
         (("+x=1,2", "hydra.sweeper.direction=up"), "direction must be minimize or maximize, got up"),
         (("+x=1,2", "hydra.sweeper.sampler=tpo"), "sampler=tpo is not there; did you mean tpe?"),
         (("+x=1,2", "+hydra.sweeper.sampler.n_startups=3"), "no setting of tpe; did you mean n_startup_trials?"),
-        (("+x=1,2", "hydra.sweeper.custom_search_space=program.absent"), "must name a function"),
-        (("+x=1,2", "hydra.sweeper.custom_search_space=program.clash"), "+x is swept already; mend it"),
     ],
 )
 def test_what_can_t_be_gone_by_is_said(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
     place = program(tmp_path / "place", OBJECTIVE)
     assert said in run(place, *QUEUE, *arguments, "hydra.sweeper.n_trials=2", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("absent", "must name a function"),
+        ("clash", "fails: ValueError: +x is swept already; mend it"),
+        (
+            "seeds",
+            "fails: ValueError: each configuration runs on all seeds, so they are listed",
+        ),
+        ("late", "fails: AssertionError: no more; mend it"),
+    ],
+)
+def test_a_search_space_that_fails_is_told_in_a_line(name: str, said: str, tmp_path: Path) -> None:
+    place = program(tmp_path / "place", OBJECTIVE)
+    space = f"hydra.sweeper.custom_search_space=program.{name}"
+    done = run(place, *QUEUE, "+x=1,2", space, "hydra.sweeper.n_trials=2", code=1)
+    assert f"{space} {said}" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 SPACE_OF_ITS_OWN = """

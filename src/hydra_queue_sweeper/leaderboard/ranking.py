@@ -237,7 +237,7 @@ def rank(sweep: SweepDirectory, program: Program = Program()) -> Leaderboard:
         Refused: If plan or trials can't be read.
     """
     plan = sweep.read_plan()
-    trials = _in_order(sweep.read_trials(plan), plan.dimensions)
+    trials = plan.in_order(sweep.read_trials(plan))
     logarithmic = all_positive([score for trial in trials if (score := _objective(trial)) is not None])
     rows = [_row(plan, group, logarithmic) for group in _groups(plan, trials)]
     rows.sort(key=_order)
@@ -258,21 +258,6 @@ def rank(sweep: SweepDirectory, program: Program = Program()) -> Leaderboard:
         winner=rows[0] if has_best else None,
         logarithmic=logarithmic,
     )
-
-
-def _in_order(trials: list[Trial], dimensions: list[Dimension]) -> list[Trial]:
-    """Return trials by where their values stand in the lists of their dimensions, or by the values of intervals.
-
-    Not by number, which breaks ties alone: a sweep that was grown numbers its trials otherwise than one made at once.
-    """
-    places = {one.key: {value: place for place, value in enumerate(one.values)} for one in dimensions}
-
-    def position(trial: Trial) -> list[float]:
-        pairs = (text.partition("=") for text in trial.configuration)
-        known = ((places[key], value) for key, _, value in pairs if key in places)
-        return [of_key[value] if of_key else float(value) for of_key, value in known]
-
-    return sorted(trials, key=lambda trial: (position(trial), trial.number))
 
 
 def _shared(trials: list[Trial]) -> list[Dimension]:

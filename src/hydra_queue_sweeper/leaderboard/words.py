@@ -80,7 +80,10 @@ def _described(row: Row, seed: str = "") -> str:
 
 def found(board: Leaderboard) -> Iterator[str]:
     """Return in sentences which configuration is best, how sure that is, and how all jobs ended."""
-    if best := board.winner:
+    if (best := board.winner) and _are_equal(board.ranked):
+        number = counted(len(board.ranked), "configuration")
+        yield f"All of {number} ({_each(board)}) gave the same: {_objective(board, best)}{best.beside.told}"
+    elif best:
         yield _sentence(board, best)
         is_open = len(board.ranked) > 1 and not board.pairs_seeds and board.has_ended
         if is_open and (further := board.program.more_seeds(board.sweep, board.plan)):
@@ -90,8 +93,25 @@ def found(board: Leaderboard) -> Iterator[str]:
     yield _jobs(board)
 
 
+def _are_equal(ranked: list[Row]) -> bool:
+    """Say whether several configurations have the same objective, to the last bit."""
+    return len(ranked) > 1 and len({row.mean and row.mean.value for row in ranked}) == 1
+
+
 def _sentence(board: Leaderboard, best: Row) -> str:
     """Return what a person may write into a report."""
+    so_far = "" if board.has_ended else " so far"
+    number = counted(len(board.rows), "configuration")
+    told = f"Of {number} ({_each(board)}), {_described(best)} is the best{so_far}: {_objective(board, best)}"
+    if len(board.ranked) > 1 and (ratio := board.compared(board.ranked[1])):
+        told += f"; the next is {numbers.compared(ratio, logarithmic=board.logarithmic)}"
+    if board.tells_apart and (alike := sum(row.alike for row in board.ranked)):
+        told += f"; {counted(alike, 'other')} can't be told from it"
+    return told + best.beside.told
+
+
+def _each(board: Leaderboard) -> str:
+    """Return on how many seeds each configuration ran, and what is made of them."""
     sizes = sorted({len(row.finished) for row in board.ranked})
     seeds = counted(sizes[-1], "seed")
     if sizes[0] < sizes[-1]:
@@ -99,16 +119,15 @@ def _sentence(board: Leaderboard, best: Row) -> str:
     each = f"{seeds} each"
     if board.pairs_seeds:
         each += f", {board.kind_of_mean}s with 95% intervals"
-    so_far = "" if board.has_ended else " so far"
-    told = f"Of {counted(len(board.rows), 'configuration')} ({each}), {_described(best)} is the best{so_far}: "
-    told += f"{board.program.metric} {numbers.estimated(board.as_returned(best.mean))}"
+    return each
+
+
+def _objective(board: Leaderboard, best: Row) -> str:
+    """Return the objective of the best, and what it is of."""
+    told = f"{board.program.metric} {numbers.estimated(board.as_returned(best.mean))}"
     if len(best.counted) < len(best.finished):
         told += f" on the {counted(len(best.counted), 'seed')} that it was given since it was chosen"
-    if len(board.ranked) > 1 and (ratio := board.compared(board.ranked[1])):
-        told += f"; the next is {numbers.compared(ratio, logarithmic=board.logarithmic)}"
-    if board.tells_apart and (alike := sum(row.alike for row in board.ranked)):
-        told += f"; {counted(alike, 'other')} can't be told from it"
-    return told + best.beside.told
+    return told
 
 
 def _jobs(board: Leaderboard) -> str:

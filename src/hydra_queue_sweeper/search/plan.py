@@ -245,7 +245,22 @@ class Plan:
 
     def ranked(self, trials: Iterable[Trial]) -> list[tuple[float, list[Trial]]]:
         """Return configurations all of whose seeds have finished, each with its mean objective, the best first."""
-        return ranked(trials, self.fresh)
+        return ranked(self.in_order(trials), self.fresh)
+
+    def in_order(self, trials: Iterable[Trial]) -> list[Trial]:
+        """Return trials by where their values stand in the lists of their dimensions, or by the values of intervals.
+
+        Not by number, which breaks ties alone: a sweep that was grown numbers its trials otherwise than one made at
+        once.
+        """
+        places = {one.key: {value: place for place, value in enumerate(one.values)} for one in self.dimensions}
+
+        def position(trial: Trial) -> list[float]:
+            pairs = (text.partition("=") for text in trial.configuration)
+            known = ((places[key], value) for key, _, value in pairs if key in places)
+            return [of_key[value] if of_key else float(value) for of_key, value in known]
+
+        return sorted(trials, key=lambda trial: (position(trial), trial.number))
 
     def reached(self, trials: Iterable[Trial]) -> bool:
         """Say whether the mean of some configuration's seeds, all finished, has reached the target."""

@@ -9,6 +9,7 @@ from hydra.core.override_parser.types import QuotedString
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hydra_queue_sweeper.base.overrides import written
+from hydra_queue_sweeper.search.seeds import is_seed
 from hydra_queue_sweeper.search.space import Dimension, Interval
 
 
@@ -20,12 +21,14 @@ class Suggestions:
         chosen: Their values by their keys, as they are written in overrides.
 
     Attributes:
+        number: Of the configuration, from 0.
         params: The values so far, by their keys.
         further: The dimensions that were added.
         texts: The values of these by their keys, as they are written in overrides.
     """
 
     def __init__(self, trial: optuna.Trial, chosen: dict[str, str]) -> None:
+        self.number = trial.number
         self.params: dict[str, Any] = {key: _value(text) for key, text in chosen.items()}
         self.further: list[Dimension] = []
         self.texts: dict[str, str] = {}
@@ -50,6 +53,8 @@ class Suggestions:
         key = dimension.key
         if key in self._taken:
             raise ValueError(f"{key} is swept already")
+        if is_seed(key):
+            raise ValueError("each configuration runs on all seeds, so they are listed, such as seed=0,1,2")
         number = self._trial._suggest(key, distribution(dimension))
         if key not in self.texts:
             self.further.append(dimension)

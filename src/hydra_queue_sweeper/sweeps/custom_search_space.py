@@ -1,7 +1,6 @@
 """A program's own function that adds dimensions to proposals, as Optuna's own plugin for Hydra calls it."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from hydra.utils import get_method
@@ -11,7 +10,7 @@ from hydra_queue_sweeper.base.errors import Refused, in_one_line
 
 
 def load_search_space(path: str | None, config: DictConfig) -> Callable[[Any], None] | None:
-    """Return a function that takes a trial of Optuna's; None for no path.
+    """Return a function that takes a trial of Optuna's, and raises Refused where it fails; None for no path.
 
     Args:
         path: Of the program's function, dotted.
@@ -23,7 +22,15 @@ def load_search_space(path: str | None, config: DictConfig) -> Callable[[Any], N
     if path is None:
         return None
     try:
-        return partial(get_method(path), config)
+        function = get_method(path)
     except Exception as error:  # of importing the program's module
         text = f"hydra.sweeper.custom_search_space={path} must name a function ({in_one_line(error)})"
         raise Refused(f"{text}; write MODULE.FUNCTION") from None
+
+    def extend(trial: Any) -> None:
+        try:
+            function(config, trial)
+        except Exception as error:  # of the program
+            raise Refused(f"hydra.sweeper.custom_search_space={path} fails: {in_one_line(error)}; mend it") from error
+
+    return extend

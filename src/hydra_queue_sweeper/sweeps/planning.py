@@ -10,7 +10,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_queue_sweeper.base.counting import counted
-from hydra_queue_sweeper.base.errors import Refused, in_one_line, in_short, shown
+from hydra_queue_sweeper.base.errors import Refused, in_short, shown
 from hydra_queue_sweeper.base.files import read_small
 from hydra_queue_sweeper.base.overrides import key_of, written
 from hydra_queue_sweeper.base.terminal import log, say, track
@@ -290,19 +290,10 @@ def check(sweep: Sweep, prepared: Prepared) -> None:
 
 
 def _first_proposal(sweep: Sweep, plan: Plan) -> Trial:
-    """Return what a sweep begins with, further dimensions included.
-
-    Raises:
-        Refused: If the program can't give them.
-    """
+    """Return what a sweep begins with, further dimensions included."""
     from hydra_queue_sweeper.search.proposals import propose
 
-    extend = load_search_space(plan.custom_search_space, sweep.config)
-    try:
-        return propose(plan, 0, [], lambda _: {}, extend)
-    except Exception as error:  # of the program's function
-        name = plan.custom_search_space
-        raise Refused(f"hydra.sweeper.custom_search_space={name} fails: {in_one_line(error)}; mend it") from None
+    return propose(plan, 0, [], lambda _: {}, load_search_space(plan.custom_search_space, sweep.config))
 
 
 def _where(problem: str, jobs: list[str], total: int) -> str:
