@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hydra_queue_sweeper.leaderboard import numbers
 from hydra_queue_sweeper.leaderboard.columns import text
 from hydra_queue_sweeper.leaderboard.ranking import Leaderboard
 from hydra_queue_sweeper.search.estimates import Estimate
@@ -82,6 +83,13 @@ def test_growth_takes_equals_in_the_order_of_the_leaderboard(tmp_path: Path) -> 
         groups = [group for _, group in plan.ranked(sweep.read_trials(plan))]
         rows = [row.trials[0].configuration for row in rank(sweep).rows]
         assert [group[0].configuration for group in groups] == rows
+
+
+def test_a_ratio_is_written_such_that_it_can_be_told_from_1() -> None:
+    found = [
+        numbers.compared(Estimate(*ends), logarithmic=True) for ends in ((1.0004, 0.9988, 1.0019), (1.0, 1.0, 1.0))
+    ]
+    assert found == ["×1.0004 (0.999–1.002)", "×1 (1–1)"]
 
 
 def test_of_equals_none_is_called_the_best(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import yaml
 from optuna.storages.journal import JournalFileBackend
 
 from hydra_queue_sweeper.cli.export import export
+from hydra_queue_sweeper.cli.plots import plot
 from hydra_queue_sweeper.leaderboard.columns import to_csv
 from hydra_queue_sweeper.leaderboard.ranking import rank
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
@@ -512,7 +513,7 @@ SPACE_OF_ITS_OWN = """
 """
 
 
-def test_a_program_adds_dimensions_that_depend_on_others(tmp_path: Path) -> None:
+def test_a_program_adds_dimensions_that_depend_on_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As with Optuna's own plugin: the function is named in the options, and gets configuration and trial."""
     options = """
         bound: 8
@@ -545,6 +546,9 @@ def test_a_program_adds_dimensions_that_depend_on_others(tmp_path: Path) -> None
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(tmp_path / "study.log")))
     study = optuna.load_study(study_name="mine", storage=storage)
     assert {len(trial.params) for trial in study.trials} == {3}
+    plot(SweepDirectory(place / "sweep"))
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "left out" in line]
+    assert set(line.partition(": ")[2].split(", ")) == {"units", "rate"}
 
     changed = "hydra.sweeper.custom_search_space=null"
     said = run(place, changed, "hydra.sweeper.resume=true", code=1).stderr

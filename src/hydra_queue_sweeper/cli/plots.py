@@ -31,6 +31,10 @@ def plot(sweep: SweepDirectory) -> None:
         return
     for path in written:
         say(str(relative(path)))
+    names = {one.name for one in board.dimensions}
+    others = dict.fromkeys(key for row in board.rows for key in row.varied if key not in names)
+    if others:
+        say(f"left out, since not all jobs draw it from the same range: {', '.join(others)}")
     if known := shares(board):
         _show(known, f"share of the variance of {compared(board)}")
 

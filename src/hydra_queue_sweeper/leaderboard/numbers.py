@@ -33,11 +33,19 @@ def compared(ratio: Estimate | None, *, logarithmic: bool) -> str:
     """Write how a configuration compares with the best: ×1.07 (1.02–1.12), or a difference."""
     if ratio is None:
         return ""
-    written = ".3g" if logarithmic else "+.2e"
-    value, *ends = (format(end, written) for end in ratio if end is not None)
+    value, *ends = (_ratio(end) if logarithmic else f"{end:+.2e}" for end in ratio if end is not None)
     if logarithmic:
         value = f"×{value}"
     return f"{value} ({'–'.join(ends)})" if ends else value
+
+
+def _ratio(value: float) -> str:
+    """Write a ratio with three digits, or as many more, up to six, as tell it from 1."""
+    for digits in (3, 4, 5, 6):
+        text = f"{value:.{digits}g}"
+        if text != "1":
+            break
+    return text
 
 
 def short(value: Value) -> str:
