@@ -18,7 +18,7 @@ from wavesweep.drawing.continuations import draw_continuations
 from wavesweep.drawing.drift import draw_drift
 from wavesweep.drawing.forecasts import draw_forecasts
 from wavesweep.drawing.learning_curve import draw_learning_curve
-from wavesweep.drawing.panels import two_lines
+from wavesweep.drawing.panels import draw_truth, two_lines
 from wavesweep.evaluation.forecasting import Forecasts
 from wavesweep.evaluation.shown import Named, ShownErrors, ShownForecasts, pack, unpack
 from wavesweep.models.baseline_names import BASELINES
@@ -90,6 +90,25 @@ def test_what_was_not_observed_is_a_gap_in_the_truth(drawn: list[Figure], tmp_pa
     for window, axes in enumerate(drawn[0].axes[:2]):
         truth = next(line for line in axes.lines if line.get_label() == "truth")
         assert np.array_equal(truth.get_ydata(), gaps[window, :, 0], equal_nan=True)
+
+
+def test_an_observed_value_without_neighbours_is_a_point() -> None:
+    axes = Figure().subplots()
+    values = np.array([1.0, np.nan, 2.0, np.nan, 3.0, 4.0])
+    draw_truth(axes, np.arange(6), values, "truth")
+    line, points = axes.lines
+    np.testing.assert_array_equal(line.get_ydata(), values)
+    np.testing.assert_array_equal(points.get_xdata(), [0, 2])
+
+
+def test_what_was_filled_in_before_a_continuation_is_a_gap(drawn: list[Figure], tmp_path: Path) -> None:
+    values, filled = np.random.default_rng(0).normal(size=(30, 1)), np.zeros((30, 1), bool)
+    filled[24:] = True
+    series = [Observed("one", values, filled=filled)]
+    draw_continuations(tmp_path / "ahead.png", ["x"], series, [np.zeros((5, 1))], "title")
+    [line] = [one for one in drawn[0].axes[0].lines if one.get_label() == "observed"]
+    assert np.isnan(np.asarray(line.get_ydata())[-6:]).all()
+    assert np.isfinite(np.asarray(line.get_ydata())[:-6]).all()
 
 
 @pytest.mark.parametrize(

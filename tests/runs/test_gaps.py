@@ -14,9 +14,11 @@ from wavesweep.data.widths import Widths
 from wavesweep.evaluation.beside_baselines import calibrate, errors_by, fit_baselines, gain, score_intervals
 from wavesweep.evaluation.forecasting import Forecasts
 from wavesweep.evaluation.scores import errors, mean_absolute_scaled_error, scores
+from wavesweep.evaluation.shown import ShownForecasts
 from wavesweep.experiment.events import Drawable, Event, Finished, Kept, Recorded
 from wavesweep.experiment.experiment import experiment
 from wavesweep.experiment.preparation import load_data, prepare, shape_of
+from wavesweep.reproduction.forecasting import own_series
 
 STEPS, TRAIN, VAL, HORIZON = 260, 160, 50, 3
 SPLIT = f"dataset.split=[{TRAIN},{VAL},{STEPS - TRAIN - VAL}]"
@@ -208,6 +210,28 @@ def test_a_part_without_a_target_is_refused(tmp_path: Path) -> None:
     assert len(load_data(composed(*lines)).val.start) > 0, "the other channel was observed"
     with pytest.raises(Refused, match="the validation part must have observed values of a, got none"):
         load_data(composed(*lines, "dataset.target=[a]"))
+
+
+def test_contexts_are_shown_and_scaled_as_they_were_observed(tmp_path: Path) -> None:
+    values, observed = drawn(0)
+    ready = prepare(composed(*load_of(values, observed, tmp_path / "gap.csv"), "model=linear"))
+    shown = [event.shown for event in experiment(ready.config, ready.data) if isinstance(event, Drawable)]
+    forecasts = [one for one in shown if isinstance(one, ShownForecasts)]
+    assert forecasts
+    for one in forecasts:
+        for start, context in zip(one.start, one.context, strict=True):
+            np.testing.assert_array_equal(np.isnan(context), ~observed[start : start + len(context)])
+    [end] = own_series(ready.config)
+    assert end.scaler
+    assert (*end.scaler.mean, *end.scaler.std) == (*ready.data.units.mean, *ready.data.units.std)
+    np.testing.assert_array_equal(end.filled, ~observed[-len(end.values) :])
+
+
+def test_a_channel_that_was_never_observed_in_training_is_refused(tmp_path: Path) -> None:
+    values, observed = drawn(0)
+    observed[:TRAIN, 1] = False
+    with pytest.raises(Refused, match="the training part must have observed values of b, got none"):
+        load_data(composed(*load_of(values, observed, tmp_path / "gap.csv")))
 
 
 def test_what_has_too_few_observed_errors_for_intervals_is_said(tmp_path: Path) -> None:

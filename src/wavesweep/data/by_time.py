@@ -163,11 +163,19 @@ class ByTime(Division):
         return val, part("test", [(one.train + one.val, sum(one)) for one in parts])
 
     def as_observed(self, train: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        """See `Division.as_observed`."""
+        """See `Division.as_observed`.
+
+        Raises:
+            Refused: If nothing of a channel was observed.
+        """
         filled = self.source.filled()
         if filled is None:
             return train
-        return tuple(np.where(mask[: len(one)], np.nan, one) for mask, one in zip(filled, train, strict=True))
+        known = [np.where(mask[: len(one)], np.nan, one) for mask, one in zip(filled, train, strict=True)]
+        for number, channel in enumerate(self.source.channels):
+            if all(np.isnan(one[:, number]).all() for one in known):
+                raise _unobserved("training", channel)
+        return tuple(known)
 
     def units(self, train: "Sequence[np.ndarray]") -> Scaler:
         """See `Division.units`: of several series each has its own."""
@@ -244,12 +252,14 @@ def _at_the_end(filled: np.ndarray) -> np.ndarray:
     return np.logical_and.accumulate(filled[..., ::-1, :], axis=-2)[..., ::-1, :]
 
 
+def _unobserved(part: str, channels: str) -> Refused:
+    must = f"the {part} part must have observed values of {channels:.60}"
+    return Refused(f"dataset: {must}, got none but what was filled in; give another dataset.split, or fill in the file")
+
+
 def _with_targets(part: Part, name: str, targets: "Sequence[str]") -> Part:
     """Return a part without the windows of which no target was observed; refuse one that has no others."""
     some = part.observed[..., part.targets].any(axis=(1, 2))
     if not some.any():
-        raise Refused(
-            f"dataset: the {name} part must have observed values of {', '.join(targets):.60}, got none but what was "
-            "filled in; give another dataset.split, or fill in the file"
-        )
+        raise _unobserved(name, ", ".join(targets))
     return part if some.all() else part.only(np.flatnonzero(some))

@@ -188,6 +188,7 @@ class Observed:
         place: Where they come from, as a message names it; empty: by the series' name.
         scaler: What its training part was scored by, where a network was trained on it.
         number: Its number among the series that a network was trained on; None: it is none of them.
+        filled: Which values were filled in, (time, channel); None: none, or it isn't known.
     """
 
     name: str | int
@@ -197,3 +198,4 @@ class Observed:
     place: str = ""
     scaler: "Scaler | None" = None
     number: int | None = None
+    filled: "np.ndarray | None" = None

@@ -131,10 +131,12 @@ class Division(ABC):
         """Return the last observed steps of each series, at most so many, without what scales them."""
         ends = []
         source = self.source
-        for name, values, length, stamps in zip(source.names, timeline, source.lengths, source.stamps, strict=True):
+        filled = source.filled()
+        for number, (name, length, stamps) in enumerate(zip(source.names, source.lengths, source.stamps, strict=True)):
             start = max(length - context, 0)
             times = None if stamps is None else stamps[start:]
-            ends.append(Observed(name, values[start:length], start, times))
+            mask = None if filled is None else filled[number, start:length]
+            ends.append(Observed(name, timeline[number, start:length], start, times, filled=mask))
         return ends
 
     def check_size(self, horizon: int) -> None:

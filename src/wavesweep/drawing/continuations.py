@@ -8,7 +8,7 @@ import numpy as np
 from hydra_queue_sweeper.charts.style import COLOURS, head, save
 from wavesweep.data.dataset import Observed
 from wavesweep.drawing import panels
-from wavesweep.drawing.panels import EDGE, LEFT, TRUE, shown_of
+from wavesweep.drawing.panels import EDGE, LEFT, shown_of
 from wavesweep.files.stamps import following
 
 MOST_CHANNELS, MOST_SERIES = 6, 3  # of which a picture has panels
@@ -46,18 +46,19 @@ def draw_continuations(
     for axes, (number, channel), colour in zip(stacked, drawn, COLOURS, strict=False):
         one = series[number]
         values = forecasts[number][:, channel]
-        end = one.values[-max(len(values), 20) :, channel]
+        known = one.values if one.filled is None else np.where(one.filled, np.nan, one.values)
+        end = known[-max(len(values), 20) :, channel]
         ahead = np.append(end[-1:], values)  # begins at the last observed value, so that lines meet
         steps = _around_end(one, len(end), len(values), dated)
         steps_ahead = steps[len(steps) - len(ahead) :]
-        panels.draw_line(axes, steps[: len(end)], end, "observed", **TRUE)
+        panels.draw_truth(axes, steps[: len(end)], end, "observed")
         panels.draw_line(axes, steps_ahead, ahead, "forecast", color=colour, lw=1.6)
         for name, halves in (bands or {}).items():
             panels.draw_band(axes, steps_ahead, ahead, halves[number][:, channel], name, colour)
         axes.axvline(steps[max(len(end) - 1, 0)], **EDGE)
         name = one.name if single and len(series) > 1 else channels[channel]
         axes.set_ylabel(panels.two_lines(str(name)), color=colour, parse_math=False)
-        if len(end):  # the pointwise network forecasts series of no steps too
+        if np.isfinite(end).any():  # the pointwise network forecasts series of no steps too
             panels.limit([axes], end, room=3)  # where a forecast goes is what is asked here
     if dated:
         panels.name_dates(stacked[-1])

@@ -26,7 +26,7 @@ class View:
     Attributes:
         label: What it is.
         origin: The step at which the forecast begins.
-        context: Observed values before it, (context,).
+        context: Values before it, (context,); nan where one was not observed.
         truth: How they truly go on, (horizon,).
         one_step: Predictions of the last values of the context, (time,).
         closed_loop: The forecast, (horizon,).
@@ -75,7 +75,7 @@ def draw_view(axes: Axes, view: View, colour: str) -> None:
     one_step = view.one_step[-length:]
     steps = np.append(past[-1:], view.ahead)  # from the last observed one, so that lines meet
     closed_loop = np.append(observed[-1:], view.closed_loop)
-    draw_line(axes, np.append(past, view.ahead), np.append(observed, view.truth), "truth", **TRUE)
+    draw_truth(axes, np.append(past, view.ahead), np.append(observed, view.truth), "truth")
     draw_line(axes, past[len(past) - len(one_step) :], one_step, "one step", color=colour, lw=0.9)
     draw_line(axes, steps, closed_loop, "closed loop", color=colour, lw=1.6, ls="--")
     for name, half in view.bands.items():
@@ -121,6 +121,14 @@ def draw_line(axes: Axes, steps: np.ndarray, values: np.ndarray, name: str, **st
     shown = np.where(np.abs(values) < 1e100, values, np.nan)  # beyond it, there are no ticks
     if np.isfinite(shown).sum() > 1:  # a point is no line
         axes.plot(steps, shown, label=name, **style)
+
+
+def draw_truth(axes: Axes, steps: np.ndarray, values: np.ndarray, name: str) -> None:
+    """Draw what was observed: a line, and a point where nothing beside it was."""
+    known = np.pad(np.isfinite(values), 1)
+    alone = known[1:-1] & ~known[:-2] & ~known[2:]
+    draw_line(axes, steps, values, name, **TRUE)
+    axes.plot(steps[alone], values[alone], color=TRUE["color"], ls="", marker="o", ms=3.5, mew=0)
 
 
 def draw_band(axes: Axes, steps: np.ndarray, middle: np.ndarray, half: np.ndarray, name: str, colour: str) -> None:

@@ -23,7 +23,7 @@ class ShownForecasts:
         labels: What each window is.
         targets: Numbers of the channels that are scored, (target,).
         start: Time index of each context's first value, (window,).
-        context: Observed values before each forecast, (window, context, channel).
+        context: Values before each forecast, (window, context, channel); nan where one was not observed.
         truth: How they truly go on, (window, horizon, channel); nan where that was not observed.
         one_step: Predictions of the last values of the contexts, (window, time, channel).
         closed_loop: Forecasts of the truth, (window, horizon, channel).

@@ -215,13 +215,22 @@ def _shown(data: Data, part: Part, forecasts: Forecasts, title: str, beside: Nam
         labels=[*data.division.labels(part)],
         targets=part.targets,
         start=part.start,
-        context=part.context,
+        context=_as_observed(data, part),
         truth=np.where(part.observed, part.truth, np.nan),
         one_step=forecasts.one_step,
         closed_loop=forecasts.closed_loop,
         beside=beside,
         bands=bands,
     )
+
+
+def _as_observed(data: Data, part: Part) -> np.ndarray:
+    """Return the contexts of a part, nan where values were filled in."""
+    filled = data.division.source.filled()
+    if filled is None:
+        return part.context
+    steps = part.start[:, None] + np.arange(part.context.shape[1])
+    return np.where(filled[part.series[:, None], steps], np.nan, part.context)
 
 
 def _title(config: Resolved, data: Data, part: str, epoch: int) -> str:

@@ -151,7 +151,7 @@ def own_series(config: Resolved) -> list[Observed]:
     shapes = outline(config)
     division, horizon = shapes.division, shapes.forecast.horizon
     timeline = load_timeline(division, horizon)
-    units = division.units(division.cut_training(timeline, horizon))
+    units = division.units(division.as_observed(division.cut_training(timeline, horizon)))
     ends = division.ends(timeline, shapes.forecast.context)
     scalers = [units] * len(ends)
     if units.mean.ndim == 2:
