@@ -1,5 +1,6 @@
 """Keeps account of what is done meanwhile to the world outside of a place, and of what it costs."""
 
+import gc
 import os
 import re
 import sys
@@ -92,6 +93,7 @@ def watching(*places: Path) -> Iterator[dict[str, Any]]:
     watch.places = [os.path.realpath(place) for place in places]
     watch.done, watch.imported = [], []
     Path("/proc/self/clear_refs").write_text("5")  # the most memory so far is that of now
+    gc.freeze()  # else a search for garbage goes through all that tests have made
     before, began, busy = resident("VmRSS"), time.perf_counter(), time.process_time()
     watch.awake = True
     try:
@@ -100,6 +102,7 @@ def watching(*places: Path) -> Iterator[dict[str, Any]]:
         watch.awake = False
         report.update(done=watch.done, imported=watch.imported, bytes=resident("VmHWM") - before)
         report.update(seconds=time.perf_counter() - began, busy=time.process_time() - busy)
+        gc.unfreeze()
 
 
 def resident(what: str) -> int:
