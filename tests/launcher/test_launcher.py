@@ -176,8 +176,10 @@ def test_an_error_of_the_launcher_lets_jobs_end_in_order(tmp_path: Path, monkeyp
         wait_until(lambda: signals.pending() if config.number == 1 else (tmp_path / "started").exists())
         (tmp_path / f"ended{config.number}").touch()
 
+    before = dict(os.environ)
     with pytest.raises(OSError, match="broken"):
         sweep(task, 2, tmp_path, 2)
+    assert os.environ == before
     assert (tmp_path / "ended1").exists()
 
 

@@ -10,7 +10,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import parent_process, resource_tracker
 from multiprocessing.connection import Connection, Pipe
@@ -70,12 +72,9 @@ def launch(
     method = multiprocessing.get_start_method(allow_none=True)
     work = dumps((hydra_context, task_function, config, Singleton.get_state(), method))
     children = _Children(work)
-    variables = dict.fromkeys(_THREADS, "1") | {_SAFE_PATH: _OURS}  # libraries read them once, as they are imported
-    missing = variables.keys() - os.environ.keys()
-    os.environ.update({name: variables[name] for name in missing})
     # Signals are the main thread's; processes started here begin with them blocked, until they can answer.
     threads = ThreadPoolExecutor(n_jobs or cpu_count(), "", signal.pthread_sigmask, (signal.SIG_BLOCK, SIGNALS))
-    with deferred(), threads as pool:
+    with _variables(), deferred(), threads as pool:
         resource_tracker.ensure_running()  # the first process would start it, and that lets signals through again
         futures = [pool.submit(children.run, job) for job in jobs]
         try:
@@ -83,9 +82,20 @@ def launch(
                 pass
         finally:
             children.end(futures)
-            for name in missing:
-                del os.environ[name]
     return [future.result() for future in futures]
+
+
+@contextmanager
+def _variables() -> Iterator[None]:
+    """Set the variables of the environment that children begin with, where there are none of the user's."""
+    variables = dict.fromkeys(_THREADS, "1") | {_SAFE_PATH: _OURS}  # libraries read them once, as they are imported
+    missing = variables.keys() - os.environ.keys()
+    os.environ.update({name: variables[name] for name in missing})
+    try:
+        yield
+    finally:
+        for name in missing:
+            del os.environ[name]
 
 
 class _Children:
