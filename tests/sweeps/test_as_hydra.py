@@ -501,7 +501,7 @@ SPACE_OF_ITS_OWN = """
         else:
             trial.suggest_float("+rate", 1e-4, 1e-1, log=True)
 
-    @hydra.main(version_base=None, config_path="conf", config_name="config")
+    @hydra.main(version_base="1.3", config_path="conf", config_name="config")
     def main(config):
         assert ("units" in config) == config.flag
         assert ("rate" in config) != config.flag
