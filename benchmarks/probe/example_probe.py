@@ -11,6 +11,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from hydra_queue_sweeper.base.hydra_internals import outcome
+
 
 class Probe(Callback):
     """Appends each call to the file that `EXAMPLE_PROBE` names, as a line of JSON; composing is no event of a job."""
@@ -48,7 +50,7 @@ class Probe(Callback):
         _write(
             "job_end", job=config.hydra.job.num, status=str(job_return.status), overrides=job_return.overrides,
             working_directory=job_return.working_dir, task=job_return.task_name,
-            configuration=_described_config(job_return.cfg), returned=_described(job_return._return_value),
+            configuration=_described_config(job_return.cfg), returned=_described(outcome(job_return)),
         )  # fmt: skip
 
 
