@@ -235,10 +235,11 @@ def test_after_a_signal_the_command_that_it_prints_goes_on(
 def test_a_signal_while_a_sweep_starts_leaves_no_child(delay: float, tmp_path: Path) -> None:
     with started(tmp_path, "-m", *STEADY, "seed=range(4)", TWO, HERE, NOBODY) as command:
         time.sleep(delay)
-        tree = command.tree()
+        workers, tree = command.workers(), command.tree()
         os.kill(-command.process.pid, signal.SIGINT)
         assert command.end(10) in (130, -signal.SIGINT)
-        assert gone(tree, 0.5), "a child outlives it"
+        assert gone(workers, 0.5), "a worker outlives it"
+        assert gone(tree, 5), "what delivers outlives it by more than 5 s"
         assert "Traceback" not in command.err.read_text()
     if (tmp_path / "sweep" / "sweep.json").exists():
         assert {trial.deaths for trial in trials(tmp_path / "sweep")} == {0}

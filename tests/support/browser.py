@@ -26,7 +26,7 @@ def opened(width: int = 1280, height: int = 900) -> Iterator[tuple[Page, list[st
 
         def hear(message: ConsoleMessage) -> None:
             not_ours = NOT_OURS in str(message.location) or message.text.startswith(OF_DRAWING)
-            if message.type == "error" and not not_ours:
+            if message.type == "error" and not not_ours and OF_SIZES not in message.text:
                 errors.append(message.text)
 
         def look(response: Response) -> None:
