@@ -23,18 +23,16 @@ from wavesweep import compose
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
 from wavesweep.data.widths import Widths
-from wavesweep.evaluation.beside_baselines import calibrate, coverage_by_series, score_intervals
+from wavesweep.evaluation.beside_baselines import calibrate, coverage_by_series, coverage_floor, score_intervals
 from wavesweep.evaluation.forecasting import forecast_part
 from wavesweep.evaluation.intervals import half_widths, interval_scores, own_half_widths
-from wavesweep.evaluation.metric_names import COVERAGE, COVERAGE_FLOOR, INTERVAL_SCORE
+from wavesweep.evaluation.metric_names import COVERAGE, INTERVAL_SCORE
 from wavesweep.experiment.experiment import make_trainer
 from wavesweep.experiment.preparation import prepare
-from wavesweep.models.simple import seasonal_naive
 
 COLUMNS = ("dataset.value_columns=[value]", "dataset.series_column=series")
 LENGTHS, PROMISED, LOW = (80, 120, 250, 500, 1000), 0.9, 0.8
 BEFORE = 100  # steps that a series has gone on for
-NAIVE = seasonal_naive(1)  # beside which intervals are scored
 Draws = np.random.Generator
 
 
@@ -150,8 +148,9 @@ def single(draws: int, seed: int) -> None:
                 one = run({kind: draw(kind, length, rng)})
                 if one.widths is None:
                     continue
-                told = score_intervals(one.ahead, one.widths, NAIVE, one.test, one.data, PROMISED)
-                found.append((told[COVERAGE], told[COVERAGE] < LOW, told[COVERAGE] < told[COVERAGE_FLOOR]))
+                covered = score_intervals(one.ahead, one.widths, one.test, one.data, PROMISED)[COVERAGE]
+                floor = coverage_floor(one.test, one.data, PROMISED)
+                found.append((covered, covered < LOW, covered < floor))
             cells.append(" / ".join(f"{share:.0%}" for share in np.mean(found, axis=0)) if found else "")
         print(f"| {length:,} | {' | '.join(cells)} |", flush=True)
 
@@ -171,7 +170,7 @@ def panels(draws: int, seed: int) -> None:
                 continue
             for key, widths in zip(covered, (Widths(one.widths.of_all), one.widths), strict=True):
                 covered[key].append([*coverage_by_series(one.ahead, widths, one.test, one.data).values()])
-                told = score_intervals(one.ahead, widths, NAIVE, one.test, one.data, PROMISED)
+                told = score_intervals(one.ahead, widths, one.test, one.data, PROMISED)
                 scored[key].append(told[INTERVAL_SCORE])
         for key, shares in covered.items():
             table = np.array(shares).reshape(-1, EACH)

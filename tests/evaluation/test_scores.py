@@ -208,16 +208,13 @@ class TestIntervals:
         widths = np.arange(1, 22.0).reshape(7, 3)
         ahead = part.truth + 0.5 * widths * data.units.std[part.series][:, None]
         ahead[..., 1] = np.nan
-        naive = fit_baselines(data)["naive"]
-        found = score_intervals(ahead, Widths(widths), naive, part, data, 0.9)
+        found = score_intervals(ahead, Widths(widths), part, data, 0.9)
         wide = 2 * widths[:, [0, 2]].mean()
-        own = {"coverage": 1.0, "interval_width": wide, "interval_score": wide}
-        assert {key: found[key] for key in own} == pytest.approx(own)
-        beside = {key: found[f"baseline_{key}"] for key in own}
-        assert 0.8 < beside["coverage"] <= 1
-        assert beside["interval_score"] > beside["interval_width"] > 0
-        alone = score_intervals(ahead, None, naive, part, data, 0.9)
-        assert alone == {f"baseline_{key}": value for key, value in beside.items()}
+        assert found == pytest.approx({"coverage": 1.0, "interval_width": wide, "interval_score": wide})
+        naive = forecast_by(fit_baselines(data)["naive"], data, part)
+        theirs = score_intervals(naive, calibrate(naive, data, 0.9), part, data, 0.9)
+        assert 0.8 < theirs["coverage"] <= 1
+        assert theirs["interval_score"] > theirs["interval_width"] > 0
 
     def test_of_each_series_by_its_own_size_of_errors(self) -> None:
         """Here errors of one series are ten times those of the other, in units of either."""
@@ -250,8 +247,7 @@ class TestIntervals:
     def test_too_few_windows_have_none(self) -> None:
         data = load_data(given(DRAWS(size=(7, 40, 3)).cumsum(axis=1)))
         assert calibrate(data.val.truth, data, 0.9) is None
-        naive = fit_baselines(data)["naive"]
-        assert score_intervals(data.val.truth, None, naive, data.val, data, 0.9) == {}
+        assert score_intervals(data.val.truth, None, data.val, data, 0.9) == {}
 
 
 class TestBaselines:

@@ -196,9 +196,24 @@ def test_a_diverged_run_says_what_is_kept_and_what_to_try() -> None:
 
 
 def test_what_can_t_be_compared_says_so() -> None:
-    assert said(0.3, 0.4, "model=linear").startswith("Linear autoregression was fitted in closed form")
+    fitted = "Linear autoregression was fitted in closed form, by least squares."
+    assert said(0.3, 0.3, "model=linear") == fitted
     untested = Result(False, 0.1, 3, dict(OF_VALIDATION))
     assert verdict(small(), untested) == "Not compared with the baselines, since there is no test part."
+
+
+def test_autoregression_is_compared_where_another_baseline_is_best() -> None:
+    """Not where it is the best one itself."""
+    fitted = "Linear autoregression was fitted in closed form, by least squares."
+    metrics = {"test/closed_loop_scaled_mse": 0.3, "val/linear_scaled_mse": 0.2, "val/drift_scaled_mse": 0.1}
+    metrics |= {"test/drift_scaled_mse": 0.4, "test/gain": 0.25, "test/gain_low": 0.1, "test/gain_high": 0.4}
+    words = verdict(small("model=linear"), Result(False, 0.2, 1, metrics))
+    assert words == (
+        f"{fitted} It beats drift, the best baseline on validation data: its error is 25% lower "
+        "(95% interval: 10% lower to 40% lower)."
+    )
+    without_test = {key: value for key, value in metrics.items() if not key.startswith("test/")}
+    assert verdict(small("model=linear"), Result(False, 0.2, 1, without_test)) == fitted
 
 
 def test_the_best_baseline_is_chosen_on_validation_data() -> None:

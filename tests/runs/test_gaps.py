@@ -11,7 +11,14 @@ from tests.support.parts import composed, prepared
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
 from wavesweep.data.widths import Widths
-from wavesweep.evaluation.beside_baselines import calibrate, errors_by, fit_baselines, gain, score_intervals
+from wavesweep.evaluation.beside_baselines import (
+    calibrate,
+    coverage_floor,
+    errors_by,
+    fit_baselines,
+    gain,
+    score_intervals,
+)
 from wavesweep.evaluation.forecasting import Forecasts
 from wavesweep.evaluation.scores import errors, mean_absolute_scaled_error, scores
 from wavesweep.evaluation.shown import ShownForecasts
@@ -154,7 +161,7 @@ class TestScores:
                 found += [own.mean, own.absolute, own.by_window.tolist(), own.by_step.tolist(), theirs.mean]
                 found += [mean_absolute_scaled_error(ahead, part, data), gain(own, theirs, part)]
                 found += [scores(Forecasts(ahead + 1, ahead), part, data.units)]
-                found += [score_intervals(ahead, widths, baselines["linear"], part, changed, 0.5)]
+                found += [score_intervals(ahead, widths, part, changed, 0.5), coverage_floor(part, changed, 0.5)]
             return found
 
         def filled_otherwise(part: Part) -> Part:
@@ -177,9 +184,8 @@ class TestScores:
         assert found.absolute == pytest.approx(np.abs(off).mean())
         told = scores(Forecasts(ahead, ahead), part, units)
         assert told["closed_loop_mse"] == told["one_step_mse"] == pytest.approx(np.square(away).mean())
-        baselines = fit_baselines(data)
         widths = Widths(np.full((HORIZON, 2), 0.4))
-        told = score_intervals(ahead, widths, baselines["naive"], part, data, 0.5)
+        told = score_intervals(ahead, widths, part, data, 0.5)
         assert told["coverage"] == pytest.approx((np.abs(off) <= 0.4).mean())
         outside = np.maximum(np.abs(off) - 0.4, 0)
         assert told["interval_score"] == pytest.approx((0.8 + 4 * outside).mean())

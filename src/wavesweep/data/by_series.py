@@ -45,7 +45,7 @@ class BySeries(Division):
         if context > observed:
             raise Refused(f"forecast.context must be at most the {observed} observed steps, got {context}")
         stride = forecast.stride or horizon
-        return ResolvedForecast(horizon=horizon, context=context, stride=stride, coverage=forecast.coverage)
+        return ResolvedForecast(**{**dict(forecast), "horizon": horizon, "context": context, "stride": stride})
 
     def training_lengths(self, horizon: int) -> list[int]:
         """See `Division.training_lengths`: what is forecast of series that end is held back, and trains nothing."""
@@ -69,6 +69,10 @@ class BySeries(Division):
         """See `Division.cut_training`."""
         first = self.rows.test
         return tuple(timeline[first : first + self.rows.train, : timeline.shape[1] - horizon])
+
+    def cut_before_test(self, timeline: np.ndarray, horizon: int) -> tuple[np.ndarray, ...]:
+        """See `Division.cut_before_test`."""
+        return (*self.cut_training(timeline, horizon), *timeline[self.rows.test + self.rows.train :])
 
     def cut_windows(self, timeline: np.ndarray, forecast: ResolvedForecast, washout: int) -> tuple[Part, Part | None]:
         """See `Division.cut_windows`.

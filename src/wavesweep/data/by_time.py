@@ -90,7 +90,7 @@ class ByTime(Division):
         origins = sum(max(one.val, one.test) for one in parts)
         most = max(1, min(MOST_ORIGINS, MOST_VALUES // ((context + horizon) * len(self.source.channels))))
         stride = forecast.stride or math.ceil(origins / most)
-        return ResolvedForecast(horizon=horizon, context=context, stride=stride, coverage=forecast.coverage)
+        return ResolvedForecast(**{**dict(forecast), "horizon": horizon, "context": context, "stride": stride})
 
     def training_lengths(self, horizon: int) -> list[int]:
         """See `Division.training_lengths`."""
@@ -113,7 +113,13 @@ class ByTime(Division):
 
     def cut_training(self, timeline: np.ndarray, horizon: int) -> tuple[np.ndarray, ...]:
         """See `Division.cut_training`: a value that was filled in over its end is the last that was observed."""
-        ends = [rows.train for rows in self.stretches]
+        return self._cut(timeline, [rows.train for rows in self.stretches])
+
+    def cut_before_test(self, timeline: np.ndarray, horizon: int) -> tuple[np.ndarray, ...]:
+        """See `Division.cut_before_test`; what was filled in over its end is as in `cut_training`."""
+        return self._cut(timeline, [rows.train + rows.val for rows in self.stretches])
+
+    def _cut(self, timeline: np.ndarray, ends: list[int]) -> tuple[np.ndarray, ...]:
         filled = self.source.filled()
         if filled is None:
             return tuple(one[:end] for one, end in zip(timeline, ends, strict=True))

@@ -22,6 +22,7 @@ class Data:
     Attributes:
         train: The training part of each series, (time, channel), in the units of the data.
         observed: The same with nan where a value was filled in.
+        before_test: The training and the validation part of each series, (time, channel).
         val: What the epoch is chosen by.
         test: What is scored in the end, if there is something.
         units: Of scores: mean and standard deviation of the training part, for each series where each has its own.
@@ -32,6 +33,7 @@ class Data:
 
     train: tuple[np.ndarray, ...]
     observed: tuple[np.ndarray, ...]
+    before_test: tuple[np.ndarray, ...]
     val: Part
     test: Part | None
     units: Scaler
@@ -60,10 +62,14 @@ class Data:
 
     def scored(self, scaler: Scaler) -> list[np.ndarray]:
         """Return the same without what is too short to be scored, which would bound how far baselines look back."""
-        scaled = self.scaled(scaler)
-        if not self.is_panel:
-            return scaled
-        return [scaled[number] for number in np.unique(self.val.series)]
+        return self._without_short(self.scaled(scaler))
+
+    def scored_before_test(self, scaler: Scaler) -> list[np.ndarray]:
+        """Return as `scored` what trains and validates."""
+        return self._without_short(scaler.scale_each(self.before_test))
+
+    def _without_short(self, series: list[np.ndarray]) -> list[np.ndarray]:
+        return [series[number] for number in np.unique(self.val.series)] if self.is_panel else series
 
 
 def load(
@@ -97,7 +103,8 @@ def load(
         scaler = Scaler(np.zeros_like(scaler.mean), np.ones_like(scaler.std))
     if seasons is None:
         seasons = find_seasons(division.scaled_targets(train, units), forecast.context, division.usual_seasons)
-    return Data(train, observed, val, test, units, scaler, seasons, division)
+    before_test = division.cut_before_test(timeline, forecast.horizon)
+    return Data(train, observed, before_test, val, test, units, scaler, seasons, division)
 
 
 def load_timeline(division: Division, horizon: int) -> np.ndarray:

@@ -90,6 +90,10 @@ class Division(ABC):
         """Return the training part of each series, (time, channel), given all of them, (series, time, channel)."""
 
     @abstractmethod
+    def cut_before_test(self, timeline: "np.ndarray", horizon: int) -> "tuple[np.ndarray, ...]":
+        """Return what trains and validates, of each series (time, channel), given all of them as above."""
+
+    @abstractmethod
     def cut_windows(
         self, timeline: "np.ndarray", forecast: ResolvedForecast, washout: int
     ) -> "tuple[Part, Part | None]":

@@ -1,6 +1,6 @@
 """The closed-loop forecasts that a model is scored on, as they are configured."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,12 +15,15 @@ class Forecast(ConfigPart):
         context: Observed steps before them.
         stride: Steps between the origins of forecasts, where a series is forecast from several.
         coverage: Share of what comes that intervals shall hold.
+        refit: Whether a linear autoregression that forecasts alone is fitted again once it is chosen, to what validated
+            it too; how wide its intervals are is told by its errors before.
     """
 
     horizon: Count | None
     context: Count | None
     stride: Count | None
     coverage: Annotated[float, Field(gt=0, lt=1)]
+    refit: Literal["none", "validation"]
 
     @property
     def interval(self) -> str:

@@ -19,13 +19,11 @@ from wavesweep.evaluation.intervals import (
 )
 from wavesweep.evaluation.metric_names import (
     COVERAGE,
-    COVERAGE_FLOOR,
     GAIN,
     GAIN_HIGH,
     GAIN_LOW,
     INTERVAL_SCORE,
     INTERVAL_WIDTH,
-    of_baseline,
 )
 from wavesweep.evaluation.scores import Errors, Metrics, errors, scaled_errors
 from wavesweep.models.baseline import Baseline, Windows
@@ -37,6 +35,12 @@ Baselines = Mapping[str, Baseline]
 def fit_baselines(data: Data) -> Baselines:
     """Fit the baselines to the training part; what there is to choose is chosen on validation data."""
     return fit(data.scored(data.units), Windows.of(data.val, data.units), data.seasons)
+
+
+def fit_again(baselines: Baselines, data: Data) -> Baselines:
+    """Fit those baselines that are fitted again, to what trains and validates; what was chosen stays."""
+    series = data.scored_before_test(data.units)
+    return {name: one.fit(series) if one.fit else one for name, one in baselines.items()}
 
 
 def forecast_by(baseline: Baseline, data: Data, part: Part) -> np.ndarray:
@@ -83,38 +87,27 @@ def calibrate(closed_loop: np.ndarray, data: Data, coverage: float) -> Widths | 
     return Widths(of_all, np.stack([by_series.get(number, of_all) for number in range(len(data.train))]))
 
 
-def score_intervals(
-    closed_loop: np.ndarray,
-    widths: Widths | None,
-    baseline: Baseline,
-    part: Part,
-    data: Data,
-    coverage: float,
-) -> Metrics:
-    """Return the scores of intervals, and of those that a baseline's own errors on validation data give; scaled.
+def score_intervals(closed_loop: np.ndarray, widths: Widths | None, part: Part, data: Data, coverage: float) -> Metrics:
+    """Return the scores of intervals, scaled; nothing is said of what has no widths.
 
     Args:
         closed_loop: Forecasts, (window, horizon, channel).
-        widths: As `calibrate` gives them; nothing is said of what has None.
-        baseline: Whose scores stand beside.
+        widths: As `calibrate` gives them.
         part: What was true.
-        data: With the validation part.
+        data: Whose series they are.
         coverage: Share of the truth that they are to hold.
     """
-    theirs = calibrate(forecast_by(baseline, data, data.val), data, coverage)
-    keys = (COVERAGE, INTERVAL_WIDTH, INTERVAL_SCORE)
-    scores = {}
-    for forecasts, half, names in (
-        (closed_loop, widths, keys),
-        (forecast_by(baseline, data, part), theirs, map(of_baseline, keys)),
-    ):
-        if half is not None:
-            scaled = scaled_errors(forecasts, part, data.units)[..., part.targets]
-            observed, wide = part.observed[..., part.targets], half.of(part.series)[..., part.targets]
-            scores |= zip(names, interval_scores(scaled, observed, wide, coverage), strict=True)
-    if widths is not None:
-        scores[COVERAGE_FLOOR] = lowest_by_chance(coverage, _independent(data.val), _independent(part))
-    return scores
+    if widths is None:
+        return {}
+    scaled = scaled_errors(closed_loop, part, data.units)[..., part.targets]
+    observed, wide = part.observed[..., part.targets], widths.of(part.series)[..., part.targets]
+    scores = interval_scores(scaled, observed, wide, coverage)
+    return dict(zip((COVERAGE, INTERVAL_WIDTH, INTERVAL_SCORE), scores, strict=True))
+
+
+def coverage_floor(part: Part, data: Data, coverage: float) -> float:
+    """Return the share of a part below which intervals that validation data calibrate hold by chance but seldom."""
+    return lowest_by_chance(coverage, _independent(data.val), _independent(part))
 
 
 def coverage_by_series(closed_loop: np.ndarray, widths: Widths | None, part: Part, data: Data) -> dict[str, float]:

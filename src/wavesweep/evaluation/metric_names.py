@@ -69,3 +69,8 @@ def baseline_score(name: str) -> str:
 def of_baseline(score: str) -> str:
     """Return the name of a score that the baseline has which is best on validation data, without its part."""
     return f"baseline_{score}"
+
+
+def of_refit(score: str) -> str:
+    """Return the name of a gain where it is that of fitting an autoregression again, without its part."""
+    return f"refit_{score}"

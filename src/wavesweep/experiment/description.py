@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Metrics = Mapping[str, float]
 TEST_SCORE = metric("test", names.SCALED)
+GAINS = (names.GAIN, names.GAIN_LOW, names.GAIN_HIGH)
 COLUMNS = 100  # of a terminal
 MOST_SERIES = 10  # whose coverage is told one by one
 
@@ -31,7 +32,7 @@ def description(config: Resolved, result: Result) -> str:
     if not result.diverged:
         rows = "\n".join(f"| {name} | {score:.3g} |" for name, score in score_rows(config, result))
         parts.append(f"| closed loop over {config.forecast.horizon} steps | scaled MSE |\n| --- | ---: |\n{rows}")
-        parts += intervals(config, result.metrics)
+        parts += [*intervals(config, result.metrics), *refit(config, result)]
         if result.coverage:
             rows = "\n".join(f"| {name} | {covered:.0%} |" for name, covered in _least_covered(result))
             parts.append(f"| series{_how_many(result)} | covered |\n| --- | ---: |\n{rows}")
@@ -46,7 +47,10 @@ def verdict(config: Resolved, result: Result) -> str:
         return f"The run diverged: its loss or its forecasts ceased to be finite. Try a lower optimizer.lr; {where}."
     forecaster = config.model.forecasts_by(result.epoch)
     if not config.model.has_gradient:
-        return f"{forecaster.capitalize()} was fitted in closed form, by least squares."
+        fitted = f"{forecaster.capitalize()} was fitted in closed form, by least squares."
+        if TEST_SCORE not in result.metrics or BASELINES[best_baseline(result.metrics)] == forecaster:
+            return fitted
+        return f"{fitted} {_beside_best('It', result.metrics)}"
     if TEST_SCORE not in result.metrics:
         return "Not compared with the baselines, since there is no test part."
     if result.epoch:
@@ -77,9 +81,7 @@ def _beside_best(forecaster: str, metrics: Metrics) -> str:
 
 def _compared(forecaster: str, metrics: Metrics, name: str, score: float) -> str:
     """Return a sentence on how much better or worse than the best baseline a forecast is, beyond chance or not."""
-    gain = metrics.get(metric("test", names.GAIN), math.nan)
-    low = metrics.get(metric("test", names.GAIN_LOW), math.nan)
-    high = metrics.get(metric("test", names.GAIN_HIGH), math.nan)
+    gain, low, high = (metrics.get(metric("test", key), math.nan) for key in GAINS)
     than = f"{name}, the best baseline on validation data"
     if not math.isfinite(gain):
         return f"{forecaster} does not beat {than}: its forecast runs away."
@@ -119,6 +121,8 @@ def digits(score: float) -> float:
 def trained(config: Resolved, result: Result) -> str:
     """Return a sentence on the cost of training and the epoch kept."""
     seconds, calls = result.metrics[names.TRAIN_SECONDS], result.metrics[names.LOSS_EVALUATIONS]
+    if not config.model.has_gradient:
+        return f"Fitted in {seconds:.1f} s."
     kept = f"epoch {result.epoch}" if result.epoch else f"the start, {config.model.forecasts_by(0)},"
     return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; the weights of {kept} are kept."
 
@@ -142,6 +146,21 @@ def intervals(config: Resolved, metrics: Metrics) -> list[str]:
             "a level moves, which intervals can't know."
         )
     return [told]
+
+
+def refit(config: Resolved, result: Result) -> list[str]:
+    """Return a sentence on what fitting an autoregression again has changed; none where that was not asked for."""
+    if config.forecast.refit == "none":
+        return []
+    if config.model.forecasts_by(result.epoch) != BASELINES["linear"]:
+        return ["The network was not fitted again, to validation data too: forecast.refit is for autoregressions."]
+    gain, low, high = (result.metrics.get(metric("test", names.of_refit(key)), math.nan) for key in GAINS)
+    if math.isnan(gain):
+        return ["Once it was chosen, it was fitted again, to validation data too."]
+    told = f"Once it was chosen, it was fitted again, to validation data too: its error on test data is {_share(gain)}"
+    if low <= high:
+        told += f" by that (95% interval: {_share(low)} to {_share(high)})"
+    return [f"{told}."]
 
 
 def _least_covered(result: Result) -> list[tuple[str, float]]:
@@ -181,7 +200,8 @@ def summary(info: "RunInfo", config: Resolved, result: Result) -> str:
         _cut(f"  {name:<28}{score:>10.3g}  {notes.get(name, '')}".rstrip(), COLUMNS)
         for name, score in score_rows(config, result)
     ]
-    lines += [fill(sentence, COLUMNS) for sentence in (verdict(config, result), *intervals(config, result.metrics))]
+    told = [verdict(config, result), *intervals(config, result.metrics), *refit(config, result)]
+    lines += [fill(sentence, COLUMNS) for sentence in told]
     if result.coverage:
         lines.append(f"covered, by series{_how_many(result)}")
         lines += [f"  {_cut(name, 26):<26}{covered:>10.0%}" for name, covered in _least_covered(result)]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -12,15 +13,13 @@ from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation import beside_baselines
+from wavesweep.evaluation.beside_baselines import calibrate, forecast_by
 from wavesweep.evaluation.by_origin import ErrorsByOrigin, errors_by_origin
 from wavesweep.evaluation.forecasting import Forecasts, forecast_part, to_network
 from wavesweep.evaluation.kept_epoch import Judged, Selection
 from wavesweep.evaluation.metric_names import (
-    COVERAGE_LEAST,
     KEPT_SCALED,
     LOSS_EVALUATIONS,
-    MAE,
-    MASE,
     OBJECTIVE,
     SCALED,
     TRAIN_LOSS,
@@ -29,16 +28,17 @@ from wavesweep.evaluation.metric_names import (
     metric,
     sampled,
 )
-from wavesweep.evaluation.scores import Errors, Metrics, errors, mean_absolute_scaled_error, scores
+from wavesweep.evaluation.scores import Errors, Metrics, errors, scores
 from wavesweep.evaluation.shown import Named, ShownErrors, ShownForecasts
 from wavesweep.experiment.checkpoint import Checkpoint, restore, state_of
 from wavesweep.experiment.events import Advanced, Drawable, Event, Finished, Kept, Phase, Recorded, Started
 from wavesweep.experiment.result import Result, best_baseline
+from wavesweep.experiment.testing import score_test
 from wavesweep.models.baseline import Baseline
 from wavesweep.models.baseline_names import BASELINES
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import LOSSES
-from wavesweep.models.weights import is_finite
+from wavesweep.models.weights import copy_weights, is_finite
 from wavesweep.training.configured import watched_origins
 from wavesweep.training.least_squares import LeastSquares
 from wavesweep.training.trainer import GradientDescent, Trainer
@@ -93,8 +93,9 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     network.load_state_dict(selection.kept.weights)
     judged = _judge(network, data, data.val) if whole else _decide(selection, network, data)
     kept = selection.kept
-    widths = beside_baselines.calibrate(judged.closed_loop, data, config.forecast.coverage)
-    yield Kept(kept.epoch, kept.weights, data.pooled, widths)
+    widths = calibrate(judged.closed_loop, data, config.forecast.coverage)
+    refitted = _fit_again(config, data, network, kept.epoch)
+    yield Kept(kept.epoch, copy_weights(refitted or network), data.pooled, widths)
     if kept.epoch:
         yield _show_validation(config, data, network, kept.epoch)
 
@@ -107,16 +108,14 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
 
     part, name = (data.test, "test") if data.test else (data.val, "validation")
     yield Phase("testing", 0, len(part.start))
-    forecasts = forecast_part(network, data.scaler, part)
-    own = errors(forecasts.closed_loop, part, data.units)
     covered: dict[str, float] = {}
     if data.test:
-        errors_of_baselines = beside_baselines.errors_by(baselines, data, part)
-        once |= _test(config, data, forecasts, own, widths, baselines[best], errors_of_baselines[best])
-        once |= _named("test", _of_baselines(errors_of_baselines))
-        covered = beside_baselines.coverage_by_series(forecasts.closed_loop, widths, data.test, data)
-        if covered:
-            once[metric("test", COVERAGE_LEAST)] = min(covered.values())
+        tested = score_test(config, data, part, network, refitted, widths, baselines, best)
+        own, baselines, errors_of_baselines = tested.own, tested.baselines, tested.errors_of_baselines
+        once, covered = once | tested.metrics, tested.coverage
+        network = refitted or network
+    else:
+        own = errors(judged.closed_loop, part, data.units)
     signals.check()
     title = _title(config, data, name, kept.epoch)
     yield _show_beside(config, data, network, part, title, widths, best, baselines[best])
@@ -133,6 +132,21 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     notes = {key: one.note for key, one in baselines.items()}
     result = Result(False, kept.objective, kept.epoch, kept.metrics | once, notes, covered)
     yield Finished(result, once, _by_origin(config, data, judged))
+
+
+def _fit_again(config: Resolved, data: Data, network: Forecaster, epoch: int) -> Forecaster | None:
+    """Return the autoregression, where it forecasts alone, fitted to validation data too, if that is asked for."""
+    if config.forecast.refit == "none":
+        return None
+    refitted = deepcopy(network)
+    series = [to_network(refitted, one) for one in data.scaler.scale_each(data.before_test)]
+    if epoch and not config.model.has_gradient:
+        refitted.fit(series)
+    elif network.is_fitted and not epoch:
+        refitted.adapt(series)
+    else:
+        return None
+    return refitted
 
 
 def _watched(config: Resolved, data: Data) -> Part:
@@ -200,7 +214,7 @@ def _show_beside(
 ) -> Drawable:
     """Return what the kept weights forecast of a part, with intervals, beside the best baseline."""
     some = beside_baselines.shown(part, 3)
-    beside = {best: beside_baselines.forecast_by(baseline, data, some)}
+    beside = {best: forecast_by(baseline, data, some)}
     bands = {}
     if widths is not None:
         bands[config.forecast.interval] = widths.of(some.series) * data.units.of(some.series).std
@@ -238,29 +252,6 @@ def _title(config: Resolved, data: Data, part: str, epoch: int) -> str:
     trained = epoch and config.model.has_gradient
     forecaster = f"epoch {epoch}" if trained else config.model.forecasts_by(epoch)
     return f"{config.dataset.title} · {part} {data.division.part} · {forecaster}"
-
-
-def _test(
-    config: Resolved,
-    data: Data,
-    forecasts: Forecasts,
-    own: Errors,
-    widths: Widths | None,
-    baseline: Baseline,
-    of_baseline: Errors,
-) -> Metrics:
-    """Score the kept weights on the test part, which is there.
-
-    How much better they are than a baseline, and how its intervals do, is told of the one that is best on validation
-    data.
-    """
-    assert data.test
-    ahead = forecasts.closed_loop
-    tested = scores(forecasts, data.test, data.units)
-    tested |= {MAE: own.absolute, MASE: mean_absolute_scaled_error(ahead, data.test, data)}
-    tested |= beside_baselines.gain(own, of_baseline, data.test)
-    tested |= beside_baselines.score_intervals(ahead, widths, baseline, data.test, data, config.forecast.coverage)
-    return _named("test", tested)
 
 
 def _of_baselines(errors: dict[str, Errors]) -> Metrics:

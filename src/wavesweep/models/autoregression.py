@@ -46,9 +46,14 @@ class Lags:
 
 def linear(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> Baseline:
     """Return the autoregression that does best on validation; see `choose_lags`."""
-    lags = choose_lags(train, val, seasons)
+    return _fit(train, choose_lags(train, val, seasons))
+
+
+def _fit(train: Sequence[np.ndarray], lags: Lags) -> Baseline:
     weights = fit_weights(train, lags, MOST_ROWS)
-    return Baseline(lambda context, horizon: forecast(weights, lags, context, horizon), str(lags))
+    return Baseline(
+        lambda context, horizon: forecast(weights, lags, context, horizon), str(lags), lambda series: _fit(series, lags)
+    )
 
 
 def choose_lags(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> Lags:

@@ -1,6 +1,6 @@
 """What all baselines have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -59,7 +59,9 @@ class Baseline:
     Attributes:
         forecast: Forecasts from contexts, (window, context, channel), so many steps, (window, horizon, channel).
         note: What was chosen, in words.
+        fit: Fits the same choice to series, each (time, channel); None where nothing is fitted.
     """
 
     forecast: Callable[[np.ndarray, int], np.ndarray]
     note: str
+    fit: "Callable[[Sequence[np.ndarray]], Baseline] | None" = None

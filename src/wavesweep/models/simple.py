@@ -46,4 +46,4 @@ def line(train: Sequence[np.ndarray]) -> Baseline:
         ahead = np.arange(1, horizon + 1)[:, None] + (context.shape[1] - 1) / 2
         return context.mean(axis=1, keepdims=True) + slope * ahead
 
-    return Baseline(forecast, "common slope, level of the context")
+    return Baseline(forecast, "common slope, level of the context", line)

@@ -1,0 +1,106 @@
+"""Scoring what a run keeps on the test part, beside the baselines."""
+
+from dataclasses import dataclass
+
+from wavesweep.config.config import Resolved
+from wavesweep.data.data import Data
+from wavesweep.data.parts import Part
+from wavesweep.data.widths import Widths
+from wavesweep.evaluation.beside_baselines import (
+    Baselines,
+    calibrate,
+    coverage_by_series,
+    coverage_floor,
+    errors_by,
+    fit_again,
+    forecast_by,
+    gain,
+    score_intervals,
+)
+from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.evaluation.metric_names import (
+    COVERAGE_FLOOR,
+    COVERAGE_LEAST,
+    MAE,
+    MASE,
+    baseline_score,
+    metric,
+    of_baseline,
+    of_refit,
+)
+from wavesweep.evaluation.scores import Errors, Metrics, errors, mean_absolute_scaled_error, scores
+from wavesweep.models.forecaster import Forecaster
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a test has shown.
+
+    Attributes:
+        own: Errors of the run.
+        baselines: As they were tested.
+        errors_of_baselines: By name.
+        metrics: All scores.
+        coverage: Of a panel, the share of each series' test data within its intervals, by name.
+    """
+
+    own: Errors
+    baselines: Baselines
+    errors_of_baselines: dict[str, Errors]
+    metrics: Metrics
+    coverage: dict[str, float]
+
+
+def score_test(
+    config: Resolved,
+    data: Data,
+    part: Part,
+    kept: Forecaster,
+    refitted: Forecaster | None,
+    widths: Widths | None,
+    baselines: Baselines,
+    best: str,
+) -> Tested:
+    """Score what is kept on the test part, and the baselines.
+
+    How much better it is than a baseline, and how its intervals do, is told of the one that is best on validation data.
+
+    Args:
+        config: What is run.
+        data: Its parts.
+        part: That which tests.
+        kept: The network with the weights that are kept.
+        refitted: The same, fitted again to validation data too, which is what is tested then; None: it was not.
+        widths: Half-widths of its intervals.
+        baselines: Fitted to the training part.
+        best: The baseline that is best on validation data.
+    """
+    coverage = config.forecast.coverage
+    forecasts = forecast_part(kept, data.scaler, part)
+    own = errors(forecasts.closed_loop, part, data.units)
+    tested: Metrics = {}
+    if refitted:
+        before = own
+        forecasts = forecast_part(refitted, data.scaler, part)
+        own = errors(forecasts.closed_loop, part, data.units)
+        tested |= {of_refit(key): value for key, value in gain(own, before, part).items()}
+    ahead = forecasts.closed_loop
+    tested |= scores(forecasts, part, data.units)
+    tested |= {MAE: own.absolute, MASE: mean_absolute_scaled_error(ahead, part, data)}
+    tested |= score_intervals(ahead, widths, part, data, coverage)
+    if widths is not None:
+        tested[COVERAGE_FLOOR] = coverage_floor(part, data, coverage)
+    by_series = coverage_by_series(ahead, widths, part, data)
+    if by_series:
+        tested[COVERAGE_LEAST] = min(by_series.values())
+
+    widths_of_best = calibrate(forecast_by(baselines[best], data, data.val), data, coverage)
+    if config.forecast.refit == "validation":
+        baselines = fit_again(baselines, data)
+    of_baselines = errors_by(baselines, data, part)
+    tested |= {baseline_score(name): one.mean for name, one in of_baselines.items()}
+    tested |= gain(own, of_baselines[best], part)
+    theirs = score_intervals(forecast_by(baselines[best], data, part), widths_of_best, part, data, coverage)
+    tested |= {of_baseline(key): value for key, value in theirs.items()}
+    metrics = {metric("test", key): value for key, value in tested.items()}
+    return Tested(own, baselines, of_baselines, metrics, by_series)
