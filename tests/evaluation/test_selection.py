@@ -13,6 +13,7 @@ from wavesweep.models.autoregression import Lags
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.highway_network import HighwayForecaster
 from wavesweep.models.losses import SQUARED
+from wavesweep.models.start import Start
 from wavesweep.training.configured import FORECAST, epochs_between_records, watched_origins
 
 OBJECTIVE = "val/closed_loop_scaled_mse"
@@ -32,7 +33,7 @@ def known_again(built: Forecaster) -> float:
 
 
 def highway() -> HighwayForecaster:
-    return HighwayForecaster(1, [2], horizon=1, lags=Lags((1,)), memory=3)
+    return HighwayForecaster(1, [2], horizon=1, beside=Start(Lags((1,))), memory=3)
 
 
 def considered(

@@ -14,6 +14,7 @@ from wavesweep.models.simple import best_seasonal_naive, drift, line, seasonal_n
 
 CONTEXT, HORIZON, CHANNELS, SEASON = 40, 5, 3, 7
 NAMES = ("naive", "seasonal_naive", "linear", "smoothing", "drift", "line")
+OF_LONG_SERIES = ("ridge", "combined")
 
 
 def panel(seed: int = 0, lengths: Sequence[int] = (150, 97)) -> list[np.ndarray]:
@@ -38,17 +39,19 @@ BASELINES = fit(TRAIN, VAL, (SEASON,))
 
 
 def test_all_are_there_and_say_what_was_chosen() -> None:
-    assert tuple(BASELINES) == NAMES
+    assert tuple(BASELINES) == NAMES + OF_LONG_SERIES
     assert all(one.note for one in BASELINES.values())
     assert BASELINES["seasonal_naive"].note == "season 7"
-    assert tuple(fit(TRAIN, VAL, ())) == NAMES
+    assert tuple(fit(TRAIN, VAL, ())) == NAMES + OF_LONG_SERIES
+    assert tuple(fit([one[:16] for one in TRAIN], VAL, ())) == NAMES
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + OF_LONG_SERIES)
 class TestEveryBaseline:
     def test_a_shorter_forecast_begins_a_longer_one(self, name: str) -> None:
-        short, long = (BASELINES[name].forecast(TEST.context, horizon) for horizon in (4, 11))
-        assert long.shape == (len(TEST.context), 11, CHANNELS)
+        steps = HORIZON if name in OF_LONG_SERIES else 11
+        short, long = (BASELINES[name].forecast(TEST.context, horizon) for horizon in (4, steps))
+        assert long.shape == (len(TEST.context), steps, CHANNELS)
         np.testing.assert_allclose(short, long[:, :4], rtol=1e-9, atol=1e-12)
 
     def test_windows_are_forecast_each_by_itself(self, name: str) -> None:
@@ -60,7 +63,20 @@ class TestEveryBaseline:
         BASELINES[name].forecast(TEST.context, 4)
         assert np.array_equal(TEST.context, before)
 
+    def test_it_can_be_fitted_to_other_series(self, name: str) -> None:
+        """Which changes what is fitted, and that alone."""
+        one = BASELINES[name]
+        assert (one.fit is None) == (name in ("naive", "seasonal_naive", "smoothing", "drift"))
+        if one.fit:
+            again, other = one.fit(TRAIN), one.fit(panel(7))
+            assert again.note == other.note == one.note
+            expected = one.forecast(TEST.context, 4)
+            assert np.array_equal(again.forecast(TEST.context, 4), expected)
+            assert not np.allclose(other.forecast(TEST.context, 4), expected)
+
     def test_it_takes_little(self, name: str) -> None:
+        if name in OF_LONG_SERIES:
+            return
         """A series of eleven steps, of which some can't be told apart, and a single window."""
         few = [values[:11] for values in panel()]
         val = Windows(VAL.context[:1, -3:], VAL.truth[:1, :1])
@@ -81,7 +97,8 @@ def test_validation_changes_nothing_but_the_choice() -> None:
     other = Windows(VAL.context, VAL.truth + 1e-9)
     for name, one in fit(TRAIN, other, (SEASON,)).items():
         assert one.note == BASELINES[name].note
-        assert np.array_equal(one.forecast(TEST.context, 9), BASELINES[name].forecast(TEST.context, 9))
+        expected = BASELINES[name].forecast(TEST.context, 5)
+        np.testing.assert_allclose(one.forecast(TEST.context, 5), expected, rtol=0, atol=1e-9 * (name == "combined"))
 
 
 def test_the_seasonal_naive_forecast_repeats_what_it_saw_last() -> None:

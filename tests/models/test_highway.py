@@ -9,6 +9,7 @@ import torch
 
 from wavesweep.models.autoregression import Lags, fit_weights, forecast
 from wavesweep.models.highway_network import MOST_STEPS, HighwayForecaster
+from wavesweep.models.start import Start
 
 CHANNELS, HORIZON, MEMORY = 3, 4, 9
 LENGTHS = (23, 31)
@@ -24,7 +25,7 @@ def series(scale: float = 1.0) -> list[np.ndarray]:
 def fresh(lags: Lags, *, memory: int = MEMORY, scale: float = 1.0, **options: Any) -> HighwayForecaster:
     torch.manual_seed(0)
     options = {"relative": True} | options
-    built = HighwayForecaster(CHANNELS, [5], horizon=HORIZON, lags=lags, memory=memory, **options).double()
+    built = HighwayForecaster(CHANNELS, [5], horizon=HORIZON, beside=Start(lags), memory=memory, **options).double()
     built.adapt([*map(torch.from_numpy, series(scale))])
     return built.eval()
 
@@ -141,7 +142,7 @@ class TestHighway:
 
 @pytest.mark.parametrize(("channels", "horizon"), [(1, 7), (3, 24), (5, 41), (20, 24)])
 def test_long_forecasts_of_many_channels_are_trained_from_fewer_origins(channels: int, horizon: int) -> None:
-    spacing = HighwayForecaster(channels, [2], horizon=horizon, lags=Lags((1,)), memory=3).spacing
+    spacing = HighwayForecaster(channels, [2], horizon=horizon, beside=Start(Lags((1,))), memory=3).spacing
     assert channels * horizon / spacing <= MOST_STEPS
     assert spacing == 1 or channels * horizon / (spacing - 1) > MOST_STEPS
 
@@ -152,7 +153,7 @@ def test_errors_of_rounding_have_no_unit(dtype: torch.dtype) -> None:
     wave = torch.arange(40)[:, None] * torch.tensor([0.3, 0.7, 0.0])
     values = (100 * torch.cos(wave.double())).to(dtype)
     values[:, 1] += 1e-2 * torch.from_numpy(np.random.default_rng(0).normal(size=40))
-    built = HighwayForecaster(CHANNELS, [2], horizon=1, lags=Lags((1, 2)), memory=3).to(dtype)
+    built = HighwayForecaster(CHANNELS, [2], horizon=1, beside=Start(Lags((1, 2))), memory=3).to(dtype)
     built.adapt([values])
     assert built.unit[[0, 2]].tolist() == [1, 1]
     assert 1e-3 < built.unit[1] < 0.1

@@ -19,6 +19,7 @@ from wavesweep.models.linear_network import LinearForecaster
 from wavesweep.models.losses import SQUARED, Loss
 from wavesweep.models.pointwise_network import PointwiseForecaster
 from wavesweep.models.recurrent_network import RecurrentForecaster
+from wavesweep.models.start import Start
 
 SERIES, STEPS, CHANNELS, CONTEXT = 2, 23, 3, 16
 START = torch.tensor([0, 4])
@@ -64,7 +65,9 @@ def highway(
 ) -> HighwayForecaster:
     """Build one whose corrections vary; it remembers all that tests let it see."""
     torch.manual_seed(0)
-    built = HighwayForecaster(CHANNELS, hidden_sizes, horizon=horizon, lags=lags, memory=memory, **options).double()
+    built = HighwayForecaster(
+        CHANNELS, hidden_sizes, horizon=horizon, beside=Start(lags), memory=memory, **options
+    ).double()
     built.adapt([*values()])
     for member in built._networks():
         for parameter in member.head.parameters():

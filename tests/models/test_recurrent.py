@@ -122,5 +122,5 @@ def test_what_it_looks_at_is_chosen_and_built() -> None:
     network, model = config.model.build(2, 3, "float64", SQUARED), recurrent(config.model)
     assert isinstance(network, HighwayForecaster)
     assert model.lags
-    assert network.lags == Lags(model.lags, centred=bool(model.centred), joint=bool(model.joint))
+    assert network.beside.lags == Lags(model.lags, centred=bool(model.centred), joint=bool(model.joint))
     assert (len(network.members), network.memory, network.horizon, network.relative) == (2, 5, 3, True)

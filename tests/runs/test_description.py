@@ -55,7 +55,8 @@ def test_no_network_is_praised_for_what_the_start_forecasts(baseline: float, low
     metrics = {"test/closed_loop_scaled_mse": 0.3, "test/linear_scaled_mse": 0.3, "test/drift_scaled_mse": baseline}
     metrics |= gain | OF_VALIDATION | {"val/drift_scaled_mse": 0.1}
     began = "No epoch was better than linear autoregression beyond noise, on validation data, so this run forecasts by "
-    assert verdict(config, Result(False, 0.1, 0, metrics)) == f"{began}that alone. Linear autoregression {words}"
+    alone = f"{began}that alone: model=linear does the same. Linear autoregression"
+    assert verdict(config, Result(False, 0.1, 0, metrics)) == f"{alone} {words}"
     assert "The network" in verdict(config, Result(False, 0.1, 3, metrics))
 
 

@@ -59,7 +59,7 @@ def test_a_run_goes_on_from_any_checkpoint_to_the_same_end(tmp_path: Path, monke
 def test_a_run_that_training_did_not_help_forecasts_as_linear_autoregression(
     directory: RunDirectory, split: tuple[int, int, int] | None
 ) -> None:
-    prepared = noisy("training.epochs=2", "optimizer.lr=1e-4", split=split)
+    prepared = noisy("training.epochs=2", "optimizer.lr=1e-4", "model.start=autoregression", split=split)
     result, data = go(prepared.config, directory), prepared.data
     assert result.epoch == 0
     assert "model=linear does the same" in verdict(prepared.config, result)

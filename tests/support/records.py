@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModelStatus, Run
 
+from hydra_queue_sweeper.base.keys import is_below
 from wavesweep.config.config import flatten, parse_resolved
 from wavesweep.evaluation.metric_names import is_metric
 from wavesweep.workspace.directory import RunDirectory
@@ -115,7 +116,8 @@ def for_mlflow(directory: RunDirectory) -> Record:
     overridden = {override.partition("=")[0] for override in info.overrides}
     main = {"seed", "forecast.context", "forecast.horizon", *overridden} & params.keys()
     main |= {key for key in params if key.startswith("model.")} - {"model.kind"}
-    main = main - parse_resolved(config).model.without_effect().keys() | info.choices.keys()
+    ignored = parse_resolved(config).model.without_effect()
+    main = {key for key in main if not is_below(key, ignored)} | info.choices.keys()
     return {
         "status": "FINISHED",
         "times": (info.started, info.ended),

@@ -101,7 +101,7 @@ def test_a_start_that_was_kept_is_named_wherever_the_run_is_shown(tmp_path: Path
     """Noise has nothing to be learnt: networks, though there are some, don't forecast it."""
     noise = np.random.default_rng(0).normal(size=200)
     pd.DataFrame({"v": noise}).to_csv(tmp_path / "noise.csv", index=False)
-    options = ("model.hidden_sizes=[3]", "training.epochs=2", "forecast.horizon=5")
+    options = ("model.hidden_sizes=[3]", "model.start=autoregression", "training.epochs=2", "forecast.horizon=5")
     places = (f"dataset.path={tmp_path}/noise.csv", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db")
     config = composed("dataset=csv", "model=small", *places, *options)
     directory = RunDirectory(tmp_path / "run")

@@ -18,6 +18,7 @@ from wavesweep.models.highway_network import HighwayForecaster
 from wavesweep.models.linear_network import LinearForecaster
 from wavesweep.models.losses import SQUARED, Loss
 from wavesweep.models.recurrent_network import RecurrentForecaster
+from wavesweep.models.start import Start
 from wavesweep.training.closures import Closure, closed_loop_loss, prediction_loss
 from wavesweep.training.windows import Windows, cut_windows, draw_windows
 
@@ -135,7 +136,7 @@ def test_the_loss_of_several_steps_at_once_by_hand(washout: int, spacing: int) -
     """Each member's, from each origin that is known to go on long enough: of a shorter series from fewer."""
     torch.manual_seed(0)
     lags, series = Lags((1, 3)), noise((14, 9, 5))
-    network = HighwayForecaster(CHANNELS, [4], horizon=3, lags=lags, memory=20, members=2).double()
+    network = HighwayForecaster(CHANNELS, [4], horizon=3, beside=Start(lags), memory=20, members=2).double()
     network.adapt(series)
     for parameter in network.members.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
@@ -143,7 +144,7 @@ def test_the_loss_of_several_steps_at_once_by_hand(washout: int, spacing: int) -
     first = max(network.before + washout, network.lead)
     squared = []
     for member in network.members:
-        alone = HighwayForecaster(CHANNELS, [4], horizon=3, lags=lags, memory=20).double()
+        alone = HighwayForecaster(CHANNELS, [4], horizon=3, beside=Start(lags), memory=20).double()
         alone.adapt(series)
         alone.members[0].load_state_dict(member.state_dict())
         for one in series:
@@ -160,7 +161,14 @@ def test_the_loss_of_several_steps_at_once_by_hand(washout: int, spacing: int) -
     assert both == pytest.approx(np.average(alone, weights=origins), rel=1e-9)
 
 
-BESIDE = ("model.lags=[1,3]", "model.memory=8", "model.hidden_sizes=[2]", "forecast.horizon=4", "training.window=10")
+BESIDE = (
+    "model.start=autoregression",
+    "model.lags=[1,3]",
+    "model.memory=8",
+    "model.hidden_sizes=[2]",
+    "forecast.horizon=4",
+    "training.window=10",
+)
 
 
 def test_each_window_has_as_many_origins_as_it_is_long_but_for_the_washout() -> None:

@@ -1,7 +1,7 @@
-"""Dotted keys in short."""
+"""Dotted keys: in short, and below others."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 
 def last_parts(keys: Collection[str]) -> dict[str, str]:
@@ -16,3 +16,8 @@ def _ends(key: str) -> list[str]:
     sign = "~" if key.startswith("~") else ""
     parts = key.lstrip("~").split(".")
     return [sign + ".".join(parts[start:]) for start in reversed(range(len(parts)))]
+
+
+def is_below(key: str, groups: Iterable[str]) -> bool:
+    """Say whether a dotted key is one of several, or stands below one."""
+    return any(key == group or key.startswith(f"{group}.") for group in groups)

@@ -15,11 +15,13 @@ def written(value: object, quote: Literal["'", '"'] = "'") -> str:
     """Write a value such that Hydra reads it as the same.
 
     Args:
-        value: Plain: null, a truth value, a number, a text, or a list of such.
+        value: Plain: null, a truth value, a number, a text, or a list of such, or a group of them by name.
         quote: Stands around texts that need one.
     """
     if isinstance(value, list | tuple):
         return f"[{','.join(written(one, quote) for one in value)}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{name}:{written(one, quote)}' for name, one in value.items())}}}"
     if isinstance(value, str):
         return value if _PLAIN.fullmatch(value) else _quoted(value, quote)
     if value is None:

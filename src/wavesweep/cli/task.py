@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 
 from hydra_queue_sweeper.base.errors import Pruned, Refused, in_one_line, relative, shown
 from hydra_queue_sweeper.base.files import check_plain
+from hydra_queue_sweeper.base.keys import is_below
 from hydra_queue_sweeper.base.overrides import key_of
 from hydra_queue_sweeper.base.terminal import say
 from hydra_queue_sweeper.search.plan import Plan
@@ -307,5 +308,5 @@ def _ignored(reasons: dict[str, str], overrides: list[str]) -> list[str]:
         f"{override} has no effect: {reason}"
         for override, key in keys.items()
         for ignored, reason in reasons.items()
-        if key == ignored or key.startswith(f"{ignored}.")
+        if is_below(key, [ignored])
     ]

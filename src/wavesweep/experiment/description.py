@@ -56,9 +56,12 @@ def verdict(config: Resolved, result: Result) -> str:
     if result.epoch:
         return _beside_best("The network", result.metrics)
     better = f"No epoch was better than {forecaster} beyond noise, on validation data"
-    if BASELINES[best_baseline(result.metrics)] == forecaster:
-        return f"{better}, so this run forecasts by that alone: model=linear does the same."
-    return f"{better}, so this run forecasts by that alone. {_beside_best(forecaster.capitalize(), result.metrics)}"
+    told = f"{better}, so this run forecasts by that alone"
+    if forecaster == BASELINES["linear"]:
+        told += ": model=linear does the same"
+    if forecaster == BASELINES[best_baseline(result.metrics)]:
+        return f"{told}."
+    return f"{told}. {_beside_best(forecaster.capitalize(), result.metrics)}"
 
 
 def _beside_best(forecaster: str, metrics: Metrics) -> str:
@@ -152,8 +155,8 @@ def refit(config: Resolved, result: Result) -> list[str]:
     """Return a sentence on what fitting an autoregression again has changed; none where that was not asked for."""
     if config.forecast.refit == "none":
         return []
-    if config.model.forecasts_by(result.epoch) != BASELINES["linear"]:
-        return ["The network was not fitted again, to validation data too: forecast.refit is for autoregressions."]
+    if not config.model.is_linear(result.epoch):
+        return ["The network was not fitted again, to validation data too: forecast.refit is for linear forecasts."]
     gain, low, high = (result.metrics.get(metric("test", names.of_refit(key)), math.nan) for key in GAINS)
     if math.isnan(gain):
         return ["Once it was chosen, it was fitted again, to validation data too."]

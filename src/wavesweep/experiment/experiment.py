@@ -135,17 +135,15 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
 
 
 def _fit_again(config: Resolved, data: Data, network: Forecaster, epoch: int) -> Forecaster | None:
-    """Return the autoregression, where it forecasts alone, fitted to validation data too, if that is asked for."""
-    if config.forecast.refit == "none":
+    """Return the linear forecast, where there is no other, fitted to validation data too, if that is asked for."""
+    if config.forecast.refit == "none" or not config.model.is_linear(epoch):
         return None
     refitted = deepcopy(network)
     series = [to_network(refitted, one) for one in data.scaler.scale_each(data.before_test)]
-    if epoch and not config.model.has_gradient:
-        refitted.fit(series)
-    elif network.is_fitted and not epoch:
+    if config.model.has_gradient:
         refitted.adapt(series)
     else:
-        return None
+        refitted.fit(series)
     return refitted
 
 

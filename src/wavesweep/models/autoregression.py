@@ -46,13 +46,16 @@ class Lags:
 
 def linear(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> Baseline:
     """Return the autoregression that does best on validation; see `choose_lags`."""
-    return _fit(train, choose_lags(train, val, seasons))
+    return fit_autoregression(train, choose_lags(train, val, seasons))
 
 
-def _fit(train: Sequence[np.ndarray], lags: Lags) -> Baseline:
+def fit_autoregression(train: Sequence[np.ndarray], lags: Lags) -> Baseline:
+    """Return the autoregression that looks at given lags, fitted to series, each (time, channel)."""
     weights = fit_weights(train, lags, MOST_ROWS)
     return Baseline(
-        lambda context, horizon: forecast(weights, lags, context, horizon), str(lags), lambda series: _fit(series, lags)
+        lambda context, horizon: forecast(weights, lags, context, horizon),
+        str(lags),
+        lambda series: fit_autoregression(series, lags),
     )
 
 
@@ -66,13 +69,20 @@ def choose_lags(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int
     """
     horizon, num_channels = val.truth.shape[1:]
     jointly = 1 < num_channels <= MOST_CHANNELS
-    if num_channels > MOST_CHANNELS:
-        targets = np.arange(num_channels)[val.targets]
-        some = targets[np.linspace(0, len(targets) - 1, min(len(targets), MOST_CHANNELS)).astype(int)]
-        val = Windows(val.context[..., some], val.truth[..., some], observed=val.observed[..., some])
-        train = [values[:, some] for values in train]
+    train, val = some_channels(train, val)
     candidates = fitted(train, val.context.shape[1], seasons, jointly)
     return min(candidates, key=lambda one: val.error(forecast(one[1], one[0], val.context, horizon)))[0]
+
+
+def some_channels(train: Sequence[np.ndarray], val: Windows) -> tuple[Sequence[np.ndarray], Windows]:
+    """Return the channels that choose: all, or some of the targets where there are many."""
+    num_channels = val.truth.shape[2]
+    if num_channels <= MOST_CHANNELS:
+        return train, val
+    targets = np.arange(num_channels)[val.targets]
+    some = targets[np.linspace(0, len(targets) - 1, min(len(targets), MOST_CHANNELS)).astype(int)]
+    chosen = Windows(val.context[..., some], val.truth[..., some], observed=val.observed[..., some])
+    return [values[:, some] for values in train], chosen
 
 
 def fit_weights(train: Sequence[np.ndarray], lags: Lags, most_rows: int | None = None) -> np.ndarray:

@@ -44,6 +44,10 @@ class Windows:
         windows = {key: getattr(self, key)[chosen] for key in ("context", "truth", "observed")}
         return replace(self, **windows)
 
+    def at_steps(self, steps: np.ndarray) -> Self:
+        """Return the windows with some of the steps of their truth."""
+        return replace(self, truth=self.truth[:, steps], observed=self.observed[:, steps])
+
     def error(self, forecast: np.ndarray) -> float:
         """Return the mean squared error of a forecast of the targets; inf where it exploded."""
         with np.errstate(over="ignore", invalid="ignore"):

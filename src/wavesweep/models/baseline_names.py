@@ -2,6 +2,8 @@
 
 BASELINES = {
     "linear": "linear autoregression",
+    "ridge": "ridge regression",
+    "combined": "combined regression",
     "smoothing": "exponential smoothing",
     "naive": "last value repeated",
     "seasonal_naive": "seasonal naive",

@@ -93,6 +93,10 @@ class ResolvedModel(SettledModel):
         """Return what people call that which forecasts with the weights of an epoch, 0 being those before training."""
         return self.kind if epoch else f"untrained {self.kind}"
 
+    def is_linear(self, epoch: int) -> bool:
+        """Say whether what forecasts with the weights of an epoch is linear, and can be fitted again."""
+        return False
+
     def without_effect(self) -> dict[str, str]:
         """Return the keys that have no effect beside its others, each with the reason."""
         return {}

@@ -6,8 +6,10 @@ import numpy as np
 
 from wavesweep.models.autoregression import linear
 from wavesweep.models.baseline import Baseline, Windows
+from wavesweep.models.ridge import ridge_regression
 from wavesweep.models.simple import best_seasonal_naive, drift, line, seasonal_naive
 from wavesweep.models.smoothing import smoothing
+from wavesweep.models.start import combined
 
 
 def fit(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> dict[str, Baseline]:
@@ -19,13 +21,18 @@ def fit(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> di
         seasons: As `find_seasons` gives them.
 
     Returns:
-        By name: `naive`, `seasonal_naive`, `linear` and the others.
+        By name: `naive`, `seasonal_naive`, `linear` and the others; `ridge` and `combined` of long enough series alone.
     """
-    return {
+    autoregression = linear(train, val, seasons)
+    baselines = {
         "naive": seasonal_naive(1),
         "seasonal_naive": best_seasonal_naive(val, seasons),
-        "linear": linear(train, val, seasons),
+        "linear": autoregression,
         "smoothing": smoothing(val, seasons),
         "drift": drift(),
         "line": line(train),
     }
+    ridge = ridge_regression(train, val, seasons)
+    if ridge:
+        baselines |= {"ridge": ridge, "combined": combined(autoregression, ridge, val)}
+    return baselines

@@ -1,4 +1,4 @@
-"""Recurrent networks beside a linear autoregression."""
+"""Recurrent networks beside a linear forecast."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wavesweep.models.autoregression import Lags, fit_weights, unrolled
 from wavesweep.models.forecaster import Forecaster, repeated
 from wavesweep.models.losses import SQUARED, Loss
 from wavesweep.models.recurrent_layers import RecurrentNetwork
+from wavesweep.models.start import Start
 
 MOST_STEPS = 200  # of all channels, that are predicted for each step of a training window
 ROUNDING = 1e-5  # what errors are not below, as a share of the values, where they are more than single precision's
@@ -18,18 +18,18 @@ LEAST_SPREAD = 0.1  # of last values, as a share of the unit of errors: a series
 
 
 class HighwayForecaster(Forecaster):
-    """A linear autoregression, and networks that learn what it leaves.
+    """A linear forecast, and networks that learn what it leaves.
 
-    The autoregression is fitted by least squares and stays as it is. From each step on, it forecasts `horizon` steps in
+    It is fitted by least squares and stays as it is. From each step on, it forecasts `horizon` steps, as if in
     closed loop; to each of these the networks add the mean of their corrections, all at once. A longer forecast feeds
-    these steps back, and goes on from there. The networks see the values, and by how much the autoregression missed
-    them one step ahead; their corrections begin at 0, so that training begins at the autoregression.
+    these steps back, and goes on from there. The networks see the values, and by how much it missed them
+    one step ahead; their corrections begin at 0, so that training begins at it.
 
     Args:
         num_channels: Values at each time step.
         hidden_sizes: Units of each layer of a network.
         horizon: Steps that are forecast at once.
-        lags: What the autoregression looks at.
+        beside: What they stand beside.
         memory: Steps that the networks see before a forecast.
         members: How many networks there are.
         relative: Whether they see values relative to the mean of the last ones, `memory` or as many as the
@@ -39,7 +39,7 @@ class HighwayForecaster(Forecaster):
         options: As `RecurrentNetwork` takes them.
 
     Attributes:
-        path: The autoregression's closed loop as a linear function of the last values, (group, horizon · channel,
+        path: The linear forecast as a function of the last values, (group, horizon · channel,
             value + 1); a group is a channel, or all of them together.
         unit: Root mean square of each channel's error one step ahead, by which the networks see them divided,
             (channel,); 1 where that is but rounding.
@@ -60,7 +60,7 @@ class HighwayForecaster(Forecaster):
         hidden_sizes: Sequence[int],
         *,
         horizon: int,
-        lags: Lags,
+        beside: Start,
         memory: int,
         members: int = 1,
         relative: bool = False,
@@ -68,10 +68,10 @@ class HighwayForecaster(Forecaster):
         **options: Any,
     ) -> None:
         super().__init__()
-        self.lags, self.horizon, self.lead = lags, horizon, lags.lags[-1]
+        self.beside, self.horizon, self.lead = beside, horizon, beside.lead
         self.before, self.memory, self.relative, self.loss = self.lead - 1, memory, relative, loss
         self.spacing = math.ceil(horizon * num_channels / MOST_STEPS)
-        size = num_channels if lags.joint else 1
+        size = num_channels if beside.lags.joint else 1
         self.register_buffer("path", torch.zeros(num_channels // size, horizon * size, self.lead * size + 1))
         self.register_buffer("unit", torch.ones(num_channels))
         num_outputs = horizon * num_channels * loss.size
@@ -83,15 +83,15 @@ class HighwayForecaster(Forecaster):
             nn.init.zeros_(member.output.bias)
 
     def adapt(self, series: Sequence[Tensor]) -> None:
-        """See `Forecaster.adapt`: fits the autoregression, and takes the unit of its errors."""
-        weights = fit_weights([one.double().cpu().numpy() for one in series], self.lags)
-        self.path.copy_(torch.from_numpy(unrolled(weights, self.lags.lags, self.horizon)))
+        """See `Forecaster.adapt`: fits the linear forecast, and takes the unit of its errors."""
+        train = [one.double().cpu().numpy() for one in series]
+        self.path.copy_(torch.from_numpy(self.beside.path(train, self.horizon)))
         errors = [self._misses(one[None])[0, 1:] for one in series if len(one) > self.lead]
         error, size = (torch.cat([*some]).square().mean(dim=0).sqrt() for some in (errors, series))
         self.unit.copy_(torch.where(error > ROUNDING * size, error, 1.0))
 
     def inputs(self, values: Tensor) -> Tensor:
-        """See `Forecaster.inputs`: from the first step that the autoregression goes on from, values and its errors."""
+        """See `Forecaster.inputs`: from the first step that the linear forecast goes on from, values and its errors."""
         seen = self._relative(values) if self.relative else values[:, self.before :]
         return torch.cat([seen, self._misses(values) / self.unit], dim=2)
 
@@ -137,7 +137,7 @@ class HighwayForecaster(Forecaster):
         return self._point(self._paths(values[:, -self.lead :], self.horizon), corrections)[:, 0]
 
     def _point(self, paths: Tensor, corrections: Tensor) -> Tensor:
-        """Return what the autoregression's forecasts and the networks' corrections of them forecast together."""
+        """Return what linear forecasts and the networks' corrections of them forecast together."""
         return self.loss.point(repeated(paths, self.loss) + corrections)
 
     def _relative(self, values: Tensor) -> Tensor:
@@ -148,14 +148,14 @@ class HighwayForecaster(Forecaster):
         return (last[..., -1] - last.mean(dim=3)) / spread
 
     def _misses(self, values: Tensor) -> Tensor:
-        """Return the autoregression's errors one step ahead, from the last of the first `lead` values on, where 0."""
+        """Return the linear forecast's errors one step ahead, from the last of the first `lead` values on, where 0."""
         errors = values[:, self.lead :]
         if errors.shape[1]:
             errors = errors - self._paths(values[:, :-1], 1)[:, :, 0]
         return nn.functional.pad(errors, (0, 0, 1, 0))
 
     def _paths(self, values: Tensor, steps: int, spacing: int = 1) -> Tensor:
-        """Return the autoregression's forecasts from the first `lead` values on, (series, origin, step, channel)."""
+        """Return the linear forecasts from the first `lead` values on, (series, origin, step, channel)."""
         groups, size = len(self.path), len(self.unit) // len(self.path)
         path = self.path[:, : steps * size]
         weight = path[..., :-1].unflatten(2, (self.lead, size)).transpose(2, 3).flatten(0, 1)

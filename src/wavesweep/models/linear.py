@@ -98,6 +98,10 @@ class ResolvedLinear(Linear, ResolvedModel):
         name = BASELINES["linear"]
         return name if epoch else f"untrained {name}"
 
+    def is_linear(self, epoch: int) -> bool:
+        """See `ResolvedModel.is_linear`: once it is fitted."""
+        return epoch > 0
+
     def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss") -> "Forecaster":
         """See `ResolvedModel.build`; it is not fitted yet, and works in double precision whatever the `dtype`."""
         from wavesweep.models.autoregression import Lags

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from hydra_queue_sweeper.base.errors import Refused
-from wavesweep.base.schema import Ascending
+from wavesweep.base.schema import Ascending, ConfigPart, NonNegative
 from wavesweep.models.baseline_names import BASELINES
 from wavesweep.models.configured import Model, ResolvedModel, SettledModel, Size
 from wavesweep.models.linear import Autoregressive, check_reach
@@ -15,10 +15,37 @@ if TYPE_CHECKING:
     from wavesweep.models.facts import Facts
     from wavesweep.models.forecaster import Forecaster
     from wavesweep.models.losses import Loss
+    from wavesweep.models.start import Start
 
 MEMBERS, MEMORY, DROPOUT = 4, 32, 0.2  # beside a highway
+WITHOUT_RIDGE = {"order": 1, "centred": False, "penalty": 0.0, "share": 0.0}
 LAYERS = {"hidden_sizes", "head_size", "normalization", "initialization"}
 DRIFT = 0.5  # share of the variance, from which on a line says more of a series than all else does
+
+
+class Regression(ConfigPart):
+    """Ridge regression from the last values straight to all steps ahead.
+
+    Attributes:
+        order: How many of the last values it looks at.
+        centred: Whether relative to the last of them.
+        penalty: Of squared weights, in units of the mean variance of what it looks at.
+        share: Of its forecast in the start; 0 leaves it out, 1 leaves the autoregression out.
+    """
+
+    order: Size
+    centred: bool
+    penalty: NonNegative
+    share: Annotated[float, Field(ge=0, le=1)]
+
+    def beside(self, lags: "Lags") -> "Start":
+        """Return what it and an autoregression forecast together."""
+        from wavesweep.models.ridge import Ridge
+        from wavesweep.models.start import Start
+
+        if not self.share:
+            return Start(lags)
+        return Start(lags, Ridge(self.order, self.centred, self.penalty), self.share)
 
 
 class Recurrent(Autoregressive):
@@ -26,9 +53,11 @@ class Recurrent(Autoregressive):
 
     Attributes:
         kind: Name of the layer in torch.nn, in small letters.
-        highway: Whether they learn what a linear autoregression leaves, and several steps at once; null: of series that
-            end and are divided by time, with room for it: of a generated wave, it would hide what the network has
-            learnt.
+        highway: Whether they learn what a linear forecast leaves, and several steps at once; null: of series that end
+            and are divided by time, with room for it: of a generated wave, it would hide what the network has learnt.
+        start: Which linear forecast that is: autoregression, ridge regression, or both, combined by their errors on
+            validation.
+        ridge: What the regression looks at; null: chosen.
         members: Networks whose mean is the forecast; null: 4 beside a highway.
         memory: Steps that they see before a forecast, beside a highway; null: 32.
         relative: Whether they see values relative to the mean and the spread of the last ones; null: yes.
@@ -48,6 +77,8 @@ class Recurrent(Autoregressive):
     output: Literal["value", "increment"]
     initialization: Literal["orthogonal", "uniform"]
     highway: bool | None
+    start: Literal["combined", "autoregression", "ridge"]
+    ridge: Regression | None
     members: Annotated[int, Field(ge=1, le=64)] | None
     memory: Size | None
     relative: bool | None
@@ -68,7 +99,7 @@ class Recurrent(Autoregressive):
             beside = {"difference": False}
             usual = {"members": MEMBERS, "memory": MEMORY, "relative": True, "dropout": DROPOUT}
         else:
-            beside = {"lags": (), "centred": False, "joint": False}
+            beside = {"lags": (), "centred": False, "joint": False, "ridge": WITHOUT_RIDGE}
             usual = {"members": 1, "memory": MEMORY, "relative": False, "dropout": 0.0}
         given = {key: value for key, value in self.model_dump().items() if value is not None}
         return SettledRecurrent.model_validate(self.model_dump() | usual | given | beside | {"highway": highway})
@@ -97,6 +128,8 @@ class SettledRecurrent(Recurrent, SettledModel):
         """See `SettledModel.check`."""
         if self.highway and self.lags:
             check_reach("lags", self.lags[-1], steps, context)
+        if self.highway and self.ridge and self.ridge.share:
+            check_reach("ridge.order", self.ridge.order, steps, context)
         if self.normalization == "batch" and window < 3:
             raise Refused("training.window must be at least 3 with model.normalization=batch, got 2")
         if self.difference and window < 3:
@@ -107,8 +140,11 @@ class SettledRecurrent(Recurrent, SettledModel):
     def resolve(self, facts: "Facts") -> ResolvedModel:
         """See `SettledModel.resolve`: chooses what a highway looks at, or whether differences are taken."""
         if self.highway:
-            looks_at = self._look_at(facts)
-            decided = {"lags": looks_at.lags, "centred": looks_at.centred, "joint": looks_at.joint}
+            start = self._choose_start(facts)
+            lags, regression = start.lags, WITHOUT_RIDGE
+            if start.ridge:
+                regression = {**vars(start.ridge), "share": start.share}
+            decided = {"lags": lags.lags, "centred": lags.centred, "joint": lags.joint, "ridge": regression}
         elif self.difference is None:
             # Windows are long enough to tell whether series drift, and to have two differences.
             can_tell = facts.window > 3 and facts.val.context.shape[1] > 1
@@ -117,20 +153,27 @@ class SettledRecurrent(Recurrent, SettledModel):
             decided = {}
         return ResolvedRecurrent.model_validate(self.model_dump() | decided)
 
-    def _look_at(self, facts: "Facts") -> "Lags":
-        """Return what the highway looks at: at a channel's own past, where lags are given and nothing else is."""
+    def _choose_start(self, facts: "Facts") -> "Start":
+        """Return the linear forecast: at a channel's own past, where lags are given and nothing else is."""
         from wavesweep.models.autoregression import Lags
+        from wavesweep.models.start import Start, choose_start
 
         looks_at = Lags(self.lags, bool(self.centred), bool(self.joint)) if self.lags else self.choose(facts)
+        if self.start == "autoregression":
+            start = Start(looks_at)
+        elif self.ridge:
+            start = self.ridge.beside(looks_at)
+        else:
+            start = choose_start(facts.train, facts.val, facts.seasons, looks_at, alone=self.start == "ridge")
         steps, horizon = max(map(len, facts.train)), facts.val.truth.shape[1]
-        longest = looks_at.lags[-1]
+        longest = start.lead
         most = steps - longest - max(facts.washout - 1, 0)
         if most < horizon:
             raise Refused(
                 f"forecast.horizon must be at most {most} with model.highway=true, got {horizon}: of the {steps} "
                 f"training steps, {longest} are lags and {facts.washout} washout; give less, or model.highway=false"
             )
-        return looks_at
+        return start
 
 
 class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
@@ -139,17 +182,26 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
     lags: Ascending
     centred: bool
     joint: bool
+    ridge: Regression
     difference: bool
 
     def forecasts_by(self, epoch: int) -> str:
         """See `ResolvedModel.forecasts_by`: before training, networks beside a highway add nothing to it."""
-        if self.highway and not epoch:
+        if not self.highway or epoch:
+            return super().forecasts_by(epoch)
+        if not self.ridge.share:
             return BASELINES["linear"]
-        return super().forecasts_by(epoch)
+        return BASELINES["ridge" if self.ridge.share == 1 else "combined"]
+
+    def is_linear(self, epoch: int) -> bool:
+        """See `ResolvedModel.is_linear`: before training, beside a highway."""
+        return self.highway and not epoch
 
     def without_effect(self) -> dict[str, str]:
         """See `ResolvedModel.without_effect`."""
-        beside = () if self.highway else ("lags", "centred", "joint", "memory", "relative")
+        if self.highway:
+            return {"model.ridge": "model.start=autoregression"} if self.start == "autoregression" else {}
+        beside = ("start", "ridge", "lags", "centred", "joint", "memory", "relative")
         return {f"model.{key}": "model.highway=false" for key in beside}
 
     def explain(self, written: Model, facts: "Facts") -> str:
@@ -158,7 +210,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
             return ""
         if self.highway:
             networks = "a network learns" if self.members == 1 else f"{self.members} networks learn"
-            return f"{networks} what linear autoregression leaves: {self._looks_at}"
+            return f"{networks} what {self._start} leaves"
         taken = "" if self.difference else "no "
         reason = f"lines explain {facts.trend_share:.0%} of the training series"
         if not self.difference and facts.trend_share > DRIFT:
@@ -166,10 +218,10 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
         return f"the network takes {taken}differences: {reason}"
 
     @property
-    def _looks_at(self) -> "Lags":
+    def _start(self) -> "Start":
         from wavesweep.models.autoregression import Lags
 
-        return Lags(self.lags, self.centred, self.joint)
+        return self.ridge.beside(Lags(self.lags, self.centred, self.joint))
 
     def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss") -> "Forecaster":
         """See `ResolvedModel.build`."""
@@ -182,7 +234,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
             network: Forecaster = HighwayForecaster(
                 num_channels,
                 horizon=horizon,
-                lags=self._looks_at,
+                beside=self._start,
                 memory=self.memory,
                 members=self.members,
                 relative=self.relative,

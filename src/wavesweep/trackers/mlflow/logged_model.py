@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+from hydra_queue_sweeper.base.keys import is_below
 from hydra_queue_sweeper.base.overrides import key_of
 from wavesweep.config import tag_names as names
 from wavesweep.config.config import flatten, parse_resolved
@@ -71,11 +72,9 @@ def _create(client: "MlflowClient", run: "Run", directory: RunDirectory, info: R
     overridden = {key_of(override) for override in info.overrides}
     keys = {"seed", "forecast.context", "forecast.horizon"}
     keys |= {key for key in values if key in overridden or key.startswith("model.")}
-    keys -= {
-        "model.kind",
-        *parse_resolved(config).model.without_effect(),
-    }  # of all others, only the data tells: it may be gone
-    params = {key: values[key] for key in sorted(keys) if not key.startswith("tracking.")} | info.choices
+    # Of all others without effect, only the data tells: it may be gone.
+    without_effect = ["tracking", "model.kind", *parse_resolved(config).model.without_effect()]
+    params = {key: values[key] for key in sorted(keys) if not is_below(key, without_effect)} | info.choices
     kind = str(values["model.kind"])
     forecasts_by = info.tags.get(names.FORECASTS_BY, kind)
     name = str(params.get("model", kind)) if forecasts_by == kind else forecasts_by

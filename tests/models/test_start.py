@@ -1,0 +1,105 @@
+"""What networks start from: two linear forecasts, combined."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.parts import given, resolved_model
+from wavesweep.config.resolve import outline
+from wavesweep.evaluation.beside_baselines import fit_baselines, forecast_by
+from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.experiment.experiment import make_trainer
+from wavesweep.experiment.preparation import prepare
+from wavesweep.models import autoregression, ridge
+from wavesweep.models.autoregression import Lags, fit_weights
+from wavesweep.models.highway_network import HighwayForecaster
+from wavesweep.models.recurrent import ResolvedRecurrent
+from wavesweep.models.ridge import Ridge, fit_ridge
+from wavesweep.models.start import Start, share_of
+
+CHANNELS, HORIZON = 2, 4
+SERIES = [*np.random.default_rng(0).normal(size=(2, 70, CHANNELS)).cumsum(axis=1) / 5]
+CONTEXT = np.random.default_rng(1).normal(size=(6, 12, CHANNELS))
+
+
+@pytest.mark.parametrize("lags", [Lags((1, 2, 5)), Lags((1, 2), joint=True), Lags((1, 3), centred=True, joint=True)])
+@pytest.mark.parametrize("order", [3, 9])
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_network_begins_at_the_mean_of_both(lags: Lags, order: int, share: float) -> None:
+    regression = Ridge(order, centred=False, penalty=0.1)
+    start = Start(lags, regression, share) if share else Start(lags)
+    network = HighwayForecaster(CHANNELS, [3], horizon=HORIZON, beside=start, memory=4).double()
+    network.adapt([torch.from_numpy(one) for one in SERIES])
+    found = network.closed_loop(torch.from_numpy(CONTEXT), torch.zeros(6), HORIZON).detach().numpy()
+    closed_loop = autoregression.forecast(fit_weights(SERIES, lags), lags, CONTEXT, HORIZON)
+    direct = ridge.forecast(fit_ridge(SERIES, regression, HORIZON), CONTEXT)
+    np.testing.assert_allclose(found, (1 - share) * closed_loop + share * direct, rtol=1e-9, atol=1e-9)
+
+
+def test_an_autoregression_that_explodes_has_no_part_in_a_share_of_none() -> None:
+    growing = [np.exp(np.arange(40.0))[:, None], np.ones((40, 1))]
+    start = Start(Lags((1,)), Ridge(2, centred=False, penalty=1.0), 1.0)
+    assert np.isfinite(start.path(growing, 20)).all()
+
+
+def test_shares_go_by_the_fourth_power_of_errors() -> None:
+    assert share_of(0.3, 0.3) == 0.5
+    assert share_of(2.0, 1.0) == pytest.approx(16 / 17)
+    assert share_of(1.0, 2.0) == pytest.approx(1 / 17)
+    assert share_of(1.0, 3.0) == 0.0, "what is much worse is left out"
+    assert share_of(3.0, 1.0) == 1.0
+    assert share_of(2e-300, 1e-300) == pytest.approx(16 / 17)
+    assert (share_of(np.inf, 1.0), share_of(1.0, np.inf)) == (1.0, 0.0)
+    assert (share_of(0.0, 1.0), share_of(1.0, 0.0)) == (0.0, 1.0)
+
+
+def noisy(num_channels: int = 1) -> np.ndarray:
+    """Return a season in noise, (time, channel)."""
+    draws = np.random.default_rng(2).normal(size=(320, num_channels))
+    return np.sin(np.arange(320)[:, None] * np.pi / 6) + 0.4 * draws
+
+
+@pytest.mark.parametrize("num_channels", [1, 2])
+@pytest.mark.parametrize("start", ["combined", "ridge", "autoregression"])
+def test_it_is_the_baseline_of_the_same_name(start: str, num_channels: int) -> None:
+    asked = ("model.hidden_sizes=[3]", "model.members=1", "runtime.dtype=float64", f"model.start={start}")
+    prepared = prepare(given([noisy(num_channels)], "forecast.horizon=12", *asked))
+    model, data = prepared.config.model, prepared.data
+    assert isinstance(model, ResolvedRecurrent)
+    network = make_trainer(prepared.config, data).network
+    name = {"autoregression": "linear"}.get(start, start)
+    baseline = fit_baselines(data)[name]
+    assert data.test
+    found = forecast_part(network, data.scaler, data.test).closed_loop
+    np.testing.assert_allclose(found, forecast_by(baseline, data, data.test), rtol=1e-6, atol=1e-8)
+    assert (0 < model.ridge.share < 1) == (start == "combined")
+    told = {"combined": "autoregression (lags", "ridge": "ridge regression (the", "autoregression": "linear autoregr"}
+    assert prepared.decided.startswith(f"a network learns what {told[start]}")
+    assert prepared.decided.endswith(" leaves")
+
+
+def test_what_is_resolved_stays_so() -> None:
+    prepared = prepare(given([noisy()], "forecast.horizon=12", "model.hidden_sizes=[3]"))
+    again = outline(prepared.config)
+    assert again.model.resolve(again.facts(prepared.data)) == prepared.config.model
+
+
+def test_a_regression_that_is_given_is_taken() -> None:
+    asked = ("model.highway=true", "model.lags=[1,2]", "model.ridge={order:7,centred:true,penalty:0.5,share:0.25}")
+    model = prepare(given([noisy()], "forecast.horizon=12", *asked)).config.model
+    assert isinstance(model, ResolvedRecurrent)
+    assert model.ridge.model_dump() == {"order": 7, "centred": True, "penalty": 0.5, "share": 0.25}
+
+
+def test_of_short_series_autoregression_is_left() -> None:
+    asked = ("model.highway=true", "model.lags=[1,2]", "forecast.horizon=11")
+    model = prepare(given([noisy()[:44]], *asked, split=(22, 11, 11))).config.model
+    assert isinstance(model, ResolvedRecurrent)
+    assert model.ridge.share == 0
+    assert model.forecasts_by(0) == "linear autoregression"
+
+
+def test_generated_series_have_none() -> None:
+    model = resolved_model(np.ones((3, 20, 1)), 5)
+    assert isinstance(model, ResolvedRecurrent)
+    assert model.ridge.share == 0
