@@ -65,6 +65,17 @@ def forked(work: Callable[[], object]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def is_told_by_another(names: list[str], number: int) -> bool:
+    """Say whether a kill before a step leaves, to any other process, what a kill before one beside it leaves."""
+    before, step, after = ["", *names, ""][number : number + 3]
+    if step == before.replace("fsync", "replace"):
+        return True  # a sync lies between
+    if not before.startswith("replace"):
+        return False
+    # A folder is synced, and then another file is begun, by a temporary one.
+    return step.startswith("fsync") and after.startswith("fsync") and after.endswith(".part")
+
+
 def begin(composed: Config, directory: RunDirectory) -> None:
     """Run a job from its beginning."""
     carry_out(prepare(composed), directory, RunInfo([], {}, None, "killed"))
@@ -96,8 +107,8 @@ def main(place: Path, *overrides: str) -> None:
     names = json.loads(report.read_text())
     kills = {}
     for number, name in enumerate(names):
-        if number > 0 and name == names[number - 1].replace("fsync", "replace"):
-            continue  # a sync lies between, which no other process can tell
+        if is_told_by_another(names, number):
+            continue
         directory = RunDirectory(place / f"{number:03d}")
         directory.path.mkdir()
 
