@@ -16,7 +16,7 @@ from tests.support.processes import wait_until
 from tests.support.servers import free_port
 
 pytestmark = pytest.mark.slow
-QUICK = (*SMALL, "hydra.sweeper.n_workers=1")
+QUICK = (*SMALL, "hydra/launcher=basic")
 GRID = ("model=tiny,small", "optimizer.lr=1e-4,1e-3,1e-2", "seed=0,1")
 DRAWN = ("model=tiny,small", "optimizer.lr=tag(log,interval(1e-4,1e8))", "training.batch_size=int(interval(1,4))")
 
@@ -25,10 +25,10 @@ DRAWN = ("model=tiny,small", "optimizer.lr=tag(log,interval(1e-4,1e8))", "traini
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a grid over seeds, a sweep over intervals in which jobs are pruned, and a single run."""
     place = tmp_path_factory.mktemp("pages")
-    call("-m", *QUICK, *GRID, "hydra.sweep.dir=outputs/sweeps/grid", cwd=place, pictures=True)
+    call("-m", *QUICK, *GRID, "hydra.sweep.dir=outputs/sweeps/grid", cwd=place)
     tpe = ("hydra.sweeper.n_trials=14", "hydra.sweeper.pruner=median", "hydra.sweep.dir=outputs/sweeps/tpe")
-    call("-m", *QUICK, *DRAWN, *tpe, cwd=place, pictures=True)
-    call(*SMALL, "model=tiny", cwd=place, pictures=True)
+    call("-m", *QUICK, *DRAWN, *tpe, cwd=place)
+    call(*SMALL, "model=tiny", cwd=place)
     return place
 
 
@@ -36,7 +36,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def links(place: Path) -> Iterator[dict[str, list[str]]]:
     """Give the links that `wavesweep ui` prints, by what it is called with."""
     said = place / "said"
-    server = start("ui", "--no-browser", "--port", str(free_port()), cwd=place)
+    server = start("ui", "--no-browser", "--port", str(free_port()), "--workers", "1", cwd=place)
     try:
         wait_until(lambda: "Ctrl-C" in said.read_text(), server)
         printed = {name: call("ui", *filter(None, [name]), cwd=place).stdout for name in ("grid", "tpe", "")}
