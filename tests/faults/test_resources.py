@@ -57,7 +57,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [100, *range(20, 172, 24)])
+@pytest.mark.parametrize("size", [20, 100, 140])
 def test_a_full_disk_is_one_line_and_costs_nothing(size: int, straight: Path, tmp_path: Path) -> None:
     code, resumed = mounted(FULL.format(size=size, run=" ".join(RUN)), tmp_path)
     said = (tmp_path / "before").read_text()
@@ -126,7 +126,7 @@ def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
     expected = run_process(*trained, "hydra.run.dir=straight", cwd=tmp_path)
     assert expected.returncode == 0
     orderly = 0
-    for megabytes in range(300, 1500, 150):
+    for megabytes in range(450, 1500, 300):
         run = tmp_path / str(megabytes)
         process = subprocess.run(
             [sys.executable, "-m", "wavesweep", *trained, f"hydra.run.dir={run}"],
@@ -144,4 +144,4 @@ def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
         if (run / "run.json").exists():
             assert call("resume", str(run), cwd=tmp_path, pictures=True).returncode == 0
             assert on_disk(run) == on_disk(tmp_path / "straight")
-    assert orderly >= 4, "of 8"
+    assert orderly >= 2, "of 4"
