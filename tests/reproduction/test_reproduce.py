@@ -85,11 +85,8 @@ NOISY = ("optimizer=adam", "model.dropout=0.3", "training.noise_start=0.1", "tra
 SYSTEMS = {
     "dropout and noise": (*SINE, *NOISY),
     "a noisy line": (*LINE, "optimizer=lbfgs"),
-    "sine, adam": (*SINE, "optimizer=adam"),
     "sine, lbfgs": (*SINE, "optimizer=lbfgs"),
     "cos(sin²), adam": (*SQUARED, "optimizer=adam"),
-    "cos(sin²), lbfgs": (*SQUARED, "optimizer=lbfgs"),
-    "a noisy line, adam": (*LINE, "optimizer=adam"),
     "no gradient": (*SMALL, "model=linear"),
     "drawn sizes": DRAWN,
 }
