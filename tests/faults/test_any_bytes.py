@@ -166,7 +166,7 @@ def check_end(command: Sequence[str], code: int, out: str, err: str) -> None:
 
 
 QUICKLY = [(file, [one for one in commands if one[0] in QUICK][:2], 3) for file, commands in FILES.items()]
-WHOLLY = [pytest.param(file, commands, 4, marks=pytest.mark.slow) for file, commands in FILES.items()]
+WHOLLY = [pytest.param(file, commands, 3, marks=pytest.mark.slow) for file, commands in FILES.items()]
 
 
 @pytest.mark.parametrize(("file", "commands", "number"), [*QUICKLY, *WHOLLY])

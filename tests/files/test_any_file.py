@@ -140,7 +140,7 @@ def by_pandas(dataset: Csv, content: bytes) -> np.ndarray:
     return np.array([[float(cell.replace(dataset.decimal, ".")) for cell in column] for column in columns]).T
 
 
-EXAMPLES = int(os.environ.get("WAVESWEEP_EXAMPLES", "1000"))
+EXAMPLES = int(os.environ.get("WAVESWEEP_EXAMPLES", "400"))
 TRIES = [pytest.param(30, id="few"), pytest.param(EXAMPLES, id="many", marks=pytest.mark.slow)]
 
 
