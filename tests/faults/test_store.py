@@ -65,23 +65,22 @@ def store(path: Path) -> Tracking:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [1, 10])
-def test_processes_that_race_to_make_the_store_all_get_it(times: int, tmp_path: Path) -> None:
-    """Beside what is left of one whose making was cut short."""
-    script = [sys.executable, "-c", RACE, str(tmp_path), str(times)]
+def test_processes_that_race_to_make_the_store_all_get_it(tmp_path: Path) -> None:
+    """Five times over, beside what is left of one whose making was cut short."""
+    script = [sys.executable, "-c", RACE, str(tmp_path), "5"]
     done = subprocess.run(script, env=environment(), capture_output=True, text=True, timeout=600)
     assert done.stdout == "all there\n", done.stderr
 
 
 @pytest.mark.slow
 def test_runs_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
-    """Eight at once, to a store that is not there yet."""
+    """Five at once, to a store that is not there yet."""
     small = (*SMALL[:3], "model=tiny", "training.epochs=100", "training.refine_epochs=0")
-    runs = [tmp_path / str(seed) for seed in range(8)]
+    runs = [tmp_path / str(seed) for seed in range(5)]
     processes = [fork(*small, f"seed={run.name}", f"hydra.run.dir={run}", cwd=tmp_path) for run in runs]
-    assert [process.wait() for process in processes] == [0] * 8
+    assert [process.wait() for process in processes] == [0] * 5
     client, experiment = connect(store(tmp_path / "outputs" / "mlflow.db"))
-    assert len(client.search_runs([experiment])) == 8
+    assert len(client.search_runs([experiment])) == 5
     for run in runs:
         is_in_mlflow(client, experiment, run)
 
