@@ -128,7 +128,7 @@ def test_all_launchers_give_one_leaderboard(tmp_path: Path) -> None:
         jobs = (
             *SMALL,
             "model=tiny,linear",
-            "seed=range(3)",
+            "seed=range(2)",
             f"hydra/launcher={launcher}",
             f"hydra.sweep.dir={launcher}",
         )
