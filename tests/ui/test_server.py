@@ -76,10 +76,16 @@ def test_links_stand_below_what_the_server_says_and_work(wavesweep: Command, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("early", [False, True])
 @pytest.mark.parametrize(
-    ("signum", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, -signal.SIGHUP), (signal.SIGKILL, -signal.SIGKILL)],
+    ("signum", "code", "early"),
+    [
+        (signal.SIGINT, 130, True),
+        (signal.SIGTERM, 143, True),
+        (signal.SIGHUP, -signal.SIGHUP, True),
+        (signal.SIGKILL, -signal.SIGKILL, True),
+        (signal.SIGTERM, 143, False),
+        (signal.SIGKILL, -signal.SIGKILL, False),
+    ],
 )
 def test_however_it_ends_nothing_is_left(tmp_path: Path, signum: signal.Signals, code: int, early: bool) -> None:
     process = start("ui", "--port", str(free_port()), cwd=tmp_path)
