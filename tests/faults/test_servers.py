@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -32,7 +32,7 @@ from wavesweep.trackers.mlflow.store import KIND, require
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
 
-SHORT, LONG = 260, 4000
+SHORT, LONG = 260, 3200
 """Epochs of trainings that last for seconds, with more points than one request takes."""
 TEN_SECONDS = (
     "dataset.num_series=20", "dataset.length=200", "model=small",
@@ -61,7 +61,6 @@ class Fault:
         code: The exit code of the run.
         where: Of which requests, by a part of their path; all others pass.
         epochs: Of the training.
-        environment: Of the run.
         drops: A request that must have been dropped, or the test says nothing.
         synced: Of the proxy, while `wavesweep sync` delivers what the run has not.
     """
@@ -70,7 +69,6 @@ class Fault:
     code: int
     where: str = ""
     epochs: int = SHORT
-    environment: dict[str, str] = field(default_factory=lambda: IMPATIENT)
     drops: str = ""
     synced: str = "pass"
 
@@ -78,21 +76,17 @@ class Fault:
 FAULTS = {
     "drops after carrying out": Fault(("drop after",), 0, drops=CREATION),
     "hangs from mid-run": Fault(("pass", "hang"), 4),
-    "dies": Fault(("pass", "dead"), 4),
     "does nothing": Fault(("pass",), 0),
-    "hangs from the start": Fault(("hang",), 4, environment={}),
-    "fails from the start": Fault(("500",), 4),
+    "hangs from the start": Fault(("hang",), 4),
     "fails from mid-run": Fault(("pass", "500"), 4),
     "drops before carrying out": Fault(("drop before",), 0, drops=CREATION),
-    "carries out late": Fault(("drop late",), 0, drops=CREATION),
+    "carries out late": Fault(("drop late",), 0, where="/mlflow/", drops=CREATION),
     "drips from mid-run": Fault(("pass", "drip"), 4),
     "is not there": Fault(("dead",), 4),
     "drops the creation by sync": Fault(("dead",), 4, synced="drop after", where="runs/create", drops=CREATION),
     "dies and comes back": Fault(("pass", "dead", "pass"), 0, epochs=LONG),
     "hangs and comes back": Fault(("pass", "hang", "pass"), 0, epochs=LONG),
-    "drips and comes back": Fault(("pass", "drip", "pass"), 0, epochs=LONG),
     "answers nonsense": Fault(("nonsense",), 4),
-    "answers nonsense from mid-run": Fault(("pass", "nonsense"), 4),
     "fails at artifacts": Fault(("500",), 4, where="mlflow-artifacts"),
     "hangs at artifacts": Fault(("hang",), 4, where="mlflow-artifacts"),
     "drops artifacts after carrying out": Fault(("drop after",), 0, where="mlflow-artifacts", drops=UPLOAD),
@@ -157,7 +151,7 @@ def test_the_record_is_whole_in_the_end(
     proxy.behave(fault.behaviours[0], fault.where)
     turns = (lambda: has_delivered(proxy), lambda: COMPLAINT in run.said())
     tracking = f"tracking.uri={proxy.uri}", f"tracking.experiment={name}"
-    with training(tmp_path, *small(fault.epochs), *tracking, **fault.environment) as run:
+    with training(tmp_path, *small(fault.epochs), *tracking, **IMPATIENT) as run:
         for turn, behaviour in zip(turns, fault.behaviours[1:], strict=False):
             run.wait_until(turn)
             assert not run.has_trained(), "too early for this test"
@@ -178,8 +172,7 @@ def test_the_record_is_whole_in_the_end(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
-def test_a_server_that_is_killed_loses_nothing(seed: int, undisturbed: Callable[[int], Record], tmp_path: Path) -> None:
+def test_a_server_that_is_killed_loses_nothing(undisturbed: Callable[[int], Record], tmp_path: Path) -> None:
     server = Server(tmp_path)
     client = MlflowClient(server.uri)
     server.start()
@@ -188,7 +181,7 @@ def test_a_server_that_is_killed_loses_nothing(seed: int, undisturbed: Callable[
         server.wait()
         with training(tmp_path, *small(LONG), f"tracking.uri={server.uri}", **IMPATIENT) as run:
             run.wait_until(lambda: bool(all_runs(client, "wavesweep")))
-            time.sleep(Random(seed).uniform(0, 3))  # at any request, or between them
+            time.sleep(Random(0).uniform(0, 3))  # at any request, or between them
             server.end(signal.SIGKILL)
             run.wait_until(lambda: COMPLAINT in run.said())
             assert not run.has_trained(), "too early for this test"
