@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import following, stores
+from tests.support import composing, following, stores
 from tests.support.commands import Command, call
 from tests.support.servers import shared
 from wavesweep.tracking import follower_handle
@@ -32,6 +32,12 @@ def store_to_copy(common: Path) -> None:
     """Let stores be copies of one, here."""
     stores.template = common / "store.db"
     stores.copy_instead(stores.template)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def options_read_once() -> None:
+    """Let Hydra read each file of options once, here."""
+    composing.read_once()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,44 @@
+"""Hydra's reading of files of options, each done once for all tests, which compose some of them a thousand times."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult, ConfigSource
+
+from tests.support.hydra_internals import SourcesRegistry
+
+Load = Callable[[ConfigSource, str], ConfigResult]
+
+
+def read_once() -> None:
+    """Let Hydra read no file of options again that is as it was, nor copy what is registered before it looks there."""
+    Plugins.instance()  # which registers the kinds of sources
+    for scheme, content in (("file", _in_folder), ("pkg", _in_package)):
+        kind = SourcesRegistry.instance().resolve(scheme)
+        kind.load_config = _keeping(kind.load_config, content)  # type: ignore[method-assign]
+    ConfigStore.__deepcopy__ = lambda self, _: self  # type: ignore[attr-defined]  # what it gives are copies
+
+
+def _keeping(load: Load, content: Callable[[ConfigSource, str], bytes | None]) -> Load:
+    """Return what reads a file again only where its content is another."""
+    read: dict[tuple[object, ...], bytes] = {}
+
+    def load_config(source: ConfigSource, config_path: str) -> ConfigResult:
+        found = (source.provider, source.path, config_path, content(source, config_path))
+        if found not in read:
+            read[found] = pickle.dumps(load(source, config_path))
+        return pickle.loads(read[found])  # noqa: S301
+
+    return load_config
+
+
+def _in_folder(source: ConfigSource, config_path: str) -> bytes | None:
+    file = Path(source.path, source._normalize_file_name(config_path))
+    return file.read_bytes() if file.is_file() else None
+
+
+def _in_package(*_: object) -> None:
+    """Say nothing: no test changes an installed package."""
