@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import runpy
 import subprocess
 import sys
 import textwrap
@@ -18,11 +19,14 @@ from hydra_queue_sweeper.cli.plots import plot
 from hydra_queue_sweeper.leaderboard.columns import to_csv
 from hydra_queue_sweeper.leaderboard.ranking import rank
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
-from tests.support.commands import environment
+from tests.support.commands import Done, environment
+from tests.support.commands import call as called
 from tests.support.programs import for_this_hydra
 from tests.support.sweeping import states, trials
+from wavesweep.base.streams import guard_streams
 
 QUEUE = ("hydra/sweeper=queue", "hydra/launcher=processes", "hydra.sweeper.n_workers=1", "hydra.sweep.dir=sweep")
+HERE = ("hydra/sweeper=queue", "hydra/launcher=basic", "hydra.sweep.dir=sweep")
 BASIC = ("hydra/sweeper=basic", "hydra/launcher=basic", "hydra.sweep.dir=sweep")
 SLOW = pytest.mark.slow
 BOTH = pytest.mark.parametrize("sweeper", [QUEUE, pytest.param(BASIC, marks=SLOW)], ids=["queue", "basic"])
@@ -169,8 +173,25 @@ def program(place: Path, text: str, conf: dict[str, str] | None = None) -> Path:
     return place
 
 
-def run(place: Path, *arguments: str, code: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the program in its folder."""
+def call(place: Path, *arguments: str, code: int = 0) -> Done:
+    """Call the program in its folder: it runs in this process, as its jobs do if their launcher is Hydra's own."""
+
+    def main() -> None:
+        guard_streams()
+        sys.modules.pop("program", None)  # that of another test
+        runpy.run_path("program.py", run_name="__main__")
+        sys.exit(0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(place)
+        done = called("-m", *arguments, cwd=place, program=main)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Warning" not in done.stderr
+    return done
+
+
+def run(place: Path, *arguments: str, code: int = 0, **variables: str) -> Done:
+    """Run the program in its folder, as a process whose jobs run in others."""
     command = [sys.executable, "program.py", "-m", *arguments]
     done = subprocess.run(command, cwd=place, env=environment(**variables), capture_output=True, text=True, timeout=120)
     assert done.returncode == code, done.stdout + done.stderr
@@ -350,20 +371,20 @@ def test_a_job_that_fails_leaves_its_traceback_in_its_log(tmp_path: Path) -> Non
 def test_a_refusal_leaves_nothing_and_the_mended_command_runs(tmp_path: Path) -> None:
     place = program(tmp_path / "place", OF_OPTIONS, CONF)
     for wrong in (["option=a", "y=1"], ["option=a,c"]):
-        run(place, *QUEUE, "count=/dev/null", *wrong, code=1)
+        call(place, *HERE, "count=/dev/null", *wrong, code=1)
         assert not (place / "sweep").exists()
-    run(place, *QUEUE, "count=/dev/null", "option=a")
+    call(place, *HERE, "count=/dev/null", "option=a")
 
 
 def test_the_same_command_says_how_the_sweep_goes_on(tmp_path: Path) -> None:
     place = program(tmp_path / "place", OBJECTIVE)
-    run(place, *QUEUE, "+x=1,2", "hydra.sweeper.timeout=0")
+    call(place, *HERE, "+x=1,2", "hydra.sweeper.timeout=0")
     assert states(place / "sweep") == ["waiting"] * 2
-    refused = run(place, *QUEUE, "+x=1,2", code=1)
+    refused = call(place, *HERE, "+x=1,2", code=1)
     assert "hydra.sweeper.resume=true goes on with it, or choose another hydra.sweep.dir" in refused.stderr
-    done = run(place, *QUEUE, "+x=1,2", "hydra.sweeper.resume=true")
+    done = call(place, *HERE, "+x=1,2", "hydra.sweeper.resume=true")
     assert "best: 1 by job 1: +x=2, in sweep/1" in done.stdout
-    old = run(place, *QUEUE, "+x=1,2", "hydra.sweeper.resume=exactly", code=1)
+    old = call(place, *HERE, "+x=1,2", "hydra.sweeper.resume=exactly", code=1)
     assert "hydra.sweeper.resume must be true, or force, got exactly" in old.stderr
 
 
@@ -423,7 +444,7 @@ def test_what_a_user_of_the_optuna_sweeper_writes_works(tmp_path: Path) -> None:
     assert (best["x"] - 3) ** 2 == pytest.approx(max(returned))
 
     again = program(tmp_path / "again", text, conf)
-    run(again, "hydra/sweeper/sampler=tpe")
+    call(again, "hydra/launcher=basic", "hydra/sweeper/sampler=tpe")
     assert [one.overrides for one in trials(again / "sweep")] == [one.overrides for one in trials(place / "sweep")]
 
 
@@ -447,7 +468,7 @@ def test_lists_may_be_sampled_each_configuration_once(tmp_path: Path) -> None:
 )
 def test_what_jobs_return(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
     place = program(tmp_path / "place", OBJECTIVE)
-    done = run(place, *QUEUE, "+x=1,3", *arguments)
+    done = call(place, *HERE, "+x=1,3", *arguments)
     assert said in done.stdout + done.stderr
 
 
@@ -465,7 +486,7 @@ def test_what_jobs_return(arguments: tuple[str, ...], said: str, tmp_path: Path)
 )
 def test_what_can_t_be_gone_by_is_said(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
     place = program(tmp_path / "place", OBJECTIVE)
-    assert said in run(place, *QUEUE, *arguments, "hydra.sweeper.n_trials=2", code=1).stderr
+    assert said in call(place, *HERE, *arguments, "hydra.sweeper.n_trials=2", code=1).stderr
 
 
 @pytest.mark.parametrize(
@@ -483,7 +504,7 @@ def test_what_can_t_be_gone_by_is_said(arguments: tuple[str, ...], said: str, tm
 def test_a_search_space_that_fails_is_told_in_a_line(name: str, said: str, tmp_path: Path) -> None:
     place = program(tmp_path / "place", OBJECTIVE)
     space = f"hydra.sweeper.custom_search_space=program.{name}"
-    done = run(place, *QUEUE, "+x=1,2", space, "hydra.sweeper.n_trials=2", code=1)
+    done = call(place, *HERE, "+x=1,2", space, "hydra.sweeper.n_trials=2", code=1)
     assert f"{space} {said}" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -529,7 +550,7 @@ def test_a_program_adds_dimensions_that_depend_on_others(tmp_path: Path, capsys:
     for first, second in zip(grown[::2], grown[1::2], strict=True):
         assert first.configuration == second.configuration, "replicates share what was added"
     once = program(tmp_path / "once", SPACE_OF_ITS_OWN, {"config.yaml": options})
-    run(once, *swept, "hydra.sweeper.n_trials=6")
+    call(once, "hydra/launcher=basic", *swept, "hydra.sweeper.n_trials=6")
     assert [trial.overrides for trial in trials(once / "sweep")] == [trial.overrides for trial in grown]
 
     board = rank(SweepDirectory(place / "sweep"))
@@ -551,14 +572,14 @@ def test_a_program_adds_dimensions_that_depend_on_others(tmp_path: Path, capsys:
     assert set(line.partition(": ")[2].split(", ")) == {"units", "rate"}
 
     changed = "hydra.sweeper.custom_search_space=null"
-    said = run(place, changed, "hydra.sweeper.resume=true", code=1).stderr
+    said = call(place, "hydra/launcher=basic", changed, "hydra.sweeper.resume=true", code=1).stderr
     assert "custom_search_space must stay program.configure, got null" in said
 
 
 def test_failures_beyond_a_share_end_the_sweep(tmp_path: Path) -> None:
     place = program(tmp_path / "place", OBJECTIVE.replace("value = ", "assert config.x > 4\n        value = "))
-    done = run(place, *QUEUE, "+x=range(10)", "hydra.sweeper.max_failure_rate=0.2", code=1)
+    done = call(place, *HERE, "+x=range(10)", "hydra.sweeper.max_failure_rate=0.2", code=1)
     assert states(place / "sweep") == ["failed"] * 3 + ["waiting"] * 7
     assert "7 of 10 jobs are left, since too many have failed" in done.stdout
-    run(place, *QUEUE, "+x=range(10)", "hydra.sweeper.max_failure_rate=1", "hydra.sweeper.resume=true", code=1)
+    call(place, *HERE, "+x=range(10)", "hydra.sweeper.max_failure_rate=1", "hydra.sweeper.resume=true", code=1)
     assert states(place / "sweep") == ["failed"] * 5 + ["finished"] * 5
