@@ -39,11 +39,14 @@ def test_they_train_to_different_weights() -> None:
 
 
 def noise() -> list[np.ndarray]:
-    return [*np.random.default_rng(0).normal(size=(1, 120, 2)).cumsum(axis=1)]
+    return [*np.random.default_rng(0).normal(size=(1, 40, 2)).cumsum(axis=1)]
+
+
+SHORT = (*STAGES, "training.refine_epochs=1")
 
 
 def wave(*overrides: str) -> Config:
-    return small(*STAGES, *overrides)
+    return small(*SHORT, "dataset.length=20", *overrides)
 
 
 NETWORKS = {
@@ -51,8 +54,8 @@ NETWORKS = {
     "differenced": lambda: wave("model.difference=true"),
     "incremental": lambda: wave("model.output=increment"),
     "differenced, incremental": lambda: wave("model.difference=true", "model.output=increment"),
-    "two channels": lambda: given(noise(), *STAGES, "model.hidden_sizes=[5]", "model.highway=false"),
-    "highway": lambda: given(noise(), *STAGES, "model.hidden_sizes=[5]", "model.highway=true", "forecast.horizon=3"),
+    "two channels": lambda: given(noise(), *SHORT, "model.hidden_sizes=[5]", "model.highway=false"),
+    "highway": lambda: given(noise(), *SHORT, "model.hidden_sizes=[5]", "model.highway=true", "forecast.horizon=3"),
     "pointwise": lambda: wave("model=pointwise", "dataset.num_series=1"),
 }
 
