@@ -216,7 +216,9 @@ def test_a_run_that_gave_none_has_none(tmp_path: Path, overrides: tuple[str, ...
     assert ("model" in {artifact.path for artifact in client.list_artifacts(run.info.run_id)}) == folder
 
 
-@pytest.mark.parametrize("address", ["models:/{model}", "runs:/{run}/model"])
+@pytest.mark.parametrize(
+    ("tracking", "address"), [("http", "models:/{model}"), ("sqlite", "runs:/{run}/model")], indirect=["tracking"]
+)
 def test_it_loads_and_can_be_registered(
     address: str,
     tracking: Tracking,
