@@ -94,7 +94,7 @@ def test_usual_seasons_are_found_in_short_series(name: str) -> None:
     assert often(made, seasons, usual=seasons) >= 0.9
 
 
-@pytest.mark.parametrize("usual", [None, (), (12,)])
+@pytest.mark.parametrize("usual", [None, pytest.param((), marks=pytest.mark.slow), (12,)])
 @pytest.mark.parametrize("name", NOT_SEASONAL)
 def test_where_there_is_none_there_is_none(name: str, usual: tuple[int, ...] | None) -> None:
     assert often(NOT_SEASONAL[name], (), usual) >= 0.9
