@@ -67,6 +67,7 @@ def test_a_signal_leaves_a_run_that_ends_as_if_left_alone(signals: tuple[signal.
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_a_signal_is_answered_within_a_step_of_the_optimizer(tmp_path: Path) -> None:
     assert states(tmp_path) == []
     run = tmp_path / "run"

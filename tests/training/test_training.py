@@ -2,12 +2,14 @@
 
 import io
 import math
+import time
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
 
+from hydra_queue_sweeper.base import signals
 from tests.support.parts import composed, config, gradient_descent, losses, small, train, trainer
 from wavesweep.config.groups import options
 from wavesweep.config.resolve import outline
@@ -18,6 +20,7 @@ from wavesweep.models.losses import Loss
 from wavesweep.models.pointwise_network import PointwiseForecaster
 from wavesweep.training.closures import Closure, closed_loop_loss
 from wavesweep.training.optimizers import LBFGS
+from wavesweep.training.steps import SECONDS_TO_FINISH
 from wavesweep.training.windows import Windows
 
 OPTIMIZERS = [
@@ -90,6 +93,25 @@ def test_a_loss_that_is_not_finite_ends_the_training() -> None:
     records = train(trainer(resolved))
     assert not math.isfinite(records[-1].loss)
     assert records[-1].epoch < 4
+
+
+def test_a_step_that_goes_on_after_a_signal_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left alone, a line search looks at the loss a dozen times."""
+    subject = gradient_descent(small("optimizer=lbfgs", "training.epochs=1"))
+    loss = subject.main.fixed_loss
+    assert loss
+    looks = 0
+
+    def slow() -> torch.Tensor:
+        nonlocal looks
+        looks += 1
+        time.sleep(SECONDS_TO_FINISH)
+        return loss()
+
+    monkeypatch.setattr(subject.main, "fixed_loss", slow)
+    with signals.asking_to_end(), pytest.raises(signals.Interrupted):
+        subject.main.train_epoch()
+    assert looks == 1
 
 
 def test_noise_fades_geometrically_from_start_to_end() -> None:
