@@ -14,6 +14,7 @@ from wavesweep.training.closures import prediction_loss
 from wavesweep.workspace.directory import RunDirectory
 
 STAGES = ("training.epochs=8", "training.refine_epochs=4", "training.refine_restart_every=4")
+SHORT = (*STAGES, "training.refine_epochs=1")
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -33,16 +34,13 @@ def test_training_lowers_the_loss_that_was_chosen_in_both_stages(name: str) -> N
 
 
 def test_they_train_to_different_weights() -> None:
-    found = [losses(train(gradient_descent(small(f"training.loss={name}", *STAGES)))) for name in LOSSES]
+    found = [losses(train(gradient_descent(small(f"training.loss={name}", *SHORT)))) for name in LOSSES]
     assert len({*map(tuple, found)}) == len(LOSSES)
-    assert found[0] == losses(train(gradient_descent(small(*STAGES)))), "the first is the default"
+    assert found[0] == losses(train(gradient_descent(small(*SHORT)))), "the first is the default"
 
 
 def noise() -> list[np.ndarray]:
     return [*np.random.default_rng(0).normal(size=(1, 40, 2)).cumsum(axis=1)]
-
-
-SHORT = (*STAGES, "training.refine_epochs=1")
 
 
 def wave(*overrides: str) -> Config:
