@@ -27,7 +27,9 @@ INTERNAL = {
         "hydra._internal.callbacks",
         "hydra._internal.config_loader_impl",
         "hydra._internal.core_plugins.basic_sweeper",
+        "hydra._internal.sources_registry",
         "hydra._internal.utils",
+        "ConfigStore.__deepcopy__",
         "Singleton._instances",
     },
 }

@@ -4,11 +4,10 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
-from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 
-from tests.support.hydra_internals import SourcesRegistry
+from tests.support.hydra_internals import SourcesRegistry, share_registered
 
 Load = Callable[[ConfigSource, str], ConfigResult]
 
@@ -19,7 +18,7 @@ def read_once() -> None:
     for scheme, content in (("file", _in_folder), ("pkg", _in_package)):
         kind = SourcesRegistry.instance().resolve(scheme)
         kind.load_config = _keeping(kind.load_config, content)  # type: ignore[method-assign]
-    ConfigStore.__deepcopy__ = lambda self, _: self  # type: ignore[attr-defined]  # what it gives are copies
+    share_registered()
 
 
 def _keeping(load: Load, content: Callable[[ConfigSource, str], bytes | None]) -> Load:
@@ -36,7 +35,8 @@ def _keeping(load: Load, content: Callable[[ConfigSource, str], bytes | None]) -
 
 
 def _in_folder(source: ConfigSource, config_path: str) -> bytes | None:
-    file = Path(source.path, source._normalize_file_name(config_path))
+    name = config_path if config_path.endswith((".yaml", ".yml")) else f"{config_path}.yaml"
+    file = Path(source.path, name)
     return file.read_bytes() if file.is_file() else None
 
 

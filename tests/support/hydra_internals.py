@@ -8,8 +8,14 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl as ConfigLoaderI
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
 from hydra._internal.sources_registry import SourcesRegistry as SourcesRegistry
 from hydra._internal.utils import create_config_search_path as create_config_search_path
+from hydra.core.config_store import ConfigStore
 from hydra.core.singleton import Singleton
 from hydra.version import VersionBase
+
+
+def share_registered() -> None:
+    """Let Hydra not copy all that is registered at each composition: what it takes of it, it copies again."""
+    ConfigStore.__deepcopy__ = lambda self, _: self  # type: ignore[attr-defined]
 
 
 @contextmanager
