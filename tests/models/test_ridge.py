@@ -132,6 +132,11 @@ def test_an_origin_needs_all_its_steps() -> None:
     assert moments.mean[0].tolist() == [1 + 0.0, 2 + 0.0, 3 + 0.0, 4 + 0.0, 8 + 0.0]
 
 
+def test_of_many_short_series_each_is_seen() -> None:
+    moments = Moments.of([np.array([[0.0], [float(number)]]) for number in range(100)], 1, np.array([0]), 10)
+    assert moments.mean[0].tolist() == [0, 49.5]
+
+
 def test_of_many_origins_some_are_drawn() -> None:
     series = walks(3000)
     some, every = (Moments.of(series, 4, np.arange(3), most).mean for most in (500, MOST_ROWS))

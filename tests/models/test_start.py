@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from hydra_queue_sweeper.base.errors import Refused
 from tests.support.parts import given, resolved_model
 from wavesweep.config.resolve import outline
 from wavesweep.evaluation.beside_baselines import fit_baselines, forecast_by
@@ -27,7 +28,7 @@ CONTEXT = np.random.default_rng(1).normal(size=(6, 12, CHANNELS))
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
 def test_a_network_begins_at_the_mean_of_both(lags: Lags, order: int, share: float) -> None:
     regression = Ridge(order, centred=False, penalty=0.1)
-    start = Start(lags, regression, share) if share else Start(lags)
+    start = Start.mixed(lags, regression, share)
     network = HighwayForecaster(CHANNELS, [3], horizon=HORIZON, beside=start, memory=4).double()
     network.adapt([torch.from_numpy(one) for one in SERIES])
     found = network.closed_loop(torch.from_numpy(CONTEXT), torch.zeros(6), HORIZON).detach().numpy()
@@ -38,7 +39,8 @@ def test_a_network_begins_at_the_mean_of_both(lags: Lags, order: int, share: flo
 
 def test_an_autoregression_that_explodes_has_no_part_in_a_share_of_none() -> None:
     growing = [np.exp(np.arange(40.0))[:, None], np.ones((40, 1))]
-    start = Start(Lags((1,)), Ridge(2, centred=False, penalty=1.0), 1.0)
+    start = Start.mixed(Lags((1,)), Ridge(2, centred=False, penalty=1.0), 1.0)
+    assert start.lead == 2
     assert np.isfinite(start.path(growing, 20)).all()
 
 
@@ -89,6 +91,25 @@ def test_a_regression_that_is_given_is_taken() -> None:
     model = prepare(given([noisy()], "forecast.horizon=12", *asked)).config.model
     assert isinstance(model, ResolvedRecurrent)
     assert model.ridge.model_dump() == {"order": 7, "centred": True, "penalty": 0.5, "share": 0.25}
+
+
+def test_alone_it_has_no_lags_whatever_share_was_given() -> None:
+    asked = ("model.highway=true", "model.start=ridge", "model.ridge={order:7,centred:true,penalty:0.5,share:0.25}")
+    model = prepare(given([noisy()], "forecast.horizon=12", "model.lags=[1,20]", *asked)).config.model
+    assert isinstance(model, ResolvedRecurrent)
+    assert (model.lags, model.ridge.share, model.forecasts_by(0)) == ((), 1, "ridge regression")
+    assert model.without_effect().keys() == {"model.lags", "model.centred", "model.joint"}
+
+
+def test_alone_it_takes_series_that_are_long_enough() -> None:
+    asked = ("model.highway=true", "model.start=ridge", "forecast.horizon=11")
+    with pytest.raises(Refused) as refused:
+        prepare(given([noisy()[:44]], *asked, split=(22, 11, 11)))
+    rule = "model.start=ridge takes 23 training steps and a context of 4, got 22 and 22"
+    assert str(refused.value) == f"{rule}; give model.start=autoregression"
+    longer = prepare(given([noisy()[:45]], *asked, split=(23, 11, 11))).config.model
+    assert isinstance(longer, ResolvedRecurrent)
+    assert longer.ridge.order == 4
 
 
 def test_of_short_series_autoregression_is_left() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from functools import cache
 from hashlib import sha256
 from math import isfinite
@@ -190,10 +190,11 @@ def digest(values: Mapping[str, Any]) -> str:
     return sha256(json.dumps({**values, "tracking": None}, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested values as one level of dotted keys."""
+def flatten(values: Mapping[str, Any], prefix: str = "", whole: Container[str] = ()) -> dict[str, Any]:
+    """Return nested values as one level of dotted keys, but those of some keys as they are."""
     flat: dict[str, Any] = {}
-    for key, value in values.items():
-        nested = isinstance(value, Mapping)
-        flat |= flatten(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    for name, value in values.items():
+        key = f"{prefix}{name}"
+        nested = isinstance(value, Mapping) and key not in whole
+        flat |= flatten(value, f"{key}.", whole) if nested else {key: value}
     return flat

@@ -30,19 +30,9 @@ def overrides_of(config: Config) -> tuple[list[str], dict[str, str]]:
         base |= flatten(_read(group, chosen[key]), f"{place}.")
         if chosen[key] != default:
             texts.append(f"{key}={chosen[key]}")
-    own = {key: value for key, value in _flatten(values, base).items() if not key.startswith("tracking.")}
+    own = {key: value for key, value in flatten(values, whole=base).items() if not key.startswith("tracking.")}
     texts += [f"{key}={written(value)}" for key, value in own.items() if base.get(key) != value]
     return texts, {group: option for group, option in chosen.items() if "@" not in group}
-
-
-def _flatten(values: dict[str, Any], base: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested values as one level of dotted keys, but whole what stands for a single value of another."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        key = f"{prefix}{name}"
-        whole = key in base or not isinstance(value, dict)
-        flat |= {key: value} if whole else _flatten(value, base, f"{key}.")
-    return flat
 
 
 def _nearest(group: str, default: str, values: dict[str, Any]) -> str:

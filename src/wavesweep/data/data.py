@@ -22,24 +22,29 @@ class Data:
     Attributes:
         train: The training part of each series, (time, channel), in the units of the data.
         observed: The same with nan where a value was filled in.
-        before_test: The training and the validation part of each series, (time, channel).
         val: What the epoch is chosen by.
         test: What is scored in the end, if there is something.
         units: Of scores: mean and standard deviation of the training part, for each series where each has its own.
         scaler: Between the data and the network.
         seasons: Steps after which the series repeat themselves, the shortest first.
         division: How the series were divided into these parts.
+        timeline: What was divided: all series and how they go on, (series, time, channel).
     """
 
     train: tuple[np.ndarray, ...]
     observed: tuple[np.ndarray, ...]
-    before_test: tuple[np.ndarray, ...]
     val: Part
     test: Part | None
     units: Scaler
     scaler: Scaler
     seasons: tuple[int, ...]
     division: Division
+    timeline: np.ndarray
+
+    @property
+    def before_test(self) -> tuple[np.ndarray, ...]:
+        """The training and the validation part of each series, (time, channel), in the units of the data."""
+        return self.division.cut_before_test(self.timeline, self.val.truth.shape[1])
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -103,8 +108,7 @@ def load(
         scaler = Scaler(np.zeros_like(scaler.mean), np.ones_like(scaler.std))
     if seasons is None:
         seasons = find_seasons(division.scaled_targets(train, units), forecast.context, division.usual_seasons)
-    before_test = division.cut_before_test(timeline, forecast.horizon)
-    return Data(train, observed, before_test, val, test, units, scaler, seasons, division)
+    return Data(train, observed, val, test, units, scaler, seasons, division, timeline)
 
 
 def load_timeline(division: Division, horizon: int) -> np.ndarray:

@@ -15,7 +15,7 @@ class Forecast(ConfigPart):
         context: Observed steps before them.
         stride: Steps between the origins of forecasts, where a series is forecast from several.
         coverage: Share of what comes that intervals shall hold.
-        refit: Whether a linear autoregression that forecasts alone is fitted again once it is chosen, to what validated
+        refit: Whether a linear forecast, where there is no other, is fitted again once it is chosen, to what validated
             it too; how wide its intervals are is told by its errors before.
     """
 

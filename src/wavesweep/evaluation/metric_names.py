@@ -72,5 +72,5 @@ def of_baseline(score: str) -> str:
 
 
 def of_refit(score: str) -> str:
-    """Return the name of a gain where it is that of fitting an autoregression again, without its part."""
+    """Return the name of a gain where it is that of fitting a linear forecast again, without its part."""
     return f"refit_{score}"

@@ -152,7 +152,7 @@ def intervals(config: Resolved, metrics: Metrics) -> list[str]:
 
 
 def refit(config: Resolved, result: Result) -> list[str]:
-    """Return a sentence on what fitting an autoregression again has changed; none where that was not asked for."""
+    """Return a sentence on what fitting a linear forecast again has changed; none where that was not asked for."""
     if config.forecast.refit == "none":
         return []
     if not config.model.is_linear(result.epoch):

@@ -20,10 +20,10 @@ LEAST_SPREAD = 0.1  # of last values, as a share of the unit of errors: a series
 class HighwayForecaster(Forecaster):
     """A linear forecast, and networks that learn what it leaves.
 
-    It is fitted by least squares and stays as it is. From each step on, it forecasts `horizon` steps, as if in
-    closed loop; to each of these the networks add the mean of their corrections, all at once. A longer forecast feeds
-    these steps back, and goes on from there. The networks see the values, and by how much it missed them
-    one step ahead; their corrections begin at 0, so that training begins at it.
+    It is fitted by least squares and stays as it is. From each step on, it forecasts `horizon` steps; to each of these
+    the networks add the mean of their corrections, all at once. A longer forecast feeds these steps back, and goes on
+    from there. The networks see the values, and by how much it missed them one step ahead; their corrections begin at
+    0, so that training begins at it.
 
     Args:
         num_channels: Values at each time step.
@@ -32,15 +32,15 @@ class HighwayForecaster(Forecaster):
         beside: What they stand beside.
         memory: Steps that the networks see before a forecast.
         members: How many networks there are.
-        relative: Whether they see values relative to the mean of the last ones, `memory` or as many as the
-            autoregression looks at, and divided by their spread: levels that the training part has not seen are then
-            nothing new.
+        relative: Whether they see values relative to the mean of the last ones, `memory` or as many as the linear
+            forecast looks at, and divided by their spread: levels that the training part has not seen are then nothing
+            new.
         loss: What they are trained by.
         options: As `RecurrentNetwork` takes them.
 
     Attributes:
-        path: The linear forecast as a function of the last values, (group, horizon · channel,
-            value + 1); a group is a channel, or all of them together.
+        path: The linear forecast as a function of the last values, (group, horizon · channel, value + 1); a group is a
+            channel, or all of them together.
         unit: Root mean square of each channel's error one step ahead, by which the networks see them divided,
             (channel,); 1 where that is but rounding.
 
@@ -71,7 +71,7 @@ class HighwayForecaster(Forecaster):
         self.beside, self.horizon, self.lead = beside, horizon, beside.lead
         self.before, self.memory, self.relative, self.loss = self.lead - 1, memory, relative, loss
         self.spacing = math.ceil(horizon * num_channels / MOST_STEPS)
-        size = num_channels if beside.lags.joint else 1
+        size = num_channels if beside.joint else 1
         self.register_buffer("path", torch.zeros(num_channels // size, horizon * size, self.lead * size + 1))
         self.register_buffer("unit", torch.ones(num_channels))
         num_outputs = horizon * num_channels * loss.size

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wavesweep.models.start import Start
 
 MEMBERS, MEMORY, DROPOUT = 4, 32, 0.2  # beside a highway
+WITHOUT_LAGS = {"lags": (), "centred": False, "joint": False}
 WITHOUT_RIDGE = {"order": 1, "centred": False, "penalty": 0.0, "share": 0.0}
 LAYERS = {"hidden_sizes", "head_size", "normalization", "initialization"}
 DRIFT = 0.5  # share of the variance, from which on a line says more of a series than all else does
@@ -38,14 +39,12 @@ class Regression(ConfigPart):
     penalty: NonNegative
     share: Annotated[float, Field(ge=0, le=1)]
 
-    def beside(self, lags: "Lags") -> "Start":
-        """Return what it and an autoregression forecast together."""
+    def beside(self, lags: "Lags | None") -> "Start":
+        """Return what it and an autoregression forecast together; None: there is none."""
         from wavesweep.models.ridge import Ridge
         from wavesweep.models.start import Start
 
-        if not self.share:
-            return Start(lags)
-        return Start(lags, Ridge(self.order, self.centred, self.penalty), self.share)
+        return Start.mixed(lags, Ridge(self.order, self.centred, self.penalty), self.share)
 
 
 class Recurrent(Autoregressive):
@@ -99,7 +98,7 @@ class Recurrent(Autoregressive):
             beside = {"difference": False}
             usual = {"members": MEMBERS, "memory": MEMORY, "relative": True, "dropout": DROPOUT}
         else:
-            beside = {"lags": (), "centred": False, "joint": False, "ridge": WITHOUT_RIDGE}
+            beside = {**WITHOUT_LAGS, "ridge": WITHOUT_RIDGE}
             usual = {"members": 1, "memory": MEMORY, "relative": False, "dropout": 0.0}
         given = {key: value for key, value in self.model_dump().items() if value is not None}
         return SettledRecurrent.model_validate(self.model_dump() | usual | given | beside | {"highway": highway})
@@ -141,10 +140,11 @@ class SettledRecurrent(Recurrent, SettledModel):
         """See `SettledModel.resolve`: chooses what a highway looks at, or whether differences are taken."""
         if self.highway:
             start = self._choose_start(facts)
-            lags, regression = start.lags, WITHOUT_RIDGE
+            decided = {**WITHOUT_LAGS, "ridge": WITHOUT_RIDGE}
+            if start.lags:
+                decided |= vars(start.lags)
             if start.ridge:
-                regression = {**vars(start.ridge), "share": start.share}
-            decided = {"lags": lags.lags, "centred": lags.centred, "joint": lags.joint, "ridge": regression}
+                decided["ridge"] = {**vars(start.ridge), "share": start.share}
         elif self.difference is None:
             # Windows are long enough to tell whether series drift, and to have two differences.
             can_tell = facts.window > 3 and facts.val.context.shape[1] > 1
@@ -154,17 +154,8 @@ class SettledRecurrent(Recurrent, SettledModel):
         return ResolvedRecurrent.model_validate(self.model_dump() | decided)
 
     def _choose_start(self, facts: "Facts") -> "Start":
-        """Return the linear forecast: at a channel's own past, where lags are given and nothing else is."""
-        from wavesweep.models.autoregression import Lags
-        from wavesweep.models.start import Start, choose_start
-
-        looks_at = Lags(self.lags, bool(self.centred), bool(self.joint)) if self.lags else self.choose(facts)
-        if self.start == "autoregression":
-            start = Start(looks_at)
-        elif self.ridge:
-            start = self.ridge.beside(looks_at)
-        else:
-            start = choose_start(facts.train, facts.val, facts.seasons, looks_at, alone=self.start == "ridge")
+        """Return the linear forecast that networks stand beside; refuse one that leaves them nothing to train on."""
+        start = self._linear(facts)
         steps, horizon = max(map(len, facts.train)), facts.val.truth.shape[1]
         longest = start.lead
         most = steps - longest - max(facts.washout - 1, 0)
@@ -174,6 +165,24 @@ class SettledRecurrent(Recurrent, SettledModel):
                 f"training steps, {longest} are lags and {facts.washout} washout; give less, or model.highway=false"
             )
         return start
+
+    def _linear(self, facts: "Facts") -> "Start":
+        from wavesweep.models.start import Start, choose_start
+
+        if self.start == "autoregression":
+            return Start(self._look_at(facts))
+        if self.ridge is None:
+            lags = None if self.start == "ridge" else self._look_at(facts)
+            return choose_start(facts.train, facts.val, facts.seasons, lags)
+        share = 1.0 if self.start == "ridge" else self.ridge.share
+        regression = self.ridge.model_copy(update={"share": share})
+        return regression.beside(self._look_at(facts) if share < 1 else None)
+
+    def _look_at(self, facts: "Facts") -> "Lags":
+        """Return what the autoregression looks at: a channel's own past, where lags are given and nothing else is."""
+        from wavesweep.models.autoregression import Lags
+
+        return Lags(self.lags, bool(self.centred), bool(self.joint)) if self.lags else self.choose(facts)
 
 
 class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
@@ -199,8 +208,13 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
 
     def without_effect(self) -> dict[str, str]:
         """See `ResolvedModel.without_effect`."""
+        if self.highway and self.start == "autoregression":
+            return {"model.ridge": "model.start=autoregression"}
+        if self.highway and self.ridge.share == 1:
+            reason = "model.start=ridge" if self.start == "ridge" else "model.ridge.share=1"
+            return {f"model.{key}": reason for key in WITHOUT_LAGS}
         if self.highway:
-            return {"model.ridge": "model.start=autoregression"} if self.start == "autoregression" else {}
+            return {}
         beside = ("start", "ridge", "lags", "centred", "joint", "memory", "relative")
         return {f"model.{key}": "model.highway=false" for key in beside}
 
@@ -221,7 +235,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
     def _start(self) -> "Start":
         from wavesweep.models.autoregression import Lags
 
-        return self.ridge.beside(Lags(self.lags, self.centred, self.joint))
+        return self.ridge.beside(Lags(self.lags, self.centred, self.joint) if self.lags else None)
 
     def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss") -> "Forecaster":
         """See `ResolvedModel.build`."""

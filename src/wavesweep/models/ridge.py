@@ -1,5 +1,6 @@
 """Ridge regression from the last values straight to all steps ahead, chosen by validation."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,7 @@ class Moments:
         share = min(1.0, most_rows / sum(map(len, starts)))
         draws = np.random.default_rng(0)  # at random, since even steps could all fall on the same phase of a season
         if share < 1:
-            starts = [np.sort(draws.choice(one, round(share * len(one)), replace=False)) for one in starts]
+            starts = [np.sort(draws.choice(one, math.ceil(share * len(one)), replace=False)) for one in starts]
         means, covariances = [], []
         for channel in range(train[0].shape[1]):
             both = zip(train, starts, strict=True)
@@ -96,6 +97,11 @@ class Moments:
             if centred:
                 found[..., -1] = 1 - found[..., :-1].sum(axis=2)
             yield np.concatenate([found, constant[..., None]], axis=2)
+
+
+def fewest_steps(horizon: int) -> int:
+    """Return how long a training series must be for a regression to so many steps ahead to be chosen."""
+    return ROWS_A_VALUE * ORDERS[0] + horizon
 
 
 def choose_ridge(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> Ridge | None:
@@ -145,7 +151,8 @@ def fit_ridge(train: Sequence[np.ndarray], ridge: Ridge, horizon: int) -> np.nda
 
     Source:
         Hoerl & Kennard (1970), Ridge regression; all steps at once: Taieb et al. (2012); relative to the last value,
-        NLinear of Zeng et al. (2023), here in closed form.
+        NLinear of Zeng et al. (2023), here in closed form. By covariances, of which one decomposition serves all
+        penalties, and parts all orders: scikit-learn's Ridge takes each anew.
     """
     moments = Moments.of(train, ridge.order, np.arange(horizon), MOST_ROWS)
     [weights] = moments.weights(ridge.order, [ridge.penalty], centred=ridge.centred)
