@@ -13,10 +13,11 @@ from wavesweep.experiment.experiment import make_trainer
 from wavesweep.experiment.preparation import prepare
 from wavesweep.models import autoregression, ridge
 from wavesweep.models.autoregression import Lags, fit_weights
+from wavesweep.models.baseline import Baseline, Windows
 from wavesweep.models.highway_network import HighwayForecaster
 from wavesweep.models.recurrent import ResolvedRecurrent
 from wavesweep.models.ridge import Ridge, fit_ridge
-from wavesweep.models.start import Start, share_of
+from wavesweep.models.start import Start, combined, share_of
 
 CHANNELS, HORIZON = 2, 4
 SERIES = [*np.random.default_rng(0).normal(size=(2, 70, CHANNELS)).cumsum(axis=1) / 5]
@@ -37,11 +38,13 @@ def test_a_network_begins_at_the_mean_of_both(lags: Lags, order: int, share: flo
     np.testing.assert_allclose(found, (1 - share) * closed_loop + share * direct, rtol=1e-9, atol=1e-9)
 
 
-def test_an_autoregression_that_explodes_has_no_part_in_a_share_of_none() -> None:
-    growing = [np.exp(np.arange(40.0))[:, None], np.ones((40, 1))]
-    start = Start.mixed(Lags((1,)), Ridge(2, centred=False, penalty=1.0), 1.0)
-    assert start.lead == 2
-    assert np.isfinite(start.path(growing, 20)).all()
+def test_what_has_no_share_is_not_there() -> None:
+    """Else it would bound what can be trained on, and a forecast that explodes would count."""
+    lags, regression = Lags((1, 5)), Ridge(2, centred=False, penalty=1.0)
+    assert Start.mixed(lags, regression, 1.0) == Start(None, regression, 1.0)
+    assert Start.mixed(lags, regression, 1.0).lead == 2
+    assert Start.mixed(lags, regression, 0.0) == Start(lags)
+    assert Start.mixed(lags, regression, 0.5).lead == 5
 
 
 def test_shares_go_by_the_fourth_power_of_errors() -> None:
@@ -53,6 +56,29 @@ def test_shares_go_by_the_fourth_power_of_errors() -> None:
     assert share_of(2e-300, 1e-300) == pytest.approx(16 / 17)
     assert (share_of(np.inf, 1.0), share_of(1.0, np.inf)) == (1.0, 0.0)
     assert (share_of(0.0, 1.0), share_of(1.0, 0.0)) == (0.0, 1.0)
+
+
+def constant(level: float) -> Baseline:
+    """Return what forecasts a level, and one higher by ten once it is fitted again."""
+    return Baseline(
+        lambda context, horizon: np.full((len(context), horizon, 1), level), "", lambda _: constant(level + 10)
+    )
+
+
+def test_what_is_combined_is_fitted_again_each_by_itself() -> None:
+    val = Windows(np.zeros((3, 4, 1)), np.zeros((3, 2, 1)))
+    both, share = combined(constant(1.2), constant(1.0), val), share_of(1.44, 1.0)
+    assert both.fit
+    for one, level in ((both, 0.0), (both.fit([]), 10.0)):
+        found = one.forecast(val.context, 2)
+        np.testing.assert_allclose(found, level + (1 - share) * 1.2 + share, rtol=1e-12)
+    assert both.fit([]).note == both.note == "81% ridge regression, the rest autoregression"
+
+
+def test_what_explodes_spoils_nothing_that_it_has_no_share_in() -> None:
+    val = Windows(np.zeros((3, 4, 1)), np.zeros((3, 2, 1)))
+    for pair in ((constant(np.inf), constant(1.0)), (constant(1.0), constant(np.inf))):
+        assert (combined(*pair, val).forecast(val.context, 2) == 1).all()
 
 
 def noisy(num_channels: int = 1) -> np.ndarray:
@@ -91,6 +117,17 @@ def test_a_regression_that_is_given_is_taken() -> None:
     model = prepare(given([noisy()], "forecast.horizon=12", *asked)).config.model
     assert isinstance(model, ResolvedRecurrent)
     assert model.ridge.model_dump() == {"order": 7, "centred": True, "penalty": 0.5, "share": 0.25}
+
+
+def test_a_regression_that_is_given_must_fit_into_context_and_series() -> None:
+    asked = ("model.highway=true", "model.lags=[1,2]", "forecast.horizon=5", "forecast.context=30")
+    for order, said in (
+        (31, "at most forecast.context = 30, got 31"),
+        (224, "less than the 224 training steps, got 224"),
+    ):
+        given_one = f"model.ridge={{order:{order},centred:true,penalty:0.5,share:0.25}}"
+        with pytest.raises(Refused, match=f"^model.ridge.order must be {said}$"):
+            prepare(given([noisy()], *asked, given_one))
 
 
 def test_alone_it_has_no_lags_whatever_share_was_given() -> None:

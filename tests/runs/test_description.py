@@ -60,6 +60,15 @@ def test_no_network_is_praised_for_what_the_start_forecasts(baseline: float, low
     assert "The network" in verdict(config, Result(False, 0.1, 3, metrics))
 
 
+@pytest.mark.parametrize(("share", "key"), [(0.5, "combined"), (1, "ridge")])
+def test_no_other_start_is_said_to_be_model_linear(share: float, key: str) -> None:
+    ridge = f"model.ridge={{order:2,centred:false,penalty:1,share:{share}}}"
+    metrics = {"test/closed_loop_scaled_mse": 0.3, f"val/{key}_scaled_mse": 0.1}
+    found = verdict(small(*HIGHWAY, ridge), Result(False, 0.1, 0, metrics))
+    assert found.startswith(f"No epoch was better than {BASELINES[key]} beyond noise, on validation data")
+    assert found.endswith("so this run forecasts by that alone.")
+
+
 @pytest.mark.parametrize(
     ("score", "linear", "words"),
     [
