@@ -1,15 +1,19 @@
 """Hydra's reading of files of options, each done once for all tests, which compose some of them a thousand times."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 
-from tests.support.hydra_internals import SourcesRegistry, share_registered
+from tests.support.hydra_internals import ConfigStore, SourcesRegistry, share_registered
 
 Load = Callable[[ConfigSource, str], ConfigResult]
+ANEW: dict[type[ConfigSource], Load] = {}
+"""How each kind of source reads by itself."""
 
 
 def read_once() -> None:
@@ -17,8 +21,19 @@ def read_once() -> None:
     Plugins.instance()  # which registers the kinds of sources
     for scheme, content in (("file", _in_folder), ("pkg", _in_package)):
         kind = SourcesRegistry.instance().resolve(scheme)
+        ANEW[kind] = kind.load_config
         kind.load_config = _keeping(kind.load_config, content)  # type: ignore[method-assign]
     share_registered()
+
+
+@contextmanager
+def reading_anew() -> Iterator[None]:
+    """Let Hydra read and copy as it does for its users, where what that costs is measured."""
+    with pytest.MonkeyPatch.context() as patch:
+        for kind, load in ANEW.items():
+            patch.setattr(kind, "load_config", load)
+        patch.delattr(ConfigStore, "__deepcopy__")
+        yield
 
 
 def _keeping(load: Load, content: Callable[[ConfigSource, str], bytes | None]) -> Load:

@@ -8,7 +8,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl as ConfigLoaderI
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
 from hydra._internal.sources_registry import SourcesRegistry as SourcesRegistry
 from hydra._internal.utils import create_config_search_path as create_config_search_path
-from hydra.core.config_store import ConfigStore
+from hydra.core.config_store import ConfigStore as ConfigStore
 from hydra.core.singleton import Singleton
 from hydra.version import VersionBase
 
