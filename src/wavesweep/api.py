@@ -83,16 +83,25 @@ class Run:
         return {path.stem: path for path in sorted(RunDirectory(self.path).plots.glob("*.png"))}
 
     def forecast(
-        self, values: "ArrayLike | None" = None, horizon: int | None = None, *, bounds: bool = False
+        self,
+        values: "ArrayLike | pd.DataFrame | None" = None,
+        horizon: int | None = None,
+        *,
+        future: "pd.DataFrame | None" = None,
+        bounds: bool = False,
     ) -> "np.ndarray":
         """Forecast in closed loop, on the CPU, with the weights that were kept: the numbers of `wavesweep forecast`.
 
         Args:
             values: What was observed, in the units of the data, the latest step last: (series, time, channel), or
                 (series, time) or (time,) of a single channel; the first step is at time 0. As many as
-                `config.training.washout`, for a network that has to find the phase. None: the run's own series, all
-                of the data set, which are continued beyond their end.
-            horizon: Steps to forecast, at least 1; None: as many as the run was scored on.
+                `config.training.washout`, for a network that has to find the phase. Or a table with the columns of the
+                run's own file, whose last rows may have no values and tell what is known in advance. None: the run's
+                own series, all of the data set, which are continued beyond their end.
+            horizon: Steps to forecast, at least 1; None: as many as are known in advance or, where nothing has to be
+                known, as the run was scored on.
+            future: What is known in advance of the steps after the last values: a table with the columns of
+                `dataset.known` and, where there are some, of time and of the series' names.
             bounds: Whether to return lower bound, forecast and upper bound: of intervals that hold a share of
                 `config.forecast.coverage`, nan where nothing is known of them.
 
@@ -108,7 +117,9 @@ class Run:
         config, weights = self.config, RunDirectory(self.path).read_weights()
         if not weights:
             raise self._lacks("weights")
-        return forecast_values(config, weights, values, None if horizon is None else index(horizon), bounds=bounds)
+        return forecast_values(
+            config, weights, values, None if horizon is None else index(horizon), future, bounds=bounds
+        )
 
     def reproduce(self, rtol: float = 0.0) -> "Reproduction":
         """Run the stored configuration again, as a new run below outputs/runs; compare every metric and the weights.
@@ -184,7 +195,7 @@ class Sweep:
         return [Run(place) for place in places if RunDirectory(place).exists()]
 
 
-def run(config: Config, directory: str | Path | None = None) -> Run:
+def run(config: Config, directory: str | Path | None = None, data: "pd.DataFrame | None" = None) -> Run:
     """Train, forecast, score and track, as the command does: same configuration and seed, same numbers.
 
     It warns at most; `logging.basicConfig(level="INFO")` lets it tell of its epochs. torch's threads and random
@@ -193,6 +204,8 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
     Args:
         config: As `compose` gives it.
         directory: Of the run, made if it is not there; None: a new one below outputs/runs.
+        data: A table to take for the file of `dataset=csv`, whose path is null then; kept below outputs/data. Its index
+            is a column, where it is more than row numbers.
 
     Returns:
         The run, finished or diverged. Its name is `tracking.run_name`, or tells what is not as by default.
@@ -205,6 +218,8 @@ def run(config: Config, directory: str | Path | None = None) -> Run:
     from wavesweep.runs.lending import alone, at_once
 
     place = _place(config, directory)
+    if data is not None:
+        config = _with_table(config, data)
     with alone(), Follower(config.tracking) as follower, Terminal(config.objective) as terminal:
         _tell(at_once(_begin(config, place, follower, [terminal])), place)
     return Run(place.path)
@@ -227,6 +242,18 @@ def iterate(config: Config, directory: str | Path | None = None) -> "Generator[E
         Refused, KeyboardInterrupt: As `run` does.
     """
     return _events(config, _place(config, directory))
+
+
+def _with_table(config: Config, data: "pd.DataFrame") -> Config:
+    """Return a configuration that reads a table as its file."""
+    from wavesweep.files.dataset import Csv
+    from wavesweep.files.frames import keep_frame
+
+    dataset = config.dataset
+    if not isinstance(dataset, Csv) or dataset.path is not None:
+        given = dataset.kind if dataset.file is None and not isinstance(dataset, Csv) else f"path={dataset.title}"
+        raise Refused(f"data takes the place of a file: give dataset=csv with dataset.path=null, got {given}")
+    return config.model_copy(update={"dataset": dataset.model_copy(update={"path": str(keep_frame(data))})})
 
 
 def _events(config: Config, place: RunDirectory) -> "Generator[Event, None, None]":

@@ -1,7 +1,8 @@
 """The pyfunc model that a run logs: MLflow stores tensors and a configuration, the code is this package.
 
 Input: one row a time step, one column a channel, the most recent row last; of several series, a column tells which a
-row belongs to: `series`, or what the run's own file calls it. Output: `horizon` further rows of each.
+row belongs to: `series`, or what the run's own file calls it. Where something is known in advance, its columns too, and
+further rows without values that tell it of the steps to come. Output: `horizon` further rows of each.
 """
 
 from pathlib import Path
@@ -14,6 +15,7 @@ from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.config.config import parse_resolved
 from wavesweep.data.dataset import Observed
 from wavesweep.reproduction.forecasting import TrainedModel
+from wavesweep.reproduction.frames import series_of_frame
 from wavesweep.reproduction.tables import as_table
 from wavesweep.workspace.directory import RunDirectory
 
@@ -53,8 +55,11 @@ class ServedForecaster:
         named = label in model_input and label not in channels
         if named and (model_input.empty or bool(model_input[label].isna().any())):
             raise Refused(f"{label} must name the series of each row; fill in those that are missing")
-        groups: Any = model_input.groupby(label, sort=False) if named else [(0, model_input)]
-        series = [Observed(name, rows[channels].to_numpy(dtype=np.float64)) for name, rows in groups]
+        if self.model.config.dataset.inputs:
+            series = series_of_frame(self.model.config, model_input)
+        else:
+            groups: Any = model_input.groupby(label, sort=False) if named else [(0, model_input)]
+            series = [Observed(name, rows[channels].to_numpy(dtype=np.float64)) for name, rows in groups]
         with self.lock:
             forecasts = self.model.forecast(series, (params or {}).get("horizon"))
         half_widths = self.model.half_widths(series, len(forecasts[0]))

@@ -54,7 +54,7 @@ NOT_DATA = [
         b"Report 2024\n\nday,a,b\n1,2,3\n",
         "; mend it, leave out what stands above the row of names, or give dataset.sep",
     ),
-    (b"a,b\n1,2\n,\n", ", row 3, column a: must hold a number, got an empty cell; give dataset.missing"),
+    (b"a,b\n1,2\n,\n3,4\n", ", row 3, column a: must hold a number, got an empty cell; give dataset.missing"),
     (b"a,b\n[kW],[%]\n1,2\n3,4\n5,6\n", ", row 2, column a: must be a finite number"),
     (b'[{"a": 1}]', " must hold data, got JSON; save it as CSV"),
     (b"  <!DOCTYPE html><p>404", " must hold data, got a web page; download the file itself"),

@@ -53,6 +53,7 @@ def drawn(seed: int) -> tuple[np.ndarray, np.ndarray]:
         for channel in range(2):
             before, behind = draws.integers(0, 16, 2)
             observed[border - before : border + behind, channel] = False
+    observed[-1] = True  # rows without values at the end are no gap, but what is to come
     return values, observed
 
 

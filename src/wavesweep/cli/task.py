@@ -42,7 +42,7 @@ from wavesweep.config.resolve import outline, without_effect
 from wavesweep.config.tag_names import BASED_ON
 from wavesweep.evaluation.metric_names import log10, watched
 from wavesweep.experiment.description import origin_name, run_name
-from wavesweep.experiment.preparation import Prepared, prepare, shape_of
+from wavesweep.experiment.preparation import Prepared, known_of, prepare, shape_of
 from wavesweep.files.copies import give_copy_to
 from wavesweep.leaderboard.conclusion import announce, conclude, has_ended, show_again
 from wavesweep.runs import fingerprints
@@ -270,7 +270,7 @@ def _describe(composed: Config, prepared: Prepared, tags: dict[str, str]) -> Run
     """Return what is known of a job of Hydra's before it starts; say what was decided, and what has no effect."""
     job, division = HydraConfig.get(), prepared.data.division
     shape = "" if division.forecasts_once else shape_of(prepared)
-    for line in filter(None, (division.source.summary, shape, prepared.decided)):
+    for line in filter(None, (division.source.summary, shape, known_of(prepared), prepared.decided)):
         log.info(line)
     overrides = [text for text in job.overrides.task if not key_of(text).startswith("tracking")]
     for warning in _ignored(without_effect(prepared.config, division), overrides):

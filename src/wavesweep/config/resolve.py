@@ -54,13 +54,19 @@ class Outline:
             Refused: If they can't be used.
         """
         training = self.training
-        return load(
+        data = load(
             self.division,
             self.forecast,
             washout=training.washout,
             standardize=training.standardize,
             seasons=self.seasons,
         )
+        dataset = self.division.source.dataset
+        if not dataset.inputs:
+            return data
+        from wavesweep.models.fit_effects import fit_effects
+
+        return data.with_effects(fit_effects(data, dataset.chosen_effects))
 
     def facts(self, data: Data) -> Facts:
         """Return what is measured of the data, by which the model decides."""
@@ -93,17 +99,19 @@ def outline(config: Config) -> Outline:
     return Outline(config, data_seed, division, seasons, forecast, model, optimizer, training)
 
 
-def resolve(outline: Outline, model: ResolvedModel, seasons: tuple[int, ...], device: str) -> Resolved:
+def resolve(outline: Outline, model: ResolvedModel, data: Data, device: str) -> Resolved:
     """Return a configuration that leaves nothing open.
 
     Args:
         outline: What shapes tell.
         model: What the model has decided by the data.
-        seasons: Of the series.
+        data: As they were loaded.
         device: To run on.
     """
     written, division = outline.written, outline.division
-    known = {"seed": outline.data_seed, "split": division.split, "season": seasons}
+    known = {"seed": outline.data_seed, "split": division.split, "season": data.seasons}
+    if data.effects:
+        known["effects"] = data.effects.chosen
     parts = {
         "dataset": division.source.dataset.model_copy(update=known),
         "model": model,

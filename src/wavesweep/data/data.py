@@ -1,14 +1,16 @@
 """The data of a run: the parts of its series, and what scales them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.data.dataset import LARGEST
 from wavesweep.data.division import Division, Standardize
+from wavesweep.data.effects import Effects
 from wavesweep.data.forecast import ResolvedForecast
 from wavesweep.data.parts import Part
 from wavesweep.data.periods import find_seasons
@@ -29,6 +31,8 @@ class Data:
         seasons: Steps after which the series repeat themselves, the shortest first.
         division: How the series were divided into these parts.
         timeline: What was divided: all series and how they go on, (series, time, channel).
+        effects: What is known in advance does to them; None: nothing is known.
+        effect: The same of each step of the timeline, (series, time, channel), in the units of the data.
     """
 
     train: tuple[np.ndarray, ...]
@@ -40,6 +44,49 @@ class Data:
     seasons: tuple[int, ...]
     division: Division
     timeline: np.ndarray
+    effects: Effects | None = None
+    effect: np.ndarray | None = None
+
+    def with_effects(self, effects: Effects) -> Self:
+        """Return the data with what is known in advance does to them."""
+        return replace(self.with_effect(self.effect_of(effects)), effects=effects)
+
+    def effect_of(self, effects: Effects, sets: int = 1) -> np.ndarray:
+        """Return what effects do to each step of the timeline, (series, time, set · channel), in the units of the data.
+
+        Args:
+            effects: Of all channels, or of so many sets of them.
+            sets: How many.
+        """
+        inputs = self.division.source.load_inputs(self.timeline.shape[1] - max(self.division.source.lengths))
+        each = enumerate(inputs)
+        return np.stack([effects.of(one) * np.tile(self.units.of(number).std, sets) for number, one in each])
+
+    def with_effect(self, effect: np.ndarray) -> Self:
+        """Return the data with what is known does to each step, (series, time, channel), which each part then has."""
+        test = self.test and self.test.with_effects(effect)
+        return replace(self, val=self.val.with_effects(effect), test=test, effect=effect)
+
+    @cached_property
+    def without_effects(self) -> "Data":
+        """The data less what is known in advance does to them: what networks and regressions see."""
+        if self.effect is None:
+            return self
+        test = self.test and self.test.without_effects()
+        train, observed = (
+            tuple(one - effect[: len(one)] for one, effect in zip(series, self.effect, strict=True))
+            for series in (self.train, self.observed)
+        )
+        return replace(
+            self,
+            train=train,
+            observed=observed,
+            val=self.val.without_effects(),
+            test=test,
+            timeline=self.timeline - self.effect,
+            effects=None,
+            effect=None,
+        )
 
     @property
     def before_test(self) -> tuple[np.ndarray, ...]:

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapV
 
 from hydra_queue_sweeper.base.errors import shown
 from wavesweep.base.schema import Ascending, Member, Seed
+from wavesweep.data.known import CalendarField, Effect
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,6 +66,26 @@ class Dataset(Member):
         return self.kind
 
     @property
+    def known_columns(self) -> tuple[str, ...]:
+        """Columns whose values are known in advance of a step; they are not forecast, and not scored."""
+        return ()
+
+    @property
+    def calendar_fields(self) -> tuple[CalendarField, ...]:
+        """What is read of time stamps, and so known in advance."""
+        return ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of all that is known in advance, the calendar's last."""
+        return (*self.known_columns, *self.calendar_fields)
+
+    @property
+    def chosen_effects(self) -> tuple[Effect, ...] | None:
+        """The regressions by which forecasts depend on what is known in advance; None: they are chosen."""
+        return None
+
+    @property
     def file(self) -> tuple[str, str] | None:
         """The file that was read and its digest; None where none was."""
         return None
@@ -79,6 +100,19 @@ class Dataset(Member):
             Refused: If the file can't be used.
         """
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Known:
+    """What columns tell in advance of the observed steps of a series, and of some that follow.
+
+    Attributes:
+        values: (time + steps ahead, column), float64; nan where a step ahead has none.
+        rows: In which rows of a file the steps ahead stand, counted from 0, (steps ahead,); -1: in none.
+    """
+
+    values: "np.ndarray"
+    rows: "np.ndarray"
 
 
 @dataclass(frozen=True)
@@ -156,6 +190,19 @@ class Source(ABC):
         """What was read, in a line; empty where nothing was."""
         return ""
 
+    @property
+    def known(self) -> tuple[Known | None, ...]:
+        """What columns tell of each series in advance; None where there are none."""
+        return (None,) * self.shape[0]
+
+    def load_inputs(self, continuation: int) -> "np.ndarray":
+        """Give what is known in advance, (series, time + continuation, input), float64; nan where it isn't known.
+
+        Args:
+            continuation: Steps wanted beyond the observed ones.
+        """
+        raise NotImplementedError
+
     def filled(self) -> "np.ndarray | None":
         """Say which of the observed values that `load` gives were filled in from those around; None: none."""
         return None
@@ -189,6 +236,7 @@ class Observed:
         scaler: What its training part was scored by, where a network was trained on it.
         number: Its number among the series that a network was trained on; None: it is none of them.
         filled: Which values were filled in, (time, channel); None: none, or it isn't known.
+        known: What columns tell in advance; None: there are none.
     """
 
     name: str | int
@@ -199,3 +247,4 @@ class Observed:
     scaler: "Scaler | None" = None
     number: int | None = None
     filled: "np.ndarray | None" = None
+    known: "Known | None" = None

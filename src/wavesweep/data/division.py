@@ -1,7 +1,7 @@
 """How the series of a data set are divided into parts that train, validate and test."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
 
 from hydra_queue_sweeper.base.errors import Refused, shown
@@ -140,7 +140,10 @@ class Division(ABC):
             start = max(length - context, 0)
             times = None if stamps is None else stamps[start:]
             mask = None if filled is None else filled[number, start:length]
-            ends.append(Observed(name, timeline[number, start:length], start, times, filled=mask))
+            known = source.known[number]
+            if known is not None:
+                known = replace(known, values=known.values[start:])
+            ends.append(Observed(name, timeline[number, start:length], start, times, filled=mask, known=known))
         return ends
 
     def check_size(self, horizon: int) -> None:

@@ -42,6 +42,8 @@ class Part:
         observed: Which values of the truth were observed, and count in scores, (window, horizon, channel).
         stride: The steps between the origins of a series' windows before any was chosen or left out; 0 where each
             series is forecast once.
+        effect: What is known in advance does to context and truth, (window, context + horizon, channel); None: nothing
+            is known.
     """
 
     context: np.ndarray
@@ -53,6 +55,7 @@ class Part:
     origin: np.ndarray
     observed: np.ndarray = field(default_factory=everywhere)
     stride: int = 0
+    effect: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "observed", np.broadcast_to(self.observed, self.truth.shape))
@@ -61,7 +64,28 @@ class Part:
         """Return the part with some of its windows."""
         of_windows = ("context", "truth", "start", "series", "origin", "observed")
         windows = {key: getattr(self, key)[chosen] for key in of_windows}
+        if self.effect is not None:
+            windows["effect"] = self.effect[chosen]
         return replace(self, **windows)
+
+    def with_effects(self, effect: np.ndarray) -> Self:
+        """Return the part with what is known in advance does to each series, (series, time, channel)."""
+        steps = self.start[:, None] + np.arange(self.context.shape[1] + self.truth.shape[1])
+        return replace(self, effect=effect[self.series[:, None], steps])
+
+    def without_effects(self) -> Self:
+        """Return the part less what is known in advance does to it."""
+        if self.effect is None:
+            return self
+        before, after = np.split(self.effect, [self.context.shape[1]], axis=1)
+        return replace(self, context=self.context - before, truth=self.truth - after, effect=None)
+
+    def put_back(self, forecast: np.ndarray) -> np.ndarray:
+        """Return a forecast of what `without_effects` leaves, (window, horizon, channel), as one of the part itself."""
+        if self.effect is None:
+            return forecast
+        first = self.context.shape[1]
+        return forecast + self.effect[:, first : first + forecast.shape[1]]
 
     def spread(self, count: int) -> Self:
         """Return the part with at most so many windows, evenly spread, the first and the last among them."""

@@ -34,19 +34,29 @@ Baselines = Mapping[str, Baseline]
 
 def fit_baselines(data: Data) -> Baselines:
     """Fit the baselines to the training part; what there is to choose is chosen on validation data."""
-    return fit(data.scored(data.units), Windows.of(data.val, data.units), data.seasons)
+    train, val = _chosen_by(data)
+    if data.effects is None:
+        return fit(train, val, data.seasons)
+    return fit(train, val, data.seasons, rest=_chosen_by(data.without_effects))
+
+
+def _chosen_by(data: Data) -> tuple[list[np.ndarray], Windows]:
+    return data.scored(data.units), Windows.of(data.val, data.units)
 
 
 def fit_again(baselines: Baselines, data: Data) -> Baselines:
     """Fit those baselines that are fitted again, to what trains and validates; what was chosen stays."""
-    series = data.scored_before_test(data.units)
-    return {name: one.fit(series) if one.fit else one for name, one in baselines.items()}
+    series, rest = (one.scored_before_test(data.units) for one in (data, data.without_effects))
+    return {name: one.fit(rest if one.is_regression else series) if one.fit else one for name, one in baselines.items()}
 
 
 def forecast_by(baseline: Baseline, data: Data, part: Part) -> np.ndarray:
     """Forecast a part by a baseline, (window, horizon, channel), in the units of the data."""
-    units = data.units.of(part.series)
-    return units.unscale(baseline.forecast(units.scale(part.context), part.truth.shape[1]))
+    units, horizon = data.units.of(part.series), part.truth.shape[1]
+    if not baseline.is_regression:
+        return units.unscale(baseline.forecast(units.scale(part.context), horizon))
+    context = part.without_effects().context
+    return part.put_back(units.unscale(baseline.forecast(units.scale(context), horizon)))
 
 
 def errors_by(baselines: Baselines, data: Data, part: Part) -> dict[str, Errors]:

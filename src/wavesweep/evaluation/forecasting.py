@@ -50,12 +50,16 @@ def forecast_part(network: Forecaster, scaler: Scaler, part: Part) -> Forecasts:
 def _forecast(network: Forecaster, scaler: Scaler, part: Part) -> tuple[np.ndarray, np.ndarray]:
     signals.check(SECONDS_TO_FINISH)
     scaler, context = scaler.of(part.series), part.context.shape[1]
-    values = np.concatenate([part.context, part.truth], axis=1)[:, : part.scored.stop]
+    rest = part.without_effects()
+    values = np.concatenate([rest.context, rest.truth], axis=1)[:, : part.scored.stop]
     with evaluating(network):
         values, start = to_network(network, scaler.scale(values)), to_network(network, part.start)
         forecasts = network.forecast(values, start, context, part.truth.shape[1])
     one_step, closed_loop = (scaler.unscale(some.double().cpu().numpy()) for some in forecasts)
-    return one_step[:, -(values.shape[1] - part.scored.start) :], closed_loop
+    one_step = one_step[:, -(values.shape[1] - part.scored.start) :]
+    if part.effect is not None:
+        one_step = one_step + part.effect[:, part.scored.stop - one_step.shape[1] : part.scored.stop]
+    return one_step, part.put_back(closed_loop)
 
 
 def closed_loop(

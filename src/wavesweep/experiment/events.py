@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from wavesweep.data.effects import Effects
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation.by_origin import ErrorsByOrigin
@@ -97,12 +98,14 @@ class Kept:
         weights: By name.
         scaler: Between the network's units and the data's.
         widths: Half-widths of intervals, scaled; None where nothing is known of them.
+        effects: What is known in advance does to series; None: nothing is known.
     """
 
     epoch: int
     weights: Weights = field(repr=False)
     scaler: Scaler = field(repr=False)
     widths: Widths | None = field(repr=False)
+    effects: Effects | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     kept = selection.kept
     widths = calibrate(judged.closed_loop, data, config.forecast.coverage)
     refitted = _fit_again(config, data, network, kept.epoch)
-    yield Kept(kept.epoch, copy_weights(refitted or network), data.pooled, widths)
+    yield Kept(kept.epoch, copy_weights(refitted or network), data.pooled, widths, data.effects)
     if kept.epoch:
         yield _show_validation(config, data, network, kept.epoch)
 
@@ -139,7 +139,7 @@ def _fit_again(config: Resolved, data: Data, network: Forecaster, epoch: int) ->
     if config.forecast.refit == "none" or not config.model.is_linear(epoch):
         return None
     refitted = deepcopy(network)
-    series = [to_network(refitted, one) for one in data.scaler.scale_each(data.before_test)]
+    series = [to_network(refitted, one) for one in data.scaler.scale_each(data.without_effects.before_test)]
     if config.model.has_gradient:
         refitted.adapt(series)
     else:
@@ -184,7 +184,7 @@ def make_trainer(config: Resolved, data: Data) -> Trainer:
     loss = LOSSES[config.training.loss]
     network = config.model.build(len(data.channels), config.forecast.horizon, config.runtime.dtype, loss)
     network = network.to(config.runtime.device)
-    series = [to_network(network, one) for one in data.scaled(data.scaler)]
+    series = [to_network(network, one) for one in data.without_effects.scaled(data.scaler)]
     network.adapt(series)
     if not config.model.has_gradient:
         return LeastSquares(network, series)

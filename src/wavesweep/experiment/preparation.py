@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from wavesweep.config.config import Config, Resolved
 from wavesweep.config.device import find_device
 from wavesweep.config.resolve import outline, resolve
@@ -42,7 +44,7 @@ def prepare(composed: Config, check: Callable[[], object] = lambda: None) -> Pre
     facts = shapes.facts(data)
     model = shapes.model.resolve(facts)
     check()
-    config = resolve(shapes, model, data.seasons, find_device(composed.runtime.device))
+    config = resolve(shapes, model, data, find_device(composed.runtime.device))
     return Prepared(config, data, composed, model.explain(composed.model, facts))
 
 
@@ -67,6 +69,20 @@ def shape_of(prepared: Prepared) -> str:
         if len(data.val.start) >= fewest:
             line += " that saw each step and channel"
     return line
+
+
+def known_of(prepared: Prepared) -> str:
+    """Return in a line what is known in advance, and how much of the training part that tells; empty: nothing is."""
+    data = prepared.data
+    if data.effects is None:
+        return ""
+    targets = data.division.source.target_numbers
+    both = ([one[:, targets] for one in some.units.scale_each(some.observed)] for some in (data, data.without_effects))
+    before, after = (sum(float(np.nansum(np.square(one - np.nanmean(one, axis=0)))) for one in some) for some in both)
+    names = ", ".join(data.division.source.dataset.inputs)
+    if not data.effects.chosen:
+        return f"known in advance: {names:.100}; on validation data, no regression on it forecasts better than none"
+    return f"known in advance: {names:.100}; regression on it explains {1 - after / before:.0%} of the training part"
 
 
 def _seasons_of(prepared: Prepared) -> str:

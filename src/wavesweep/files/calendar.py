@@ -1,9 +1,24 @@
-"""The seasons that the distance of time stamps suggests."""
+"""What time stamps tell: the seasons that their distance suggests, and the place of a step in the calendar."""
 
-from wavesweep.files.stamps import Spacing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wavesweep.files.stamps import Spacing, following
 
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800  # seconds
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
+FIELDS: dict[str, Callable[[Any], Any]] = {
+    "hour": lambda stamps: stamps.hour + stamps.minute / 60,
+    "weekday": lambda stamps: stamps.day_of_week,
+    "day": lambda stamps: stamps.day,
+    "week": lambda stamps: stamps.isocalendar().week,
+    "month": lambda stamps: stamps.month,
+    "quarter": lambda stamps: stamps.quarter,
+}
+"""What is read of time stamps, by its name in a configuration."""
 FEWEST = 4  # steps of a season; of hours and minutes, which are seasons of fine records alone, three times as many
 
 
@@ -16,8 +31,6 @@ def usual_seasons(freq: Spacing) -> dict[int, str]:
     Returns:
         Steps of a season: 24 for "hours of a day"; none for years and what no calendar divides.
     """
-    import pandas as pd
-
     offset = pd.tseries.frequencies.to_offset(freq)
     name, number = offset.rule_code.partition("-")[0], offset.n
     if name in ("B", "C"):
@@ -46,3 +59,26 @@ def usual_seasons(freq: Spacing) -> dict[int, str]:
         for name, (cycle, fewest) in cycles.items()
         if cycle % seconds == 0 and cycle // seconds >= fewest
     }
+
+
+def known_inputs(
+    known: np.ndarray | None, stamps: pd.DatetimeIndex | None, fields: Sequence[str], steps: int
+) -> np.ndarray:
+    """Return what is known in advance of a series, (time, input): columns, and then what time stamps tell.
+
+    Args:
+        known: The columns, (time, column), with steps beyond the observed ones; None: there is none.
+        stamps: Of the observed steps; None: there are none, and no fields are wanted.
+        fields: Names of FIELDS.
+        steps: How many steps are wanted, all observed ones at least; nan stands for what isn't known.
+    """
+    width = 0 if known is None else known.shape[1]
+    inputs = np.full((steps, width + len(fields)), np.nan)
+    if known is not None:
+        inputs[: len(known), :width] = known[:steps]
+    if fields and stamps is not None:
+        more = steps - len(stamps)
+        all_stamps = stamps.append(following(stamps, more)) if more > 0 else stamps[:steps]
+        for column, field in enumerate(fields, start=width):
+            inputs[:, column] = np.asarray(FIELDS[field](all_stamps), dtype=float)
+    return inputs

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from hydra_queue_sweeper.base.errors import Refused, suggestion
+from hydra_queue_sweeper.base.errors import Refused, shown, suggestion
 from wavesweep.files.stamps import are_dates
 from wavesweep.files.table import FEW, Table, pc, shown_cell
 
@@ -26,6 +26,8 @@ class Roles:
     step: str | None
     series: str | None
     values: tuple[str, ...]
+    targets: tuple[str, ...]
+    known: tuple[str, ...] = ()
 
 
 def find_roles(table: Table, taken: tuple[str, ...] = ()) -> Roles:
@@ -48,18 +50,21 @@ def find_roles(table: Table, taken: tuple[str, ...] = ()) -> Roles:
     free = [name for name in free if name != series]
     time, step = _time_and_step(table, free)
     counters = [name for name in free if _counts_rows(table, name)]
-    others = {time, step, series, *counters}
+    known = options.known or ()
+    others = {time, step, series, *counters, *known}
     values = options.value_columns or tuple(name for name in table.columns if name not in others)
     _check_names(table, values)
-    _check_numbers(table, values)
-    return Roles(time, step, series, values)
+    _check_known(table, values)
+    _check_numbers(table, (*values, *known))
+    return Roles(time, step, series, values, _targets(table, values), known)
 
 
 def _told(table: Table) -> list[str]:
     """Return the columns that options name; refuse one that is not there."""
     options = table.options
     told = [("time_column", options.time_column), ("series_column", options.series_column)]
-    told += [("value_columns", name) for name in options.value_columns or ()]
+    for key in ("value_columns", "known"):
+        told += [(key, name) for name in getattr(options, key) or ()]
     for key, name in told:
         if name is not None and name not in table.columns:
             there = f"must have the column {shown_cell(name)} of dataset.{key}"
@@ -125,6 +130,26 @@ def _check_names(table: Table, values: tuple[str, ...]) -> None:
     if len("".join(values)) > MOST_NAMES:
         problem = f"names of channels must have at most {MOST_NAMES:,} characters together"
         raise Refused(f"{where}: {problem}, got {len(values):,} names; give fewer as dataset.value_columns")
+
+
+def _targets(table: Table, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the channels that are scored; refuse one that is not there."""
+    targets = table.options.target or values
+    for name in targets:
+        if name not in values:
+            nearest = suggestion(name, values)
+            raise Refused(f"dataset.target: {shown(name)} is no channel of {table.path}; {nearest:.200}")
+    return targets
+
+
+def _check_known(table: Table, values: tuple[str, ...]) -> None:
+    """Refuse a column that is to be forecast, and known in advance as well."""
+    options = table.options
+    for name in options.known or ():
+        others = [options.time_column, options.series_column, *values, *(options.target or ())]
+        if name in others:
+            problem = f"{shown(name)} can't be known in advance and be what tells time, names series or is forecast"
+            raise Refused(f"dataset.known: {problem}; leave it out of one of them")
 
 
 def _check_numbers(table: Table, values: tuple[str, ...]) -> None:

@@ -2,8 +2,10 @@
 
 import gzip
 import os
+import re
 import stat
 import zlib
+from glob import has_magic
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.base.files import write_atomically
 from wavesweep.base.streams import log
+from wavesweep.files.bundles import bundle, is_pattern, matching
 
 MOST_BYTES = 2 * 10**9  # of a file, unpacked too
 MOST_KEPT = 20 * 10**6
@@ -95,8 +98,9 @@ def keep_copy_of(folder: Path, path: str, digest: str) -> None:
 
 
 def copy_of(path: str | Path, digest: str) -> Path:
-    """Return where the copy of a file with this digest is kept."""
-    return COPIES / digest[:16] / Path(path).name
+    """Return where the copy of a file with this digest is kept, or that of all that match a pattern."""
+    name = Path(path).name
+    return COPIES / digest[:16] / (re.sub("[^.\\w]+", "all", name) + ".tar" if has_magic(name) else name)
 
 
 def _copy(path: Path, digest: str, problem: str) -> bytes:
@@ -119,7 +123,9 @@ def _read_if(path: Path, digest: str, most: int = MOST_BYTES) -> bytes | None:
 
 
 def _read(path: Path, most: int = MOST_BYTES) -> bytes:
-    """Return the content of a plain file: a pipe or a device might never end."""
+    """Return the content of a plain file: a pipe or a device might never end. Of a pattern, that of all files."""
+    if is_pattern(path):
+        return _read_all(path, most)
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
@@ -132,6 +138,16 @@ def _read(path: Path, most: int = MOST_BYTES) -> bytes:
         raise Refused(f"{path} must be a file, but it is not there; give another") from None
     except OSError as error:
         raise Refused(f"{path} can't be read ({error.strerror}); make it readable") from None
+
+
+def _read_all(pattern: Path, most: int) -> bytes:
+    files, size = [], 0
+    for place in matching(pattern):
+        files.append((place.name, _unpacked(place, _read(place, most))))
+        size += len(files[-1][1])
+        if size > most:
+            raise Refused(f"{pattern} must have at most {most:,} bytes together, got more; give a part of the files")
+    return bundle(files)
 
 
 def _unpacked(path: Path, raw: bytes) -> bytes:

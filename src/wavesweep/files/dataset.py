@@ -1,6 +1,7 @@
 """The data set of a user's file: CSV, gzipped or not, or Parquet."""
 
 from dataclasses import dataclass, field
+from glob import has_magic
 from math import nan
 from pathlib import Path
 from textwrap import shorten
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from hydra_queue_sweeper.base.counting import counted
-from hydra_queue_sweeper.base.errors import Refused, shown, suggestion
-from wavesweep.data.dataset import Dataset, Source
-from wavesweep.files.options import Columns, Options
+from hydra_queue_sweeper.base.errors import Refused
+from wavesweep.data.dataset import Dataset, Known, Source
+from wavesweep.data.known import Calendar, CalendarField, ChosenEffects, Effect
+from wavesweep.files.options import Options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,13 +27,15 @@ class Csv(Options, Dataset):
 
     Attributes:
         path: Of the file.
-        target: Those that are scored; null: all.
+        calendar: What time stamps tell of a step, which is known in advance; null: nothing.
+        effects: How forecasts depend on what is known in advance; null: chosen.
         digest: SHA-256 of the file, in hexadecimal digits; null: of the file as it is.
     """
 
     kind: Literal["csv"]
     path: Annotated[str, Field(pattern="^[^\\pC]+$")] | None
-    target: Columns | None
+    calendar: Calendar | None
+    effects: ChosenEffects | None
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
 
     @property
@@ -49,7 +53,23 @@ class Csv(Options, Dataset):
     @property
     def title(self) -> str:
         """See `Dataset.title`."""
-        return Path(self.path or "").name.partition(".")[0]
+        path = Path(self.path or "")
+        return path.parent.name if has_magic(path.name) else path.name.partition(".")[0]
+
+    @property
+    def known_columns(self) -> tuple[str, ...]:
+        """See `Dataset.known_columns`."""
+        return self.known or ()
+
+    @property
+    def calendar_fields(self) -> tuple[CalendarField, ...]:
+        """See `Dataset.calendar_fields`."""
+        return self.calendar or ()
+
+    @property
+    def chosen_effects(self) -> tuple[Effect, ...] | None:
+        """See `Dataset.chosen_effects`."""
+        return self.effects
 
     @property
     def file(self) -> tuple[str, str] | None:
@@ -68,10 +88,9 @@ class Csv(Options, Dataset):
         content = read_file(self.path, self.digest, self.options)
         # A file has no seed: whatever it is, what is found in the series is the same.
         found = self.model_copy(update={**dict(content.options), "digest": content.digest, "seed": 0})
-        for name in self.target or ():
-            if name not in found.channels:
-                nearest = suggestion(name, found.channels)
-                raise Refused(f"dataset.target: {shown(name)} is no channel of {self.path}; {nearest:.200}")
+        if self.calendar and content.series[0].stamps is None:
+            rule = "must have a column of time stamps to tell the calendar of"
+            raise Refused(f"{self.path}: {rule}, got none; give dataset.time_column=NAME, or dataset.calendar=null")
         return File(found, self.path, content)
 
 
@@ -142,7 +161,22 @@ class File(Source):
         channels = shorten(", ".join(self.channels), 100, placeholder=" …")
         width = counted(len(self.channels), "channel")
         what = f"{Path(self.path).name}: {len(self.lengths):,} series of {length} {steps}, {width} ({channels})"
-        return f"{what}; {self.content.filled}" if self.content.filled else what
+        notes = [note for note in (self.content.filled, self._future) if note]
+        return "; ".join([what, *notes])
+
+    @property
+    def _future(self) -> str:
+        """Say how many rows lie beyond the series, which tell what is known in advance."""
+        ahead = [len(one.rows_ahead) for one in self.content.series]
+        if not any(ahead):
+            return ""
+        least, most = min(ahead), max(ahead)
+        count = f"{least:,} to {most:,} steps" if least < most else counted(most, "step")
+        return (
+            f"{count} beyond the last value of each, known in advance"
+            if self.dataset.inputs
+            else f"{count} without values"
+        )
 
     def filled(self) -> "np.ndarray | None":
         """See `Source.filled`."""
@@ -154,6 +188,24 @@ class File(Source):
         """See `Source.load`."""
         values = self._padded([one.values for one in self.content.series], fill=nan)
         return values, values[:, :0]
+
+    @property
+    def known(self) -> tuple[Known | None, ...]:
+        """See `Source.known`."""
+        return tuple(one.known_in_advance for one in self.content.series)
+
+    def load_inputs(self, continuation: int) -> "np.ndarray":
+        """See `Source.load_inputs`."""
+        import numpy as np
+
+        from wavesweep.files.calendar import known_inputs
+
+        steps = max(self.lengths) + continuation
+        inputs = np.full((len(self.lengths), steps, len(self.dataset.inputs)), nan)
+        for place, one in zip(inputs, self.content.series, strict=True):
+            steps = len(one.values) + continuation
+            place[:steps] = known_inputs(one.known, one.stamps, self.dataset.calendar_fields, steps)
+        return inputs
 
     def _padded(self, parts: "list[np.ndarray | None]", fill: float) -> "np.ndarray":
         """Return what there is of each series, (time, channel), in one array; what is not there as `fill`."""

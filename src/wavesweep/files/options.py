@@ -32,6 +32,8 @@ class Options(ConfigPart):
         time_format: Of time stamps, in the letters of `strptime`. Null: any that can mean one thing alone.
         series_column: Of the names of several series. Null: as it is called; there may be none.
         value_columns: The channels. Null: all other columns.
+        target: Those channels that are scored; null: all.
+        known: Columns whose values are known in advance, which is what forecasts are told of; null: none.
         missing: Whether empty cells and absent time stamps are refused or filled in.
         duplicates: Whether several rows of one time stamp are refused or averaged.
     """
@@ -43,6 +45,8 @@ class Options(ConfigPart):
     time_format: str | None
     series_column: str | None
     value_columns: Columns | None
+    target: Columns | None
+    known: Columns | None
     missing: Literal["refuse", "interpolate"]
     duplicates: Literal["refuse", "mean"]
 

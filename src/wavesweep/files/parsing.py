@@ -4,16 +4,20 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
 from hydra_queue_sweeper.base.errors import Refused, in_short
+from wavesweep.files.bundles import is_bundle, unbundle
 from wavesweep.files.options import Options
 from wavesweep.files.stamps import are_dates
 from wavesweep.files.table import NUMBER, Table, is_number_type, pc, shown_cell
 
 SEPARATORS = {",": ",", ";": ";", "tab": "\t", "|": "|"}
 """What is looked for in the header, by the name that options have for it."""
+SERIES = "series"
+"""What the column of the series' names is called where files name them."""
 MOST_COLUMNS, MOST_CELLS = 10_000, 10**9
 AS_TEXT = {f"f{number}": pa.string() for number in range(MOST_COLUMNS)}
 
@@ -29,6 +33,8 @@ def read_table(path: Path, content: bytes, options: Options) -> Table:
     Raises:
         Refused: If it is no table: it can't be decoded, has no rows, or rows of unequal numbers of cells.
     """
+    if is_bundle(content):
+        return _read_bundle(path, content, options)
     if content.startswith(b"PAR1"):
         cells = _read_parquet(path, content)
         names = [name.strip() for name in cells.column_names]
@@ -43,6 +49,38 @@ def read_table(path: Path, content: bytes, options: Options) -> Table:
         raise Refused(f"{path} must have a row for each step below its row of names, got none; give some")
     _check_names(path, names)
     return Table(path, options, dict(zip(names, cells.columns, strict=True)))
+
+
+def _read_bundle(path: Path, content: bytes, options: Options) -> Table:
+    """Return the rows of several files below each other, with a column of the series' names, which are the files'."""
+    tables, names = [], []
+    for name, one in unbundle(path, content):
+        tables.append(read_table(path.parent / name, one, options))
+        names.append(name.partition(".")[0])
+    column = options.series_column or SERIES
+    first = tables[0]
+    for table in tables:
+        if different := sorted(first.columns.keys() ^ table.columns.keys()):
+            problem = f"must have the columns of {first.path}, but {shown_cell(different[0])} is in one of them alone"
+            raise Refused(f"{table.path}, row 1: {problem}; make them alike")
+        if column in table.columns:
+            raise Refused(f"{table.path}, row 1: column {shown_cell(column)} must not be there: files name the series")
+    if len(set(names)) < len(names):
+        raise Refused(f"{path}: names of files must differ before the first dot, since they name series; rename some")
+    lengths = [len(next(iter(table.columns.values()))) for table in tables]
+    columns: dict[str, Any] = {name: _below_each_other([one.columns[name] for one in tables]) for name in first.columns}
+    columns[column] = pa.chunked_array([pa.array(np.repeat(np.array(names, dtype=object), lengths), pa.string())])
+    begins = np.cumsum([0, *lengths[:-1]])
+    places = tuple((int(begin), table.path) for begin, table in zip(begins, tables, strict=True))
+    options = first.options.model_copy(update={"series_column": column})
+    return Table(path, options, columns, places=places)
+
+
+def _below_each_other(columns: list[Any]) -> Any:
+    """Return one column of several, of text where they are of several types."""
+    if len({one.type for one in columns}) > 1:
+        columns = [one.cast(pa.string()) for one in columns]
+    return pa.chunked_array([chunk for one in columns for chunk in one.chunks])
 
 
 def _in_utf8(path: Path, content: bytes, options: Options) -> bytes:

@@ -7,11 +7,22 @@ from pathlib import Path
 import numpy as np
 
 from hydra_queue_sweeper.base.counting import counted
+from hydra_queue_sweeper.base.errors import Refused
+from wavesweep.files.bundles import is_pattern, matching
 from wavesweep.files.columns import Roles, find_roles
 from wavesweep.files.copies import fetch
 from wavesweep.files.options import Options
 from wavesweep.files.parsing import read_table
-from wavesweep.files.series import Series, check_changes, first_step, rows_by_name, without_gaps
+from wavesweep.files.series import (
+    Series,
+    check_changes,
+    first_step,
+    parted,
+    place,
+    rows_ahead,
+    rows_by_name,
+    without_gaps,
+)
 from wavesweep.files.spacing import evenly_spaced, in_order, times_of
 from wavesweep.files.table import Table
 
@@ -45,9 +56,10 @@ def read_file(path: str, digest: str | None, options: Options) -> Content:
         Refused: If it can't be used; with the row as a spreadsheet counts them, and the column.
     """
     try:
-        found = Path(path).stat()
-        state = (found.st_size, found.st_mtime_ns, found.st_ino)
-    except OSError:
+        places = matching(path) if is_pattern(path) else [Path(path)]
+        found = [place.stat() for place in places]
+        state = tuple((one.st_size, one.st_mtime_ns, one.st_ino) for one in found)
+    except (OSError, Refused):
         state = None
     return _read_file(path, digest, options, state)  # type: ignore[arg-type]  # whose hash is made by pydantic
 
@@ -71,7 +83,9 @@ def series_of(table: Table, roles: Roles) -> tuple[tuple[Series, ...], str]:
     Raises:
         Refused: At the first cell that breaks a rule.
     """
-    values = np.stack([table.values(name) for name in roles.values], axis=1)
+    ahead = rows_ahead(table, roles)
+    columns = [*roles.values, *roles.known]
+    values = np.stack([table.values(name, may_lack=ahead) for name in columns], axis=1)
     times = None if roles.time is None else times_of(table, roles.time)
     numbers = np.arange(len(values))
     series = []
@@ -82,6 +96,10 @@ def series_of(table: Table, roles: Roles) -> tuple[tuple[Series, ...], str]:
     if roles.time is not None:
         ordered = [in_order(table, roles.time, one) for one in series]
         series = evenly_spaced(table, roles.time, ordered)
+    series = [parted(one, ahead, len(roles.values)) for one in series]
+    for one in series:
+        if not len(one.values):
+            raise Refused(f"{place(table, roles, one)} must have a value of {roles.targets[0]}, got none; leave it out")
     series = [without_gaps(table, roles, one) for one in series]
     return tuple(series), _changes_in_words(len(values), series)
 
@@ -89,9 +107,10 @@ def series_of(table: Table, roles: Roles) -> tuple[tuple[Series, ...], str]:
 def _changes_in_words(num_rows: int, series: list[Series]) -> str:
     """Return how series differ from the rows of their file: "3 rows averaged, 1 empty cell filled in"."""
     absent = sum(int((one.rows < 0).sum()) for one in series)
+    ahead = sum(int((one.rows_ahead >= 0).sum()) for one in series)
     filled = sum(int(one.filled.sum()) for one in series if one.filled is not None)
     counts = [
-        (num_rows + absent - sum(len(one.rows) for one in series), "row", "averaged"),
+        (num_rows - ahead + absent - sum(len(one.rows) for one in series), "row", "averaged"),
         (absent, "absent time stamp", "filled in"),
         (filled - absent * series[0].values.shape[1], "empty cell", "filled in"),
     ]

@@ -1,14 +1,14 @@
 """The series in a table: which rows are whose, what is missing in them, and whether they change at all."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hydra_queue_sweeper.base.errors import Refused
-from wavesweep.data.dataset import LARGEST
+from wavesweep.data.dataset import LARGEST, Known
 from wavesweep.files.columns import Roles
 from wavesweep.files.table import Table, shown_cell
 
@@ -24,6 +24,8 @@ class Series:
         start: The first of its steps, where the file counts them one by one, else 0.
         rows: Where each step stands in the file, counted from 0; -1 where it was filled in.
         filled: Which values were filled in, (time, channel); None: none.
+        known: What columns tell in advance, (time + steps ahead, column); None: there are no such columns.
+        rows_ahead: As `rows`, of the steps beyond the values.
     """
 
     name: str | int
@@ -32,6 +34,13 @@ class Series:
     start: int
     rows: np.ndarray
     filled: np.ndarray | None = None
+    known: np.ndarray | None = None
+    rows_ahead: np.ndarray = field(default_factory=lambda: np.arange(0))
+
+    @property
+    def known_in_advance(self) -> Known | None:
+        """What columns tell in advance, and in which rows."""
+        return None if self.known is None else Known(self.known, self.rows_ahead)
 
 
 def place(table: Table, roles: Roles, series: Series) -> str:
@@ -79,21 +88,62 @@ def first_step(table: Table, roles: Roles, rows: np.ndarray) -> int:
     raise table.refusal(row, roles.step, f"{problem}; {way_out}")
 
 
+def rows_ahead(table: Table, roles: Roles) -> np.ndarray:
+    """Say which rows of a table, (row,), stand at the end of their series and have no value of a target."""
+    empty = np.logical_and.reduce([table.absent(name) for name in roles.targets])
+    ahead = np.zeros(len(empty), bool)
+    if empty.any():
+        for _, selected in rows_by_name(table, roles.series):
+            ahead[selected] = np.logical_and.accumulate(empty[selected][::-1])[::-1]
+    return ahead
+
+
+def parted(series: Series, ahead: np.ndarray, num_channels: int) -> Series:
+    """Return a series without the steps beyond its values, whose columns that are known in advance stay.
+
+    Args:
+        series: Its values are followed by the columns that are known in advance.
+        ahead: Which rows of the file lie beyond the values, (row,).
+        num_channels: How many columns hold values.
+    """
+    is_ahead = (series.rows < 0) | ahead[series.rows]
+    steps = len(is_ahead) - int(np.logical_and.accumulate(is_ahead[::-1]).sum())
+    known = series.values[:, num_channels:]
+    return replace(
+        series,
+        values=np.ascontiguousarray(series.values[:steps, :num_channels]),
+        stamps=None if series.stamps is None else series.stamps[:steps],
+        rows=series.rows[:steps],
+        known=np.ascontiguousarray(known) if known.shape[1] else None,
+        rows_ahead=series.rows[steps:],
+    )
+
+
 def without_gaps(table: Table, roles: Roles, series: Series) -> Series:
     """Return a series with each missing value on the line between its neighbours, at the ends the nearest value."""
     absent = np.isnan(series.values)
-    if not absent.any():
-        return series
     time = np.arange(len(absent))
     if series.stamps is not None:
         time = series.stamps.asi8 - series.stamps.asi8[0]
-    values = series.values.copy()
-    for channel, name in enumerate(roles.values):
-        gaps = absent[:, channel]
+    where = place(table, roles, series)
+    if series.known is not None and np.isnan(series.known[: len(time)]).any():
+        known = series.known.copy()
+        known[: len(time)] = _on_lines(known[: len(time)], time, roles.known, where)
+        series = replace(series, known=known)
+    if not absent.any():
+        return series
+    return replace(series, values=_on_lines(series.values, time, roles.values, where), filled=absent)
+
+
+def _on_lines(values: np.ndarray, time: np.ndarray, names: tuple[str, ...], where: str) -> np.ndarray:
+    """Return values, (time, column), with nan filled in."""
+    whole = values.copy()
+    for column, name in enumerate(names):
+        gaps = np.isnan(values[:, column])
         if gaps.all():
-            raise Refused(f"{place(table, roles, series)}: column {shown_cell(name)} must hold a number, got none")
-        values[gaps, channel] = np.interp(time[gaps], time[~gaps], values[~gaps, channel])
-    return replace(series, values=values, filled=absent)
+            raise Refused(f"{where}: column {shown_cell(name)} must hold a number, got none")
+        whole[gaps, column] = np.interp(time[gaps], time[~gaps], values[~gaps, column])
+    return whole
 
 
 def check_changes(table: Table, roles: Roles, series: Series) -> None:

@@ -32,16 +32,22 @@ class Table:
         options: How it is read, the separator filled in.
         columns: The cells of each column, by its name: of text, or in Parquet as they are typed there.
         numbers: Those read as numbers so far, see `read_numbers`.
+        places: Of several files, the number of the first row of each, and its path; empty: there is one.
     """
 
     path: Path
     options: Options
     columns: dict[str, Any]
     numbers: dict[str, np.ndarray] = field(default_factory=dict)
+    places: tuple[tuple[int, Path], ...] = ()
 
     def refusal(self, row: int, column: str, problem: str) -> Refused:
         """Return what says where a cell breaks a rule; rows are counted from 0 here, by the user from the header."""
-        where = f"{self.path}, row {row + 2}, column {shown_cell(column) or 'without a name'}"
+        begin, path = 0, self.path
+        for first, place in self.places:
+            if first <= row:
+                begin, path = first, place
+        where = f"{path}, row {row - begin + 2}, column {shown_cell(column) or 'without a name'}"
         return Refused(f"{where}: {problem}")
 
     def text(self, row: int, column: str) -> str:
@@ -73,8 +79,12 @@ class Table:
             return cells.is_null(nan_is_null=True).to_numpy()
         return _stand_for_none(pc.ascii_trim_whitespace(cells)).to_numpy()
 
-    def values(self, column: str) -> np.ndarray:
+    def values(self, column: str, may_lack: np.ndarray | None = None) -> np.ndarray:
         """Return the values in a column, (row,), float64; nan where one is missing, if that is allowed.
+
+        Args:
+            column: Its name.
+            may_lack: In which rows one may be missing whatever options say, (row,); None: in none.
 
         Raises:
             Refused: At the first cell that is no number, too large, or missing where that is not allowed.
@@ -83,6 +93,8 @@ class Table:
         wrong = ~(np.abs(numbers) <= LARGEST)
         if self.options.missing == "interpolate":
             wrong &= ~self.absent(column)
+        elif may_lack is not None:
+            wrong &= ~(may_lack & self.absent(column))
         if wrong.any():
             row = int(wrong.argmax())
             raise self.refusal(row, column, self._why_no_value(row, column))

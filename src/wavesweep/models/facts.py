@@ -32,7 +32,8 @@ class Facts:
     @classmethod
     def of(cls, data: Data, window: int, washout: int) -> Self:
         """Measure data, of which training takes such windows."""
-        return cls(data.scored(data.scaler), Windows.of(data.val, data.scaler), data.seasons, window, washout)
+        rest = data.without_effects
+        return cls(rest.scored(data.scaler), Windows.of(rest.val, data.scaler), data.seasons, window, washout)
 
     @cached_property
     def trend_share(self) -> float:

@@ -12,18 +12,25 @@ from wavesweep.models.smoothing import smoothing
 from wavesweep.models.start import combined
 
 
-def fit(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> dict[str, Baseline]:
+def fit(
+    train: Sequence[np.ndarray],
+    val: Windows,
+    seasons: Sequence[int],
+    rest: tuple[Sequence[np.ndarray], Windows] | None = None,
+) -> dict[str, Baseline]:
     """Fit all baselines, in units in which each series' training part has mean 0 and variance 1.
 
     Args:
         train: Series of the training part, each (time, channel); lengths may differ.
         val: Windows of the validation part, by which orders and parameters are chosen.
         seasons: As `find_seasons` gives them.
+        rest: Both without what known values do to them, as regressions forecast them; None: nothing is known.
 
     Returns:
         By name: `naive`, `seasonal_naive`, `linear` and the others; `ridge` and `combined` of long enough series alone.
     """
-    autoregression = linear(train, val, seasons)
+    of_rest = rest or (train, val)
+    autoregression = linear(*of_rest, seasons)
     baselines = {
         "naive": seasonal_naive(1),
         "seasonal_naive": best_seasonal_naive(val, seasons),
@@ -32,7 +39,7 @@ def fit(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> di
         "drift": drift(),
         "line": line(train),
     }
-    ridge = ridge_regression(train, val, seasons)
+    ridge = ridge_regression(*of_rest, seasons)
     if ridge:
-        baselines |= {"ridge": ridge, "combined": combined(autoregression, ridge, val)}
+        baselines |= {"ridge": ridge, "combined": combined(autoregression, ridge, of_rest[1])}
     return baselines

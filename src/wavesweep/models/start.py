@@ -144,4 +144,4 @@ def _mean(first: Baseline, second: Baseline, share: float) -> Baseline:
         assert second.fit
         return _mean(first.fit(series), second.fit(series), share)
 
-    return Baseline(forecast, f"{share:.0%} ridge regression, the rest autoregression", fit)
+    return Baseline(forecast, f"{share:.0%} ridge regression, the rest autoregression", fit, is_regression=True)

@@ -1,10 +1,13 @@
 """A trained network on disk: tensors alone, which run no code when they are loaded."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+import numpy as np
 import torch
 
 from hydra_queue_sweeper.base.errors import Refused, in_short
+from wavesweep.data.effects import Effects, Features
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.widths import Widths
 from wavesweep.models.configured import ResolvedModel
@@ -14,6 +17,7 @@ from wavesweep.models.losses import Loss
 Weights = dict[str, torch.Tensor]
 SCALING = ("scaler.mean", "scaler.std")
 WIDTHS, WIDTHS_BY_SERIES = "interval.width", "interval.width_by_series"
+EFFECTS, KNOTS = "effects.weights", "effects.knots."
 MOST_HEADER = 1 << 20  # bytes
 
 
@@ -27,8 +31,8 @@ def is_finite(network: Forecaster) -> bool:
     return all(weight.isfinite().all() for weight in network.parameters())
 
 
-def serialize(weights: Weights, scaler: Scaler, widths: Widths | None = None) -> bytes:
-    """Return weights, scaling and, where there are intervals, their half-widths in the safetensors format."""
+def serialize(weights: Weights, scaler: Scaler, widths: Widths | None = None, effects: Effects | None = None) -> bytes:
+    """Return weights, scaling, half-widths of intervals and effects of known values in the safetensors format."""
     from safetensors.torch import save
 
     beside: Weights = dict(zip(SCALING, map(torch.from_numpy, (scaler.mean, scaler.std)), strict=True))
@@ -36,6 +40,10 @@ def serialize(weights: Weights, scaler: Scaler, widths: Widths | None = None) ->
         beside[WIDTHS] = torch.from_numpy(widths.of_all)
         if widths.by_series is not None:
             beside[WIDTHS_BY_SERIES] = torch.from_numpy(widths.by_series)
+    if effects is not None:
+        beside[EFFECTS] = torch.from_numpy(effects.weights)
+        for number, knots in enumerate(effects.features.knots):
+            beside[f"{KNOTS}{number}"] = torch.from_numpy(knots)
     return save({f"network.{name}": value.contiguous() for name, value in weights.items()} | beside)
 
 
@@ -68,6 +76,13 @@ def load_network(
             widths = _checked(key, tensors.pop(key), axes)
             if widths.shape[-1] != len(mean) or (widths < 0).any():
                 raise ValueError(f"{key} must be of {len(mean)} channels, and not negative")
+        if EFFECTS in tensors:
+            effects = _effects(tensors)
+            if effects.weights.shape != (effects.features.number + 1, len(mean)):
+                raise ValueError(
+                    f"{EFFECTS} must be of {len(mean)} channels, and of as many features as its knots make"
+                )
+            tensors = {name: value for name, value in tensors.items() if not name.startswith("effects.")}
         scaler = Scaler(mean.numpy(), std.numpy())
         with torch.device("meta"):  # which knows shapes and holds no memory
             network = model.build(len(scaler.mean), horizon, dtype, loss)
@@ -89,6 +104,24 @@ def load_widths(content: bytes) -> Widths | None:
         return None
     by_series = tensors.get(WIDTHS_BY_SERIES)
     return Widths(tensors[WIDTHS].numpy(), None if by_series is None else by_series.numpy())
+
+
+def load_effects(content: bytes) -> Effects | None:
+    """Return the effects of known values beside weights that `load_network` takes; None where there are none."""
+    tensors = _parse(content)
+    return _effects(tensors) if EFFECTS in tensors else None
+
+
+def _effects(tensors: Weights) -> Effects:
+    weights, knots = _checked(EFFECTS, tensors[EFFECTS], axes=2), []
+    while f"{KNOTS}{len(knots)}" in tensors:
+        name = f"{KNOTS}{len(knots)}"
+        knots.append(_checked(name, tensors[name], axes=1).numpy())
+        if (np.diff(knots[-1]) <= 0).any():
+            raise ValueError(f"{name} must ascend")
+    each = Features(tuple(knots))
+    features = each if len(weights) == each.number + 1 else replace(each, products=True)
+    return Effects(features, weights.numpy())
 
 
 def check_fit(stored: Mapping[str, object], network: Forecaster) -> None:

@@ -31,16 +31,24 @@ def read_series(path: Path, channels: tuple[str, ...], own: Options | None = Non
     Raises:
         Refused: If the file can't be used; with the row as a spreadsheet counts them, and the column.
     """
+    return series_in(read_table(path, fetch(path)[0], options_like(own)), channels, own)
+
+
+def options_like(own: Options | None) -> FixedOptions:
+    """Return how a file or table is read that is like a run's own, if there was one."""
     values = vars(own) if own else read_option("dataset", "csv")
-    options = FixedOptions(**{name: values[name] for name in FixedOptions.model_fields})
-    table = read_table(path, fetch(path)[0], options)
+    return FixedOptions(**{name: values[name] for name in FixedOptions.model_fields})
+
+
+def series_in(table: Table, channels: tuple[str, ...], own: Options | None) -> list[Observed]:
+    """Return all series of a table, as `read_series` does those of a file."""
     if own is not None:
         return _observed(table, find_roles(table))
     roles = _by_name(table, find_roles(table, taken=channels), channels)
     if roles.series or len(channels) > 1 or roles.values == channels:
         return _observed(table, roles)
     return [
-        replace(one, name=name, place=f"{path}, column {shown_cell(name)}")
+        replace(one, name=name, place=f"{table.path}, column {shown_cell(name)}")
         for name in roles.values
         for one in _observed(table, replace(roles, values=(name,)))
     ]
@@ -50,7 +58,7 @@ def _by_name(table: Table, roles: Roles, channels: tuple[str, ...]) -> Roles:
     """Return the roles with the channels as values, where columns are called by them."""
     for channel, *bounds in columns_of(channels, bounds=True):
         if {channel, *bounds} <= {*roles.values}:  # a forecast that is forecast on
-            roles = replace(roles, values=tuple(name for name in roles.values if name not in bounds))
+            roles = _of(roles, tuple(name for name in roles.values if name not in bounds))
     if len(channels) == 1 and roles.series and roles.values == ("value",):
         return roles
     if not (roles.series or len(channels) > 1 or set(channels) & set(roles.values)):
@@ -62,11 +70,16 @@ def _by_name(table: Table, roles: Roles, channels: tuple[str, ...]) -> Roles:
         )
     if missing := [name for name in channels if name not in roles.values]:
         raise Refused(f"{table.path}, row 1: must have a column {missing[0]}, a channel of the model, got none; add it")
-    return replace(roles, values=channels)
+    return _of(roles, channels)
+
+
+def _of(roles: Roles, values: tuple[str, ...]) -> Roles:
+    """Return roles with other values, each of them a target."""
+    return replace(roles, values=values, targets=values)
 
 
 def _observed(table: Table, roles: Roles) -> list[Observed]:
     return [
-        Observed(one.name, one.values, one.start, one.stamps, place(table, roles, one))
+        Observed(one.name, one.values, one.start, one.stamps, place(table, roles, one), known=one.known_in_advance)
         for one in series_of(table, roles)[0]
     ]

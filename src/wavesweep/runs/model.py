@@ -74,10 +74,40 @@ def _signature(directory: RunDirectory, config: Resolved) -> dict[str, str]:
     series = [] if label in channels else [_column("any", label, required=False)]
     has_bounds = load_widths(directory.read_weights()) is not None
     forecast = [name for columns in columns_of(channels, bounds=has_bounds) for name in columns]
-    inputs = [*series, *(_column("double", channel) for channel in channels)]
+    inputs = [*series, *(_column("double", name) for name in (*channels, *config.dataset.known_columns))]
+    time = _time_column(config)
+    if time:
+        inputs.insert(0, _column("any", time))
     outputs = [*series, *(_column("double", name, required=name in channels) for name in forecast)]
     horizon = {"name": "horizon", "default": config.forecast.horizon, "shape": None, "type": "long"}
     return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": json.dumps([horizon])}
+
+
+def _time_column(config: Resolved) -> str | None:
+    """Return the column of time stamps, where the calendar is told by them."""
+    from wavesweep.files.dataset import Csv
+
+    dataset = config.dataset
+    return dataset.time_column if isinstance(dataset, Csv) and dataset.calendar_fields else None
+
+
+def _example_with_inputs(config: Resolved, data: "Data", num_rows: int) -> dict[str, Any]:
+    """Return rows of the first series, and as many as are forecast that tell what is known in advance alone."""
+    source, horizon = data.division.source, config.forecast.horizon
+    rows = [[*values] for values in data.train[0][:num_rows].tolist()]
+    rows += [[None] * len(source.channels)] * horizon
+    if source.known[0] is not None:
+        known = source.known[0].values[: len(rows)].tolist()
+        rows = [[*one, *told] for one, told in zip(rows, known, strict=True)]
+    columns = [*source.channels, *config.dataset.known_columns]
+    time, stamps = _time_column(config), source.stamps[0]
+    if time and stamps is not None:
+        rows = [[str(stamp), *one] for one, stamp in zip(rows, stamps, strict=False)]
+        columns.insert(0, time)
+    if len(source.names) > 1:
+        rows = [[source.names[0], *one] for one in rows]
+        columns.insert(0, config.dataset.series_label)
+    return {"columns": columns, "data": rows}
 
 
 def _column(kind: str, name: str, *, required: bool = True) -> dict[str, Any]:
@@ -92,6 +122,8 @@ def _save_example(directory: RunDirectory, config: Resolved, data: "Data") -> di
     network, _ = load_network(config.model, horizon, config.runtime.dtype, loss, directory.read_weights())
     num_rows = min(max(network.lead, config.training.washout, FEWEST_ROWS), config.forecast.context)
     example = {"columns": config.dataset.channels, "data": data.train[0][:num_rows].tolist()}
+    if config.dataset.inputs:
+        example = _example_with_inputs(config, data, num_rows)
     write_atomically(directory.model / EXAMPLE, json.dumps(example).encode())
     write_atomically(directory.model / REQUEST, json.dumps({"dataframe_split": example}).encode())
     return {"artifact_path": EXAMPLE, "type": "dataframe", "pandas_orient": "split", "serving_input_path": REQUEST}

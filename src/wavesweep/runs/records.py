@@ -29,7 +29,8 @@ class Records:
             self.directory.append_metrics(event.epoch, event.metrics | costs)
             self.last = event
         elif isinstance(event, Kept):
-            write_atomically(self.directory.weights, serialize(event.weights, event.scaler, event.widths))
+            stored = serialize(event.weights, event.scaler, event.widths, event.effects)
+            write_atomically(self.directory.weights, stored)
         elif isinstance(event, Finished):
             if event.by_origin:
                 self.directory.write_by_origin(pack(event.by_origin))

@@ -1,0 +1,64 @@
+"""Tables of pandas, as a file with the same rows and columns would be read."""
+
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from hydra_queue_sweeper.base.errors import Refused, in_short
+from hydra_queue_sweeper.base.files import write_atomically
+from wavesweep.files.copies import copy_of
+from wavesweep.files.options import Options
+from wavesweep.files.parsing import read_table
+from wavesweep.files.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAME = "table.parquet"
+
+
+def to_parquet(frame: "pd.DataFrame") -> bytes:
+    """Return a table as Parquet; its index, where that is more than row numbers, is a column of it.
+
+    Raises:
+        Refused: If it can't be written.
+    """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        raise Refused(f"data must be a pandas table, got {type(frame).__name__}; give pandas.DataFrame(…)")
+    plain = frame
+    if not isinstance(frame.index, pd.RangeIndex):
+        index = frame.index.to_timestamp() if isinstance(frame.index, pd.PeriodIndex) else frame.index
+        name = index.name or ("time" if isinstance(index, pd.DatetimeIndex) else "index")
+        plain = frame.set_axis(index.rename(name)).reset_index()
+    plain = plain.rename(columns=str)
+    file = BytesIO()
+    try:
+        parquet.write_table(pa.Table.from_pandas(plain, preserve_index=False), file)
+    except (pa.ArrowException, ValueError) as error:
+        raise Refused(f"data can't be read as a table ({in_short(error):.80}); give columns of one type each") from None
+    return file.getvalue()
+
+
+def keep_frame(frame: "pd.DataFrame") -> Path:
+    """Write a table below `outputs/data`, where it is read as a file; return where, the same for the same table."""
+    content = to_parquet(frame)
+    place = copy_of(NAME, sha256(content).hexdigest())
+    if not place.is_file():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(place, content)
+    return place
+
+
+def read_frame(frame: "pd.DataFrame", options: Options) -> Table:
+    """Return the cells of a table.
+
+    Raises:
+        Refused: If it is none that could be read from a file.
+    """
+    return read_table(Path("the table"), to_parquet(frame), options)
