@@ -7,11 +7,13 @@ from pathlib import PurePath
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from hydra_queue_sweeper.base.counting import counted
 from hydra_queue_sweeper.base.keys import last_parts
 from wavesweep.config.config import MOST_NAME, Resolved
 from wavesweep.config.naming import in_short
 from wavesweep.config.tag_names import BASED_ON
 from wavesweep.evaluation import metric_names as names
+from wavesweep.evaluation.in_units import InUnits
 from wavesweep.evaluation.metric_names import baseline_score, metric, of_baseline
 from wavesweep.experiment.result import Result, best_baseline
 from wavesweep.models.baseline_names import BASELINES, EXACT
@@ -23,6 +25,7 @@ Metrics = Mapping[str, float]
 TEST_SCORE = metric("test", names.SCALED)
 GAINS = (names.GAIN, names.GAIN_LOW, names.GAIN_HIGH)
 COLUMNS = 100  # of a terminal
+MOST_TARGETS = 5  # whose errors are told in their units
 MOST_SERIES = 10  # whose coverage is told one by one
 
 
@@ -32,7 +35,7 @@ def description(config: Resolved, result: Result) -> str:
     if not result.diverged:
         rows = "\n".join(f"| {name} | {score:.3g} |" for name, score in score_rows(config, result))
         parts.append(f"| closed loop over {config.forecast.horizon} steps | scaled MSE |\n| --- | ---: |\n{rows}")
-        parts += [*intervals(config, result.metrics), *refit(config, result)]
+        parts += [*in_units(config, result), *intervals(config, result.metrics), *refit(config, result)]
         if result.coverage:
             rows = "\n".join(f"| {name} | {covered:.0%} |" for name, covered in _least_covered(result))
             parts.append(f"| series{_how_many(result)} | covered |\n| --- | ---: |\n{rows}")
@@ -130,6 +133,23 @@ def trained(config: Resolved, result: Result) -> str:
     return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; the weights of {kept} are kept."
 
 
+def in_units(config: Resolved, result: Result) -> list[str]:
+    """Return a sentence for each of the first targets on how far forecasts lie from the truth, in its units."""
+    baseline = BASELINES[best_baseline(result.metrics)]
+    told = []
+    for name, (own, theirs) in [*result.in_units.items()][:MOST_TARGETS]:
+        beside = "" if baseline == config.model.forecasts_by(result.epoch) else f" ({baseline} {_off_by(theirs)})"
+        told.append(f"On average, forecasts of {_cut(name, 40)} are off by {_off_by(own)}{beside}.")
+    left_out = len(result.in_units) - len(told)
+    return [*told, f"{counted(left_out, 'further target')} left out here."] if left_out else told
+
+
+def _off_by(error: InUnits) -> str:
+    """Return an error in the units of the data and, where that says something, in percent."""
+    absolute = f"{error.absolute:,.0f}" if error.absolute >= 1000 else f"{error.absolute:.3g}"
+    return absolute if error.share is None else f"{absolute}, {100 * error.share:.2g}%"
+
+
 def intervals(config: Resolved, metrics: Metrics) -> list[str]:
     """Return a sentence on how intervals do on test data, beside those of the best baseline; none without any."""
     covered = metrics.get(metric("test", names.COVERAGE), math.nan)
@@ -203,7 +223,8 @@ def summary(info: "RunInfo", config: Resolved, result: Result) -> str:
         _cut(f"  {name:<28}{score:>10.3g}  {notes.get(name, '')}".rstrip(), COLUMNS)
         for name, score in score_rows(config, result)
     ]
-    told = [verdict(config, result), *intervals(config, result.metrics), *refit(config, result)]
+    told = [verdict(config, result), *in_units(config, result)]
+    told += [*intervals(config, result.metrics), *refit(config, result)]
     lines += [fill(sentence, COLUMNS) for sentence in told]
     if result.coverage:
         lines.append(f"covered, by series{_how_many(result)}")

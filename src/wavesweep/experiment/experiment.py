@@ -109,10 +109,11 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     part, name = (data.test, "test") if data.test else (data.val, "validation")
     yield Phase("testing", 0, len(part.start))
     covered: dict[str, float] = {}
+    in_units = {}
     if data.test:
         tested = score_test(config, data, part, network, refitted, widths, baselines, best)
         own, baselines, errors_of_baselines = tested.own, tested.baselines, tested.errors_of_baselines
-        once, covered = once | tested.metrics, tested.coverage
+        once, covered, in_units = once | tested.metrics, tested.coverage, tested.in_units
         network = refitted or network
     else:
         own = errors(judged.closed_loop, part, data.units)
@@ -130,7 +131,7 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     once = spent | once
     once |= {OBJECTIVE: kept.objective, metric("val", KEPT_SCALED): judged.metrics[metric("val", SCALED)]}
     notes = {key: one.note for key, one in baselines.items()}
-    result = Result(False, kept.objective, kept.epoch, kept.metrics | once, notes, covered)
+    result = Result(False, kept.objective, kept.epoch, kept.metrics | once, notes, covered, in_units)
     yield Finished(result, once, _by_origin(config, data, judged))
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from wavesweep.evaluation.in_units import InUnits
 from wavesweep.evaluation.metric_names import baseline_score, metric
 from wavesweep.models.baseline_names import BASELINES
 
@@ -19,6 +20,7 @@ class Result:
         metrics: All that is measured once, and the recorded metrics of the kept epoch.
         notes: What was chosen of each baseline; not stored.
         coverage: Of a panel, the share of each series' test data within its intervals, by name; not stored.
+        in_units: Of each target, its errors on test data, and the best baseline's; not stored.
     """
 
     diverged: bool
@@ -27,6 +29,7 @@ class Result:
     metrics: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict, compare=False)
     coverage: dict[str, float] = field(default_factory=dict, compare=False)
+    in_units: dict[str, tuple[InUnits, InUnits]] = field(default_factory=dict, compare=False)
 
 
 def best_baseline(metrics: Mapping[str, float]) -> str:

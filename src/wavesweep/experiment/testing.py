@@ -18,6 +18,7 @@ from wavesweep.evaluation.beside_baselines import (
     score_intervals,
 )
 from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.evaluation.in_units import InUnits, as_metrics, errors_in_units
 from wavesweep.evaluation.metric_names import (
     COVERAGE_FLOOR,
     COVERAGE_LEAST,
@@ -42,6 +43,7 @@ class Tested:
         errors_of_baselines: By name.
         metrics: All scores.
         coverage: Of a panel, the share of each series' test data within its intervals, by name.
+        in_units: Of each target of observed series, by name, the run's errors and those of the best baseline.
     """
 
     own: Errors
@@ -49,6 +51,7 @@ class Tested:
     errors_of_baselines: dict[str, Errors]
     metrics: Metrics
     coverage: dict[str, float]
+    in_units: dict[str, tuple[InUnits, InUnits]]
 
 
 def score_test(
@@ -100,7 +103,14 @@ def score_test(
     of_baselines = errors_by(baselines, data, part)
     tested |= {baseline_score(name): one.mean for name, one in of_baselines.items()}
     tested |= gain(own, of_baselines[best], part)
-    theirs = score_intervals(forecast_by(baselines[best], data, part), widths_of_best, part, data, coverage)
+    ahead_of_best = forecast_by(baselines[best], data, part)
+    theirs = score_intervals(ahead_of_best, widths_of_best, part, data, coverage)
+    in_units = {}
+    if not data.division.source.knows_continuation:  # those that are generated have no unit
+        own_in_units, theirs_in_units = (errors_in_units(one, part, data.channels) for one in (ahead, ahead_of_best))
+        tested |= as_metrics(own_in_units)
+        theirs |= as_metrics(theirs_in_units)
+        in_units = {name: (one, theirs_in_units[name]) for name, one in own_in_units.items()}
     tested |= {of_baseline(key): value for key, value in theirs.items()}
     metrics = {metric("test", key): value for key, value in tested.items()}
-    return Tested(own, baselines, of_baselines, metrics, by_series)
+    return Tested(own, baselines, of_baselines, metrics, by_series, in_units)
