@@ -17,6 +17,7 @@ from wavesweep.evaluation.beside_baselines import (
     gain,
     score_intervals,
 )
+from wavesweep.evaluation.by_series import SeriesScores, scores_by_series
 from wavesweep.evaluation.forecasting import forecast_part
 from wavesweep.evaluation.in_units import InUnits, as_metrics, errors_in_units
 from wavesweep.evaluation.metric_names import (
@@ -42,7 +43,7 @@ class Tested:
         baselines: As they were tested.
         errors_of_baselines: By name.
         metrics: All scores.
-        coverage: Of a panel, the share of each series' test data within its intervals, by name.
+        by_series: Of a panel, how each series is forecast, the worst first.
         in_units: Of each target of observed series, by name, the run's errors and those of the best baseline.
     """
 
@@ -50,7 +51,7 @@ class Tested:
     baselines: Baselines
     errors_of_baselines: dict[str, Errors]
     metrics: Metrics
-    coverage: dict[str, float]
+    by_series: list[SeriesScores]
     in_units: dict[str, tuple[InUnits, InUnits]]
 
 
@@ -63,6 +64,7 @@ def score_test(
     widths: Widths | None,
     baselines: Baselines,
     best: str,
+    validated: dict[str, Errors],
 ) -> Tested:
     """Score what is kept on the test part, and the baselines.
 
@@ -77,6 +79,7 @@ def score_test(
         widths: Half-widths of its intervals.
         baselines: Fitted to the training part.
         best: The baseline that is best on validation data.
+        validated: Errors of the baselines there, by name.
     """
     coverage = config.forecast.coverage
     forecasts = forecast_part(kept, data.scaler, part)
@@ -93,9 +96,9 @@ def score_test(
     tested |= score_intervals(ahead, widths, part, data, coverage)
     if widths is not None:
         tested[COVERAGE_FLOOR] = coverage_floor(part, data, coverage)
-    by_series = coverage_by_series(ahead, widths, part, data)
-    if by_series:
-        tested[COVERAGE_LEAST] = min(by_series.values())
+    covered = coverage_by_series(ahead, widths, part, data)
+    if covered:
+        tested[COVERAGE_LEAST] = min(covered.values())
 
     widths_of_best = calibrate(forecast_by(baselines[best], data, data.val), data, coverage)
     if config.forecast.refit == "validation":
@@ -112,5 +115,8 @@ def score_test(
         theirs |= as_metrics(theirs_in_units)
         in_units = {name: (one, theirs_in_units[name]) for name, one in own_in_units.items()}
     tested |= {of_baseline(key): value for key, value in theirs.items()}
+    by_series = []
+    if data.is_panel:
+        by_series = scores_by_series(ahead, own, of_baselines, validated, covered, part, data)
     metrics = {metric("test", key): value for key, value in tested.items()}
     return Tested(own, baselines, of_baselines, metrics, by_series, in_units)
