@@ -86,7 +86,7 @@ SETS: dict[str, tuple[Callable[[], pd.DataFrame], tuple[str, ...]]] = {
     "nile": (lambda: statsmodels("nile"), ()),
     "elnino": (lambda: statsmodels("elnino"), ()),
     "co2": (lambda: statsmodels("co2"), ("dataset.missing=interpolate",)),
-    "macrodata": (lambda: statsmodels("macrodata"), ()),
+    "macrodata": (lambda: statsmodels("macrodata"), ("forecast.horizon=10",)),
     "taylor": (lambda: pmdarima("taylor"), ()),
     "monthly-sunspots": (lambda: pmdarima("sunspots"), ("forecast.horizon=24",)),
     "airpassengers": (lambda: pmdarima("airpassengers"), ()),

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -143,6 +144,34 @@ def test_the_file_of_all_origins_holds_what_the_run_was_scored_on(original: Path
     (original / "all.csv").unlink()
     for wrong in (("--data", "sales.csv"), ("--horizon", "3")):
         assert call("forecast", "outputs/runs/one", "--origins", *wrong, cwd=original).returncode == 2
+
+
+def test_a_forecast_is_written_as_the_file_is(place: Path) -> None:
+    (place / "sales.csv").write_text(FILE.replace("2024-01-02,21", "2024-01-02,22"))
+    done = call("forecast", "outputs/runs/one", "--output", "own.csv", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "forecast: own.csv, written as sales.csv; --format=plain has all digits\n" in done.stdout
+    assert done.stderr.count("its copy") == 1
+    assert call("forecast", "outputs/runs/one", "--format=plain", "--output", "plain.csv", cwd=place).returncode == 0
+    own, plain = (pd.read_csv(place / name) for name in ("own.csv", "plain.csv"))
+    assert [*own] == ["day", "sales", "price", "sales_lower", "sales_upper", "price_lower", "price_upper"]
+    assert [*own.day] == [*plain.time]
+    assert [*plain][:4] == ["series", "step", "time", "sales"]
+    for channel, decimals in {"sales": 1, "price": 3}.items():  # of 20 and of 1.75
+        columns = [channel, f"{channel}_lower", f"{channel}_upper"]
+        assert np.array_equal(own[columns], plain[columns].round(decimals))
+        assert not np.array_equal(own[columns], plain[columns])
+
+
+def test_a_file_that_is_brought_goes_on_as_it_is_written(original: Path, tmp_path: Path) -> None:
+    rows = [f"1.5,{1 + step}/2/2024,{20 + step % 7}.25" for step in range(28)]
+    (tmp_path / "new.csv").write_text("\n".join(["price,day,sales", *rows]))
+    brought = ("--data", str(tmp_path / "new.csv"), "--horizon=2", "--output", str(tmp_path / "ahead.csv"))
+    done = call("forecast", "outputs/runs/one", *brought, cwd=original)
+    assert done.returncode == 0, done.stderr
+    ahead = (tmp_path / "ahead.csv").read_text().splitlines()
+    assert ahead[0].startswith("price,day,sales,")
+    assert [row.split(",")[1] for row in ahead[1:]] == ["29/2/2024", "1/3/2024"]
 
 
 def test_copies_are_of_small_files_whose_content_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

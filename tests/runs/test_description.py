@@ -1,11 +1,13 @@
 """What is said of a run that has ended."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.support.parts import SMALL, given, prepared, small
+from wavesweep.evaluation.by_series import SeriesScores
 from wavesweep.experiment.description import description, digits, intervals, score_rows, summary, verdict
 from wavesweep.experiment.preparation import prepare, shape_of
 from wavesweep.experiment.result import Result, best_baseline
@@ -157,20 +159,25 @@ def test_coverage_below_what_chance_explains_is_called_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "heading"), [(3, "covered, by series"), (30, "covered, by series: the 10 least of 30")]
+    ("number", "heading"), [(3, "by series"), (30, "by series: the 10 worst of 30, all in by_series.csv")]
 )
-def test_the_series_of_a_panel_that_are_covered_least_are_told(number: int, heading: str) -> None:
+def test_the_worst_series_of_a_panel_are_told(number: int, heading: str) -> None:
     spent = {"time/train_seconds": 1.0, "cost/loss_evaluations": 7.0}
     scores = {f"test/{key}_scaled_mse": 0.3 for key in ("closed_loop", "naive", "linear")}
-    covered = {f"shop {(7 * one) % number}": (7 * one % number) / number for one in range(number)}
-    result = Result(False, 0.1, 3, spent | scores | OF_VALIDATION, {}, covered)
+    by_series = [SeriesScores(f"shop {one}", 9 - one / 4, None, one / 40, "drift", 0.25) for one in range(number)]
+    result = Result(False, 0.1, 3, spent | scores | OF_VALIDATION, {}, by_series)
     lines = summary(RunInfo([], {}, None, "name"), small(), result).splitlines()
     at = lines.index(heading)
-    rows = lines[at + 1 : -1]
+    assert lines[at + 1].split() == ["scaled", "MSE", "covered", "best", "baseline's"]
+    rows = lines[at + 2 : -1]
     assert [row.split()[:2] for row in rows] == [["shop", str(one)] for one in range(min(number, 10))]
-    assert rows[1].endswith(f"  {1 / number:.0%}")
-    assert f"| shop 1 | {1 / number:.0%} |" in description(small(), result)
-    assert "covered" not in summary(RunInfo([], {}, None, "name"), small(), Result(False, 0.1, 3, result.metrics))
+    assert rows[1].split()[2:] == ["8.75", "2%", "0.25", "drift"]
+    assert "| shop 1 | 8.75 | 2% | 0.25 | drift |" in description(small(), result)
+    uncovered = replace(result, by_series=[replace(row, coverage=None) for row in by_series])
+    assert "  shop 1                            8.75                        0.25  drift" in summary(
+        RunInfo([], {}, None, "name"), small(), uncovered
+    )
+    assert "by series" not in summary(RunInfo([], {}, None, "name"), small(), Result(False, 0.1, 3, result.metrics))
 
 
 def test_before_training_a_line_tells_of_too_few_windows_for_intervals() -> None:

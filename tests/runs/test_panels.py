@@ -220,8 +220,10 @@ def test_no_test_value_reaches_the_intervals(tmp_path: Path) -> None:
     number = np.bincount(test.series)
     wide = 2 * np.average(widths.by_series.mean(axis=(1, 2)), weights=number)
     assert first.metrics["test/interval_width"] == pytest.approx(wide)
-    assert first.metrics["test/coverage_least"] == min(first.coverage.values()) < first.metrics["test/coverage"]
-    assert np.average([*first.coverage.values()], weights=number) == pytest.approx(first.metrics["test/coverage"])
+    covered = {row.series: row.coverage or 0 for row in first.by_series}
+    assert first.metrics["test/coverage_least"] == min(covered.values()) < first.metrics["test/coverage"]
+    in_order = [covered[f"shop {one}"] for one in range(3)]
+    assert np.average(in_order, weights=number) == pytest.approx(first.metrics["test/coverage"])
 
 
 class TestWhatIsWatched:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra_queue_sweeper.base.counting import counted
 from hydra_queue_sweeper.base.errors import Refused
@@ -16,6 +17,9 @@ from wavesweep.files.dataset import Csv
 from wavesweep.reproduction.stored import find_run
 from wavesweep.workspace.places import OUTPUTS, fresh_name
 
+if TYPE_CHECKING:
+    from wavesweep.files.manner import Manner
+
 
 def run(arguments: list[str]) -> int:
     """Forecast with a stored run; return the exit code."""
@@ -24,6 +28,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--data")
     parser.add_argument("--horizon", type=int)
     parser.add_argument("--output")
+    parser.add_argument("--format", choices=("own", "plain"))
     parser.add_argument("--origins", action="store_true")
     flags = parser.parse_intermixed_args(arguments)
     place, overrides = read_place("forecast", flags.words)
@@ -31,6 +36,10 @@ def run(arguments: list[str]) -> int:
         raise Refused("forecast takes a run: its directory, MLflow's id, or latest; got none; name one")
     if flags.origins and (flags.data or flags.horizon is not None):
         raise Refused("--origins forecasts what the run was scored on, so it takes neither --data nor --horizon")
+    if flags.origins and flags.format == "own":
+        raise Refused(
+            "--origins writes columns that no file of the user's has, so it takes no --format=own; leave it out"
+        )
     if flags.output is not None:
         _check_output(Path(flags.output))
     local = compose(*overrides.values())
@@ -41,17 +50,19 @@ def run(arguments: list[str]) -> int:
     if config.runtime.dtype != dtype:
         problem = f"must stay {dtype}, as the weights are, got {config.runtime.dtype}"
         raise Refused(f"runtime.dtype {problem}; leave it out")
+    own = config.dataset if isinstance(config.dataset, Csv) else None
+    if own is None and flags.format == "own":
+        raise Refused("--format=own writes as the run's own file is written, but it has read none; leave it out")
     device = find_device(local.runtime.device) if "runtime.device" in overrides else "cpu"
     brought = None
     if flags.data is not None:
         from wavesweep.reproduction.series_files import read_series  # imports pandas
 
-        own = config.dataset.options if isinstance(config.dataset, Csv) else None
-        brought = read_series(Path(flags.data), config.dataset.channels, own)
+        brought = read_series(Path(flags.data), config.dataset.channels, own.options if own else None)
 
     from wavesweep.drawing.continuations import draw_continuations
     from wavesweep.reproduction.forecasting import TrainedModel, own_series  # imports torch
-    from wavesweep.reproduction.tables import continuations, rolling, to_csv
+    from wavesweep.reproduction.tables import continuations, continuations_below, rolling, to_csv
 
     model = TrainedModel.load(config, stored.weights, device)
     output = Path(flags.output) if flags.output else OUTPUTS / "forecasts" / f"{fresh_name()}.csv"
@@ -66,9 +77,15 @@ def run(arguments: list[str]) -> int:
     steps = len(forecasts[0])
     half_widths = model.half_widths(series, steps)
     channels = config.dataset.channels
-    table = continuations(channels, series, forecasts, half_widths)
+    written = str(output)
+    if own is None or flags.format == "plain":
+        content = to_csv(continuations(channels, series, forecasts, half_widths))
+    else:
+        manner = _manner(own, flags.data)
+        content = continuations_below(manner, own.target or channels, channels, series, forecasts, half_widths)
+        written += f", written as {Path(flags.data or own.path or '').name}; --format=plain has all digits"
     output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(output, to_csv(table))
+    write_atomically(output, content)
     picture = output.with_suffix(".png")
     what = config.dataset.title if flags.data is None else Path(flags.data).name
     forecaster = stored.tags.get(FORECASTS_BY, "a run cut short")  # which may have weights
@@ -78,8 +95,18 @@ def run(arguments: list[str]) -> int:
     sizes = f"{len(series)} series of {counted(len(channels), 'channel')}, {counted(steps, 'step')}"
     source = flags.data or "the run's own data"
     say(f"{sizes} beyond the end of {source}, by {stored.place} ({forecaster})")
-    say(f"forecast: {output}\npicture: {picture}")
+    say(f"forecast: {written}\npicture: {picture}")
     return 0
+
+
+def _manner(own: Csv, data: str | None) -> "Manner":
+    """Return how the file is written whose series are forecast: the run's own, unless another is given."""
+    from wavesweep.files.manner import read_manner  # imports pandas
+
+    if data is not None:
+        return read_manner(Path(data), None, own.options)
+    assert own.path is not None
+    return read_manner(Path(own.path), own.digest, own.options)
 
 
 def _check_output(path: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_ORIGINS, MOST_VALUES = 10_000, 10**8  # of forecasts, within a part; in all of their windows, 0.8 GB
-USUAL_HORIZON, USUAL_CONTEXT = 24, 200
+HORIZON_WITHOUT_SEASON, USUAL_CONTEXT = 24, 200
 SHORT_SEASON = 12  # steps, of which two seasons are forecast
 BESIDE_SEASONS = 50  # steps of a context beside all seasons
 
@@ -60,8 +60,9 @@ class ByTime(Division):
     def resolve_forecast(self, forecast: Forecast, seasons: tuple[int, ...]) -> ResolvedForecast:
         """See `Division.resolve_forecast`.
 
-        The horizon is a season, two of less than a dozen steps, or two dozen steps where there is no season; at most a
-        third of each part, so that origins enough are left. The context is 200 steps, or the seasons together and 50
+        The horizon is what people choose for steps so spaced (see `Source.usual_horizon`); where no time stamps tell
+        it, a season, two of less than a dozen steps, or two dozen steps where there is none. It is at most a third of
+        each part, so that origins enough are left. The context is 200 steps, or the seasons together and 50
         more. Both are bounded by the shortest series but those of less than half the usual length, which train and are
         not scored, as is the case with all that are too short for what was given. Forecasts begin at every step, as
         long as there are at most 10,000, of 10⁸ values.
@@ -73,7 +74,9 @@ class ByTime(Division):
         scored = [min(one.val, one.test) if tested else one.val for one in parts]
         horizon = forecast.horizon
         if horizon is None:
-            horizon = max(1, min(_usual_horizon(seasons), min(scored) // 3))
+            usual = self.source.usual_horizon
+            wanted = _horizon_by_season(seasons) if usual is None else usual[0]
+            horizon = max(1, min(wanted, min(scored) // 3))
         _check_fits("forecast.horizon", horizon, "steps of the validation part", [one.val for one in parts])
         if tested:
             _check_fits("forecast.horizon", horizon, "steps of the test part", [one.test for one in parts])
@@ -229,10 +232,10 @@ def _find_seasons(division: ByTime) -> tuple[int, ...]:
     return find_seasons(targets, max(map(len, train)) // 2, division.usual_seasons)
 
 
-def _usual_horizon(seasons: tuple[int, ...]) -> int:
-    """Return the steps that are forecast, where there is room for them."""
+def _horizon_by_season(seasons: tuple[int, ...]) -> int:
+    """Return the steps that are forecast where no time stamps tell it, and where there is room for them."""
     if not seasons:
-        return USUAL_HORIZON
+        return HORIZON_WITHOUT_SEASON
     return seasons[0] if seasons[0] >= SHORT_SEASON else 2 * seasons[0]
 
 

@@ -181,6 +181,11 @@ class Source(ABC):
         return None
 
     @property
+    def usual_horizon(self) -> tuple[int, str] | None:
+        """How many steps people forecast that are so far apart, and how long that is; None where it is not known."""
+        return None
+
+    @property
     def num_validating(self) -> int:
         """Number of series, the last ones, that only validate, whatever the split."""
         return 0

@@ -7,11 +7,14 @@ from pathlib import PurePath
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from hydra_queue_sweeper.base.counting import counted
 from hydra_queue_sweeper.base.keys import last_parts
 from wavesweep.config.config import MOST_NAME, Resolved
 from wavesweep.config.naming import in_short
 from wavesweep.config.tag_names import BASED_ON
 from wavesweep.evaluation import metric_names as names
+from wavesweep.evaluation.by_series import SeriesScores
+from wavesweep.evaluation.in_units import InUnits
 from wavesweep.evaluation.metric_names import baseline_score, metric, of_baseline
 from wavesweep.experiment.result import Result, best_baseline
 from wavesweep.models.baseline_names import BASELINES, EXACT
@@ -23,7 +26,8 @@ Metrics = Mapping[str, float]
 TEST_SCORE = metric("test", names.SCALED)
 GAINS = (names.GAIN, names.GAIN_LOW, names.GAIN_HIGH)
 COLUMNS = 100  # of a terminal
-MOST_SERIES = 10  # whose coverage is told one by one
+MOST_TARGETS = 5  # whose errors are told in their units
+MOST_SERIES = 10  # which are told of one by one
 
 
 def description(config: Resolved, result: Result) -> str:
@@ -32,10 +36,11 @@ def description(config: Resolved, result: Result) -> str:
     if not result.diverged:
         rows = "\n".join(f"| {name} | {score:.3g} |" for name, score in score_rows(config, result))
         parts.append(f"| closed loop over {config.forecast.horizon} steps | scaled MSE |\n| --- | ---: |\n{rows}")
-        parts += [*intervals(config, result.metrics), *refit(config, result)]
-        if result.coverage:
-            rows = "\n".join(f"| {name} | {covered:.0%} |" for name, covered in _least_covered(result))
-            parts.append(f"| series{_how_many(result)} | covered |\n| --- | ---: |\n{rows}")
+        parts += [*in_units(config, result), *intervals(config, result.metrics), *refit(config, result)]
+        if result.by_series:
+            head = f"| series{_how_many(result)} | scaled MSE | covered | best baseline's | |"
+            rows = "\n".join(f"| {' | '.join(_cells(row))} |" for row in result.by_series[:MOST_SERIES])
+            parts.append(f"{head}\n| --- | ---: | ---: | ---: | --- |\n{rows}")
         parts.append(trained(config, result))
     return "\n\n".join(parts)
 
@@ -130,6 +135,23 @@ def trained(config: Resolved, result: Result) -> str:
     return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; the weights of {kept} are kept."
 
 
+def in_units(config: Resolved, result: Result) -> list[str]:
+    """Return a sentence for each of the first targets on how far forecasts lie from the truth, in its units."""
+    baseline = BASELINES[best_baseline(result.metrics)]
+    told = []
+    for name, (own, theirs) in [*result.in_units.items()][:MOST_TARGETS]:
+        beside = "" if baseline == config.model.forecasts_by(result.epoch) else f" ({baseline} {_off_by(theirs)})"
+        told.append(f"On average, forecasts of {_cut(name, 40)} are off by {_off_by(own)}{beside}.")
+    left_out = len(result.in_units) - len(told)
+    return [*told, f"{counted(left_out, 'further target')} left out here."] if left_out else told
+
+
+def _off_by(error: InUnits) -> str:
+    """Return an error in the units of the data and, where that says something, in percent."""
+    absolute = f"{error.absolute:,.0f}" if error.absolute >= 1000 else f"{error.absolute:.3g}"
+    return absolute if error.share is None else f"{absolute}, {100 * error.share:.2g}%"
+
+
 def intervals(config: Resolved, metrics: Metrics) -> list[str]:
     """Return a sentence on how intervals do on test data, beside those of the best baseline; none without any."""
     covered = metrics.get(metric("test", names.COVERAGE), math.nan)
@@ -166,15 +188,16 @@ def refit(config: Resolved, result: Result) -> list[str]:
     return [f"{told}."]
 
 
-def _least_covered(result: Result) -> list[tuple[str, float]]:
-    """Return the series of a panel whose test data intervals cover least, and how much of those, the least first."""
-    return sorted(result.coverage.items(), key=lambda pair: pair[1])[:MOST_SERIES]
+def _cells(row: SeriesScores) -> tuple[str, str, str, str, str]:
+    """Return how a series of a panel is forecast, as tables show it."""
+    covered = "" if row.coverage is None else f"{row.coverage:.0%}"
+    return row.series, f"{row.scaled_mse:.3g}", covered, f"{row.best_baseline_scaled_mse:.3g}", row.best_baseline
 
 
 def _how_many(result: Result) -> str:
     """Return in words which of a panel's series are told of; nothing where all are."""
-    number = len(result.coverage)
-    return f": the {MOST_SERIES} least of {number}" if number > MOST_SERIES else ""
+    number = len(result.by_series)
+    return f": the {MOST_SERIES} worst of {number}, all in by_series.csv" if number > MOST_SERIES else ""
 
 
 def score_rows(config: Resolved, result: Result) -> list[tuple[str, float]]:
@@ -203,11 +226,14 @@ def summary(info: "RunInfo", config: Resolved, result: Result) -> str:
         _cut(f"  {name:<28}{score:>10.3g}  {notes.get(name, '')}".rstrip(), COLUMNS)
         for name, score in score_rows(config, result)
     ]
-    told = [verdict(config, result), *intervals(config, result.metrics), *refit(config, result)]
+    told = [verdict(config, result), *in_units(config, result)]
+    told += [*intervals(config, result.metrics), *refit(config, result)]
     lines += [fill(sentence, COLUMNS) for sentence in told]
-    if result.coverage:
-        lines.append(f"covered, by series{_how_many(result)}")
-        lines += [f"  {_cut(name, 26):<26}{covered:>10.0%}" for name, covered in _least_covered(result)]
+    if result.by_series:
+        lines.append(f"by series{_how_many(result)}")
+        head = ("", "scaled MSE", "covered", "best baseline's", "")
+        for name, own, covered, theirs, best in (head, *map(_cells, result.by_series[:MOST_SERIES])):
+            lines.append(f"  {_cut(name, 28):<28}{own:>10}{covered:>10}{theirs:>18}  {best}".rstrip())
     lines.append(fill(trained(config, result), COLUMNS))
     return "\n".join(lines)
 

@@ -15,6 +15,7 @@ from wavesweep.data.widths import Widths
 from wavesweep.evaluation import beside_baselines
 from wavesweep.evaluation.beside_baselines import calibrate, forecast_by
 from wavesweep.evaluation.by_origin import ErrorsByOrigin, errors_by_origin
+from wavesweep.evaluation.by_series import telling_windows
 from wavesweep.evaluation.forecasting import Forecasts, forecast_part, to_network
 from wavesweep.evaluation.kept_epoch import Judged, Selection
 from wavesweep.evaluation.metric_names import (
@@ -108,17 +109,18 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
 
     part, name = (data.test, "test") if data.test else (data.val, "validation")
     yield Phase("testing", 0, len(part.start))
-    covered: dict[str, float] = {}
+    in_units, by_series = {}, []
     if data.test:
-        tested = score_test(config, data, part, network, refitted, widths, baselines, best)
+        tested = score_test(config, data, part, network, refitted, widths, baselines, best, errors_of_baselines)
         own, baselines, errors_of_baselines = tested.own, tested.baselines, tested.errors_of_baselines
-        once, covered = once | tested.metrics, tested.coverage
+        once, by_series, in_units = once | tested.metrics, tested.by_series, tested.in_units
         network = refitted or network
     else:
         own = errors(judged.closed_loop, part, data.units)
     signals.check()
     title = _title(config, data, name, kept.epoch)
-    yield _show_beside(config, data, network, part, title, widths, best, baselines[best])
+    some, which = _telling(data, part, own)
+    yield _show_beside(config, data, network, some, title + which, widths, best, baselines[best])
     signals.check()
     steps = {"this run": own, **errors_of_baselines}  # not by its kind: a baseline is linear too
     yield Drawable("drift", ShownErrors(title, {key: one.by_step for key, one in steps.items()}))
@@ -130,7 +132,7 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     once = spent | once
     once |= {OBJECTIVE: kept.objective, metric("val", KEPT_SCALED): judged.metrics[metric("val", SCALED)]}
     notes = {key: one.note for key, one in baselines.items()}
-    result = Result(False, kept.objective, kept.epoch, kept.metrics | once, notes, covered)
+    result = Result(False, kept.objective, kept.epoch, kept.metrics | once, notes, by_series, in_units)
     yield Finished(result, once, _by_origin(config, data, judged))
 
 
@@ -204,20 +206,31 @@ def _show_beside(
     config: Resolved,
     data: Data,
     network: Forecaster,
-    part: Part,
+    some: Part,
     title: str,
     widths: Widths | None,
     best: str,
     baseline: Baseline,
 ) -> Drawable:
-    """Return what the kept weights forecast of a part, with intervals, beside the best baseline."""
-    some = beside_baselines.shown(part, 3)
+    """Return what the kept weights forecast of a few windows, with intervals, beside the best baseline."""
     beside = {best: forecast_by(baseline, data, some)}
     bands = {}
     if widths is not None:
         bands[config.forecast.interval] = widths.of(some.series) * data.units.of(some.series).std
     forecasts = forecast_part(network, data.scaler, some)
     return Drawable("forecast", _shown(data, some, forecasts, title, beside, bands))
+
+
+def _telling(data: Data, part: Part, own: Errors) -> tuple[Part, str]:
+    """Return the windows that tell most of how a part is forecast and, of a panel, for a title which these are."""
+    number = len(np.unique(part.series))
+    if not data.is_panel or number == 1:
+        return beside_baselines.shown(part, 3), ""
+    chosen = telling_windows(own, part)
+    if len(part.targets) > 1:  # of which a picture shows a single window
+        del chosen["median"]
+    some = beside_baselines.shown(part.only(np.array([*chosen.values()])), len(chosen))
+    return some, f" · {' and '.join(chosen)} of {number} series"
 
 
 def _shown(data: Data, part: Part, forecasts: Forecasts, title: str, beside: Named, bands: Named) -> ShownForecasts:

@@ -55,7 +55,7 @@ def shape_of(prepared: Prepared) -> str:
     origins = f"{len(data.val.start):,} validation"
     if data.test:
         origins += f" and {len(data.test.start):,} test"
-    line = f"{season}; horizon {forecast.horizon}, context {forecast.context}, from {origins} origins"
+    line = f"{season}; {_horizon_of(prepared)}, context {forecast.context}, from {origins} origins"
     if prepared.composed.forecast.horizon is None:
         line += "; forecast.horizon=N sets your own"
     short = sorted({*range(len(data.train))} - {*data.val.series.tolist()})
@@ -83,6 +83,18 @@ def known_of(prepared: Prepared) -> str:
     if not data.effects.chosen:
         return f"known in advance: {names:.100}; on validation data, no regression on it forecasts better than none"
     return f"known in advance: {names:.100}; regression on it explains {1 - after / before:.0%} of the training part"
+
+
+def _horizon_of(prepared: Prepared) -> str:
+    """Return the horizon in words and, where the distance of time stamps told it, how long it is."""
+    horizon = prepared.config.forecast.horizon
+    usual = prepared.data.division.source.usual_horizon
+    if prepared.composed.forecast.horizon is not None or usual is None:
+        return f"horizon {horizon}"
+    steps, how_long = usual
+    if horizon < steps:
+        return f"horizon {horizon} (a third of a part; {how_long} is {steps})"
+    return f"horizon {horizon} ({how_long})"
 
 
 def _seasons_of(prepared: Prepared) -> str:

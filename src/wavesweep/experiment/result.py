@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from wavesweep.evaluation.by_series import SeriesScores
+from wavesweep.evaluation.in_units import InUnits
 from wavesweep.evaluation.metric_names import baseline_score, metric
 from wavesweep.models.baseline_names import BASELINES
 
@@ -18,7 +20,8 @@ class Result:
         epoch: The epoch whose weights were kept, 0 being those before training.
         metrics: All that is measured once, and the recorded metrics of the kept epoch.
         notes: What was chosen of each baseline; not stored.
-        coverage: Of a panel, the share of each series' test data within its intervals, by name; not stored.
+        by_series: Of a panel, how each series is forecast, the worst first; not stored here.
+        in_units: Of each target, its errors on test data, and the best baseline's; not stored.
     """
 
     diverged: bool
@@ -26,7 +29,8 @@ class Result:
     epoch: int
     metrics: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict, compare=False)
-    coverage: dict[str, float] = field(default_factory=dict, compare=False)
+    by_series: list[SeriesScores] = field(default_factory=list, compare=False)
+    in_units: dict[str, tuple[InUnits, InUnits]] = field(default_factory=dict, compare=False)
 
 
 def best_baseline(metrics: Mapping[str, float]) -> str:

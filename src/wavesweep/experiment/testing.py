@@ -17,7 +17,9 @@ from wavesweep.evaluation.beside_baselines import (
     gain,
     score_intervals,
 )
+from wavesweep.evaluation.by_series import SeriesScores, scores_by_series
 from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.evaluation.in_units import InUnits, as_metrics, errors_in_units
 from wavesweep.evaluation.metric_names import (
     COVERAGE_FLOOR,
     COVERAGE_LEAST,
@@ -41,14 +43,16 @@ class Tested:
         baselines: As they were tested.
         errors_of_baselines: By name.
         metrics: All scores.
-        coverage: Of a panel, the share of each series' test data within its intervals, by name.
+        by_series: Of a panel, how each series is forecast, the worst first.
+        in_units: Of each target of observed series, by name, the run's errors and those of the best baseline.
     """
 
     own: Errors
     baselines: Baselines
     errors_of_baselines: dict[str, Errors]
     metrics: Metrics
-    coverage: dict[str, float]
+    by_series: list[SeriesScores]
+    in_units: dict[str, tuple[InUnits, InUnits]]
 
 
 def score_test(
@@ -60,6 +64,7 @@ def score_test(
     widths: Widths | None,
     baselines: Baselines,
     best: str,
+    validated: dict[str, Errors],
 ) -> Tested:
     """Score what is kept on the test part, and the baselines.
 
@@ -74,6 +79,7 @@ def score_test(
         widths: Half-widths of its intervals.
         baselines: Fitted to the training part.
         best: The baseline that is best on validation data.
+        validated: Errors of the baselines there, by name.
     """
     coverage = config.forecast.coverage
     forecasts = forecast_part(kept, data.scaler, part)
@@ -90,9 +96,9 @@ def score_test(
     tested |= score_intervals(ahead, widths, part, data, coverage)
     if widths is not None:
         tested[COVERAGE_FLOOR] = coverage_floor(part, data, coverage)
-    by_series = coverage_by_series(ahead, widths, part, data)
-    if by_series:
-        tested[COVERAGE_LEAST] = min(by_series.values())
+    covered = coverage_by_series(ahead, widths, part, data)
+    if covered:
+        tested[COVERAGE_LEAST] = min(covered.values())
 
     widths_of_best = calibrate(forecast_by(baselines[best], data, data.val), data, coverage)
     if config.forecast.refit == "validation":
@@ -100,7 +106,17 @@ def score_test(
     of_baselines = errors_by(baselines, data, part)
     tested |= {baseline_score(name): one.mean for name, one in of_baselines.items()}
     tested |= gain(own, of_baselines[best], part)
-    theirs = score_intervals(forecast_by(baselines[best], data, part), widths_of_best, part, data, coverage)
+    ahead_of_best = forecast_by(baselines[best], data, part)
+    theirs = score_intervals(ahead_of_best, widths_of_best, part, data, coverage)
+    in_units = {}
+    if not data.division.source.knows_continuation:  # those that are generated have no unit
+        own_in_units, theirs_in_units = (errors_in_units(one, part, data.channels) for one in (ahead, ahead_of_best))
+        tested |= as_metrics(own_in_units)
+        theirs |= as_metrics(theirs_in_units)
+        in_units = {name: (one, theirs_in_units[name]) for name, one in own_in_units.items()}
     tested |= {of_baseline(key): value for key, value in theirs.items()}
+    by_series = []
+    if data.is_panel:
+        by_series = scores_by_series(ahead, own, of_baselines, validated, covered, part, data)
     metrics = {metric("test", key): value for key, value in tested.items()}
-    return Tested(own, baselines, of_baselines, metrics, by_series)
+    return Tested(own, baselines, of_baselines, metrics, by_series, in_units)

@@ -1,4 +1,4 @@
-"""What time stamps tell: the seasons that their distance suggests, and the place of a step in the calendar."""
+"""What time stamps tell: seasons and how far people look ahead; of each, its place in the calendar."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,6 +19,7 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     "quarter": lambda stamps: stamps.quarter,
 }
 """What is read of time stamps, by its name in a configuration."""
+LEAST_AHEAD, MOST_AHEAD = 12, 400  # steps of a horizon of hours or less
 FEWEST = 4  # steps of a season; of hours and minutes, which are seasons of fine records alone, three times as many
 
 
@@ -39,20 +40,15 @@ def usual_seasons(freq: Spacing) -> dict[int, str]:
         return {7: "days of a week", 365: "days of a year"} if number == 1 else {}
     if name == "W":
         return {52 // number: "weeks of a year"} if 52 % number == 0 and 52 // number >= FEWEST else {}
-    months = 0
-    if name.endswith(("MS", "ME")):
-        months = number
-    if name.endswith(("QS", "QE")):
-        months = 3 * number
-    if months:
+    if months := _months(name, number):
         what = {1: "months", 3: "quarters"}.get(months, "steps")
         fits = 12 % months == 0 and 12 // months >= FEWEST
         return {12 // months: f"{what} of a year"} if fits else {}
-    try:
-        seconds = offset.nanos / 1e9
-    except ValueError:  # of a calendar: years
+    seconds = _seconds(offset)
+    if seconds is None:  # years
         return {}
-    what = {HOUR: "hours", MINUTE: "minutes", 1: "seconds"}.get(seconds, "steps")
+    named: dict[float, str] = {HOUR: "hours", MINUTE: "minutes", 1: "seconds"}
+    what = named.get(seconds, "steps")
     cycles = {"minute": (MINUTE, 3 * FEWEST), "hour": (HOUR, 3 * FEWEST), "day": (DAY, FEWEST), "week": (WEEK, FEWEST)}
     return {
         int(cycle // seconds): f"{what} of a{'n' * (name == 'hour')} {name}"
@@ -82,3 +78,57 @@ def known_inputs(
         for column, field in enumerate(fields, start=width):
             inputs[:, column] = np.asarray(FIELDS[field](all_stamps), dtype=float)
     return inputs
+
+
+def usual_horizon(freq: Spacing) -> tuple[int, str] | None:
+    """Return how many steps people forecast that are so spaced, and in words how long that is.
+
+    Args:
+        freq: How steps are spaced.
+
+    Returns:
+        24 and "a day" of hours: of hours or less, that of a day, a week, an hour and a minute which first has 12 to
+        400 steps. Two weeks of days and weekdays; a year of weeks and months, two where it has less than 12 steps; five
+        years. None of what no calendar divides.
+
+    Source:
+        Makridakis, Spiliotis & Assimakopoulos (2020), The M4 competition, forecasts 14 days, 8 quarters and 6 years.
+    """
+    offset = pd.tseries.frequencies.to_offset(freq)
+    name, number = offset.rule_code.partition("-")[0], offset.n
+    if name in ("B", "C", "D"):
+        two_weeks = 14 if name == "D" else 10
+        return (two_weeks // number, "two weeks") if number <= 2 else None
+    if name in ("YS", "YE", "BYS", "BYE"):
+        return (5, "five years") if number == 1 else None
+    in_a_year, steps = (52, number) if name == "W" else (12, _months(name, number))
+    if steps:
+        return _years_ahead(in_a_year // steps) if in_a_year % steps == 0 else None
+    seconds = _seconds(offset)
+    if seconds is None:
+        return None
+    spans = {"a day": DAY, "a week": WEEK, "an hour": HOUR, "a minute": MINUTE}
+    for words, span in spans.items():
+        if span % seconds == 0 and LEAST_AHEAD <= span // seconds <= MOST_AHEAD:
+            return int(span // seconds), words
+    return None
+
+
+def _years_ahead(steps: int) -> tuple[int, str]:
+    """Return the steps of a year, or of two where that has few."""
+    return (steps, "a year") if steps >= LEAST_AHEAD else (2 * steps, "two years")
+
+
+def _months(name: str, number: int) -> int:
+    """Return the months from one step to the next, given how pandas calls the offset; 0: it has none."""
+    if name.endswith(("MS", "ME")):
+        return number
+    return 3 * number if name.endswith(("QS", "QE")) else 0
+
+
+def _seconds(offset: Any) -> float | None:
+    """Return the seconds from one step to the next; None where they vary, as in a calendar."""
+    try:
+        return offset.nanos / 1e9
+    except ValueError:
+        return None

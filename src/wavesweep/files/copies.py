@@ -29,12 +29,13 @@ _NO_DATA = {
 """What people mistake for data, by how it begins."""
 
 
-def fetch(path: Path, digest: str | None = None) -> tuple[bytes, str]:
+def fetch(path: Path, digest: str | None = None, *, warn: bool = True) -> tuple[bytes, str]:
     """Read a file; where its content is not what it was, the copy that was kept (see `keep`).
 
     Args:
         path: Of the file.
         digest: SHA-256 that its content must have; None: any.
+        warn: Whether a line says that the copy is read.
 
     Returns:
         Its content, unpacked, and the SHA-256 of the file as it is, in hexadecimal digits.
@@ -50,7 +51,7 @@ def fetch(path: Path, digest: str | None = None) -> tuple[bytes, str]:
     except Refused as error:
         if digest is None:
             raise
-        raw, found = _copy(path, digest, str(error).partition(";")[0]), digest
+        raw, found = _copy(path, digest, str(error).partition(";")[0], warn), digest
     return _unpacked(path, raw), found
 
 
@@ -103,13 +104,14 @@ def copy_of(path: str | Path, digest: str) -> Path:
     return COPIES / digest[:16] / (re.sub("[^.\\w]+", "all", name) + ".tar" if has_magic(name) else name)
 
 
-def _copy(path: Path, digest: str, problem: str) -> bytes:
-    """Return the content of a file's copy, with a warning that says why it is read."""
+def _copy(path: Path, digest: str, problem: str, warn: bool) -> bytes:
+    """Return the content of a file's copy, with a warning, if that is wanted, which says why it is read."""
     copy = copy_of(path, digest)
     raw = _read_if(copy, digest)
     if raw is None:
         raise Refused(f"{problem}; there is no copy of it at {copy}: restore the file, or give dataset.digest=null")
-    log.warning("%s; its copy %s is read", problem, copy)
+    if warn:
+        log.warning("%s; its copy %s is read", problem, copy)
     return raw
 
 

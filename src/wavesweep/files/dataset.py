@@ -150,6 +150,14 @@ class File(Source):
         return {} if (self.dataset.time_column or "").lower() == "year" else None
 
     @property
+    def usual_horizon(self) -> tuple[int, str] | None:
+        """See `Source.usual_horizon`."""
+        from wavesweep.files.calendar import usual_horizon
+
+        stamps = self.stamps[0]
+        return None if stamps is None else usual_horizon(stamps.freq)
+
+    @property
     def summary(self) -> str:
         """See `Source.summary`: series, steps and channels, and what was filled in."""
         from wavesweep.files.stamps import in_words

@@ -1,4 +1,4 @@
-"""Forecasts as tables: a column a channel, beside it the bounds of its interval."""
+"""Forecasts as tables: a column a channel, and the bounds of its interval; plain, or as a file is written."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,9 @@ from wavesweep.data.dataset import Observed
 from wavesweep.evaluation.columns import columns_of
 from wavesweep.evaluation.forecasting import forecast_part, on_threads
 from wavesweep.experiment.preparation import load_data
-from wavesweep.files.stamps import continue_stamps
+from wavesweep.files.manner import Manner
+from wavesweep.files.stamps import continue_stamps, following
+from wavesweep.files.time_format import write_time
 from wavesweep.reproduction.forecasting import TrainedModel
 from wavesweep.reproduction.series_files import SERIES
 
@@ -54,6 +56,50 @@ def continuations(
     if stamps:  # all series have some, or none has
         table.insert(2, "time", stamps)
     return table
+
+
+def continuations_below(
+    manner: Manner,
+    targets: Sequence[str],
+    channels: Sequence[str],
+    series: Sequence[Observed],
+    forecasts: Sequence[np.ndarray],
+    half_widths: Sequence[np.ndarray] | None = None,
+) -> bytes:
+    """Return how series go on as a file whose rows can stand below those of another.
+
+    Args:
+        manner: How that one is written. Its columns come first, in its order, those of bounds last.
+        targets: The channels that are told of.
+        channels: Names of all.
+        series: As they are in that file.
+        forecasts: Of each, (horizon, channel).
+        half_widths: Likewise, nan where nothing is known; None: there are no intervals.
+    """
+    steps, roles = len(forecasts[0]), manner.roles
+    numbers = as_table(channels, forecasts, half_widths)
+    columns: dict[str, list[str]] = {}
+    for name in manner.columns:
+        if name == roles.series:
+            columns[name] = [str(one.name) for one in series for _ in range(steps)]
+        elif name == roles.time:
+            times = [one.times for one in series if one.times is not None]
+            columns[name] = [time for one in times for time in _next_times(one, steps, manner.time_format)]
+        elif name == roles.step:
+            columns[name] = [step for one in series for step in manner.next_steps(str(one.name), steps)]
+        elif name in targets:
+            columns[name] = manner.numbers(name, numbers[name].to_numpy())
+    for channel, *bounds in columns_of(channels, bounds=half_widths is not None):
+        if channel in targets:
+            columns |= {bound: manner.numbers(channel, numbers[bound].to_numpy()) for bound in bounds}
+    return manner.rows(columns)
+
+
+def _next_times(times: pd.DatetimeIndex, steps: int, form: str | None) -> list[str]:
+    """Return the time stamps that come next, written in a format where one is known."""
+    if form is None:
+        return continue_stamps(times, steps)
+    return [write_time(stamp, form) for stamp in following(times, steps)]
 
 
 def rolling(model: TrainedModel) -> tuple[pd.DataFrame, int]:

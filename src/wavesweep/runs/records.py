@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hydra_queue_sweeper.base.files import write_atomically
 from wavesweep.evaluation.by_origin import pack
+from wavesweep.evaluation.by_series import to_csv
 from wavesweep.evaluation.metric_names import LOSS_EVALUATIONS, TRAIN_SECONDS
 from wavesweep.experiment.events import Event, Finished, Kept, Recorded
 from wavesweep.models.weights import serialize
@@ -34,6 +35,8 @@ class Records:
         elif isinstance(event, Finished):
             if event.by_origin:
                 self.directory.write_by_origin(pack(event.by_origin))
+            if event.result.by_series:
+                write_atomically(self.directory.by_series, to_csv(event.result.by_series))
             self.directory.append_metrics(None, event.once)
 
     def write_costs(self) -> None:

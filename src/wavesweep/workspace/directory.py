@@ -202,6 +202,7 @@ class RunDirectory(Directory):
         self.model = path / "model"
         self.shown = path / SHOWN  # what its pictures show
         self.by_origin = path / BY_ORIGIN  # errors at each validation origin
+        self.by_series = path / "by_series.csv"  # of a panel, how each series is forecast
         self._recorded: set[int | None] | None = None
 
     def read_weights(self) -> bytes:
@@ -300,7 +301,7 @@ class RunDirectory(Directory):
         files.remove_parts(self.path.rglob(".*"))
 
     def _artifacts(self) -> list[Path]:
-        own = [self.config, self.composed, self.changes, self.metrics, self.weights]
+        own = [self.config, self.composed, self.changes, self.metrics, self.weights, self.by_series]
         return [*own, self.plots, self.model, self.data]
 
     def _passing(self) -> list[Path]:
