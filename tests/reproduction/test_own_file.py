@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from mlflow import MlflowClient
 
 from tests.support.commands import call
 from wavesweep.config.tag_names import CONFIG_HASH
@@ -144,6 +145,15 @@ def test_the_file_of_all_origins_holds_what_the_run_was_scored_on(original: Path
     (original / "all.csv").unlink()
     for wrong in (("--data", "sales.csv"), ("--horizon", "3")):
         assert call("forecast", "outputs/runs/one", "--origins", *wrong, cwd=original).returncode == 2
+
+
+def test_mlflow_has_no_digits_of_series_with_noise(original: Path) -> None:
+    client = MlflowClient(f"sqlite:///{original / 'outputs' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("wavesweep")
+    assert experiment
+    [run] = client.search_runs([experiment.experiment_id])
+    assert {"objective", "test/mape"} < run.data.metrics.keys()
+    assert not {"digits", "test/digits"} & run.data.metrics.keys()
 
 
 def test_a_forecast_is_written_as_the_file_is(place: Path) -> None:

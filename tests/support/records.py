@@ -103,8 +103,10 @@ def model_of(client: MlflowClient, run: Run) -> Record:
 
 def for_mlflow(directory: RunDirectory) -> Record:
     """Return what MLflow must have of a run that has ended well."""
-    info, rows = directory.read_info(), [row | in_digits(row) for row in directory.read_metrics()]
+    info, rows = directory.read_info(), directory.read_metrics()
     config = yaml.safe_load(directory.config.read_text())
+    if config["dataset"]["kind"] != "csv":
+        rows = [row | in_digits(row) for row in rows]
     values = flatten(config)
     keys = {key for row in rows for key in filter(is_metric, row)}
     kept = directory.read_kept_epoch()

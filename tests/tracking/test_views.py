@@ -54,7 +54,9 @@ def state(text: str) -> dict[str, Any]:
     return json.loads(zlib.decompress(base64.b64decode(packed)))
 
 
-@pytest.mark.parametrize("view", [sweep_view(SWEEP), runs_view(), sweeps_view()], ids=lambda view: view.id)
+@pytest.mark.parametrize(
+    "view", [sweep_view(SWEEP, in_digits=True), runs_view(), sweeps_view()], ids=lambda view: view.id
+)
 def test_a_view_is_what_mlflow_reads(view: View, store: tuple[MlflowClient, str]) -> None:
     publish(*store, [view])
     [(name, text)] = tags(store).items()
@@ -72,7 +74,7 @@ def test_a_view_is_what_mlflow_reads(view: View, store: tuple[MlflowClient, str]
 
 
 def test_a_sweep_is_drawn_by_what_it_varies() -> None:
-    charts = [chart for chart in sweep_view(SWEEP).state["compareRunCharts"] if not chart["deleted"]]
+    charts = [chart for chart in sweep_view(SWEEP, in_digits=True).state["compareRunCharts"] if not chart["deleted"]]
     [parallel] = [chart for chart in charts if chart["type"] == "PARALLEL"]
     assert parallel["selectedParams"] == ["model", "log10 optimizer.lr", "training.batch_size", "seed"]
     drawn = [chart["xaxis"]["key"] for chart in charts if chart["type"] == "SCATTER"]
@@ -80,21 +82,34 @@ def test_a_sweep_is_drawn_by_what_it_varies() -> None:
     assert {chart["scaleType"] for chart in charts if chart["type"] == "LINE"} == {"log"}
 
 
+@pytest.mark.parametrize(
+    ("in_digits", "objective", "tested"),
+    [(True, "digits", "test/digits"), (False, "objective", "test/closed_loop_scaled_mse")],
+)
+def test_digits_are_shown_where_runs_have_them(in_digits: bool, objective: str, tested: str) -> None:
+    page = sweep_view(SWEEP, in_digits=in_digits).state
+    charts = [chart for chart in page["compareRunCharts"] if not chart["deleted"]]
+    assert {chart["yaxis"]["key"] for chart in charts if chart["type"] == "SCATTER"} == {objective}
+    assert [chart["selectedMetrics"] for chart in charts if chart["type"] == "PARALLEL"] == [[objective]]
+    assert tested in [chart["metricKey"] for chart in charts if chart["type"] == "BAR"]
+    assert ("metrics.`digits`" in page["selectedColumns"]) == in_digits
+
+
 def test_writing_again_changes_nothing(store: tuple[MlflowClient, str]) -> None:
     for _ in range(2):
-        publish(*store, [sweep_view(SWEEP)])
+        publish(*store, [sweep_view(SWEEP, in_digits=True)])
         publish(*store, [runs_view()])
     before = tags(store)
-    publish(*store, [sweep_view(SWEEP)])
+    publish(*store, [sweep_view(SWEEP, in_digits=True)])
     assert tags(store) == before
     assert len(before) == 2
 
 
 def test_a_view_that_we_wrote_is_brought_up_to_date(store: tuple[MlflowClient, str]) -> None:
-    publish(*store, [sweep_view(SWEEP)])
+    publish(*store, [sweep_view(SWEEP, in_digits=True)])
     other = replace(SWEEP, varied={"model": "values"})
-    publish(*store, [sweep_view(other)])
-    assert state(tags(store)[of_sweep(str(SWEEP.sweep_id))]) == sweep_view(other).state
+    publish(*store, [sweep_view(other, in_digits=True)])
+    assert state(tags(store)[of_sweep(str(SWEEP.sweep_id))]) == sweep_view(other, in_digits=True).state
 
 
 @pytest.mark.parametrize(
@@ -114,7 +129,7 @@ def test_of_sweeps_the_newest_are_kept_and_nothing_else_is_removed(store: tuple[
         client.set_experiment_tag(experiment_id, TAG + name, text)
     numbers = [*range(MOST_SWEEPS), MOST_SWEEPS + 1, MOST_SWEEPS]
     for number in numbers:
-        publish(*store, [sweep_view(replace(SWEEP, sweep_id=f"{99 - number}", started=number + 1))])
+        publish(*store, [sweep_view(replace(SWEEP, sweep_id=f"{99 - number}", started=number + 1), in_digits=True)])
     publish(*store, [runs_view(), sweeps_view()])
     kept = {of_sweep(f"{99 - number}") for number in range(2, MOST_SWEEPS + 2)}
     assert tags(store).keys() == kept | others.keys() | {runs_view().id, sweeps_view().id}
@@ -126,13 +141,13 @@ def test_a_view_that_another_process_has_just_removed_is_gone(
     remove = MlflowClient.delete_experiment_tag
     monkeypatch.setattr(MlflowClient, "delete_experiment_tag", lambda *args: remove(*args) or remove(*args))
     for number in range(MOST_SWEEPS + 1):
-        publish(*store, [sweep_view(replace(SWEEP, sweep_id=str(number), started=number))])
+        publish(*store, [sweep_view(replace(SWEEP, sweep_id=str(number), started=number), in_digits=True)])
     assert tags(store).keys() == {of_sweep(str(number)) for number in range(1, MOST_SWEEPS + 1)}
 
 
 def test_a_sweep_over_many_keys_still_has_a_view(store: tuple[MlflowClient, str]) -> None:
     varied = {f"group.{'long_' * 40}{number}": "log" for number in range(100)}
-    publish(*store, [sweep_view(replace(SWEEP, varied=varied))])  # type: ignore[arg-type]
+    publish(*store, [sweep_view(replace(SWEEP, varied=varied), in_digits=True)])  # type: ignore[arg-type]
     [text] = tags(store).values()
     assert len(text) <= MOST_CHARACTERS
 
@@ -140,7 +155,7 @@ def test_a_sweep_over_many_keys_still_has_a_view(store: tuple[MlflowClient, str]
 @pytest.mark.parametrize("sweep_id", ["my 'own' sweep", "Ünïcode & co", "x" * 250])
 def test_a_sweep_of_any_name_has_a_view_of_its_runs(sweep_id: str, store: tuple[MlflowClient, str]) -> None:
     client, experiment_id = store
-    view = sweep_view(replace(SWEEP, sweep_id=sweep_id))
+    view = sweep_view(replace(SWEEP, sweep_id=sweep_id), in_digits=True)
     publish(*store, [view])
     assert [*tags(store)] == [view.id]
     ours = {"wavesweep.sweep_id": sweep_id, "mlflow.parentRunId": "any"}

@@ -5,8 +5,8 @@ from typing import Literal
 
 OBJECTIVE = "objective"  # of the epoch that was kept: what a run returns
 SKILL = "skill"  # of a sweep's winner, on validation data
-DIGITS = "digits"  # in MLflow alone: -log10 of the objective
-TEST_DIGITS = "test/digits"  # in MLflow alone: -log10 of the scaled test error
+DIGITS = "digits"  # in MLflow alone, of generated series: -log10 of the objective
+TEST_DIGITS = "test/digits"  # likewise: -log10 of the scaled test error
 TRAIN_LOSS = "train/loss"
 TRAIN_SECONDS = "time/train_seconds"
 LOSS_EVALUATIONS = "cost/loss_evaluations"

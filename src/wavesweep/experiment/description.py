@@ -13,13 +13,13 @@ from wavesweep.config.config import MOST_NAME, Resolved
 from wavesweep.config.naming import in_short
 from wavesweep.config.tag_names import BASED_ON
 from wavesweep.evaluation import metric_names as names
-from wavesweep.evaluation.by_series import SeriesScores
-from wavesweep.evaluation.in_units import InUnits
 from wavesweep.evaluation.metric_names import baseline_score, metric, of_baseline
 from wavesweep.experiment.result import Result, best_baseline
 from wavesweep.models.baseline_names import BASELINES, EXACT
 
 if TYPE_CHECKING:
+    from wavesweep.evaluation.by_series import SeriesScores
+    from wavesweep.evaluation.in_units import InUnits
     from wavesweep.workspace.info import RunInfo
 
 Metrics = Mapping[str, float]
@@ -146,7 +146,7 @@ def in_units(config: Resolved, result: Result) -> list[str]:
     return [*told, f"{counted(left_out, 'further target')} left out here."] if left_out else told
 
 
-def _off_by(error: InUnits) -> str:
+def _off_by(error: "InUnits") -> str:
     """Return an error in the units of the data and, where that says something, in percent."""
     absolute = f"{error.absolute:,.0f}" if error.absolute >= 1000 else f"{error.absolute:.3g}"
     return absolute if error.share is None else f"{absolute}, {100 * error.share:.2g}%"
@@ -188,7 +188,7 @@ def refit(config: Resolved, result: Result) -> list[str]:
     return [f"{told}."]
 
 
-def _cells(row: SeriesScores) -> tuple[str, str, str, str, str]:
+def _cells(row: "SeriesScores") -> tuple[str, str, str, str, str]:
     """Return how a series of a panel is forecast, as tables show it."""
     covered = "" if row.coverage is None else f"{row.coverage:.0%}"
     return row.series, f"{row.scaled_mse:.3g}", covered, f"{row.best_baseline_scaled_mse:.3g}", row.best_baseline

@@ -3,11 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from wavesweep.evaluation.by_series import SeriesScores
-from wavesweep.evaluation.in_units import InUnits
 from wavesweep.evaluation.metric_names import baseline_score, metric
 from wavesweep.models.baseline_names import BASELINES
+
+if TYPE_CHECKING:
+    from wavesweep.evaluation.by_series import SeriesScores
+    from wavesweep.evaluation.in_units import InUnits
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class Result:
     epoch: int
     metrics: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict, compare=False)
-    by_series: list[SeriesScores] = field(default_factory=list, compare=False)
-    in_units: dict[str, tuple[InUnits, InUnits]] = field(default_factory=dict, compare=False)
+    by_series: "list[SeriesScores]" = field(default_factory=list, compare=False)
+    in_units: "dict[str, tuple[InUnits, InUnits]]" = field(default_factory=dict, compare=False)
 
 
 def best_baseline(metrics: Mapping[str, float]) -> str:

@@ -68,18 +68,22 @@ def of_sweep(sweep_id: str) -> str:
     return "wavesweep.sweep." + re.sub(r"[^A-Za-z0-9_.-]", "_", sweep_id)[:MOST_NAME]
 
 
-def sweep_view(sweep: RunInfo) -> View:
-    """Return the view of a sweep's runs, drawn by what varies."""
+def sweep_view(sweep: RunInfo, *, in_digits: bool) -> View:
+    """Return the view of a sweep's runs, drawn by what varies; with errors in digits, where runs have these."""
     sweep_id = str(sweep.sweep_id)
     quote = '"' if "'" in sweep_id else "'"
     where = f"tags.`{SWEEP_ID}` = {quote}{sweep_id}{quote} AND tags.`mlflow.parentRunId` LIKE '%'"
     kinds = dict(list(sweep.varied.items())[:MOST_KEYS])
     axes = {key: names.log10(key) if kind == "log" else key for key, kind in kinds.items()}
     scattered = [key for key, kind in kinds.items() if kind != "values" or key == "seed"]
-    scores = [DIGITS, TEST_DIGITS, OBJECTIVE, metric("test", SCALED), TRAIN_SECONDS]
-    charts = [*_validation_curves(), _parallel([*axes.values()])]
-    charts += [_scatter(axes[key]) for key in scattered]
-    charts += [_bars(TEST_DIGITS), _bars(TRAIN_SECONDS), _curves(TRAIN_LOSS)]
+    scores = [OBJECTIVE, metric("test", SCALED), TRAIN_SECONDS]
+    found, tested = scores[:2]
+    if in_digits:
+        found, tested = DIGITS, TEST_DIGITS
+        scores = [found, tested, *scores]
+    charts = [*_validation_curves(), _parallel([*axes.values()], found)]
+    charts += [_scatter(axes[key], found) for key in scattered]
+    charts += [_bars(tested), _bars(TRAIN_SECONDS), _curves(TRAIN_LOSS)]
     state = _state(where, [*kinds], scores, charts)
     return View(of_sweep(sweep_id), f"{sweep.name} · {sweep_id}", sweep.started, state)
 
@@ -98,7 +102,7 @@ def sweeps_view() -> View:
     counts = [names.jobs(state) for state in COUNTED]
     where = f"tags.`{SWEEP_ID}` LIKE '%' AND tags.`mlflow.parentRunId` IS NULL"
     scores = [DIGITS, TEST_DIGITS, *counts, OBJECTIVE, metric("test", SCALED)]
-    charts = [_curves(DIGITS, scale="linear"), _bars(DIGITS)]
+    charts = [_curves(DIGITS, scale="linear"), _curves(OBJECTIVE), _bars(DIGITS)]
     tags = [f"{OWN}{key}" for key in ("sampler", "pruner", "jobs")]
     return View(SWEEPS, "sweeps", 0, _state(where, [], scores, charts, tags))
 
@@ -188,12 +192,12 @@ def _validation_curves() -> list[State]:
     return [_curves(key), _curves(names.sampled(key))]
 
 
-def _parallel(keys: list[str]) -> State:
-    return _chart("PARALLEL", selectedParams=keys, selectedMetrics=[DIGITS], showAllRuns=True)
+def _parallel(keys: list[str], score: str) -> State:
+    return _chart("PARALLEL", selectedParams=keys, selectedMetrics=[score], showAllRuns=True)
 
 
-def _scatter(key: str) -> State:
-    return _chart("SCATTER", xaxis={"key": key, "type": "PARAM"}, yaxis={"key": DIGITS, "type": "METRIC"})
+def _scatter(key: str, score: str) -> State:
+    return _chart("SCATTER", xaxis={"key": key, "type": "PARAM"}, yaxis={"key": score, "type": "METRIC"})
 
 
 def _bars(key: str) -> State:
