@@ -37,7 +37,6 @@ from wavesweep.experiment.testing import score_test
 from wavesweep.models.baseline import Baseline
 from wavesweep.models.baseline_names import BASELINES
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.losses import LOSSES
 from wavesweep.models.weights import copy_weights, is_finite
 from wavesweep.training.configured import watched_origins
 from wavesweep.training.least_squares import LeastSquares
@@ -181,7 +180,7 @@ def make_trainer(config: Resolved, data: Data) -> Trainer:
     """Seed torch, build the network from the data's shape, and hand it the training part alone."""
     torch.set_num_threads(config.runtime.threads)
     torch.manual_seed(config.seed)
-    loss = LOSSES[config.training.loss]
+    loss = config.loss
     network = config.model.build(len(data.channels), config.forecast.horizon, config.runtime.dtype, loss)
     network = network.to(config.runtime.device)
     series = [to_network(network, one) for one in data.scaled(data.scaler)]

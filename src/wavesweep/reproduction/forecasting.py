@@ -17,7 +17,6 @@ from wavesweep.data.scaling import Scaler
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation.forecasting import as_series, closed_loops, on_threads, scaler_of
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.losses import LOSSES
 from wavesweep.models.weights import load_network, load_widths
 
 MOST_VALUES = 10**7  # of a forecast: half a gigabyte of CSV
@@ -51,7 +50,7 @@ class TrainedModel:
         Raises:
             Refused: If the weights can't be used.
         """
-        horizon, loss = config.forecast.horizon, LOSSES[config.training.loss]
+        horizon, loss = config.forecast.horizon, config.loss
         network, scaler = load_network(config.model, horizon, config.runtime.dtype, loss, weights)
         if len(scaler.mean) != len(config.dataset.channels):
             problem = f"must be of {len(config.dataset.channels)} channels, got {len(scaler.mean)}"

@@ -11,7 +11,6 @@ from uuid import uuid4
 from hydra_queue_sweeper.base.files import write_atomically, write_yaml
 from wavesweep.config.config import Resolved
 from wavesweep.evaluation.columns import columns_of
-from wavesweep.models.losses import LOSSES
 from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def _save_example(directory: RunDirectory, config: Resolved, data: "Data") -> di
     """Save an example of the input, rows that suffice for a forecast; return what leads MLflow to it."""
     from wavesweep.models.weights import load_network
 
-    horizon, loss = config.forecast.horizon, LOSSES[config.training.loss]
+    horizon, loss = config.forecast.horizon, config.loss
     network, _ = load_network(config.model, horizon, config.runtime.dtype, loss, directory.read_weights())
     num_rows = min(max(network.lead, config.training.washout, FEWEST_ROWS), config.forecast.context)
     example = {"columns": config.dataset.channels, "data": data.train[0][:num_rows].tolist()}
