@@ -57,9 +57,9 @@ class ServedForecaster:
         series = [Observed(name, rows[channels].to_numpy(dtype=np.float64)) for name, rows in groups]
         with self.lock:
             forecasts = self.model.forecast(series, (params or {}).get("horizon"))
-        half_widths = self.model.half_widths(series, len(forecasts[0]))
-        table = as_table(channels, forecasts, half_widths)
-        if half_widths and np.isnan(half_widths[0]).any():  # JSON knows no nan
+        reaches = self.model.reach(series, forecasts)
+        table = as_table(channels, forecasts, reaches)
+        if reaches and np.isnan(reaches[0]).any():  # JSON knows no nan
             bounds = table.columns.difference(channels)
             table[bounds] = table[bounds].astype(object).where(table[bounds].notna(), None)
         if named:

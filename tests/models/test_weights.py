@@ -1,6 +1,7 @@
 """Stored weights: what is loaded forecasts as what was stored, to the last bit; what does not fit is refused."""
 
 import json
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -18,6 +19,7 @@ from wavesweep.models.configured import ResolvedModel
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import SQUARED
 from wavesweep.models.weights import (
+    FLOOR,
     WIDTHS,
     WIDTHS_BY_SERIES,
     copy_weights,
@@ -125,6 +127,9 @@ DAMAGED = {
         changed(**{WIDTHS_BY_SERIES: torch.ones(2, 7, 1).double()}),
         f"{WIDTHS_BY_SERIES} must be of 3 channels",
     ),
+    "a floor of float32": (changed(**{FLOOR: torch.zeros(3)}), f"{FLOOR} must be float64 of 3 channels"),
+    "a floor of a channel": (changed(**{FLOOR: torch.zeros(1).double()}), f"{FLOOR} must be float64 of 3 channels"),
+    "a floor of nan": (changed(**{FLOOR: torch.full([3], torch.nan).double()}), f"{FLOOR} must be float64"),
     "one too many": (changed(more=torch.zeros(1)), "more is no weight of the network"),
 }
 
@@ -153,6 +158,16 @@ def test_the_widths_of_intervals_stand_beside_the_weights() -> None:
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in loaded.state_dict().items())
     bare = serialize(copy_weights(network), SCALER)
     assert load_widths(bare) is None
+
+
+def test_what_forecasts_do_not_go_below_stands_beside_the_weights() -> None:
+    """Where there is something; else nothing does."""
+    network, floor = TINY.build(CHANNELS, HORIZON, "float32", SQUARED), np.array([0.0, -np.inf, 0.0])
+    content = serialize(copy_weights(network), replace(SCALER, floor=floor))
+    assert np.array_equal(load_network(TINY, HORIZON, "float32", SQUARED, content)[1].floor, floor)
+    bare = serialize(copy_weights(network), SCALER)
+    assert FLOOR.encode() not in bare
+    assert (load_network(TINY, HORIZON, "float32", SQUARED, bare)[1].floor == -np.inf).all()
 
 
 def test_a_configuration_of_billions_of_weights_takes_no_memory() -> None:

@@ -64,16 +64,16 @@ def run(arguments: list[str]) -> int:
     series = brought or own_series(config)
     forecasts = model.forecast(series, flags.horizon)
     steps = len(forecasts[0])
-    half_widths = model.half_widths(series, steps)
+    reaches = model.reach(series, forecasts)
     channels = config.dataset.channels
-    table = continuations(channels, series, forecasts, half_widths)
+    table = continuations(channels, series, forecasts, reaches)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(output, to_csv(table))
     picture = output.with_suffix(".png")
     what = config.dataset.title if flags.data is None else Path(flags.data).name
     forecaster = stored.tags.get(FORECASTS_BY, "a run cut short")  # which may have weights
     title = f"{what} · forecast by {forecaster}"
-    bands = {} if half_widths is None else {config.forecast.interval: half_widths}
+    bands = {} if reaches is None else {config.forecast.interval: reaches}
     draw_continuations(picture, channels, series, forecasts, title, bands)
     sizes = f"{len(series)} series of {counted(len(channels), 'channel')}, {counted(steps, 'step')}"
     source = flags.data or "the run's own data"

@@ -16,6 +16,7 @@ from wavesweep.evaluation.intervals import (
     interval_scores,
     lowest_by_chance,
     own_half_widths,
+    reach,
 )
 from wavesweep.evaluation.metric_names import (
     COVERAGE,
@@ -100,8 +101,8 @@ def score_intervals(closed_loop: np.ndarray, widths: Widths | None, part: Part, 
     if widths is None:
         return {}
     scaled = scaled_errors(closed_loop, part, data.units)[..., part.targets]
-    observed, wide = part.observed[..., part.targets], widths.of(part.series)[..., part.targets]
-    scores = interval_scores(scaled, observed, wide, coverage)
+    far = _scaled_reach(closed_loop, widths, part, data)[..., part.targets]
+    scores = interval_scores(scaled, part.observed[..., part.targets], far, coverage)
     return dict(zip((COVERAGE, INTERVAL_WIDTH, INTERVAL_SCORE), scores, strict=True))
 
 
@@ -121,14 +122,28 @@ def coverage_by_series(closed_loop: np.ndarray, widths: Widths | None, part: Par
     """
     if widths is None or not data.is_panel:
         return {}
-    off, wide = scaled_errors(closed_loop, part, data.units), np.broadcast_to(widths.of(part.series), part.truth.shape)
+    off, (below, above) = scaled_errors(closed_loop, part, data.units), _scaled_reach(closed_loop, widths, part, data)
     with np.errstate(invalid="ignore"):
-        held, observed = (np.abs(off) <= wide)[..., part.targets], part.observed[..., part.targets]
+        held, observed = ((off <= below) & (-off <= above))[..., part.targets], part.observed[..., part.targets]
     names = data.division.source.names
     return {
         str(names[one]): float(held[observed & (part.series == one)[:, None, None]].mean())
         for one in {*part.series.tolist()}
     }
+
+
+def reach_of(closed_loop: np.ndarray, widths: Widths, part: Part, data: Data) -> np.ndarray:
+    """Return how far intervals reach below and above forecasts, (2, window, horizon, channel), in the data's units."""
+    units = data.units.of(part.series)
+    far = reach(widths.of(part.series) * units.std, closed_loop - units.floor)
+    return np.broadcast_to(far.reshape(2, -1, *far.shape[-2:]), (2, *closed_loop.shape))
+
+
+def _scaled_reach(closed_loop: np.ndarray, widths: Widths, part: Part, data: Data) -> np.ndarray:
+    """Return the same, scaled, (2, window, horizon, channel), or of all windows."""
+    units = data.units.of(part.series)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return reach(widths.of(part.series), (closed_loop - units.floor) / units.std)
 
 
 def _independent(part: Part) -> np.ndarray:

@@ -13,7 +13,7 @@ from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation import beside_baselines
-from wavesweep.evaluation.beside_baselines import calibrate, forecast_by
+from wavesweep.evaluation.beside_baselines import calibrate, forecast_by, reach_of
 from wavesweep.evaluation.by_origin import ErrorsByOrigin, errors_by_origin
 from wavesweep.evaluation.forecasting import Forecasts, forecast_part, to_network
 from wavesweep.evaluation.kept_epoch import Judged, Selection
@@ -212,10 +212,10 @@ def _show_beside(
     """Return what the kept weights forecast of a part, with intervals, beside the best baseline."""
     some = beside_baselines.shown(part, 3)
     beside = {best: forecast_by(baseline, data, some)}
+    forecasts = forecast_part(network, data.scaler, some)
     bands = {}
     if widths is not None:
-        bands[config.forecast.interval] = widths.of(some.series) * data.units.of(some.series).std
-    forecasts = forecast_part(network, data.scaler, some)
+        bands[config.forecast.interval] = reach_of(forecasts.closed_loop, widths, some, data)
     return Drawable("forecast", _shown(data, some, forecasts, title, beside, bands))
 
 

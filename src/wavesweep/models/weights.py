@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 
 from hydra_queue_sweeper.base.errors import Refused, in_short
@@ -13,6 +14,7 @@ from wavesweep.models.losses import Loss
 
 Weights = dict[str, torch.Tensor]
 SCALING = ("scaler.mean", "scaler.std")
+FLOOR = "scaler.floor"
 WIDTHS, WIDTHS_BY_SERIES = "interval.width", "interval.width_by_series"
 MOST_HEADER = 1 << 20  # bytes
 
@@ -32,6 +34,8 @@ def serialize(weights: Weights, scaler: Scaler, widths: Widths | None = None) ->
     from safetensors.torch import save
 
     beside: Weights = dict(zip(SCALING, map(torch.from_numpy, (scaler.mean, scaler.std)), strict=True))
+    if np.isfinite(scaler.floor).any():
+        beside[FLOOR] = torch.from_numpy(scaler.floor)
     if widths is not None:
         beside[WIDTHS] = torch.from_numpy(widths.of_all)
         if widths.by_series is not None:
@@ -68,7 +72,7 @@ def load_network(
             widths = _checked(key, tensors.pop(key), axes)
             if widths.shape[-1] != len(mean) or (widths < 0).any():
                 raise ValueError(f"{key} must be of {len(mean)} channels, and not negative")
-        scaler = Scaler(mean.numpy(), std.numpy())
+        scaler = Scaler(mean.numpy(), std.numpy(), _floor(tensors.pop(FLOOR, None), len(mean)))
         with torch.device("meta"):  # which knows shapes and holds no memory
             network = model.build(len(scaler.mean), horizon, dtype, loss)
         stored = {name.removeprefix("network."): value for name, value in tensors.items()}
@@ -116,6 +120,15 @@ def _parse(content: bytes) -> Weights:
         return load(content)
     except Exception as error:  # its own, or one of torch's
         raise ValueError(f"it is no safetensors file: {in_short(error)}") from None
+
+
+def _floor(value: torch.Tensor | None, num_channels: int) -> np.ndarray:
+    """Return what forecasts don't go below, (channel,), as it is stored; -inf where nothing is."""
+    if value is None:
+        return np.full(num_channels, -np.inf)
+    if value.dtype != torch.float64 or value.shape != (num_channels,) or value.isnan().any():
+        raise ValueError(f"{FLOOR} must be float64 of {num_channels} channels, and a number")
+    return value.numpy()
 
 
 def _checked(name: str, value: torch.Tensor | None, axes: int) -> torch.Tensor:

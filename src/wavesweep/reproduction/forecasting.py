@@ -16,6 +16,7 @@ from wavesweep.data.dataset import LARGEST, Observed
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation.forecasting import as_series, closed_loops, on_threads, scaler_of
+from wavesweep.evaluation.intervals import reach
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.weights import load_network, load_widths
 
@@ -87,28 +88,29 @@ class TrainedModel:
             )  # fmt: skip
         with on_threads(self.config.runtime.threads):
             scaler = None if self.config.training.standardize == "series" else self.scaler
-            forecasts = closed_loops(self.network, scaler, series, steps)
+            ahead = closed_loops(self.network, scaler, series, steps)
+        forecasts = [np.maximum(values, self.scaler.floor) for values in ahead]
         if not all(np.isfinite(values).all() for values in forecasts):
             log.warning("the forecast runs away: some of its values are not finite")
         return forecasts
 
-    def half_widths(self, series: Sequence[Observed], horizon: int) -> list[np.ndarray] | None:
-        """Return how far above and below its forecast the interval of each series reaches.
+    def reach(self, series: Sequence[Observed], forecasts: Sequence[np.ndarray]) -> list[np.ndarray] | None:
+        """Return how far below and above its forecast the interval of each series reaches.
 
         A series that the run was not trained on has the half-widths of all, in the scale that its values are scaled by
         or, where they are not, its own.
 
         Args:
             series: As `forecast` takes them.
-            horizon: Steps that are forecast.
+            forecasts: What it gave.
 
         Returns:
-            Of each series, (horizon, channel), in the units of the data, nan where nothing is known: beyond the horizon
-            that the run was scored on. None where there are no intervals.
+            Of each series, (2, horizon, channel), in the units of the data, nan where nothing is known: beyond the
+            horizon that the run was scored on. None where there are no intervals.
         """
         if self.widths is None:
             return None
-        known = len(self.widths.of_all)
+        known, horizon = len(self.widths.of_all), len(forecasts[0])
         if horizon > known:
             log.warning(
                 "intervals are known %d steps ahead, and left out beyond; a run with forecast.horizon=%d has them all",
@@ -116,11 +118,12 @@ class TrainedModel:
             )  # fmt: skip
         beyond = np.full((max(horizon - known, 0), len(self.config.dataset.channels)), np.nan)
         pooled = self.scaler if self.config.training.standardize == "global" else None
-        half_widths = []
-        for one in series:
+        reaches = []
+        for one, ahead in zip(series, forecasts, strict=True):
             scaled = np.concatenate([self.widths.of(one.number)[:horizon], beyond])
-            half_widths.append(scaled * (one.scaler or pooled or scaler_of(one.values)).std)
-        return half_widths
+            half_widths = scaled * (one.scaler or pooled or scaler_of(one.values)).std
+            reaches.append(reach(half_widths, ahead - self.scaler.floor))
+        return reaches
 
 
 def forecast_values(
@@ -130,12 +133,15 @@ def forecast_values(
     given = None if values is None else as_series(values, config.dataset.channels)
     series = own_series(config) if given is None else [Observed(*one) for one in enumerate(given)]
     model = TrainedModel.load(config, weights)
-    ahead = np.stack(model.forecast(series, horizon))
+    forecasts = model.forecast(series, horizon)
+    ahead = np.stack(forecasts)
     if not bounds:
         return ahead
-    half_widths = model.half_widths(series, ahead.shape[1])
-    half = np.full(ahead.shape, np.nan) if half_widths is None else np.stack(half_widths)
-    return np.stack([ahead - half, ahead, ahead + half])
+    reaches = model.reach(series, forecasts)
+    if reaches is None:
+        return np.stack([np.full(ahead.shape, np.nan), ahead, np.full(ahead.shape, np.nan)])
+    below, above = np.stack(reaches, axis=1)
+    return np.stack([ahead - below, ahead, ahead + above])
 
 
 def own_series(config: Resolved) -> list[Observed]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from wavesweep.data.dataset import Observed
+from wavesweep.evaluation.beside_baselines import reach_of
 from wavesweep.evaluation.columns import columns_of
 from wavesweep.evaluation.forecasting import forecast_part, on_threads
 from wavesweep.experiment.preparation import load_data
@@ -15,21 +16,22 @@ from wavesweep.reproduction.series_files import SERIES
 
 
 def as_table(
-    channels: Sequence[str], forecasts: Sequence[np.ndarray], half_widths: Sequence[np.ndarray] | None
+    channels: Sequence[str], forecasts: Sequence[np.ndarray], reaches: Sequence[np.ndarray] | None
 ) -> pd.DataFrame:
     """Return forecasts as a table: each channel, followed by the bounds of its interval where there are some.
 
     Args:
         channels: Their names.
         forecasts: Of each series or window, (horizon, channel); their rows stand below each other.
-        half_widths: Likewise, nan where nothing is known; None: there are no intervals.
+        reaches: How far intervals reach below and above them, (2, horizon, channel) each, nan where nothing is known;
+            None: there are no intervals.
     """
     shown = [np.concatenate(forecasts)]
-    if half_widths is not None:
-        half = np.concatenate(half_widths)
-        shown += [shown[0] - half, shown[0] + half]
+    if reaches is not None:
+        below, above = np.concatenate(reaches, axis=1)
+        shown += [shown[0] - below, shown[0] + above]
     columns = {}
-    for number, names in enumerate(columns_of(channels, bounds=half_widths is not None)):
+    for number, names in enumerate(columns_of(channels, bounds=reaches is not None)):
         columns |= {name: one[:, number] for name, one in zip(names, shown, strict=True)}
     return pd.DataFrame(columns)
 
@@ -43,11 +45,11 @@ def continuations(
     channels: Sequence[str],
     series: Sequence[Observed],
     forecasts: Sequence[np.ndarray],
-    half_widths: Sequence[np.ndarray] | None = None,
+    reaches: Sequence[np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Return how series go on: series, step, time where there are time stamps, and the columns of `as_table`."""
     steps = len(forecasts[0])
-    table = as_table(channels, forecasts, half_widths)
+    table = as_table(channels, forecasts, reaches)
     table.insert(0, SERIES, [one.name for one in series for _ in range(steps)])
     table.insert(1, "step", [one.start + len(one.values) + step for one in series for step in range(steps)])
     stamps = [stamp for one in series if one.times is not None for stamp in continue_stamps(one.times, steps)]
@@ -70,10 +72,10 @@ def rolling(model: TrainedModel) -> tuple[pd.DataFrame, int]:
     with on_threads(model.config.runtime.threads):
         ahead = forecast_part(model.network, data.scaler, part).closed_loop
     windows, horizon, _ = ahead.shape
-    half = None
+    reaches = None
     if model.widths is not None:
-        half = np.broadcast_to(model.widths.of(part.series) * data.units.of(part.series).std, ahead.shape)
-    table = as_table(data.channels, [*ahead], None if half is None else [*half])
+        reaches = [*reach_of(ahead, model.widths, part, data).swapaxes(0, 1)]
+    table = as_table(data.channels, [*ahead], reaches)
     series, origin = part.series.repeat(horizon), (part.start + part.context.shape[1]).repeat(horizon)
     step = origin + np.tile(np.arange(horizon), windows)
     table.insert(0, SERIES, np.array(source.names, dtype=object)[series])
