@@ -6,6 +6,7 @@ import numpy as np
 
 from wavesweep.models.autoregression import linear
 from wavesweep.models.baseline import Baseline, Windows
+from wavesweep.models.intermittent import are_intermittent, fit_intermittent
 from wavesweep.models.ridge import ridge_regression
 from wavesweep.models.simple import best_seasonal_naive, drift, line, seasonal_naive
 from wavesweep.models.smoothing import smoothing
@@ -21,7 +22,8 @@ def fit(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> di
         seasons: As `find_seasons` gives them.
 
     Returns:
-        By name: `naive`, `seasonal_naive`, `linear` and the others; `ridge` and `combined` of long enough series alone.
+        By name: `naive`, `seasonal_naive`, `linear` and the others; `ridge` and `combined` of long enough series alone,
+        `mean`, `croston` and `tsb` of intermittent ones.
     """
     autoregression = linear(train, val, seasons)
     baselines = {
@@ -35,4 +37,6 @@ def fit(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> di
     ridge = ridge_regression(train, val, seasons)
     if ridge:
         baselines |= {"ridge": ridge, "combined": combined(autoregression, ridge, val)}
+    if are_intermittent(train, val.targets):
+        baselines |= fit_intermittent(val)
     return baselines
