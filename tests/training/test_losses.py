@@ -6,7 +6,7 @@ import pytest
 from tests.support.parts import given, go, gradient_descent, kept_network, leave_undrawn, losses, small, train
 from tests.support.two_outputs import TWO_OUTPUTS
 from wavesweep.config.config import Config
-from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.evaluation.forecasting import forecast_part, quantiles_of_part
 from wavesweep.experiment.experiment import make_trainer
 from wavesweep.experiment.preparation import prepare
 from wavesweep.models.forecaster import evaluating
@@ -105,3 +105,25 @@ def test_networks_of_quantiles_begin_at_the_linear_forecast_that_they_stand_besi
         network = make_trainer(found.config, found.data).network
         ahead.append(forecast_part(network, found.data.scaler, found.data.val).closed_loop)
     np.testing.assert_array_equal(*ahead)
+
+
+def test_the_median_of_a_network_s_quantiles_is_its_forecast() -> None:
+    stages = (*SHORT, "model.hidden_sizes=[5]", "model.highway=true", "forecast.horizon=3")
+    found = prepare(given(noise(), *stages, "training.loss=quantile", "forecast.quantiles=[0.3]"))
+    subject = make_trainer(found.config, found.data)
+    train(subject)
+    quantiles = quantiles_of_part(subject.network, found.data.scaler, found.data.val)
+    assert quantiles is not None
+    assert (np.diff(quantiles, axis=0) >= 0).all()
+    assert (quantiles[-1] > quantiles[0]).any()
+    ahead = forecast_part(subject.network, found.data.scaler, found.data.val).closed_loop
+    np.testing.assert_allclose(quantiles[found.config.forecast.levels.index(0.5)], ahead, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["recurrent", "two channels", "pointwise"])
+def test_networks_that_know_them_a_step_ahead_at_most_give_none(name: str) -> None:
+    config = NETWORKS[name]()
+    training = config.training.model_copy(update={"loss": "quantile"})
+    found = prepare(config.model_copy(update={"training": training}))
+    network = make_trainer(found.config, found.data).network
+    assert quantiles_of_part(network, found.data.scaler, found.data.val) is None

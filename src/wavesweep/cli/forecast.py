@@ -66,7 +66,8 @@ def run(arguments: list[str]) -> int:
     steps = len(forecasts[0])
     reaches = model.reach(series, forecasts)
     channels = config.dataset.channels
-    table = continuations(channels, series, forecasts, reaches)
+    quantiles = model.quantiles(series, forecasts)
+    table = continuations(channels, series, forecasts, reaches, quantiles, config.forecast.quantiles)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(output, to_csv(table))
     picture = output.with_suffix(".png")

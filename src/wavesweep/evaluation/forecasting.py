@@ -58,6 +58,37 @@ def _forecast(network: Forecaster, scaler: Scaler, part: Part) -> tuple[np.ndarr
     return one_step[:, -(values.shape[1] - part.scored.start) :], closed_loop
 
 
+def network_quantiles(network: Forecaster, scaler: Scaler, context: np.ndarray, start: np.ndarray) -> np.ndarray | None:
+    """Return the quantiles that a network itself gives, (level, window, horizon, channel), in the units of the data.
+
+    Args:
+        network: In scaled units.
+        scaler: Between those units and the data's.
+        context: Observed values, (window, context, channel), in the units of the data.
+        start: Time index of each context's first value, (window,).
+
+    Returns:
+        As many steps as it predicts at once, by the levels of its loss; None of one that gives none.
+    """
+    with evaluating(network):
+        found = network.quantiles(to_network(network, scaler.scale(context)), to_network(network, start))
+    if found is None:
+        return None
+    return scaler.unscale(np.moveaxis(found.double().cpu().numpy(), -1, 0))
+
+
+def quantiles_of_part(network: Forecaster, scaler: Scaler, part: Part) -> np.ndarray | None:
+    """Return the same of all windows of a part."""
+    found = []
+    for some in part.chunks(MOST_WINDOWS):
+        signals.check(SECONDS_TO_FINISH)
+        one = network_quantiles(network, scaler.of(some.series), some.context, some.start)
+        if one is None:
+            return None
+        found.append(one)
+    return np.concatenate(found, axis=1)
+
+
 def closed_loop(
     network: Forecaster, scaler: Scaler, context: np.ndarray, start: np.ndarray, horizon: int
 ) -> np.ndarray:

@@ -115,6 +115,11 @@ def reach(half_widths: np.ndarray, room: np.ndarray) -> np.ndarray:
     return both
 
 
+def reach_between(ahead: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Return the same of intervals between bounds, (2, …, horizon, channel), which hold the forecast at least."""
+    return np.maximum([ahead - bounds[0], bounds[1] - ahead], 0.0)
+
+
 def lowest_by_chance(coverage: float, validating: np.ndarray, testing: np.ndarray) -> float:
     """Return the coverage that intervals fall below in one case of a hundred at most, if errors stay as they were.
 

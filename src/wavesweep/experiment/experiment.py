@@ -13,14 +13,15 @@ from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation import beside_baselines
-from wavesweep.evaluation.beside_baselines import calibrate, forecast_by, reach_of
+from wavesweep.evaluation.beside_baselines import calibrate, calibrate_quantiles, forecast_by, reach_of
 from wavesweep.evaluation.by_origin import ErrorsByOrigin, errors_by_origin
-from wavesweep.evaluation.forecasting import Forecasts, forecast_part, to_network
+from wavesweep.evaluation.forecasting import Forecasts, forecast_part, quantiles_of_part, to_network
 from wavesweep.evaluation.kept_epoch import Judged, Selection
 from wavesweep.evaluation.metric_names import (
     KEPT_SCALED,
     LOSS_EVALUATIONS,
     OBJECTIVE,
+    QUANTILE_LOSS,
     SCALED,
     TRAIN_LOSS,
     TRAIN_SECONDS,
@@ -33,10 +34,11 @@ from wavesweep.evaluation.shown import Named, ShownErrors, ShownForecasts
 from wavesweep.experiment.checkpoint import Checkpoint, restore, state_of
 from wavesweep.experiment.events import Advanced, Drawable, Event, Finished, Kept, Phase, Recorded, Started
 from wavesweep.experiment.result import Result, best_baseline
-from wavesweep.experiment.testing import score_test
+from wavesweep.experiment.testing import interval_bounds, own_quantiles, score_test
 from wavesweep.models.baseline import Baseline
 from wavesweep.models.baseline_names import BASELINES
 from wavesweep.models.forecaster import Forecaster
+from wavesweep.models.losses import Quantile
 from wavesweep.models.weights import copy_weights, is_finite
 from wavesweep.training.configured import watched_origins
 from wavesweep.training.least_squares import LeastSquares
@@ -93,6 +95,9 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     judged = _judge(network, data, data.val) if whole else _decide(selection, network, data)
     kept = selection.kept
     widths = calibrate(judged.closed_loop, data, config.forecast.coverage)
+    if widths is not None:
+        own = own_quantiles(config, network, kept.epoch, data, data.val)
+        widths = calibrate_quantiles(judged.closed_loop, own, widths, data, config.forecast)
     refitted = _fit_again(config, data, network, kept.epoch)
     yield Kept(kept.epoch, copy_weights(refitted or network), data.pooled, widths)
     if kept.epoch:
@@ -159,10 +164,19 @@ def _judge(network: Forecaster, data: Data, part: Part) -> Judged:
     """Forecast validation windows, all or some, and score that under names that tell which."""
     forecasts = forecast_part(network, data.scaler, part)
     by_window = errors(forecasts.closed_loop, part, data.units).by_window
-    metrics = _named("val", scores(forecasts, part, data.units))
+    found = scores(forecasts, part, data.units)
+    own = quantiles_of_part(network, data.scaler, part) if isinstance(network.loss, Quantile) else None
+    losses = None
+    if isinstance(network.loss, Quantile) and own is not None:
+        levels = network.loss.levels
+        found[QUANTILE_LOSS] = float(beside_baselines.losses_of_quantiles(own, part, data, levels).mean())
+        if part is data.val:
+            calibrated = beside_baselines.calibrated_quantiles(forecasts.closed_loop, own, data, levels)
+            losses = part.by_origin(beside_baselines.losses_of_quantiles(calibrated, part, data, levels))
+    metrics = _named("val", found)
     if part is not data.val:
         metrics = {sampled(key): value for key, value in metrics.items()}
-    return Judged(metrics, forecasts.closed_loop, part.by_origin(by_window))
+    return Judged(metrics, forecasts.closed_loop, part.by_origin(by_window), losses)
 
 
 def _decide(selection: Selection, network: Forecaster, data: Data) -> Judged:
@@ -215,7 +229,8 @@ def _show_beside(
     forecasts = forecast_part(network, data.scaler, some)
     bands = {}
     if widths is not None:
-        bands[config.forecast.interval] = reach_of(forecasts.closed_loop, widths, some, data)
+        bounds = interval_bounds(config, network, widths, data, some)
+        bands[config.forecast.interval] = reach_of(forecasts.closed_loop, widths, some, data, bounds)
     return Drawable("forecast", _shown(data, some, forecasts, title, beside, bands))
 
 

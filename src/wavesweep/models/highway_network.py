@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wavesweep.models.forecaster import Forecaster, repeated
-from wavesweep.models.losses import SQUARED, Loss
+from wavesweep.models.losses import SQUARED, Loss, Quantile
 from wavesweep.models.recurrent_layers import RecurrentNetwork
 from wavesweep.models.start import Start
 
@@ -116,6 +116,15 @@ class HighwayForecaster(Forecaster):
             outputs = self._read(self.inputs(values[:, -self.before - self.memory :]))
             values = torch.cat([values, self._next(values, outputs, -1)], dim=1)
         return values[:, context.shape[1] : end]
+
+    def quantiles(self, context: Tensor, start: Tensor) -> Tensor | None:
+        """See `Forecaster.quantiles`."""
+        if not isinstance(self.loss, Quantile):
+            return None
+        outputs = [one[:, -1:] for one in self._read(self.inputs(context[:, -self.before - self.memory :]))]
+        paths = self._paths(context[:, -self.lead :], self.horizon)
+        corrections = self._mean_corrections(outputs, slice(None), self.horizon)
+        return self.loss.quantiles(repeated(paths, self.loss) + corrections)[:, 0]
 
     def forecast(self, values: Tensor, start: Tensor, context: int, horizon: int) -> tuple[Tensor, Tensor]:
         """See `Forecaster.forecast`: what comes after a context is read on from where the closed loop begins to see."""

@@ -16,6 +16,7 @@ Weights = dict[str, torch.Tensor]
 SCALING = ("scaler.mean", "scaler.std")
 FLOOR = "scaler.floor"
 WIDTHS, WIDTHS_BY_SERIES = "interval.width", "interval.width_by_series"
+OFFSETS, OFFSETS_OF_NETWORK = "quantile.offset", "quantile.offset_of_network"
 MOST_HEADER = 1 << 20  # bytes
 
 
@@ -40,6 +41,8 @@ def serialize(weights: Weights, scaler: Scaler, widths: Widths | None = None) ->
         beside[WIDTHS] = torch.from_numpy(widths.of_all)
         if widths.by_series is not None:
             beside[WIDTHS_BY_SERIES] = torch.from_numpy(widths.by_series)
+        if widths.offsets is not None:
+            beside[OFFSETS_OF_NETWORK if widths.by_network else OFFSETS] = torch.from_numpy(widths.offsets)
     return save({f"network.{name}": value.contiguous() for name, value in weights.items()} | beside)
 
 
@@ -72,6 +75,10 @@ def load_network(
             widths = _checked(key, tensors.pop(key), axes)
             if widths.shape[-1] != len(mean) or (widths < 0).any():
                 raise ValueError(f"{key} must be of {len(mean)} channels, and not negative")
+        for key in (OFFSETS, OFFSETS_OF_NETWORK):
+            offsets = tensors.pop(key, None)
+            if offsets is not None and (offsets.dtype != torch.float64 or offsets.shape[2:] != mean.shape):
+                raise ValueError(f"{key} must be float64 of 3 axes, and of {len(mean)} channels")
         scaler = Scaler(mean.numpy(), std.numpy(), _floor(tensors.pop(FLOOR, None), len(mean)))
         with torch.device("meta"):  # which knows shapes and holds no memory
             network = model.build(len(scaler.mean), horizon, dtype, loss)
@@ -91,8 +98,10 @@ def load_widths(content: bytes) -> Widths | None:
     tensors = _parse(content)
     if WIDTHS not in tensors:
         return None
-    by_series = tensors.get(WIDTHS_BY_SERIES)
-    return Widths(tensors[WIDTHS].numpy(), None if by_series is None else by_series.numpy())
+    by_network = OFFSETS_OF_NETWORK in tensors
+    beside = [tensors.get(key) for key in (WIDTHS_BY_SERIES, OFFSETS_OF_NETWORK if by_network else OFFSETS)]
+    by_series, offsets = (None if one is None else one.numpy() for one in beside)
+    return Widths(tensors[WIDTHS].numpy(), by_series, offsets, by_network)
 
 
 def check_fit(stored: Mapping[str, object], network: Forecaster) -> None:

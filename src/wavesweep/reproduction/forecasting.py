@@ -15,8 +15,9 @@ from wavesweep.data.data import load_timeline
 from wavesweep.data.dataset import LARGEST, Observed
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.widths import Widths
-from wavesweep.evaluation.forecasting import as_series, closed_loops, on_threads, scaler_of
-from wavesweep.evaluation.intervals import reach
+from wavesweep.evaluation.forecasting import as_series, closed_loops, network_quantiles, on_threads, scaler_of
+from wavesweep.evaluation.intervals import reach, reach_between
+from wavesweep.evaluation.quantiles import quantiles_of
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.weights import load_network, load_widths
 
@@ -118,12 +119,56 @@ class TrainedModel:
             )  # fmt: skip
         beyond = np.full((max(horizon - known, 0), len(self.config.dataset.channels)), np.nan)
         pooled = self.scaler if self.config.training.standardize == "global" else None
+        if self.widths.by_network:
+            places = [self.config.forecast.levels.index(bound) for bound in self.config.forecast.bounds]
+            both = zip(forecasts, self._quantiles(series, forecasts), strict=True)
+            return [reach_between(ahead, found[places]) for ahead, found in both]
         reaches = []
         for one, ahead in zip(series, forecasts, strict=True):
             scaled = np.concatenate([self.widths.of(one.number)[:horizon], beyond])
             half_widths = scaled * (one.scaler or pooled or scaler_of(one.values)).std
             reaches.append(reach(half_widths, ahead - self.scaler.floor))
         return reaches
+
+    def quantiles(self, series: Sequence[Observed], forecasts: Sequence[np.ndarray]) -> list[np.ndarray] | None:
+        """Return the quantiles of each series that `forecast.quantiles` asks for.
+
+        Args:
+            series: As `forecast` takes them.
+            forecasts: What it gave.
+
+        Returns:
+            Of each series, (level, horizon, channel), in the units of the data, nan where nothing is known; None where
+            none is asked for.
+        """
+        levels = self.config.forecast.quantiles
+        if not levels:
+            return None
+        if self.widths is None:
+            return [np.full((len(levels), *ahead.shape), np.nan) for ahead in forecasts]
+        places = [self.config.forecast.levels.index(level) for level in levels]
+        return [found[places] for found in self._quantiles(series, forecasts)]
+
+    def _quantiles(self, series: Sequence[Observed], forecasts: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the quantiles of all levels; beyond the horizon that the run was scored on, nan."""
+        assert self.widths is not None
+        assert self.widths.offsets is not None
+        pooled = None if self.config.training.standardize == "series" else self.scaler
+        steps = min(len(forecasts[0]), self.widths.offsets.shape[1])
+        found = []
+        for one, ahead in zip(series, forecasts, strict=True):
+            own = one.scaler or scaler_of(one.values)
+            base = ahead[None]
+            if self.widths.by_network:
+                context, start = one.values[None], np.array([one.start])
+                with on_threads(self.config.runtime.threads):
+                    given = network_quantiles(self.network, pooled or own, context, start)
+                assert given is not None
+                base = given[:, 0]
+            scale = (one.scaler or (self.scaler if self.config.training.standardize == "global" else own)).std
+            known = quantiles_of(base[:, :steps], self.widths.offsets[:, :steps], scale, self.scaler.floor)
+            found.append(np.pad(known, ((0, 0), (0, len(ahead) - steps), (0, 0)), constant_values=np.nan))
+        return found
 
 
 def forecast_values(

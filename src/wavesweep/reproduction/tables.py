@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from wavesweep.data.dataset import Observed
-from wavesweep.evaluation.beside_baselines import reach_of
+from wavesweep.evaluation.beside_baselines import bounds_of, part_quantiles, reach_of
 from wavesweep.evaluation.columns import columns_of
-from wavesweep.evaluation.forecasting import forecast_part, on_threads
+from wavesweep.evaluation.forecasting import forecast_part, on_threads, quantiles_of_part
 from wavesweep.experiment.preparation import load_data
 from wavesweep.files.stamps import continue_stamps
 from wavesweep.reproduction.forecasting import TrainedModel
@@ -16,22 +16,30 @@ from wavesweep.reproduction.series_files import SERIES
 
 
 def as_table(
-    channels: Sequence[str], forecasts: Sequence[np.ndarray], reaches: Sequence[np.ndarray] | None
+    channels: Sequence[str],
+    forecasts: Sequence[np.ndarray],
+    reaches: Sequence[np.ndarray] | None,
+    quantiles: Sequence[np.ndarray] | None = None,
+    levels: Sequence[float] = (),
 ) -> pd.DataFrame:
-    """Return forecasts as a table: each channel, followed by the bounds of its interval where there are some.
+    """Return forecasts as a table: each channel, followed by the bounds of its interval and by quantiles.
 
     Args:
         channels: Their names.
         forecasts: Of each series or window, (horizon, channel); their rows stand below each other.
         reaches: How far intervals reach below and above them, (2, horizon, channel) each, nan where nothing is known;
             None: there are no intervals.
+        quantiles: Of each, (level, horizon, channel), likewise; None: there are none.
+        levels: Of the quantiles.
     """
     shown = [np.concatenate(forecasts)]
     if reaches is not None:
         below, above = np.concatenate(reaches, axis=1)
         shown += [shown[0] - below, shown[0] + above]
+    if quantiles is not None:
+        shown += [*np.concatenate(quantiles, axis=1)]
     columns = {}
-    for number, names in enumerate(columns_of(channels, bounds=reaches is not None)):
+    for number, names in enumerate(columns_of(channels, bounds=reaches is not None, levels=levels)):
         columns |= {name: one[:, number] for name, one in zip(names, shown, strict=True)}
     return pd.DataFrame(columns)
 
@@ -46,10 +54,12 @@ def continuations(
     series: Sequence[Observed],
     forecasts: Sequence[np.ndarray],
     reaches: Sequence[np.ndarray] | None = None,
+    quantiles: Sequence[np.ndarray] | None = None,
+    levels: Sequence[float] = (),
 ) -> pd.DataFrame:
     """Return how series go on: series, step, time where there are time stamps, and the columns of `as_table`."""
     steps = len(forecasts[0])
-    table = as_table(channels, forecasts, reaches)
+    table = as_table(channels, forecasts, reaches, quantiles, levels)
     table.insert(0, SERIES, [one.name for one in series for _ in range(steps)])
     table.insert(1, "step", [one.start + len(one.values) + step for one in series for step in range(steps)])
     stamps = [stamp for one in series if one.times is not None for stamp in continue_stamps(one.times, steps)]
@@ -72,10 +82,18 @@ def rolling(model: TrainedModel) -> tuple[pd.DataFrame, int]:
     with on_threads(model.config.runtime.threads):
         ahead = forecast_part(model.network, data.scaler, part).closed_loop
     windows, horizon, _ = ahead.shape
-    reaches = None
+    own, levels = None, model.config.forecast.quantiles
+    reaches, quantiles = None, [np.full((len(levels), *one.shape), np.nan) for one in ahead] if levels else None
     if model.widths is not None:
-        reaches = [*reach_of(ahead, model.widths, part, data).swapaxes(0, 1)]
-    table = as_table(data.channels, [*ahead], reaches)
+        if model.widths.by_network:
+            own = quantiles_of_part(model.network, data.scaler, part)
+        bounds = bounds_of(own, model.widths, part, data, model.config.forecast)
+        reaches = [*reach_of(ahead, model.widths, part, data, bounds).swapaxes(0, 1)]
+        if levels:
+            found = part_quantiles(ahead[None] if own is None else own, model.widths, part, data)
+            places = [model.config.forecast.levels.index(level) for level in levels]
+            quantiles = [*found[places].swapaxes(0, 1)]
+    table = as_table(data.channels, [*ahead], reaches, quantiles, levels)
     series, origin = part.series.repeat(horizon), (part.start + part.context.shape[1]).repeat(horizon)
     step = origin + np.tile(np.arange(horizon), windows)
     table.insert(0, SERIES, np.array(source.names, dtype=object)[series])

@@ -72,7 +72,8 @@ def _signature(directory: RunDirectory, config: Resolved) -> dict[str, str]:
     channels, label = config.dataset.channels, config.dataset.series_label
     series = [] if label in channels else [_column("any", label, required=False)]
     has_bounds = load_widths(directory.read_weights()) is not None
-    forecast = [name for columns in columns_of(channels, bounds=has_bounds) for name in columns]
+    columns = columns_of(channels, bounds=has_bounds, levels=config.forecast.quantiles)
+    forecast = [name for one in columns for name in one]
     inputs = [*series, *(_column("double", channel) for channel in channels)]
     outputs = [*series, *(_column("double", name, required=name in channels) for name in forecast)]
     horizon = {"name": "horizon", "default": config.forecast.horizon, "shape": None, "type": "long"}
