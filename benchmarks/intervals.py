@@ -207,7 +207,10 @@ def widths_by_rule(number: int, horizon: int, spread: float, rng: Draws) -> list
         both = own_half_widths(errors, seen, PROMISED, 1, of_all)
         assert both is not None
         later = size * overlapping(150, horizon, rng)
-        told = [interval_scores(later, np.full(later.shape, True), half, PROMISED) for half in (of_all, own, both)]
+        told = [
+            interval_scores(later, np.full(later.shape, True), np.stack([half] * 2), PROMISED)
+            for half in (of_all, own, both)
+        ]
         found.append([(covered < LOW, score / size) for covered, _, score in told])
     return found
 

@@ -44,8 +44,8 @@ class ServedForecaster:
 
         Returns:
             `horizon` rows of each series, with the columns of the input, each channel followed by the bounds of its
-            interval, if the run has intervals: None beyond the horizon that it was scored on. Series in the order of
-            their first rows.
+            interval, if the run has intervals, and by the quantiles that it was asked for: None beyond the horizon
+            that it was scored on. Series in the order of their first rows.
 
         Raises:
             ValueError: If a value is missing, or a series has fewer rows than the network needs.
@@ -62,11 +62,12 @@ class ServedForecaster:
             series = [Observed(name, rows[channels].to_numpy(dtype=np.float64)) for name, rows in groups]
         with self.lock:
             forecasts = self.model.forecast(series, (params or {}).get("horizon"))
-        half_widths = self.model.half_widths(series, len(forecasts[0]))
-        table = as_table(channels, forecasts, half_widths)
-        if half_widths and np.isnan(half_widths[0]).any():  # JSON knows no nan
-            bounds = table.columns.difference(channels)
-            table[bounds] = table[bounds].astype(object).where(table[bounds].notna(), None)
+        reaches = self.model.reach(series, forecasts)
+        quantiles = self.model.quantiles(series, forecasts)
+        table = as_table(channels, forecasts, reaches, quantiles, self.model.config.forecast.quantiles)
+        beside = table.columns.difference(channels)
+        if table[beside].isna().to_numpy().any():  # JSON knows no nan
+            table[beside] = table[beside].astype(object).where(table[beside].notna(), None)
         if named:
             table.insert(0, label, [one.name for one in series for _ in forecasts[0]])
         return table

@@ -76,7 +76,7 @@ def test_a_forecast(tmp_path: Path, windows: int, context: int, horizon: int, ch
     part, names = windows_of(values, context, targets=range(channels)), [f"$x_{n}$ 北" for n in range(channels)]
     found = Forecasts(values[:, 4:context] + 0.1, values[:, context:] * scale)
     path, baseline = tmp_path / "forecast.png", {"naive": values[:, context:] - 0.1}
-    bands = {"90% interval": scale * np.ones((horizon, channels))}
+    bands = {"90% interval": scale * np.ones((2, windows, horizon, channels))}
     draw(path, part, found, names, ["$_$"] * windows, baseline, bands)
     check(tmp_path / "forecast.png")
 
@@ -208,11 +208,11 @@ def test_a_band_lies_around_the_forecast_of_each_window(drawn: list[Figure], tmp
     values = np.random.default_rng(0).normal(size=(3, 27, 1))
     part, found = windows_of(values, 20), Forecasts(values[:, 4:20], values[:, 20:] + 0.1)
     half = np.arange(1, 8.0)[:, None] * np.array([1.0, 2.0, 3.0])[:, None, None]  # (window, horizon, channel)
-    draw(tmp_path / "x.png", part, found, ["a"], [*"xyz"], None, {"90% interval": half})
+    draw(tmp_path / "x.png", part, found, ["a"], [*"xyz"], None, {"90% interval": np.stack([half, 3 * half])})
     for number, (lower, upper) in enumerate(bands_of(drawn[0])):
         middle = values[number, 20:, 0] + 0.1
         np.testing.assert_allclose(lower, np.append(values[number, 19], middle - half[number, :, 0]))
-        np.testing.assert_allclose(upper, np.append(values[number, 19], middle + half[number, :, 0]))
+        np.testing.assert_allclose(upper, np.append(values[number, 19], middle + 3 * half[number, :, 0]))
     labels = [text.get_text() for one in drawn[0].legends for text in one.get_texts()]
     assert labels.count("90% interval") == 1
 
@@ -222,7 +222,8 @@ def test_a_band_ends_where_nothing_is_known(drawn: list[Figure], tmp_path: Path)
     series = [Observed(name, draws.normal(size=(30, 1))) for name in "abc"]
     ahead = [draws.normal(size=(7, 1)) for _ in series]
     half = [np.array([1, 2, 3, 4, np.nan, np.nan, np.nan])[:, None] * (number + 1) for number in range(3)]
-    draw_continuations(tmp_path / "x.png", ["v"], series, ahead, "title", {"90% interval": half})
+    reaches = {"90% interval": [np.stack([one, one]) for one in half]}
+    draw_continuations(tmp_path / "x.png", ["v"], series, ahead, "title", reaches)
     for number, (lower, upper) in enumerate(bands_of(drawn[0])):
         np.testing.assert_allclose(np.subtract(upper, lower), 2 * (number + 1) * np.arange(5))
 
@@ -246,7 +247,7 @@ def test_continuations(tmp_path: Path, lengths: tuple[int, ...], horizon: int, c
     series = [Observed("$x_北$", draws.normal(size=(length, channels)), start=4) for length in lengths]
     ahead = [draws.normal(size=(horizon, channels)) * scale for _ in lengths]
     names = [f"$x_{n}$" for n in range(channels)]
-    bands = {"90% interval": [np.abs(values) for values in ahead]}
+    bands = {"90% interval": [np.stack([np.abs(values)] * 2) for values in ahead]}
     draw_continuations(tmp_path / "ahead.png", names, series, ahead, "$_$.csv", bands)
     check(tmp_path / "ahead.png")
 

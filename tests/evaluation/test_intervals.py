@@ -12,6 +12,7 @@ from wavesweep.evaluation.intervals import (
     interval_scores,
     lowest_by_chance,
     own_half_widths,
+    reach,
 )
 
 STEPS, CHANNELS = 7, 3
@@ -169,25 +170,43 @@ def test_what_chance_explains_is_seldom_called_more() -> None:
     assert called[1] > 270
 
 
+class TestReach:
+    def test_intervals_end_at_the_least_value_there_may_be(self) -> None:
+        ahead, half = np.array([[[0.5, 9.0]], [[4.0, 0.0]]]), np.array([[1.0, 2.0]])  # two windows of a step
+        below, above = reach(half, ahead)
+        assert (ahead - below).tolist() == [[[0, 7]], [[3, 0]]]
+        np.testing.assert_array_equal(above, np.broadcast_to(half, ahead.shape))
+
+    def test_where_all_have_room_they_are_of_all_windows(self) -> None:
+        assert reach(widths(30), np.full((5, STEPS, CHANNELS), np.inf)).shape == (2, STEPS, CHANNELS)
+        np.testing.assert_array_equal(reach(widths(30), np.full((5, STEPS, CHANNELS), 1e9))[0], widths(30))
+
+    def test_what_is_not_known_is_not_told(self) -> None:
+        half = np.array([[1.0], [np.nan]])
+        below, above = reach(half, np.array([[[0.5], [0.5]]]))
+        np.testing.assert_array_equal(below, [[[0.5], [np.nan]]])
+        np.testing.assert_array_equal(above, half[None])
+
+
 class TestScores:
     def test_each_window_may_have_its_own_width(self) -> None:
         """As those of a panel's series do: scores are means over windows."""
         drawn, seen = errors(40, seed=1), np.full((40, STEPS, CHANNELS), True)
         several = np.stack([widths(30), 2 * widths(30)])
-        both = interval_scores(drawn, seen, several[np.arange(40) // 20], 0.9)
+        both = interval_scores(drawn, seen, np.stack([several[np.arange(40) // 20]] * 2), 0.9)
         each = [
-            interval_scores(drawn[at], seen[at], half, 0.9)
+            interval_scores(drawn[at], seen[at], np.stack([half, half]), 0.9)
             for at, half in zip((slice(20), slice(20, 40)), several, strict=True)
         ]
         assert both == pytest.approx(np.mean(each, axis=0))
-        same = interval_scores(drawn, seen, np.broadcast_to(widths(30), drawn.shape), 0.9)
-        assert same == pytest.approx(interval_scores(drawn, seen, widths(30), 0.9))
+        same = interval_scores(drawn, seen, np.broadcast_to(widths(30), (2, *drawn.shape)), 0.9)
+        assert same == pytest.approx(interval_scores(drawn, seen, np.stack([widths(30)] * 2), 0.9))
 
     def test_they_are_those_of_utilsforecast(self) -> None:
         """The interval score is the two bounds' quantile losses, weighed by what may lie outside."""
-        drawn, half = errors(40, seed=1), widths(30)
-        share, width, score = interval_scores(drawn, np.full(drawn.shape, True), half, 0.9)
-        low, high = -half + 0 * drawn, half + 0 * drawn
+        drawn, below, above = errors(40, seed=1), widths(30), 2 * widths(30)
+        share, width, score = interval_scores(drawn, np.full(drawn.shape, True), np.stack([below, above]), 0.9)
+        low, high = -above + 0 * drawn, below + 0 * drawn  # of the error, which falls where the truth rises
         table = pd.DataFrame({"unique_id": 0, "y": drawn.ravel(), "m-lo-90": low.ravel(), "m-hi-90": high.ravel()})
         assert share == pytest.approx(coverage(table, ["m"], level=90)["m"].item())
         below = quantile_loss(table, {"m": "m-lo-90"}, q=0.05)["m"].item()
@@ -197,11 +216,13 @@ class TestScores:
 
     def test_by_hand(self) -> None:
         drawn = np.array([[[0.5, -3.0]], [[2.0, 1.0]]])  # two windows of a step, two channels
-        scored = interval_scores(drawn, np.full(drawn.shape, True), np.array([[1.0, 2.0]]), 0.8)
+        scored = interval_scores(drawn, np.full(drawn.shape, True), np.array([[[1.0, 2.0]]] * 2), 0.8)
         assert scored == pytest.approx((0.5, 3.0, 3 + 10 * (1 + 1) / 4))
 
     def test_a_forecast_that_explodes_lies_outside(self) -> None:
         drawn = errors(4)
         drawn[0] = np.nan
         with np.errstate(all="raise"):
-            assert interval_scores(drawn, np.full(drawn.shape, True), np.full((STEPS, CHANNELS), 1e9), 0.9)[0] == 0.75
+            assert (
+                interval_scores(drawn, np.full(drawn.shape, True), np.full((2, STEPS, CHANNELS), 1e9), 0.9)[0] == 0.75
+            )

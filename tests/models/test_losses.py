@@ -9,13 +9,15 @@ import torch
 from tests.models.test_networks import KINDS, START, TWO, values
 from tests.support.two_outputs import TWO_OUTPUTS
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.losses import LOSSES, SQUARED, Loss
+from wavesweep.models.losses import LOSSES, SQUARED, Loss, Quantile
 
 DRAWS = np.random.default_rng(0)
-ALL = {**LOSSES, TWO_OUTPUTS.name: TWO_OUTPUTS}
+QUANTILES = Quantile((0.1, 0.5, 0.7, 0.8))
+ALL = {**LOSSES, TWO_OUTPUTS.name: TWO_OUTPUTS, "quantiles": QUANTILES}
 BY_HAND: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "squared": np.square,
     "absolute": np.abs,
+    "quantile": np.abs,  # of the median alone
     "huber": lambda error: np.where(np.abs(error) < 1, np.square(error) / 2, np.abs(error) - 0.5),
 }
 
@@ -39,6 +41,50 @@ def test_each_by_hand(name: str) -> None:
     loss = LOSSES[name]
     outputs, truth = drawn(loss)
     np.testing.assert_allclose(loss.each(outputs, truth).numpy(), BY_HAND[name]((outputs - truth).numpy()))
+
+
+class TestQuantiles:
+    def test_each_by_hand(self) -> None:
+        outputs, truth = torch.tensor([[-1.0, 0.0, 1.0, 4.0]]), torch.tensor([[2.0]])
+        by_hand = 2 * (0.1 * 3 + 0.5 * 2 + 0.7 * 1 + 0.2 * 2) / 4
+        assert QUANTILES.each(outputs, truth).item() == pytest.approx(by_hand)
+
+    def test_they_never_cross_and_their_median_is_forecast(self) -> None:
+        outputs, _ = drawn(QUANTILES)
+        found = QUANTILES.quantiles(outputs)
+        assert found.shape == (2, 7, 3, 4)
+        assert (found.diff(dim=-1) >= 0).all()
+        torch.testing.assert_close(QUANTILES.point(outputs), found[..., 1])
+        torch.testing.assert_close(QUANTILES.in_order(outputs).unflatten(-1, (3, 4)), found)
+
+    def test_the_order_of_outputs_is_nothing_to_it_and_sorting_never_raises_the_loss(self) -> None:
+        outputs, truth = drawn(QUANTILES)
+        shuffled = outputs.unflatten(-1, (3, 4))[..., [2, 0, 3, 1]].flatten(-2)
+        torch.testing.assert_close(QUANTILES.each(shuffled, truth), QUANTILES.each(outputs, truth))
+        above = truth[..., None] - outputs.unflatten(-1, (3, 4))
+        levels = torch.tensor(QUANTILES.levels, dtype=above.dtype)
+        unsorted = 2 * torch.maximum(levels * above, (levels - 1) * above).mean(dim=-1)
+        assert (QUANTILES.each(outputs, truth) <= unsorted + 1e-12).all()
+        assert (QUANTILES.each(outputs, truth) < unsorted - 1e-3).any()
+
+    def test_the_least_mean_has_what_so_many_lie_below(self) -> None:
+        truth = torch.from_numpy(DRAWS.exponential(size=(4000, 1)))
+        outputs = torch.zeros(1, 4, dtype=torch.float64, requires_grad=True)
+        optimizer = torch.optim.LBFGS([outputs], max_iter=200, line_search_fn="strong_wolfe")
+
+        def loss() -> torch.Tensor:
+            optimizer.zero_grad()
+            found = QUANTILES.mean(outputs.expand(4000, 4), truth)
+            found.backward()
+            return found
+
+        optimizer.step(loss)
+        below = (truth < QUANTILES.quantiles(outputs.detach())[0, 0]).double().mean(dim=0)
+        np.testing.assert_allclose(below.numpy(), QUANTILES.levels, atol=0.02)
+
+    def test_in_closed_loop_the_median_counts(self) -> None:
+        points, truth = torch.tensor([[1.0, 5.0]]), torch.tensor([[3.0, 4.0]])
+        assert QUANTILES.mean_of_points(points, truth).item() == 1.5
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -1,6 +1,7 @@
 """Stored weights: what is loaded forecasts as what was stored, to the last bit; what does not fit is refused."""
 
 import json
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -18,6 +19,8 @@ from wavesweep.models.configured import ResolvedModel
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import SQUARED
 from wavesweep.models.weights import (
+    FLOOR,
+    OFFSETS,
     WIDTHS,
     WIDTHS_BY_SERIES,
     copy_weights,
@@ -125,6 +128,14 @@ DAMAGED = {
         changed(**{WIDTHS_BY_SERIES: torch.ones(2, 7, 1).double()}),
         f"{WIDTHS_BY_SERIES} must be of 3 channels",
     ),
+    "a floor of float32": (changed(**{FLOOR: torch.zeros(3)}), f"{FLOOR} must be float64 of 3 channels"),
+    "a floor of a channel": (changed(**{FLOOR: torch.zeros(1).double()}), f"{FLOOR} must be float64 of 3 channels"),
+    "a floor of nan": (changed(**{FLOOR: torch.full([3], torch.nan).double()}), f"{FLOOR} must be float64"),
+    "offsets of float32": (changed(**{OFFSETS: torch.ones(2, 7, 3)}), f"{OFFSETS} must be float64 of 3 axes"),
+    "offsets of a channel": (
+        changed(**{OFFSETS: torch.ones(2, 7, 1).double()}),
+        f"{OFFSETS} must be float64 of 3 axes",
+    ),
     "one too many": (changed(more=torch.zeros(1)), "more is no weight of the network"),
 }
 
@@ -153,6 +164,31 @@ def test_the_widths_of_intervals_stand_beside_the_weights() -> None:
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in loaded.state_dict().items())
     bare = serialize(copy_weights(network), SCALER)
     assert load_widths(bare) is None
+
+
+@pytest.mark.parametrize("by_network", [True, False])
+def test_where_quantiles_lie_stands_beside_the_weights(by_network: bool) -> None:
+    """Nan where a level is not known."""
+    network, draws = TINY.build(CHANNELS, HORIZON, "float32", SQUARED), np.random.default_rng(0)
+    offsets = draws.normal(size=(5, 7, CHANNELS))
+    offsets[0] = np.nan
+    widths = Widths(draws.random((7, CHANNELS)), None, offsets, by_network)
+    content = serialize(copy_weights(network), SCALER, widths)
+    load_network(TINY, HORIZON, "float32", SQUARED, content)
+    stored = load_widths(content)
+    assert stored is not None
+    assert stored.by_network == by_network
+    np.testing.assert_array_equal(stored.offsets, offsets)
+
+
+def test_what_forecasts_do_not_go_below_stands_beside_the_weights() -> None:
+    """Where there is something; else nothing does."""
+    network, floor = TINY.build(CHANNELS, HORIZON, "float32", SQUARED), np.array([0.0, -np.inf, 0.0])
+    content = serialize(copy_weights(network), replace(SCALER, floor=floor))
+    assert np.array_equal(load_network(TINY, HORIZON, "float32", SQUARED, content)[1].floor, floor)
+    bare = serialize(copy_weights(network), SCALER)
+    assert FLOOR.encode() not in bare
+    assert (load_network(TINY, HORIZON, "float32", SQUARED, bare)[1].floor == -np.inf).all()
 
 
 def test_a_configuration_of_billions_of_weights_takes_no_memory() -> None:

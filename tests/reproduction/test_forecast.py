@@ -302,22 +302,25 @@ class TestIntervals:
         assert model.widths is not None
         assert model.widths.of_all.shape == (7, 3)
         assert model.widths.by_series is not None
-        wide = model.half_widths(own_series(prepared.config), 5)
+        wide = model.reach(own_series(prepared.config), [np.zeros((5, 3))] * 2)
         assert wide is not None
         for one, own, std in zip(wide, model.widths.by_series, prepared.data.units.std, strict=True):
-            np.testing.assert_allclose(one, own[:5] * std)
+            np.testing.assert_allclose(one, [own[:5] * std] * 2)
             assert not np.allclose(own, model.widths.of_all)
         foreign = Observed("new", 1e6 * draws.normal(size=(40, 3)))
-        [strange] = model.half_widths([foreign], 7) or []
+        [strange] = model.reach([foreign], [np.zeros((7, 3))]) or []
         scale = model.scaler.std if standardize == "global" else foreign.values.std(axis=0)
-        np.testing.assert_allclose(strange, model.widths.of_all * scale)
+        np.testing.assert_allclose(strange, [model.widths.of_all * scale] * 2)
 
     def test_channels_called_like_bounds_keep_their_columns(self) -> None:
         channels, half = ("x", "x_lower", "y"), np.arange(1, 22.0).reshape(7, 3)
         values = np.random.default_rng(0).normal(size=(7, 3))
-        text = to_csv(continuations(channels, [Observed("a", np.zeros((2, 3)))], [values], [half])).decode()
+        text = to_csv(
+            continuations(channels, [Observed("a", np.zeros((2, 3)))], [values], [np.stack([2 * half, half])])
+        ).decode()
         table = pd.read_csv(StringIO(text))
         np.testing.assert_allclose(table[[*channels]], values)
+        np.testing.assert_allclose(table[[f"{name}__lower" for name in channels]], values - 2 * half)
         np.testing.assert_allclose(table[[f"{name}__upper" for name in channels]], values + half)
         assert len({*table}) == 2 + 9
 

@@ -302,7 +302,8 @@ class TestVariations:
         done, again = reproduce(place, "outputs/run", "dataset.length=60", "model.dropout=0.1")
         assert done.returncode == 0, done.stderr
         values = again.read_config()
-        assert values["forecast"] == {"horizon": 60, "context": 60, "stride": 60, "coverage": 0.9, "refit": "none"}
+        expected = {"horizon": 60, "context": 60, "stride": 60, "coverage": 0.9, "quantiles": [], "refit": "none"}
+        assert values["forecast"] == expected
         assert (values["training"]["window"], values["training"]["washout"]) == (60, 18)
         assert (values["model"]["hidden_sizes"], values["seed"], values["training"]["batch_size"]) == ([5], 3, 4)
         info = again.read_info()

@@ -64,8 +64,11 @@ def elsewhere_tested(values: np.ndarray) -> np.ndarray:
 
 
 def _values(widths: Widths | None) -> list[object]:
-    """Return half-widths to the last bit."""
-    return [] if widths is None else [None if one is None else one.tobytes() for one in vars(widths).values()]
+    """Return half-widths, and where quantiles lie, to the last bit."""
+    if widths is None:
+        return []
+    arrays = (widths.of_all, widths.by_series, widths.offsets)
+    return [widths.by_network, *(None if one is None else one.tobytes() for one in arrays)]
 
 
 def known_before_the_test(events: list[Event]) -> list[object]:
@@ -97,12 +100,13 @@ def test_scales_are_those_of_what_was_observed(tmp_path: Path) -> None:
     assert mean_absolute_scaled_error(data.val.truth + naive, data.val, data) == pytest.approx(1, rel=1e-5)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_nothing_that_is_chosen_depends_on_test_values(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seed", "loss"), [(0, "squared"), (1, "squared"), (2, "quantile"), (3, "quantile")])
+def test_nothing_that_is_chosen_depends_on_test_values(seed: int, loss: str, tmp_path: Path) -> None:
     values, observed = drawn(seed)
     runs = []
     for number, each in enumerate((values, elsewhere_tested(values))):
-        ready = prepare(composed(*load_of(each, observed, tmp_path / f"{number}.csv"), *NETWORK))
+        quantiles = (f"training.loss={loss}", "forecast.quantiles=[0.3]")
+        ready = prepare(composed(*load_of(each, observed, tmp_path / f"{number}.csv"), *NETWORK, *quantiles))
         runs.append([*experiment(ready.config, ready.data)])
     one, other = map(known_before_the_test, runs)
     assert len(one) > 4

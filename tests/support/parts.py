@@ -31,7 +31,6 @@ from wavesweep.models.baseline import Windows
 from wavesweep.models.configured import ResolvedModel
 from wavesweep.models.facts import Facts
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.losses import LOSSES
 from wavesweep.models.weights import load_network
 from wavesweep.runs import checkpoints, drawer
 from wavesweep.runs.checkpoints import Checkpoints
@@ -133,7 +132,7 @@ def go(
 
 def kept_network(resolved: Resolved, directory: RunDirectory) -> tuple[Forecaster, Scaler]:
     """Load the network that a run left, with its scaling."""
-    horizon, loss = resolved.forecast.horizon, LOSSES[resolved.training.loss]
+    horizon, loss = resolved.forecast.horizon, resolved.loss
     return load_network(resolved.model, horizon, resolved.runtime.dtype, loss, directory.read_weights())
 
 

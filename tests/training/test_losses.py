@@ -6,10 +6,11 @@ import pytest
 from tests.support.parts import given, go, gradient_descent, kept_network, leave_undrawn, losses, small, train
 from tests.support.two_outputs import TWO_OUTPUTS
 from wavesweep.config.config import Config
-from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.evaluation.forecasting import forecast_part, quantiles_of_part
+from wavesweep.experiment.experiment import make_trainer
 from wavesweep.experiment.preparation import prepare
 from wavesweep.models.forecaster import evaluating
-from wavesweep.models.losses import LOSSES
+from wavesweep.models.losses import LOSSES, Quantile
 from wavesweep.training.closures import prediction_loss
 from wavesweep.workspace.directory import RunDirectory
 
@@ -23,7 +24,7 @@ def test_training_lowers_the_loss_that_was_chosen_in_both_stages(name: str) -> N
     subject, recorded, by_hand = gradient_descent(resolved), [], []
     main = subject.main
     assert main.fixed_windows
-    measured = prediction_loss(subject.network, main.fixed_windows, resolved.training.washout, LOSSES[name])
+    measured = prediction_loss(subject.network, main.fixed_windows, resolved.training.washout, resolved.loss)
     for record in subject.run(lambda _: False):
         recorded.append(record.loss)
         with evaluating(subject.network):
@@ -75,3 +76,54 @@ def test_a_loss_of_two_outputs_a_value_trains_what_forecasts_points(
     assert forecasts.closed_loop.shape == found.data.val.truth.shape
     assert np.isfinite(forecasts.closed_loop).all()
     assert forecasts.one_step.shape[2] == len(found.data.channels)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_loss_of_quantiles_trains_the_median_with_those_that_are_asked_for(name: str) -> None:
+    config = NETWORKS[name]()
+    training = config.training.model_copy(update={"loss": "quantile"})
+    forecast = config.forecast.model_copy(update={"quantiles": (0.2, 0.5)})
+    found = prepare(config.model_copy(update={"training": training, "forecast": forecast}))
+    subject = make_trainer(found.config, found.data)
+    assert isinstance(subject.network.loss, Quantile)
+    assert subject.network.loss.levels == (0.05, 0.2, 0.5, 0.95)
+    recorded = losses(train(subject))
+    assert min(recorded[1:8]) < recorded[0]
+    assert forecast_part(subject.network, found.data.scaler, found.data.val).closed_loop.shape == (
+        found.data.val.truth.shape
+    )
+
+
+def test_networks_of_quantiles_begin_at_the_linear_forecast_that_they_stand_beside() -> None:
+    """Which is the median, and every other quantile too."""
+    made = [
+        given(noise(), *SHORT, "model.hidden_sizes=[5]", "forecast.horizon=3", "model.highway=true", loss)
+        for loss in ("training.loss=quantile", "training.loss=squared")
+    ]
+    ahead = []
+    for found in map(prepare, made):
+        network = make_trainer(found.config, found.data).network
+        ahead.append(forecast_part(network, found.data.scaler, found.data.val).closed_loop)
+    np.testing.assert_array_equal(*ahead)
+
+
+def test_the_median_of_a_network_s_quantiles_is_its_forecast() -> None:
+    stages = (*SHORT, "model.hidden_sizes=[5]", "model.highway=true", "forecast.horizon=3")
+    found = prepare(given(noise(), *stages, "training.loss=quantile", "forecast.quantiles=[0.3]"))
+    subject = make_trainer(found.config, found.data)
+    train(subject)
+    quantiles = quantiles_of_part(subject.network, found.data.scaler, found.data.val)
+    assert quantiles is not None
+    assert (np.diff(quantiles, axis=0) >= 0).all()
+    assert (quantiles[-1] > quantiles[0]).any()
+    ahead = forecast_part(subject.network, found.data.scaler, found.data.val).closed_loop
+    np.testing.assert_allclose(quantiles[found.config.forecast.levels.index(0.5)], ahead, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["recurrent", "two channels", "pointwise"])
+def test_networks_that_know_them_a_step_ahead_at_most_give_none(name: str) -> None:
+    config = NETWORKS[name]()
+    training = config.training.model_copy(update={"loss": "quantile"})
+    found = prepare(config.model_copy(update={"training": training}))
+    network = make_trainer(found.config, found.data).network
+    assert quantiles_of_part(network, found.data.scaler, found.data.val) is None

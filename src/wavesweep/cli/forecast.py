@@ -75,14 +75,18 @@ def run(arguments: list[str]) -> int:
     series = brought or own_series(config)
     forecasts = model.forecast(series, flags.horizon)
     steps = len(forecasts[0])
-    half_widths = model.half_widths(series, steps)
+    reaches = model.reach(series, forecasts)
     channels = config.dataset.channels
+    quantiles = model.quantiles(series, forecasts)
+    asked = config.forecast.quantiles
     written = str(output)
     if own is None or flags.format == "plain":
-        content = to_csv(continuations(channels, series, forecasts, half_widths))
+        content = to_csv(continuations(channels, series, forecasts, reaches, quantiles, asked))
     else:
         manner = _manner(own, flags.data)
-        content = continuations_below(manner, own.target or channels, channels, series, forecasts, half_widths)
+        content = continuations_below(
+            manner, own.target or channels, channels, series, forecasts, reaches, quantiles, asked
+        )
         written += f", written as {Path(flags.data or own.path or '').name}; --format=plain has all digits"
     output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(output, content)
@@ -90,7 +94,7 @@ def run(arguments: list[str]) -> int:
     what = config.dataset.title if flags.data is None else Path(flags.data).name
     forecaster = stored.tags.get(FORECASTS_BY, "a run cut short")  # which may have weights
     title = f"{what} · forecast by {forecaster}"
-    bands = {} if half_widths is None else {config.forecast.interval: half_widths}
+    bands = {} if reaches is None else {config.forecast.interval: reaches}
     draw_continuations(picture, channels, series, forecasts, title, bands)
     sizes = f"{len(series)} series of {counted(len(channels), 'channel')}, {counted(steps, 'step')}"
     source = flags.data or "the run's own data"

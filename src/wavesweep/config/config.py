@@ -26,6 +26,7 @@ from wavesweep.data.dataset import Dataset
 from wavesweep.data.forecast import Forecast, ResolvedForecast
 from wavesweep.evaluation.metric_names import Objective
 from wavesweep.models.configured import Model, ResolvedModel
+from wavesweep.models.losses import Loss, choose_loss
 from wavesweep.training.configured import ResolvedTraining, Training
 from wavesweep.training.optimizers import Optimizer, ResolvedOptimizer
 
@@ -135,6 +136,11 @@ class Resolved(Config):
     optimizer: Annotated[ResolvedOptimizer, AnyMember()]
     training: ResolvedTraining
     forecast: ResolvedForecast
+
+    @property
+    def loss(self) -> Loss:
+        """What its network is trained by, which the number of outputs follows from."""
+        return choose_loss(self.training.loss, self.forecast.levels)
 
 
 Kind = TypeVar("Kind", bound=Config)

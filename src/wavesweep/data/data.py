@@ -106,7 +106,9 @@ class Data:
     @property
     def pooled(self) -> Scaler:
         """The scaler between the data and the network where it is one for all series, else what they give together."""
-        return self.scaler if self.scaler.mean.ndim == 1 else Scaler.pooled(self.observed)
+        if self.scaler.mean.ndim == 1:
+            return self.scaler
+        return replace(Scaler.pooled(self.observed), floor=self.scaler.floor)
 
     def scaled(self, scaler: Scaler) -> list[np.ndarray]:
         """Return the training part of each series, (time, channel), in scaled units."""
@@ -153,9 +155,22 @@ def load(
     scaler = units if standardize == "series" else Scaler.pooled(observed)
     if not standardize:
         scaler = Scaler(np.zeros_like(scaler.mean), np.ones_like(scaler.std))
+    floor = find_floor(division, timeline, forecast.horizon)
+    units, scaler = replace(units, floor=floor), replace(scaler, floor=floor)
     if seasons is None:
         seasons = find_seasons(division.scaled_targets(train, units), forecast.context, division.usual_seasons)
     return Data(train, observed, val, test, units, scaler, seasons, division, timeline)
+
+
+def find_floor(division: Division, timeline: np.ndarray, horizon: int) -> np.ndarray:
+    """Return what no forecast goes below, (channel,): 0 where no value before the test part does, else -inf.
+
+    Generated series have none: how they go on is known.
+    """
+    if division.source.knows_continuation:
+        return np.full(timeline.shape[2], -np.inf)
+    least = np.min([one.min(axis=0) for one in division.cut_before_test(timeline, horizon)], axis=0)
+    return np.where(least >= 0, 0.0, -np.inf)
 
 
 def load_timeline(division: Division, horizon: int) -> np.ndarray:

@@ -81,11 +81,11 @@ class Part:
         return replace(self, context=self.context - before, truth=self.truth - after, effect=None)
 
     def put_back(self, forecast: np.ndarray) -> np.ndarray:
-        """Return a forecast of what `without_effects` leaves, (window, horizon, channel), as one of the part itself."""
+        """Return a forecast of what `without_effects` leaves, (…, window, horizon, channel), as one of the part."""
         if self.effect is None:
             return forecast
         first = self.context.shape[1]
-        return forecast + self.effect[:, first : first + forecast.shape[1]]
+        return forecast + self.effect[:, first : first + forecast.shape[-2]]
 
     def spread(self, count: int) -> Self:
         """Return the part with at most so many windows, evenly spread, the first and the last among them."""

@@ -1,7 +1,7 @@
 """Scaling by mean and standard deviation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,10 +16,12 @@ class Scaler:
     Attributes:
         mean: (channel,) or (series, channel).
         std: Likewise.
+        floor: The least value of the data that forecasts may take, (channel,); -inf: any.
     """
 
     mean: np.ndarray
     std: np.ndarray
+    floor: np.ndarray = field(default_factory=lambda: np.array(-np.inf))
 
     @classmethod
     def pooled(cls, series: Sequence[np.ndarray]) -> Self:
@@ -49,7 +51,13 @@ class Scaler:
 
     def of(self, series: np.ndarray | int) -> "Scaler":
         """Return what scales a series, (time, channel), or windows of series, (window, time, channel), by number."""
-        return self if self.mean.ndim == 1 else Scaler(self.mean[series, None], self.std[series, None])
+        if self.mean.ndim == 1:
+            return self
+        return Scaler(self.mean[series, None], self.std[series, None], self.floor)
+
+    def without_floor(self) -> Self:
+        """Return the same scaling for what is left of values, which may be anything."""
+        return replace(self, floor=np.array(-np.inf))
 
     def scale(self, values: np.ndarray) -> np.ndarray:
         """Return `values`, (…, channel), in scaled units."""
@@ -60,9 +68,9 @@ class Scaler:
         return [self.of(number).scale(one) for number, one in enumerate(series)]
 
     def unscale(self, values: np.ndarray) -> np.ndarray:
-        """Return `values`, (…, channel), in the units of the data."""
+        """Return forecasts, (…, channel), in the units of the data, and not below the floor."""
         with np.errstate(over="ignore", invalid="ignore"):  # a forecast may run away
-            return values * self.std + self.mean
+            return np.maximum(values * self.std + self.mean, self.floor)
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

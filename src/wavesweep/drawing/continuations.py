@@ -32,7 +32,8 @@ def draw_continuations(
         series: What was observed of each.
         forecasts: How it goes on, (horizon, channel).
         title: Of the picture.
-        bands: Half-widths around each forecast, (horizon, channel), nan where it has none, by name.
+        bands: How far intervals reach below and above each forecast, (2, horizon, channel), nan where there is none,
+            by name.
     """
     single = len(channels) == 1
     if single:
@@ -53,8 +54,8 @@ def draw_continuations(
         steps_ahead = steps[len(steps) - len(ahead) :]
         panels.draw_truth(axes, steps[: len(end)], end, "observed")
         panels.draw_line(axes, steps_ahead, ahead, "forecast", color=colour, lw=1.6)
-        for name, halves in (bands or {}).items():
-            panels.draw_band(axes, steps_ahead, ahead, halves[number][:, channel], name, colour)
+        for name, reaches in (bands or {}).items():
+            panels.draw_band(axes, steps_ahead, ahead, reaches[number][..., channel], name, colour)
         axes.axvline(steps[max(len(end) - 1, 0)], **EDGE)
         name = one.name if single and len(series) > 1 else channels[channel]
         axes.set_ylabel(panels.two_lines(str(name)), color=colour, parse_math=False)

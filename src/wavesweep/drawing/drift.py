@@ -16,7 +16,8 @@ def draw_drift(shown: ShownErrors, path: Path) -> None:
     errors = shown.errors
     figure, [axes] = panels.stack(3.2, "step ahead", top=1.1 if len(errors) > 4 else TOP)
     greys = [(shade, line) for shade in ("0.3", "0.65") for line in (":", "--", "-.")]
-    styles = [(COLOURS[0], "-"), *greys, *((COLOURS[1], line) for line in (":", "--", "-."))]
+    others = [(colour, line) for colour in COLOURS[1:3] for line in (":", "--", "-.")]
+    styles = [(COLOURS[0], "-"), *greys, *others]
     seen = set()  # of equal ones, the first is drawn
     for (name, values), (colour, line) in zip(errors.items(), styles[: len(errors)], strict=True):
         if values.tobytes() in seen:

@@ -33,7 +33,6 @@ def draw_forecasts(shown: ShownForecasts, path: Path) -> None:
     if not together:
         origins = np.zeros_like(origins)
     others = {BASELINES.get(name, name): values for name, values in shown.beside.items()}
-    widths = {name: np.broadcast_to(half, shown.truth.shape) for name, half in shown.bands.items()}
     views = [
         View(
             label=shown.labels[window] if single else shown.channels[channel],
@@ -43,7 +42,7 @@ def draw_forecasts(shown: ShownForecasts, path: Path) -> None:
             one_step=shown.one_step[window, :, channel],
             closed_loop=shown.closed_loop[window, :, channel],
             others={name: values[window, :, channel] for name, values in others.items()},
-            bands={name: half[window, :, channel] for name, half in widths.items()},
+            bands={name: reach[:, window, :, channel] for name, reach in shown.bands.items()},
         )
         for window, channel in drawn
     ]

@@ -31,7 +31,7 @@ class View:
         one_step: Predictions of the last values of the context, (time,).
         closed_loop: The forecast, (horizon,).
         others: Forecasts to compare it with, (horizon,), by name.
-        bands: Half-widths around the forecast, (horizon,), by name.
+        bands: How far intervals reach below and above the forecast, (2, horizon), by name.
     """
 
     label: str
@@ -78,8 +78,8 @@ def draw_view(axes: Axes, view: View, colour: str) -> None:
     draw_truth(axes, np.append(past, view.ahead), np.append(observed, view.truth), "truth")
     draw_line(axes, past[len(past) - len(one_step) :], one_step, "one step", color=colour, lw=0.9)
     draw_line(axes, steps, closed_loop, "closed loop", color=colour, lw=1.6, ls="--")
-    for name, half in view.bands.items():
-        draw_band(axes, steps, closed_loop, half, name, colour)
+    for name, reach in view.bands.items():
+        draw_band(axes, steps, closed_loop, reach, name, colour)
     axes.axvline(past[-1], **EDGE)
     axes.set_ylabel(two_lines(view.label), color=colour, parse_math=False)
 
@@ -131,12 +131,12 @@ def draw_truth(axes: Axes, steps: np.ndarray, values: np.ndarray, name: str) -> 
     axes.plot(steps[alone], values[alone], color=TRUE["color"], ls="", marker="o", ms=3.5, mew=0)
 
 
-def draw_band(axes: Axes, steps: np.ndarray, middle: np.ndarray, half: np.ndarray, name: str, colour: str) -> None:
-    """Draw a band around a line, beneath all lines; it opens where the line has more values before."""
-    half = np.append(np.zeros(len(middle) - len(half)), half)
-    shown = np.abs(middle) + half < 1e100
+def draw_band(axes: Axes, steps: np.ndarray, middle: np.ndarray, reach: np.ndarray, name: str, colour: str) -> None:
+    """Draw a band below and above a line, beneath all lines; it opens where the line has more values before."""
+    below, above = np.pad(reach, ((0, 0), (len(middle) - reach.shape[1], 0)))
+    shown = np.abs(middle) + np.maximum(below, above) < 1e100
     if shown.sum() > 1:
-        axes.fill_between(steps, middle - half, middle + half, shown, color=colour, alpha=0.2, lw=0, label=name)
+        axes.fill_between(steps, middle - below, middle + above, shown, color=colour, alpha=0.2, lw=0, label=name)
 
 
 def largest(values: np.ndarray) -> float:

@@ -1,12 +1,13 @@
 """Evaluation: a network beside the baselines, on a part of the data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from wavesweep.data.data import Data
-from wavesweep.data.parts import Part
+from wavesweep.data.forecast import Forecast
+from wavesweep.data.parts import Part, mean_where
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation.comparison import compare
 from wavesweep.evaluation.intervals import (
@@ -16,6 +17,8 @@ from wavesweep.evaluation.intervals import (
     interval_scores,
     lowest_by_chance,
     own_half_widths,
+    reach,
+    reach_between,
 )
 from wavesweep.evaluation.metric_names import (
     COVERAGE,
@@ -25,6 +28,7 @@ from wavesweep.evaluation.metric_names import (
     INTERVAL_SCORE,
     INTERVAL_WIDTH,
 )
+from wavesweep.evaluation.quantiles import quantile_losses, quantile_offsets, quantiles_of
 from wavesweep.evaluation.scores import Errors, Metrics, errors, scaled_errors
 from wavesweep.models.baseline import Baseline, Windows
 from wavesweep.models.fitting import fit
@@ -56,7 +60,8 @@ def forecast_by(baseline: Baseline, data: Data, part: Part) -> np.ndarray:
     if not baseline.is_regression:
         return units.unscale(baseline.forecast(units.scale(part.context), horizon))
     context = part.without_effects().context
-    return part.put_back(units.unscale(baseline.forecast(units.scale(context), horizon)))
+    rest = units if part.effect is None else units.without_floor()
+    return np.maximum(part.put_back(rest.unscale(baseline.forecast(units.scale(context), horizon))), units.floor)
 
 
 def errors_by(baselines: Baselines, data: Data, part: Part) -> dict[str, Errors]:
@@ -97,7 +102,95 @@ def calibrate(closed_loop: np.ndarray, data: Data, coverage: float) -> Widths | 
     return Widths(of_all, np.stack([by_series.get(number, of_all) for number in range(len(data.train))]))
 
 
-def score_intervals(closed_loop: np.ndarray, widths: Widths | None, part: Part, data: Data, coverage: float) -> Metrics:
+def calibrate_quantiles(
+    closed_loop: np.ndarray, own: np.ndarray | None, widths: Widths, data: Data, forecast: Forecast
+) -> Widths:
+    """Return widths with where quantiles lie; by a network's own where intervals between these score better.
+
+    Both kinds of intervals are calibrated on validation data, and compared there by their interval score.
+
+    Args:
+        closed_loop: Forecasts of the validation part, (window, horizon, channel).
+        own: The network's quantiles, (level, window, horizon, channel); None: it gives none.
+        widths: As `calibrate` gives them.
+        data: Whose series they are.
+        forecast: With levels and coverage.
+    """
+    if own is not None:
+        by_network = replace(widths, offsets=_offsets(own, closed_loop, data, forecast.levels), by_network=True)
+        bounds = bounds_of(own, by_network, data.val, data, forecast)
+        scores = [
+            score_intervals(closed_loop, widths, data.val, data, forecast.coverage, one)[INTERVAL_SCORE]
+            for one in (bounds, None)
+        ]
+        if scores[0] < scores[1]:
+            return by_network
+    if not forecast.quantiles:
+        return widths
+    base = np.broadcast_to(closed_loop, (len(forecast.levels), *closed_loop.shape))
+    return replace(widths, offsets=_offsets(base, closed_loop, data, forecast.levels))
+
+
+def losses_of_quantiles(quantiles: np.ndarray, part: Part, data: Data, levels: Sequence[float]) -> np.ndarray:
+    """Return the scaled mean loss of quantiles, (level, window, horizon, channel), in each window of a part, (window,).
+
+    It is that of what was observed, by the share of a window that was: in the mean, that of all.
+    """
+    std, targets = data.units.of(part.series).std, part.targets
+    losses, observed = (
+        quantile_losses(quantiles / std, part.truth / std, levels)[..., targets],
+        part.observed[..., targets],
+    )
+    return mean_where(losses, observed, axis=(1, 2)) * observed.mean(axis=(1, 2)) / observed.mean()
+
+
+def calibrated_quantiles(closed_loop: np.ndarray, own: np.ndarray, data: Data, levels: Sequence[float]) -> np.ndarray:
+    """Return a network's quantiles of the validation part, moved to where as much lies below as their levels say.
+
+    Those of a network that has learnt nothing yet, all equal to its forecast, become those of its errors, which are the
+    same for all windows. So what tells them from those of another is what a network knows beyond that.
+    """
+    units = data.units.of(data.val.series)
+    return quantiles_of(own, _offsets(own, closed_loop, data, levels), units.std, units.floor)
+
+
+def _offsets(base: np.ndarray, closed_loop: np.ndarray, data: Data, levels: Sequence[float]) -> np.ndarray:
+    val, units = data.val, data.units.of(data.val.series)
+    base, truth, ahead = (one / units.std for one in (base, val.truth, closed_loop))
+    return quantile_offsets(base, truth, ahead, val.observed, levels, val.stride)
+
+
+def part_quantiles(base: np.ndarray, widths: Widths, part: Part, data: Data) -> np.ndarray:
+    """Return quantiles of a part, (level, window, horizon, channel), in the units of the data.
+
+    Args:
+        base: What they are told from, of which each level has its own or all have one.
+        widths: With offsets.
+        part: Whose truth they are of.
+        data: Whose series these are.
+    """
+    assert widths.offsets is not None
+    units = data.units.of(part.series)
+    return quantiles_of(base, widths.offsets, units.std, units.floor)
+
+
+def bounds_of(
+    own: np.ndarray | None, widths: Widths | None, part: Part, data: Data, forecast: Forecast
+) -> np.ndarray | None:
+    """Return the quantiles between which intervals lie, (2, window, horizon, channel); None where half-widths tell."""
+    if own is None or widths is None or not widths.by_network:
+        return None
+    return part_quantiles(own, widths, part, data)[[forecast.levels.index(one) for one in forecast.bounds]]
+
+
+def score_intervals(
+    closed_loop: np.ndarray,
+    widths: Widths | None,
+    part: Part,
+    data: Data,
+    coverage: float,
+    bounds: np.ndarray | None = None,
+) -> Metrics:
     """Return the scores of intervals, scaled; nothing is said of what has no widths.
 
     Args:
@@ -106,12 +199,13 @@ def score_intervals(closed_loop: np.ndarray, widths: Widths | None, part: Part, 
         part: What was true.
         data: Whose series they are.
         coverage: Share of the truth that they are to hold.
+        bounds: As `bounds_of` gives them.
     """
     if widths is None:
         return {}
     scaled = scaled_errors(closed_loop, part, data.units)[..., part.targets]
-    observed, wide = part.observed[..., part.targets], widths.of(part.series)[..., part.targets]
-    scores = interval_scores(scaled, observed, wide, coverage)
+    far = _scaled_reach(closed_loop, widths, part, data, bounds)[..., part.targets]
+    scores = interval_scores(scaled, part.observed[..., part.targets], far, coverage)
     return dict(zip((COVERAGE, INTERVAL_WIDTH, INTERVAL_SCORE), scores, strict=True))
 
 
@@ -120,7 +214,9 @@ def coverage_floor(part: Part, data: Data, coverage: float) -> float:
     return lowest_by_chance(coverage, _independent(data.val), _independent(part))
 
 
-def coverage_by_series(closed_loop: np.ndarray, widths: Widths | None, part: Part, data: Data) -> dict[str, float]:
+def coverage_by_series(
+    closed_loop: np.ndarray, widths: Widths | None, part: Part, data: Data, bounds: np.ndarray | None = None
+) -> dict[str, float]:
     """Return the share of each series' truth that lies within its intervals, by name; nothing but of a panel.
 
     Args:
@@ -128,17 +224,41 @@ def coverage_by_series(closed_loop: np.ndarray, widths: Widths | None, part: Par
         widths: As `calibrate` gives them.
         part: What was true.
         data: Whose series they are.
+        bounds: As `bounds_of` gives them.
     """
     if widths is None or not data.is_panel:
         return {}
-    off, wide = scaled_errors(closed_loop, part, data.units), np.broadcast_to(widths.of(part.series), part.truth.shape)
+    off, far = scaled_errors(closed_loop, part, data.units), _scaled_reach(closed_loop, widths, part, data, bounds)
+    below, above = far
     with np.errstate(invalid="ignore"):
-        held, observed = (np.abs(off) <= wide)[..., part.targets], part.observed[..., part.targets]
+        held, observed = ((off <= below) & (-off <= above))[..., part.targets], part.observed[..., part.targets]
     names = data.division.source.names
     return {
         str(names[one]): float(held[observed & (part.series == one)[:, None, None]].mean())
         for one in {*part.series.tolist()}
     }
+
+
+def reach_of(
+    closed_loop: np.ndarray, widths: Widths, part: Part, data: Data, bounds: np.ndarray | None = None
+) -> np.ndarray:
+    """Return how far intervals reach below and above forecasts, (2, window, horizon, channel), in the data's units."""
+    if bounds is not None:
+        return reach_between(closed_loop, bounds)
+    units = data.units.of(part.series)
+    far = reach(widths.of(part.series) * units.std, closed_loop - units.floor)
+    return np.broadcast_to(far.reshape(2, -1, *far.shape[-2:]), (2, *closed_loop.shape))
+
+
+def _scaled_reach(
+    closed_loop: np.ndarray, widths: Widths, part: Part, data: Data, bounds: np.ndarray | None
+) -> np.ndarray:
+    """Return the same, scaled, (2, window, horizon, channel), or of all windows."""
+    units = data.units.of(part.series)
+    if bounds is not None:
+        return reach_between(closed_loop, bounds) / units.std
+    with np.errstate(over="ignore", invalid="ignore"):
+        return reach(widths.of(part.series), (closed_loop - units.floor) / units.std)
 
 
 def _independent(part: Part) -> np.ndarray:

@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 
 
-def columns_of(channels: Sequence[str], *, bounds: bool) -> list[tuple[str, ...]]:
-    """Return the columns of each channel in tables of forecasts: its name, and those of the bounds of its interval.
+def columns_of(channels: Sequence[str], *, bounds: bool, levels: Sequence[float] = ()) -> list[tuple[str, ...]]:
+    """Return the columns of each channel in tables of forecasts: its name, those of its interval, and of quantiles.
 
-    They are NAME_lower and NAME_upper, with as many underscores as no channel has.
+    They are NAME_lower and NAME_upper, and NAME_q05 of a level of 0.05, with as many underscores as no channel has.
     """
-    if not bounds:
-        return [(channel,) for channel in channels]
+    beside = (["lower", "upper"] if bounds else []) + [quantile_name(level) for level in levels]
     gap = "_"
-    while any(f"{channel}{gap}{bound}" in channels for channel in channels for bound in ("lower", "upper")):
+    while any(f"{channel}{gap}{what}" in channels for channel in channels for what in beside):
         gap += "_"
-    return [(channel, f"{channel}{gap}lower", f"{channel}{gap}upper") for channel in channels]
+    return [(channel, *(f"{channel}{gap}{what}" for what in beside)) for channel in channels]
+
+
+def quantile_name(level: float) -> str:
+    """Return what the quantile of a level is called: q05, q50, q97.5."""
+    whole, dot, rest = f"{100 * level:.10g}".partition(".")
+    return f"q{whole:0>2}{dot}{rest}"

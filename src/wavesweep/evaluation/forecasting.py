@@ -49,7 +49,8 @@ def forecast_part(network: Forecaster, scaler: Scaler, part: Part) -> Forecasts:
 
 def _forecast(network: Forecaster, scaler: Scaler, part: Part) -> tuple[np.ndarray, np.ndarray]:
     signals.check(SECONDS_TO_FINISH)
-    scaler, context = scaler.of(part.series), part.context.shape[1]
+    units, context = scaler.of(part.series), part.context.shape[1]
+    scaler = units if part.effect is None else units.without_floor()
     rest = part.without_effects()
     values = np.concatenate([rest.context, rest.truth], axis=1)[:, : part.scored.stop]
     with evaluating(network):
@@ -58,8 +59,43 @@ def _forecast(network: Forecaster, scaler: Scaler, part: Part) -> tuple[np.ndarr
     one_step, closed_loop = (scaler.unscale(some.double().cpu().numpy()) for some in forecasts)
     one_step = one_step[:, -(values.shape[1] - part.scored.start) :]
     if part.effect is not None:
-        one_step = one_step + part.effect[:, part.scored.stop - one_step.shape[1] : part.scored.stop]
-    return one_step, part.put_back(closed_loop)
+        known = part.effect[:, part.scored.stop - one_step.shape[1] : part.scored.stop]
+        return np.maximum(one_step + known, units.floor), np.maximum(part.put_back(closed_loop), units.floor)
+    return one_step, closed_loop
+
+
+def network_quantiles(network: Forecaster, scaler: Scaler, context: np.ndarray, start: np.ndarray) -> np.ndarray | None:
+    """Return the quantiles that a network itself gives, (level, window, horizon, channel), in the units of the data.
+
+    Args:
+        network: In scaled units.
+        scaler: Between those units and the data's.
+        context: Observed values, (window, context, channel), in the units of the data.
+        start: Time index of each context's first value, (window,).
+
+    Returns:
+        As many steps as it predicts at once, by the levels of its loss; None of one that gives none.
+    """
+    with evaluating(network):
+        found = network.quantiles(to_network(network, scaler.scale(context)), to_network(network, start))
+    if found is None:
+        return None
+    return scaler.unscale(np.moveaxis(found.double().cpu().numpy(), -1, 0))
+
+
+def quantiles_of_part(network: Forecaster, scaler: Scaler, part: Part) -> np.ndarray | None:
+    """Return the same of all windows of a part."""
+    found = []
+    for some in part.chunks(MOST_WINDOWS):
+        signals.check(SECONDS_TO_FINISH)
+        units = scaler.of(some.series)
+        if some.effect is not None:
+            units = units.without_floor()
+        one = network_quantiles(network, units, some.without_effects().context, some.start)
+        if one is None:
+            return None
+        found.append(np.maximum(some.put_back(one), scaler.floor))
+    return np.concatenate(found, axis=1)
 
 
 def closed_loop(

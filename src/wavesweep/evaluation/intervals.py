@@ -98,6 +98,28 @@ def independent_windows(number: np.ndarray, stride: int) -> np.ndarray:
     return number * 3 * overlap / (2 * overlap**2 + 1)
 
 
+def reach(half_widths: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Return how far below and above forecasts their intervals reach, which end at the least value there may be.
+
+    Args:
+        half_widths: (window, horizon, channel), or of all windows.
+        room: How far each forecast lies above that value, (window, horizon, channel); inf: there is none.
+
+    Returns:
+        (2, window, horizon, channel), or of all windows where all have room.
+    """
+    if (room >= half_widths).all():
+        return np.stack([half_widths, half_widths])
+    both = np.stack([np.broadcast_to(half_widths, room.shape)] * 2)
+    both[0] = np.where(room < both[0], room, both[0])
+    return both
+
+
+def reach_between(ahead: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Return the same of intervals between bounds, (2, …, horizon, channel), which hold the forecast at least."""
+    return np.maximum([ahead - bounds[0], bounds[1] - ahead], 0.0)
+
+
 def lowest_by_chance(coverage: float, validating: np.ndarray, testing: np.ndarray) -> float:
     """Return the coverage that intervals fall below in one case of a hundred at most, if errors stay as they were.
 
@@ -118,7 +140,7 @@ def fewest_windows(coverage: float) -> int:
 
 
 def interval_scores(
-    errors: np.ndarray, observed: np.ndarray, widths: np.ndarray, coverage: float
+    errors: np.ndarray, observed: np.ndarray, reach: np.ndarray, coverage: float
 ) -> tuple[float, float, float]:
     """Return the share of errors within an interval, its mean width from end to end, and its interval score.
 
@@ -128,15 +150,15 @@ def interval_scores(
     Args:
         errors: (window, horizon, channel), scaled.
         observed: Which of them are errors of what was observed, and count, of the same shape.
-        widths: As `half_widths` gives them, of the same channels; of all windows, or (window, horizon, channel).
+        reach: As `reach` gives it, of the same channels.
         coverage: Share of the truth that they are to hold.
 
     Source:
         Gneiting & Raftery (2007), Strictly proper scoring rules, 6.2.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # a forecast may run away
-        outside = np.maximum(np.abs(errors) - widths, 0.0)
-    share = observed.mean(axis=0) if widths.ndim == 2 else observed
-    width = 2 * float((widths * share).sum() / share.sum())
+        outside = np.maximum(np.maximum(errors - reach[0], -errors - reach[1]), 0.0)
+    share = observed.mean(axis=0) if reach.ndim == 3 else observed
+    width = float((reach.sum(axis=0) * share).sum() / share.sum())
     missed = float(mean_where(outside, observed))
     return float(mean_where(outside == 0, observed)), width, width + 2 / (1 - coverage) * missed

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from wavesweep.training.configured import ResolvedTraining
 
 from wavesweep.evaluation.comparison import is_beyond_noise
-from wavesweep.evaluation.metric_names import watched
+from wavesweep.evaluation.metric_names import QUANTILE_LOSS, metric, watched
 from wavesweep.evaluation.scores import Metrics
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.weights import Weights, copy_weights
@@ -27,11 +27,18 @@ class Judged:
         metrics: Its scores.
         closed_loop: Its forecasts, (window, horizon, channel), in the units of the data.
         by_origin: Mean squared error at each origin, (origin,), scaled: of several series, over them.
+        quantile_losses: Where quantiles are trained, their mean loss at each origin, likewise; else None.
     """
 
     metrics: Metrics
     closed_loop: np.ndarray
     by_origin: np.ndarray
+    quantile_losses: np.ndarray | None = None
+
+    @property
+    def compared(self) -> np.ndarray:
+        """What tells whether it is better than another beyond noise, (origin,)."""
+        return self.by_origin if self.quantile_losses is None else self.quantile_losses
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,9 @@ class Selection:
 
     def consider(self, epoch: int, metrics: Metrics) -> None:
         """Keep the weights as they are now, if these metrics say so."""
-        value, last = metrics[watched(self.objective, metrics)], self.training.keep == "last"
+        key = watched(metric("val", QUANTILE_LOSS), metrics)  # what is trained, where that is known
+        value = metrics[key if key in metrics else watched(self.objective, metrics)]
+        last = self.training.keep == "last"
         better = 0 if last else sum(one.objective <= value for one in self.candidates)
         if last or (better < self.most and value < math.inf):
             kept = Kept(epoch, value, copy_weights(self.network), metrics)
@@ -105,7 +114,7 @@ class Selection:
         )
         if self.network.is_fitted and self.training.keep == "best":
             start = self._judge(self.start, judge)
-            if not is_beyond_noise(found.by_origin, start.by_origin, overlap):
+            if not is_beyond_noise(found.compared, start.compared, overlap):
                 best, found = self.start, start
         self.candidates = [replace(best, objective=found.metrics[self.objective])]
         self.network.load_state_dict(self.kept.weights)
@@ -117,6 +126,8 @@ class Selection:
 
     def _score(self, judged: Judged) -> float:
         score = judged.metrics[self.objective]
+        if judged.quantile_losses is not None:
+            score = float(judged.quantile_losses.mean())
         return math.inf if math.isnan(score) else score
 
     def gives_up(self, epoch: int) -> bool:

@@ -28,6 +28,8 @@ COVERAGE_LEAST = "coverage_least"  # of a panel's series, that which is covered 
 COVERAGE_FLOOR = "coverage_floor"  # below which it falls by chance in one case of a hundred at most
 INTERVAL_WIDTH = "interval_width"
 INTERVAL_SCORE = "interval_score"
+QUANTILE_LOSS = "quantile_loss"  # of a network that is trained for quantiles, of its own
+QUANTILE_SCORE = "quantile_score"  # of the quantiles that are asked for
 
 Objective = Literal["val/closed_loop_scaled_mse", "val/closed_loop_mse", "val/one_step_mse"]
 """What a run can be judged by."""

@@ -28,7 +28,7 @@ class ShownForecasts:
         one_step: Predictions of the last values of the contexts, (window, time, channel).
         closed_loop: Forecasts of the truth, (window, horizon, channel).
         beside: Forecasts to compare them with, (window, horizon, channel), by name.
-        bands: Half-widths around them, (window, horizon, channel) or for all windows, by name.
+        bands: How far intervals reach below and above them, (2, window, horizon, channel), by name.
     """
 
     title: str

@@ -13,15 +13,16 @@ from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation import beside_baselines
-from wavesweep.evaluation.beside_baselines import calibrate, forecast_by
+from wavesweep.evaluation.beside_baselines import calibrate, calibrate_quantiles, forecast_by, reach_of
 from wavesweep.evaluation.by_origin import ErrorsByOrigin, errors_by_origin
 from wavesweep.evaluation.by_series import telling_windows
-from wavesweep.evaluation.forecasting import Forecasts, forecast_part, to_network
+from wavesweep.evaluation.forecasting import Forecasts, forecast_part, quantiles_of_part, to_network
 from wavesweep.evaluation.kept_epoch import Judged, Selection
 from wavesweep.evaluation.metric_names import (
     KEPT_SCALED,
     LOSS_EVALUATIONS,
     OBJECTIVE,
+    QUANTILE_LOSS,
     SCALED,
     TRAIN_LOSS,
     TRAIN_SECONDS,
@@ -34,11 +35,11 @@ from wavesweep.evaluation.shown import Named, ShownErrors, ShownForecasts
 from wavesweep.experiment.checkpoint import Checkpoint, restore, state_of
 from wavesweep.experiment.events import Advanced, Drawable, Event, Finished, Kept, Phase, Recorded, Started
 from wavesweep.experiment.result import Result, best_baseline
-from wavesweep.experiment.testing import score_test
+from wavesweep.experiment.testing import interval_bounds, own_quantiles, score_test
 from wavesweep.models.baseline import Baseline
 from wavesweep.models.baseline_names import BASELINES
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.losses import LOSSES
+from wavesweep.models.losses import Quantile
 from wavesweep.models.weights import copy_weights, is_finite
 from wavesweep.training.configured import watched_origins
 from wavesweep.training.least_squares import LeastSquares
@@ -95,6 +96,9 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     judged = _judge(network, data, data.val) if whole else _decide(selection, network, data)
     kept = selection.kept
     widths = calibrate(judged.closed_loop, data, config.forecast.coverage)
+    if widths is not None:
+        own = own_quantiles(config, network, kept.epoch, data, data.val)
+        widths = calibrate_quantiles(judged.closed_loop, own, widths, data, config.forecast)
     refitted = _fit_again(config, data, network, kept.epoch)
     yield Kept(kept.epoch, copy_weights(refitted or network), data.pooled, widths, data.effects)
     if kept.epoch:
@@ -162,10 +166,19 @@ def _judge(network: Forecaster, data: Data, part: Part) -> Judged:
     """Forecast validation windows, all or some, and score that under names that tell which."""
     forecasts = forecast_part(network, data.scaler, part)
     by_window = errors(forecasts.closed_loop, part, data.units).by_window
-    metrics = _named("val", scores(forecasts, part, data.units))
+    found = scores(forecasts, part, data.units)
+    own = quantiles_of_part(network, data.scaler, part) if isinstance(network.loss, Quantile) else None
+    losses = None
+    if isinstance(network.loss, Quantile) and own is not None:
+        levels = network.loss.levels
+        found[QUANTILE_LOSS] = float(beside_baselines.losses_of_quantiles(own, part, data, levels).mean())
+        if part is data.val:
+            calibrated = beside_baselines.calibrated_quantiles(forecasts.closed_loop, own, data, levels)
+            losses = part.by_origin(beside_baselines.losses_of_quantiles(calibrated, part, data, levels))
+    metrics = _named("val", found)
     if part is not data.val:
         metrics = {sampled(key): value for key, value in metrics.items()}
-    return Judged(metrics, forecasts.closed_loop, part.by_origin(by_window))
+    return Judged(metrics, forecasts.closed_loop, part.by_origin(by_window), losses)
 
 
 def _decide(selection: Selection, network: Forecaster, data: Data) -> Judged:
@@ -183,7 +196,7 @@ def make_trainer(config: Resolved, data: Data) -> Trainer:
     """Seed torch, build the network from the data's shape, and hand it the training part alone."""
     torch.set_num_threads(config.runtime.threads)
     torch.manual_seed(config.seed)
-    loss = LOSSES[config.training.loss]
+    loss = config.loss
     network = config.model.build(len(data.channels), config.forecast.horizon, config.runtime.dtype, loss)
     network = network.to(config.runtime.device)
     series = [to_network(network, one) for one in data.without_effects.scaled(data.scaler)]
@@ -214,10 +227,11 @@ def _show_beside(
 ) -> Drawable:
     """Return what the kept weights forecast of a few windows, with intervals, beside the best baseline."""
     beside = {best: forecast_by(baseline, data, some)}
+    forecasts = forecast_part(network, data.scaler, some)
     bands = {}
     if widths is not None:
-        bands[config.forecast.interval] = widths.of(some.series) * data.units.of(some.series).std
-    forecasts = forecast_part(network, data.scaler, some)
+        bounds = interval_bounds(config, network, widths, data, some)
+        bands[config.forecast.interval] = reach_of(forecasts.closed_loop, widths, some, data, bounds)
     return Drawable("forecast", _shown(data, some, forecasts, title, beside, bands))
 
 

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from wavesweep.config.config import Resolved
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation.beside_baselines import (
     Baselines,
+    bounds_of,
     calibrate,
     coverage_by_series,
     coverage_floor,
@@ -15,16 +18,19 @@ from wavesweep.evaluation.beside_baselines import (
     fit_again,
     forecast_by,
     gain,
+    losses_of_quantiles,
+    part_quantiles,
     score_intervals,
 )
 from wavesweep.evaluation.by_series import SeriesScores, scores_by_series
-from wavesweep.evaluation.forecasting import forecast_part
+from wavesweep.evaluation.forecasting import forecast_part, quantiles_of_part
 from wavesweep.evaluation.in_units import InUnits, as_metrics, errors_in_units
 from wavesweep.evaluation.metric_names import (
     COVERAGE_FLOOR,
     COVERAGE_LEAST,
     MAE,
     MASE,
+    QUANTILE_SCORE,
     baseline_score,
     metric,
     of_baseline,
@@ -93,10 +99,13 @@ def score_test(
     ahead = forecasts.closed_loop
     tested |= scores(forecasts, part, data.units)
     tested |= {MAE: own.absolute, MASE: mean_absolute_scaled_error(ahead, part, data)}
-    tested |= score_intervals(ahead, widths, part, data, coverage)
+    bounds = interval_bounds(config, kept, widths, data, part)
+    tested |= score_intervals(ahead, widths, part, data, coverage, bounds)
+    if widths is not None and config.forecast.quantiles:
+        tested[QUANTILE_SCORE] = score_quantiles(config, kept, ahead, widths, data, part)
     if widths is not None:
         tested[COVERAGE_FLOOR] = coverage_floor(part, data, coverage)
-    covered = coverage_by_series(ahead, widths, part, data)
+    covered = coverage_by_series(ahead, widths, part, data, bounds)
     if covered:
         tested[COVERAGE_LEAST] = min(covered.values())
 
@@ -120,3 +129,30 @@ def score_test(
         by_series = scores_by_series(ahead, own, of_baselines, validated, covered, part, data)
     metrics = {metric("test", key): value for key, value in tested.items()}
     return Tested(own, baselines, of_baselines, metrics, by_series, in_units)
+
+
+def own_quantiles(config: Resolved, network: Forecaster, epoch: int, data: Data, part: Part) -> np.ndarray | None:
+    """Return quantiles that a network gives itself, (level, window, horizon, channel); None of another."""
+    if config.model.is_linear(epoch):
+        return None
+    return quantiles_of_part(network, data.scaler, part)
+
+
+def interval_bounds(
+    config: Resolved, network: Forecaster, widths: Widths | None, data: Data, part: Part
+) -> np.ndarray | None:
+    """Return the quantiles of a network between which intervals lie, (2, window, horizon, channel), if they do so."""
+    if widths is None or not widths.by_network:
+        return None
+    return bounds_of(quantiles_of_part(network, data.scaler, part), widths, part, data, config.forecast)
+
+
+def score_quantiles(
+    config: Resolved, network: Forecaster, ahead: np.ndarray, widths: Widths, data: Data, part: Part
+) -> float:
+    """Return the score of the quantiles that are given out, scaled."""
+    base = quantiles_of_part(network, data.scaler, part) if widths.by_network else ahead[None]
+    assert base is not None
+    places = [config.forecast.levels.index(one) for one in config.forecast.quantiles]
+    found = part_quantiles(base, widths, part, data)[places]
+    return float(losses_of_quantiles(found, part, data, config.forecast.quantiles).mean())

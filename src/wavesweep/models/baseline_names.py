@@ -9,6 +9,9 @@ BASELINES = {
     "seasonal_naive": "seasonal naive",
     "line": "straight line",
     "drift": "drift",
+    "mean": "mean of the context",
+    "croston": "Croston's method",
+    "tsb": "Teunter-Syntetos-Babai",
 }
 """What people call the baselines. Of equal ones the first counts: without a season, the seasonal naive is the naive."""
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from wavesweep.models.autoregression import linear
 from wavesweep.models.baseline import Baseline, Windows
+from wavesweep.models.intermittent import are_intermittent, fit_intermittent
 from wavesweep.models.ridge import ridge_regression
 from wavesweep.models.simple import best_seasonal_naive, drift, line, seasonal_naive
 from wavesweep.models.smoothing import smoothing
@@ -27,7 +28,8 @@ def fit(
         rest: Both without what known values do to them, as regressions forecast them; None: nothing is known.
 
     Returns:
-        By name: `naive`, `seasonal_naive`, `linear` and the others; `ridge` and `combined` of long enough series alone.
+        By name: `naive`, `seasonal_naive`, `linear` and the others; `ridge` and `combined` of long enough series alone,
+        `mean`, `croston` and `tsb` of intermittent ones.
     """
     of_rest = rest or (train, val)
     autoregression = linear(*of_rest, seasons)
@@ -42,4 +44,6 @@ def fit(
     ridge = ridge_regression(*of_rest, seasons)
     if ridge:
         baselines |= {"ridge": ridge, "combined": combined(autoregression, ridge, of_rest[1])}
+    if are_intermittent(train, val.targets):
+        baselines |= fit_intermittent(val)
     return baselines

@@ -93,6 +93,13 @@ class Forecaster(nn.Module):
         """
         raise NotImplementedError
 
+    def quantiles(self, context: Tensor, start: Tensor) -> Tensor | None:
+        """Return quantiles of the next `horizon` values, (series, horizon, channel, level), by the levels of its loss.
+
+        None of a network that knows them a step ahead at most.
+        """
+        return None
+
     def forecast(self, values: Tensor, start: Tensor, context: int, horizon: int) -> tuple[Tensor, Tensor]:
         """Do as `one_step` and, from the first `context` of the values, as `closed_loop`, which may share the work.
 

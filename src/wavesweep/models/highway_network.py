@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wavesweep.models.forecaster import Forecaster, repeated
-from wavesweep.models.losses import SQUARED, Loss
+from wavesweep.models.losses import SQUARED, Loss, Quantile
 from wavesweep.models.recurrent_layers import RecurrentNetwork
 from wavesweep.models.start import Start
 
@@ -117,6 +117,15 @@ class HighwayForecaster(Forecaster):
             values = torch.cat([values, self._next(values, outputs, -1)], dim=1)
         return values[:, context.shape[1] : end]
 
+    def quantiles(self, context: Tensor, start: Tensor) -> Tensor | None:
+        """See `Forecaster.quantiles`."""
+        if not isinstance(self.loss, Quantile):
+            return None
+        outputs = [one[:, -1:] for one in self._read(self.inputs(context[:, -self.before - self.memory :]))]
+        paths = self._paths(context[:, -self.lead :], self.horizon)
+        corrections = self._mean_corrections(outputs, slice(None), self.horizon)
+        return self.loss.quantiles(repeated(paths, self.loss) + corrections)[:, 0]
+
     def forecast(self, values: Tensor, start: Tensor, context: int, horizon: int) -> tuple[Tensor, Tensor]:
         """See `Forecaster.forecast`: what comes after a context is read on from where the closed loop begins to see."""
         if values.shape[1] <= context or horizon > self.horizon:
@@ -127,13 +136,13 @@ class HighwayForecaster(Forecaster):
         return self._one_step(seen, outputs), self._next(values[:, :context], outputs, origin)[:, :horizon]
 
     def _one_step(self, values: Tensor, outputs: list[Tensor]) -> Tensor:
-        corrections = self._corrections(outputs, slice(None), 1).mean(dim=0)
+        corrections = self._mean_corrections(outputs, slice(None), 1)
         return self._point(self._paths(values[:, :-1], 1), corrections)[:, :, 0]
 
     def _next(self, values: Tensor, outputs: list[Tensor], origin: int) -> Tensor:
         """Return the next `horizon` values, (series, step, channel), by the outputs at their origin."""
         at_origin = [one[:, origin : origin + 1 or None] for one in outputs]
-        corrections = self._corrections(at_origin, slice(None), self.horizon).mean(dim=0)
+        corrections = self._mean_corrections(at_origin, slice(None), self.horizon)
         return self._point(self._paths(values[:, -self.lead :], self.horizon), corrections)[:, 0]
 
     def _point(self, paths: Tensor, corrections: Tensor) -> Tensor:
@@ -174,6 +183,10 @@ class HighwayForecaster(Forecaster):
         count = steps * len(self.unit) * self.loss.size
         corrections = [member.predict(one[:, origins], count) for member, one in pairs]
         return torch.stack(corrections).unflatten(3, (steps, -1))
+
+    def _mean_corrections(self, outputs: list[Tensor], origins: slice, steps: int) -> Tensor:
+        """Return the mean of what the networks add, (series, origin, step, channel)."""
+        return self.loss.in_order(self._corrections(outputs, origins, steps)).mean(dim=0)
 
     def _networks(self) -> Iterator[RecurrentNetwork]:
         return (member for member in self.members if isinstance(member, RecurrentNetwork))

@@ -16,8 +16,10 @@ from wavesweep.models.losses import Loss
 
 Weights = dict[str, torch.Tensor]
 SCALING = ("scaler.mean", "scaler.std")
+FLOOR = "scaler.floor"
 WIDTHS, WIDTHS_BY_SERIES = "interval.width", "interval.width_by_series"
 EFFECTS, KNOTS = "effects.weights", "effects.knots."
+OFFSETS, OFFSETS_OF_NETWORK = "quantile.offset", "quantile.offset_of_network"
 MOST_HEADER = 1 << 20  # bytes
 
 
@@ -36,10 +38,14 @@ def serialize(weights: Weights, scaler: Scaler, widths: Widths | None = None, ef
     from safetensors.torch import save
 
     beside: Weights = dict(zip(SCALING, map(torch.from_numpy, (scaler.mean, scaler.std)), strict=True))
+    if np.isfinite(scaler.floor).any():
+        beside[FLOOR] = torch.from_numpy(scaler.floor)
     if widths is not None:
         beside[WIDTHS] = torch.from_numpy(widths.of_all)
         if widths.by_series is not None:
             beside[WIDTHS_BY_SERIES] = torch.from_numpy(widths.by_series)
+        if widths.offsets is not None:
+            beside[OFFSETS_OF_NETWORK if widths.by_network else OFFSETS] = torch.from_numpy(widths.offsets)
     if effects is not None:
         beside[EFFECTS] = torch.from_numpy(effects.weights)
         for number, knots in enumerate(effects.features.knots):
@@ -79,11 +85,14 @@ def load_network(
         if EFFECTS in tensors:
             effects = _effects(tensors)
             if effects.weights.shape != (effects.features.number + 1, len(mean)):
-                raise ValueError(
-                    f"{EFFECTS} must be of {len(mean)} channels, and of as many features as its knots make"
-                )
+                rule = f"must be of {len(mean)} channels, and of as many features as its knots make"
+                raise ValueError(f"{EFFECTS} {rule}")
             tensors = {name: value for name, value in tensors.items() if not name.startswith("effects.")}
-        scaler = Scaler(mean.numpy(), std.numpy())
+        for key in (OFFSETS, OFFSETS_OF_NETWORK):
+            offsets = tensors.pop(key, None)
+            if offsets is not None and (offsets.dtype != torch.float64 or offsets.shape[2:] != mean.shape):
+                raise ValueError(f"{key} must be float64 of 3 axes, and of {len(mean)} channels")
+        scaler = Scaler(mean.numpy(), std.numpy(), _floor(tensors.pop(FLOOR, None), len(mean)))
         with torch.device("meta"):  # which knows shapes and holds no memory
             network = model.build(len(scaler.mean), horizon, dtype, loss)
         stored = {name.removeprefix("network."): value for name, value in tensors.items()}
@@ -102,8 +111,10 @@ def load_widths(content: bytes) -> Widths | None:
     tensors = _parse(content)
     if WIDTHS not in tensors:
         return None
-    by_series = tensors.get(WIDTHS_BY_SERIES)
-    return Widths(tensors[WIDTHS].numpy(), None if by_series is None else by_series.numpy())
+    by_network = OFFSETS_OF_NETWORK in tensors
+    beside = [tensors.get(key) for key in (WIDTHS_BY_SERIES, OFFSETS_OF_NETWORK if by_network else OFFSETS)]
+    by_series, offsets = (None if one is None else one.numpy() for one in beside)
+    return Widths(tensors[WIDTHS].numpy(), by_series, offsets, by_network)
 
 
 def load_effects(content: bytes) -> Effects | None:
@@ -149,6 +160,15 @@ def _parse(content: bytes) -> Weights:
         return load(content)
     except Exception as error:  # its own, or one of torch's
         raise ValueError(f"it is no safetensors file: {in_short(error)}") from None
+
+
+def _floor(value: torch.Tensor | None, num_channels: int) -> np.ndarray:
+    """Return what forecasts don't go below, (channel,), as it is stored; -inf where nothing is."""
+    if value is None:
+        return np.full(num_channels, -np.inf)
+    if value.dtype != torch.float64 or value.shape != (num_channels,) or value.isnan().any():
+        raise ValueError(f"{FLOOR} must be float64 of {num_channels} channels, and a number")
+    return value.numpy()
 
 
 def _checked(name: str, value: torch.Tensor | None, axes: int) -> torch.Tensor:

@@ -16,9 +16,10 @@ from wavesweep.data.dataset import LARGEST, Observed
 from wavesweep.data.effects import Effects
 from wavesweep.data.scaling import Scaler
 from wavesweep.data.widths import Widths
-from wavesweep.evaluation.forecasting import as_series, closed_loops, on_threads, scaler_of
+from wavesweep.evaluation.forecasting import as_series, closed_loops, network_quantiles, on_threads, scaler_of
+from wavesweep.evaluation.intervals import reach, reach_between
+from wavesweep.evaluation.quantiles import quantiles_of
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.losses import LOSSES
 from wavesweep.models.weights import load_effects, load_network, load_widths
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class TrainedModel:
         Raises:
             Refused: If the weights can't be used.
         """
-        horizon, loss = config.forecast.horizon, LOSSES[config.training.loss]
+        horizon, loss = config.forecast.horizon, config.loss
         network, scaler = load_network(config.model, horizon, config.runtime.dtype, loss, weights)
         if len(scaler.mean) != len(config.dataset.channels):
             problem = f"must be of {len(config.dataset.channels)} channels, got {len(scaler.mean)}"
@@ -104,9 +105,10 @@ class TrainedModel:
         with on_threads(self.config.runtime.threads):
             scaler = None if self.config.training.standardize == "series" else self.scaler
             if self.effects is None:
-                forecasts = closed_loops(self.network, scaler, series, steps)
+                ahead = closed_loops(self.network, scaler, series, steps)
             else:
-                forecasts = self._forecast_with(self.effects, scaler, series, steps)
+                ahead = self._forecast_with(self.effects, scaler, series, steps)
+        forecasts = [np.maximum(values, self.scaler.floor) for values in ahead]
         if not all(np.isfinite(values).all() for values in forecasts):
             log.warning("the forecast runs away: some of its values are not finite")
         return forecasts
@@ -120,15 +122,16 @@ class TrainedModel:
         self, effects: Effects, scaler: Scaler | None, series: Sequence[Observed], steps: int
     ) -> list[np.ndarray]:
         """Forecast what is left of series without the effects of what is known, and put these back."""
-        rest, ahead = [], []
-        for one in series:
-            units = self._units(one)
-            effect = effects.of(self._inputs(one, steps)) * units.std
-            before, after = np.split(effect, [len(one.values)])
-            rest.append(replace(one, values=one.values - before, scaler=units))
-            ahead.append(after)
-        forecasts = closed_loops(self.network, scaler, rest, steps)
-        return [forecast + after for forecast, after in zip(forecasts, ahead, strict=True)]
+        parted = [self._parted(effects, one, steps) for one in series]
+        forecasts = closed_loops(self.network, scaler and scaler.without_floor(), [rest for rest, _ in parted], steps)
+        return [forecast + ahead for forecast, (_, ahead) in zip(forecasts, parted, strict=True)]
+
+    def _parted(self, effects: Effects, series: Observed, steps: int) -> tuple[Observed, np.ndarray]:
+        """Return what effects leave of a series, and those of so many steps ahead, (step, channel)."""
+        units = self._units(series).without_floor()
+        effect = effects.of(self._inputs(series, steps)) * units.std
+        before, ahead = np.split(effect, [len(series.values)])
+        return replace(series, values=series.values - before, scaler=units), ahead
 
     def _inputs(self, series: Observed, steps: int) -> np.ndarray:
         """Return what is known of a series and of so many steps ahead, (time, input); refuse a step that lacks some."""
@@ -164,34 +167,85 @@ class TrainedModel:
         pooled = self.scaler if self.config.training.standardize == "global" else None
         return series.scaler or pooled or scaler_of(series.values)
 
-    def half_widths(self, series: Sequence[Observed], horizon: int) -> list[np.ndarray] | None:
-        """Return how far above and below its forecast the interval of each series reaches.
+    def reach(self, series: Sequence[Observed], forecasts: Sequence[np.ndarray]) -> list[np.ndarray] | None:
+        """Return how far below and above its forecast the interval of each series reaches.
 
         A series that the run was not trained on has the half-widths of all, in the scale that its values are scaled by
         or, where they are not, its own.
 
         Args:
             series: As `forecast` takes them.
-            horizon: Steps that are forecast.
+            forecasts: What it gave.
 
         Returns:
-            Of each series, (horizon, channel), in the units of the data, nan where nothing is known: beyond the horizon
-            that the run was scored on. None where there are no intervals.
+            Of each series, (2, horizon, channel), in the units of the data, nan where nothing is known: beyond the
+            horizon that the run was scored on. None where there are no intervals.
         """
         if self.widths is None:
             return None
-        known = len(self.widths.of_all)
+        known, horizon = len(self.widths.of_all), len(forecasts[0])
         if horizon > known:
             log.warning(
                 "intervals are known %d steps ahead, and left out beyond; a run with forecast.horizon=%d has them all",
                 known, horizon,
             )  # fmt: skip
         beyond = np.full((max(horizon - known, 0), len(self.config.dataset.channels)), np.nan)
-        half_widths = []
-        for one in series:
+        if self.widths.by_network:
+            places = [self.config.forecast.levels.index(bound) for bound in self.config.forecast.bounds]
+            both = zip(forecasts, self._quantiles(series, forecasts), strict=True)
+            return [reach_between(ahead, found[places]) for ahead, found in both]
+        reaches = []
+        for one, ahead in zip(series, forecasts, strict=True):
             scaled = np.concatenate([self.widths.of(one.number)[:horizon], beyond])
-            half_widths.append(scaled * self._units(one).std)
-        return half_widths
+            half_widths = scaled * self._units(one).std
+            reaches.append(reach(half_widths, ahead - self.scaler.floor))
+        return reaches
+
+    def quantiles(self, series: Sequence[Observed], forecasts: Sequence[np.ndarray]) -> list[np.ndarray] | None:
+        """Return the quantiles of each series that `forecast.quantiles` asks for.
+
+        Args:
+            series: As `forecast` takes them.
+            forecasts: What it gave.
+
+        Returns:
+            Of each series, (level, horizon, channel), in the units of the data, nan where nothing is known; None where
+            none is asked for.
+        """
+        levels = self.config.forecast.quantiles
+        if not levels:
+            return None
+        if self.widths is None:
+            return [np.full((len(levels), *ahead.shape), np.nan) for ahead in forecasts]
+        places = [self.config.forecast.levels.index(level) for level in levels]
+        return [found[places] for found in self._quantiles(series, forecasts)]
+
+    def _quantiles(self, series: Sequence[Observed], forecasts: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the quantiles of all levels; beyond the horizon that the run was scored on, nan."""
+        assert self.widths is not None
+        assert self.widths.offsets is not None
+        pooled = None if self.config.training.standardize == "series" else self.scaler
+        steps = min(len(forecasts[0]), self.widths.offsets.shape[1])
+        found = []
+        for one, ahead in zip(series, forecasts, strict=True):
+            base, scale = ahead[None], self._units(one).std
+            if self.widths.by_network:
+                base = self._quantiles_of_network(pooled, one)
+            known = quantiles_of(base[:, :steps], self.widths.offsets[:, :steps], scale, self.scaler.floor)
+            found.append(np.pad(known, ((0, 0), (0, len(ahead) - steps), (0, 0)), constant_values=np.nan))
+        return found
+
+    def _quantiles_of_network(self, scaler: Scaler | None, series: Observed) -> np.ndarray:
+        """Return the quantiles that the network itself gives of a series, (level, step, channel)."""
+        effect = 0.0
+        if self.effects is not None:
+            series, effect = self._parted(self.effects, series, self.config.forecast.horizon)
+            scaler = scaler and scaler.without_floor()
+        own = scaler or series.scaler or scaler_of(series.values)
+        with on_threads(self.config.runtime.threads):
+            given = network_quantiles(self.network, own, series.values[None], np.array([series.start]))
+        assert given is not None
+        return given[:, 0] + effect
 
 
 def forecast_values(
@@ -206,12 +260,15 @@ def forecast_values(
     """Forecast as `Run.forecast` does, which see, given a run's complete configuration and its weights."""
     series = _given_series(config, values, future)
     model = TrainedModel.load(config, weights)
-    ahead = np.stack(model.forecast(series, horizon))
+    forecasts = model.forecast(series, horizon)
+    ahead = np.stack(forecasts)
     if not bounds:
         return ahead
-    half_widths = model.half_widths(series, ahead.shape[1])
-    half = np.full(ahead.shape, np.nan) if half_widths is None else np.stack(half_widths)
-    return np.stack([ahead - half, ahead, ahead + half])
+    reaches = model.reach(series, forecasts)
+    if reaches is None:
+        return np.stack([np.full(ahead.shape, np.nan), ahead, np.full(ahead.shape, np.nan)])
+    below, above = np.stack(reaches, axis=1)
+    return np.stack([ahead - below, ahead, ahead + above])
 
 
 def _given_series(

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from wavesweep.data.dataset import Observed
+from wavesweep.evaluation.beside_baselines import bounds_of, part_quantiles, reach_of
 from wavesweep.evaluation.columns import columns_of
-from wavesweep.evaluation.forecasting import forecast_part, on_threads
+from wavesweep.evaluation.forecasting import forecast_part, on_threads, quantiles_of_part
 from wavesweep.experiment.preparation import load_data
 from wavesweep.files.manner import Manner
 from wavesweep.files.stamps import continue_stamps, following
@@ -17,21 +18,30 @@ from wavesweep.reproduction.series_files import SERIES
 
 
 def as_table(
-    channels: Sequence[str], forecasts: Sequence[np.ndarray], half_widths: Sequence[np.ndarray] | None
+    channels: Sequence[str],
+    forecasts: Sequence[np.ndarray],
+    reaches: Sequence[np.ndarray] | None,
+    quantiles: Sequence[np.ndarray] | None = None,
+    levels: Sequence[float] = (),
 ) -> pd.DataFrame:
-    """Return forecasts as a table: each channel, followed by the bounds of its interval where there are some.
+    """Return forecasts as a table: each channel, followed by the bounds of its interval and by quantiles.
 
     Args:
         channels: Their names.
         forecasts: Of each series or window, (horizon, channel); their rows stand below each other.
-        half_widths: Likewise, nan where nothing is known; None: there are no intervals.
+        reaches: How far intervals reach below and above them, (2, horizon, channel) each, nan where nothing is known;
+            None: there are no intervals.
+        quantiles: Of each, (level, horizon, channel), likewise; None: there are none.
+        levels: Of the quantiles.
     """
     shown = [np.concatenate(forecasts)]
-    if half_widths is not None:
-        half = np.concatenate(half_widths)
-        shown += [shown[0] - half, shown[0] + half]
+    if reaches is not None:
+        below, above = np.concatenate(reaches, axis=1)
+        shown += [shown[0] - below, shown[0] + above]
+    if quantiles is not None:
+        shown += [*np.concatenate(quantiles, axis=1)]
     columns = {}
-    for number, names in enumerate(columns_of(channels, bounds=half_widths is not None)):
+    for number, names in enumerate(columns_of(channels, bounds=reaches is not None, levels=levels)):
         columns |= {name: one[:, number] for name, one in zip(names, shown, strict=True)}
     return pd.DataFrame(columns)
 
@@ -45,11 +55,13 @@ def continuations(
     channels: Sequence[str],
     series: Sequence[Observed],
     forecasts: Sequence[np.ndarray],
-    half_widths: Sequence[np.ndarray] | None = None,
+    reaches: Sequence[np.ndarray] | None = None,
+    quantiles: Sequence[np.ndarray] | None = None,
+    levels: Sequence[float] = (),
 ) -> pd.DataFrame:
     """Return how series go on: series, step, time where there are time stamps, and the columns of `as_table`."""
     steps = len(forecasts[0])
-    table = as_table(channels, forecasts, half_widths)
+    table = as_table(channels, forecasts, reaches, quantiles, levels)
     table.insert(0, SERIES, [one.name for one in series for _ in range(steps)])
     table.insert(1, "step", [one.start + len(one.values) + step for one in series for step in range(steps)])
     stamps = [stamp for one in series if one.times is not None for stamp in continue_stamps(one.times, steps)]
@@ -64,20 +76,24 @@ def continuations_below(
     channels: Sequence[str],
     series: Sequence[Observed],
     forecasts: Sequence[np.ndarray],
-    half_widths: Sequence[np.ndarray] | None = None,
+    reaches: Sequence[np.ndarray] | None = None,
+    quantiles: Sequence[np.ndarray] | None = None,
+    levels: Sequence[float] = (),
 ) -> bytes:
     """Return how series go on as a file whose rows can stand below those of another.
 
     Args:
-        manner: How that one is written. Its columns come first, in its order, those of bounds last.
+        manner: How that one is written. Its columns come first, in its order, those of bounds and quantiles last.
         targets: The channels that are told of.
         channels: Names of all.
         series: As they are in that file.
         forecasts: Of each, (horizon, channel).
-        half_widths: Likewise, nan where nothing is known; None: there are no intervals.
+        reaches: As `as_table` takes them, and the next two.
+        quantiles: Likewise.
+        levels: Likewise.
     """
     steps, roles = len(forecasts[0]), manner.roles
-    numbers = as_table(channels, forecasts, half_widths)
+    numbers = as_table(channels, forecasts, reaches, quantiles, levels)
     columns: dict[str, list[str]] = {}
     for name in manner.columns:
         if name == roles.series:
@@ -89,7 +105,7 @@ def continuations_below(
             columns[name] = [step for one in series for step in manner.next_steps(str(one.name), steps)]
         elif name in targets:
             columns[name] = manner.numbers(name, numbers[name].to_numpy())
-    for channel, *bounds in columns_of(channels, bounds=half_widths is not None):
+    for channel, *bounds in columns_of(channels, bounds=reaches is not None, levels=levels):
         if channel in targets:
             columns |= {bound: manner.numbers(channel, numbers[bound].to_numpy()) for bound in bounds}
     return manner.rows(columns)
@@ -116,10 +132,18 @@ def rolling(model: TrainedModel) -> tuple[pd.DataFrame, int]:
     with on_threads(model.config.runtime.threads):
         ahead = forecast_part(model.network, data.scaler, part).closed_loop
     windows, horizon, _ = ahead.shape
-    half = None
+    own, levels = None, model.config.forecast.quantiles
+    reaches, quantiles = None, [np.full((len(levels), *one.shape), np.nan) for one in ahead] if levels else None
     if model.widths is not None:
-        half = np.broadcast_to(model.widths.of(part.series) * data.units.of(part.series).std, ahead.shape)
-    table = as_table(data.channels, [*ahead], None if half is None else [*half])
+        if model.widths.by_network:
+            own = quantiles_of_part(model.network, data.scaler, part)
+        bounds = bounds_of(own, model.widths, part, data, model.config.forecast)
+        reaches = [*reach_of(ahead, model.widths, part, data, bounds).swapaxes(0, 1)]
+        if levels:
+            found = part_quantiles(ahead[None] if own is None else own, model.widths, part, data)
+            places = [model.config.forecast.levels.index(level) for level in levels]
+            quantiles = [*found[places].swapaxes(0, 1)]
+    table = as_table(data.channels, [*ahead], reaches, quantiles, levels)
     series, origin = part.series.repeat(horizon), (part.start + part.context.shape[1]).repeat(horizon)
     step = origin + np.tile(np.arange(horizon), windows)
     table.insert(0, SERIES, np.array(source.names, dtype=object)[series])

@@ -11,7 +11,6 @@ from uuid import uuid4
 from hydra_queue_sweeper.base.files import write_atomically, write_yaml
 from wavesweep.config.config import Resolved
 from wavesweep.evaluation.columns import columns_of
-from wavesweep.models.losses import LOSSES
 from wavesweep.workspace.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -73,7 +72,8 @@ def _signature(directory: RunDirectory, config: Resolved) -> dict[str, str]:
     channels, label = config.dataset.channels, config.dataset.series_label
     series = [] if label in channels else [_column("any", label, required=False)]
     has_bounds = load_widths(directory.read_weights()) is not None
-    forecast = [name for columns in columns_of(channels, bounds=has_bounds) for name in columns]
+    columns = columns_of(channels, bounds=has_bounds, levels=config.forecast.quantiles)
+    forecast = [name for one in columns for name in one]
     inputs = [*series, *(_column("double", name) for name in (*channels, *config.dataset.known_columns))]
     time = _time_column(config)
     if time:
@@ -118,7 +118,7 @@ def _save_example(directory: RunDirectory, config: Resolved, data: "Data") -> di
     """Save an example of the input, rows that suffice for a forecast; return what leads MLflow to it."""
     from wavesweep.models.weights import load_network
 
-    horizon, loss = config.forecast.horizon, LOSSES[config.training.loss]
+    horizon, loss = config.forecast.horizon, config.loss
     network, _ = load_network(config.model, horizon, config.runtime.dtype, loss, directory.read_weights())
     num_rows = min(max(network.lead, config.training.washout, FEWEST_ROWS), config.forecast.context)
     example = {"columns": config.dataset.channels, "data": data.train[0][:num_rows].tolist()}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from wavesweep.models.forecaster import Forecaster, repeated
+from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import Loss
 from wavesweep.training.windows import Windows
 
@@ -47,7 +47,7 @@ def prediction_loss(
 def closed_loop_loss(network: Forecaster, windows: Windows, context: int, loss: Loss) -> Closure:
     """Return a function: the mean loss in closed loop of the network as it is when called.
 
-    Of a loss of several outputs a value, each is the one that is forecast: no other is fed back.
+    Of a loss of several outputs a value, the one that is forecast counts: no other is fed back.
 
     Args:
         network: One-step forecaster.
@@ -56,4 +56,4 @@ def closed_loop_loss(network: Forecaster, windows: Windows, context: int, loss: 
         loss: What is minimised.
     """
     before, after = windows.values[:, :context], windows.values[:, context:]
-    return lambda: loss.mean(repeated(network.closed_loop(before, windows.start, after.shape[1]), loss), after)
+    return lambda: loss.mean_of_points(network.closed_loop(before, windows.start, after.shape[1]), after)

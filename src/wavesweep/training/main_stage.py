@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.losses import LOSSES
 from wavesweep.training.closures import Closure, prediction_loss
 from wavesweep.training.configured import ResolvedTraining
 from wavesweep.training.optimizers import ResolvedOptimizer
@@ -41,7 +40,7 @@ class MainStage:
         spent: Spent,
     ) -> None:
         self.network, self.series, self.training, self.config, self.spent = network, series, training, optimizer, spent
-        self.loss = LOSSES[training.loss]
+        self.loss = network.loss
         self.epochs, self.window = training.epochs, training.window
         covering = sum(math.ceil(len(one) / self.window) for one in series)  # windows, for each value once
         size = covering if optimizer.full_batch else training.batch_size

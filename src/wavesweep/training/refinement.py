@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from wavesweep.data.random_streams import stream
 from wavesweep.models.forecaster import Forecaster
-from wavesweep.models.losses import LOSSES
 from wavesweep.models.weights import copy_weights
 from wavesweep.training.closures import closed_loop_loss
 from wavesweep.training.configured import ResolvedTraining
@@ -85,7 +84,7 @@ class Refinement:
         generator = torch.Generator().manual_seed(seed)
         series = [one for one in self.series if len(one) >= context + horizon]
         windows = draw_windows(series, context + horizon, self.training.refine_windows, generator)
-        self.loss = closed_loop_loss(self.network, windows, context, LOSSES[self.training.loss])
+        self.loss = closed_loop_loss(self.network, windows, context, self.network.loss)
 
     def _build_optimizer(self) -> None:
         refiner = self.training.refiner
