@@ -117,5 +117,7 @@ def test_targets_alone_are_written_and_bounds_stand_behind(tmp_path: Path) -> No
     [series] = source.content.series
     observed = [Observed(0, series.values, 0, series.stamps)]
     manner = read_manner(path, None, source.dataset.options)
-    rows = continuations_below(manner, ("b",), ("a", "b"), observed, [AHEAD], [np.ones((3, 2))]).decode().splitlines()
+    rows = (
+        continuations_below(manner, ("b",), ("a", "b"), observed, [AHEAD], [np.ones((2, 3, 2))]).decode().splitlines()
+    )
     assert rows[:2] == ["time,b,b_lower,b_upper", "2024-01-05,0.0,-1.0,1.0"]

@@ -140,3 +140,17 @@ def test_the_calendar_alone_needs_no_rows() -> None:
     assert again.forecast(PAST[["sales"]], horizon=9).shape == (1, 9, 1)
     with pytest.raises(Refused, match="must have time stamps, of which the calendar is told"):
         again.forecast(SALES)
+
+
+@pytest.mark.usefixtures("run")
+def test_floors_and_quantiles_are_of_what_is_put_back() -> None:
+    few = FILE.assign(sales=np.maximum(FILE.sales - 12, 0).round(1))
+    loss = ("training.loss=quantile", "forecast.quantiles=[0.1,0.5,0.9]", "training.epochs=20", "optimizer.lr=0.01")
+    again = ws.run(ws.compose(*LINES, *loss), data=few)
+    lower, ahead, upper = again.forecast(bounds=True)
+    assert (lower >= 0).all()
+    assert (ahead >= lower).all()
+    assert (upper >= ahead).all()
+    assert np.abs(ahead[0, :, 0] - np.maximum(SALES[STEPS:] - 12, 0)).max() < 1.5
+    assert again.result.metrics["test/quantile_score"] < 0.5
+    assert 0.7 < again.result.metrics["test/coverage"] <= 1
