@@ -87,7 +87,7 @@ class Selection:
             others = [one for one in self.candidates if one.epoch]
             self.candidates = [*others[:better], kept, *others[better:]][: self.most]
 
-    def decide(self, judge: Callable[[], Judged], overlap: int) -> Judged:
+    def decide(self, judge: Callable[[], Judged], overlap: int, combine: Callable[[], None]) -> Judged:
         """Keep the candidate that scores best on all validation data, and leave the network with its weights.
 
         A network that forecasts before it is trained stays at its start, unless the candidate's forecasts are better
@@ -96,13 +96,13 @@ class Selection:
         Args:
             judge: Judges the network as it is.
             overlap: Origins on from which no forecast shares a step with the first.
+            combine: Decides by all validation data how much each part of the trained network's forecasts has in them.
 
         Returns:
             What is kept, as it was judged.
         """
-        best, found = min(
-            ((one, self._judge(one, judge)) for one in self.candidates), key=lambda pair: self._score(pair[1])
-        )
+        judged = [self._judge_combined(one, judge, combine) for one in self.candidates]
+        best, found = min(judged, key=lambda pair: self._score(pair[1]))
         if self.network.is_fitted and self.training.keep == "best":
             start = self._judge(self.start, judge)
             if not is_beyond_noise(found.by_origin, start.by_origin, overlap):
@@ -110,6 +110,14 @@ class Selection:
         self.candidates = [replace(best, objective=found.metrics[self.objective])]
         self.network.load_state_dict(self.kept.weights)
         return found
+
+    def _judge_combined(
+        self, one: Kept, judge: Callable[[], Judged], combine: Callable[[], None]
+    ) -> tuple[Kept, Judged]:
+        self.network.load_state_dict(one.weights)
+        if one.epoch:
+            combine()
+        return replace(one, weights=copy_weights(self.network)), judge()
 
     def _judge(self, one: Kept, judge: Callable[[], Judged]) -> Judged:
         self.network.load_state_dict(one.weights)

@@ -34,7 +34,7 @@ from wavesweep.experiment.checkpoint import Checkpoint, restore, state_of
 from wavesweep.experiment.events import Advanced, Drawable, Event, Finished, Kept, Phase, Recorded, Started
 from wavesweep.experiment.result import Result, best_baseline
 from wavesweep.experiment.testing import score_test
-from wavesweep.models.baseline import Baseline
+from wavesweep.models.baseline import Baseline, Windows
 from wavesweep.models.baseline_names import BASELINES
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import LOSSES
@@ -72,6 +72,7 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     finite = True
     for epoch in trainer.run(selection.gives_up):
         if epoch.is_recorded:
+            network.combine(Windows.of(watched, data.scaler))
             metrics = {TRAIN_LOSS: epoch.loss, **_judge(network, data, watched).metrics}
             finite = math.isfinite(epoch.loss) and is_finite(network)
             if finite:
@@ -167,7 +168,8 @@ def _judge(network: Forecaster, data: Data, part: Part) -> Judged:
 
 
 def _decide(selection: Selection, network: Forecaster, data: Data) -> Judged:
-    return selection.decide(lambda: _judge(network, data, data.val), data.val.overlap)
+    val = Windows.of(data.val, data.scaler)
+    return selection.decide(lambda: _judge(network, data, data.val), data.val.overlap, lambda: network.combine(val))
 
 
 def _by_origin(config: Resolved, data: Data, judged: Judged) -> ErrorsByOrigin | None:
