@@ -94,6 +94,10 @@ class Forecaster(nn.Module):
         """
         raise NotImplementedError
 
+    def direct_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the networks that `direct` predicts by."""
+        return []
+
     def combine(self, val: "Windows") -> None:
         """Decide by validation windows, in the network's units, how much each part of a forecast has in it."""
 

@@ -173,6 +173,10 @@ class HighwayForecaster(Forecaster):
         each = [networks(context[:, -networks.memory :]) for networks in self._value_networks()]
         return [outputs.unflatten(2, (self.horizon, -1)) for outputs in each]
 
+    def direct_parameters(self) -> list[nn.Parameter]:
+        """See `Forecaster.direct_parameters`."""
+        return [*self.of_values.parameters()]
+
     def combine(self, val: Windows) -> None:
         """See `Forecaster.combine`: by errors to the power of -4, without what is no better than the start."""
         context = torch.from_numpy(val.context).to(self.path)

@@ -50,7 +50,9 @@ class MainStage:
         size = covering if optimizer.full_batch else training.batch_size
         self.batches = [min(size, covering - first) for first in range(0, covering, size)]
         self.num_steps = self.epochs * len(self.batches)
-        self.optimizer = optimizer.build(network.parameters())
+        direct = network.direct_parameters()
+        numbers = {id(one) for one in direct}
+        self.optimizer = optimizer.build((one for one in network.parameters() if id(one) not in numbers), direct)
         self.schedule = optimizer.build_schedule(self.optimizer, self.num_steps)
         self.fixed_windows: Windows | None = None
         self.fixed_loss: Closure | None = None
