@@ -62,7 +62,8 @@ class Selection:
 
     Attributes:
         start: The weights before training.
-        candidates: The best so far, the best first: a few, among which `decide` chooses.
+        candidates: The best so far, the best first, among which `decide` chooses: if there are several, the last too,
+            which a sample of the origins may have misjudged.
     """
 
     def __init__(
@@ -82,12 +83,15 @@ class Selection:
         """Keep the weights as they are now, if these metrics say so."""
         value, last = metrics[watched(self.objective, metrics)], self.training.keep == "last"
         better = 0 if last else sum(one.objective <= value for one in self.candidates)
-        if last or (better < self.most and value < math.inf):
+        among_best = last or (better < self.most and value < math.inf)
+        if among_best or (self.most > 1 and value < math.inf):
             kept = Kept(epoch, value, copy_weights(self.network), metrics)
             others = [one for one in self.candidates if one.epoch]
             self.candidates = [*others[:better], kept, *others[better:]][: self.most]
+            if not among_best:
+                self.candidates.append(kept)
 
-    def decide(self, judge: Callable[[], Judged], overlap: int, combine: Callable[[], None]) -> Judged:
+    def decide(self, judge: Callable[[], Judged], overlap: int, combine: Callable[[], object] = lambda: None) -> Judged:
         """Keep the candidate that scores best on all validation data, and leave the network with its weights.
 
         A network that forecasts before it is trained stays at its start, unless the candidate's forecasts are better
@@ -96,7 +100,7 @@ class Selection:
         Args:
             judge: Judges the network as it is.
             overlap: Origins on from which no forecast shares a step with the first.
-            combine: Decides by all validation data how much each part of the trained network's forecasts has in them.
+            combine: Decides by validation data which share each part of a trained network has in its forecast.
 
         Returns:
             What is kept, as it was judged.
@@ -112,7 +116,7 @@ class Selection:
         return found
 
     def _judge_combined(
-        self, one: Kept, judge: Callable[[], Judged], combine: Callable[[], None]
+        self, one: Kept, judge: Callable[[], Judged], combine: Callable[[], object]
     ) -> tuple[Kept, Judged]:
         self.network.load_state_dict(one.weights)
         if one.epoch:

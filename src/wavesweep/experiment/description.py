@@ -13,6 +13,7 @@ from wavesweep.config.naming import in_short
 from wavesweep.config.tag_names import BASED_ON
 from wavesweep.evaluation import metric_names as names
 from wavesweep.evaluation.metric_names import baseline_score, metric, of_baseline
+from wavesweep.experiment.joined import joined
 from wavesweep.experiment.result import Result, best_baseline
 from wavesweep.models.baseline_names import BASELINES, EXACT
 
@@ -32,7 +33,7 @@ def description(config: Resolved, result: Result) -> str:
     if not result.diverged:
         rows = "\n".join(f"| {name} | {score:.3g} |" for name, score in score_rows(config, result))
         parts.append(f"| closed loop over {config.forecast.horizon} steps | scaled MSE |\n| --- | ---: |\n{rows}")
-        parts += [*intervals(config, result.metrics), *refit(config, result)]
+        parts += [*_joined(config, result), *intervals(config, result.metrics), *refit(config, result)]
         if result.coverage:
             rows = "\n".join(f"| {name} | {covered:.0%} |" for name, covered in _least_covered(result))
             parts.append(f"| series{_how_many(result)} | covered |\n| --- | ---: |\n{rows}")
@@ -130,6 +131,10 @@ def trained(config: Resolved, result: Result) -> str:
     return f"Trained in {seconds:.1f} s, {calls:.0f} loss evaluations; the weights of {kept} are kept."
 
 
+def _joined(config: Resolved, result: Result) -> list[str]:
+    return joined(config.model.forecasts_by(0), result.metrics)
+
+
 def intervals(config: Resolved, metrics: Metrics) -> list[str]:
     """Return a sentence on how intervals do on test data, beside those of the best baseline; none without any."""
     covered = metrics.get(metric("test", names.COVERAGE), math.nan)
@@ -203,7 +208,8 @@ def summary(info: "RunInfo", config: Resolved, result: Result) -> str:
         _cut(f"  {name:<28}{score:>10.3g}  {notes.get(name, '')}".rstrip(), COLUMNS)
         for name, score in score_rows(config, result)
     ]
-    told = [verdict(config, result), *intervals(config, result.metrics), *refit(config, result)]
+    told = [verdict(config, result), *_joined(config, result)]
+    told += [*intervals(config, result.metrics), *refit(config, result)]
     lines += [fill(sentence, COLUMNS) for sentence in told]
     if result.coverage:
         lines.append(f"covered, by series{_how_many(result)}")

@@ -22,6 +22,7 @@ from wavesweep.evaluation.metric_names import (
     LOSS_EVALUATIONS,
     OBJECTIVE,
     SCALED,
+    SHARE,
     TRAIN_LOSS,
     TRAIN_SECONDS,
     baseline_score,
@@ -129,6 +130,8 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
         yield Finished(Result(diverged=True, objective=math.nan, epoch=kept.epoch), spent)
         return
     once = spent | once
+    if kept.epoch:
+        once |= {SHARE + name: share for name, share in network.parts().items()}
     once |= {OBJECTIVE: kept.objective, metric("val", KEPT_SCALED): judged.metrics[metric("val", SCALED)]}
     notes = {key: one.note for key, one in baselines.items()}
     result = Result(False, kept.objective, kept.epoch, kept.metrics | once, notes, covered)

@@ -25,7 +25,7 @@ class Forecaster(nn.Module):
         before: How many values stand before a training window, for its first predictions.
         horizon: How many steps are predicted at once.
         spacing: Steps between the origins from which training lets them be predicted.
-        reach: How many of the last values those networks see that are trained on windows of their own; 0: there are none.
+        reach: How many of the last values networks see that are trained on windows of their own; 0: none does.
         is_fitted: Whether it forecasts before it is trained, by what `adapt` took from the training part.
         loss: What it is trained by: the number of its outputs follows from it, and which value they forecast.
     """
@@ -100,6 +100,10 @@ class Forecaster(nn.Module):
 
     def combine(self, val: "Windows") -> None:
         """Decide by validation windows, in the network's units, how much each part of a forecast has in it."""
+
+    def parts(self) -> dict[str, float]:
+        """Return the share of each part in the forecast, by name: of one that has several, and learns their shares."""
+        return {}
 
     def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
         """Forecast by feeding each prediction back as the next input.

@@ -133,7 +133,9 @@ class HighwayForecaster(Forecaster):
         outputs = self._read(self.inputs(seen)[:, :-1])
         origin = outputs[0].shape[1] - (values.shape[1] - context)
         beyond = [one[:, origin:] for one in outputs]
-        return self._one_step(values[:, context - self.lead :], beyond), self._next(values[:, :context], outputs, origin)[:, :horizon]
+        return self._one_step(values[:, context - self.lead :], beyond), self._next(
+            values[:, :context], outputs, origin
+        )[:, :horizon]
 
     def _one_step(self, values: Tensor, outputs: list[Tensor]) -> Tensor:
         paths = repeated(self._paths(values[:, :-1], 1), self.loss)
@@ -172,6 +174,12 @@ class HighwayForecaster(Forecaster):
         """See `Forecaster.direct`."""
         each = [networks(context[:, -networks.memory :]) for networks in self._value_networks()]
         return [outputs.unflatten(2, (self.horizon, -1)) for outputs in each]
+
+    def parts(self) -> dict[str, float]:
+        """See `Forecaster.parts`: the start, the start corrected by networks, and networks of the last values alone."""
+        shares = self.shares.tolist()
+        names = ["corrected", *(f"last_{networks.memory}" for networks in self._value_networks())]
+        return {"start": 1 - sum(shares), **dict(zip(names, shares, strict=True))}
 
     def direct_parameters(self) -> list[nn.Parameter]:
         """See `Forecaster.direct_parameters`."""

@@ -62,8 +62,8 @@ class Recurrent(Autoregressive):
         ridge: What the regression looks at; null: chosen.
         members: Networks whose mean is the forecast; null: 4 beside a highway.
         memory: Steps that they see before a forecast, beside a highway; null: 32.
-        memories: How many of the last values further networks see, as they are, which forecast by themselves; null: 2, 8
-            and 24, as far as series are long enough.
+        memories: How many of the last values further networks see, as they are, which forecast by themselves; null:
+            2, 8 and 24, as far as series are long enough.
         relative: Whether they see values relative to the mean and the spread of the last ones; null: yes.
         dropout: Null: 0.2 beside a highway, else 0.
         difference: Whether differences are taken and predicted; null: where series drift.
@@ -166,7 +166,7 @@ class SettledRecurrent(Recurrent, SettledModel):
         """Return the linear forecast that networks stand beside; refuse one that leaves them nothing to train on."""
         start = self._linear(facts)
         steps, horizon = max(map(len, facts.train)), facts.val.truth.shape[1]
-        longest = start.lead
+        longest = max((start.lead, *self._choose_memories(facts)))
         most = steps - longest - max(facts.washout - 1, 0)
         if most < horizon:
             raise Refused(
@@ -243,8 +243,11 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
         if self.model_dump() == written.model_dump():
             return ""
         if self.highway:
-            networks = "a network learns" if self.members == 1 else f"{self.members} networks learn"
-            return f"{networks} what {self._start} leaves"
+            if not self.memories:
+                networks = "a network learns" if self.members == 1 else f"{self.members} networks learn"
+                return f"{networks} what {self._start} leaves"
+            others = "one that learns" if self.members == 1 else f"{self.members} that learn"
+            return f"networks of the last {_listed(self.memories)} values, and {others} what {self._start} leaves"
         taken = "" if self.difference else "no "
         reason = f"lines explain {facts.trend_share:.0%} of the training series"
         if not self.difference and facts.trend_share > DRIFT:
@@ -280,3 +283,8 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
 
             network = RecurrentForecaster(num_channels, difference=self.difference, output=self.output, **options)
         return network.to(getattr(torch, dtype))
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    """Return numbers as people list them."""
+    return " and ".join(filter(None, [", ".join(map(str, numbers[:-1])), str(numbers[-1])]))
