@@ -165,6 +165,7 @@ BESIDE = (
     "model.start=autoregression",
     "model.lags=[1,3]",
     "model.memory=8",
+    "model.memories=[]",
     "model.hidden_sizes=[2]",
     "forecast.horizon=4",
     "training.window=10",
