@@ -24,7 +24,7 @@ def fresh(**options: Any) -> HighwayForecaster:
     torch.manual_seed(0)
     options = {"memories": MEMORIES} | options
     built = HighwayForecaster(
-        CHANNELS, [4], horizon=HORIZON, beside=Start(Lags((1, 3))), memory=6, members=2, **options
+        CHANNELS, [4], horizon=HORIZON, beside=Start(Lags((1, 3))), memory=9, members=2, **options
     )
     built = built.double()
     built.adapt([series()])

@@ -32,8 +32,9 @@ class HighwayForecaster(Forecaster):
         hidden_sizes: Units of each layer of a network.
         horizon: Steps that are forecast at once.
         beside: What they stand beside.
-        memory: Steps that the networks see before a forecast.
-        members: How many networks there are.
+        memory: Steps that these networks see before a forecast.
+        memories: How many of the last values further networks see, as they are, which forecast by themselves.
+        members: How many networks there are of each kind.
         relative: Whether they see values relative to the mean of the last ones, `memory` or as many as the linear
             forecast looks at, and divided by their spread: levels that the training part has not seen are then nothing
             new.
@@ -43,6 +44,8 @@ class HighwayForecaster(Forecaster):
     Attributes:
         path: The linear forecast as a function of the last values, (group, horizon · channel, value + 1); a group is a
             channel, or all of them together.
+        shares: Of the linear forecast with the networks' corrections, and of the networks of each of the memories, in
+            the forecast, (part,); the rest is the linear forecast's.
         unit: Root mean square of each channel's error one step ahead, by which the networks see them divided,
             (channel,); 1 where that is but rounding.
 
