@@ -115,7 +115,7 @@ def measured(path: Path, horizon: int, seed: int) -> dict[str, float]:
     """Return the metrics of a run of the defaults."""
     split = ",".join(map(str, SPLIT))
     options = [f"dataset.path={path}", f"forecast.horizon={horizon}", f"dataset.split=[{split}]", f"seed={seed}"]
-    return wavesweep.run(wavesweep.compose("dataset=csv", "tracking.followers=[]", *options)).metrics
+    return wavesweep.run(wavesweep.compose("dataset=csv", "tracking.followers=[]", *options)).result.metrics
 
 
 if __name__ == "__main__":
