@@ -56,25 +56,22 @@ def windows(forecaster: HighwayForecaster, noise: float) -> Windows:
 def test_each_member_is_what_torch_computes_with_its_weights(sizes: list[int]) -> None:
     torch.manual_seed(0)
     networks = ValueNetworks(3, 6, CHANNELS, sizes, 7).double()
-    torch.nn.init.normal_(networks.weight)
-    torch.nn.init.normal_(networks.bias)
+    for parameter in networks.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
     given = contexts(6)
-    found = networks(given)
-    for member, outputs in enumerate(found):
+    for member, found in enumerate(networks(given)):
         steps, num_inputs = given, CHANNELS
         for layer, size in zip(networks.layers, sizes, strict=True):
-            torch.nn.init.normal_(layer.bias)  # type: ignore[arg-type]
             alone = torch.nn.LSTM(num_inputs, size, batch_first=True).double()
-            add, keep, show, new = range(4)
-            for name, ours in (("weight_ih_l0", "inputs"), ("weight_hh_l0", "recurrent"), ("bias_ih_l0", "bias")):
-                gates = getattr(layer, ours)[member].T.chunk(4)
-                gates = torch.cat([gates[gate] for gate in (add, keep, new, show)])
-                getattr(alone, name).data = gates.reshape(getattr(alone, name).shape)
-            alone.bias_hh_l0.data.zero_()
+            weights = {"bias_hh_l0": torch.zeros(4 * size)}
+            names = {"weight_ih_l0": "inputs", "weight_hh_l0": "recurrent", "bias_ih_l0": "bias"}
+            for name, ours in names.items():
+                add, keep, show, new = getattr(layer, ours)[member].T.chunk(4)
+                weights[name] = torch.cat([add, keep, new, show]).reshape(alone.state_dict()[name].shape)
+            alone.load_state_dict(weights)
             steps, num_inputs = alone(steps)[0], size
         expected = steps[:, -1] @ networks.weight[member] + networks.bias[member]
-        torch.testing.assert_close(networks(given)[member], expected)
-        assert outputs.shape == expected.shape
+        torch.testing.assert_close(found, expected)
 
 
 def test_before_training_the_start_alone_forecasts_to_the_last_bit() -> None:
