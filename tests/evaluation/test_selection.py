@@ -168,3 +168,27 @@ class TestWhatForecastsBeforeItIsTrained:
         selection = considered([math.nan, math.inf], build=highway)
         selection.decide(of({0: 3.0}, selection.network), 1)
         assert (selection.kept.epoch, selection.kept.objective, known_again(selection.network)) == (0, 3.0, 0)
+
+
+def test_the_last_epoch_is_judged_too_where_others_seemed_better() -> None:
+    """A sample of the origins may have misjudged it, and its rate of learning is the lowest."""
+    selection = considered([4.0, 3.0, 5.0, 9.0])
+    assert [one.epoch for one in selection.candidates] == [2, 1, 4]
+    selection.decide(of({2: 7.0, 1: 6.0, 4: 5.0}, selection.network), 1)
+    assert selection.kept.epoch == 4
+
+
+def test_shares_of_an_epoch_are_decided_by_all_validation_data_and_those_of_the_start_stay() -> None:
+    selection = considered([4.0, 3.0], build=highway)
+
+    def combine() -> None:
+        mark(selection.network, 10 + known_again(selection.network))
+
+    errors = {12: 0.1, 11: 0.2, 0: 5.0}
+    found = selection.decide(lambda: judged_by(errors[round(known_again(selection.network))]), 1, combine)
+    assert (selection.kept.epoch, found.metrics[OBJECTIVE]) == (2, pytest.approx(0.1, rel=0.1))
+    assert known_again(selection.network) == 12
+
+
+def judged_by(error: float) -> Judged:
+    return judged(error * (1 + 0.01 * np.sin(np.arange(200))))

@@ -102,7 +102,8 @@ def test_it_is_the_baseline_of_the_same_name(start: str, num_channels: int) -> N
     np.testing.assert_allclose(found, forecast_by(baseline, data, data.test), rtol=1e-6, atol=1e-8)
     assert (0 < model.ridge.share < 1) == (start == "combined")
     told = {"combined": "autoregression (lags", "ridge": "ridge regression (the", "autoregression": "linear autoregr"}
-    assert prepared.decided.startswith(f"a network learns what {told[start]}")
+    networks = "networks of the last 2, 8 and 24 values, and one that learns"
+    assert prepared.decided.startswith(f"{networks} what {told[start]}")
     assert prepared.decided.endswith(" leaves")
 
 

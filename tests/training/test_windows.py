@@ -1,6 +1,8 @@
 """The windows that training sees, and the losses that are measured on them; of panels of unequal lengths too."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from wavesweep.models.linear_network import LinearForecaster
 from wavesweep.models.losses import SQUARED, Loss
 from wavesweep.models.recurrent_network import RecurrentForecaster
 from wavesweep.models.start import Start
-from wavesweep.training.closures import Closure, closed_loop_loss, prediction_loss
+from wavesweep.training.closures import Closure, closed_loop_loss, direct_loss, prediction_loss
 from wavesweep.training.windows import Windows, cut_windows, draw_windows
 
 CHANNELS = 3
@@ -165,6 +167,7 @@ BESIDE = (
     "model.start=autoregression",
     "model.lags=[1,3]",
     "model.memory=8",
+    "model.memories=[]",
     "model.hidden_sizes=[2]",
     "forecast.horizon=4",
     "training.window=10",
@@ -287,3 +290,36 @@ def test_the_refinement_looks_as_far_as_half_of_a_panel_reaches(
     subject = gradient_descent(prepare(config).config)
     assert all(np.isfinite(record.loss) for record in subject.run(lambda _: False))
     assert seen == expected
+
+
+def test_networks_of_the_last_values_are_trained_on_windows_of_their_own() -> None:
+    """Each memory's from the same origins, of series that are long enough alone; the losses are summed."""
+    torch.manual_seed(0)
+    series = noise((14, 9, 5))
+    options: dict[str, Any] = {"horizon": 3, "beside": Start(Lags((1,))), "memory": 4, "memories": (2, 4), "members": 2}
+    network = HighwayForecaster(CHANNELS, [4], **options).double()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    windows = draw_windows([one for one in series if len(one) >= 7], 7, 5)
+    squared = [
+        np.square((of_member - windows.values[:, 4:]).detach().numpy()).mean(axis=(1, 2, 3)).mean()
+        for of_member in network.direct(windows.values[:, :4])
+    ]
+    assert direct_loss(network, windows, SQUARED)().item() == pytest.approx(sum(squared), rel=1e-9)
+    changed = replace(windows, values=windows.values.clone())
+    changed.values[:, 0] += 1
+    first = [direct[0] for direct in map(network.direct, (windows.values[:, :4], changed.values[:, :4]))]
+    assert torch.equal(*first), "two values are all that it sees"
+
+
+@pytest.mark.parametrize(("optimizer", "times"), [("adam", 30), ("adamw", 30), ("sgd", 1), ("rmsprop", 1)])
+def test_networks_of_the_last_values_have_a_rate_of_their_own(optimizer: str, times: int) -> None:
+    series = [one.numpy() for one in noise((94,))]
+    asked = ("model.lags=[1,3]", "forecast.horizon=4", f"optimizer={optimizer}", "optimizer.lr=1e-3")
+    config = prepare(given_series(series, *asked, "optimizer.schedule=constant", split=(45, 25, 24))).config
+    main = gradient_descent(config).main
+    others, direct = main.optimizer.param_groups
+    assert direct["lr"] == pytest.approx(times * others["lr"])
+    assert {*map(id, direct["params"])} == {*map(id, main.network.direct_parameters())}
+    trained = [*others["params"], *direct["params"]]
+    assert sorted(map(id, trained)) == sorted(map(id, main.network.parameters()))

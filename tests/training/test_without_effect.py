@@ -29,6 +29,7 @@ OTHERS = {
     "model.centred": ("model.centred=true",),
     "model.joint": ("model.joint=true",),
     "model.lags": ("model.lags=[1,2]",),
+    "model.memories": ("model.memories=[1]",),
     "model.memory": ("model.memory=3",),
     "model.relative": ("model.relative=true",),
     "model.ridge": ("model.ridge={order:3,centred:false,penalty:1,share:0.5}",),
@@ -87,7 +88,7 @@ def test_each_of_these_has_an_effect_elsewhere() -> None:
     """Else the test above would say nothing."""
     beside = ("model.highway=true", "model.lags=[1,3]", "forecast.horizon=3")
     elsewhere = {
-        **{f"model.{key}": beside for key in ("centred", "lags", "memory", "ridge", "start")},
+        **{f"model.{key}": beside for key in ("centred", "lags", "memories", "memory", "ridge", "start")},
         "model.relative": (*beside, "model.relative=false"),
         "forecast.stride": ("dataset.num_series=1", "forecast.horizon=1"),
         "training.refine_restart_every": ("training.refine_epochs=2",),

@@ -69,7 +69,8 @@ class Selection:
 
     Attributes:
         start: The weights before training.
-        candidates: The best so far, the best first: a few, among which `decide` chooses.
+        candidates: The best so far, the best first, among which `decide` chooses: if there are several, the last too,
+            which a sample of the origins may have misjudged.
     """
 
     def __init__(
@@ -91,12 +92,15 @@ class Selection:
         value = metrics[key if key in metrics else watched(self.objective, metrics)]
         last = self.training.keep == "last"
         better = 0 if last else sum(one.objective <= value for one in self.candidates)
-        if last or (better < self.most and value < math.inf):
+        among_best = last or (better < self.most and value < math.inf)
+        if among_best or (self.most > 1 and value < math.inf):
             kept = Kept(epoch, value, copy_weights(self.network), metrics)
             others = [one for one in self.candidates if one.epoch]
             self.candidates = [*others[:better], kept, *others[better:]][: self.most]
+            if not among_best:
+                self.candidates.append(kept)
 
-    def decide(self, judge: Callable[[], Judged], overlap: int) -> Judged:
+    def decide(self, judge: Callable[[], Judged], overlap: int, combine: Callable[[], object] = lambda: None) -> Judged:
         """Keep the candidate that scores best on all validation data, and leave the network with its weights.
 
         A network that forecasts before it is trained stays at its start, unless the candidate's forecasts are better
@@ -105,13 +109,13 @@ class Selection:
         Args:
             judge: Judges the network as it is.
             overlap: Origins on from which no forecast shares a step with the first.
+            combine: Decides by validation data which share each part of a trained network has in its forecast.
 
         Returns:
             What is kept, as it was judged.
         """
-        best, found = min(
-            ((one, self._judge(one, judge)) for one in self.candidates), key=lambda pair: self._score(pair[1])
-        )
+        judged = [self._judge_combined(one, judge, combine) for one in self.candidates]
+        best, found = min(judged, key=lambda pair: self._score(pair[1]))
         if self.network.is_fitted and self.training.keep == "best":
             start = self._judge(self.start, judge)
             if not is_beyond_noise(found.compared, start.compared, overlap):
@@ -119,6 +123,14 @@ class Selection:
         self.candidates = [replace(best, objective=found.metrics[self.objective])]
         self.network.load_state_dict(self.kept.weights)
         return found
+
+    def _judge_combined(
+        self, one: Kept, judge: Callable[[], Judged], combine: Callable[[], object]
+    ) -> tuple[Kept, Judged]:
+        self.network.load_state_dict(one.weights)
+        if one.epoch:
+            combine()
+        return replace(one, weights=copy_weights(self.network)), judge()
 
     def _judge(self, one: Kept, judge: Callable[[], Judged]) -> Judged:
         self.network.load_state_dict(one.weights)

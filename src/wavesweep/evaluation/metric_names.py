@@ -10,6 +10,7 @@ TEST_DIGITS = "test/digits"  # likewise: -log10 of the scaled test error
 TRAIN_LOSS = "train/loss"
 TRAIN_SECONDS = "time/train_seconds"
 LOSS_EVALUATIONS = "cost/loss_evaluations"
+SHARE = "share/"  # before the name of a part of a network: what it has in the kept forecast
 
 # Of a part: see `metric`.
 ONE_STEP = "one_step_mse"

@@ -14,6 +14,7 @@ from wavesweep.config.naming import in_short
 from wavesweep.config.tag_names import BASED_ON
 from wavesweep.evaluation import metric_names as names
 from wavesweep.evaluation.metric_names import baseline_score, metric, of_baseline
+from wavesweep.experiment.joined import joined
 from wavesweep.experiment.result import Result, best_baseline
 from wavesweep.models.baseline_names import BASELINES, EXACT
 
@@ -36,7 +37,8 @@ def description(config: Resolved, result: Result) -> str:
     if not result.diverged:
         rows = "\n".join(f"| {name} | {score:.3g} |" for name, score in score_rows(config, result))
         parts.append(f"| closed loop over {config.forecast.horizon} steps | scaled MSE |\n| --- | ---: |\n{rows}")
-        parts += [*in_units(config, result), *intervals(config, result.metrics), *refit(config, result)]
+        parts += [*_joined(config, result), *in_units(config, result)]
+        parts += [*intervals(config, result.metrics), *refit(config, result)]
         if result.by_series:
             head = f"| series{_how_many(result)} | scaled MSE | covered | best baseline's | |"
             rows = "\n".join(f"| {' | '.join(_cells(row))} |" for row in result.by_series[:MOST_SERIES])
@@ -152,6 +154,10 @@ def _off_by(error: "InUnits") -> str:
     return absolute if error.share is None else f"{absolute}, {100 * error.share:.2g}%"
 
 
+def _joined(config: Resolved, result: Result) -> list[str]:
+    return joined(config.model.forecasts_by(0), result.metrics)
+
+
 def intervals(config: Resolved, metrics: Metrics) -> list[str]:
     """Return a sentence on how intervals do on test data, beside those of the best baseline; none without any."""
     covered = metrics.get(metric("test", names.COVERAGE), math.nan)
@@ -226,7 +232,7 @@ def summary(info: "RunInfo", config: Resolved, result: Result) -> str:
         _cut(f"  {name:<28}{score:>10.3g}  {notes.get(name, '')}".rstrip(), COLUMNS)
         for name, score in score_rows(config, result)
     ]
-    told = [verdict(config, result), *in_units(config, result)]
+    told = [verdict(config, result), *_joined(config, result), *in_units(config, result)]
     told += [*intervals(config, result.metrics), *refit(config, result)]
     lines += [fill(sentence, COLUMNS) for sentence in told]
     if result.by_series:

@@ -24,6 +24,7 @@ from wavesweep.evaluation.metric_names import (
     OBJECTIVE,
     QUANTILE_LOSS,
     SCALED,
+    SHARE,
     TRAIN_LOSS,
     TRAIN_SECONDS,
     baseline_score,
@@ -36,7 +37,7 @@ from wavesweep.experiment.checkpoint import Checkpoint, restore, state_of
 from wavesweep.experiment.events import Advanced, Drawable, Event, Finished, Kept, Phase, Recorded, Started
 from wavesweep.experiment.result import Result, best_baseline
 from wavesweep.experiment.testing import interval_bounds, own_quantiles, score_test
-from wavesweep.models.baseline import Baseline
+from wavesweep.models.baseline import Baseline, Windows
 from wavesweep.models.baseline_names import BASELINES
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import Quantile
@@ -74,6 +75,7 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     finite = True
     for epoch in trainer.run(selection.gives_up):
         if epoch.is_recorded:
+            network.combine(Windows.of(watched, data.scaler))
             metrics = {TRAIN_LOSS: epoch.loss, **_judge(network, data, watched).metrics}
             finite = math.isfinite(epoch.loss) and is_finite(network)
             if finite:
@@ -134,6 +136,8 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
         yield Finished(Result(diverged=True, objective=math.nan, epoch=kept.epoch), spent)
         return
     once = spent | once
+    if kept.epoch:
+        once |= {SHARE + name: share for name, share in network.parts().items()}
     once |= {OBJECTIVE: kept.objective, metric("val", KEPT_SCALED): judged.metrics[metric("val", SCALED)]}
     notes = {key: one.note for key, one in baselines.items()}
     result = Result(False, kept.objective, kept.epoch, kept.metrics | once, notes, by_series, in_units)
@@ -182,7 +186,8 @@ def _judge(network: Forecaster, data: Data, part: Part) -> Judged:
 
 
 def _decide(selection: Selection, network: Forecaster, data: Data) -> Judged:
-    return selection.decide(lambda: _judge(network, data, data.val), data.val.overlap)
+    val = Windows.of(data.val, data.scaler)
+    return selection.decide(lambda: _judge(network, data, data.val), data.val.overlap, lambda: network.combine(val))
 
 
 def _by_origin(config: Resolved, data: Data, judged: Judged) -> ErrorsByOrigin | None:

@@ -6,11 +6,15 @@ only the pointwise network looks at it.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from wavesweep.models.losses import SQUARED, Loss
+
+if TYPE_CHECKING:
+    from wavesweep.models.baseline import Windows
 
 
 class Forecaster(nn.Module):
@@ -21,6 +25,7 @@ class Forecaster(nn.Module):
         before: How many values stand before a training window, for its first predictions.
         horizon: How many steps are predicted at once.
         spacing: Steps between the origins from which training lets them be predicted.
+        reach: How many of the last values networks see that are trained on windows of their own; 0: none does.
         is_fitted: Whether it forecasts before it is trained, by what `adapt` took from the training part.
         loss: What it is trained by: the number of its outputs follows from it, and which value they forecast.
     """
@@ -29,6 +34,7 @@ class Forecaster(nn.Module):
     before: int = 0
     horizon: int = 1
     spacing: int = 1
+    reach: int = 0
     is_fitted: bool = False
     loss: Loss = SQUARED
 
@@ -76,6 +82,28 @@ class Forecaster(nn.Module):
         if first > self.lead:
             outputs = outputs[:, first - self.lead :]
         return outputs[None, :, :, None]
+
+    def direct(self, context: Tensor) -> list[Tensor]:
+        """Predict the next `horizon` values by the networks that see the last `reach` ones alone, as they are.
+
+        Args:
+            context: (series, time, channel), at least `reach` steps.
+
+        Returns:
+            Of those with each memory, (member, series, step, output); the loss has so many outputs for each channel.
+        """
+        raise NotImplementedError
+
+    def direct_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the networks that `direct` predicts by."""
+        return []
+
+    def combine(self, val: "Windows") -> None:
+        """Decide by validation windows, in the network's units, how much each part of a forecast has in it."""
+
+    def parts(self) -> dict[str, float]:
+        """Return the share of each part in the forecast, by name: of one that has several, and learns their shares."""
+        return {}
 
     def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
         """Forecast by feeding each prediction back as the next input.

@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wavesweep.models.forecaster import Forecaster, repeated
+from wavesweep.models.baseline import Windows
+from wavesweep.models.forecaster import Forecaster, evaluating, repeated
 from wavesweep.models.losses import SQUARED, Loss, Quantile
 from wavesweep.models.recurrent_layers import RecurrentNetwork
-from wavesweep.models.start import Start
+from wavesweep.models.start import LEAST_SHARE, Start, shares_of
+from wavesweep.models.value_networks import ValueNetworks
 
 MOST_STEPS = 200  # of all channels, that are predicted for each step of a training window
 ROUNDING = 1e-5  # what errors are not below, as a share of the values, where they are more than single precision's
@@ -30,8 +32,9 @@ class HighwayForecaster(Forecaster):
         hidden_sizes: Units of each layer of a network.
         horizon: Steps that are forecast at once.
         beside: What they stand beside.
-        memory: Steps that the networks see before a forecast.
-        members: How many networks there are.
+        memory: Steps that these networks see before a forecast.
+        memories: How many of the last values further networks see, as they are, which forecast by themselves.
+        members: How many networks there are of each kind.
         relative: Whether they see values relative to the mean of the last ones, `memory` or as many as the linear
             forecast looks at, and divided by their spread: levels that the training part has not seen are then nothing
             new.
@@ -41,6 +44,8 @@ class HighwayForecaster(Forecaster):
     Attributes:
         path: The linear forecast as a function of the last values, (group, horizon · channel, value + 1); a group is a
             channel, or all of them together.
+        shares: Of the linear forecast with the networks' corrections, and of the networks of each of the memories, in
+            the forecast, (part,); the rest is the linear forecast's.
         unit: Root mean square of each channel's error one step ahead, by which the networks see them divided,
             (channel,); 1 where that is but rounding.
 
@@ -53,6 +58,7 @@ class HighwayForecaster(Forecaster):
     is_fitted = True
     path: Tensor
     unit: Tensor
+    shares: Tensor
 
     def __init__(
         self,
@@ -62,17 +68,19 @@ class HighwayForecaster(Forecaster):
         horizon: int,
         beside: Start,
         memory: int,
+        memories: Sequence[int] = (),
         members: int = 1,
         relative: bool = False,
         loss: Loss = SQUARED,
         **options: Any,
     ) -> None:
         super().__init__()
-        self.beside, self.horizon, self.lead = beside, horizon, beside.lead
+        self.beside, self.horizon, self.reach = beside, horizon, max(memories, default=0)
+        self.lead = max(beside.lead, self.reach)
         self.before, self.memory, self.relative, self.loss = self.lead - 1, memory, relative, loss
         self.spacing = math.ceil(horizon * num_channels / MOST_STEPS)
         size = num_channels if beside.joint else 1
-        self.register_buffer("path", torch.zeros(num_channels // size, horizon * size, self.lead * size + 1))
+        self.register_buffer("path", torch.zeros(num_channels // size, horizon * size, beside.lead * size + 1))
         self.register_buffer("unit", torch.ones(num_channels))
         num_outputs = horizon * num_channels * loss.size
         self.members = nn.ModuleList(
@@ -81,6 +89,9 @@ class HighwayForecaster(Forecaster):
         for member in self._networks():
             nn.init.zeros_(member.output.weight)
             nn.init.zeros_(member.output.bias)
+        of_values = (ValueNetworks(members, one, num_channels, hidden_sizes, num_outputs) for one in memories)
+        self.of_values = nn.ModuleList(of_values)
+        self.register_buffer("shares", torch.tensor([1.0, *(0.0 for _ in memories)]))
 
     def adapt(self, series: Sequence[Tensor]) -> None:
         """See `Forecaster.adapt`: fits the linear forecast, and takes the unit of its errors."""
@@ -121,10 +132,9 @@ class HighwayForecaster(Forecaster):
         """See `Forecaster.quantiles`."""
         if not isinstance(self.loss, Quantile):
             return None
-        outputs = [one[:, -1:] for one in self._read(self.inputs(context[:, -self.before - self.memory :]))]
-        paths = self._paths(context[:, -self.lead :], self.horizon)
-        corrections = self._mean_corrections(outputs, slice(None), self.horizon)
-        return self.loss.quantiles(repeated(paths, self.loss) + corrections)[:, 0]
+        outputs = self._read(self.inputs(context[:, -self.before - self.memory :]))
+        paths, corrections = self._at(context, outputs, -1)
+        return self.loss.quantiles(self._joined(paths, corrections, context[:, -self.lead :]))[:, 0]
 
     def forecast(self, values: Tensor, start: Tensor, context: int, horizon: int) -> tuple[Tensor, Tensor]:
         """See `Forecaster.forecast`: what comes after a context is read on from where the closed loop begins to see."""
@@ -133,21 +143,74 @@ class HighwayForecaster(Forecaster):
         seen = values[:, max(context - self.before - self.memory, 0) :]
         outputs = self._read(self.inputs(seen)[:, :-1])
         origin = outputs[0].shape[1] - (values.shape[1] - context)
-        return self._one_step(seen, outputs), self._next(values[:, :context], outputs, origin)[:, :horizon]
+        beyond = [one[:, origin:] for one in outputs]
+        return self._one_step(values[:, context - self.lead :], beyond), self._next(
+            values[:, :context], outputs, origin
+        )[:, :horizon]
 
     def _one_step(self, values: Tensor, outputs: list[Tensor]) -> Tensor:
+        paths = repeated(self._paths(values[:, :-1], 1), self.loss)
         corrections = self._mean_corrections(outputs, slice(None), 1)
-        return self._point(self._paths(values[:, :-1], 1), corrections)[:, :, 0]
+        return self.loss.point(self._joined(paths, corrections, values[:, :-1]))[:, :, 0]
 
     def _next(self, values: Tensor, outputs: list[Tensor], origin: int) -> Tensor:
         """Return the next `horizon` values, (series, step, channel), by the outputs at their origin."""
+        paths, corrections = self._at(values, outputs, origin)
+        return self.loss.point(self._joined(paths, corrections, values[:, -self.lead :]))[:, 0]
+
+    def _at(self, values: Tensor, outputs: list[Tensor], origin: int) -> tuple[Tensor, Tensor]:
+        """Return the linear forecast and the networks' corrections of it, (series, 1, step, output)."""
         at_origin = [one[:, origin : origin + 1 or None] for one in outputs]
         corrections = self._mean_corrections(at_origin, slice(None), self.horizon)
-        return self._point(self._paths(values[:, -self.lead :], self.horizon), corrections)[:, 0]
+        return repeated(self._paths(values[:, -self.lead :], self.horizon), self.loss), corrections
 
-    def _point(self, paths: Tensor, corrections: Tensor) -> Tensor:
-        """Return what linear forecasts and the networks' corrections of them forecast together."""
-        return self.loss.point(repeated(paths, self.loss) + corrections)
+    def _joined(self, paths: Tensor, corrections: Tensor, values: Tensor) -> Tensor:
+        """Return what all parts forecast together, by their shares, (series, origin, step, output).
+
+        Args:
+            paths: Linear forecasts, (series, origin, step, output).
+            corrections: What networks add to them.
+            values: From the first `lead` before the first origin on, to the last before the last.
+        """
+        of_corrected, *of_values = [1.0, *(0.0 for _ in self.of_values)] if self.training else self.shares.tolist()
+        joined = paths + of_corrected * corrections
+        for share, networks in zip(of_values, self._value_networks(), strict=True):
+            if share:
+                windows = values[:, self.lead - networks.memory :].unfold(1, networks.memory, 1).transpose(2, 3)
+                # Windows that begin close to each other hold most of these together.
+                different, number = windows.flatten(0, 1).unique(dim=0, return_inverse=True)
+                outputs = self._mean(networks(different))[number].view(*paths.shape[:2], self.horizon, -1)
+                joined = joined + share * (outputs[:, :, : paths.shape[2]] - paths)
+        return joined
+
+    def direct(self, context: Tensor) -> list[Tensor]:
+        """See `Forecaster.direct`."""
+        each = [networks(context[:, -networks.memory :]) for networks in self._value_networks()]
+        return [outputs.unflatten(2, (self.horizon, -1)) for outputs in each]
+
+    def parts(self) -> dict[str, float]:
+        """See `Forecaster.parts`: the start, the start corrected by networks, and networks of the last values alone."""
+        shares = self.shares.tolist()
+        names = ["corrected", *(f"last_{networks.memory}" for networks in self._value_networks())]
+        start = 1 - sum(shares)
+        if start < LEAST_SHARE / 2:  # which is rounding
+            start = 0.0
+        return {"start": start, **dict(zip(names, shares, strict=True))}
+
+    def direct_parameters(self) -> list[nn.Parameter]:
+        """See `Forecaster.direct_parameters`."""
+        return [*self.of_values.parameters()]
+
+    def combine(self, val: Windows) -> None:
+        """See `Forecaster.combine`: by errors to the power of -4, without what is no better than the start."""
+        context = torch.from_numpy(val.context).to(self.path)
+        with evaluating(self):
+            outputs = self._read(self.inputs(context[:, -self.before - self.memory :]))
+            paths, corrections = (one[:, 0] for one in self._at(context, outputs, -1))
+            forecasts = [paths, paths + corrections, *map(self._mean, self.direct(context))]
+            start, *errors = [val.error(self.loss.point(one).double().cpu().numpy()) for one in forecasts]
+        better = [error if error < start else math.inf for error in errors]
+        self.shares.copy_(torch.tensor(shares_of([start, *better])[1:]))
 
     def _relative(self, values: Tensor) -> Tensor:
         """Return values from the first `lead` on, relative to the last ones' mean and divided by their spread."""
@@ -166,8 +229,8 @@ class HighwayForecaster(Forecaster):
     def _paths(self, values: Tensor, steps: int, spacing: int = 1) -> Tensor:
         """Return the linear forecasts from the first `lead` values on, (series, origin, step, channel)."""
         groups, size = len(self.path), len(self.unit) // len(self.path)
-        path = self.path[:, : steps * size]
-        weight = path[..., :-1].unflatten(2, (self.lead, size)).transpose(2, 3).flatten(0, 1)
+        path, values = self.path[:, : steps * size], values[:, self.lead - self.beside.lead :]
+        weight = path[..., :-1].unflatten(2, (self.beside.lead, size)).transpose(2, 3).flatten(0, 1)
         bias = path[..., -1].flatten()
         # A convolution does not copy the values that neighbouring origins have in common.
         paths = nn.functional.conv1d(values.transpose(1, 2), weight, bias, stride=spacing, groups=groups)
@@ -186,7 +249,14 @@ class HighwayForecaster(Forecaster):
 
     def _mean_corrections(self, outputs: list[Tensor], origins: slice, steps: int) -> Tensor:
         """Return the mean of what the networks add, (series, origin, step, channel)."""
-        return self.loss.in_order(self._corrections(outputs, origins, steps)).mean(dim=0)
+        return self._mean(self._corrections(outputs, origins, steps))
+
+    def _mean(self, outputs: Tensor) -> Tensor:
+        """Return the mean over members, (member, …, output), of which those of a value are in order."""
+        return self.loss.in_order(outputs).mean(dim=0)
 
     def _networks(self) -> Iterator[RecurrentNetwork]:
         return (member for member in self.members if isinstance(member, RecurrentNetwork))
+
+    def _value_networks(self) -> Iterator[ValueNetworks]:
+        return (networks for networks in self.of_values if isinstance(networks, ValueNetworks))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from wavesweep.models.start import Start
 
 MEMBERS, MEMORY, DROPOUT = 4, 32, 0.2  # beside a highway
+MEMORIES = (2, 8, 24)  # the same
+ROOM = 3  # spans of memory and horizon that a training series holds at least, where that memory is not given
+MOST_OUTPUTS = 1000  # values that are forecast at once, beyond which no memory is taken unless it is given
 WITHOUT_LAGS = {"lags": (), "centred": False, "joint": False}
 WITHOUT_RIDGE = {"order": 1, "centred": False, "penalty": 0.0, "share": 0.0}
 LAYERS = {"hidden_sizes", "head_size", "normalization", "initialization"}
@@ -59,6 +62,8 @@ class Recurrent(Autoregressive):
         ridge: What the regression looks at; null: chosen.
         members: Networks whose mean is the forecast; null: 4 beside a highway.
         memory: Steps that they see before a forecast, beside a highway; null: 32.
+        memories: How many of the last values further networks see, as they are, which forecast by themselves; null:
+            2, 8 and 24, as far as series are long enough.
         relative: Whether they see values relative to the mean and the spread of the last ones; null: yes.
         dropout: Null: 0.2 beside a highway, else 0.
         difference: Whether differences are taken and predicted; null: where series drift.
@@ -81,6 +86,7 @@ class Recurrent(Autoregressive):
     members: Annotated[int, Field(ge=1, le=64)] | None
     memory: Size | None
     relative: bool | None
+    memories: Ascending | None
 
     def settle(self, *, leaves_room: bool) -> SettledModel:
         """See `Model.settle`."""
@@ -98,7 +104,7 @@ class Recurrent(Autoregressive):
             beside = {"difference": False}
             usual = {"members": MEMBERS, "memory": MEMORY, "relative": True, "dropout": DROPOUT}
         else:
-            beside = {**WITHOUT_LAGS, "ridge": WITHOUT_RIDGE}
+            beside = {**WITHOUT_LAGS, "ridge": WITHOUT_RIDGE, "memories": ()}
             usual = {"members": 1, "memory": MEMORY, "relative": False, "dropout": 0.0}
         given = {key: value for key, value in self.model_dump().items() if value is not None}
         return SettledRecurrent.model_validate(self.model_dump() | usual | given | beside | {"highway": highway})
@@ -129,6 +135,8 @@ class SettledRecurrent(Recurrent, SettledModel):
             check_reach("lags", self.lags[-1], steps, context)
         if self.highway and self.ridge and self.ridge.share:
             check_reach("ridge.order", self.ridge.order, steps, context)
+        if self.highway and self.memories:
+            check_reach("memories", self.memories[-1], steps, context)
         if self.normalization == "batch" and window < 3:
             raise Refused("training.window must be at least 3 with model.normalization=batch, got 2")
         if self.difference and window < 3:
@@ -145,6 +153,7 @@ class SettledRecurrent(Recurrent, SettledModel):
                 decided |= vars(start.lags)
             if start.ridge:
                 decided["ridge"] = {**vars(start.ridge), "share": start.share}
+            decided["memories"] = self._choose_memories(facts)
         elif self.difference is None:
             # Windows are long enough to tell whether series drift, and to have two differences.
             can_tell = facts.window > 3 and facts.val.context.shape[1] > 1
@@ -157,7 +166,7 @@ class SettledRecurrent(Recurrent, SettledModel):
         """Return the linear forecast that networks stand beside; refuse one that leaves them nothing to train on."""
         start = self._linear(facts)
         steps, horizon = max(map(len, facts.train)), facts.val.truth.shape[1]
-        longest = start.lead
+        longest = max((start.lead, *self._choose_memories(facts)))
         most = steps - longest - max(facts.washout - 1, 0)
         if most < horizon:
             raise Refused(
@@ -165,6 +174,16 @@ class SettledRecurrent(Recurrent, SettledModel):
                 f"training steps, {longest} are lags and {facts.washout} washout; give less, or model.highway=false"
             )
         return start
+
+    def _choose_memories(self, facts: "Facts") -> tuple[int, ...]:
+        """Return those that are given, or those of the usual ones that series and contexts are long enough for."""
+        if self.memories is not None:
+            return self.memories
+        horizon, num_channels = facts.val.truth.shape[1:]
+        if horizon * num_channels > MOST_OUTPUTS:
+            return ()
+        longest = min(facts.val.context.shape[1], max(map(len, facts.train)) // ROOM - horizon)
+        return tuple(memory for memory in MEMORIES if memory <= longest)
 
     def _linear(self, facts: "Facts") -> "Start":
         from wavesweep.models.start import Start, choose_start
@@ -193,6 +212,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
     joint: bool
     ridge: Regression
     difference: bool
+    memories: Ascending
 
     def forecasts_by(self, epoch: int) -> str:
         """See `ResolvedModel.forecasts_by`: before training, networks beside a highway add nothing to it."""
@@ -215,7 +235,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
             return {f"model.{key}": reason for key in WITHOUT_LAGS}
         if self.highway:
             return {}
-        beside = ("start", "ridge", "lags", "centred", "joint", "memory", "relative")
+        beside = ("start", "ridge", "lags", "centred", "joint", "memory", "relative", "memories")
         return {f"model.{key}": "model.highway=false" for key in beside}
 
     def explain(self, written: Model, facts: "Facts") -> str:
@@ -223,8 +243,11 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
         if self.model_dump() == written.model_dump():
             return ""
         if self.highway:
-            networks = "a network learns" if self.members == 1 else f"{self.members} networks learn"
-            return f"{networks} what {self._start} leaves"
+            if not self.memories:
+                networks = "a network learns" if self.members == 1 else f"{self.members} networks learn"
+                return f"{networks} what {self._start} leaves"
+            others = "one that learns" if self.members == 1 else f"{self.members} that learn"
+            return f"networks of the last {_listed(self.memories)} values, and {others} what {self._start} leaves"
         taken = "" if self.difference else "no "
         reason = f"lines explain {facts.trend_share:.0%} of the training series"
         if not self.difference and facts.trend_share > DRIFT:
@@ -250,6 +273,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
                 horizon=horizon,
                 beside=self._start,
                 memory=self.memory,
+                memories=self.memories,
                 members=self.members,
                 relative=self.relative,
                 **options,
@@ -259,3 +283,8 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
 
             network = RecurrentForecaster(num_channels, difference=self.difference, output=self.output, **options)
         return network.to(getattr(torch, dtype))
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    """Return numbers as people list them."""
+    return " and ".join(filter(None, [", ".join(map(str, numbers[:-1])), str(numbers[-1])]))

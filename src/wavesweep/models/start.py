@@ -102,24 +102,24 @@ def choose_start(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[in
 
 
 def share_of(other: float, error: float) -> float:
-    """Return the share of a forecast in its combination with another one, by the errors of both on validation.
+    """Return the share of a forecast in its combination with another one, by the errors of both on validation."""
+    return shares_of([other, error])[1]
 
-    Args:
-        other: Mean squared error of the other forecast.
-        error: That of the forecast.
+
+def shares_of(errors: Sequence[float]) -> list[float]:
+    """Return the shares of forecasts in their combination, by the mean squared errors of each on validation.
 
     Source:
         Bates & Granger (1969), The combination of forecasts, by inverse errors; to the fourth power, which leaves
         little to what is much worse (docs/real-data.md).
     """
-    least = min(other, error)
+    least = min(errors)
     if not 0 < least < np.inf:
-        return float(error < other)
-    weight, weight_of_other = (error / least) ** -4, (other / least) ** -4
-    share = weight / (weight + weight_of_other)
-    if share < LEAST_SHARE:
-        return 0.0
-    return 1.0 if share > 1 - LEAST_SHARE else share
+        return [float(place == errors.index(least)) for place in range(len(errors))]
+    weights = [(error / least) ** -4 for error in errors]
+    shares = [weight / sum(weights) for weight in weights]
+    kept = [share if share >= LEAST_SHARE else 0.0 for share in shares]
+    return shares if kept == shares else [share / sum(kept) for share in kept]
 
 
 def choose_share(autoregression: Baseline, ridge: Baseline, val: Windows) -> float:

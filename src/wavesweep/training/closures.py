@@ -44,6 +44,23 @@ def prediction_loss(
     return lambda: (loss.each(*predict()).mean(dim=0) * there).sum() / count
 
 
+def direct_loss(network: Forecaster, windows: Windows, loss: Loss) -> Closure:
+    """Return a function: the loss of what networks predict from the last values alone, summed over their memories.
+
+    Args:
+        network: Has such networks.
+        windows: Their values, and as many as they predict at once.
+        loss: What is minimised.
+    """
+    before, after = windows.values[:, : -network.horizon], windows.values[:, -network.horizon :]
+
+    def total() -> Tensor:
+        means = [loss.mean(outputs, after.expand(len(outputs), *after.shape)) for outputs in network.direct(before)]
+        return torch.stack(means).sum()
+
+    return total
+
+
 def closed_loop_loss(network: Forecaster, windows: Windows, context: int, loss: Loss) -> Closure:
     """Return a function: the mean loss in closed loop of the network as it is when called.
 

@@ -51,8 +51,13 @@ class ResolvedOptimizer(Optimizer):
         """Return the number of updates of the weights in an epoch."""
         return math.ceil(windows / batch_size)
 
-    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
-        """Build the optimizer of `parameters`."""
+    def build(self, parameters: "Iterable[Parameter]", direct: "Iterable[Parameter]" = ()) -> "torch.optim.Optimizer":
+        """Build the optimizer of parameters.
+
+        Args:
+            parameters: Of networks in general.
+            direct: Of those that forecast by themselves, from the last values as they are.
+        """
         raise NotImplementedError
 
     def build_schedule(self, optimizer: "torch.optim.Optimizer", total_steps: int) -> "LRScheduler | None":
@@ -76,27 +81,35 @@ class LBFGS(ResolvedOptimizer):
         """See `ResolvedOptimizer.steps_an_epoch`: the iterations of a step."""
         return self.max_iter
 
-    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
+    def build(self, parameters: "Iterable[Parameter]", direct: "Iterable[Parameter]" = ()) -> "torch.optim.Optimizer":
         """See `ResolvedOptimizer.build`."""
         import torch
 
         search = None if self.line_search == "none" else self.line_search
         options = self.model_dump(exclude={"kind", "line_search"})
-        return torch.optim.LBFGS(parameters, line_search_fn=search, **options)
+        return torch.optim.LBFGS([*parameters, *direct], line_search_fn=search, **options)
 
 
 class FirstOrder(ResolvedOptimizer):
-    """An optimizer that takes one gradient a step: torch.optim's class of the same name, with the same options."""
+    """An optimizer that takes one gradient a step: torch.optim's class of the same name, with the same options.
+
+    Attributes:
+        direct_rate: By how much the rate is higher of networks that forecast from the last values as they are.
+    """
 
     weight_decay: NonNegative
     schedule: Schedule
 
-    def build(self, parameters: "Iterable[Parameter]") -> "torch.optim.Optimizer":
+    direct_rate: ClassVar[float] = 1.0
+
+    def build(self, parameters: "Iterable[Parameter]", direct: "Iterable[Parameter]" = ()) -> "torch.optim.Optimizer":
         """See `ResolvedOptimizer.build`: torch's class whose name is the kind, and with the same options."""
         import torch
 
         classes = {name.lower(): one for name, one in vars(torch.optim).items() if isinstance(one, type)}
-        return classes[self.kind](parameters, **self.model_dump(exclude={"kind", "schedule"}))
+        groups = [{"params": [*parameters]}, {"params": [*direct], "lr": self.direct_rate * self.lr}]
+        groups = [group for group in groups if group["params"]]
+        return classes[self.kind](groups, **self.model_dump(exclude={"kind", "schedule"}))
 
     def build_schedule(self, optimizer: "torch.optim.Optimizer", total_steps: int) -> "LRScheduler | None":
         """See `ResolvedOptimizer.build_schedule`.
@@ -109,7 +122,8 @@ class FirstOrder(ResolvedOptimizer):
         if self.schedule == "cosine":
             return CosineAnnealingLR(optimizer, T_max=total_steps)
         if self.schedule == "one_cycle":
-            return OneCycleLR(optimizer, max_lr=self.lr, total_steps=total_steps, cycle_momentum=False)
+            rates = [group["lr"] for group in optimizer.param_groups]
+            return OneCycleLR(optimizer, max_lr=rates, total_steps=total_steps, cycle_momentum=False)
         return None
 
 
@@ -142,6 +156,8 @@ class ResolvedAdaptive(Adaptive, FirstOrder):
     """The same, with nothing left open."""
 
     lr: Positive
+
+    direct_rate: ClassVar[float] = 30.0  # they see no noise, and have few steps
 
 
 class SGD(FirstOrder):
