@@ -22,6 +22,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "they see 8 steps": ("model.memory=8",),
     "they see 128 steps": ("model.memory=128",),
     "the last epoch kept": ("training.keep=last",),
+    "no networks of the last values": ("model.memories=[]",),
     "no highway": ("model.highway=false",),
 }
 

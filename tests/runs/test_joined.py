@@ -28,9 +28,11 @@ def logistic(test: float = 1.0) -> np.ndarray:
     return np.array(values)[:, None]
 
 
-def learnt(path: Path, series: np.ndarray) -> tuple[Resolved, Result, bytes]:
+def learnt(path: Path, series: np.ndarray, *overrides: str) -> tuple[Resolved, Result, bytes]:
     asked = ("model.hidden_sizes=[8]", "model.members=2", "model.memories=[2]", "model.memory=4", "forecast.horizon=2")
-    prepared = prepare(given([series], *asked, "training.epochs=40", "forecast.context=20", split=(240, 60, 60)))
+    prepared = prepare(
+        given([series], *asked, "training.epochs=40", "forecast.context=20", *overrides, split=(240, 60, 60))
+    )
     directory = RunDirectory(path)
     return prepared.config, go(prepared.config, directory), directory.weights.read_bytes()
 
@@ -49,6 +51,14 @@ def test_nothing_of_the_test_part_enters(tmp_path: Path) -> None:
     *_, weights = learnt(tmp_path / "one", logistic())
     *_, others = learnt(tmp_path / "other", logistic(test=7.0))
     assert weights == others
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "sgd"])
+def test_any_optimizer_trains_them_and_a_refinement_follows(tmp_path: Path, optimizer: str) -> None:
+    _, result, _ = learnt(
+        tmp_path, logistic(), f"optimizer={optimizer}", "training.epochs=4", "training.refine_epochs=2"
+    )
+    assert not result.diverged
 
 
 def test_the_largest_share_is_said_first_and_what_has_none_is_not_said() -> None:

@@ -172,7 +172,9 @@ class HighwayForecaster(Forecaster):
             corrections: What networks add to them.
             values: From the first `lead` before the first origin on, to the last before the last.
         """
-        of_corrected, *of_values = [1.0, *(0.0 for _ in self.of_values)] if self.training else self.shares.tolist()
+        of_corrected, *of_values = self.shares.tolist()
+        if self.training:  # which refines corrections alone, also where they have no share yet
+            of_corrected, of_values = 1.0, [0.0 for _ in of_values]
         joined = paths + of_corrected * corrections
         for share, networks in zip(of_values, self._value_networks(), strict=True):
             if share:
