@@ -39,7 +39,7 @@ def mackey(draws: Draws, steps: int, noise: float = 0.03) -> np.ndarray:
 
 def logistic(draws: Draws, steps: int, noise: float = 0.02) -> np.ndarray:
     """Return the logistic map of rate 3.8, with noise in each step, kept within 0 and 1."""
-    values = [0.4]
+    values = [draws.uniform(0.2, 0.8)]
     for shock in noise * draws.standard_normal(BURN_IN + steps):
         values.append(min(max(3.8 * values[-1] * (1 - values[-1]) + shock, 0.001), 0.999))
     return np.array(values[-steps:])
