@@ -9,6 +9,7 @@ A row is a draw of a kind: 420 steps to train, 90 to validate, 1,000 to test. Le
 import statistics
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,21 +26,21 @@ DRAWS = range(2)
 Draws = np.random.Generator
 
 
-def mackey(draws: Draws, steps: int) -> np.ndarray:
-    """Return every third step of the equation of Mackey & Glass (1977), with a delay of 17, and noise of 0.03."""
+def mackey(draws: Draws, steps: int, noise: float = 0.03) -> np.ndarray:
+    """Return every third step of the equation of Mackey & Glass (1977), with a delay of 17, and noise."""
     a_step, delay = 0.1, 170
     states = np.full(delay + 30 * (steps + 200), 1.2)
     states[:delay] += 0.1 * draws.standard_normal(delay)
     for now in range(delay, len(states) - 1):
         before = states[now - delay]
         states[now + 1] = states[now] + a_step * (0.2 * before / (1 + before**10) - 0.1 * states[now])
-    return states[delay + 30 * 200 :: 30][:steps] + 0.03 * draws.standard_normal(steps)
+    return states[delay + 30 * 200 :: 30][:steps] + noise * draws.standard_normal(steps)
 
 
-def logistic(draws: Draws, steps: int) -> np.ndarray:
-    """Return the logistic map of rate 3.8, with noise of 0.02 in each step, kept within 0 and 1."""
-    values = [0.4]
-    for shock in 0.02 * draws.standard_normal(BURN_IN + steps):
+def logistic(draws: Draws, steps: int, noise: float = 0.02) -> np.ndarray:
+    """Return the logistic map of rate 3.8, with noise in each step, kept within 0 and 1."""
+    values = [draws.uniform(0.2, 0.8)]
+    for shock in noise * draws.standard_normal(BURN_IN + steps):
         values.append(min(max(3.8 * values[-1] * (1 - values[-1]) + shock, 0.001), 0.999))
     return np.array(values[-steps:])
 
@@ -78,6 +79,8 @@ def season_and_noise(draws: Draws, steps: int) -> np.ndarray:
 KINDS: dict[str, tuple[Callable[[Draws, int], np.ndarray], int]] = {
     "mackey": (mackey, 3),
     "logistic": (logistic, 3),
+    "mackey, a quarter of the noise": (partial(mackey, noise=0.007), 3),
+    "logistic, no noise": (partial(logistic, noise=0.0), 3),
     "setar-a": (recursion(lambda last, _, shock, __: (1 if last <= 0 else -1) + 0.5 * last + 0.5 * shock), 3),
     "setar-b": (recursion(lambda last, _, shock, __: (-0.3 if last <= 0 else 0.9) * last + shock), 3),
     "bilinear": (recursion(lambda last, before, shock, old: 0.4 * last + 0.5 * before * old + shock), 3),
@@ -98,7 +101,7 @@ def main(names: list[str]) -> None:
     for name in names or KINDS:
         draw, horizon = KINDS[name]
         for number in DRAWS:
-            path = FOLDER / f"{name.replace(' ', '-')}-{number}.csv"
+            path = FOLDER / f"{name.replace(',', '').replace(' ', '-')}-{number}.csv"
             values = draw(np.random.default_rng([number, *name.encode()]), sum(SPLIT))
             pd.DataFrame({"value": values}).to_csv(path, index=False)
             runs = [measured(path, horizon, seed) for seed in SEEDS]
