@@ -138,6 +138,9 @@ class TestCombining:
         context = contexts(12)
         assert torch.equal(built.closed_loop(context, START, 7), fresh().closed_loop(context, START, 7))
 
+    def test_a_start_without_a_share_is_told_to_have_none(self) -> None:
+        assert trained(0, 1 / 3, 2 / 3).parts()["start"] == trained(0, 0.7315, 0.2685).float().parts()["start"] == 0
+
     def test_only_targets_and_what_was_observed_count(self) -> None:
         built = trained(0, 1, 0)
         val = windows(built, noise=0.1)

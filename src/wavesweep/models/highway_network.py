@@ -184,7 +184,8 @@ class HighwayForecaster(Forecaster):
         """See `Forecaster.parts`: the start, the start corrected by networks, and networks of the last values alone."""
         shares = self.shares.tolist()
         names = ["corrected", *(f"last_{networks.memory}" for networks in self._value_networks())]
-        return {"start": 1 - sum(shares), **dict(zip(names, shares, strict=True))}
+        start = round(1 - sum(shares), 6)  # they are of single precision
+        return {"start": start, **dict(zip(names, shares, strict=True))}
 
     def direct_parameters(self) -> list[nn.Parameter]:
         """See `Forecaster.direct_parameters`."""
