@@ -348,7 +348,7 @@ class TestForecast:
             ([0.1, None, 0.3], "must be finite"),
             ([], "context must have at least 1 time steps, got 0"),
             (["one"], "could not convert"),
-            (pd.DataFrame({"value": [0.1, 0.2]}), "must be an array, got a table"),
+            (pd.DataFrame({"value": ["high", "low"]}), "the table, row 2, column value: must hold numbers, got high"),
         ],
     )
     def test_it_refuses(self, run: ws.Run, values: object, message: str) -> None:

@@ -1,5 +1,6 @@
 """What networks that see the last values as they are promise, alone and joined with a start."""
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,22 @@ class TestCombining:
         assert built.parts() == {"start": 1, "corrected": 0, "last_2": 0, "last_5": 0}
         context = contexts(12)
         assert torch.equal(built.closed_loop(context, START, 7), fresh().closed_loop(context, START, 7))
+
+    def test_what_is_hardly_worse_than_the_start_has_none_either(self) -> None:
+        built = trained(0, 0, 0)
+        for parameter in built.members.parameters():
+            torch.nn.init.normal_(parameter, std=0.05)
+        only_start, corrected = deepcopy(built), deepcopy(built)
+        corrected.shares.copy_(torch.tensor([1.0, 0.0, 0.0]))
+        context = contexts(12)
+        start, other = (one.closed_loop(context, START, HORIZON).detach().numpy() for one in (only_start, corrected))
+        val = Windows(context.numpy(), start - 20 * (other - start))  # so its error is 1.05² times the start's
+        built.combine(val)
+        assert val.error(other) == pytest.approx(1.05**2 * val.error(start))
+        assert built.parts()["corrected"] == 0
+
+    def test_a_start_without_a_share_is_told_to_have_none(self) -> None:
+        assert trained(0, 1 / 3, 2 / 3).parts()["start"] == trained(0, 0.7315, 0.2685).float().parts()["start"] == 0
 
     def test_only_targets_and_what_was_observed_count(self) -> None:
         built = trained(0, 1, 0)

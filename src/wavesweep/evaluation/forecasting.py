@@ -194,8 +194,6 @@ def as_series(values: "ArrayLike", channels: tuple[str, ...]) -> np.ndarray:
     Raises:
         Refused: If they are no such array.
     """
-    if hasattr(values, "columns"):  # whose rows are steps, not series
-        raise Refused("values must be an array, got a table; give table[channels].to_numpy()[np.newaxis]")
     array = np.asarray(values, dtype=np.float64)
     if array.ndim in (1, 2) and len(channels) == 1:
         array = np.atleast_2d(array)[..., np.newaxis]

@@ -11,7 +11,7 @@ from wavesweep.models.baseline import Windows
 from wavesweep.models.forecaster import Forecaster, evaluating, repeated
 from wavesweep.models.losses import SQUARED, Loss, Quantile
 from wavesweep.models.recurrent_layers import RecurrentNetwork
-from wavesweep.models.start import LEAST_SHARE, Start, shares_of
+from wavesweep.models.start import Start, shares_of
 from wavesweep.models.value_networks import ValueNetworks
 
 MOST_STEPS = 200  # of all channels, that are predicted for each step of a training window
@@ -194,9 +194,7 @@ class HighwayForecaster(Forecaster):
         """See `Forecaster.parts`: the start, the start corrected by networks, and networks of the last values alone."""
         shares = self.shares.tolist()
         names = ["corrected", *(f"last_{networks.memory}" for networks in self._value_networks())]
-        start = 1 - sum(shares)
-        if start < LEAST_SHARE / 2:  # which is rounding
-            start = 0.0
+        start = round(1 - sum(shares), 6)  # they are of single precision
         return {"start": start, **dict(zip(names, shares, strict=True))}
 
     def direct_parameters(self) -> list[nn.Parameter]:
