@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import wavesweep as ws
 from tests.support.parts import given, go, leave_undrawn
 from wavesweep.config.config import Resolved
 from wavesweep.experiment.description import description
@@ -45,6 +47,23 @@ def test_a_nonlinear_law_is_learnt_and_it_is_said_by_what(tmp_path: Path) -> Non
     assert sum(shares) == pytest.approx(1)
     assert shares[2] == max(shares)
     assert "networks of the last 2 values" in description(config, result)
+
+
+def test_shares_are_of_what_known_values_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    promoted = np.random.default_rng(0).integers(0, 2, 360)
+    table = pd.DataFrame({"sales": logistic()[:, 0] + 5 * promoted, "promoted": promoted})
+    asked = ("model.hidden_sizes=[8]", "model.members=2", "model.memories=[2]", "model.memory=4", "forecast.horizon=2")
+    lines = (
+        "dataset=csv",
+        "dataset.known=[promoted]",
+        "training.epochs=40",
+        "forecast.context=20",
+        "dataset.season=[]",
+    )
+    metrics = ws.run(ws.compose(*asked, *lines, "tracking.followers=[]"), data=table).result.metrics
+    assert metrics["share/last_2"] > 0.5
+    assert metrics["test/closed_loop_scaled_mse"] < 0.8 * metrics["test/linear_scaled_mse"]
 
 
 def test_nothing_of_the_test_part_enters(tmp_path: Path) -> None:

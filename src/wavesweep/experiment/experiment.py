@@ -75,7 +75,7 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     finite = True
     for epoch in trainer.run(selection.gives_up):
         if epoch.is_recorded:
-            network.combine(Windows.of(watched, data.scaler))
+            network.combine(Windows.of(watched.without_effects(), data.scaler))
             metrics = {TRAIN_LOSS: epoch.loss, **_judge(network, data, watched).metrics}
             finite = math.isfinite(epoch.loss) and is_finite(network)
             if finite:
@@ -186,7 +186,7 @@ def _judge(network: Forecaster, data: Data, part: Part) -> Judged:
 
 
 def _decide(selection: Selection, network: Forecaster, data: Data) -> Judged:
-    val = Windows.of(data.val, data.scaler)
+    val = Windows.of(data.val.without_effects(), data.scaler)
     return selection.decide(lambda: _judge(network, data, data.val), data.val.overlap, lambda: network.combine(val))
 
 
