@@ -45,7 +45,7 @@ def test_rows_without_values_at_the_end_are_what_is_to_come(path: Path) -> None:
     assert known
     np.testing.assert_array_equal(known.values[:, 0], SALES.holiday)
     np.testing.assert_array_equal(known.rows, range(15, 20))
-    assert "5 steps beyond the last value of each, known in advance" in source.summary
+    assert "5 steps beyond the last value, known in advance" in source.summary
     assert np.isnan(source.load_inputs(7)[0, 20:]).all()
 
 

@@ -35,7 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = call(*LINES, "dataset.path=sales.csv", "hydra.run.dir=outputs/runs/one", cwd=place)
     assert done.returncode == 0, done.stderr
     said = done.stdout + done.stderr
-    assert "6 steps beyond the last value of each, known in advance" in said
+    assert "6 steps beyond the last value, known in advance" in said
     assert "known in advance: promoted, weekday; regression on it explains 9" in said
     return place
 

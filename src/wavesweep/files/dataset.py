@@ -180,11 +180,10 @@ class File(Source):
             return ""
         least, most = min(ahead), max(ahead)
         count = f"{least:,} to {most:,} steps" if least < most else counted(most, "step")
-        return (
-            f"{count} beyond the last value of each, known in advance"
-            if self.dataset.inputs
-            else f"{count} without values"
-        )
+        if not self.dataset.inputs:
+            return f"{count} without values"
+        of_each = " of each" if len(ahead) > 1 else ""
+        return f"{count} beyond the last value{of_each}, known in advance"
 
     def filled(self) -> "np.ndarray | None":
         """See `Source.filled`."""

@@ -157,10 +157,9 @@ class TrainedModel:
         if ahead < len(rows) and rows[ahead] >= 0:
             where = f"{_place(series)}, row {rows[ahead] + 2}, column {name}"
             return Refused(f"{where}: must hold what is known of that step in advance, got an empty cell; fill it in")
-        rule = (
-            f"must tell {name} of each step that is forecast, got {counted(len(rows), 'row')} without values at the end"
-        )
-        return Refused(f"{_place(series)}: {rule}; add rows that have it and no values, or lower the horizon")
+        got = f"got {counted(len(rows), 'row')} without values at the end"
+        way_out = "add rows that have it and no values (--data FILE reads another), or lower the horizon"
+        return Refused(f"{_place(series)}: must tell {name} of each step that is forecast, {got}; {way_out}")
 
     def _units(self, series: Observed) -> Scaler:
         """Return what scores of a series are scaled by."""
