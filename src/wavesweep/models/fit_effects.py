@@ -1,7 +1,7 @@
 """Regressions on what is known in advance, combined by the errors of an autoregression of what they leave."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Self
 
@@ -40,28 +40,28 @@ def fit_effects(data: Data, given: Sequence[Effect] | None) -> Effects:
     source = data.division.source
     lengths = [len(one) for one in data.train]
     inputs = [one[:length] for one, length in zip(source.load_inputs(0), lengths, strict=True)]
-    training = Training(data.units.scale_each(data.train), inputs)
     features = Features.of(np.concatenate(inputs), len(source.dataset.calendar_fields))
+    training = Training(features, data.units.scale_each(data.train), inputs)
     if given is None:
-        given = _choose(data, features, training)
+        given = _choose(data, training)
     of_mean = replace(features, products=any(one.products for one in given))
     weights = np.zeros((of_mean.number + 1, len(data.channels)))
     for one in given:
-        fitted = training.moments(replace(features, products=one.products), one.differences).weights(one.penalty)
+        fitted = training.moments(one.products, one.differences).weights(one.penalty)
         weights[: len(fitted) - 1] += one.share * fitted[:-1]
         weights[-1] += one.share * fitted[-1]
     return Effects(of_mean, weights, tuple(given))
 
 
-def _choose(data: Data, features: Features, training: "Training") -> list[Effect]:
+def _choose(data: Data, training: "Training") -> list[Effect]:
     """Choose the penalty of each regression, and the share of each in their mean."""
     found: list[tuple[float, Effect]] = []
     for products, differences in product((False, True), repeat=2):
-        of_kind = replace(features, products=products)
-        if products and (len(features.knots) < 2 or of_kind.number > MOST_FEATURES):
+        features = replace(training.features, products=products)
+        if products and (len(features.knots) < 2 or features.number > MOST_FEATURES):
             continue
-        moments = training.moments(of_kind, differences)
-        effects = Effects(of_kind, np.concatenate([moments.weights(one) for one in PENALTIES], axis=1))
+        moments = training.moments(products, differences)
+        effects = Effects(features, np.concatenate([moments.weights(one) for one in PENALTIES], axis=1))
         of_penalties = np.split(data.effect_of(effects, len(PENALTIES)), len(PENALTIES), axis=2)
         errors = [_error(data.with_effect(one)) for one in of_penalties]
         best = int(np.argmin(errors))
@@ -95,15 +95,25 @@ class Training:
     """What regressions are fitted to.
 
     Attributes:
+        features: Of each input by itself.
         series: Each (time, channel), scaled.
         inputs: What is known of each step of them, (time, input).
+        measured: The moments so far, by whether they are of pairs of inputs, and of steps.
     """
 
+    features: Features
     series: Sequence[np.ndarray]
     inputs: Sequence[np.ndarray]
+    measured: dict[tuple[bool, bool], "Moments"] = field(default_factory=dict)
 
-    def moments(self, features: Features, differences: bool) -> "Moments":
-        """Measure values, or their steps, at 20,000 of them at most, drawn at random."""
+    def moments(self, products: bool, differences: bool) -> "Moments":
+        """Return the moments of values, or of their steps, at 20,000 of them at most, drawn at random."""
+        kind = (products, differences)
+        if kind not in self.measured:
+            self.measured[kind] = self._measure(replace(self.features, products=products), differences)
+        return self.measured[kind]
+
+    def _measure(self, features: Features, differences: bool) -> "Moments":
         values, inputs = np.concatenate(self.series), np.concatenate(self.inputs)
         lengths = [len(one) for one in self.series]
         begins = np.cumsum([0, *lengths[:-1]])
