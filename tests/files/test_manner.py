@@ -121,3 +121,10 @@ def test_targets_alone_are_written_and_bounds_stand_behind(tmp_path: Path) -> No
         continuations_below(manner, ("b",), ("a", "b"), observed, [AHEAD], [np.ones((2, 3, 2))]).decode().splitlines()
     )
     assert rows[:2] == ["time,b,b_lower,b_upper", "2024-01-05,0.0,-1.0,1.0"]
+
+
+def test_steps_go_on_from_the_last_value(tmp_path: Path) -> None:
+    lines = ["t,promoted,b", *(f"{10 + 2 * step},0,{step}.5" for step in range(4)), "18,1,", "20,0,"]
+    path = written(tmp_path / "a.csv", "\n".join(lines))
+    source = opened(path, known=("promoted",))
+    assert read_manner(path, None, source.dataset.options).next_steps("0", 2) == ["18", "20"]

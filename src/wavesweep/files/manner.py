@@ -15,7 +15,7 @@ from wavesweep.files.columns import Roles, find_roles
 from wavesweep.files.copies import fetch
 from wavesweep.files.options import Options
 from wavesweep.files.parsing import SEPARATORS, read_table
-from wavesweep.files.series import rows_by_name
+from wavesweep.files.series import rows_ahead, rows_by_name
 from wavesweep.files.table import Table, pc
 from wavesweep.files.time_format import find_time_format
 
@@ -36,7 +36,8 @@ class Manner:
         line_end: Of each row.
         time_format: See `write_time`; None: none is known.
         decimals: Of each column of values, those that are written.
-        steps: Of each series, by name, its last step, and how far these are apart; empty where there are none.
+        steps: Of each series, by name, its last step with values, and how far these are apart; empty where there are
+            none.
     """
 
     columns: tuple[str, ...]
@@ -112,8 +113,8 @@ def _steps(table: Table, roles: Roles) -> dict[str, tuple[float, float]]:
     """Return the last step of each series, and how far its steps are apart."""
     if roles.step is None:
         return {}
-    steps = table.read_numbers(roles.step)
-    ends = {str(name): steps[rows][-2:] for name, rows in rows_by_name(table, roles.series)}
+    steps, has_values = table.read_numbers(roles.step), ~rows_ahead(table, roles)
+    ends = {str(name): steps[rows][has_values[rows]][-2:] for name, rows in rows_by_name(table, roles.series)}
     return {name: (last, last - before) for name, (before, last) in ends.items()}
 
 
