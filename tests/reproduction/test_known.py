@@ -154,3 +154,44 @@ def test_floors_and_quantiles_are_of_what_is_put_back() -> None:
     assert np.abs(ahead[0, :, 0] - np.maximum(SALES[STEPS:] - 12, 0)).max() < 1.5
     assert again.result.metrics["test/quantile_score"] < 0.5
     assert 0.7 < again.result.metrics["test/coverage"] <= 1
+
+
+ODD = {
+    "index and column": FILE.set_index("day", drop=False),
+    "unnamed index beside its column": FILE.set_axis(pd.DatetimeIndex(FILE.day, name=None)).rename(
+        columns={"day": "time"}
+    ),
+    "two levels": FILE.assign(series="one").set_index(["series", "day"]),
+    "true or false": FILE.assign(promoted=FILE.promoted.astype(bool)),
+}
+
+
+@pytest.mark.parametrize("form", ODD)
+def test_a_table_of_another_form_is_the_same(run: ws.Run, form: str) -> None:
+    table = ODD[form].rename(columns={"time": "day"}) if form.startswith("unnamed") else ODD[form]
+    np.testing.assert_array_equal(run.forecast(table), run.forecast())
+
+
+def test_a_table_that_can_t_be_one_is_refused_in_a_line(run: ws.Run) -> None:
+    with pytest.raises(Refused, match="data can't be read as a table"):
+        run.forecast(FILE.assign(promoted=[2**80] * len(FILE)))
+
+
+@pytest.mark.usefixtures("run")
+def test_without_a_calendar_steps_may_number_the_rows() -> None:
+    table = FILE.drop(columns="day").assign(step=range(len(FILE)))
+    again = ws.run(ws.compose(*LINES, "dataset.calendar=null"), data=table)
+    served = ServedForecaster(RunDirectory(again.path / "model" / "data"))
+    np.testing.assert_array_equal(served.predict(table).sales, again.forecast()[0, :, 0])
+    import mlflow
+
+    model = mlflow.pyfunc.load_model(str(again.path / "model"))
+    assert len(model.predict(model.input_example)) == AHEAD
+
+
+@pytest.mark.usefixtures("run")
+def test_two_tables_that_number_their_own_rows_are_one() -> None:
+    rows = FILE[["sales", "promoted"]]
+    past, future = rows[:STEPS].reset_index(drop=True), rows[["promoted"]][STEPS:].reset_index(drop=True)
+    again = ws.run(ws.compose(*LINES, "dataset.calendar=null"), data=rows)
+    np.testing.assert_array_equal(again.forecast(past, future=future), again.forecast())

@@ -94,3 +94,24 @@ class TestARun:
             assert (upper > values)[~np.isnan(upper)].all()
             assert np.nanmin(table[f"{second}_lower"].to_numpy()) < 0
         assert np.isnan(ahead[f"{first}_lower"].to_numpy()).sum() == 14, "beyond the horizon nothing is known"
+
+
+def test_what_has_gone_below_zero_is_forecast_there(tmp_path: Path) -> None:
+    falling = np.stack([np.linspace(60, -11, sum(SPLIT)), np.linspace(1, 2, sum(SPLIT))], axis=1)
+    falling += 0.1 * np.random.default_rng(0).normal(size=falling.shape)
+    one = prepared(falling)
+    assert one.data.units.floor.tolist() == [0, 0]
+    directory = RunDirectory(tmp_path)
+    go(one.config, directory)
+    model = TrainedModel.load(one.config, directory.read_weights())
+    [ahead] = model.forecast(own_series(one.config))
+    assert (ahead[:, 0] < 0).all()
+    part = one.data.test
+    assert part
+    trainer = make_trainer(one.config, one.data)
+    train(trainer)
+    baselines = [forecast_by(each, one.data, part) for each in fit_baselines(one.data).values()]
+    below = (part.context[..., 0] < 0).any(axis=1)
+    for forecast in (forecast_part(trainer.network, one.data.scaler, part).closed_loop, *baselines):
+        assert (forecast[~below, :, 0] >= 0).all()
+    assert (forecast_part(trainer.network, one.data.scaler, part).closed_loop[below, -1, 0] < 0).all()

@@ -55,6 +55,13 @@ class Scaler:
             return self
         return Scaler(self.mean[series, None], self.std[series, None], self.floor)
 
+    def above(self, contexts: np.ndarray) -> Self:
+        """Return the same scaling, with its floor for those contexts, (…, time, channel), that never lie below it."""
+        if not np.isfinite(self.floor).any():
+            return self
+        held = (contexts >= self.floor).all(axis=-2, keepdims=True)
+        return replace(self, floor=np.where(held, self.floor, -np.inf))
+
     def without_floor(self) -> Self:
         """Return the same scaling for what is left of values, which may be anything."""
         return replace(self, floor=np.array(-np.inf))

@@ -56,7 +56,7 @@ def fit_again(baselines: Baselines, data: Data) -> Baselines:
 
 def forecast_by(baseline: Baseline, data: Data, part: Part) -> np.ndarray:
     """Forecast a part by a baseline, (window, horizon, channel), in the units of the data."""
-    units, horizon = data.units.of(part.series), part.truth.shape[1]
+    units, horizon = data.units.of(part.series).above(part.context), part.truth.shape[1]
     if not baseline.is_regression:
         return units.unscale(baseline.forecast(units.scale(part.context), horizon))
     context = part.without_effects().context
@@ -150,7 +150,7 @@ def calibrated_quantiles(closed_loop: np.ndarray, own: np.ndarray, data: Data, l
     Those of a network that has learnt nothing yet, all equal to its forecast, become those of its errors, which are the
     same for all windows. So what tells them from those of another is what a network knows beyond that.
     """
-    units = data.units.of(data.val.series)
+    units = data.units.of(data.val.series).above(data.val.context)
     return quantiles_of(own, _offsets(own, closed_loop, data, levels), units.std, units.floor)
 
 
@@ -170,7 +170,7 @@ def part_quantiles(base: np.ndarray, widths: Widths, part: Part, data: Data) -> 
         data: Whose series these are.
     """
     assert widths.offsets is not None
-    units = data.units.of(part.series)
+    units = data.units.of(part.series).above(part.context)
     return quantiles_of(base, widths.offsets, units.std, units.floor)
 
 
@@ -245,7 +245,7 @@ def reach_of(
     """Return how far intervals reach below and above forecasts, (2, window, horizon, channel), in the data's units."""
     if bounds is not None:
         return reach_between(closed_loop, bounds)
-    units = data.units.of(part.series)
+    units = data.units.of(part.series).above(part.context)
     far = reach(widths.of(part.series) * units.std, closed_loop - units.floor)
     return np.broadcast_to(far.reshape(2, -1, *far.shape[-2:]), (2, *closed_loop.shape))
 
@@ -254,7 +254,7 @@ def _scaled_reach(
     closed_loop: np.ndarray, widths: Widths, part: Part, data: Data, bounds: np.ndarray | None
 ) -> np.ndarray:
     """Return the same, scaled, (2, window, horizon, channel), or of all windows."""
-    units = data.units.of(part.series)
+    units = data.units.of(part.series).above(part.context)
     if bounds is not None:
         return reach_between(closed_loop, bounds) / units.std
     with np.errstate(over="ignore", invalid="ignore"):

@@ -49,7 +49,7 @@ def forecast_part(network: Forecaster, scaler: Scaler, part: Part) -> Forecasts:
 
 def _forecast(network: Forecaster, scaler: Scaler, part: Part) -> tuple[np.ndarray, np.ndarray]:
     signals.check(SECONDS_TO_FINISH)
-    units, context = scaler.of(part.series), part.context.shape[1]
+    units, context = scaler.of(part.series).above(part.context), part.context.shape[1]
     scaler = units if part.effect is None else units.without_floor()
     rest = part.without_effects()
     values = np.concatenate([rest.context, rest.truth], axis=1)[:, : part.scored.stop]
@@ -88,13 +88,11 @@ def quantiles_of_part(network: Forecaster, scaler: Scaler, part: Part) -> np.nda
     found = []
     for some in part.chunks(MOST_WINDOWS):
         signals.check(SECONDS_TO_FINISH)
-        units = scaler.of(some.series)
-        if some.effect is not None:
-            units = units.without_floor()
-        one = network_quantiles(network, units, some.without_effects().context, some.start)
+        units = scaler.of(some.series).above(some.context)
+        one = network_quantiles(network, units.without_floor(), some.without_effects().context, some.start)
         if one is None:
             return None
-        found.append(np.maximum(some.put_back(one), scaler.floor))
+        found.append(np.maximum(some.put_back(one), units.floor))
     return np.concatenate(found, axis=1)
 
 

@@ -33,7 +33,7 @@ def matching(path: str | Path) -> list[Path]:
 def bundle(files: list[tuple[str, bytes]]) -> bytes:
     """Return files, by name, as an archive: the same bytes for the same files."""
     archive = BytesIO()
-    with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, content in files:
             member = tarfile.TarInfo(name)
             member.size = len(content)
@@ -52,9 +52,11 @@ def unbundle(path: Path, content: bytes) -> list[tuple[str, bytes]]:
     try:
         with tarfile.open(fileobj=BytesIO(content), mode="r:") as tar:
             for member in tar:
-                file = tar.extractfile(member)
+                file = tar.extractfile(member) if member.isreg() else None
                 if file:
                     files.append((member.name, file.read()))
     except (tarfile.TarError, OSError) as error:
         raise Refused(f"{path} can't be read as several files ({error}); restore it") from None
+    if not files:
+        raise Refused(f"{path} must hold a file, got an archive without any; give CSV or Parquet")
     return files

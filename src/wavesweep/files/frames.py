@@ -3,7 +3,7 @@
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -31,18 +31,30 @@ def to_parquet(frame: "pd.DataFrame") -> bytes:
 
     if not isinstance(frame, pd.DataFrame):
         raise Refused(f"data must be a pandas table, got {type(frame).__name__}; give pandas.DataFrame(…)")
-    plain = frame
-    if not isinstance(frame.index, pd.RangeIndex):
-        index = frame.index.to_timestamp() if isinstance(frame.index, pd.PeriodIndex) else frame.index
-        name = index.name or ("time" if isinstance(index, pd.DatetimeIndex) else "index")
-        plain = frame.set_axis(index.rename(name)).reset_index()
-    plain = plain.rename(columns=str)
     file = BytesIO()
     try:
-        parquet.write_table(pa.Table.from_pandas(plain, preserve_index=False), file)
-    except (pa.ArrowException, ValueError) as error:
+        table = pa.Table.from_pandas(_with_index(frame).rename(columns=str), preserve_index=False)
+        parquet.write_table(table, file)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise Refused(f"data can't be read as a table ({in_short(error):.80}); give columns of one type each") from None
     return file.getvalue()
+
+
+def _with_index(frame: Any) -> Any:
+    """Return a table whose index is a column, unless it is row numbers, or there already."""
+    import pandas as pd
+
+    index = frame.index
+    if isinstance(index, pd.RangeIndex):
+        return frame
+    if isinstance(index, pd.MultiIndex):
+        return frame.reset_index()
+    if isinstance(index, pd.PeriodIndex):
+        index = index.to_timestamp()
+    name = index.name or ("time" if isinstance(index, pd.DatetimeIndex) else "index")
+    if name in frame:
+        return frame.reset_index(drop=True)
+    return frame.set_axis(index.rename(name)).reset_index()
 
 
 def keep_frame(frame: "pd.DataFrame") -> Path:

@@ -171,6 +171,8 @@ def _read_parquet(path: Path, content: bytes) -> Any:
 
 def _plain(cells: Any) -> Any:
     kind = cells.type
+    if pa.types.is_boolean(kind):
+        return cells.cast(pa.int8())
     if is_number_type(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return cells
     return pc.fill_null(cells.cast(pa.string()), "")

@@ -12,7 +12,7 @@ from wavesweep.data.effects import MOST_ROWS as ROWS_AT_ONCE
 from wavesweep.data.effects import Effects, Features
 from wavesweep.data.known import Effect
 from wavesweep.models.autoregression import LONGEST, Lags, fit_weights, forecast
-from wavesweep.models.baseline import Windows
+from wavesweep.models.baseline import MOST_WINDOWS, Windows
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 SHARPNESS, LEAST_SHARE = 8, 0.03
@@ -55,6 +55,7 @@ def fit_effects(data: Data, given: Sequence[Effect] | None) -> Effects:
 
 def _choose(data: Data, training: "Training") -> list[Effect]:
     """Choose the penalty of each regression, and the share of each in their mean."""
+    data = replace(data, val=data.val.spread(MOST_WINDOWS), test=None)  # those that `_error` looks at
     found: list[tuple[float, Effect]] = []
     for products, differences in product((False, True), repeat=2):
         features = replace(training.features, products=products)

@@ -71,7 +71,9 @@ class TrainedModel:
                 f"must tell the effects of {counted(num_inputs, 'known input')}, and tells those of another number"
             )
             raise Refused(f"model.safetensors {problem}; restore it")
-        return cls(config, network.to(device), scaler, load_widths(weights), effects)
+        widths = load_widths(weights)
+        _check_offsets(config, widths)
+        return cls(config, network.to(device), scaler, widths, effects)
 
     def forecast(self, series: Sequence[Observed], horizon: int | None = None) -> list[np.ndarray]:
         """Forecast series in closed loop; those of one length are computed together.
@@ -103,12 +105,12 @@ class TrainedModel:
                 _place(short[0]), len(short[0].values), washout,
             )  # fmt: skip
         with on_threads(self.config.runtime.threads):
-            scaler = None if self.config.training.standardize == "series" else self.scaler
+            scaler = None if self.config.training.standardize == "series" else self.scaler.without_floor()
             if self.effects is None:
                 ahead = closed_loops(self.network, scaler, series, steps)
             else:
                 ahead = self._forecast_with(self.effects, scaler, series, steps)
-        forecasts = [np.maximum(values, self.scaler.floor) for values in ahead]
+        forecasts = [np.maximum(values, self._floor(one)) for one, values in zip(series, ahead, strict=True)]
         if not all(np.isfinite(values).all() for values in forecasts):
             log.warning("the forecast runs away: some of its values are not finite")
         return forecasts
@@ -123,12 +125,12 @@ class TrainedModel:
     ) -> list[np.ndarray]:
         """Forecast what is left of series without the effects of what is known, and put these back."""
         parted = [self._parted(effects, one, steps) for one in series]
-        forecasts = closed_loops(self.network, scaler and scaler.without_floor(), [rest for rest, _ in parted], steps)
+        forecasts = closed_loops(self.network, scaler, [rest for rest, _ in parted], steps)
         return [forecast + ahead for forecast, (_, ahead) in zip(forecasts, parted, strict=True)]
 
     def _parted(self, effects: Effects, series: Observed, steps: int) -> tuple[Observed, np.ndarray]:
         """Return what effects leave of a series, and those of so many steps ahead, (step, channel)."""
-        units = self._units(series).without_floor()
+        units = self._units(series)
         effect = effects.of(self._inputs(series, steps)) * units.std
         before, ahead = np.split(effect, [len(series.values)])
         return replace(series, values=series.values - before, scaler=units), ahead
@@ -197,7 +199,7 @@ class TrainedModel:
         for one, ahead in zip(series, forecasts, strict=True):
             scaled = np.concatenate([self.widths.of(one.number)[:horizon], beyond])
             half_widths = scaled * self._units(one).std
-            reaches.append(reach(half_widths, ahead - self.scaler.floor))
+            reaches.append(reach(half_widths, ahead - self._floor(one)))
         return reaches
 
     def quantiles(self, series: Sequence[Observed], forecasts: Sequence[np.ndarray]) -> list[np.ndarray] | None:
@@ -223,28 +225,31 @@ class TrainedModel:
         """Return the quantiles of all levels; beyond the horizon that the run was scored on, nan."""
         assert self.widths is not None
         assert self.widths.offsets is not None
-        pooled = None if self.config.training.standardize == "series" else self.scaler
+        pooled = None if self.config.training.standardize == "series" else self.scaler.without_floor()
         steps = min(len(forecasts[0]), self.widths.offsets.shape[1])
         found = []
         for one, ahead in zip(series, forecasts, strict=True):
             base, scale = ahead[None], self._units(one).std
             if self.widths.by_network:
-                base = self._quantiles_of_network(pooled, one)
-            known = quantiles_of(base[:, :steps], self.widths.offsets[:, :steps], scale, self.scaler.floor)
+                base = self._quantiles_of_network(pooled, one, steps)
+            known = quantiles_of(base[:, :steps], self.widths.offsets[:, :steps], scale, self._floor(one))
             found.append(np.pad(known, ((0, 0), (0, len(ahead) - steps), (0, 0)), constant_values=np.nan))
         return found
 
-    def _quantiles_of_network(self, scaler: Scaler | None, series: Observed) -> np.ndarray:
+    def _floor(self, series: Observed) -> np.ndarray:
+        """Return what forecasts of a series don't go below, (channel,) or (1, channel)."""
+        return self.scaler.above(series.values).floor
+
+    def _quantiles_of_network(self, scaler: Scaler | None, series: Observed, steps: int) -> np.ndarray:
         """Return the quantiles that the network itself gives of a series, (level, step, channel)."""
-        effect = 0.0
+        effect: np.ndarray | float = 0.0
         if self.effects is not None:
-            series, effect = self._parted(self.effects, series, self.config.forecast.horizon)
-            scaler = scaler and scaler.without_floor()
-        own = scaler or series.scaler or scaler_of(series.values)
+            series, effect = self._parted(self.effects, series, steps)
+        own = scaler or (series.scaler or scaler_of(series.values)).without_floor()
         with on_threads(self.config.runtime.threads):
             given = network_quantiles(self.network, own, series.values[None], np.array([series.start]))
         assert given is not None
-        return given[:, 0] + effect
+        return given[:, 0, :steps] + effect
 
 
 def forecast_values(
@@ -280,7 +285,10 @@ def _given_series(
         from wavesweep.reproduction.frames import series_of_frame
 
         frame: Any = values
-        return series_of_frame(config, frame if future is None else pd.concat([frame, future]))
+        if future is not None:
+            numbered = isinstance(frame.index, pd.RangeIndex) and isinstance(future.index, pd.RangeIndex)
+            frame = pd.concat([frame, future], ignore_index=numbered)
+        return series_of_frame(config, frame)
     if values is not None:
         if future is not None:
             raise Refused("future must stand beside a table of values, got an array; give pandas.DataFrame(…)")
@@ -312,6 +320,16 @@ def own_series(config: Resolved) -> list[Observed]:
         scalers = [Scaler(*one) for one in zip(units.mean, units.std, strict=True)]
     both = enumerate(zip(ends, scalers, strict=True))
     return [replace(end, scaler=scaler, number=number) for number, (end, scaler) in both]
+
+
+def _check_offsets(config: Resolved, widths: Widths | None) -> None:
+    """Refuse weights that lack where quantiles lie, or tell it of other levels."""
+    if widths is None or not (config.forecast.quantiles or widths.by_network):
+        return
+    levels, offsets = config.forecast.levels, widths.offsets
+    if offsets is None or offsets.shape[:2] != (len(levels), len(widths.of_all)):
+        rule = f"must tell {counted(len(levels), 'quantile')} of {counted(len(widths.of_all), 'step')}"
+        raise Refused(f"model.safetensors {rule}, and tells others; restore it")
 
 
 def _check(series: Observed, lead: int) -> None:

@@ -84,11 +84,11 @@ def _signature(directory: RunDirectory, config: Resolved) -> dict[str, str]:
 
 
 def _time_column(config: Resolved) -> str | None:
-    """Return the column of time stamps, where the calendar is told by them."""
+    """Return the column of time stamps or steps, where a table is read as the run's own file is."""
     from wavesweep.files.dataset import Csv
 
     dataset = config.dataset
-    return dataset.time_column if isinstance(dataset, Csv) and dataset.calendar_fields else None
+    return dataset.time_column if isinstance(dataset, Csv) and dataset.inputs else None
 
 
 def _example_with_inputs(config: Resolved, data: "Data", num_rows: int) -> dict[str, Any]:
@@ -101,8 +101,9 @@ def _example_with_inputs(config: Resolved, data: "Data", num_rows: int) -> dict[
         rows = [[*one, *told] for one, told in zip(rows, known, strict=True)]
     columns = [*source.channels, *config.dataset.known_columns]
     time, stamps = _time_column(config), source.stamps[0]
-    if time and stamps is not None:
-        rows = [[str(stamp), *one] for one, stamp in zip(rows, stamps, strict=False)]
+    if time:
+        told = range(len(rows)) if stamps is None else map(str, stamps)
+        rows = [[step, *one] for one, step in zip(rows, told, strict=False)]
         columns.insert(0, time)
     if len(source.names) > 1:
         rows = [[source.names[0], *one] for one in rows]
