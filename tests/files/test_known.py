@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 
 from hydra_queue_sweeper.base.errors import Refused
-from tests.support.series_files import opened
+from tests.support.series_files import opened, read
 from wavesweep.files.copies import fetch, keep
-from wavesweep.files.dataset import File
 
 DRAWS = np.random.default_rng(0)
 DAYS: Any = pd.date_range("2024-02-20", periods=20)
@@ -18,11 +17,6 @@ SALES: Any = pd.DataFrame(
     {"day": DAYS, "sales": DRAWS.normal(size=20), "price": DRAWS.normal(size=20), "holiday": DRAWS.integers(0, 2, 20)}
 )
 AHEAD: Any = SALES.assign(sales=SALES.sales.where(SALES.index < 15), price=SALES.price.where(SALES.index < 15))
-
-
-def read(path: Path, table: pd.DataFrame, **options: object) -> File:
-    table.to_csv(path, index=False)
-    return opened(path, **options)
 
 
 @pytest.fixture

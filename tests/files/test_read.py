@@ -10,20 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.series_files import opened, written
+from tests.support.series_files import opened, read, written
 from wavesweep.files import reading
-from wavesweep.files.dataset import Csv, File
+from wavesweep.files.dataset import Csv
 
 GENERATOR = np.random.default_rng(0)
 VALUES = GENERATOR.normal(size=(7, 3)) * 10.0 ** GENERATOR.integers(-12, 12, size=(7, 3))
 WIDE = pd.DataFrame(VALUES, columns=["a", "b c", "d"])
 DAYS = pd.date_range("2023-12-29", periods=7)
 SHOPS = pd.DataFrame({"item_id": [*"abbab"] * 2, "v": range(10)})
-
-
-def read(path: Path, table: pd.DataFrame, **options: object) -> File:
-    table.to_csv(path, index=False)
-    return opened(path, **options)
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from wavesweep.config.groups import read_option
 from wavesweep.files.dataset import Csv, File
 
@@ -19,6 +21,12 @@ def opened(path: Path, **values: Any) -> File:
     source = csv(path, **values).open(0)
     assert isinstance(source, File)
     return source
+
+
+def read(path: Path, table: pd.DataFrame, **options: object) -> File:
+    """Write a table as CSV; return the series of that file."""
+    table.to_csv(path, index=False)
+    return opened(path, **options)
 
 
 def written(path: Path, content: str | bytes) -> Path:

@@ -8,12 +8,17 @@ from pydantic import AfterValidator, Field
 from hydra_queue_sweeper.base.errors import shown
 from wavesweep.base.schema import ConfigPart, Count
 
+RAREST = 1e-6  # share of what comes, beyond which no quantile is told
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 def _check_levels(levels: tuple[float, ...]) -> tuple[float, ...]:
     if any(earlier >= later for earlier, later in pairwise(levels)):
         raise ValueError(f"must be shares that ascend, such as [0.1,0.5,0.9], got {shown(levels)}")
+    if levels and (levels[0] < RAREST or levels[-1] > 1 - RAREST):
+        raise ValueError(
+            f"must be from {RAREST:g} to 1 - {RAREST:g}, beyond which no data tell one, got {shown(levels)}"
+        )
     return levels
 
 
