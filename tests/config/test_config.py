@@ -114,6 +114,7 @@ REFUSALS = [
     ("format_version", 5, "format_version must be 4, got 5; this configuration needs a newer wavesweep"),
     ("format_version", 3, "format_version must be 4, got 3; this configuration needs an older wavesweep"),
     ("forecast.quantiles", [0.9, 0.1], "forecast.quantiles must be shares that ascend, such as [0.1,0.5,0.9], got"),
+    ("forecast.quantiles", [1e-17, 0.5], "forecast.quantiles must be from 1e-06 to 1 - 1e-06, beyond which no data"),
     ("forecast.quantiles", [0.5, 1.5], "forecast.quantiles[1] must be less than 1, got 1.5"),
     ("dataset.season", [24, 0], "dataset.season[1] must be at least 1, got 0"),
     ("dataset.season", [1, 2, 3, 4], "dataset.season must have at most 3 entries, got"),
