@@ -5,10 +5,12 @@ it; so the work asks for recorded signals where it can stop.
 """
 
 import signal
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import current_thread, main_thread
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from threading import Timer, current_thread, main_thread
 from typing import Any
 
 
@@ -17,6 +19,7 @@ class Interrupted(BaseException):
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
+        self.signum = signum
         self.exit_code = 128 + signum
 
 
@@ -33,18 +36,21 @@ def watch() -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, _receive)
+    sys.unraisablehook = partial(_send_again, otherwise=sys.unraisablehook)
 
 
 @contextmanager
 def watched() -> Iterator[None]:
     """Handle signals as `watch` does within the context, in a process that another program owns."""
     before = {signum: signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)}
+    hook = sys.unraisablehook
     watch()
     try:
         yield
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+        sys.unraisablehook = hook
 
 
 @contextmanager
@@ -130,3 +136,16 @@ def _receive(signum: int, _: Any) -> None:
         _Mark.since = time.monotonic()
     if not _Mark.deferred:
         check()
+
+
+def _send_again(dropped: Any, otherwise: Callable[[Any], object]) -> None:
+    """Send a signal anew whose exception Python dropped, as in a destructor or the callback of a weak reference.
+
+    Each import runs such a callback.
+    """
+    error = dropped.exc_value
+    if not isinstance(error, Interrupted):
+        otherwise(dropped)
+        return
+    with suppress(RuntimeError):  # no thread begins any more where the interpreter ends
+        Timer(0.01, signal.pthread_kill, (main_thread().ident, error.signum)).start()
