@@ -1,4 +1,4 @@
-"""What networks start from: two linear forecasts, combined."""
+"""What networks start from: linear forecasts, combined."""
 
 import numpy as np
 import pytest
@@ -14,37 +14,55 @@ from wavesweep.experiment.preparation import prepare
 from wavesweep.models import autoregression, ridge
 from wavesweep.models.autoregression import Lags, fit_weights
 from wavesweep.models.baseline import Baseline, Windows
+from wavesweep.models.baseline_names import BASELINES
 from wavesweep.models.highway_network import HighwayForecaster
 from wavesweep.models.recurrent import ResolvedRecurrent
 from wavesweep.models.ridge import Ridge, fit_ridge
-from wavesweep.models.start import Start, combined, share_of
+from wavesweep.models.smoothing import Smoothing
+from wavesweep.models.start import Start, combined, shares_of
 
 CHANNELS, HORIZON = 2, 4
 SERIES = [*np.random.default_rng(0).normal(size=(2, 70, CHANNELS)).cumsum(axis=1) / 5]
+SMOOTHING = Smoothing(level=0.3, slope=0.5, trend=0.1, damping=0.9, seasonal=0.2, season=3, span=7)
 CONTEXT = np.random.default_rng(1).normal(size=(6, 12, CHANNELS))
 
 
 @pytest.mark.parametrize("lags", [Lags((1, 2, 5)), Lags((1, 2), joint=True), Lags((1, 3), centred=True, joint=True)])
 @pytest.mark.parametrize("order", [3, 9])
-@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
-def test_a_network_begins_at_the_mean_of_both(lags: Lags, order: int, share: float) -> None:
+@pytest.mark.parametrize("shares", [(0.0, 0.0), (0.4, 0.0), (0.3, 0.6), (0.0, 0.7), (0.2, 0.8), (1.0, 0.0), (0.0, 1.0)])
+def test_a_network_begins_at_the_mean_of_all(lags: Lags, order: int, shares: tuple[float, float]) -> None:
     regression = Ridge(order, centred=False, penalty=0.1)
-    start = Start.mixed(lags, regression, share)
+    start = Start.mixed(lags, regression, SMOOTHING, shares)
     network = HighwayForecaster(CHANNELS, [3], horizon=HORIZON, beside=start, memory=4).double()
     network.adapt([torch.from_numpy(one) for one in SERIES])
     found = network.closed_loop(torch.from_numpy(CONTEXT), torch.zeros(6), HORIZON).detach().numpy()
     closed_loop = autoregression.forecast(fit_weights(SERIES, lags), lags, CONTEXT, HORIZON)
     direct = ridge.forecast(fit_ridge(SERIES, regression, HORIZON), CONTEXT)
-    np.testing.assert_allclose(found, (1 - share) * closed_loop + share * direct, rtol=1e-9, atol=1e-9)
+    smoothed = SMOOTHING.forecast(CONTEXT, HORIZON)
+    mean = (1 - sum(shares)) * closed_loop + shares[0] * direct + shares[1] * smoothed
+    np.testing.assert_allclose(found, mean, rtol=1e-9, atol=1e-9)
 
 
 def test_what_has_no_share_is_not_there() -> None:
     """Else it would bound what can be trained on, and a forecast that explodes would count."""
     lags, regression = Lags((1, 5)), Ridge(2, centred=False, penalty=1.0)
-    assert Start.mixed(lags, regression, 1.0) == Start(None, regression, 1.0)
-    assert Start.mixed(lags, regression, 1.0).lead == 2
-    assert Start.mixed(lags, regression, 0.0) == Start(lags)
-    assert Start.mixed(lags, regression, 0.5).lead == 5
+
+    def mixed(*shares: float) -> Start:
+        return Start.mixed(lags, regression, SMOOTHING, (shares[0], shares[1]))
+
+    assert mixed(1.0, 0.0) == Start(None, regression, shares=(1.0, 0.0))
+    assert mixed(0.0, 1.0) == Start(None, smoothing=SMOOTHING, shares=(0.0, 1.0))
+    assert mixed(0.0, 0.0) == Start(lags)
+    assert [mixed(*one).lead for one in ((1.0, 0.0), (0.5, 0.0), (0.9, 0.1), (0.0, 0.0))] == [2, 5, 7, 5]
+    assert [mixed(*one).name for one in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (0.7, 0.3))] == [
+        "ridge", "smoothing", "linear", "combined"
+    ]  # fmt: skip
+    assert mixed(0.7, 0.3).lags is None
+    assert mixed(0.7, 0.1 + 0.2).lags is None, "by rounding alone"
+
+
+def share_of(other: float, error: float) -> float:
+    return shares_of([other, error])[1]
 
 
 def test_shares_go_by_the_fourth_power_of_errors() -> None:
@@ -67,18 +85,19 @@ def constant(level: float) -> Baseline:
 
 def test_what_is_combined_is_fitted_again_each_by_itself() -> None:
     val = Windows(np.zeros((3, 4, 1)), np.zeros((3, 2, 1)))
-    both, share = combined(constant(1.2), constant(1.0), val), share_of(1.44, 1.0)
+    both, share = combined({"one": constant(1.2), "other": constant(1.0)}, val), share_of(1.44, 1.0)
     assert both.fit
     for one, level in ((both, 0.0), (both.fit([]), 10.0)):
         found = one.forecast(val.context, 2)
         np.testing.assert_allclose(found, level + (1 - share) * 1.2 + share, rtol=1e-12)
-    assert both.fit([]).note == both.note == "81% ridge regression, the rest autoregression"
+    assert both.fit([]).note == both.note == "19% one, 81% other"
 
 
 def test_what_explodes_spoils_nothing_that_it_has_no_share_in() -> None:
     val = Windows(np.zeros((3, 4, 1)), np.zeros((3, 2, 1)))
     for pair in ((constant(np.inf), constant(1.0)), (constant(1.0), constant(np.inf))):
-        assert (combined(*pair, val).forecast(val.context, 2) == 1).all()
+        one, other = pair
+        assert (combined({"one": one, "other": other}, val).forecast(val.context, 2) == 1).all()
 
 
 def noisy(num_channels: int = 1) -> np.ndarray:
@@ -88,7 +107,7 @@ def noisy(num_channels: int = 1) -> np.ndarray:
 
 
 @pytest.mark.parametrize("num_channels", [1, 2])
-@pytest.mark.parametrize("start", ["combined", "ridge", "autoregression"])
+@pytest.mark.parametrize("start", ["combined", "ridge", "autoregression", "smoothing"])
 def test_it_is_the_baseline_of_the_same_name(start: str, num_channels: int) -> None:
     asked = ("model.hidden_sizes=[3]", "model.members=1", "runtime.dtype=float64", f"model.start={start}")
     prepared = prepare(given([noisy(num_channels)], "forecast.horizon=12", *asked))
@@ -101,7 +120,13 @@ def test_it_is_the_baseline_of_the_same_name(start: str, num_channels: int) -> N
     found = forecast_part(network, data.scaler, data.test).closed_loop
     np.testing.assert_allclose(found, forecast_by(baseline, data, data.test), rtol=1e-6, atol=1e-8)
     assert (0 < model.ridge.share < 1) == (start == "combined")
-    told = {"combined": "autoregression (lags", "ridge": "ridge regression (the", "autoregression": "linear autoregr"}
+    assert model.forecasts_by(0) == BASELINES[name]
+    told = {
+        "combined": "autoregression (lags",
+        "ridge": "ridge regression (the",
+        "autoregression": "linear autoregr",
+        "smoothing": "exponential smoothing (level",
+    }
     networks = "networks of the last 2, 8 and 24 values, and one that learns"
     assert prepared.decided.startswith(f"{networks} what {told[start]}")
     assert prepared.decided.endswith(" leaves")
@@ -136,7 +161,7 @@ def test_alone_it_has_no_lags_whatever_share_was_given() -> None:
     model = prepare(given([noisy()], "forecast.horizon=12", "model.lags=[1,20]", *asked)).config.model
     assert isinstance(model, ResolvedRecurrent)
     assert (model.lags, model.ridge.share, model.forecasts_by(0)) == ((), 1, "ridge regression")
-    assert model.without_effect().keys() == {"model.lags", "model.centred", "model.joint"}
+    assert model.without_effect().keys() == {"model.smoothing", "model.lags", "model.centred", "model.joint"}
 
 
 def test_alone_it_takes_series_that_are_long_enough() -> None:
@@ -150,12 +175,11 @@ def test_alone_it_takes_series_that_are_long_enough() -> None:
     assert longer.ridge.order == 4
 
 
-def test_of_short_series_autoregression_is_left() -> None:
+def test_of_short_series_there_is_no_regression() -> None:
     asked = ("model.highway=true", "model.lags=[1,2]", "forecast.horizon=11")
     model = prepare(given([noisy()[:44]], *asked, split=(22, 11, 11))).config.model
     assert isinstance(model, ResolvedRecurrent)
-    assert model.ridge.share == 0
-    assert model.forecasts_by(0) == "linear autoregression"
+    assert model.ridge.share == 0 < model.smoothing.share
 
 
 def test_generated_series_have_none() -> None:

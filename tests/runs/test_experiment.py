@@ -36,7 +36,7 @@ from wavesweep.runs.checkpoints import load_checkpoint
 from wavesweep.training.trainer import GradientDescent
 from wavesweep.workspace.directory import RunDirectory
 
-OF_WAVES = BASELINES.keys() - {"ridge", "combined", "mean", "croston", "tsb"}
+OF_WAVES = BASELINES.keys() - {"ridge", "mean", "croston", "tsb"}
 """Baselines of series that are forecast as far again as they are long."""
 
 

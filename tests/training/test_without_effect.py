@@ -33,6 +33,7 @@ OTHERS = {
     "model.memory": ("model.memory=3",),
     "model.relative": ("model.relative=true",),
     "model.ridge": ("model.ridge={order:3,centred:false,penalty:1,share:0.5}",),
+    "model.smoothing": ("model.smoothing={level:1,slope:0,trend:0,damping:1,seasonal:0,season:1,span:2,share:0.5}",),
     "model.start": ("model.start=ridge", "model.ridge={order:3,centred:false,penalty:1,share:0.5}"),
     "optimizer": ("optimizer=sgd", "optimizer.lr=0.3"),
     "runtime.dtype": ("runtime.dtype=float64",),
@@ -88,7 +89,7 @@ def test_each_of_these_has_an_effect_elsewhere() -> None:
     """Else the test above would say nothing."""
     beside = ("model.highway=true", "model.lags=[1,3]", "forecast.horizon=3")
     elsewhere = {
-        **{f"model.{key}": beside for key in ("centred", "lags", "memories", "memory", "ridge", "start")},
+        **{f"model.{key}": beside for key in ("centred", "lags", "memories", "memory", "ridge", "smoothing", "start")},
         "model.relative": (*beside, "model.relative=false"),
         "forecast.stride": ("dataset.num_series=1", "forecast.horizon=1"),
         "training.refine_restart_every": ("training.refine_epochs=2",),

@@ -3,7 +3,7 @@
 BASELINES = {
     "linear": "linear autoregression",
     "ridge": "ridge regression",
-    "combined": "combined regression",
+    "combined": "combined forecasts",
     "smoothing": "exponential smoothing",
     "naive": "last value repeated",
     "seasonal_naive": "seasonal naive",

@@ -6,6 +6,7 @@ import numpy as np
 
 from wavesweep.models.autoregression import linear
 from wavesweep.models.baseline import Baseline, Windows
+from wavesweep.models.baseline_names import BASELINES
 from wavesweep.models.intermittent import are_intermittent, fit_intermittent
 from wavesweep.models.ridge import ridge_regression
 from wavesweep.models.simple import best_seasonal_naive, drift, line, seasonal_naive
@@ -28,8 +29,8 @@ def fit(
         rest: Both without what known values do to them, as regressions forecast them; None: nothing is known.
 
     Returns:
-        By name: `naive`, `seasonal_naive`, `linear` and the others; `ridge` and `combined` of long enough series alone,
-        `mean`, `croston` and `tsb` of intermittent ones.
+        By name: `naive`, `seasonal_naive`, `linear` and the others; `ridge` of long enough series alone, `mean`,
+        `croston` and `tsb` of intermittent ones.
     """
     of_rest = rest or (train, val)
     autoregression = linear(*of_rest, seasons)
@@ -37,13 +38,15 @@ def fit(
         "naive": seasonal_naive(1),
         "seasonal_naive": best_seasonal_naive(val, seasons),
         "linear": autoregression,
-        "smoothing": smoothing(val, seasons),
+        "smoothing": smoothing(*of_rest, seasons),
         "drift": drift(),
         "line": line(train),
     }
     ridge = ridge_regression(*of_rest, seasons)
     if ridge:
-        baselines |= {"ridge": ridge, "combined": combined(autoregression, ridge, of_rest[1])}
+        baselines["ridge"] = ridge
+    starts = {BASELINES[name]: baselines[name] for name in ("linear", "ridge", "smoothing") if name in baselines}
+    baselines["combined"] = combined(starts, of_rest[1])
     if are_intermittent(train, val.targets):
         baselines |= fit_intermittent(val)
     return baselines

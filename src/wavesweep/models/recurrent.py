@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from wavesweep.models.facts import Facts
     from wavesweep.models.forecaster import Forecaster
     from wavesweep.models.losses import Loss
+    from wavesweep.models.ridge import Ridge
+    from wavesweep.models.smoothing import Smoothing
     from wavesweep.models.start import Start
 
 MEMBERS, MEMORY, DROPOUT = 4, 32, 0.2  # beside a highway
@@ -23,8 +25,16 @@ ROOM = 3  # spans of memory and horizon that a training series holds at least, w
 MOST_OUTPUTS = 1000  # values that are forecast at once, beyond which no memory is taken unless it is given
 WITHOUT_LAGS = {"lags": (), "centred": False, "joint": False}
 WITHOUT_RIDGE = {"order": 1, "centred": False, "penalty": 0.0, "share": 0.0}
+WITHOUT_SMOOTHING = {
+    "level": 0.0, "slope": 0.0, "trend": 0.0, "damping": 1.0, "seasonal": 0.0, "season": 1, "span": 1, "share": 0.0
+}  # fmt: skip
+NO_START = {**WITHOUT_LAGS, "ridge": WITHOUT_RIDGE, "smoothing": WITHOUT_SMOOTHING}
+ROUNDING = 1e-9  # by which shares may add up to more than 1
 LAYERS = {"hidden_sizes", "head_size", "normalization", "initialization"}
 DRIFT = 0.5  # share of the variance, from which on a line says more of a series than all else does
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Regression(ConfigPart):
@@ -40,14 +50,31 @@ class Regression(ConfigPart):
     order: Size
     centred: bool
     penalty: NonNegative
-    share: Annotated[float, Field(ge=0, le=1)]
+    share: Share
 
-    def beside(self, lags: "Lags | None") -> "Start":
-        """Return what it and an autoregression forecast together; None: there is none."""
-        from wavesweep.models.ridge import Ridge
-        from wavesweep.models.start import Start
 
-        return Start.mixed(lags, Ridge(self.order, self.centred, self.penalty), self.share)
+class ExponentialSmoothing(ConfigPart):
+    """Exponential smoothing of the last values: a level, a damped trend and a season, all additive.
+
+    Attributes:
+        level: How fast the level follows an error, from 0 to 1, as all that follows.
+        slope: The share of the values' own slope that the trend begins with.
+        trend: How fast the trend follows, relative to the level.
+        damping: What a step leaves of the trend.
+        seasonal: How fast the season follows.
+        season: Steps of it; 1: none.
+        span: How many of the last values it looks at, at least a season.
+        share: Of its forecast in the start; 0 leaves it out, 1 leaves the others out.
+    """
+
+    level: Share
+    slope: Share
+    trend: Share
+    damping: Share
+    seasonal: Share
+    season: Size
+    span: Size
+    share: Share
 
 
 class Recurrent(Autoregressive):
@@ -57,9 +84,10 @@ class Recurrent(Autoregressive):
         kind: Name of the layer in torch.nn, in small letters.
         highway: Whether they learn what a linear forecast leaves, and several steps at once; null: of series that end
             and are divided by time, with room for it: of a generated wave, it would hide what the network has learnt.
-        start: Which linear forecast that is: autoregression, ridge regression, or both, combined by their errors on
-            validation.
-        ridge: What the regression looks at; null: chosen.
+        start: Which linear forecast that is: autoregression, ridge regression, exponential smoothing, all of them,
+            combined by their errors on validation, or the best of them there.
+        ridge: What the regression looks at; null: chosen, and left out where smoothing is given.
+        smoothing: How the last values are smoothed; null: chosen, and left out where a regression is given.
         members: Networks whose mean is the forecast; null: 4 beside a highway.
         memory: Steps that they see before a forecast, beside a highway; null: 32.
         memories: How many of the last values further networks see, as they are, which forecast by themselves; null:
@@ -81,8 +109,9 @@ class Recurrent(Autoregressive):
     output: Literal["value", "increment"]
     initialization: Literal["orthogonal", "uniform"]
     highway: bool | None
-    start: Literal["combined", "autoregression", "ridge"]
+    start: Literal["combined", "best", "autoregression", "ridge", "smoothing"]
     ridge: Regression | None
+    smoothing: ExponentialSmoothing | None
     members: Annotated[int, Field(ge=1, le=64)] | None
     memory: Size | None
     relative: bool | None
@@ -104,7 +133,7 @@ class Recurrent(Autoregressive):
             beside = {"difference": False}
             usual = {"members": MEMBERS, "memory": MEMORY, "relative": True, "dropout": DROPOUT}
         else:
-            beside = {**WITHOUT_LAGS, "ridge": WITHOUT_RIDGE, "memories": ()}
+            beside = {**NO_START, "memories": ()}
             usual = {"members": 1, "memory": MEMORY, "relative": False, "dropout": 0.0}
         given = {key: value for key, value in self.model_dump().items() if value is not None}
         return SettledRecurrent.model_validate(self.model_dump() | usual | given | beside | {"highway": highway})
@@ -135,6 +164,9 @@ class SettledRecurrent(Recurrent, SettledModel):
             check_reach("lags", self.lags[-1], steps, context)
         if self.highway and self.ridge and self.ridge.share:
             check_reach("ridge.order", self.ridge.order, steps, context)
+        if self.highway and self.smoothing and self.smoothing.share:
+            check_reach("smoothing.span", self.smoothing.span, steps, context)
+            self._check_smoothing(self.smoothing)
         if self.highway and self.memories:
             check_reach("memories", self.memories[-1], steps, context)
         if self.normalization == "batch" and window < 3:
@@ -148,11 +180,13 @@ class SettledRecurrent(Recurrent, SettledModel):
         """See `SettledModel.resolve`: chooses what a highway looks at, or whether differences are taken."""
         if self.highway:
             start = self._choose_start(facts)
-            decided = {**WITHOUT_LAGS, "ridge": WITHOUT_RIDGE}
+            decided = {**NO_START}
             if start.lags:
                 decided |= vars(start.lags)
             if start.ridge:
-                decided["ridge"] = {**vars(start.ridge), "share": start.share}
+                decided["ridge"] = {**vars(start.ridge), "share": start.shares[0]}
+            if start.smoothing:
+                decided["smoothing"] = {**vars(start.smoothing), "share": start.shares[1]}
             decided["memories"] = self._choose_memories(facts)
         elif self.difference is None:
             # Windows are long enough to tell whether series drift, and to have two differences.
@@ -190,12 +224,55 @@ class SettledRecurrent(Recurrent, SettledModel):
 
         if self.start == "autoregression":
             return Start(self._look_at(facts))
-        if self.ridge is None:
-            lags = None if self.start == "ridge" else self._look_at(facts)
-            return choose_start(facts.train, facts.val, facts.seasons, lags)
-        share = 1.0 if self.start == "ridge" else self.ridge.share
-        regression = self.ridge.model_copy(update={"share": share})
-        return regression.beside(self._look_at(facts) if share < 1 else None)
+        if self.start == "ridge":
+            return Start(None, self._regression or self._choose_regression(facts), shares=(1.0, 0.0))
+        if self.start == "smoothing":
+            return Start(None, smoothing=self._smoothing or self._choose_smoothing(facts), shares=(0.0, 1.0))
+        if self.ridge is None and self.smoothing is None:
+            best = self.start == "best"
+            return choose_start(facts.train, facts.val, facts.seasons, self._look_at(facts), best=best)
+        lags = self._look_at(facts) if 1 - sum(self._shares) > ROUNDING else None
+        return Start.mixed(lags, self._regression, self._smoothing, self._shares)
+
+    def _choose_regression(self, facts: "Facts") -> "Ridge":
+        from wavesweep.models.ridge import ORDERS, choose_ridge, fewest_steps
+
+        ridge = choose_ridge(facts.train, facts.val, facts.seasons)
+        if ridge is None:
+            rule = f"{fewest_steps(facts.val.truth.shape[1])} training steps and a context of {ORDERS[0]}"
+            got = f"{max(map(len, facts.train))} and {facts.val.context.shape[1]}"
+            raise Refused(f"model.start=ridge takes {rule}, got {got}; give model.start=autoregression")
+        return ridge
+
+    def _choose_smoothing(self, facts: "Facts") -> "Smoothing":
+        from wavesweep.models.smoothing import choose_smoothing
+
+        return choose_smoothing(facts.train, facts.val, facts.seasons)
+
+    @property
+    def _regression(self) -> "Ridge | None":
+        from wavesweep.models.ridge import Ridge
+
+        return Ridge(**self.ridge.model_dump(exclude={"share"})) if self.ridge else None
+
+    @property
+    def _smoothing(self) -> "Smoothing | None":
+        from wavesweep.models.smoothing import Smoothing
+
+        return Smoothing(**self.smoothing.model_dump(exclude={"share"})) if self.smoothing else None
+
+    @property
+    def _shares(self) -> tuple[float, float]:
+        """Of regression and smoothing in the start; the rest is the autoregression's."""
+        return self.ridge.share if self.ridge else 0.0, self.smoothing.share if self.smoothing else 0.0
+
+    def _check_smoothing(self, smoothing: ExponentialSmoothing) -> None:
+        if smoothing.span < smoothing.season:
+            got = f"model.smoothing.season={smoothing.season}, got {smoothing.span}"
+            raise Refused(f"model.smoothing.span must be at least {got}")
+        if sum(self._shares) > 1 + ROUNDING:
+            got = f"{self._shares[0]:g} + {self._shares[1]:g}"
+            raise Refused(f"model.ridge.share and model.smoothing.share must add up to 1 at most, got {got}; lower one")
 
     def _look_at(self, facts: "Facts") -> "Lags":
         """Return what the autoregression looks at: a channel's own past, where lags are given and nothing else is."""
@@ -211,6 +288,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
     centred: bool
     joint: bool
     ridge: Regression
+    smoothing: ExponentialSmoothing
     difference: bool
     memories: Ascending
 
@@ -218,9 +296,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
         """See `ResolvedModel.forecasts_by`: before training, networks beside a highway add nothing to it."""
         if not self.highway or epoch:
             return super().forecasts_by(epoch)
-        if not self.ridge.share:
-            return BASELINES["linear"]
-        return BASELINES["ridge" if self.ridge.share == 1 else "combined"]
+        return BASELINES[self._start.name]
 
     def is_linear(self, epoch: int) -> bool:
         """See `ResolvedModel.is_linear`: before training, beside a highway."""
@@ -228,15 +304,15 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
 
     def without_effect(self) -> dict[str, str]:
         """See `ResolvedModel.without_effect`."""
-        if self.highway and self.start == "autoregression":
-            return {"model.ridge": "model.start=autoregression"}
-        if self.highway and self.ridge.share == 1:
-            reason = "model.start=ridge" if self.start == "ridge" else "model.ridge.share=1"
-            return {f"model.{key}": reason for key in WITHOUT_LAGS}
-        if self.highway:
-            return {}
-        beside = ("start", "ridge", "lags", "centred", "joint", "memory", "relative", "memories")
-        return {f"model.{key}": "model.highway=false" for key in beside}
+        if not self.highway:
+            beside = ("start", *NO_START, "memory", "relative", "memories")
+            return {f"model.{key}": "model.highway=false" for key in beside}
+        alone = {"autoregression": ("ridge", "smoothing"), "ridge": ("smoothing",), "smoothing": ("ridge",)}
+        reasons = {f"model.{key}": f"model.start={self.start}" for key in alone.get(self.start, ())}
+        if not self.lags:
+            reason = f"model.start={self.start}" if self.start in alone else "the others make up the start"
+            reasons |= {f"model.{key}": reason for key in WITHOUT_LAGS}
+        return reasons
 
     def explain(self, written: Model, facts: "Facts") -> str:
         """See `ResolvedModel.explain`: what the networks stand beside, or whether differences are taken, and why."""
@@ -257,8 +333,10 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
     @property
     def _start(self) -> "Start":
         from wavesweep.models.autoregression import Lags
+        from wavesweep.models.start import Start
 
-        return self.ridge.beside(Lags(self.lags, self.centred, self.joint) if self.lags else None)
+        lags = Lags(self.lags, self.centred, self.joint) if self.lags else None
+        return Start.mixed(lags, self._regression, self._smoothing, self._shares)
 
     def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss") -> "Forecaster":
         """See `ResolvedModel.build`."""

@@ -1,49 +1,71 @@
-"""What networks start from: linear autoregression and ridge regression, combined by their errors on validation."""
+"""What networks start from: autoregression, ridge regression and smoothing, combined by their errors on validation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.models.autoregression import Lags, fit_autoregression, fit_weights, unrolled
 from wavesweep.models.baseline import Baseline, Windows
-from wavesweep.models.ridge import ORDERS, Ridge, choose_ridge, fewest_steps, fit_regression, fit_ridge
+from wavesweep.models.ridge import Ridge, choose_ridge, fit_regression, fit_ridge
+from wavesweep.models.smoothing import Smoothing, as_baseline, choose_smoothing
 
-LEAST_SHARE = 0.03  # of a forecast that is combined with another
+LEAST_SHARE = 0.03  # of a forecast that is combined with others
+ROUNDING = 1e-9  # below which nothing is left of a sum of shares
 
 
 @dataclass(frozen=True)
 class Start:
-    """A forecast of several steps that is linear in the last values.
+    """A forecast of several steps that is linear in the last values: the mean of up to three, by their shares.
 
     Attributes:
-        lags: What the autoregression looks at; None: there is none.
+        lags: What the autoregression looks at, which has what the others leave; None: there is none.
         ridge: What the regression looks at; None: there is none.
-        share: Of the regression in the forecast; the rest is the autoregression's.
+        smoothing: How the last values are smoothed; None: they are not.
+        shares: Of regression and smoothing; 0 of what is not there.
     """
 
     lags: Lags | None
     ridge: Ridge | None = None
-    share: float = 0.0
+    smoothing: Smoothing | None = None
+    shares: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
-    def mixed(cls, lags: Lags | None, ridge: Ridge, share: float) -> "Start":
-        """Return the mean of both by their shares, without one that has none."""
-        return cls(lags if share < 1 else None, ridge if share else None, share)
+    def mixed(
+        cls, lags: Lags | None, ridge: Ridge | None, smoothing: Smoothing | None, shares: tuple[float, float]
+    ) -> "Start":
+        """Return the mean of all by their shares, without those that have none."""
+        has_lags = 1 - sum(shares) > ROUNDING
+        return cls(lags if has_lags else None, ridge if shares[0] else None, smoothing if shares[1] else None, shares)
 
     def __str__(self) -> str:
         """Return it in words."""
-        if self.ridge is None:
+        if self.name == "linear":
             return f"linear autoregression ({self.lags})"
-        if self.lags is None:
+        if self.name == "ridge":
             return f"ridge regression ({self.ridge})"
-        return f"autoregression ({self.lags}) with {self.share:.0%} of ridge regression ({self.ridge})"
+        if self.name == "smoothing":
+            return f"exponential smoothing ({self.smoothing})"
+        parts = []
+        if self.ridge:
+            parts.append(f"{self.shares[0]:.0%} of ridge regression ({self.ridge})")
+        if self.smoothing:
+            parts.append(f"{self.shares[1]:.0%} of exponential smoothing ({self.smoothing})")
+        others = " and ".join(parts)
+        return f"autoregression ({self.lags}) with {others}" if self.lags else others
+
+    @property
+    def name(self) -> str:
+        """The baseline that it is, by its name in `BASELINES`."""
+        parts = {"linear": self.lags, "ridge": self.ridge, "smoothing": self.smoothing}
+        there = [name for name, part in parts.items() if part]
+        return there[0] if len(there) == 1 else "combined"
 
     @property
     def lead(self) -> int:
         """How many of the last values it looks at."""
-        return max(self.lags.lags[-1] if self.lags else 0, self.ridge.order if self.ridge else 0)
+        lags = self.lags.lags[-1] if self.lags else 0
+        return max(lags, self.ridge.order if self.ridge else 0, self.smoothing.span if self.smoothing else 0)
 
     @property
     def joint(self) -> bool:
@@ -63,47 +85,47 @@ class Start:
         weights, constants = np.zeros((*by_step, self.lead, size)), np.zeros(by_step)
         if self.lags:
             longest, ahead = self.lags.lags[-1], unrolled(fit_weights(train, self.lags), self.lags.lags, horizon)
-            ahead = (1 - self.share) * ahead.reshape(*by_step, -1)
+            ahead = (1 - sum(self.shares)) * ahead.reshape(*by_step, -1)
             weights[..., -longest:, :] += ahead[..., :-1].reshape(*by_step, longest, size)
             constants += ahead[..., -1]
-        if self.ridge:
-            regression = self.share * fit_ridge(train, self.ridge, horizon)
-            for channel, own in enumerate(regression):
-                group, place = divmod(channel, size)
-                weights[group, :, place, -self.ridge.order :, place] += own[:, :-1]
-                constants[group, :, place] += own[:, -1]
+        for channel, own in enumerate(self._of_itself(train, horizon)):
+            group, place = divmod(channel, size)
+            weights[group, :, place, self.lead + 1 - own.shape[1] :, place] += own[:, :-1]
+            constants[group, :, place] += own[:, -1]
         path = np.concatenate([weights.reshape(*by_step, -1), constants[..., None]], axis=3)
         return path.reshape(num_channels // size, horizon * size, -1)
 
+    def _of_itself(self, train: Sequence[np.ndarray], horizon: int) -> np.ndarray:
+        """Return what each channel's own past tells by regression and smoothing, (channel, step, value + 1)."""
+        longest = max(self.ridge.order if self.ridge else 0, self.smoothing.span if self.smoothing else 0)
+        weights = np.zeros((train[0].shape[1], horizon, longest + 1))
+        if self.ridge:
+            weights[..., -self.ridge.order - 1 :] += self.shares[0] * fit_ridge(train, self.ridge, horizon)
+        if self.smoothing:
+            weights[..., -self.smoothing.span - 1 : -1] += self.shares[1] * self.smoothing.path(horizon)
+        return weights
 
-def choose_start(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int], lags: Lags | None) -> Start:
-    """Choose the regression, and its share, by errors on validation.
+
+def choose_start(
+    train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int], lags: Lags, *, best: bool = False
+) -> Start:
+    """Choose regression and smoothing, and the share of each, by errors on validation.
 
     Args:
         train: Series of the training part, each (time, channel), scaled; lengths may differ.
         val: Windows of the validation part, scaled.
         seasons: As `find_seasons` gives them.
-        lags: Of the autoregression; None: the regression forecasts alone.
-
-    Raises:
-        Refused: If it is to, and series are too short for it.
+        lags: Of the autoregression.
+        best: Whether the best of the three forecasts alone.
     """
-    ridge, horizon = choose_ridge(train, val, seasons), val.truth.shape[1]
-    if ridge is None and lags is None:
-        rule = f"{fewest_steps(horizon)} training steps and a context of {ORDERS[0]}"
-        got = f"{max(map(len, train))} and {val.context.shape[1]}"
-        raise Refused(f"model.start=ridge takes {rule}, got {got}; give model.start=autoregression")
-    if ridge is None:
-        return Start(lags)
-    if lags is None:
-        return Start(None, ridge, 1.0)
-    share = choose_share(fit_autoregression(train, lags), fit_regression(train, ridge, horizon), val)
-    return Start.mixed(lags, ridge, share)
-
-
-def share_of(other: float, error: float) -> float:
-    """Return the share of a forecast in its combination with another one, by the errors of both on validation."""
-    return shares_of([other, error])[1]
+    ridge, smoothing = choose_ridge(train, val, seasons), choose_smoothing(train, val, seasons)
+    forecasts = [fit_autoregression(train, lags), as_baseline(smoothing)]
+    if ridge:
+        forecasts.insert(1, fit_regression(train, ridge, val.truth.shape[1]))
+    shares = choose_shares(forecasts, val)
+    if best:
+        shares = [float(place == shares.index(max(shares))) for place in range(len(shares))]
+    return Start.mixed(lags, ridge, smoothing, (shares[1] if ridge else 0.0, shares[-1]))
 
 
 def shares_of(errors: Sequence[float]) -> list[float]:
@@ -122,26 +144,31 @@ def shares_of(errors: Sequence[float]) -> list[float]:
     return shares if kept == shares else [share / sum(kept) for share in kept]
 
 
-def choose_share(autoregression: Baseline, ridge: Baseline, val: Windows) -> float:
-    """Return the share of a regression in its combination with an autoregression, by errors on validation windows."""
-    horizon = val.truth.shape[1]
-    return share_of(*(val.error(one.forecast(val.context, horizon)) for one in (autoregression, ridge)))
+def choose_shares(forecasts: Sequence[Baseline], val: Windows) -> list[float]:
+    """Return the shares of forecasts in their combination, by the errors of each on validation windows."""
+    return shares_of([val.error(one.forecast(val.context, val.truth.shape[1])) for one in forecasts])
 
 
-def combined(autoregression: Baseline, ridge: Baseline, val: Windows) -> Baseline:
-    """Return an autoregression and a regression combined by their errors on validation."""
-    return _mean(autoregression, ridge, choose_share(autoregression, ridge, val))
+def combined(forecasts: Mapping[str, Baseline], val: Windows) -> Baseline:
+    """Return forecasts combined by their errors on validation.
+
+    Args:
+        forecasts: By what they are called.
+        val: Windows of the validation part.
+    """
+    shares = choose_shares([*forecasts.values()], val)
+    return _mean({name: (share, forecasts[name]) for name, share in zip(forecasts, shares, strict=True) if share})
 
 
-def _mean(first: Baseline, second: Baseline, share: float) -> Baseline:
+def _mean(parts: Mapping[str, tuple[float, Baseline]]) -> Baseline:
+    """Return the mean of forecasts by their shares."""
+
     def forecast(context: np.ndarray, horizon: int) -> np.ndarray:
-        if share in (0, 1):  # what explodes has none
-            return (first, second)[int(share)].forecast(context, horizon)
-        return (1 - share) * first.forecast(context, horizon) + share * second.forecast(context, horizon)
+        return np.sum([share * one.forecast(context, horizon) for share, one in parts.values()], axis=0)
 
     def fit(series: Sequence[np.ndarray]) -> Baseline:
-        assert first.fit
-        assert second.fit
-        return _mean(first.fit(series), second.fit(series), share)
+        fitted = {name: one.fit(series) if one.fit else one for name, (_, one) in parts.items()}
+        return _mean({name: (share, fitted[name]) for name, (share, _) in parts.items()})
 
-    return Baseline(forecast, f"{share:.0%} ridge regression, the rest autoregression", fit, is_regression=True)
+    note = ", ".join(f"{share:.0%} {name}" for name, (share, _) in parts.items())
+    return Baseline(forecast, note, fit, is_regression=True)
