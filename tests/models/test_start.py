@@ -7,7 +7,7 @@ import torch
 from hydra_queue_sweeper.base.errors import Refused
 from tests.support.parts import given, resolved_model
 from wavesweep.config.resolve import outline
-from wavesweep.evaluation.beside_baselines import fit_baselines, forecast_by
+from wavesweep.evaluation.beside_baselines import errors_by, fit_baselines, forecast_by
 from wavesweep.evaluation.forecasting import forecast_part
 from wavesweep.experiment.experiment import make_trainer
 from wavesweep.experiment.preparation import prepare
@@ -186,3 +186,48 @@ def test_generated_series_have_none() -> None:
     model = resolved_model(np.ones((3, 20, 1)), 5)
     assert isinstance(model, ResolvedRecurrent)
     assert model.ridge.share == 0
+
+
+def test_the_best_is_one_alone() -> None:
+    asked = ("forecast.horizon=12", "model.hidden_sizes=[3]", "model.start=best")
+    prepared = prepare(given([noisy()], *asked))
+    model = prepared.config.model
+    assert isinstance(model, ResolvedRecurrent)
+    data = prepared.data
+    errors = {name: one.mean for name, one in errors_by(fit_baselines(data), data, data.val).items()}
+    best = min(("linear", "ridge", "smoothing"), key=lambda name: errors[name])
+    assert model.forecasts_by(0) == BASELINES[best]
+    assert sorted([1 - model.ridge.share - model.smoothing.share, model.ridge.share, model.smoothing.share]) == [
+        0,
+        0,
+        1,
+    ]
+
+
+SMOOTHED = "model.smoothing={{level:0.5,slope:0,trend:0,damping:1,seasonal:0.1,season:{},span:{},share:{}}}"
+
+
+@pytest.mark.parametrize(
+    ("smoothing", "said"),
+    [
+        ((5, 4, 0.5), "model.smoothing.span must be at least model.smoothing.season=5, got 4"),
+        ((1, 31, 0.5), "model.smoothing.span must be at most forecast.context = 30, got 31"),
+        (
+            (1, 4, 0.8),
+            "model.ridge.share and model.smoothing.share must add up to 1 at most, got 0.25 + 0.8; lower one",
+        ),
+    ],
+)
+def test_smoothing_that_is_given_must_fit_in(smoothing: tuple[float, float, float], said: str) -> None:
+    asked = ("model.highway=true", "model.lags=[1,2]", "forecast.horizon=5", "forecast.context=30")
+    regression = "model.ridge={order:7,centred:true,penalty:0.5,share:0.25}"
+    with pytest.raises(Refused) as refused:
+        prepare(given([noisy()], *asked, regression, SMOOTHED.format(*smoothing)))
+    assert str(refused.value) == said
+
+
+def test_what_is_given_beside_nothing_leaves_the_other_out() -> None:
+    asked = ("model.highway=true", "model.lags=[1,2]", "forecast.horizon=12")
+    model = prepare(given([noisy()], *asked, SMOOTHED.format(1, 9, 0.25))).config.model
+    assert isinstance(model, ResolvedRecurrent)
+    assert (model.lags, model.ridge.share, model.smoothing.share) == ((1, 2), 0, 0.25)
