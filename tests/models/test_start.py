@@ -11,7 +11,7 @@ from wavesweep.evaluation.beside_baselines import errors_by, fit_baselines, fore
 from wavesweep.evaluation.forecasting import forecast_part
 from wavesweep.experiment.experiment import make_trainer
 from wavesweep.experiment.preparation import prepare
-from wavesweep.models import autoregression, ridge
+from wavesweep.models import autoregression, ridge, start
 from wavesweep.models.autoregression import Lags, fit_weights
 from wavesweep.models.baseline import Baseline, Windows
 from wavesweep.models.baseline_names import BASELINES
@@ -224,6 +224,18 @@ def test_smoothing_that_is_given_must_fit_in(smoothing: tuple[float, float, floa
     with pytest.raises(Refused) as refused:
         prepare(given([noisy()], *asked, regression, SMOOTHED.format(*smoothing)))
     assert str(refused.value) == said
+
+
+def test_where_much_trains_smoothing_takes_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    for most, there in ((224, True), (223, False)):
+        monkeypatch.setattr(start, "MOST_STEPS", most)
+        prepared = prepare(given([noisy()], "forecast.horizon=12"))
+        model = prepared.config.model
+        assert isinstance(model, ResolvedRecurrent)
+        assert (model.smoothing.share > 0) == there
+        baselines = fit_baselines(prepared.data)
+        assert (BASELINES["smoothing"] in baselines["combined"].note) == there
+        assert "smoothing" in baselines
 
 
 def test_what_is_given_beside_nothing_leaves_the_other_out() -> None:

@@ -53,20 +53,28 @@ class Outline:
         Raises:
             Refused: If they can't be used.
         """
-        training = self.training
-        data = load(
-            self.division,
-            self.forecast,
-            washout=training.washout,
-            standardize=training.standardize,
-            seasons=self.seasons,
-        )
         dataset = self.division.source.dataset
+        data = self._load(self.seasons, logs=dataset.sees_logs)
+        if dataset.chosen_transform == "auto" and not dataset.inputs and (data.units.floor == 0).all():
+            from wavesweep.models.fit_transform import error_of_start
+
+            logs = self._load(data.seasons, logs=True)
+            data = min(data, logs, key=error_of_start)
         if not dataset.inputs:
             return data
         from wavesweep.models.fit_effects import fit_effects
 
         return data.with_effects(fit_effects(data, dataset.chosen_effects))
+
+    def _load(self, seasons: tuple[int, ...] | None, *, logs: bool) -> Data:
+        return load(
+            self.division,
+            self.forecast,
+            washout=self.training.washout,
+            standardize=self.training.standardize,
+            seasons=seasons,
+            logs=logs,
+        )
 
     def facts(self, data: Data) -> Facts:
         """Return what is measured of the data, by which the model decides."""
@@ -79,6 +87,11 @@ def outline(config: Config) -> Outline:
     Raises:
         Refused: Where its values can't go together with each other or with the shape of the data.
     """
+    if config.dataset.sees_logs and config.dataset.inputs:
+        got = f"{config.dataset.inputs[0]} known in advance"
+        raise Refused(
+            f"dataset.transform=log1p must stand without known inputs, got {got}; give dataset.transform=none"
+        )
     data_seed = config.seed if config.dataset.seed is None else config.dataset.seed
     division = divide(config.dataset.open(data_seed), config.dataset.split)
     if not division.forecasts_once:  # whose values are looked at for seasons, which give the horizon
@@ -112,6 +125,8 @@ def resolve(outline: Outline, model: ResolvedModel, data: Data, device: str) -> 
     known = {"seed": outline.data_seed, "split": division.split, "season": data.seasons}
     if data.effects:
         known["effects"] = data.effects.chosen
+    if division.source.dataset.chosen_transform == "auto":
+        known["transform"] = "none" if data.scaler.plain_std is None else "log1p"
     parts = {
         "dataset": division.source.dataset.model_copy(update=known),
         "model": model,

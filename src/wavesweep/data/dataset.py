@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapV
 
 from hydra_queue_sweeper.base.errors import shown
 from wavesweep.base.schema import Ascending, Member, Seed
-from wavesweep.data.known import CalendarField, Effect
+from wavesweep.data.known import CalendarField, Effect, Transform
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,6 +84,16 @@ class Dataset(Member):
     def chosen_effects(self) -> tuple[Effect, ...] | None:
         """The regressions by which forecasts depend on what is known in advance; None: they are chosen."""
         return None
+
+    @property
+    def chosen_transform(self) -> Transform:
+        """What is done to values before they are learnt; `auto`: what forecasts validation data better."""
+        return "none"
+
+    @property
+    def sees_logs(self) -> bool:
+        """Whether networks see logarithms, once that is settled."""
+        return self.chosen_transform == "log1p"
 
     @property
     def file(self) -> tuple[str, str] | None:

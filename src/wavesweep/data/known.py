@@ -1,4 +1,4 @@
-"""What is configured of values that are known in advance: what the calendar tells, and how effects are told."""
+"""What is configured of values before they are learnt: how they are transformed, what the calendar tells, effects."""
 
 from typing import Annotated, Literal
 
@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from hydra_queue_sweeper.base.errors import shown
 from wavesweep.base.schema import ConfigPart, Positive
 
+Transform = Literal["none", "log1p", "auto"]
 CalendarField = Literal["hour", "weekday", "day", "week", "month", "quarter"]
 
 

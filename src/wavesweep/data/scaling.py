@@ -1,4 +1,4 @@
-"""Scaling by mean and standard deviation."""
+"""Scaling by mean and standard deviation, of values or of their logarithms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,11 +17,24 @@ class Scaler:
         mean: (channel,) or (series, channel).
         std: Likewise.
         floor: The least value of the data that forecasts may take, (channel,); -inf: any.
+        plain_std: The standard deviation of the data themselves where `mean` and `std` are those of log(1 + value);
+            None: they are of the data.
     """
 
     mean: np.ndarray
     std: np.ndarray
     floor: np.ndarray = field(default_factory=lambda: np.array(-np.inf))
+    plain_std: np.ndarray | None = None
+
+    @property
+    def unit(self) -> np.ndarray:
+        """The standard deviation of the data themselves."""
+        return self.std if self.plain_std is None else self.plain_std
+
+    @classmethod
+    def of_logs(cls, plain: Self, logs: Self) -> Self:
+        """Return the scaling of logarithms, given that of the data and the same of `log_of` them."""
+        return replace(logs, floor=plain.floor, plain_std=plain.std)
 
     @classmethod
     def pooled(cls, series: Sequence[np.ndarray]) -> Self:
@@ -53,7 +66,13 @@ class Scaler:
         """Return what scales a series, (time, channel), or windows of series, (window, time, channel), by number."""
         if self.mean.ndim == 1:
             return self
-        return Scaler(self.mean[series, None], self.std[series, None], self.floor)
+        plain = None if self.plain_std is None else self.plain_std[series, None]
+        return Scaler(self.mean[series, None], self.std[series, None], self.floor, plain)
+
+    def only(self, number: int) -> "Scaler":
+        """Return what scales one series of several, (channel,)."""
+        plain = None if self.plain_std is None else self.plain_std[number]
+        return Scaler(self.mean[number], self.std[number], plain_std=plain)
 
     def above(self, contexts: np.ndarray) -> Self:
         """Return the same scaling, with its floor for those contexts, (…, time, channel), that never lie below it."""
@@ -68,6 +87,8 @@ class Scaler:
 
     def scale(self, values: np.ndarray) -> np.ndarray:
         """Return `values`, (…, channel), in scaled units."""
+        if self.plain_std is not None:
+            values = log_of(values)
         return (values - self.mean) / self.std
 
     def scale_each(self, series: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -77,7 +98,15 @@ class Scaler:
     def unscale(self, values: np.ndarray) -> np.ndarray:
         """Return forecasts, (…, channel), in the units of the data, and not below the floor."""
         with np.errstate(over="ignore", invalid="ignore"):  # a forecast may run away
-            return np.maximum(values * self.std + self.mean, self.floor)
+            values = values * self.std + self.mean
+            if self.plain_std is not None:
+                values = np.expm1(values)
+            return np.maximum(values, self.floor)
+
+
+def log_of(values: np.ndarray) -> np.ndarray:
+    """Return log(1 + value); what is below 0 counts as 0."""
+    return np.log1p(np.maximum(values, 0.0))
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 from wavesweep.data.data import Data
 from wavesweep.data.forecast import Forecast
 from wavesweep.data.parts import Part, mean_where
+from wavesweep.data.scaling import Scaler
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation.comparison import compare
 from wavesweep.evaluation.intervals import (
@@ -38,19 +39,22 @@ Baselines = Mapping[str, Baseline]
 
 def fit_baselines(data: Data) -> Baselines:
     """Fit the baselines to the training part; what there is to choose is chosen on validation data."""
-    train, val = _chosen_by(data)
-    if data.effects is None:
+    train, val = chosen_by(data, data.units)
+    units = data.units_of_regressions
+    if data.effects is None and units is data.units:
         return fit(train, val, data.seasons)
-    return fit(train, val, data.seasons, rest=_chosen_by(data.without_effects))
+    return fit(train, val, data.seasons, rest=chosen_by(data.without_effects, units))
 
 
-def _chosen_by(data: Data) -> tuple[list[np.ndarray], Windows]:
-    return data.scored(data.units), Windows.of(data.val, data.units)
+def chosen_by(data: Data, units: Scaler) -> tuple[list[np.ndarray], Windows]:
+    """Return the series and the windows that baselines are fitted to and chosen by, in some units."""
+    return data.scored(units), Windows.of(data.val, units)
 
 
 def fit_again(baselines: Baselines, data: Data) -> Baselines:
     """Fit those baselines that are fitted again, to what trains and validates; what was chosen stays."""
-    series, rest = (one.scored_before_test(data.units) for one in (data, data.without_effects))
+    series = data.scored_before_test(data.units)
+    rest = data.without_effects.scored_before_test(data.units_of_regressions)
     return {name: one.fit(rest if one.is_regression else series) if one.fit else one for name, one in baselines.items()}
 
 
@@ -60,8 +64,9 @@ def forecast_by(baseline: Baseline, data: Data, part: Part) -> np.ndarray:
     if not baseline.is_regression:
         return units.unscale(baseline.forecast(units.scale(part.context), horizon))
     context = part.without_effects().context
-    rest = units if part.effect is None else units.without_floor()
-    return np.maximum(part.put_back(rest.unscale(baseline.forecast(units.scale(context), horizon))), units.floor)
+    rest = data.units_of_regressions.of(part.series)
+    ahead = rest.without_floor().unscale(baseline.forecast(rest.scale(context), horizon))
+    return np.maximum(part.put_back(ahead), units.floor)
 
 
 def errors_by(baselines: Baselines, data: Data, part: Part) -> dict[str, Errors]:

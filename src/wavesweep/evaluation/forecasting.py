@@ -13,7 +13,7 @@ from hydra_queue_sweeper.base import signals
 from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.data.dataset import Observed
 from wavesweep.data.parts import Part
-from wavesweep.data.scaling import Scaler
+from wavesweep.data.scaling import Scaler, log_of
 from wavesweep.models.forecaster import Forecaster, evaluating
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def closed_loop(
 
 
 def closed_loops(
-    network: Forecaster, scaler: Scaler | None, series: Sequence[Observed], horizon: int
+    network: Forecaster, scaler: Scaler | None, series: Sequence[Observed], horizon: int, *, logs: bool = False
 ) -> list[np.ndarray]:
     """Forecast series of unequal lengths in closed loop, those of one length together.
 
@@ -134,6 +134,7 @@ def closed_loops(
         scaler: Between those units and the data's; None: of each series its own, else what its values give.
         series: What was observed of each.
         horizon: Steps to forecast, at least 1.
+        logs: Whether the network sees logarithms.
 
     Returns:
         Of each series, (horizon, channel), float64, in the units of the data.
@@ -147,7 +148,7 @@ def closed_loops(
     for numbers in of_length.values():
         some = [series[number] for number in numbers]
         starts = np.array([one.start for one in some], dtype=np.int64)
-        units = scaler or _own([one.scaler or scaler_of(one.values) for one in some])
+        units = scaler or _own([one.scaler or scaler_of(one.values, logs=logs) for one in some])
         contexts = np.stack([one.values for one in some])
         forecasts |= zip(numbers, closed_loop(network, units, contexts, starts, horizon), strict=True)
     return [forecasts[number] for number in range(len(series))]
@@ -155,13 +156,16 @@ def closed_loops(
 
 def _own(scalers: Sequence[Scaler]) -> Scaler:
     """Return what scales windows, (window, time, channel), each by its own."""
-    return Scaler(np.stack([one.mean for one in scalers])[:, None], np.stack([one.std for one in scalers])[:, None])
+    both = (np.stack([getattr(one, key) for one in scalers])[:, None] for key in ("mean", "std"))
+    plain = [one.plain_std for one in scalers if one.plain_std is not None]
+    return Scaler(*both, plain_std=np.stack(plain)[:, None] if plain else None)
 
 
-def scaler_of(values: np.ndarray) -> Scaler:
-    """Return the scaling that a series' own values, (time, channel), give; 1 where they don't vary."""
+def scaler_of(values: np.ndarray, *, logs: bool = False) -> Scaler:
+    """Return the scaling that a series' own values, (time, channel), or their logarithms give; 1 if they don't vary."""
     std = values.std(axis=0)
-    return Scaler(values.mean(axis=0), np.where(std > 0, std, 1.0))
+    plain = Scaler(values.mean(axis=0), np.where(std > 0, std, 1.0))
+    return Scaler.of_logs(plain, scaler_of(log_of(values))) if logs else plain
 
 
 @contextmanager

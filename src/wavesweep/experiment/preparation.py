@@ -56,6 +56,8 @@ def shape_of(prepared: Prepared) -> str:
     if data.test:
         origins += f" and {len(data.test.start):,} test"
     line = f"{season}; {_horizon_of(prepared)}, context {forecast.context}, from {origins} origins"
+    if prepared.config.dataset.sees_logs:
+        line += "; log(1 + value) is forecast"
     if prepared.composed.forecast.horizon is None:
         line += "; forecast.horizon=N sets your own"
     short = sorted({*range(len(data.train))} - {*data.val.series.tolist()})

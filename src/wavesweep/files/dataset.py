@@ -12,7 +12,7 @@ from pydantic import Field
 from hydra_queue_sweeper.base.counting import counted
 from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.data.dataset import Dataset, Known, Source
-from wavesweep.data.known import Calendar, CalendarField, ChosenEffects, Effect
+from wavesweep.data.known import Calendar, CalendarField, ChosenEffects, Effect, Transform
 from wavesweep.files.options import Options
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Csv(Options, Dataset):
         path: Of the file.
         calendar: What time stamps tell of a step, which is known in advance; null: nothing.
         effects: How forecasts depend on what is known in advance; null: chosen.
+        transform: What is done to values before they are learnt; auto: what forecasts validation data better.
         digest: SHA-256 of the file, in hexadecimal digits; null: of the file as it is.
     """
 
@@ -36,6 +37,7 @@ class Csv(Options, Dataset):
     path: Annotated[str, Field(pattern="^[^\\pC]+$")] | None
     calendar: Calendar | None
     effects: ChosenEffects | None
+    transform: Transform
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
 
     @property
@@ -70,6 +72,11 @@ class Csv(Options, Dataset):
     def chosen_effects(self) -> tuple[Effect, ...] | None:
         """See `Dataset.chosen_effects`."""
         return self.effects
+
+    @property
+    def chosen_transform(self) -> Transform:
+        """See `Dataset.chosen_transform`."""
+        return self.transform
 
     @property
     def file(self) -> tuple[str, str] | None:

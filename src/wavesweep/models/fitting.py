@@ -11,7 +11,7 @@ from wavesweep.models.intermittent import are_intermittent, fit_intermittent
 from wavesweep.models.ridge import ridge_regression
 from wavesweep.models.simple import best_seasonal_naive, drift, line, seasonal_naive
 from wavesweep.models.smoothing import smoothing
-from wavesweep.models.start import combined
+from wavesweep.models.start import combined, takes_smoothing
 
 
 def fit(
@@ -45,7 +45,8 @@ def fit(
     ridge = ridge_regression(*of_rest, seasons)
     if ridge:
         baselines["ridge"] = ridge
-    starts = {BASELINES[name]: baselines[name] for name in ("linear", "ridge", "smoothing") if name in baselines}
+    taken = ("linear", "ridge", "smoothing") if takes_smoothing(of_rest[0]) else ("linear", "ridge")
+    starts = {BASELINES[name]: baselines[name] for name in taken if name in baselines}
     baselines["combined"] = combined(starts, of_rest[1])
     if are_intermittent(train, val.targets):
         baselines |= fit_intermittent(val)

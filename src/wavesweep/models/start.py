@@ -11,6 +11,7 @@ from wavesweep.models.ridge import Ridge, choose_ridge, fit_regression, fit_ridg
 from wavesweep.models.smoothing import Smoothing, as_baseline, choose_smoothing
 
 LEAST_SHARE = 0.03  # of a forecast that is combined with others
+MOST_STEPS = 2000  # of all that trains, beyond which what is fitted needs no smoothing beside it
 ROUNDING = 1e-9  # below which nothing is left of a sum of shares
 
 
@@ -109,7 +110,7 @@ class Start:
 def choose_start(
     train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int], lags: Lags, *, best: bool = False
 ) -> Start:
-    """Choose regression and smoothing, and the share of each, by errors on validation.
+    """Choose regression and smoothing, and the share of each, by errors on validation; smoothing of short series alone.
 
     Args:
         train: Series of the training part, each (time, channel), scaled; lengths may differ.
@@ -118,14 +119,23 @@ def choose_start(
         lags: Of the autoregression.
         best: Whether the best of the three forecasts alone.
     """
-    ridge, smoothing = choose_ridge(train, val, seasons), choose_smoothing(train, val, seasons)
-    forecasts = [fit_autoregression(train, lags), as_baseline(smoothing)]
+    ridge, smoothing = choose_ridge(train, val, seasons), None
+    forecasts = {"linear": fit_autoregression(train, lags)}
     if ridge:
-        forecasts.insert(1, fit_regression(train, ridge, val.truth.shape[1]))
-    shares = choose_shares(forecasts, val)
+        forecasts["ridge"] = fit_regression(train, ridge, val.truth.shape[1])
+    if takes_smoothing(train):
+        smoothing = choose_smoothing(train, val, seasons)
+        forecasts["smoothing"] = as_baseline(smoothing)
+    shares = dict(zip(forecasts, choose_shares([*forecasts.values()], val), strict=True))
     if best:
-        shares = [float(place == shares.index(max(shares))) for place in range(len(shares))]
-    return Start.mixed(lags, ridge, smoothing, (shares[1] if ridge else 0.0, shares[-1]))
+        largest = max(shares, key=lambda name: shares[name])
+        shares = {largest: 1.0}
+    return Start.mixed(lags, ridge, smoothing, (shares.get("ridge", 0.0), shares.get("smoothing", 0.0)))
+
+
+def takes_smoothing(train: Sequence[np.ndarray]) -> bool:
+    """Say whether smoothing is combined with what is fitted to series, each (time, channel)."""
+    return sum(map(len, train)) <= MOST_STEPS
 
 
 def shares_of(errors: Sequence[float]) -> list[float]:

@@ -16,7 +16,7 @@ from wavesweep.models.losses import Loss
 
 Weights = dict[str, torch.Tensor]
 SCALING = ("scaler.mean", "scaler.std")
-FLOOR = "scaler.floor"
+FLOOR, PLAIN_STD = "scaler.floor", "scaler.plain_std"
 WIDTHS, WIDTHS_BY_SERIES = "interval.width", "interval.width_by_series"
 EFFECTS, KNOTS = "effects.weights", "effects.knots."
 OFFSETS, OFFSETS_OF_NETWORK = "quantile.offset", "quantile.offset_of_network"
@@ -40,6 +40,8 @@ def serialize(weights: Weights, scaler: Scaler, widths: Widths | None = None, ef
     beside: Weights = dict(zip(SCALING, map(torch.from_numpy, (scaler.mean, scaler.std)), strict=True))
     if np.isfinite(scaler.floor).any():
         beside[FLOOR] = torch.from_numpy(scaler.floor)
+    if scaler.plain_std is not None:
+        beside[PLAIN_STD] = torch.from_numpy(scaler.plain_std)
     if widths is not None:
         beside[WIDTHS] = torch.from_numpy(widths.of_all)
         if widths.by_series is not None:
@@ -93,6 +95,11 @@ def load_network(
             if offsets is not None and (offsets.dtype != torch.float64 or offsets.shape[2:] != mean.shape):
                 raise ValueError(f"{key} must be float64 of 3 axes, and of {len(mean)} channels")
         scaler = Scaler(mean.numpy(), std.numpy(), _floor(tensors.pop(FLOOR, None), len(mean)))
+        if PLAIN_STD in tensors:
+            plain = _checked(PLAIN_STD, tensors.pop(PLAIN_STD), axes=1)
+            if plain.shape != std.shape or (plain <= 0).any():
+                raise ValueError(f"{PLAIN_STD} must be of as many channels as scaler.std, and positive")
+            scaler = replace(scaler, plain_std=plain.numpy())
         with torch.device("meta"):  # which knows shapes and holds no memory
             network = model.build(len(scaler.mean), horizon, dtype, loss)
         stored = {name.removeprefix("network."): value for name, value in tensors.items()}

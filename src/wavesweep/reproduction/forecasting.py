@@ -14,7 +14,7 @@ from wavesweep.config.resolve import outline
 from wavesweep.data.data import load_timeline
 from wavesweep.data.dataset import LARGEST, Observed
 from wavesweep.data.effects import Effects
-from wavesweep.data.scaling import Scaler
+from wavesweep.data.scaling import Scaler, log_of
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation.forecasting import as_series, closed_loops, network_quantiles, on_threads, scaler_of
 from wavesweep.evaluation.intervals import reach, reach_between
@@ -64,6 +64,9 @@ class TrainedModel:
         if len(scaler.mean) != len(config.dataset.channels):
             problem = f"must be of {len(config.dataset.channels)} channels, got {len(scaler.mean)}"
             raise Refused(f"model.safetensors {problem}; restore it")
+        if (scaler.plain_std is None) == config.dataset.sees_logs:
+            told = "be of logarithms" if config.dataset.sees_logs else "not be of logarithms"
+            raise Refused(f"model.safetensors must {told}, as dataset.transform says; restore it")
         effects = load_effects(weights)
         num_inputs = len(config.dataset.inputs)
         if num_inputs != (len(effects.features.knots) if effects else 0):
@@ -97,6 +100,7 @@ class TrainedModel:
             raise Refused(f"horizon must be at most {limit}, got {steps}; lower it")
         for one in series:
             _check(one, self.network.lead)
+            self._check_positive(one)
         washout = self.config.training.washout
         short = [one for one in series if len(one.values) < washout]
         if short and self.config.model.has_gradient:  # a network with a state can hardly find the phase
@@ -107,13 +111,22 @@ class TrainedModel:
         with on_threads(self.config.runtime.threads):
             scaler = None if self.config.training.standardize == "series" else self.scaler.without_floor()
             if self.effects is None:
-                ahead = closed_loops(self.network, scaler, series, steps)
+                ahead = closed_loops(self.network, scaler, series, steps, logs=self.config.dataset.sees_logs)
             else:
                 ahead = self._forecast_with(self.effects, scaler, series, steps)
         forecasts = [np.maximum(values, self._floor(one)) for one, values in zip(series, ahead, strict=True)]
         if not all(np.isfinite(values).all() for values in forecasts):
             log.warning("the forecast runs away: some of its values are not finite")
         return forecasts
+
+    def _check_positive(self, series: Observed) -> None:
+        """Refuse a value that has no logarithm."""
+        if not self.config.dataset.sees_logs or series.values.min() >= 0:
+            return
+        step, channel = np.argwhere(series.values < 0)[0]
+        value, column = series.values[step, channel], self.config.dataset.channels[channel]
+        rule = "must have no value below 0 for a run of dataset.transform=log1p"
+        raise Refused(f"{_place(series)}: {rule}, got {value:g} in {column}, step {step}; train one of transform=none")
 
     def _horizon(self, series: Sequence[Observed]) -> int:
         """Return how many steps are forecast by default."""
@@ -166,7 +179,10 @@ class TrainedModel:
     def _units(self, series: Observed) -> Scaler:
         """Return what scores of a series are scaled by."""
         pooled = self.scaler if self.config.training.standardize == "global" else None
-        return series.scaler or pooled or scaler_of(series.values)
+        return series.scaler or pooled or self._own_units(series)
+
+    def _own_units(self, series: Observed) -> Scaler:
+        return scaler_of(series.values, logs=self.config.dataset.sees_logs)
 
     def reach(self, series: Sequence[Observed], forecasts: Sequence[np.ndarray]) -> list[np.ndarray] | None:
         """Return how far below and above its forecast the interval of each series reaches.
@@ -198,7 +214,7 @@ class TrainedModel:
         reaches = []
         for one, ahead in zip(series, forecasts, strict=True):
             scaled = np.concatenate([self.widths.of(one.number)[:horizon], beyond])
-            half_widths = scaled * self._units(one).std
+            half_widths = scaled * self._units(one).unit
             reaches.append(reach(half_widths, ahead - self._floor(one)))
         return reaches
 
@@ -229,7 +245,7 @@ class TrainedModel:
         steps = min(len(forecasts[0]), self.widths.offsets.shape[1])
         found = []
         for one, ahead in zip(series, forecasts, strict=True):
-            base, scale = ahead[None], self._units(one).std
+            base, scale = ahead[None], self._units(one).unit
             if self.widths.by_network:
                 base = self._quantiles_of_network(pooled, one, steps)
             known = quantiles_of(base[:, :steps], self.widths.offsets[:, :steps], scale, self._floor(one))
@@ -245,7 +261,7 @@ class TrainedModel:
         effect: np.ndarray | float = 0.0
         if self.effects is not None:
             series, effect = self._parted(self.effects, series, steps)
-        own = scaler or (series.scaler or scaler_of(series.values)).without_floor()
+        own = scaler or (series.scaler or self._own_units(series)).without_floor()
         with on_threads(self.config.runtime.threads):
             given = network_quantiles(self.network, own, series.values[None], np.array([series.start]))
         assert given is not None
@@ -313,11 +329,14 @@ def own_series(config: Resolved) -> list[Observed]:
     shapes = outline(config)
     division, horizon = shapes.division, shapes.forecast.horizon
     timeline = load_timeline(division, horizon)
-    units = division.units(division.as_observed(division.cut_training(timeline, horizon)))
+    observed = division.as_observed(division.cut_training(timeline, horizon))
+    units = division.units(observed)
+    if config.dataset.sees_logs:
+        units = Scaler.of_logs(units, division.units([log_of(one) for one in observed]))
     ends = division.ends(timeline, shapes.forecast.context)
     scalers = [units] * len(ends)
     if units.mean.ndim == 2:
-        scalers = [Scaler(*one) for one in zip(units.mean, units.std, strict=True)]
+        scalers = [units.only(number) for number in range(len(ends))]
     both = enumerate(zip(ends, scalers, strict=True))
     return [replace(end, scaler=scaler, number=number) for number, (end, scaler) in both]
 
