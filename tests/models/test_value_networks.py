@@ -89,6 +89,26 @@ def test_a_network_that_has_the_whole_share_forecasts_alone() -> None:
         torch.testing.assert_close(built.closed_loop(context, START, HORIZON), expected)
 
 
+def test_beyond_what_trained_the_start_stands_in() -> None:
+    """For the networks that have seen a value too large, and where shares are decided too."""
+    built, start, context = trained(0, 0.4, 0.6), trained(0, 0, 0), contexts(12)
+    largest = float(series().max() + 0.1 * (series().max() - series().min()))
+    inside, beyond = context.clone(), context.clone()
+    inside[1, -4, 0], beyond[1, -4, 0] = series()[:, 0].max() + 1e-6, largest + 1e-6
+    found, alone = (one.closed_loop(beyond, START, HORIZON) for one in (built, start))
+    of_two = trained(0, 0.4, 0).closed_loop(beyond, START, HORIZON)
+    torch.testing.assert_close(found[1], of_two[1], msg="the memory of five has seen it, that of two has not")
+    assert not torch.allclose(found[0], of_two[0])
+    assert not torch.allclose(built.closed_loop(inside, START, HORIZON)[1], of_two[1])
+    far = context + 100
+    assert torch.equal(built.closed_loop(far, START, HORIZON), start.closed_loop(far, START, HORIZON))
+    assert not torch.allclose(found, alone)
+    with torch.no_grad():
+        truth = built.direct(far)[0].mean(dim=0).numpy()
+    built.combine(Windows(far.numpy(), truth))
+    assert built.parts()["last_2"] == 0
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_memory_bounds_what_is_seen(place: int) -> None:
     built, context, memory = trained(0, 0.5, 0.5), contexts(12), MEMORIES[place]

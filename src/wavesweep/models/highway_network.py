@@ -16,6 +16,7 @@ from wavesweep.models.value_networks import ValueNetworks
 
 MOST_STEPS = 200  # of all channels, that are predicted for each step of a training window
 ROUNDING = 1e-5  # what errors are not below, as a share of the values, where they are more than single precision's
+MARGIN = 0.1  # of the range of what trains, beyond which networks of values know nothing
 LEAST_SPREAD = 0.1  # of last values, as a share of the unit of errors: a series may stand still
 
 
@@ -46,6 +47,8 @@ class HighwayForecaster(Forecaster):
             channel, or all of them together.
         shares: Of the linear forecast with the networks' corrections, and of the networks of each of the memories, in
             the forecast, (part,); the rest is the linear forecast's.
+        familiar: The least and the largest value that networks of values forecast from, (2, channel); where one of the
+            last values lies beyond, the linear forecast stands in for them.
         unit: Root mean square of each channel's error one step ahead, by which the networks see them divided,
             (channel,); 1 where that is but rounding.
 
@@ -57,6 +60,7 @@ class HighwayForecaster(Forecaster):
 
     is_fitted = True
     path: Tensor
+    familiar: Tensor
     unit: Tensor
     shares: Tensor
 
@@ -81,6 +85,7 @@ class HighwayForecaster(Forecaster):
         self.spacing = math.ceil(horizon * num_channels / MOST_STEPS)
         size = num_channels if beside.joint else 1
         self.register_buffer("path", torch.zeros(num_channels // size, horizon * size, beside.lead * size + 1))
+        self.register_buffer("familiar", torch.zeros(2, num_channels))
         self.register_buffer("unit", torch.ones(num_channels))
         num_outputs = horizon * num_channels * loss.size
         self.members = nn.ModuleList(
@@ -94,9 +99,13 @@ class HighwayForecaster(Forecaster):
         self.register_buffer("shares", torch.tensor([1.0, *(0.0 for _ in memories)]))
 
     def adapt(self, series: Sequence[Tensor]) -> None:
-        """See `Forecaster.adapt`: fits the linear forecast, and takes the unit of its errors."""
+        """See `Forecaster.adapt`: fits the linear forecast, and measures its errors and the range of values."""
         train = [one.double().cpu().numpy() for one in series]
         self.path.copy_(torch.from_numpy(self.beside.path(train, self.horizon)))
+        values = torch.cat([*series])
+        least, largest = values.amin(dim=0), values.amax(dim=0)
+        margin = MARGIN * (largest - least)
+        self.familiar.copy_(torch.stack([least - margin, largest + margin]))
         errors = [self._misses(one[None])[0, 1:] for one in series if len(one) > self.lead]
         error, size = (torch.cat([*some]).square().mean(dim=0).sqrt() for some in (errors, series))
         self.unit.copy_(torch.where(error > ROUNDING * size, error, 1.0))
@@ -182,7 +191,8 @@ class HighwayForecaster(Forecaster):
                 # Windows that begin close to each other hold most of these together.
                 different, number = windows.flatten(0, 1).unique(dim=0, return_inverse=True)
                 outputs = self._mean(networks(different))[number].view(*paths.shape[:2], self.horizon, -1)
-                joined = joined + share * (outputs[:, :, : paths.shape[2]] - paths)
+                known = self._are_familiar(windows)[..., None, None]
+                joined = joined + share * torch.where(known, outputs[:, :, : paths.shape[2]] - paths, 0.0)
         return joined
 
     def direct(self, context: Tensor) -> list[Tensor]:
@@ -207,10 +217,18 @@ class HighwayForecaster(Forecaster):
         with evaluating(self):
             outputs = self._read(self.inputs(context[:, -self.before - self.memory :]))
             paths, corrections = (one[:, 0] for one in self._at(context, outputs, -1))
-            forecasts = [paths, paths + corrections, *map(self._mean, self.direct(context))]
+            forecasts = [paths, paths + corrections]
+            for networks, outputs in zip(self._value_networks(), self.direct(context), strict=True):
+                known = self._are_familiar(context[:, -networks.memory :])[..., None, None]
+                forecasts.append(torch.where(known, self._mean(outputs), paths))
             start, *errors = [val.error(self.loss.point(one).double().cpu().numpy()) for one in forecasts]
         better = [error if error < start else math.inf for error in errors]
         self.shares.copy_(torch.tensor(shares_of([start, *better])[1:]))
+
+    def _are_familiar(self, windows: Tensor) -> Tensor:
+        """Say of which windows, (…, memory, channel), no value is far from all that trained, (…)."""
+        least, largest = self.familiar
+        return ((windows >= least) & (windows <= largest)).flatten(-2).all(dim=-1)
 
     def _relative(self, values: Tensor) -> Tensor:
         """Return values from the first `lead` on, relative to the last ones' mean and divided by their spread."""
