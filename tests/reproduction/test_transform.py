@@ -59,6 +59,13 @@ def test_what_grows_is_scored_as_it_is(tmp_path: Path) -> None:
     np.testing.assert_allclose(logs.scaler.unscale(scaled), logs.train[0], rtol=1e-12)
 
 
+def test_seasons_are_found_in_logarithms(tmp_path: Path) -> None:
+    grows = np.exp(0.08 * TIME) * np.resize(SHAPE, STEPS + AHEAD)
+    lines = ("dataset=csv", written(tmp_path, grows), f"forecast.horizon={AHEAD}")
+    found = {one: prepare(ws.compose(*lines, f"dataset.transform={one}")).data.seasons for one in ("none", "log1p")}
+    assert found == {"none": (), "log1p": (SEASON,)}
+
+
 def test_scaling_is_monotone_and_its_own_inverse() -> None:
     values = np.array([[0.0], [1e-9], [0.5], [3.0], [1e9]])
     scaler = Scaler.of_logs(Scaler.pooled([values]), Scaler.pooled([log_of(values)]))

@@ -228,7 +228,8 @@ class ByTime(Division):
 @lru_cache(maxsize=16)  # the jobs of a sweep share it
 def _find_seasons(division: ByTime) -> tuple[int, ...]:
     train = division.cut_training(division.source.load(0)[0], 0)
-    targets = division.scaled_targets(train, division.units(division.as_observed(train)))
+    measure = division.units_of_logs if division.source.dataset.sees_logs else division.units
+    targets = division.scaled_targets(train, measure(division.as_observed(train)))
     return find_seasons(targets, max(map(len, train)) // 2, division.usual_seasons)
 
 

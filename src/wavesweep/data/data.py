@@ -117,7 +117,7 @@ class Data:
         """The units that regressions forecast in: those of scores or, if the network sees logarithms, of these."""
         if self.scaler.plain_std is None:
             return self.units
-        return _of_logs(self.units, self.observed, self.division.units)
+        return replace(self.division.units_of_logs(self.observed), floor=self.units.floor)
 
     def scaled(self, scaler: Scaler) -> list[np.ndarray]:
         """Return the training part of each series, (time, channel), in scaled units."""

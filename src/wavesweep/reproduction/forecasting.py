@@ -14,7 +14,7 @@ from wavesweep.config.resolve import outline
 from wavesweep.data.data import load_timeline
 from wavesweep.data.dataset import LARGEST, Observed
 from wavesweep.data.effects import Effects
-from wavesweep.data.scaling import Scaler, log_of
+from wavesweep.data.scaling import Scaler
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation.forecasting import as_series, closed_loops, network_quantiles, on_threads, scaler_of
 from wavesweep.evaluation.intervals import reach, reach_between
@@ -330,9 +330,7 @@ def own_series(config: Resolved) -> list[Observed]:
     division, horizon = shapes.division, shapes.forecast.horizon
     timeline = load_timeline(division, horizon)
     observed = division.as_observed(division.cut_training(timeline, horizon))
-    units = division.units(observed)
-    if config.dataset.sees_logs:
-        units = Scaler.of_logs(units, division.units([log_of(one) for one in observed]))
+    units = division.units_of_logs(observed) if config.dataset.sees_logs else division.units(observed)
     ends = division.ends(timeline, shapes.forecast.context)
     scalers = [units] * len(ends)
     if units.mean.ndim == 2:
