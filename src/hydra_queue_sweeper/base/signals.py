@@ -8,10 +8,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from threading import Timer, current_thread, main_thread
 from typing import Any
+
+SECONDS_TO_LEAVE = 0.1  # the place that drops exceptions
 
 
 class Interrupted(BaseException):
@@ -147,5 +149,10 @@ def _send_again(dropped: Any, otherwise: Callable[[Any], object]) -> None:
     if not isinstance(error, Interrupted):
         otherwise(dropped)
         return
-    with suppress(RuntimeError):  # no thread begins any more where the interpreter ends
-        Timer(0.01, signal.pthread_kill, (main_thread().ident, error.signum)).start()
+    timer = Timer(SECONDS_TO_LEAVE, signal.pthread_kill, (main_thread().ident, error.signum))
+    try:
+        timer.start()
+    except RuntimeError:
+        return  # no thread begins any more: the interpreter ends
+    except Interrupted:
+        _send_again(dropped, otherwise)  # it came before this was left
