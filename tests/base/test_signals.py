@@ -27,6 +27,7 @@ def test_a_signal_is_answered_where_python_drops_exceptions(place: str, name: st
 import signal, sys, time, weakref
 from hydra_queue_sweeper.base import signals
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which background jobs of a shell ignore
 signals.watch()
 try:
 {textwrap.indent(textwrap.dedent(place.format(name=name)), "    ")}
