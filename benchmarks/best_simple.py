@@ -7,8 +7,8 @@
     peers/bin/python benchmarks/best_simple.py forecast      some minutes on one core
     python -m benchmarks.best_simple show
 
-The series are those of benchmarks/short_series.py or, where benchmarks/real_data.py has written them to outputs/real
-and run its sweeps, those. All are fitted to the training part alone. Of a series with many origins peers forecast from
+The series are those of benchmarks/short_series.py or, by name, those that benchmarks/real_data.py has written to
+outputs/real. All are fitted to the training part alone. Of a series with many origins peers forecast from
 some, evenly spread; all errors are shares of linear autoregression's on the same.
 """
 

@@ -51,3 +51,33 @@ Dying()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False)
     assert "not a signal's" in done.stderr
+
+
+def test_a_signal_that_comes_again_before_the_place_is_left_is_answered() -> None:
+    program = """
+import signal, sys, time
+from threading import Timer
+from hydra_queue_sweeper.base import signals
+
+class Hindered(Timer):
+    times = 0
+
+    def start(self):
+        Hindered.times += 1
+        if Hindered.times == 1:
+            signal.raise_signal(signal.SIGTERM)
+        super().start()
+
+class Dying:
+    def __del__(self): signal.raise_signal(signal.SIGTERM)
+
+signals.Timer = Hindered
+signals.watch()
+try:
+    Dying()
+    time.sleep(30)
+except signals.Interrupted as error:
+    sys.exit(error.exit_code)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "")

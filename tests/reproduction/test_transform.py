@@ -10,10 +10,9 @@ import pytest
 import wavesweep as ws
 from hydra_queue_sweeper.base.errors import Refused
 from tests.support.commands import call
-from wavesweep.data.scaling import Scaler, log_of
-from wavesweep.evaluation.scores import errors
+from wavesweep.data.scaling import Scaler, measured
 from wavesweep.experiment.preparation import load_data, prepare
-from wavesweep.models.fit_transform import error_of_start
+from wavesweep.models.fitting import error_of_start
 from wavesweep.served_model import ServedForecaster
 from wavesweep.workspace.directory import RunDirectory
 
@@ -52,7 +51,7 @@ def test_what_grows_is_scored_as_it_is(tmp_path: Path) -> None:
     for one, other in ((plain.units, logs.units), (plain.val, logs.val), (plain.test, logs.test)):
         for key in ("mean", "std") if isinstance(one, Scaler) else ("context", "truth"):
             np.testing.assert_array_equal(getattr(one, key), getattr(other, key))
-    assert logs.scaler.plain_std is not None
+    assert logs.scaler.sees_logs
     np.testing.assert_array_equal(logs.scaler.unit, plain.scaler.std)
     scaled = logs.scaler.scale_each(logs.train)[0]
     np.testing.assert_allclose([scaled.mean(), scaled.std()], [0, 1], atol=1e-12)
@@ -68,7 +67,7 @@ def test_seasons_are_found_in_logarithms(tmp_path: Path) -> None:
 
 def test_scaling_is_monotone_and_its_own_inverse() -> None:
     values = np.array([[0.0], [1e-9], [0.5], [3.0], [1e9]])
-    scaler = Scaler.of_logs(Scaler.pooled([values]), Scaler.pooled([log_of(values)]))
+    scaler = measured(Scaler.pooled, [values], logs=True)
     assert (np.diff(scaler.scale(values), axis=0) > 0).all()
     np.testing.assert_allclose(scaler.unscale(scaler.scale(values)), values, rtol=1e-9, atol=1e-12)
     assert scaler.scale(np.array([[-5.0]])) == scaler.scale(np.array([[0.0]]))
@@ -126,13 +125,52 @@ def test_a_run_of_it_is_reproduced(place: Path) -> None:
     assert call("reproduce", "outputs/runs/one", cwd=place).returncode == 0
 
 
-def test_test_scores_are_of_values(run: ws.Run) -> None:
-    data = load_data(run.config)
-    assert data.test
-    truth = data.test.truth
-    assert errors(truth, data.test, data.units).mean == 0
-    metrics = run.result.metrics
-    assert metrics["test/closed_loop_scaled_mse"] < 0.5 * metrics["test/naive_scaled_mse"]
+def test_scores_are_of_values(run: ws.Run) -> None:
+    data, metrics = load_data(run.config), run.result.metrics
+    squared = metrics["test/closed_loop_scaled_mse"] * float(data.units.std[0]) ** 2
+    assert metrics["test/closed_loop_mse"] == pytest.approx(squared)
+    last = GROWS[STEPS - AHEAD - 1 : STEPS].std()
+    assert 1 < squared**0.5 < last, "in units of the data"
+    assert squared < 0.5 * metrics["test/naive_scaled_mse"] * float(data.units.std[0]) ** 2
+
+
+def test_a_test_part_that_dips_below_zero_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is looked back at counts as 0 there; a forecast from such values is asked for in vain."""
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame({"sales": np.where(TIME >= STEPS - 3, -1.0, GROWS)[:STEPS]})
+    run = ws.run(ws.compose(*LINES, "dataset.transform=log1p"), data=table)
+    assert np.isfinite(run.result.metrics["test/closed_loop_scaled_mse"])
+    with pytest.raises(Refused, match=r"must have no value below 0 for a run of .*, got -1 in sales"):
+        run.forecast()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("model=linear",),
+        ("model=linear", "forecast.refit=validation"),
+        ("training.loss=quantile", "forecast.quantiles=[0.1,0.5,0.9]", "model.hidden_sizes=[3]", "training.epochs=2"),
+        ("dataset.missing=interpolate", "model.hidden_sizes=[3]", "training.epochs=2"),
+    ],
+    ids=" ".join,
+)
+def test_whatever_forecasts_turns_them_back(
+    asked: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two channels of unlike size, with gaps where these may be."""
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame({"sales": GROWS[:STEPS], "far": 1000 * GROWS[:STEPS]})
+    if "dataset.missing=interpolate" in asked:
+        table.loc[[20, 21, 230], "sales"] = np.nan
+    lines = ("dataset=csv", "tracking.followers=[]", f"forecast.horizon={AHEAD}", f"dataset.season=[{SEASON}]")
+    run = ws.run(ws.compose(*lines, "dataset.transform=log1p", *asked), data=table)
+    expected = np.stack([GROWS[STEPS:], 1000 * GROWS[STEPS:]], axis=1)
+    lower, ahead, upper = run.forecast(bounds=True)[:, 0]
+    np.testing.assert_allclose(ahead, expected, rtol=0.2)
+    assert ((lower < ahead) & (ahead < upper)).all()
+    if "model=linear" in asked:
+        metrics = run.result.metrics
+        assert metrics["val/kept_scaled_mse"] == pytest.approx(metrics["val/linear_scaled_mse"], rel=1e-6)
 
 
 @pytest.mark.parametrize("standardize", ["global", "series", "false"])

@@ -21,7 +21,6 @@ class Interrupted(BaseException):
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
-        self.signum = signum
         self.exit_code = 128 + signum
 
 
@@ -145,14 +144,19 @@ def _send_again(dropped: Any, otherwise: Callable[[Any], object]) -> None:
 
     Each import runs such a callback.
     """
-    error = dropped.exc_value
-    if not isinstance(error, Interrupted):
+    if not isinstance(dropped.exc_value, Interrupted):
         otherwise(dropped)
         return
-    timer = Timer(SECONDS_TO_LEAVE, signal.pthread_kill, (main_thread().ident, error.signum))
     try:
-        timer.start()
+        Timer(SECONDS_TO_LEAVE, _send_pending).start()
     except RuntimeError:
         return  # no thread begins any more: the interpreter ends
     except Interrupted:
         _send_again(dropped, otherwise)  # it came before this was left
+
+
+def _send_pending() -> None:
+    """Send the signal that was recorded to the main thread, unless it was answered and forgotten meanwhile."""
+    ident = main_thread().ident
+    if _Mark.signum is not None and ident is not None:
+        signal.pthread_kill(ident, _Mark.signum)

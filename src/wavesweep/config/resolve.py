@@ -53,28 +53,25 @@ class Outline:
         Raises:
             Refused: If they can't be used.
         """
-        dataset = self.division.source.dataset
-        data = self._load(self.seasons, logs=dataset.sees_logs)
-        if dataset.chosen_transform == "auto" and not dataset.inputs and (data.units.floor == 0).all():
-            from wavesweep.models.fit_transform import error_of_start
-
-            logs = self._load(data.seasons, logs=True)
-            data = min(data, logs, key=error_of_start)
-        if not dataset.inputs:
-            return data
-        from wavesweep.models.fit_effects import fit_effects
-
-        return data.with_effects(fit_effects(data, dataset.chosen_effects))
-
-    def _load(self, seasons: tuple[int, ...] | None, *, logs: bool) -> Data:
-        return load(
+        dataset, training = self.division.source.dataset, self.training
+        data = load(
             self.division,
             self.forecast,
-            washout=self.training.washout,
-            standardize=self.training.standardize,
-            seasons=seasons,
-            logs=logs,
+            washout=training.washout,
+            standardize=training.standardize,
+            seasons=self.seasons,
         )
+        if dataset.inputs:
+            from wavesweep.models.fit_effects import fit_effects
+
+            return data.with_effects(fit_effects(data, dataset.chosen_effects))
+        if dataset.sees_logs:
+            return data.in_logs(training.standardize)
+        if dataset.chosen_transform == "auto" and (data.units.floor == 0).all():
+            from wavesweep.models.fitting import error_of_start
+
+            return min(data, data.in_logs(training.standardize), key=error_of_start)
+        return data
 
     def facts(self, data: Data) -> Facts:
         """Return what is measured of the data, by which the model decides."""
@@ -126,7 +123,7 @@ def resolve(outline: Outline, model: ResolvedModel, data: Data, device: str) -> 
     if data.effects:
         known["effects"] = data.effects.chosen
     if division.source.dataset.chosen_transform == "auto":
-        known["transform"] = "none" if data.scaler.plain_std is None else "log1p"
+        known["transform"] = "log1p" if data.scaler.sees_logs else "none"
     parts = {
         "dataset": division.source.dataset.model_copy(update=known),
         "model": model,

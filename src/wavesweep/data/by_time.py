@@ -14,7 +14,7 @@ from wavesweep.data.division import Division, Rows, Standardize, as_rows, as_ste
 from wavesweep.data.forecast import Forecast, ResolvedForecast
 from wavesweep.data.parts import Part
 from wavesweep.data.periods import find_seasons
-from wavesweep.data.scaling import Scaler
+from wavesweep.data.scaling import Scaler, measured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -228,8 +228,8 @@ class ByTime(Division):
 @lru_cache(maxsize=16)  # the jobs of a sweep share it
 def _find_seasons(division: ByTime) -> tuple[int, ...]:
     train = division.cut_training(division.source.load(0)[0], 0)
-    measure = division.units_of_logs if division.source.dataset.sees_logs else division.units
-    targets = division.scaled_targets(train, measure(division.as_observed(train)))
+    units = measured(division.units, division.as_observed(train), logs=division.source.dataset.sees_logs)
+    targets = division.scaled_targets(train, units)
     return find_seasons(targets, max(map(len, train)) // 2, division.usual_seasons)
 
 

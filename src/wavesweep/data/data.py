@@ -1,6 +1,6 @@
 """The data of a run: the parts of its series, and what scales them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -15,7 +15,7 @@ from wavesweep.data.effects import Effects
 from wavesweep.data.forecast import ResolvedForecast
 from wavesweep.data.parts import Part
 from wavesweep.data.periods import find_seasons
-from wavesweep.data.scaling import Scaler, log_of
+from wavesweep.data.scaling import Scaler, measured
 
 
 @dataclass(frozen=True)
@@ -109,15 +109,32 @@ class Data:
         """The scaler between the data and the network where it is one for all series, else what they give together."""
         if self.scaler.mean.ndim == 1:
             return self.scaler
-        plain = replace(Scaler.pooled(self.observed), floor=self.scaler.floor)
-        return plain if self.scaler.plain_std is None else _of_logs(plain, self.observed, Scaler.pooled)
+        pooled = measured(Scaler.pooled, self.observed, logs=self.scaler.sees_logs)
+        return replace(pooled, floor=self.scaler.floor)
 
     @cached_property
-    def units_of_regressions(self) -> Scaler:
-        """The units that regressions forecast in: those of scores or, if the network sees logarithms, of these."""
-        if self.scaler.plain_std is None:
+    def units_of_rest(self) -> Scaler:
+        """The units of what regressions forecast: those of scores or, if the network sees logarithms, of these."""
+        if not self.scaler.sees_logs:
             return self.units
-        return replace(self.division.units_of_logs(self.observed), floor=self.units.floor)
+        return replace(measured(self.division.units, self.observed, logs=True), floor=self.units.floor)
+
+    def in_logs(self, standardize: Standardize) -> Self:
+        """Return the data of a network that sees log(1 + value).
+
+        Args:
+            standardize: As `load` takes it.
+
+        Raises:
+            Refused: If a value before the test part is below 0.
+        """
+        floor = self.scaler.floor
+        if (floor != 0).any():
+            channel = int(np.argmax(floor != 0))
+            least = min(one[:, channel].min() for one in self.before_test)
+            got = f"{least:g} in column {self.channels[channel]}"
+            raise Refused(f"dataset.transform=log1p takes values of at least 0, got {got}; give dataset.transform=none")
+        return replace(self, scaler=_scaler(self.division, self.observed, standardize, floor, logs=True))
 
     def scaled(self, scaler: Scaler) -> list[np.ndarray]:
         """Return the training part of each series, (time, channel), in scaled units."""
@@ -142,7 +159,6 @@ def load(
     washout: int,
     standardize: Standardize,
     seasons: tuple[int, ...] | None,
-    logs: bool = False,
 ) -> Data:
     """Load the series of a data set, and cut them into parts.
 
@@ -153,7 +169,6 @@ def load(
         standardize: Whether the network sees mean 0 and variance 1: of all series together, `global`, of each
             `series`, or not at all, False.
         seasons: Of the series; None: they are found in the training part.
-        logs: Whether the network sees log(1 + value).
 
     Raises:
         Refused: If the data can't be used.
@@ -162,37 +177,23 @@ def load(
     train = division.cut_training(timeline, forecast.horizon)
     val, test = division.cut_windows(timeline, forecast, washout)
     observed = division.as_observed(train)
-    units = division.units(observed)
     floor = find_floor(division, timeline, forecast.horizon)
-    units = replace(units, floor=floor)
-    measure = division.units if standardize == "series" else Scaler.pooled
-    scaler = replace(measure(observed), floor=floor)
-    if logs:
-        _check_logs(division, train, floor)
-        scaler = _of_logs(scaler, observed, measure)
-    if not standardize:
-        scaler = replace(scaler, mean=np.zeros_like(scaler.mean), std=np.ones_like(scaler.std))
+    units = replace(division.units(observed), floor=floor)
+    scaler = _scaler(division, observed, standardize, floor, logs=False)
     if seasons is None:
         seasons = find_seasons(division.scaled_targets(train, units), forecast.context, division.usual_seasons)
     return Data(train, observed, val, test, units, scaler, seasons, division, timeline)
 
 
-def _of_logs(
-    plain: Scaler, observed: Sequence[np.ndarray], measure: Callable[[Sequence[np.ndarray]], Scaler]
+def _scaler(
+    division: Division, observed: Sequence[np.ndarray], standardize: Standardize, floor: np.ndarray, *, logs: bool
 ) -> Scaler:
-    """Return the scaling of the logarithms of series, each (time, channel), given that of the series."""
-    return Scaler.of_logs(plain, measure([log_of(one) for one in observed]))
-
-
-def _check_logs(division: Division, train: Sequence[np.ndarray], floor: np.ndarray) -> None:
-    """Refuse logarithms of values below 0."""
-    if (floor == 0).all():
-        return
-    channel = int(np.argmax(floor != 0))
-    least = min(one[:, channel].min() for one in train)
-    got = f"{least:g}" if least < 0 else "a value below 0 in the validation part"
-    where = f" in column {division.source.channels[channel]}"
-    raise Refused(f"dataset.transform=log1p takes values of at least 0, got {got}{where}; give dataset.transform=none")
+    """Return what scales series, each (time, channel), for the network: see `load`."""
+    measure = division.units if standardize == "series" else Scaler.pooled
+    scaler = replace(measured(measure, observed, logs=logs), floor=floor)
+    if standardize:
+        return scaler
+    return replace(scaler, mean=np.zeros_like(scaler.mean), std=np.ones_like(scaler.std))
 
 
 def find_floor(division: Division, timeline: np.ndarray, horizon: int) -> np.ndarray:

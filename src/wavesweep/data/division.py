@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
 from hydra_queue_sweeper.base.errors import Refused, shown
 from wavesweep.data.dataset import Counts, Fractions, Observed, Source, SplitRule
 from wavesweep.data.forecast import Forecast, ResolvedForecast
-from wavesweep.data.scaling import Scaler, log_of
+from wavesweep.data.scaling import Scaler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,14 +116,6 @@ class Division(ABC):
             Refused: If a channel is constant.
         """
         return Scaler.pooled(train)
-
-    def units_of_logs(self, train: "Sequence[np.ndarray]") -> Scaler:
-        """Return the same of logarithms.
-
-        Raises:
-            Refused: If a channel is constant.
-        """
-        return Scaler.of_logs(self.units(train), self.units([log_of(one) for one in train]))
 
     def scaled_targets(self, train: "Sequence[np.ndarray]", units: Scaler) -> "list[np.ndarray]":
         """Return the targets of training parts, (time, target) each, in the units of scores."""

@@ -1,6 +1,6 @@
 """Scaling by mean and standard deviation, of values or of their logarithms."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -27,14 +27,14 @@ class Scaler:
     plain_std: np.ndarray | None = None
 
     @property
+    def sees_logs(self) -> bool:
+        """Whether it scales logarithms."""
+        return self.plain_std is not None
+
+    @property
     def unit(self) -> np.ndarray:
         """The standard deviation of the data themselves."""
         return self.std if self.plain_std is None else self.plain_std
-
-    @classmethod
-    def of_logs(cls, plain: Self, logs: Self) -> Self:
-        """Return the scaling of logarithms, given that of the data and the same of `log_of` them."""
-        return replace(logs, floor=plain.floor, plain_std=plain.std)
 
     @classmethod
     def pooled(cls, series: Sequence[np.ndarray]) -> Self:
@@ -87,7 +87,7 @@ class Scaler:
 
     def scale(self, values: np.ndarray) -> np.ndarray:
         """Return `values`, (…, channel), in scaled units."""
-        if self.plain_std is not None:
+        if self.sees_logs:
             values = log_of(values)
         return (values - self.mean) / self.std
 
@@ -99,9 +99,26 @@ class Scaler:
         """Return forecasts, (…, channel), in the units of the data, and not below the floor."""
         with np.errstate(over="ignore", invalid="ignore"):  # a forecast may run away
             values = values * self.std + self.mean
-            if self.plain_std is not None:
+            if self.sees_logs:
                 values = np.expm1(values)
             return np.maximum(values, self.floor)
+
+
+def measured(measure: Callable[[Sequence[np.ndarray]], Scaler], series: Sequence[np.ndarray], *, logs: bool) -> Scaler:
+    """Return the scaling of series, each (time, channel), or of their logarithms.
+
+    Args:
+        measure: What scales given series, `Scaler.pooled` for instance.
+        series: As they were observed.
+        logs: Whether their logarithms are scaled.
+
+    Raises:
+        Refused: As `measure` does.
+    """
+    plain = measure(series)
+    if not logs:
+        return plain
+    return replace(measure([log_of(one) for one in series]), plain_std=plain.std)
 
 
 def log_of(values: np.ndarray) -> np.ndarray:

@@ -40,7 +40,7 @@ Baselines = Mapping[str, Baseline]
 def fit_baselines(data: Data) -> Baselines:
     """Fit the baselines to the training part; what there is to choose is chosen on validation data."""
     train, val = chosen_by(data, data.units)
-    units = data.units_of_regressions
+    units = data.units_of_rest
     if data.effects is None and units is data.units:
         return fit(train, val, data.seasons)
     return fit(train, val, data.seasons, rest=chosen_by(data.without_effects, units))
@@ -54,17 +54,19 @@ def chosen_by(data: Data, units: Scaler) -> tuple[list[np.ndarray], Windows]:
 def fit_again(baselines: Baselines, data: Data) -> Baselines:
     """Fit those baselines that are fitted again, to what trains and validates; what was chosen stays."""
     series = data.scored_before_test(data.units)
-    rest = data.without_effects.scored_before_test(data.units_of_regressions)
-    return {name: one.fit(rest if one.is_regression else series) if one.fit else one for name, one in baselines.items()}
+    rest = data.without_effects.scored_before_test(data.units_of_rest)
+    return {
+        name: one.fit(rest if one.forecasts_rest else series) if one.fit else one for name, one in baselines.items()
+    }
 
 
 def forecast_by(baseline: Baseline, data: Data, part: Part) -> np.ndarray:
     """Forecast a part by a baseline, (window, horizon, channel), in the units of the data."""
     units, horizon = data.units.of(part.series).above(part.context), part.truth.shape[1]
-    if not baseline.is_regression:
+    if not baseline.forecasts_rest:
         return units.unscale(baseline.forecast(units.scale(part.context), horizon))
     context = part.without_effects().context
-    rest = data.units_of_regressions.of(part.series)
+    rest = data.units_of_rest.of(part.series)
     ahead = rest.without_floor().unscale(baseline.forecast(rest.scale(context), horizon))
     return np.maximum(part.put_back(ahead), units.floor)
 

@@ -13,7 +13,7 @@ from hydra_queue_sweeper.base import signals
 from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.data.dataset import Observed
 from wavesweep.data.parts import Part
-from wavesweep.data.scaling import Scaler, log_of
+from wavesweep.data.scaling import Scaler, measured
 from wavesweep.models.forecaster import Forecaster, evaluating
 
 if TYPE_CHECKING:
@@ -163,9 +163,12 @@ def _own(scalers: Sequence[Scaler]) -> Scaler:
 
 def scaler_of(values: np.ndarray, *, logs: bool = False) -> Scaler:
     """Return the scaling that a series' own values, (time, channel), or their logarithms give; 1 if they don't vary."""
-    std = values.std(axis=0)
-    plain = Scaler(values.mean(axis=0), np.where(std > 0, std, 1.0))
-    return Scaler.of_logs(plain, scaler_of(log_of(values))) if logs else plain
+
+    def measure(series: Sequence[np.ndarray]) -> Scaler:
+        std = series[0].std(axis=0)
+        return Scaler(series[0].mean(axis=0), np.where(std > 0, std, 1.0))
+
+    return measured(measure, [values], logs=logs)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def fit_autoregression(train: Sequence[np.ndarray], lags: Lags) -> Baseline:
         lambda context, horizon: forecast(weights, lags, context, horizon),
         str(lags),
         lambda series: fit_autoregression(series, lags),
-        is_regression=True,
+        forecasts_rest=True,
     )
 
 

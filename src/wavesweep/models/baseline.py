@@ -64,10 +64,10 @@ class Baseline:
         forecast: Forecasts from contexts, (window, context, channel), so many steps, (window, horizon, channel).
         note: What was chosen, in words.
         fit: Fits the same choice to series, each (time, channel); None where nothing is fitted.
-        is_regression: Whether it forecasts what is left once what known values do is taken out.
+        forecasts_rest: Whether it forecasts what is left once what known values do is taken out.
     """
 
     forecast: Callable[[np.ndarray, int], np.ndarray]
     note: str
     fit: "Callable[[Sequence[np.ndarray]], Baseline] | None" = None
-    is_regression: bool = False
+    forecasts_rest: bool = False

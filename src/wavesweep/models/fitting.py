@@ -1,11 +1,12 @@
-"""All baselines, fitted to the training part and chosen by validation."""
+"""All baselines, fitted to the training part and chosen by validation, and how networks' start errs."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from wavesweep.data.data import Data
 from wavesweep.models.autoregression import linear
-from wavesweep.models.baseline import Baseline, Windows
+from wavesweep.models.baseline import MOST_WINDOWS, Baseline, Windows
 from wavesweep.models.baseline_names import BASELINES
 from wavesweep.models.intermittent import are_intermittent, fit_intermittent
 from wavesweep.models.ridge import ridge_regression
@@ -51,3 +52,13 @@ def fit(
     if are_intermittent(train, val.targets):
         baselines |= fit_intermittent(val)
     return baselines
+
+
+def error_of_start(data: Data) -> float:
+    """Return the error on validation windows, in units of scores, of what networks would start from."""
+    part, units = data.val.spread(MOST_WINDOWS), data.units_of_rest
+    val = Windows.of(part, units)
+    start = fit(data.scored(units), val, data.seasons)["combined"]
+    ahead = units.of(part.series).unscale(start.forecast(val.context, val.truth.shape[1]))
+    scores = data.units.of(part.series)
+    return Windows(val.context, scores.scale(part.truth), part.targets, part.observed).error(scores.scale(ahead))

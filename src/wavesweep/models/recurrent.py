@@ -54,16 +54,9 @@ class Regression(ConfigPart):
 
 
 class ExponentialSmoothing(ConfigPart):
-    """Exponential smoothing of the last values: a level, a damped trend and a season, all additive.
+    """Exponential smoothing of the last values, as `Smoothing` describes it.
 
     Attributes:
-        level: How fast the level follows an error, from 0 to 1, as all that follows.
-        slope: The share of the values' own slope that the trend begins with.
-        trend: How fast the trend follows, relative to the level.
-        damping: What a step leaves of the trend.
-        seasonal: How fast the season follows.
-        season: Steps of it; 1: none.
-        span: How many of the last values it looks at, at least a season.
         share: Of its forecast in the start; 0 leaves it out, 1 leaves the others out.
     """
 

@@ -179,5 +179,5 @@ def fit_regression(train: Sequence[np.ndarray], ridge: Ridge, horizon: int) -> B
         lambda context, steps: forecast(weights, context)[:, :steps],
         str(ridge),
         lambda series: fit_regression(series, ridge, horizon),
-        is_regression=True,
+        forecasts_rest=True,
     )

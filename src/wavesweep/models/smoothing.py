@@ -110,7 +110,7 @@ def smoothing(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int])
 
 def as_baseline(chosen: Smoothing) -> Baseline:
     """Return smoothing as a baseline; it is not fitted."""
-    return Baseline(chosen.forecast, str(chosen), is_regression=True)
+    return Baseline(chosen.forecast, str(chosen), forecasts_rest=True)
 
 
 def _windows(train: Sequence[np.ndarray], val: Windows, span: int) -> Windows:

@@ -181,4 +181,4 @@ def _mean(parts: Mapping[str, tuple[float, Baseline]]) -> Baseline:
         return _mean({name: (share, fitted[name]) for name, (share, _) in parts.items()})
 
     note = ", ".join(f"{share:.0%} {name}" for name, (share, _) in parts.items())
-    return Baseline(forecast, note, fit, is_regression=True)
+    return Baseline(forecast, note, fit, forecasts_rest=True)

@@ -14,7 +14,7 @@ from wavesweep.config.resolve import outline
 from wavesweep.data.data import load_timeline
 from wavesweep.data.dataset import LARGEST, Observed
 from wavesweep.data.effects import Effects
-from wavesweep.data.scaling import Scaler
+from wavesweep.data.scaling import Scaler, measured
 from wavesweep.data.widths import Widths
 from wavesweep.evaluation.forecasting import as_series, closed_loops, network_quantiles, on_threads, scaler_of
 from wavesweep.evaluation.intervals import reach, reach_between
@@ -64,7 +64,7 @@ class TrainedModel:
         if len(scaler.mean) != len(config.dataset.channels):
             problem = f"must be of {len(config.dataset.channels)} channels, got {len(scaler.mean)}"
             raise Refused(f"model.safetensors {problem}; restore it")
-        if (scaler.plain_std is None) == config.dataset.sees_logs:
+        if scaler.sees_logs != config.dataset.sees_logs:
             told = "be of logarithms" if config.dataset.sees_logs else "not be of logarithms"
             raise Refused(f"model.safetensors must {told}, as dataset.transform says; restore it")
         effects = load_effects(weights)
@@ -330,7 +330,7 @@ def own_series(config: Resolved) -> list[Observed]:
     division, horizon = shapes.division, shapes.forecast.horizon
     timeline = load_timeline(division, horizon)
     observed = division.as_observed(division.cut_training(timeline, horizon))
-    units = division.units_of_logs(observed) if config.dataset.sees_logs else division.units(observed)
+    units = measured(division.units, observed, logs=config.dataset.sees_logs)
     ends = division.ends(timeline, shapes.forecast.context)
     scalers = [units] * len(ends)
     if units.mean.ndim == 2:
