@@ -305,7 +305,7 @@ def test_networks_of_the_last_values_are_trained_on_windows_of_their_own() -> No
         np.square((of_member - windows.values[:, 4:]).detach().numpy()).mean(axis=(1, 2, 3)).mean()
         for of_member in network.direct(windows.values[:, :4])
     ]
-    assert direct_loss(network, windows, SQUARED)().item() == pytest.approx(sum(squared), rel=1e-9)
+    assert direct_loss(network, windows, CHANNELS, SQUARED)().item() == pytest.approx(sum(squared), rel=1e-9)
     changed = replace(windows, values=windows.values.clone())
     changed.values[:, 0] += 1
     first = [direct[0] for direct in map(network.direct, (windows.values[:, :4], changed.values[:, :4]))]

@@ -28,6 +28,7 @@ OTHERS = {
     "forecast.stride": ("forecast.stride=7",),
     "model.centred": ("model.centred=true",),
     "model.joint": ("model.joint=true",),
+    "model.known": ("model.known=[1]",),
     "model.lags": ("model.lags=[1,2]",),
     "model.memories": ("model.memories=[1]",),
     "model.memory": ("model.memory=3",),
@@ -97,7 +98,7 @@ def test_each_of_these_has_an_effect_elsewhere() -> None:
         "training.refiner": ("training.refine_epochs=1",),
     }
     shown_elsewhere = {"training.epoch_figures", "training.keep", "training.patience"}  # of a run, not of training
-    shown_elsewhere |= {"model.joint"}  # of several channels
+    shown_elsewhere |= {"model.joint", "model.known"}  # of several channels; of a file that knows something in advance
     shown_elsewhere |= {"training.refiner.schedule"}  # of no refiner, but of the same optimizers in the main stage
     for key, overrides in OTHERS.items():
         case = elsewhere.get(key, ())

@@ -224,6 +224,8 @@ def without_effect(config: Resolved, division: Division) -> dict[str, str]:
     """
     training, model = config.training, config.model
     reasons = model.without_effect()
+    if "known" in type(model).model_fields and not division.source.dataset.inputs:
+        reasons.setdefault("model.known", "nothing is known in advance")
     if division.forecasts_once:
         reasons["forecast.stride"] = "each series is forecast once, from its end"
     if not model.has_gradient:

@@ -11,7 +11,7 @@ import numpy as np
 from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.data.dataset import LARGEST
 from wavesweep.data.division import Division, Standardize
-from wavesweep.data.effects import Effects
+from wavesweep.data.effects import MOST_KNOWN, Effects
 from wavesweep.data.forecast import ResolvedForecast
 from wavesweep.data.parts import Part
 from wavesweep.data.periods import find_seasons
@@ -34,6 +34,7 @@ class Data:
         timeline: What was divided: all series and how they go on, (series, time, channel).
         effects: What is known in advance does to them; None: nothing is known.
         effect: The same of each step of the timeline, (series, time, channel), in the units of the data.
+        features: What networks see of that, (series, time, feature), float32; None: nothing, or too much.
     """
 
     train: tuple[np.ndarray, ...]
@@ -47,10 +48,24 @@ class Data:
     timeline: np.ndarray
     effects: Effects | None = None
     effect: np.ndarray | None = None
+    features: np.ndarray | None = None
 
     def with_effects(self, effects: Effects) -> Self:
         """Return the data with what is known in advance does to them."""
-        return replace(self.with_effect(self.effect_of(effects)), effects=effects)
+        features = self._features_of(effects)
+        data = replace(self.with_effect(self.effect_of(effects)), effects=effects, features=features)
+        test = data.test and replace(data.test, features=features)
+        return replace(data, val=replace(data.val, features=features), test=test)
+
+    def _features_of(self, effects: Effects) -> np.ndarray | None:
+        of_each = effects.of_each
+        if self.timeline[..., 0].size * of_each.number > MOST_KNOWN:
+            return None
+        return np.stack([of_each.make(one).astype(np.float32) for one in self._inputs()])
+
+    def _inputs(self) -> np.ndarray:
+        """Return what is known of each step of the timeline, (series, time, input)."""
+        return self.division.source.load_inputs(self.timeline.shape[1] - max(self.division.source.lengths))
 
     def effect_of(self, effects: Effects, sets: int = 1) -> np.ndarray:
         """Return what effects do to each step of the timeline, (series, time, set · channel), in the units of the data.
@@ -59,8 +74,7 @@ class Data:
             effects: Of all channels, or of so many sets of them.
             sets: How many.
         """
-        inputs = self.division.source.load_inputs(self.timeline.shape[1] - max(self.division.source.lengths))
-        each = enumerate(inputs)
+        each = enumerate(self._inputs())
         return np.stack([effects.of(one) * np.tile(self.units.of(number).std, sets) for number, one in each])
 
     def with_effect(self, effect: np.ndarray) -> Self:
@@ -87,6 +101,7 @@ class Data:
             timeline=self.timeline - self.effect,
             effects=None,
             effect=None,
+            features=None,
         )
 
     @property
@@ -139,6 +154,21 @@ class Data:
     def scaled(self, scaler: Scaler) -> list[np.ndarray]:
         """Return the training part of each series, (time, channel), in scaled units."""
         return scaler.scale_each(self.train)
+
+    @property
+    def num_features(self) -> int:
+        """How many features of each step that is known in advance networks see."""
+        return 0 if self.features is None else self.features.shape[2]
+
+    def known_in_training(self) -> list[np.ndarray]:
+        """Return what networks know in advance of the training part of each series, as `Part.known` does."""
+        if self.features is None or self.effect is None:
+            return []
+        each = enumerate(zip(self.train, self.effect, self.features, strict=True))
+        return [
+            np.concatenate([effect[: len(one)] / self.scaler.of(number).std, features[: len(one)]], axis=1)
+            for number, (one, effect, features) in each
+        ]
 
     def scored(self, scaler: Scaler) -> list[np.ndarray]:
         """Return the same without what is too short to be scored, which would bound how far baselines look back."""

@@ -1,6 +1,6 @@
 """What values that are known in advance do to a series: taken out before all else, and put back in the end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from wavesweep.data.known import Effect
 
 FEW_LEVELS, MOST_LEVELS, NUM_KNOTS = 10, 400, 7
+MOST_KNOWN = 5 * 10**7  # features of all steps of all series, beyond which networks see none
 MOST_ROWS = 4096  # that features are made of at once
 
 
@@ -70,6 +71,11 @@ class Effects:
         """Return the effect of inputs, (time, input): (time, channel); nan where an input is."""
         parts = [inputs[first : first + MOST_ROWS] for first in range(0, max(len(inputs), 1), MOST_ROWS)]
         return np.concatenate([self.features.make(one) @ self.weights[:-1] + self.weights[-1] for one in parts])
+
+    @property
+    def of_each(self) -> Features:
+        """The features of each input by itself, which networks see."""
+        return replace(self.features, products=False)
 
 
 def _knots(values: np.ndarray, most_levels: int) -> np.ndarray:

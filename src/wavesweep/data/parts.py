@@ -7,6 +7,8 @@ from typing import Self
 
 import numpy as np
 
+from wavesweep.data.scaling import Scaler
+
 
 def spread_evenly(number: int, count: int) -> np.ndarray:
     """Return at most so many of the numbers from 0 on, evenly spread, the first and the last among them."""
@@ -44,6 +46,7 @@ class Part:
             series is forecast once.
         effect: What is known in advance does to context and truth, (window, context + horizon, channel); None: nothing
             is known.
+        features: What networks see of that, of all steps of each series, (series, time, feature); None: nothing.
     """
 
     context: np.ndarray
@@ -56,6 +59,7 @@ class Part:
     observed: np.ndarray = field(default_factory=everywhere)
     stride: int = 0
     effect: np.ndarray | None = None
+    features: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "observed", np.broadcast_to(self.observed, self.truth.shape))
@@ -70,15 +74,34 @@ class Part:
 
     def with_effects(self, effect: np.ndarray) -> Self:
         """Return the part with what is known in advance does to each series, (series, time, channel)."""
-        steps = self.start[:, None] + np.arange(self.context.shape[1] + self.truth.shape[1])
-        return replace(self, effect=effect[self.series[:, None], steps])
+        return replace(self, effect=effect[self.series[:, None], self._steps])
+
+    def known(self, scaler: Scaler) -> np.ndarray | None:
+        """Return what networks know in advance, (window, context + horizon, channel + feature).
+
+        Args:
+            scaler: Between the data and the network.
+
+        Returns:
+            The effects on each channel, in the network's units, and then features; None where it sees nothing.
+        """
+        if self.effect is None or self.features is None:
+            return None
+        features = self.features[self.series[:, None], self._steps]
+        return np.concatenate([self.effect / scaler.of(self.series).std, features], axis=2)
+
+    @property
+    def _steps(self) -> np.ndarray:
+        """The steps of each window, (window, context + horizon)."""
+        return self.start[:, None] + np.arange(self.context.shape[1] + self.truth.shape[1])
 
     def without_effects(self) -> Self:
         """Return the part less what is known in advance does to it."""
         if self.effect is None:
             return self
         before, after = np.split(self.effect, [self.context.shape[1]], axis=1)
-        return replace(self, context=self.context - before, truth=self.truth - after, effect=None)
+        rest = replace(self, context=self.context - before, truth=self.truth - after)
+        return replace(rest, effect=None, features=None)
 
     def put_back(self, forecast: np.ndarray) -> np.ndarray:
         """Return a forecast of what `without_effects` leaves, (…, window, horizon, channel), as one of the part."""

@@ -49,22 +49,25 @@ def forecast_part(network: Forecaster, scaler: Scaler, part: Part) -> Forecasts:
 
 def _forecast(network: Forecaster, scaler: Scaler, part: Part) -> tuple[np.ndarray, np.ndarray]:
     signals.check(SECONDS_TO_FINISH)
+    known = told(network, part.known(scaler))
     units, context = scaler.of(part.series).above(part.context), part.context.shape[1]
     scaler = units if part.effect is None else units.without_floor()
     rest = part.without_effects()
     values = np.concatenate([rest.context, rest.truth], axis=1)[:, : part.scored.stop]
     with evaluating(network):
         values, start = to_network(network, scaler.scale(values)), to_network(network, part.start)
-        forecasts = network.forecast(values, start, context, part.truth.shape[1])
+        forecasts = network.forecast(values, start, context, part.truth.shape[1], known)
     one_step, closed_loop = (scaler.unscale(some.double().cpu().numpy()) for some in forecasts)
     one_step = one_step[:, -(values.shape[1] - part.scored.start) :]
     if part.effect is not None:
-        known = part.effect[:, part.scored.stop - one_step.shape[1] : part.scored.stop]
-        return np.maximum(one_step + known, units.floor), np.maximum(part.put_back(closed_loop), units.floor)
+        effect = part.effect[:, part.scored.stop - one_step.shape[1] : part.scored.stop]
+        return np.maximum(one_step + effect, units.floor), np.maximum(part.put_back(closed_loop), units.floor)
     return one_step, closed_loop
 
 
-def network_quantiles(network: Forecaster, scaler: Scaler, context: np.ndarray, start: np.ndarray) -> np.ndarray | None:
+def network_quantiles(
+    network: Forecaster, scaler: Scaler, context: np.ndarray, start: np.ndarray, known: np.ndarray | None = None
+) -> np.ndarray | None:
     """Return the quantiles that a network itself gives, (level, window, horizon, channel), in the units of the data.
 
     Args:
@@ -72,12 +75,14 @@ def network_quantiles(network: Forecaster, scaler: Scaler, context: np.ndarray, 
         scaler: Between those units and the data's.
         context: Observed values, (window, context, channel), in the units of the data.
         start: Time index of each context's first value, (window,).
+        known: As `Part.known` gives it; None: nothing.
 
     Returns:
         As many steps as it predicts at once, by the levels of its loss; None of one that gives none.
     """
     with evaluating(network):
-        found = network.quantiles(to_network(network, scaler.scale(context)), to_network(network, start))
+        values = to_network(network, scaler.scale(context))
+        found = network.quantiles(values, to_network(network, start), told(network, known))
     if found is None:
         return None
     return scaler.unscale(np.moveaxis(found.double().cpu().numpy(), -1, 0))
@@ -89,7 +94,8 @@ def quantiles_of_part(network: Forecaster, scaler: Scaler, part: Part) -> np.nda
     for some in part.chunks(MOST_WINDOWS):
         signals.check(SECONDS_TO_FINISH)
         units = scaler.of(some.series).above(some.context)
-        one = network_quantiles(network, units.without_floor(), some.without_effects().context, some.start)
+        context, known = some.without_effects().context, some.known(scaler)
+        one = network_quantiles(network, units.without_floor(), context, some.start, known)
         if one is None:
             return None
         found.append(np.maximum(some.put_back(one), units.floor))
@@ -97,7 +103,12 @@ def quantiles_of_part(network: Forecaster, scaler: Scaler, part: Part) -> np.nda
 
 
 def closed_loop(
-    network: Forecaster, scaler: Scaler, context: np.ndarray, start: np.ndarray, horizon: int
+    network: Forecaster,
+    scaler: Scaler,
+    context: np.ndarray,
+    start: np.ndarray,
+    horizon: int,
+    known: np.ndarray | None = None,
 ) -> np.ndarray:
     """Forecast in closed loop, in eval mode.
 
@@ -107,6 +118,7 @@ def closed_loop(
         context: Observed values, (series, context, channel), in the units of the data.
         start: Time index of each context's first value, (series,).
         horizon: Steps to forecast, at least 1.
+        known: As `Part.known` gives it; None: nothing.
 
     Returns:
         (series, horizon, channel), float64, in the units of the data.
@@ -120,12 +132,18 @@ def closed_loop(
         raise Refused(f"context must have at least {network.lead} time steps, got {context.shape[1]}")
     with evaluating(network):
         values = to_network(network, scaler.scale(context))
-        forecast = network.closed_loop(values, to_network(network, start), horizon)
+        forecast = network.closed_loop(values, to_network(network, start), horizon, told(network, known))
     return scaler.unscale(forecast.double().cpu().numpy())
 
 
 def closed_loops(
-    network: Forecaster, scaler: Scaler | None, series: Sequence[Observed], horizon: int, *, logs: bool = False
+    network: Forecaster,
+    scaler: Scaler | None,
+    series: Sequence[Observed],
+    horizon: int,
+    *,
+    logs: bool = False,
+    known: Sequence[np.ndarray] = (),
 ) -> list[np.ndarray]:
     """Forecast series of unequal lengths in closed loop, those of one length together.
 
@@ -135,6 +153,7 @@ def closed_loops(
         series: What was observed of each.
         horizon: Steps to forecast, at least 1.
         logs: Whether the network sees logarithms.
+        known: Of each series, (context + horizon, channel + feature), as `Part.known` gives it; empty: nothing.
 
     Returns:
         Of each series, (horizon, channel), float64, in the units of the data.
@@ -150,7 +169,8 @@ def closed_loops(
         starts = np.array([one.start for one in some], dtype=np.int64)
         units = scaler or _own([one.scaler or scaler_of(one.values, logs=logs) for one in some])
         contexts = np.stack([one.values for one in some])
-        forecasts |= zip(numbers, closed_loop(network, units, contexts, starts, horizon), strict=True)
+        of_each = np.stack([known[number] for number in numbers]) if known else None
+        forecasts |= zip(numbers, closed_loop(network, units, contexts, starts, horizon, of_each), strict=True)
     return [forecasts[number] for number in range(len(series))]
 
 
@@ -187,6 +207,11 @@ def to_network(network: Forecaster, values: np.ndarray) -> torch.Tensor:
     weight = next(iter(network.state_dict().values()))
     tensor = torch.from_numpy(np.ascontiguousarray(values))
     return tensor.to(weight.device, weight.dtype if tensor.is_floating_point() else None)
+
+
+def told(network: Forecaster, known: np.ndarray | None) -> torch.Tensor | None:
+    """Return what is known in advance as a tensor, as `to_network` does; None where nothing is."""
+    return None if known is None else to_network(network, known)
 
 
 def as_series(values: "ArrayLike", channels: tuple[str, ...]) -> np.ndarray:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import partial
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ from wavesweep.experiment.checkpoint import Checkpoint, restore, state_of
 from wavesweep.experiment.events import Advanced, Drawable, Event, Finished, Kept, Phase, Recorded, Started
 from wavesweep.experiment.result import Result, best_baseline
 from wavesweep.experiment.testing import interval_bounds, own_quantiles, score_test
-from wavesweep.models.baseline import Baseline, Windows
+from wavesweep.models.baseline import MOST_WINDOWS, Baseline, Windows
 from wavesweep.models.baseline_names import BASELINES
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.losses import Quantile
@@ -75,7 +76,7 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
     finite = True
     for epoch in trainer.run(selection.gives_up):
         if epoch.is_recorded:
-            network.combine(Windows.of(watched.without_effects(), data.scaler))
+            _combine(network, data, watched)
             metrics = {TRAIN_LOSS: epoch.loss, **_judge(network, data, watched).metrics}
             finite = math.isfinite(epoch.loss) and is_finite(network)
             if finite:
@@ -186,8 +187,14 @@ def _judge(network: Forecaster, data: Data, part: Part) -> Judged:
 
 
 def _decide(selection: Selection, network: Forecaster, data: Data) -> Judged:
-    val = Windows.of(data.val.without_effects(), data.scaler)
-    return selection.decide(lambda: _judge(network, data, data.val), data.val.overlap, lambda: network.combine(val))
+    combine = partial(_combine, network, data, data.val)
+    return selection.decide(lambda: _judge(network, data, data.val), data.val.overlap, combine)
+
+
+def _combine(network: Forecaster, data: Data, part: Part) -> None:
+    """Let validation windows, a few hundred at most, decide which share each part of a network has."""
+    some = part.spread(MOST_WINDOWS)
+    network.combine(Windows.of(some.without_effects(), data.scaler), some.known(data.scaler))
 
 
 def _by_origin(config: Resolved, data: Data, judged: Judged) -> ErrorsByOrigin | None:
@@ -202,13 +209,14 @@ def make_trainer(config: Resolved, data: Data) -> Trainer:
     torch.set_num_threads(config.runtime.threads)
     torch.manual_seed(config.seed)
     loss = config.loss
-    network = config.model.build(len(data.channels), config.forecast.horizon, config.runtime.dtype, loss)
-    network = network.to(config.runtime.device)
+    num_channels, horizon, dtype = len(data.channels), config.forecast.horizon, config.runtime.dtype
+    network = config.model.build(num_channels, horizon, dtype, loss, data.num_features).to(config.runtime.device)
     series = [to_network(network, one) for one in data.without_effects.scaled(data.scaler)]
     network.adapt(series)
     if not config.model.has_gradient:
         return LeastSquares(network, series)
-    return GradientDescent(network, series, config.training, config.optimizer, config.seed)
+    known = [to_network(network, one) for one in data.known_in_training()]
+    return GradientDescent(network, series, config.training, config.optimizer, config.seed, known)
 
 
 def _show_validation(config: Resolved, data: Data, network: Forecaster, epoch: int) -> Drawable:

@@ -26,4 +26,6 @@ def _named(part: str, start: str) -> str:
         return start
     if part == "corrected":
         return f"{start} corrected by networks"
+    if part == "known":
+        return "networks of what is known in advance"
     return f"networks of the last {part.removeprefix('last_')} values"

@@ -82,6 +82,8 @@ def known_of(prepared: Prepared) -> str:
     both = ([one[:, targets] for one in some.units.scale_each(some.observed)] for some in (data, data.without_effects))
     before, after = (sum(float(np.nansum(np.square(one - np.nanmean(one, axis=0)))) for one in some) for some in both)
     names = ", ".join(data.division.source.dataset.inputs)
+    if prepared.composed.dataset.chosen_effects == ():
+        return f"known in advance: {names:.100}; dataset.effects=[], so that regressions are told nothing of it"
     if not data.effects.chosen:
         return f"known in advance: {names:.100}; on validation data, no regression on it forecasts better than none"
     return f"known in advance: {names:.100}; regression on it explains {1 - after / before:.0%} of the training part"

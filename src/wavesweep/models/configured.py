@@ -105,7 +105,7 @@ class ResolvedModel(SettledModel):
         """Say in a line what was decided of the model as it was written; empty where nothing was."""
         return ""
 
-    def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss") -> "Forecaster":
+    def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss", num_features: int = 0) -> "Forecaster":
         """Build the network with fresh weights from torch's global generator.
 
         Args:
@@ -113,5 +113,6 @@ class ResolvedModel(SettledModel):
             horizon: Steps of the forecasts that it is scored on.
             dtype: `float32` or `float64`.
             loss: What it is trained by.
+            num_features: What is known in advance of each step.
         """
         raise NotImplementedError

@@ -21,6 +21,7 @@ class Facts:
         seasons: As `find_seasons` gives them.
         window: Steps of a training window.
         washout: The first of these, whose predictions losses leave out.
+        num_features: What networks see of each step that is known in advance.
     """
 
     train: Sequence[np.ndarray]
@@ -28,12 +29,14 @@ class Facts:
     seasons: tuple[int, ...]
     window: int
     washout: int
+    num_features: int = 0
 
     @classmethod
     def of(cls, data: Data, window: int, washout: int) -> Self:
         """Measure data, of which training takes such windows."""
         rest = data.without_effects
-        return cls(rest.scored(data.scaler), Windows.of(rest.val, data.scaler), data.seasons, window, washout)
+        train, val = rest.scored(data.scaler), Windows.of(rest.val, data.scaler)
+        return cls(train, val, data.seasons, window, washout, data.num_features)
 
     @cached_property
     def trend_share(self) -> float:

@@ -1,7 +1,8 @@
 """The interface of all networks.
 
 All take and give (series, time, channel). `start` is the time index of each series' first value, (series,);
-only the pointwise network looks at it.
+only the pointwise network looks at it. `known` is what is known in advance of each step, (series, time, channel +
+feature), its effect on each channel first, which the values are without; only networks beside a highway look at it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from wavesweep.models.losses import SQUARED, Loss
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from wavesweep.models.baseline import Windows
 
 
@@ -57,7 +60,7 @@ class Forecaster(nn.Module):
         """
         raise NotImplementedError
 
-    def one_step(self, values: Tensor, start: Tensor) -> Tensor:
+    def one_step(self, values: Tensor, start: Tensor, known: Tensor | None = None) -> Tensor:
         """Predict each value from the true ones before it, (series, time - lead, channel), as `outputs` takes them."""
         return self.loss.point(self.outputs(values, start))
 
@@ -83,14 +86,16 @@ class Forecaster(nn.Module):
             outputs = outputs[:, first - self.lead :]
         return outputs[None, :, :, None]
 
-    def direct(self, context: Tensor) -> list[Tensor]:
+    def direct(self, context: Tensor, known: Tensor | None = None) -> list[Tensor]:
         """Predict the next `horizon` values by the networks that see the last `reach` ones alone, as they are.
 
         Args:
             context: (series, time, channel), at least `reach` steps.
+            known: What is known of these steps and of the next.
 
         Returns:
-            Of those with each memory, (member, series, step, output); the loss has so many outputs for each channel.
+            Of those with each memory, and of those that see what is known, (member, series, step, output); the loss has
+            so many outputs for each channel. In training, some may do so of the first series alone.
         """
         raise NotImplementedError
 
@@ -98,20 +103,21 @@ class Forecaster(nn.Module):
         """Return the parameters of the networks that `direct` predicts by."""
         return []
 
-    def combine(self, val: "Windows") -> None:
-        """Decide by validation windows, in the network's units, how much each part of a forecast has in it."""
+    def combine(self, val: "Windows", known: "np.ndarray | None" = None) -> None:
+        """Decide by validation windows, in the network's units, and by what is known of them how much each part has."""
 
     def parts(self) -> dict[str, float]:
         """Return the share of each part in the forecast, by name: of one that has several, and learns their shares."""
         return {}
 
-    def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
+    def closed_loop(self, context: Tensor, start: Tensor, horizon: int, known: Tensor | None = None) -> Tensor:
         """Forecast by feeding each prediction back as the next input.
 
         Args:
             context: Observed values, (series, context, channel), at least `lead` steps.
             start: Time index of the first observed value, (series,).
             horizon: Steps to forecast, at least 1.
+            known: What is known of the context and of these steps.
 
         Returns:
             Forecast, (series, horizon, channel), in the units of `context`.
@@ -121,14 +127,16 @@ class Forecaster(nn.Module):
         """
         raise NotImplementedError
 
-    def quantiles(self, context: Tensor, start: Tensor) -> Tensor | None:
+    def quantiles(self, context: Tensor, start: Tensor, known: Tensor | None = None) -> Tensor | None:
         """Return quantiles of the next `horizon` values, (series, horizon, channel, level), by the levels of its loss.
 
         None of a network that knows them a step ahead at most.
         """
         return None
 
-    def forecast(self, values: Tensor, start: Tensor, context: int, horizon: int) -> tuple[Tensor, Tensor]:
+    def forecast(
+        self, values: Tensor, start: Tensor, context: int, horizon: int, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Do as `one_step` and, from the first `context` of the values, as `closed_loop`, which may share the work.
 
         Args:
@@ -136,11 +144,12 @@ class Forecaster(nn.Module):
             start: Time index of the first value, (series,).
             context: Observed steps before the closed loop.
             horizon: Steps to forecast in closed loop.
+            known: What is known of the values' steps and of those that are forecast.
 
         Returns:
             Predictions of the last values, of all steps beyond the context at least, and the forecast.
         """
-        return self.one_step(values, start), self.closed_loop(values[:, :context], start, horizon)
+        return self.one_step(values, start, known), self.closed_loop(values[:, :context], start, horizon, known)
 
 
 def repeated(values: Tensor, loss: Loss) -> Tensor:

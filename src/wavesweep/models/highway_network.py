@@ -4,11 +4,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from wavesweep.models.baseline import Windows
 from wavesweep.models.forecaster import Forecaster, evaluating, repeated
+from wavesweep.models.known_networks import LAST_VALUES, KnownNetworks
 from wavesweep.models.losses import SQUARED, Loss, Quantile
 from wavesweep.models.recurrent_layers import RecurrentNetwork
 from wavesweep.models.start import Start, shares_of
@@ -17,6 +19,8 @@ from wavesweep.models.value_networks import ValueNetworks
 MOST_STEPS = 200  # of all channels, that are predicted for each step of a training window
 ROUNDING = 1e-5  # what errors are not below, as a share of the values, where they are more than single precision's
 MARGIN = 0.1  # of the range of what trains, beyond which networks of values know nothing
+ROWS = 1024  # steps ahead that networks of what is known are trained on at once
+KNOWN_SIZE = 2  # units of networks of what is known, for each of the last layer of the others
 LEAST_SPREAD = 0.1  # of last values, as a share of the unit of errors: a series may stand still
 
 
@@ -35,6 +39,8 @@ class HighwayForecaster(Forecaster):
         beside: What they stand beside.
         memory: Steps that these networks see before a forecast.
         memories: How many of the last values further networks see, as they are, which forecast by themselves.
+        known: How far networks of what is known in advance look back; none: there are none.
+        num_features: What is known in advance of each step.
         members: How many networks there are of each kind.
         relative: Whether they see values relative to the mean of the last ones, `memory` or as many as the linear
             forecast looks at, and divided by their spread: levels that the training part has not seen are then nothing
@@ -45,10 +51,10 @@ class HighwayForecaster(Forecaster):
     Attributes:
         path: The linear forecast as a function of the last values, (group, horizon · channel, value + 1); a group is a
             channel, or all of them together.
-        shares: Of the linear forecast with the networks' corrections, and of the networks of each of the memories, in
-            the forecast, (part,); the rest is the linear forecast's.
-        familiar: The least and the largest value that networks of values forecast from, (2, channel); where one of the
-            last values lies beyond, the linear forecast stands in for them.
+        shares: Of the linear forecast with the networks' corrections, of the networks of each of the memories, and of
+            those of what is known, in the forecast, (part,); the rest is the linear forecast's.
+        familiar: The least and the largest value that networks of values, or of what is known, forecast from,
+            (2, channel); where one of the last values lies beyond, the linear forecast stands in for them.
         unit: Root mean square of each channel's error one step ahead, by which the networks see them divided,
             (channel,); 1 where that is but rounding.
 
@@ -73,13 +79,16 @@ class HighwayForecaster(Forecaster):
         beside: Start,
         memory: int,
         memories: Sequence[int] = (),
+        known: Sequence[int] = (),
+        num_features: int = 0,
         members: int = 1,
         relative: bool = False,
         loss: Loss = SQUARED,
         **options: Any,
     ) -> None:
         super().__init__()
-        self.beside, self.horizon, self.reach = beside, horizon, max(memories, default=0)
+        self.beside, self.horizon = beside, horizon
+        self.reach = max((*memories, *known, LAST_VALUES if known else 0), default=0)
         self.lead = max(beside.lead, self.reach)
         self.before, self.memory, self.relative, self.loss = self.lead - 1, memory, relative, loss
         self.spacing = math.ceil(horizon * num_channels / MOST_STEPS)
@@ -96,7 +105,12 @@ class HighwayForecaster(Forecaster):
             nn.init.zeros_(member.output.bias)
         of_values = (ValueNetworks(members, one, num_channels, hidden_sizes, num_outputs) for one in memories)
         self.of_values = nn.ModuleList(of_values)
-        self.register_buffer("shares", torch.tensor([1.0, *(0.0 for _ in memories)]))
+        self.of_known = None
+        if known:
+            size = KNOWN_SIZE * hidden_sizes[-1]
+            of_step = num_channels * loss.size
+            self.of_known = KnownNetworks(members, known, num_channels, num_features, size, of_step, horizon)
+        self.register_buffer("shares", torch.tensor([1.0, *(0.0 for _ in (*memories, *[*known][:1]))]))
 
     def adapt(self, series: Sequence[Tensor]) -> None:
         """See `Forecaster.adapt`: fits the linear forecast, and measures its errors and the range of values."""
@@ -123,49 +137,57 @@ class HighwayForecaster(Forecaster):
         corrections = self._corrections(outputs, slice(skipped, None, self.spacing), self.horizon)
         return repeated(paths, self.loss) + corrections
 
-    def one_step(self, values: Tensor, start: Tensor) -> Tensor:
+    def one_step(self, values: Tensor, start: Tensor, known: Tensor | None = None) -> Tensor:
         """See `Forecaster.one_step`; the state starts at zero."""
         if values.shape[1] == self.lead:  # there is nothing to predict
             return values[:, self.lead :]
-        return self._one_step(values, self._read(self.inputs(values)[:, :-1]))
+        return self._one_step(values, self._read(self.inputs(values)[:, :-1]), known)
 
-    def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
+    def closed_loop(self, context: Tensor, start: Tensor, horizon: int, known: Tensor | None = None) -> Tensor:
         """See `Forecaster.closed_loop`: `horizon` of the network's steps at once, and on from these."""
         values, end = context, context.shape[1] + horizon
         while values.shape[1] < end:
             outputs = self._read(self.inputs(values[:, -self.before - self.memory :]))
-            values = torch.cat([values, self._next(values, outputs, -1)], dim=1)
+            values = torch.cat([values, self._next(values, outputs, -1, known)], dim=1)
         return values[:, context.shape[1] : end]
 
-    def quantiles(self, context: Tensor, start: Tensor) -> Tensor | None:
+    def quantiles(self, context: Tensor, start: Tensor, known: Tensor | None = None) -> Tensor | None:
         """See `Forecaster.quantiles`."""
         if not isinstance(self.loss, Quantile):
             return None
         outputs = self._read(self.inputs(context[:, -self.before - self.memory :]))
-        paths, corrections = self._at(context, outputs, -1)
-        return self.loss.quantiles(self._joined(paths, corrections, context[:, -self.lead :]))[:, 0]
+        return self.loss.quantiles(self._outputs_ahead(context, outputs, -1, known))
 
-    def forecast(self, values: Tensor, start: Tensor, context: int, horizon: int) -> tuple[Tensor, Tensor]:
+    def forecast(
+        self, values: Tensor, start: Tensor, context: int, horizon: int, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """See `Forecaster.forecast`: what comes after a context is read on from where the closed loop begins to see."""
         if values.shape[1] <= context or horizon > self.horizon:
-            return super().forecast(values, start, context, horizon)
+            return super().forecast(values, start, context, horizon, known)
         seen = values[:, max(context - self.before - self.memory, 0) :]
         outputs = self._read(self.inputs(seen)[:, :-1])
         origin = outputs[0].shape[1] - (values.shape[1] - context)
         beyond = [one[:, origin:] for one in outputs]
-        return self._one_step(values[:, context - self.lead :], beyond), self._next(
-            values[:, :context], outputs, origin
-        )[:, :horizon]
+        first = context - self.lead
+        one_step = self._one_step(values[:, first:], beyond, known if known is None else known[:, first:])
+        return one_step, self._next(values[:, :context], outputs, origin, known)[:, :horizon]
 
-    def _one_step(self, values: Tensor, outputs: list[Tensor]) -> Tensor:
+    def _one_step(self, values: Tensor, outputs: list[Tensor], known: Tensor | None) -> Tensor:
         paths = repeated(self._paths(values[:, :-1], 1), self.loss)
         corrections = self._mean_corrections(outputs, slice(None), 1)
-        return self.loss.point(self._joined(paths, corrections, values[:, :-1]))[:, :, 0]
+        return self.loss.point(self._joined(paths, corrections, values[:, :-1], known))[:, :, 0]
 
-    def _next(self, values: Tensor, outputs: list[Tensor], origin: int) -> Tensor:
+    def _next(self, values: Tensor, outputs: list[Tensor], origin: int, known: Tensor | None) -> Tensor:
         """Return the next `horizon` values, (series, step, channel), by the outputs at their origin."""
+        return self.loss.point(self._outputs_ahead(values, outputs, origin, known))
+
+    def _outputs_ahead(self, values: Tensor, outputs: list[Tensor], origin: int, known: Tensor | None) -> Tensor:
+        """Return what all parts forecast together of the next `horizon` values, (series, step, output)."""
         paths, corrections = self._at(values, outputs, origin)
-        return self.loss.point(self._joined(paths, corrections, values[:, -self.lead :]))[:, 0]
+        if known is not None:
+            first = values.shape[1] - self.lead
+            known = known[:, first : values.shape[1] + self.horizon]
+        return self._joined(paths, corrections, values[:, -self.lead :], known)[:, 0]
 
     def _at(self, values: Tensor, outputs: list[Tensor], origin: int) -> tuple[Tensor, Tensor]:
         """Return the linear forecast and the networks' corrections of it, (series, 1, step, output)."""
@@ -173,57 +195,104 @@ class HighwayForecaster(Forecaster):
         corrections = self._mean_corrections(at_origin, slice(None), self.horizon)
         return repeated(self._paths(values[:, -self.lead :], self.horizon), self.loss), corrections
 
-    def _joined(self, paths: Tensor, corrections: Tensor, values: Tensor) -> Tensor:
+    def _joined(self, paths: Tensor, corrections: Tensor, values: Tensor, known: Tensor | None) -> Tensor:
         """Return what all parts forecast together, by their shares, (series, origin, step, output).
 
         Args:
             paths: Linear forecasts, (series, origin, step, output).
             corrections: What networks add to them.
             values: From the first `lead` before the first origin on, to the last before the last.
+            known: Of these steps, and of those that are forecast.
         """
-        of_corrected, *of_values = self.shares.tolist()
+        of_corrected, *others = self.shares.tolist()
         if self.training:  # which refines corrections alone, also where they have no share yet
-            of_corrected, of_values = 1.0, [0.0 for _ in of_values]
-        joined = paths + of_corrected * corrections
-        for share, networks in zip(of_values, self._value_networks(), strict=True):
-            if share:
-                windows = values[:, self.lead - networks.memory :].unfold(1, networks.memory, 1).transpose(2, 3)
+            of_corrected, others = 1.0, [0.0 for _ in others]
+        joined, steps = paths + of_corrected * corrections, paths.shape[2]
+        for share, networks in zip(others, self._direct_networks(), strict=True):
+            if not share:
+                continue
+            windows = values[:, self.lead - networks.memory :].unfold(1, networks.memory, 1).transpose(2, 3)
+            if isinstance(networks, KnownNetworks):
+                outputs = self._mean(self._of_known(networks, values, known, self.lead, steps))
+            else:
                 # Windows that begin close to each other hold most of these together.
                 different, number = windows.flatten(0, 1).unique(dim=0, return_inverse=True)
                 outputs = self._mean(networks(different))[number].view(*paths.shape[:2], self.horizon, -1)
-                known = self._are_familiar(windows)[..., None, None]
-                joined = joined + share * torch.where(known, outputs[:, :, : paths.shape[2]] - paths, 0.0)
+            familiar = self._are_familiar(windows)[..., None, None]
+            joined = joined + share * torch.where(familiar, outputs[:, :, :steps] - paths, 0.0)
         return joined
 
-    def direct(self, context: Tensor) -> list[Tensor]:
+    def direct(self, context: Tensor, known: Tensor | None = None) -> list[Tensor]:
         """See `Forecaster.direct`."""
         each = [networks(context[:, -networks.memory :]) for networks in self._value_networks()]
-        return [outputs.unflatten(2, (self.horizon, -1)) for outputs in each]
+        found = [outputs.unflatten(2, (self.horizon, -1)) for outputs in each]
+        if self.of_known:
+            count = max(1, ROWS // self.horizon) if self.training else len(context)
+            some = known if known is None else known[:count]
+            outputs = self._of_known(self.of_known, context[:count], some, context.shape[1], self.horizon)
+            found.append(outputs[:, :, 0])
+        return found
+
+    def _of_known(
+        self, networks: KnownNetworks, values: Tensor, known: Tensor | None, first: int, steps: int
+    ) -> Tensor:
+        """Return what networks forecast by what is known, less its effects, (member, series, origin, step, output).
+
+        Args:
+            networks: Which see values with the effects.
+            values: Those before the last origin.
+            known: Of these steps, and of those that are forecast.
+            first: Values before the first origin.
+            steps: How many steps ahead.
+        """
+        if known is None:
+            raise ValueError("what is known in advance must be told to networks that see it")
+        lacking = values.shape[1] + steps - known.shape[1]  # of a horizon whose end isn't asked for
+        known = torch.cat([known, known[:, -1:].expand(-1, max(lacking, 0), -1)], dim=1)
+        effects, features = known.split([len(self.unit), known.shape[2] - len(self.unit)], dim=2)
+        outputs = networks(values + effects[:, : values.shape[1]], features, first, steps)
+        ahead = effects[:, first:].unfold(1, steps, 1).transpose(2, 3)
+        return outputs - repeated(ahead[:, : outputs.shape[2]], self.loss)
 
     def parts(self) -> dict[str, float]:
         """See `Forecaster.parts`: the start, the start corrected by networks, and networks of the last values alone."""
         shares = self.shares.tolist()
-        names = ["corrected", *(f"last_{networks.memory}" for networks in self._value_networks())]
+        names = ["corrected", *(f"last_{networks.memory}" for networks in self._value_networks()), "known"]
         start = round(1 - sum(shares), 6)  # they are of single precision
-        return {"start": start, **dict(zip(names, shares, strict=True))}
+        return {"start": start, **dict(zip(names, shares, strict=False))}
 
     def direct_parameters(self) -> list[nn.Parameter]:
         """See `Forecaster.direct_parameters`."""
-        return [*self.of_values.parameters()]
+        of_known = self.of_known.parameters() if self.of_known else ()
+        return [*self.of_values.parameters(), *of_known]
 
-    def combine(self, val: Windows) -> None:
-        """See `Forecaster.combine`: by errors to the power of -4, without what is no better than the start."""
+    def combine(self, val: Windows, known: np.ndarray | None = None) -> None:
+        """See `Forecaster.combine`: by errors to the power of -4, without what is no better than the start.
+
+        Networks of what is known join what all others make together, where the mean of both is better than that: they
+        err otherwise than what sees values alone, so that those which are no better alone are better beside it.
+        """
         context = torch.from_numpy(val.context).to(self.path)
         with evaluating(self):
             outputs = self._read(self.inputs(context[:, -self.before - self.memory :]))
             paths, corrections = (one[:, 0] for one in self._at(context, outputs, -1))
             forecasts = [paths, paths + corrections]
-            for networks, outputs in zip(self._value_networks(), self.direct(context), strict=True):
-                known = self._are_familiar(context[:, -networks.memory :])[..., None, None]
-                forecasts.append(torch.where(known, self._mean(outputs), paths))
-            start, *errors = [val.error(self.loss.point(one).double().cpu().numpy()) for one in forecasts]
+            told = None if known is None else torch.from_numpy(known).to(self.path)
+            for networks, outputs in zip(self._direct_networks(), self.direct(context, told), strict=True):
+                familiar = self._are_familiar(context[:, -networks.memory :])[..., None, None]
+                forecasts.append(torch.where(familiar, self._mean(outputs), paths))
+            points = [self.loss.point(one).double().cpu().numpy() for one in forecasts]
+        of_values, of_known = (points[:-1], points[-1]) if self.of_known else (points, None)
+        start, *errors = [val.error(one) for one in of_values]
         better = [error if error < start else math.inf for error in errors]
-        self.shares.copy_(torch.tensor(shares_of([start, *better])[1:]))
+        shares = shares_of([start, *better])
+        if of_known is not None:
+            others = np.sum([share * one for share, one in zip(shares, of_values, strict=True)], axis=0)
+            both = [val.error(one) for one in (others, of_known)]
+            joins = val.error((others + of_known) / 2) < both[0]
+            of_others, own = shares_of(both) if joins else (1.0, 0.0)
+            shares = [*(of_others * share for share in shares), own]
+        self.shares.copy_(torch.tensor(shares[1:]))
 
     def _are_familiar(self, windows: Tensor) -> Tensor:
         """Say of which windows, (…, memory, channel), no value is far from all that trained, (…)."""
@@ -275,6 +344,11 @@ class HighwayForecaster(Forecaster):
 
     def _networks(self) -> Iterator[RecurrentNetwork]:
         return (member for member in self.members if isinstance(member, RecurrentNetwork))
+
+    def _direct_networks(self) -> Iterator[ValueNetworks | KnownNetworks]:
+        yield from self._value_networks()
+        if self.of_known:
+            yield self.of_known
 
     def _value_networks(self) -> Iterator[ValueNetworks]:
         return (networks for networks in self.of_values if isinstance(networks, ValueNetworks))

@@ -102,7 +102,7 @@ class ResolvedLinear(Linear, ResolvedModel):
         """See `ResolvedModel.is_linear`: once it is fitted."""
         return epoch > 0
 
-    def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss") -> "Forecaster":
+    def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss", num_features: int = 0) -> "Forecaster":
         """See `ResolvedModel.build`; it is not fitted yet, and works in double precision whatever the `dtype`."""
         from wavesweep.models.autoregression import Lags
         from wavesweep.models.linear_network import LinearForecaster

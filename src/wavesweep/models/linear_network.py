@@ -42,7 +42,7 @@ class LinearForecaster(Forecaster):
         """See `Forecaster.outputs`."""
         return self._predict(self._rows(values.double())[:, :-1].flatten(2)).to(values.dtype)
 
-    def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
+    def closed_loop(self, context: Tensor, start: Tensor, horizon: int, known: Tensor | None = None) -> Tensor:
         """See `Forecaster.closed_loop`."""
         past = context[:, -self.lead :].double()
         for _ in range(horizon):

@@ -27,7 +27,7 @@ class Pointwise(ResolvedModel):
                 "choose another model, or set dataset.num_series=1 and dataset.validation_series=0"
             )
 
-    def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss") -> "Forecaster":
+    def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss", num_features: int = 0) -> "Forecaster":
         """See `ResolvedModel.build`."""
         import torch
 

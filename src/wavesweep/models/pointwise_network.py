@@ -22,7 +22,7 @@ class PointwiseForecaster(Forecaster):
         """See `Forecaster.outputs`; of `values` only the number of steps counts."""
         return self._at(start, values.shape[1])
 
-    def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
+    def closed_loop(self, context: Tensor, start: Tensor, horizon: int, known: Tensor | None = None) -> Tensor:
         """See `Forecaster.closed_loop`; nothing is fed back."""
         return self.loss.point(self._at(start + context.shape[1], horizon))
 

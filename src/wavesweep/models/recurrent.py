@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MEMBERS, MEMORY, DROPOUT = 4, 32, 0.2  # beside a highway
 MEMORIES = (2, 8, 24)  # the same
+LAST_VALUES = 2  # that networks of what is known see in any case
 ROOM = 3  # spans of memory and horizon that a training series holds at least, where that memory is not given
 MOST_OUTPUTS = 1000  # values that are forecast at once, beyond which no memory is taken unless it is given
 WITHOUT_LAGS = {"lags": (), "centred": False, "joint": False}
@@ -85,6 +86,8 @@ class Recurrent(Autoregressive):
         memory: Steps that they see before a forecast, beside a highway; null: 32.
         memories: How many of the last values further networks see, as they are, which forecast by themselves; null:
             2, 8 and 24, as far as series are long enough.
+        known: How many steps networks that see what is known in advance look back; null: as many as seasons have, or
+            one, where something is known.
         relative: Whether they see values relative to the mean and the spread of the last ones; null: yes.
         dropout: Null: 0.2 beside a highway, else 0.
         difference: Whether differences are taken and predicted; null: where series drift.
@@ -109,6 +112,7 @@ class Recurrent(Autoregressive):
     memory: Size | None
     relative: bool | None
     memories: Ascending | None
+    known: Ascending | None
 
     def settle(self, *, leaves_room: bool) -> SettledModel:
         """See `Model.settle`."""
@@ -126,7 +130,7 @@ class Recurrent(Autoregressive):
             beside = {"difference": False}
             usual = {"members": MEMBERS, "memory": MEMORY, "relative": True, "dropout": DROPOUT}
         else:
-            beside = {**NO_START, "memories": ()}
+            beside = {**NO_START, "memories": (), "known": ()}
             usual = {"members": 1, "memory": MEMORY, "relative": False, "dropout": 0.0}
         given = {key: value for key, value in self.model_dump().items() if value is not None}
         return SettledRecurrent.model_validate(self.model_dump() | usual | given | beside | {"highway": highway})
@@ -162,6 +166,8 @@ class SettledRecurrent(Recurrent, SettledModel):
             self._check_smoothing(self.smoothing)
         if self.highway and self.memories:
             check_reach("memories", self.memories[-1], steps, context)
+        if self.highway and self.known:
+            check_reach("known", self.known[-1], steps, context)
         if self.normalization == "batch" and window < 3:
             raise Refused("training.window must be at least 3 with model.normalization=batch, got 2")
         if self.difference and window < 3:
@@ -181,6 +187,7 @@ class SettledRecurrent(Recurrent, SettledModel):
             if start.smoothing:
                 decided["smoothing"] = {**vars(start.smoothing), "share": start.shares[1]}
             decided["memories"] = self._choose_memories(facts)
+            decided["known"] = self._choose_known(facts)
         elif self.difference is None:
             # Windows are long enough to tell whether series drift, and to have two differences.
             can_tell = facts.window > 3 and facts.val.context.shape[1] > 1
@@ -193,7 +200,7 @@ class SettledRecurrent(Recurrent, SettledModel):
         """Return the linear forecast that networks stand beside; refuse one that leaves them nothing to train on."""
         start = self._linear(facts)
         steps, horizon = max(map(len, facts.train)), facts.val.truth.shape[1]
-        longest = max((start.lead, *self._choose_memories(facts)))
+        longest = max((start.lead, *self._choose_memories(facts), *self._choose_known(facts)))
         most = steps - longest - max(facts.washout - 1, 0)
         if most < horizon:
             raise Refused(
@@ -209,8 +216,15 @@ class SettledRecurrent(Recurrent, SettledModel):
         horizon, num_channels = facts.val.truth.shape[1:]
         if horizon * num_channels > MOST_OUTPUTS:
             return ()
-        longest = min(facts.val.context.shape[1], max(map(len, facts.train)) // ROOM - horizon)
-        return tuple(memory for memory in MEMORIES if memory <= longest)
+        return tuple(memory for memory in MEMORIES if memory <= _longest(facts))
+
+    def _choose_known(self, facts: "Facts") -> tuple[int, ...]:
+        """Return what is given, or the seasons that series are long enough for, else one step; nothing of nothing."""
+        if not facts.num_features or _longest(facts) < LAST_VALUES:
+            return ()
+        if self.known is not None:
+            return self.known
+        return tuple(season for season in facts.seasons if season <= _longest(facts)) or (1,)
 
     def _linear(self, facts: "Facts") -> "Start":
         from wavesweep.models.start import Start, choose_start
@@ -284,6 +298,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
     smoothing: ExponentialSmoothing
     difference: bool
     memories: Ascending
+    known: Ascending
 
     def forecasts_by(self, epoch: int) -> str:
         """See `ResolvedModel.forecasts_by`: before training, networks beside a highway add nothing to it."""
@@ -298,7 +313,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
     def without_effect(self) -> dict[str, str]:
         """See `ResolvedModel.without_effect`."""
         if not self.highway:
-            beside = ("start", *NO_START, "memory", "relative", "memories")
+            beside = ("start", *NO_START, "memory", "relative", "memories", "known")
             return {f"model.{key}": "model.highway=false" for key in beside}
         alone = {"autoregression": ("ridge", "smoothing"), "ridge": ("smoothing",), "smoothing": ("ridge",)}
         reasons = {f"model.{key}": f"model.start={self.start}" for key in alone.get(self.start, ())}
@@ -312,11 +327,13 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
         if self.model_dump() == written.model_dump():
             return ""
         if self.highway:
-            if not self.memories:
+            own = [f"of the last {_listed(self.memories)} values"] if self.memories else []
+            own += ["of what is known in advance"] if self.known else []
+            if not own:
                 networks = "a network learns" if self.members == 1 else f"{self.members} networks learn"
                 return f"{networks} what {self._start} leaves"
             others = "one that learns" if self.members == 1 else f"{self.members} that learn"
-            return f"networks of the last {_listed(self.memories)} values, and {others} what {self._start} leaves"
+            return f"networks {', '.join(own)}, and {others} what {self._start} leaves"
         taken = "" if self.difference else "no "
         reason = f"lines explain {facts.trend_share:.0%} of the training series"
         if not self.difference and facts.trend_share > DRIFT:
@@ -331,7 +348,7 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
         lags = Lags(self.lags, self.centred, self.joint) if self.lags else None
         return Start.mixed(lags, self._regression, self._smoothing, self._shares)
 
-    def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss") -> "Forecaster":
+    def build(self, num_channels: int, horizon: int, dtype: str, loss: "Loss", num_features: int = 0) -> "Forecaster":
         """See `ResolvedModel.build`."""
         import torch
 
@@ -345,6 +362,8 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
                 beside=self._start,
                 memory=self.memory,
                 memories=self.memories,
+                known=self.known,
+                num_features=num_features,
                 members=self.members,
                 relative=self.relative,
                 **options,
@@ -354,6 +373,12 @@ class ResolvedRecurrent(SettledRecurrent, ResolvedModel):
 
             network = RecurrentForecaster(num_channels, difference=self.difference, output=self.output, **options)
         return network.to(getattr(torch, dtype))
+
+
+def _longest(facts: "Facts") -> int:
+    """Return how many of the last values a network may see that forecasts from them alone."""
+    longest = max(map(len, facts.train)) // ROOM - facts.val.truth.shape[1]
+    return min(facts.val.context.shape[1], longest)
 
 
 def _listed(numbers: tuple[int, ...]) -> str:

@@ -60,12 +60,14 @@ class RecurrentForecaster(RecurrentNetwork, Forecaster):
         """See `Forecaster.outputs`; the state starts at zero."""
         return self._of_values(values, self._read(self._inputs(values)[:, :-1])[0])
 
-    def closed_loop(self, context: Tensor, start: Tensor, horizon: int) -> Tensor:
+    def closed_loop(self, context: Tensor, start: Tensor, horizon: int, known: Tensor | None = None) -> Tensor:
         """See `Forecaster.closed_loop`; the state is carried from the context into the forecast."""
         predictions, state = self._read(self._inputs(context))
         return self._go_on(context, predictions, state, horizon)
 
-    def forecast(self, values: Tensor, start: Tensor, context: int, horizon: int) -> tuple[Tensor, Tensor]:
+    def forecast(
+        self, values: Tensor, start: Tensor, context: int, horizon: int, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """See `Forecaster.forecast`: the context is read once."""
         inputs, seen = self._inputs(values), context - self.lead + 1
         predictions, state = self._read(inputs[:, :seen])

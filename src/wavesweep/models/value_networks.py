@@ -48,8 +48,8 @@ class _Layers(nn.Module):
 
     def __init__(self, num_members: int, num_inputs: int, size: int) -> None:
         super().__init__()
-        self.inputs = nn.Parameter(_drawn(num_members, num_inputs, 4 * size, fan=size))
-        self.recurrent = nn.Parameter(_drawn(num_members, size, 4 * size, fan=size))
+        self.inputs = nn.Parameter(drawn(num_members, num_inputs, 4 * size, fan=size))
+        self.recurrent = nn.Parameter(drawn(num_members, size, 4 * size, fan=size))
         self.bias = nn.Parameter(torch.zeros(num_members, 1, 4 * size))
 
     def forward(self, steps: Tensor) -> Tensor:
@@ -67,6 +67,6 @@ class _Layers(nn.Module):
         return torch.stack(outputs, dim=1)
 
 
-def _drawn(*shape: int, fan: int) -> Tensor:
+def drawn(*shape: int, fan: int) -> Tensor:
     """Return weights as torch draws those of its recurrent layers."""
     return (2 * torch.rand(shape) - 1) / math.sqrt(fan)

@@ -84,8 +84,10 @@ def load_network(
             widths = _checked(key, tensors.pop(key), axes)
             if widths.shape[-1] != len(mean) or (widths < 0).any():
                 raise ValueError(f"{key} must be of {len(mean)} channels, and not negative")
+        num_features = 0
         if EFFECTS in tensors:
             effects = _effects(tensors)
+            num_features = effects.of_each.number
             if effects.weights.shape != (effects.features.number + 1, len(mean)):
                 rule = f"must be of {len(mean)} channels, and of as many features as its knots make"
                 raise ValueError(f"{EFFECTS} {rule}")
@@ -101,7 +103,7 @@ def load_network(
                 raise ValueError(f"{PLAIN_STD} must be of as many channels as scaler.std, and positive")
             scaler = replace(scaler, plain_std=plain.numpy())
         with torch.device("meta"):  # which knows shapes and holds no memory
-            network = model.build(len(scaler.mean), horizon, dtype, loss)
+            network = model.build(len(scaler.mean), horizon, dtype, loss, num_features)
         stored = {name.removeprefix("network."): value for name, value in tensors.items()}
         check_fit(stored, network)
     except ValueError as error:

@@ -30,6 +30,21 @@ MOST_VALUES = 10**7  # of a forecast: half a gigabyte of CSV
 
 
 @dataclass(frozen=True)
+class Parted:
+    """A series that is parted into what is known in advance and the rest.
+
+    Attributes:
+        rest: What the effects leave of it.
+        ahead: The effects on the steps to come, (step, channel), in the units of the data.
+        known: What networks know of it and of these steps, as `Part.known` gives it.
+    """
+
+    rest: Observed
+    ahead: np.ndarray
+    known: np.ndarray
+
+
+@dataclass(frozen=True)
 class TrainedModel:
     """A run's network, ready to forecast.
 
@@ -138,15 +153,18 @@ class TrainedModel:
     ) -> list[np.ndarray]:
         """Forecast what is left of series without the effects of what is known, and put these back."""
         parted = [self._parted(effects, one, steps) for one in series]
-        forecasts = closed_loops(self.network, scaler, [rest for rest, _ in parted], steps)
-        return [forecast + ahead for forecast, (_, ahead) in zip(forecasts, parted, strict=True)]
+        known = [one.known for one in parted]
+        forecasts = closed_loops(self.network, scaler, [one.rest for one in parted], steps, known=known)
+        return [forecast + one.ahead for forecast, one in zip(forecasts, parted, strict=True)]
 
-    def _parted(self, effects: Effects, series: Observed, steps: int) -> tuple[Observed, np.ndarray]:
-        """Return what effects leave of a series, and those of so many steps ahead, (step, channel)."""
-        units = self._units(series)
-        effect = effects.of(self._inputs(series, steps)) * units.std
+    def _parted(self, effects: Effects, series: Observed, steps: int) -> "Parted":
+        """Part a series, and so many steps ahead, into effects and what these leave."""
+        units, inputs = self._units(series), self._inputs(series, steps)
+        effect = effects.of(inputs) * units.std
         before, ahead = np.split(effect, [len(series.values)])
-        return replace(series, values=series.values - before, scaler=units), ahead
+        of_network = self.scaler if self.config.training.standardize != "series" else units
+        known = np.concatenate([effect / of_network.std, effects.of_each.make(inputs)], axis=1)
+        return Parted(replace(series, values=series.values - before, scaler=units), ahead, known)
 
     def _inputs(self, series: Observed, steps: int) -> np.ndarray:
         """Return what is known of a series and of so many steps ahead, (time, input); refuse a step that lacks some."""
@@ -259,11 +277,13 @@ class TrainedModel:
     def _quantiles_of_network(self, scaler: Scaler | None, series: Observed, steps: int) -> np.ndarray:
         """Return the quantiles that the network itself gives of a series, (level, step, channel)."""
         effect: np.ndarray | float = 0.0
+        known = None
         if self.effects is not None:
-            series, effect = self._parted(self.effects, series, steps)
+            parted = self._parted(self.effects, series, steps)
+            series, effect, known = parted.rest, parted.ahead, parted.known[None]
         own = scaler or (series.scaler or self._own_units(series)).without_floor()
         with on_threads(self.config.runtime.threads):
-            given = network_quantiles(self.network, own, series.values[None], np.array([series.start]))
+            given = network_quantiles(self.network, own, series.values[None], np.array([series.start]), known)
         assert given is not None
         return given[:, 0, :steps] + effect
 

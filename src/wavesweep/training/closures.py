@@ -44,18 +44,24 @@ def prediction_loss(
     return lambda: (loss.each(*predict()).mean(dim=0) * there).sum() / count
 
 
-def direct_loss(network: Forecaster, windows: Windows, loss: Loss) -> Closure:
+def direct_loss(network: Forecaster, windows: Windows, num_channels: int, loss: Loss) -> Closure:
     """Return a function: the loss of what networks predict from the last values alone, summed over their memories.
 
     Args:
         network: Has such networks.
-        windows: Their values, and as many as they predict at once.
+        windows: Their values, and as many as they predict at once; beside the channels, what is known of each step.
+        num_channels: How many channels there are.
         loss: What is minimised.
     """
-    before, after = windows.values[:, : -network.horizon], windows.values[:, -network.horizon :]
+    values, known = windows.values[..., :num_channels], windows.values[..., num_channels:]
+    before, after = values[:, : -network.horizon], values[:, -network.horizon :]
+    told = known if known.shape[2] else None
 
     def total() -> Tensor:
-        means = [loss.mean(outputs, after.expand(len(outputs), *after.shape)) for outputs in network.direct(before)]
+        means = []
+        for outputs in network.direct(before, told):
+            truth = after[: outputs.shape[1]]
+            means.append(loss.mean(outputs, truth.expand(len(outputs), *truth.shape)))
         return torch.stack(means).sum()
 
     return total

@@ -28,6 +28,7 @@ class MainStage:
         training: Its settings.
         optimizer: What takes the steps.
         spent: Is brought up to date.
+        known: What is known in advance of each series, (time, channel + feature); empty: nothing.
 
     Attributes:
         epochs: How many there are.
@@ -41,6 +42,7 @@ class MainStage:
         training: ResolvedTraining,
         optimizer: ResolvedOptimizer,
         spent: Spent,
+        known: Sequence[Tensor] = (),
     ) -> None:
         self.network, self.series, self.training, self.config, self.spent = network, series, training, optimizer, spent
         self.loss = network.loss
@@ -59,7 +61,9 @@ class MainStage:
         self.span = network.before + self.window + network.horizon - 1
         only_one = len(series) == 1 and len(series[0]) <= self.span
         self.direct_span = network.reach + network.horizon
-        self.long_enough = [one for one in series if len(one) >= self.direct_span]
+        self.num_channels = series[0].shape[1]
+        beside = [torch.cat(both, dim=1) for both in zip(series, known, strict=True)] if known else series
+        self.long_enough = [one for one in beside if len(one) >= self.direct_span]
         self.fixed_direct: Windows | None = None
         if optimizer.full_batch and network.reach:
             self.fixed_direct = draw_windows(self.long_enough, self.direct_span, ORIGINS_OF_ALL)
@@ -99,7 +103,7 @@ class MainStage:
         if not self.network.reach:
             return loss
         windows = self.fixed_direct or draw_windows(self.long_enough, self.direct_span, ORIGINS)
-        direct = direct_loss(self.network, windows, self.loss)
+        direct = direct_loss(self.network, windows, self.num_channels, self.loss)
         return lambda: loss() + direct()
 
     def _noise(self) -> float:

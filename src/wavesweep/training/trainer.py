@@ -103,6 +103,7 @@ class GradientDescent(Trainer):
         training: Settings of both stages.
         optimizer: Drives the main stage.
         seed: Of the refinement's windows.
+        known: What is known in advance of each series, (time, channel + feature); empty: nothing.
     """
 
     def __init__(
@@ -112,9 +113,10 @@ class GradientDescent(Trainer):
         training: ResolvedTraining,
         optimizer: ResolvedOptimizer,
         seed: int,
+        known: Sequence[Tensor] = (),
     ) -> None:
         super().__init__(network, training.epochs + training.refine_epochs, training.record_every)
-        self.main = MainStage(network, series, training, optimizer, self.spent)
+        self.main = MainStage(network, series, training, optimizer, self.spent, known)
         self.main_epochs = self.main.epochs
         self.refinement = Refinement(network, series, training, seed, self.spent)
         network.train()
