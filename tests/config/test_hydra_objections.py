@@ -43,6 +43,10 @@ def test_what_is_said_does_not_hang_on_hydra_s_words(override: str) -> None:
     [
         ("seed=1,2", REFUSED_BY_HYDRA["seed=1,2"]),
         ("training=null", "training must be one of its options, got null; choose from article, default"),
+        (
+            "dataset.path=Bäckerei.csv",
+            "dataset.path=Bäckerei.csv can't be read as an override; give 'dataset.path=\"Bäckerei.csv\"'",
+        ),
         ("seed=[", "seed=[ can't be read as an override; quote values with special characters"),
         ("=3", "=3 can't be read as an override; put a key before the ="),
         ("seed", "seed is neither KEY=VALUE nor a command, such as ui"),

@@ -97,7 +97,10 @@ def _unreadable(override: str) -> str:
     if override.startswith(("=", "+=")):
         return f"{override} can't be read as an override; put a key before the ="
     if "=" in override or override.startswith("~"):
-        return f"{override} can't be read as an override; quote values with special characters"
+        key, _, value = override.partition("=")
+        can_be_quoted = value and not set(value) & set("\"'[]{}()\\,")
+        way_out = f"give '{key}=\"{value}\"'" if can_be_quoted else "quote values with special characters"
+        return f"{override} can't be read as an override; {way_out}"
     return f"{override or 'an empty argument'} is neither KEY=VALUE nor a command, such as ui"
 
 
