@@ -1,7 +1,7 @@
 """Takes the recipe for real series apart, and prints what each part does: a table of docs/real-data.md.
 
     python benchmarks/real_data.py elnino co2 taylor monthly-sunspots seattle-weather     writes the series
-    python -m benchmarks.recipe                                                           half an hour on two cores
+    python -m benchmarks.recipe                                                           an hour on two cores
 
 Leaves the sweeps below outputs/, as any.
 """
@@ -23,6 +23,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "they see 128 steps": ("model.memory=128",),
     "the last epoch kept": ("training.keep=last",),
     "no networks of the last values": ("model.memories=[]",),
+    "from autoregression alone": ("model.start=autoregression",),
     "no highway": ("model.highway=false",),
 }
 
