@@ -17,6 +17,7 @@ import pytest
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.search.space import Dimension, Interval
 from hydra_queue_sweeper.search.trials import State, Trial
+from hydra_queue_sweeper.sweeps.endings import Endings, begin_endings
 from hydra_queue_sweeper.sweeps.queue import Queue
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from hydra_queue_sweeper.sweeps.worker import _outcome
@@ -180,6 +181,55 @@ def test_what_has_ended_is_not_handed_out_again(state: State, tmp_path: Path) ->
     sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1", "2"))], [state])
     assert work(Queue(sweep, "a", unproposed), state) == [1, 2]
     assert work(Queue(sweep, "b", unproposed)) == []
+
+
+def visited(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return which records a worker looks at as it takes a trial."""
+    seen: list[int] = []
+    read = SweepDirectory.read_trial
+
+    def look(sweep: SweepDirectory, number: int) -> Trial | None:
+        seen.append(number)
+        return read(sweep, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SweepDirectory, "read_trial", look)
+        with queue.take() as trial:
+            assert trial
+    return seen
+
+
+def test_what_another_found_to_have_ended_is_not_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = make(tmp_path / "sweep", [Dimension("seed", tuple(map(str, range(8))))], [])
+    first, second = (Queue(sweep, "a", unproposed) for _ in range(2))
+    for _ in range(5):
+        with first.take() as trial:
+            assert trial
+            sweep.write_trial(replace(trial, state="finished"))
+    assert visited(first, monkeypatch) == [4, 5], "its own last one, and then the next"
+    assert visited(second, monkeypatch) == [5]
+    begin_endings(sweep, sweep.read_trials(sweep.read_plan()))
+    assert visited(Queue(sweep, "b", unproposed), monkeypatch) == [5]
+
+
+def test_what_is_told_of_ends_may_be_cut_or_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = make(tmp_path / "sweep", [Dimension("seed", tuple(map(str, range(8))))], [])
+    for number in (0, 1, 3):
+        sweep.write_trial(replace(sweep.read_plan().waiting[number], state="finished"))
+    begin_endings(sweep, sweep.read_trials(sweep.read_plan()))
+    with sweep.endings.open("ab") as file:
+        file.write(b"00000000")  # of a worker that was killed as it wrote 2, which has not ended
+    Endings(sweep).add([4])
+    assert Endings(sweep).read() == [0, 1, 3]
+    assert visited(Queue(sweep, "a", unproposed), monkeypatch) == [2]
+    sweep.endings.unlink()
+    assert visited(Queue(sweep, "b", unproposed), monkeypatch) == [0, 1, 2]
+    sweep.endings.unlink()
+    sweep.endings.mkdir()  # where nothing can be written
+    monkeypatch.setattr(Endings, "read", lambda _: [])
+    assert visited(Queue(sweep, "c", unproposed), monkeypatch) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

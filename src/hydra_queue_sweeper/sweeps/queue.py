@@ -8,6 +8,7 @@ from dataclasses import replace
 from filelock import FileLock, Timeout
 
 from hydra_queue_sweeper.search.trials import GIVEN_UP, Trial
+from hydra_queue_sweeper.sweeps.endings import Endings
 from hydra_queue_sweeper.sweeps.store import Records, SweepDirectory
 
 MOST_DEATHS = 3  # of workers that held a trial; see sweeper.py
@@ -27,13 +28,16 @@ class Queue:
         self.sweep, self.launch, self._propose = sweep, launch, propose
         self.plan = sweep.read_plan()
         self.records = Records(sweep, self.plan)
-        self._open = self.plan.order()
+        self._open = dict.fromkeys(self.plan.order())  # as far as this worker knows, in their order
+        self._endings = Endings(sweep)
 
     @contextmanager
     def take(self) -> Iterator[Trial | None]:
         """Hold the next trial that nobody holds; None if there is none, or the sweep has found enough."""
         with ExitStack() as held:
             with FileLock(self.sweep.path / ".queue.lock", poll_interval=0.01):
+                for number in self._endings.read():
+                    self._open.pop(number, None)
                 trial = None if self.sweep.enough.exists() else self._next(held)
             yield trial
 
@@ -43,7 +47,8 @@ class Queue:
                 held.enter_context(FileLock(self.sweep.trials / f"{number}.lock", timeout=0))
                 if trial := self._begin(number):
                     return trial
-                self._open.remove(number)
+                del self._open[number]
+                self._endings.add([number])
                 held.close()
         return None
 

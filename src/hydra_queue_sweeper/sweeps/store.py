@@ -36,6 +36,7 @@ class SweepDirectory:
         self.plots = path / "plots"
         self.results = path / "optimization_results.yaml"
         self.stop = path / ".stop"  # is there once the sweep has got a signal
+        self.endings = path / ".endings"  # see endings.py
         self.enough = path / ".enough"  # is there once no further job is to begin, and says why
 
     def end_early(self, why: str) -> None:
@@ -127,8 +128,9 @@ class SweepDirectory:
         Raises:
             Refused: If something is a link or a device.
         """
-        own = (self.plan, self.trials, self.leaderboard, self.results, self.plots, self.stop, self.enough)
-        check_plain(self.path, [*(path.name for path in own), ".queue.lock", "multirun.yaml", "workers"])
+        own = (self.plan, self.trials, self.leaderboard, self.results, self.plots)
+        hidden = (self.stop, self.enough, self.endings)
+        check_plain(self.path, [*(path.name for path in (*own, *hidden)), ".queue.lock", "multirun.yaml", "workers"])
 
 
 class Records:

@@ -20,6 +20,7 @@ from hydra_queue_sweeper.base.files import write_yaml
 from hydra_queue_sweeper.base.terminal import log
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.space import but_seed, varied
+from hydra_queue_sweeper.sweeps.endings import begin_endings
 from hydra_queue_sweeper.sweeps.live_view import watching
 from hydra_queue_sweeper.sweeps.planning import (
     Prepared,
@@ -134,6 +135,7 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
     plan, directory = prepared.plan, sweep.directory
     directory.stop.unlink(missing_ok=True)
     directory.remove_parts()
+    begin_endings(directory, directory.read_trials(plan))
     with (
         sweep.task.prepare_and_conclude(directory, plan, prepared.configs()[0]),
         _until_enough(sweep, plan),
