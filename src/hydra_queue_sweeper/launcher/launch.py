@@ -40,9 +40,9 @@ Job = tuple[int, list[str]]
 """A job's number and its overrides."""
 _TICK = 0.1  # seconds between looks at signals and ends
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_SAFE_PATH = "PYTHONSAFEPATH"  # else a child, which begins as `python -c`, imports what lies in the working directory
+SAFE_PATH = ("PYTHONSAFEPATH", "of hydra_queue_sweeper")
+"""A variable, else a child, which begins as `python -c`, imports what lies in the working directory; and our value."""
 _of_thread = threading.local()  # holds the signals that it kept back before it forked
-_OURS = "of hydra_queue_sweeper"  # its value, where it was set for that alone
 
 
 def launch(
@@ -88,7 +88,7 @@ def launch(
 @contextmanager
 def _variables() -> Iterator[None]:
     """Set the variables of the environment that children begin with, where there are none of the user's."""
-    variables = dict.fromkeys(_THREADS, "1") | {_SAFE_PATH: _OURS}  # libraries read them once, as they are imported
+    variables = dict.fromkeys(_THREADS, "1") | dict([SAFE_PATH])  # libraries read them once, as they are imported
     missing = variables.keys() - os.environ.keys()
     os.environ.update({name: variables[name] for name in missing})
     try:
@@ -165,8 +165,9 @@ def failed(error: Exception, job: Job) -> JobReturn:
 
 def run_child(connection: Connection) -> None:
     """Run a job in a process of its own and write its result to a connection; where a signal came before, just end."""
-    if os.environ.get(_SAFE_PATH) == _OURS:
-        del os.environ[_SAFE_PATH]  # what the job starts is its own business
+    name, ours = SAFE_PATH
+    if os.environ.get(name) == ours:
+        del os.environ[name]  # what the job starts is its own business
     watch()
     defer()
     multiprocessing.set_start_method(None, force=True)  # which is the program's to choose

@@ -1,6 +1,7 @@
 """The keys of `hydra.launcher`: in a file that Hydra does not execute by itself, or they could not be pickled."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -13,3 +14,35 @@ class LauncherOptions:
 
     _target_: str = "hydra_plugins.hydra_queue_sweeper.launcher.ProcessLauncher"
     n_jobs: int | None = None
+
+
+@dataclass
+class SlurmOptions:
+    """The parameters of the launcher of SLURM jobs; what is not given is SLURM's to choose.
+
+    Attributes:
+        partition: Of the jobs.
+        timeout_min: Minutes that a job may take; a sweep's worker is then followed by another.
+        cpus_per_task: Cores of a job.
+        mem_gb: Memory of a job.
+        gpus_per_node: GPUs of a job.
+        account: That pays.
+        qos: Quality of service.
+        name: Of the jobs.
+        signal_delay_s: Seconds before its end in which a job stops in order.
+        parameters: Further ones of sbatch, `{constraint: v100, exclusive: true}`.
+        setup: Lines of shell before a job, `[module load cuda]`.
+    """
+
+    _target_: str = "hydra_plugins.hydra_queue_sweeper.slurm.SlurmLauncher"
+    partition: str | None = None
+    timeout_min: int = 60
+    cpus_per_task: int = 1
+    mem_gb: float | None = None
+    gpus_per_node: int | None = None
+    account: str | None = None
+    qos: str | None = None
+    name: str = "sweep"
+    signal_delay_s: int = 90
+    parameters: dict[str, Any] = field(default_factory=dict)
+    setup: list[str] = field(default_factory=list)

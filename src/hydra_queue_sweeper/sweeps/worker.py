@@ -74,7 +74,7 @@ class Worker:
             runner = TrialRunner(self)
             with signals.deferred(), repeating(runner.end_with_sweep, SECONDS_BETWEEN_LOOKS):
                 returned = runner.run_all()
-        if not runner.sweep.is_run():
+        if self.at_work is _nobody and not runner.sweep.is_run():
             os._exit(1)  # nobody waits for what this returns, and a pool would keep the process
         return returned
 
