@@ -69,7 +69,8 @@ NAMES = [
     Case("-m hydra.sweeper.n_job=3", "hydra.sweeper.n_job is not a key of Hydra's; wavesweep --cfg hydra shows them"),
     Case(
         "-m hydra/launcher=foo",
-        "hydra/launcher=foo is not an option; choose from basic, joblib, processes, submitit_local, submitit_slurm",
+        "hydra/launcher=foo is not an option; "
+        "choose from basic, joblib, processes, slurm, submitit_local, submitit_slurm",
     ),
 ]
 

@@ -199,6 +199,12 @@ def test_no_job_outlives_a_sweeper_that_is_stopped_or_killed(start: Start, slurm
     sweep.check(12)
 
 
+def test_what_slurm_does_not_take_is_refused_in_a_line(start: Start) -> None:
+    said = start(2, 0.1, "hydra.launcher.partition=nope").end(code=1)
+    assert "SLURM takes no job: invalid partition specified: nope; see hydra.launcher" in said
+    assert "Traceback" not in said
+
+
 def test_without_slurm_it_is_refused_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     words = ["program.py", "-m", "hydra/sweeper=queue", "hydra/launcher=slurm", "+number=1", "+seconds=0"]

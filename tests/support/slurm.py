@@ -55,7 +55,12 @@ def missing() -> str:
     lacking = [command for command in COMMANDS if shutil.which(command) is None]
     if lacking:
         return f"{', '.join(lacking)} not installed (apt-get install slurm-wlm munge iproute2)"
-    return "" if getpass.getuser() == "root" else "namespaces and SLURM's daemons take root"
+    if getpass.getuser() != "root":
+        return "namespaces and SLURM's daemons take root"
+    name = f"probe-{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
+    subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+    return made.stderr.strip()
 
 
 class Slurm:

@@ -171,7 +171,11 @@ class _Cluster:
             place.ended = True
             return
         place.looks = 0
-        place.current = self.submit(place)
+        try:
+            place.current = self.submit(place)
+        except Refused as error:  # the others go on
+            log.warning("%s", error)
+            place.ended = True
 
     def _cancel(self, places: Iterator[_Place] | Sequence[_Place]) -> None:
         if numbers := [place.current for place in places if place.current]:
@@ -221,7 +225,8 @@ def _submit(executor: "SlurmExecutor", shared: bytes, job: Job) -> str:
     try:
         return executor.submit(run_packed, shared, job).job_id
     except Exception as error:  # submitit's own, of several kinds
-        raise Refused(f"SLURM does not take a job: {in_one_line(error)}") from None
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise Refused(f"SLURM takes no job: {said.removeprefix('sbatch: error: ')}; see hydra.launcher") from None
 
 
 def run_packed(shared: bytes, job: Job) -> bytes:

@@ -212,6 +212,8 @@ def _launch_once(sweep: Sweep, prepared: Prepared, launcher: Launcher, num_left:
     try:
         with _in_silence(launcher):
             return launcher.launch([_of_workers(prepared)] * workers, initial_job_idx=0)
+    except Refused:
+        raise  # which another try would not help
     except Exception as error:
         log.warning("the launcher gave up: %s", in_one_line(error))
         given_up = JobReturn(status=JobStatus.FAILED)
