@@ -70,7 +70,7 @@ NAMES = [
     Case(
         "-m hydra/launcher=foo",
         "hydra/launcher=foo is not an option; "
-        "choose from basic, joblib, processes, slurm, submitit_local, submitit_slurm",
+        "choose from basic, dask, joblib, processes, slurm, submitit_local, submitit_slurm",
     ),
 ]
 

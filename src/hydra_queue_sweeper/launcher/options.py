@@ -46,3 +46,22 @@ class SlurmOptions:
     signal_delay_s: int = 90
     parameters: dict[str, Any] = field(default_factory=dict)
     setup: list[str] = field(default_factory=list)
+
+
+@dataclass
+class DaskOptions:
+    """The parameters of the launcher of Dask's tasks.
+
+    Attributes:
+        cluster: `local`, or one that asks a scheduler for workers: `slurm`, `pbs`, `lsf`, `sge`, `oar`, `htcondor`,
+            `kubernetes`.
+        options: What Dask's class of that takes, `{queue: normal, cores: 1, memory: 4GB}`.
+        address: Of a scheduler that is there, `tcp://10.0.0.1:8786`, in place of a cluster.
+        retries: How often a task that fails is run again.
+    """
+
+    _target_: str = "hydra_plugins.hydra_queue_sweeper.dask.DaskLauncher"
+    cluster: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    address: str | None = None
+    retries: int = 3

@@ -8,7 +8,6 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,6 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -26,8 +24,9 @@ from hydra_queue_sweeper.base.errors import Refused, in_one_line
 from hydra_queue_sweeper.base.hydra_releases import configure_log_of_sweep
 from hydra_queue_sweeper.base.pickling import dumps, loads
 from hydra_queue_sweeper.base.terminal import log
-from hydra_queue_sweeper.launcher.launch import SAFE_PATH, Job, failed, launch
+from hydra_queue_sweeper.launcher.launch import SAFE_PATH, Job, failed
 from hydra_queue_sweeper.launcher.options import SlurmOptions
+from hydra_queue_sweeper.launcher.packed import pack, run
 
 if TYPE_CHECKING:
     from submitit.slurm.slurm import SlurmExecutor
@@ -64,7 +63,7 @@ def launch_on_slurm(
     configure_log_of_sweep(config, context)
     folder = Path(str(config.hydra.sweep.dir)).absolute() / "slurm"
     folder.mkdir(parents=True, exist_ok=True)
-    shared = dumps((os.getcwd(), sys.path, context, task, config, Singleton.get_state()))  # noqa: PTH109
+    shared = pack(context, task, config)
     executor = _executor(folder, options)
 
     def submit(place: _Place) -> str:
@@ -237,13 +236,7 @@ def run_packed(shared: bytes, job: Job) -> bytes:
     """
     with signals.watched(), signals.deferred():
         _leave_before_the_limit()
-        directory, path = loads(shared)[:2]
-        os.chdir(directory)
-        sys.path[:] = path
-        *_, context, task, config, state = loads(shared)
-        Singleton.set_state(state)
-        [returned] = launch([job], context, task, config, 1)
-        return dumps((returned, signals.pending()))
+        return dumps((run(shared, job), signals.pending()))
 
 
 def _leave_before_the_limit() -> None:
