@@ -13,6 +13,8 @@ from wavesweep.models.highway_network import ROWS, HighwayForecaster
 from wavesweep.models.known_networks import KnownNetworks
 from wavesweep.models.losses import SQUARED, Loss, Quantile
 from wavesweep.models.start import Start
+from wavesweep.training import windows as cut
+from wavesweep.training.closures import direct_loss
 
 CHANNELS, FEATURES, HORIZON, LAGS, CONTEXT = 2, 3, 5, (2, 7), 14
 START = torch.zeros(4, dtype=torch.long)
@@ -146,6 +148,32 @@ def test_training_looks_at_so_many_steps_of_the_first_windows() -> None:
     assert outputs.shape == (2, count, HORIZON, CHANNELS)
     [of_all] = built.eval().direct(values, known)
     assert of_all.shape == (2, count + 3, HORIZON, CHANNELS)
+
+
+def test_the_loss_of_training_is_of_these_windows() -> None:
+    built, count = trained(1.0).train(), ROWS // HORIZON
+    steps = CONTEXT + HORIZON
+    values = drawn(count + 3, steps, CHANNELS, seed=4)
+    known = KNOWN[:1, :steps].repeat(count + 3, 1, 1)
+
+    def loss() -> float:
+        windows = cut.Windows(torch.cat([values, known], dim=2), torch.zeros(count + 3))
+        return direct_loss(built, windows, CHANNELS, SQUARED)().item()
+
+    [outputs] = built.direct(values[:, :CONTEXT], known)
+    squared = (outputs - values[:count, CONTEXT:]).square().mean().item()
+    assert loss() == pytest.approx(squared, rel=1e-9)
+    values[count:] += 1
+    assert loss() == pytest.approx(squared, rel=1e-9)
+
+
+def test_they_join_only_where_the_mean_with_all_others_is_better() -> None:
+    built, told = trained(1.0), KNOWN[:, : CONTEXT + HORIZON].numpy()
+    own, start = (one.closed_loop(VALUES, START, HORIZON, KNOWN).detach().numpy() for one in (built, fresh()))
+    built.combine(Windows(VALUES.numpy(), start - 2 * (own - start)), told)
+    assert built.parts()["known"] == 0
+    built.combine(Windows(VALUES.numpy(), start + 0.4 * (own - start)), told)
+    assert 0 < built.parts()["known"] < 0.5
 
 
 def test_what_is_known_must_be_told() -> None:

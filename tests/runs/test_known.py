@@ -11,6 +11,7 @@ import torch
 
 import wavesweep as ws
 from hydra_queue_sweeper.base.errors import Refused
+from wavesweep.config.resolve import without_effect
 from wavesweep.evaluation.forecasting import forecast_part, quantiles_of_part
 from wavesweep.evaluation.metric_names import SHARE
 from wavesweep.experiment.preparation import known_of, load_data, prepare
@@ -131,6 +132,16 @@ def test_a_line_tells_that_effects_were_left_out(tmp_path: Path) -> None:
     shop(300).to_csv(tmp_path / "shop.csv")
     written = ws.compose(*LINES, f"dataset.path={tmp_path}/shop.csv", "dataset.effects=[]")
     assert known_of(prepare(written)).endswith("dataset.effects=[], so that regressions are told nothing of it")
+
+
+def test_where_nothing_is_known_it_is_said_to_have_no_effect(tmp_path: Path) -> None:
+    shop(300)[["sales"]].to_csv(tmp_path / "shop.csv")
+    told, untold = LINES, [line for line in LINES if "known" not in line and "calendar" not in line]
+    shop(300).to_csv(tmp_path / "told.csv")
+    for lines, name in ((told, "told"), (untold, "shop")):
+        prepared = prepare(ws.compose(*lines, f"dataset.path={tmp_path}/{name}.csv"))
+        reasons = without_effect(prepared.config, prepared.data.division)
+        assert ("model.known" in reasons) == (name == "shop")
 
 
 def test_of_more_than_can_be_held_they_see_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

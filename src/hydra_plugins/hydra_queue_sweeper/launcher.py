@@ -1,18 +1,36 @@
-"""hydra/launcher=processes: every Hydra program in the environment executes this file, so what works is elsewhere."""
+"""hydra/launcher=processes, slurm and dask: Hydra executes this file in each program, so what works is elsewhere."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.base.hydra_releases import store_option
-from hydra_queue_sweeper.launcher.options import LauncherOptions
+from hydra_queue_sweeper.launcher.options import DaskOptions, LauncherOptions, SlurmOptions
 
 
-class ProcessLauncher(Launcher):
+class _Launcher(Launcher):
+    """Keeps what Hydra gives; abstract, or Hydra would take it for a launcher."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what Hydra gives each launcher."""
+        self.given = (hydra_context, task_function, config)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run jobs; return how each ended."""
+        return self.run([(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)])
+
+    @abstractmethod
+    def run(self, jobs: list[tuple[int, list[str]]]) -> Sequence[JobReturn]:
+        """Run jobs, each its number and overrides; return how each ended."""
+
+
+class ProcessLauncher(_Launcher):
     """Runs jobs on this machine, each in a process of its own.
 
     Args:
@@ -30,14 +48,41 @@ class ProcessLauncher(Launcher):
         """
         if self.n_jobs is not None and self.n_jobs < 1:
             raise Refused(f"hydra.launcher.n_jobs must be at least 1, got {self.n_jobs}; null takes every core")
-        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run jobs; return how each ended, in their order."""
+    def run(self, jobs: list[tuple[int, list[str]]]) -> Sequence[JobReturn]:
+        """See `_Launcher.run`: in their order."""
         from hydra_queue_sweeper.launcher.launch import launch
 
-        jobs = [(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]
-        return launch(jobs, self.hydra_context, self.task_function, self.config, self.n_jobs)
+        return launch(jobs, *self.given, self.n_jobs)
+
+
+class SlurmLauncher(_Launcher):
+    """Runs jobs on a SLURM cluster; takes what `SlurmOptions` has."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options: Any = OmegaConf.to_container(OmegaConf.create(options))
+
+    def run(self, jobs: list[tuple[int, list[str]]]) -> Sequence[JobReturn]:
+        """See `_Launcher.run`: of workers that were replaced, several times."""
+        from hydra_queue_sweeper.launcher.slurm import launch_on_slurm
+
+        return launch_on_slurm(jobs, *self.given, SlurmOptions(**self.options))
+
+
+class DaskLauncher(_Launcher):
+    """Runs jobs as tasks of Dask; takes what `DaskOptions` has."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options: Any = OmegaConf.to_container(OmegaConf.create(options))
+
+    def run(self, jobs: list[tuple[int, list[str]]]) -> Sequence[JobReturn]:
+        """See `_Launcher.run`: in their order."""
+        from hydra_queue_sweeper.launcher.on_dask import launch_on_dask
+
+        return launch_on_dask(jobs, *self.given, DaskOptions(**self.options))
 
 
 store_option("hydra/launcher", "processes", LauncherOptions)
+store_option("hydra/launcher", "slurm", SlurmOptions)
+store_option("hydra/launcher", "dask", DaskOptions)

@@ -34,7 +34,7 @@ class SlurmOptions:
         setup: Lines of shell before a job, `[module load cuda]`.
     """
 
-    _target_: str = "hydra_plugins.hydra_queue_sweeper.slurm.SlurmLauncher"
+    _target_: str = "hydra_plugins.hydra_queue_sweeper.launcher.SlurmLauncher"
     partition: str | None = None
     timeout_min: int = 60
     cpus_per_task: int = 1
@@ -60,7 +60,7 @@ class DaskOptions:
         retries: How often a task that fails is run again.
     """
 
-    _target_: str = "hydra_plugins.hydra_queue_sweeper.dask.DaskLauncher"
+    _target_: str = "hydra_plugins.hydra_queue_sweeper.launcher.DaskLauncher"
     cluster: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     address: str | None = None

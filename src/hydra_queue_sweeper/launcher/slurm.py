@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.utils import JobReturn, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
@@ -61,8 +62,9 @@ def launch_on_slurm(
     """
     setup_globals()
     configure_log_of_sweep(config, context)
-    folder = Path(str(config.hydra.sweep.dir)).absolute() / "slurm"
-    folder.mkdir(parents=True, exist_ok=True)
+    # New, under a name that nobody can guess: results in it are unpickled.
+    folder = Path(str(config.hydra.sweep.dir)).absolute() / f"slurm-{token_hex(8)}"
+    folder.mkdir(parents=True)
     shared = pack(context, task, config)
     executor = _executor(folder, options)
 
@@ -162,7 +164,7 @@ class _Cluster:
             self._replace(place)
         else:
             place.ended = True
-            self.nothing_left |= self.can_replace
+            self.nothing_left |= self.can_replace and returned.status == JobStatus.COMPLETED
 
     def _replace(self, place: _Place) -> None:
         """Let another batch job go on, where one should."""

@@ -20,6 +20,7 @@ from hydra_queue_sweeper.base.files import write_yaml
 from hydra_queue_sweeper.base.terminal import log
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.space import but_seed, varied
+from hydra_queue_sweeper.search.trials import Trial
 from hydra_queue_sweeper.sweeps.endings import begin_endings
 from hydra_queue_sweeper.sweeps.live_view import watching
 from hydra_queue_sweeper.sweeps.planning import (
@@ -135,10 +136,11 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
     plan, directory = prepared.plan, sweep.directory
     directory.stop.unlink(missing_ok=True)
     directory.remove_parts()
-    begin_endings(directory, directory.read_trials(plan))
+    trials = directory.read_trials(plan)
+    begin_endings(directory, trials)
     with (
         sweep.task.prepare_and_conclude(directory, plan, prepared.configs()[0]),
-        _until_enough(sweep, plan),
+        _until_enough(sweep, plan, trials),
         watching(directory, plan, sweep.task),
     ):
         returned = _launch(sweep, prepared, launcher)
@@ -163,11 +165,11 @@ def _write_results(directory: SweepDirectory, plan: Plan) -> None:
 
 
 @contextmanager
-def _until_enough(sweep: Sweep, plan: Plan) -> Iterator[None]:
+def _until_enough(sweep: Sweep, plan: Plan, trials: list[Trial]) -> Iterator[None]:
     """Let no further job begin once the time is up, or the target reached: workers see that as jobs end."""
     enough = sweep.directory.enough
     enough.unlink(missing_ok=True)
-    if plan.reached(sweep.directory.read_trials(plan)):
+    if plan.reached(trials):
         sweep.directory.end_early(REACHED)
     timeout = sweep.options.timeout
     seconds = TIMEOUT_MAX if timeout is None else min(timeout, TIMEOUT_MAX)

@@ -75,7 +75,7 @@ class Worker:
             with signals.deferred(), repeating(runner.end_with_sweep, SECONDS_BETWEEN_LOOKS):
                 returned = runner.run_all()
         if self.at_work is _nobody and not runner.sweep.is_run():
-            os._exit(1)  # nobody waits for what this returns, and a pool would keep the process
+            os._exit(1)  # nobody waits for what this returns, and a pool, which ours is not, would keep the process
         return returned
 
 

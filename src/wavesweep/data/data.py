@@ -52,17 +52,15 @@ class Data:
 
     def with_effects(self, effects: Effects) -> Self:
         """Return the data with what is known in advance does to them."""
-        features = self._features_of(effects)
-        data = replace(self.with_effect(self.effect_of(effects)), effects=effects, features=features)
-        test = data.test and replace(data.test, features=features)
-        return replace(data, val=replace(data.val, features=features), test=test)
+        return replace(self.with_effect(self.effect_of(effects), self._features_of(effects)), effects=effects)
 
     def _features_of(self, effects: Effects) -> np.ndarray | None:
         of_each = effects.of_each
         if self.timeline[..., 0].size * of_each.number > MOST_KNOWN:
             return None
-        return np.stack([of_each.make(one).astype(np.float32) for one in self._inputs()])
+        return np.stack([of_each.make(one).astype(np.float32) for one in self._inputs])
 
+    @cached_property
     def _inputs(self) -> np.ndarray:
         """Return what is known of each step of the timeline, (series, time, input)."""
         return self.division.source.load_inputs(self.timeline.shape[1] - max(self.division.source.lengths))
@@ -74,13 +72,19 @@ class Data:
             effects: Of all channels, or of so many sets of them.
             sets: How many.
         """
-        each = enumerate(self._inputs())
+        each = enumerate(self._inputs)
         return np.stack([effects.of(one) * np.tile(self.units.of(number).std, sets) for number, one in each])
 
-    def with_effect(self, effect: np.ndarray) -> Self:
-        """Return the data with what is known does to each step, (series, time, channel), which each part then has."""
-        test = self.test and self.test.with_effects(effect)
-        return replace(self, val=self.val.with_effects(effect), test=test, effect=effect)
+    def with_effect(self, effect: np.ndarray, features: np.ndarray | None = None) -> Self:
+        """Return the data with what is known does to each step, which each part then has.
+
+        Args:
+            effect: (series, time, channel), in the units of the data.
+            features: What networks see of that, (series, time, feature); None: nothing.
+        """
+        val, test = (part and part.with_effects(effect, features) for part in (self.val, self.test))
+        assert val
+        return replace(self, val=val, test=test, effect=effect, features=features)
 
     @cached_property
     def without_effects(self) -> "Data":

@@ -72,9 +72,9 @@ class Part:
             windows["effect"] = self.effect[chosen]
         return replace(self, **windows)
 
-    def with_effects(self, effect: np.ndarray) -> Self:
-        """Return the part with what is known in advance does to each series, (series, time, channel)."""
-        return replace(self, effect=effect[self.series[:, None], self._steps])
+    def with_effects(self, effect: np.ndarray, features: np.ndarray | None = None) -> Self:
+        """Return the part with what is known in advance does to each series, (series, time, channel), and features."""
+        return replace(self, effect=effect[self.series[:, None], self._steps], features=features)
 
     def known(self, scaler: Scaler) -> np.ndarray | None:
         """Return what networks know in advance, (window, context + horizon, channel + feature).
@@ -100,8 +100,8 @@ class Part:
         if self.effect is None:
             return self
         before, after = np.split(self.effect, [self.context.shape[1]], axis=1)
-        rest = replace(self, context=self.context - before, truth=self.truth - after)
-        return replace(rest, effect=None, features=None)
+        context, truth = self.context - before, self.truth - after
+        return replace(self, context=context, truth=truth, effect=None, features=None)
 
     def put_back(self, forecast: np.ndarray) -> np.ndarray:
         """Return a forecast of what `without_effects` leaves, (…, window, horizon, channel), as one of the part."""

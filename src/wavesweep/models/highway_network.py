@@ -110,7 +110,7 @@ class HighwayForecaster(Forecaster):
             size = KNOWN_SIZE * hidden_sizes[-1]
             of_step = num_channels * loss.size
             self.of_known = KnownNetworks(members, known, num_channels, num_features, size, of_step, horizon)
-        self.register_buffer("shares", torch.tensor([1.0, *(0.0 for _ in (*memories, *[*known][:1]))]))
+        self.register_buffer("shares", torch.tensor([1.0] + [0.0] * (len(memories) + bool(known))))
 
     def adapt(self, series: Sequence[Tensor]) -> None:
         """See `Forecaster.adapt`: fits the linear forecast, and measures its errors and the range of values."""
@@ -257,9 +257,10 @@ class HighwayForecaster(Forecaster):
     def parts(self) -> dict[str, float]:
         """See `Forecaster.parts`: the start, the start corrected by networks, and networks of the last values alone."""
         shares = self.shares.tolist()
-        names = ["corrected", *(f"last_{networks.memory}" for networks in self._value_networks()), "known"]
+        names = ["corrected", *(f"last_{networks.memory}" for networks in self._value_networks())]
+        names += ["known"] if self.of_known else []
         start = round(1 - sum(shares), 6)  # they are of single precision
-        return {"start": start, **dict(zip(names, shares, strict=False))}
+        return {"start": start, **dict(zip(names, shares, strict=True))}
 
     def direct_parameters(self) -> list[nn.Parameter]:
         """See `Forecaster.direct_parameters`."""

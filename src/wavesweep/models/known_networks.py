@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from wavesweep.models.value_networks import drawn
 
-LAST_VALUES = 2
+LAST_VALUES = 2  # that are seen in any case
 
 
 class KnownNetworks(nn.Module):

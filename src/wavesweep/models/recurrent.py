@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MEMBERS, MEMORY, DROPOUT = 4, 32, 0.2  # beside a highway
 MEMORIES = (2, 8, 24)  # the same
-LAST_VALUES = 2  # that networks of what is known see in any case
+FEWEST_VALUES = 2  # that networks of what is known see: LAST_VALUES there, which imports torch
 ROOM = 3  # spans of memory and horizon that a training series holds at least, where that memory is not given
 MOST_OUTPUTS = 1000  # values that are forecast at once, beyond which no memory is taken unless it is given
 WITHOUT_LAGS = {"lags": (), "centred": False, "joint": False}
@@ -220,7 +220,7 @@ class SettledRecurrent(Recurrent, SettledModel):
 
     def _choose_known(self, facts: "Facts") -> tuple[int, ...]:
         """Return what is given, or the seasons that series are long enough for, else one step; nothing of nothing."""
-        if not facts.num_features or _longest(facts) < LAST_VALUES:
+        if not facts.num_features or _longest(facts) < FEWEST_VALUES:
             return ()
         if self.known is not None:
             return self.known
