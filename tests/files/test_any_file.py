@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -21,6 +21,7 @@ from hydra_queue_sweeper.base.errors import Refused
 from tests.support.series_files import opened, written
 from wavesweep.files import reading
 from wavesweep.files.dataset import Csv
+from wavesweep.files.table import ABSENT
 
 NUMBERS = ["1", "2.5", "-3e2", "+7", ".5", "1.", " 4 ", "0.1", "123456789.123456789", "1e-320", "1e15", "-0.0"]
 ODD = [
@@ -124,7 +125,7 @@ def again(dataset: Csv) -> np.ndarray:
 
 
 def by_pandas(dataset: Csv, content: bytes) -> np.ndarray:
-    """Return the values that pandas reads, to the last bit."""
+    """Return the values that pandas reads, to the last bit; rows at the end that have none are what is to come."""
     text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode(dataset.encoding)
     separator = "\t" if dataset.separator == "tab" else dataset.separator
     table = pd.read_csv(
@@ -137,7 +138,10 @@ def by_pandas(dataset: Csv, content: bytes) -> np.ndarray:
     )
     names = [str(name).strip() for name in table.columns]
     columns = [table.iloc[:, names.index(name)] for name in dataset.channels]
-    return np.array([[float(cell.replace(dataset.decimal, ".")) for cell in column] for column in columns]).T
+    rows = [*zip(*columns, strict=True)]
+    while rows and all(cell.strip() in ABSENT for cell in rows[-1]):
+        rows.pop()
+    return np.array([[float(cell.replace(dataset.decimal, ".")) for cell in row] for row in rows])
 
 
 EXAMPLES = int(os.environ.get("WAVESWEEP_EXAMPLES", "400"))
@@ -147,6 +151,7 @@ TRIES = [pytest.param(30, id="few"), pytest.param(EXAMPLES, id="many", marks=pyt
 @pytest.mark.parametrize("examples", TRIES)
 def test_a_file_is_read_as_by_pandas_or_refused_in_a_line(path: Path, examples: int) -> None:
     @given(content=contents(), options=SOME_OPTIONS)
+    @example(content=b"a\n1\n2.5\n-3e2\n+7\n0.0\nNA", options={})
     @settings(max_examples=examples, deadline=timedelta(seconds=5))
     def tried(content: bytes, options: dict[str, object]) -> None:
         assert is_right(path, content, options)
