@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import composing, following, stores
+from tests.support import composing, following, postgres, stores
 from tests.support.commands import Command, call
 from tests.support.servers import shared
 from wavesweep.tracking import follower_handle
@@ -51,6 +51,16 @@ def server(common: Path) -> Iterator[str]:
     """Give the address of a real MLflow server; its runs are told apart by their experiments."""
     with shared(common / "server") as uri:
         yield uri
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[postgres.Postgres]:
+    """Give a real PostgreSQL; tests that stop it start it again."""
+    if lacking := postgres.missing():
+        pytest.skip(lacking)
+    there = postgres.Postgres()
+    yield there
+    there.remove()
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hydra_queue_sweeper.sweeps.control import end_early
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.faults.test_sweeps import BASIC, HERE, TWO, is_whole, proposals
 from tests.support.commands import Command
@@ -142,7 +143,7 @@ def test_a_sweep_that_is_interrupted_once_it_has_found_enough_can_be_resumed(tmp
     sweep = tmp_path / "sweep"
     with started(tmp_path, "-m", *QUICK, "training.epochs=1000000", "seed=0,1", HERE, BASIC) as command:
         command.wait_until(lambda: sweep.exists() and list(sweep.glob("*/metrics.jsonl")))
-        (sweep / ".enough").touch()
+        end_early(SweepDirectory(sweep), "since the time is up")
         os.kill(command.process.pid, signal.SIGINT)
         assert command.end(60) == 130
     assert states(sweep) == ["interrupted", "waiting"]

@@ -16,8 +16,8 @@ from hydra_queue_sweeper.search.pruners import PRUNERS, make_pruner
 from hydra_queue_sweeper.search.pruning import Comparison, Pruning
 from hydra_queue_sweeper.search.space import Dimension, Interval
 from hydra_queue_sweeper.search.trials import State, Trial, replicates
-from hydra_queue_sweeper.sweeps.queue import Queue
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from tests.support.claiming import Claiming
 from tests.support.made import make
 
 STEPS = 40
@@ -46,7 +46,7 @@ def prune(path: Path, pruner: str, count: int, value: Value, seeds: int = 1) -> 
     plan = replace(sweep.read_plan(), pruner=pruner)
     sweep.write_plan(plan)
     reported: dict[str, dict[int, float]] = {}
-    pruning, queue = judging(sweep, reported), Queue(sweep, "launch", lambda number: Trial(number, []))
+    pruning, queue = judging(sweep, reported), Claiming("directory").begin(sweep)
     while True:
         with queue.take() as trial:
             if trial is None:

@@ -42,6 +42,7 @@ class Sweep:
         overrides: Of the launcher, for instance.
         before: A command that runs the program's.
         variables: The environment; None: that of this process.
+        python: The interpreter.
     """
 
     def __init__(
@@ -52,8 +53,9 @@ class Sweep:
         *overrides: str,
         before: Sequence[str] = (),
         variables: dict[str, str] | None = None,
+        python: str | Path = sys.executable,
     ) -> None:
-        self.place, self.before, self.variables = place, before, variables
+        self.place, self.before, self.variables, self.python = place, before, variables, python
         (place / "program.py").write_text(PROGRAM)
         self.words = ["program.py", "-m", "hydra/sweeper=queue", f"+number=range({jobs})", f"+seconds={seconds}"]
         self.overrides = overrides
@@ -61,7 +63,7 @@ class Sweep:
 
     def start(self, *further: str) -> None:
         """Start it, or go on with it."""
-        words = [*self.before, sys.executable, *self.words, "hydra.sweep.dir=sweep", *self.overrides, *further]
+        words = [*self.before, self.python, *self.words, "hydra.sweep.dir=sweep", *self.overrides, *further]
         pipe, into_it = subprocess.PIPE, subprocess.STDOUT
         self.process = subprocess.Popen(
             words, cwd=self.place, env=self.variables, stdout=pipe, stderr=into_it, text=True
@@ -96,7 +98,13 @@ class Sweep:
 
     def check_as_on_one_machine(self) -> None:
         """Make sure that our local launcher records the same of the same sweep."""
-        words = [sys.executable, *self.words, "hydra.sweep.dir=local", "hydra.sweeper.n_workers=4"]
+        words = [
+            self.python,
+            *self.words,
+            "hydra.sweep.dir=local",
+            "hydra/launcher=processes",
+            "hydra.sweeper.n_workers=4",
+        ]
         subprocess.run(words, cwd=self.place, check=True, capture_output=True)
         for own, local in zip(self.trials(), self.trials("local"), strict=True):
             assert {key: own[key] for key in SAME} == {key: local[key] for key in SAME}

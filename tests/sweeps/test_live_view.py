@@ -230,7 +230,7 @@ def test_reading_takes_a_small_share_of_the_time(sweep: Sweep, clock: Clock) -> 
 def test_what_an_earlier_start_left_behind_does_not_run_until_it_is_taken_up(sweep: Sweep, clock: Clock) -> None:
     """Then the seconds of that start count beside those of this one."""
     began = time.time()
-    sweep.record(0, steps=9, began=began - 5000.0)
+    sweep.record(0, steps=9, began=began - 5000.0, launch="before")
     view, shown = view_of(sweep)
     view.look()
     *_, status, rows = shown.last

@@ -17,44 +17,31 @@ import pytest
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.search.space import Dimension, Interval
 from hydra_queue_sweeper.search.trials import State, Trial
-from hydra_queue_sweeper.sweeps.endings import Endings, begin_endings
+from hydra_queue_sweeper.sweeps.endings import Endings
 from hydra_queue_sweeper.sweeps.queue import Queue
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from hydra_queue_sweeper.sweeps.worker import _outcome
+from tests.support.claiming import Claiming, work
 from tests.support.made import make, plan_of
 
 SEEDS = Dimension("seed", tuple(map(str, range(30))))
 
 
-def work(queue: Queue, state: State = "finished") -> list[int]:
-    """Take and end all that there is; return the numbers in their order."""
-    taken = []
-    while True:
-        with queue.take() as trial:
-            if trial is None:
-                return taken
-            taken.append(trial.number)
-            queue.sweep.write_trial(replace(trial, state=state))
-
-
-def unproposed(number: int) -> Trial:
-    """Stand for a sampler where all jobs are listed."""
-    raise AssertionError(number)
-
-
-def take(sweep: SweepDirectory, launch: str) -> tuple[int, int]:
+def take(queue: Queue) -> tuple[int, int]:
     """Take a trial, and be gone with the lock, as after a death; return its number and its deaths."""
-    with Queue(sweep, launch, unproposed).take() as trial:
+    with queue.take() as trial:
         assert trial
         return trial.number, trial.deaths
 
 
-def test_each_trial_is_handed_out_once_to_whoever_asks(tmp_path: Path) -> None:
+def test_each_trial_is_handed_out_once_to_whoever_asks(claiming: Claiming, tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [SEEDS], [])
     held, handed, twice, chance = set[int](), Counter[int](), list[int](), random.Random(0)
 
+    claiming.start(sweep, "a")
+
     def run() -> None:
-        queue = Queue(sweep, "a", unproposed)
+        queue = claiming.queue(sweep)
         while True:
             with queue.take() as trial:
                 if trial is None:
@@ -67,7 +54,7 @@ def test_each_trial_is_handed_out_once_to_whoever_asks(tmp_path: Path) -> None:
                 assert sweep.read_trial(trial.number) == trial
                 time.sleep(chance.uniform(0, 0.02))
                 held.discard(trial.number)
-                sweep.write_trial(replace(trial, state="finished", objective=1.0))
+                queue.claims.record(replace(trial, state="finished", objective=1.0))
 
     workers = [threading.Thread(target=run) for _ in range(4)]
     for worker in workers:
@@ -85,25 +72,30 @@ WORKER = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
+from hydra_queue_sweeper.base import locks
 from hydra_queue_sweeper.search.trials import Trial
-from hydra_queue_sweeper.sweeps.queue import Queue
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from tests.support.claiming import Claiming
 
-queue = Queue(SweepDirectory(Path(sys.argv[1])), "a", lambda number: Trial(number, [f"seed={number}"]))
+if sys.argv[2] == "leases":
+    locks._locks_hold = lambda *_: False
+claiming = Claiming(sys.argv[2], sys.argv[3] or None)
+queue = claiming.queue(SweepDirectory(Path(sys.argv[1])), "a", lambda number: Trial(number, [f"seed={number}"]))
 while True:
     with queue.take() as trial:
         if trial is None:
             break
         print(trial.number, trial.deaths, *trial.overrides, flush=True)
         time.sleep(0.005)
-        queue.sweep.write_trial(replace(trial, state="finished"))
+        queue.claims.record(replace(trial, state="finished"))
 """
 
 
 @pytest.mark.parametrize("dimension", [SEEDS, Dimension("seed", interval=Interval(0, 9, integer=True, log=False))])
-def test_each_trial_is_handed_out_once_to_processes(dimension: Dimension, tmp_path: Path) -> None:
+def test_each_trial_is_handed_out_once_to_processes(dimension: Dimension, claiming: Claiming, tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [dimension], [], total=30)
-    line = [sys.executable, "-c", WORKER, str(sweep.path)]
+    claiming.start(sweep, "a")
+    line = [sys.executable, "-c", WORKER, str(sweep.path), claiming.kind, claiming.address or ""]
     workers = [subprocess.Popen(line, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     handed = [worker.communicate(timeout=60)[0].splitlines() for worker in workers]
     assert sorted(itertools.chain(*handed), key=lambda text: int(text.split()[0])) == [
@@ -112,7 +104,7 @@ def test_each_trial_is_handed_out_once_to_processes(dimension: Dimension, tmp_pa
     assert sum(map(bool, handed)) > 1, "one has done all"
 
 
-def test_proposals_are_made_one_by_one_each_with_all_before_it_recorded(tmp_path: Path) -> None:
+def test_proposals_are_made_one_by_one_each_with_all_before_it_recorded(claiming: Claiming, tmp_path: Path) -> None:
     sweep = make(
         tmp_path / "sweep", [Dimension("seed", interval=Interval(0, 9, integer=True, log=False))], [], total=20
     )
@@ -127,7 +119,8 @@ def test_proposals_are_made_one_by_one_each_with_all_before_it_recorded(tmp_path
         at_work.release()
         return Trial(number, [f"seed={number}"])
 
-    workers = [threading.Thread(target=lambda: work(Queue(sweep, "a", propose))) for _ in range(4)]
+    claiming.start(sweep, "a")
+    workers = [threading.Thread(target=lambda: work(claiming.queue(sweep, propose=propose))) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -136,51 +129,55 @@ def test_proposals_are_made_one_by_one_each_with_all_before_it_recorded(tmp_path
     assert [trial.overrides for trial in sweep.read_trials(sweep.read_plan())] == [[f"seed={n}"] for n in range(20)]
 
 
-def test_what_is_held_is_not_handed_out(tmp_path: Path) -> None:
+def test_what_is_held_is_not_handed_out(claiming: Claiming, tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1"))], [])
-    first, second, third = (Queue(sweep, "a", unproposed) for _ in range(3))
+    claiming.start(sweep, "a")
+    first, second, third = (claiming.queue(sweep) for _ in range(3))
     with first.take() as one, second.take() as other, third.take() as none:
         assert one
         assert other
         assert (one.number, other.number, none) == (0, 1, None)
-        sweep.write_trial(replace(one, state="finished"))
-        sweep.write_trial(replace(other, state="interrupted"))
+        first.claims.record(replace(one, state="finished"))
+        second.claims.record(replace(other, state="interrupted"))
     assert work(third) == [1]
     assert work(first) == work(second) == []
 
 
-def test_what_was_interrupted_is_there_again_and_costs_nothing(tmp_path: Path) -> None:
+def test_what_was_interrupted_is_there_again_and_costs_nothing(claiming: Claiming, tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1"))], [])
-    queue = Queue(sweep, "a", unproposed)
+    queue = claiming.begin(sweep)
     for _ in range(5):
         with queue.take() as trial:
             assert trial
             assert (trial.number, trial.deaths) == (0, 0)
-            sweep.write_trial(replace(trial, state="interrupted", directory="d", seconds=3.0))
+            queue.claims.record(replace(trial, state="interrupted", directory="d", seconds=3.0))
     with queue.take() as trial:
         assert trial
         assert (trial.directory, trial.seconds) == ("d", 3.0)
 
 
-def test_deaths_are_charged_to_the_trial_that_was_held_within_one_start(tmp_path: Path) -> None:
+def test_deaths_are_charged_to_the_trial_that_was_held_within_one_start(claiming: Claiming, tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1"))], [])
-    assert take(sweep, "a") == (0, 0)
-    assert take(sweep, "a") == (0, 1)
-    assert take(sweep, "b") == (0, 1), "the start before was killed whole"
-    assert take(sweep, "b") == (0, 2)
-    assert take(sweep, "c") == (0, 2)
-    assert take(sweep, "c") == (1, 0), "three are too many"
+    queue = claiming.begin(sweep, "a")
+    assert take(queue) == (0, 0)
+    assert take(queue) == (0, 1)
+    queue = claiming.begin(sweep, "b")
+    assert take(queue) == (0, 1), "the start before was killed whole"
+    assert take(queue) == (0, 2)
+    queue = claiming.begin(sweep, "c")
+    assert take(queue) == (0, 2)
+    assert take(queue) == (1, 0), "three are too many"
     failed = sweep.read_trial(0)
     assert failed
     assert (failed.state, failed.deaths, failed.reason[:23]) == ("failed", 3, "its worker died 3 times")
-    assert work(Queue(sweep, "d", unproposed)) == [1]
+    assert work(claiming.begin(sweep, "d")) == [1]
 
 
 @pytest.mark.parametrize("state", ["finished", "diverged", "pruned", "failed"])
-def test_what_has_ended_is_not_handed_out_again(state: State, tmp_path: Path) -> None:
+def test_what_has_ended_is_not_handed_out_again(state: State, claiming: Claiming, tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", [Dimension("seed", ("0", "1", "2"))], [state])
-    assert work(Queue(sweep, "a", unproposed), state) == [1, 2]
-    assert work(Queue(sweep, "b", unproposed)) == []
+    assert work(claiming.begin(sweep, "a"), state) == [1, 2]
+    assert work(claiming.begin(sweep, "b")) == []
 
 
 def visited(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -203,33 +200,34 @@ def test_what_another_found_to_have_ended_is_not_looked_at_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = make(tmp_path / "sweep", [Dimension("seed", tuple(map(str, range(8))))], [])
-    first, second = (Queue(sweep, "a", unproposed) for _ in range(2))
+    in_directory = Claiming("directory")
+    in_directory.start(sweep, "a")
+    first, second = (in_directory.queue(sweep) for _ in range(2))
     for _ in range(5):
         with first.take() as trial:
             assert trial
             sweep.write_trial(replace(trial, state="finished"))
     assert visited(first, monkeypatch) == [4, 5], "its own last one, and then the next"
     assert visited(second, monkeypatch) == [5]
-    begin_endings(sweep, sweep.read_trials(sweep.read_plan()))
-    assert visited(Queue(sweep, "b", unproposed), monkeypatch) == [5]
+    assert visited(in_directory.begin(sweep, "b"), monkeypatch) == [5]
 
 
 def test_what_is_told_of_ends_may_be_cut_or_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = make(tmp_path / "sweep", [Dimension("seed", tuple(map(str, range(8))))], [])
     for number in (0, 1, 3):
         sweep.write_trial(replace(sweep.read_plan().waiting[number], state="finished"))
-    begin_endings(sweep, sweep.read_trials(sweep.read_plan()))
+    queue = Claiming("directory").begin(sweep)
     with sweep.endings.open("ab") as file:
         file.write(b"00000000")  # of a worker that was killed as it wrote 2, which has not ended
     Endings(sweep).add([4])
     assert Endings(sweep).read() == [0, 1, 3]
-    assert visited(Queue(sweep, "a", unproposed), monkeypatch) == [2]
+    assert visited(queue, monkeypatch) == [2]
     sweep.endings.unlink()
-    assert visited(Queue(sweep, "b", unproposed), monkeypatch) == [0, 1, 2]
+    assert visited(Claiming("directory").queue(sweep), monkeypatch) == [0, 1, 2]
     sweep.endings.unlink()
     sweep.endings.mkdir()  # where nothing can be written
     monkeypatch.setattr(Endings, "read", lambda _: [])
-    assert visited(Queue(sweep, "c", unproposed), monkeypatch) == [0, 1, 2]
+    assert visited(Claiming("directory").queue(sweep), monkeypatch) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

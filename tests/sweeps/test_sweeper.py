@@ -36,7 +36,8 @@ def test_workers_are_given_up_after_three_idle_starts_in_a_row(
     monkeypatch.setattr(sweeper, "SECONDS_TO_WAIT", 0.0)
     caplog.set_level("ERROR")
     given = cast("Any", SimpleNamespace(directory=SweepDirectory(tmp_path), plan=None))
-    assert sweeper._launch(given, given, cast("Any", None)) == []
+    nobody = cast("Any", SimpleNamespace(others_at_work=lambda: False))
+    assert sweeper._launch(given, given, cast("Any", None), nobody) == []
     assert ("workers end before they get anywhere" in caplog.text) == given_up
 
 

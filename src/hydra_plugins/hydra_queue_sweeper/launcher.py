@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn
@@ -56,6 +57,13 @@ class ProcessLauncher(_Launcher):
 
         return launch(jobs, *self.given, self.n_jobs)
 
+    def detach(self, jobs: list[tuple[int, list[str]]]) -> None:
+        """Start jobs, all at once, in processes that outlive this one."""
+        from hydra_queue_sweeper.launcher.packed import detach, pack
+
+        _, _, config = self.given
+        detach(pack(*self.given), jobs, Path(str(config.hydra.sweep.dir)) / "workers" / "output.log")
+
 
 class SlurmLauncher(_Launcher):
     """Runs jobs on a SLURM cluster; takes what `SlurmOptions` has."""
@@ -69,6 +77,12 @@ class SlurmLauncher(_Launcher):
 
         return launch_on_slurm(jobs, *self.given, SlurmOptions(**self.options))
 
+    def detach(self, jobs: list[tuple[int, list[str]]]) -> None:
+        """Submit jobs, and wait for none."""
+        from hydra_queue_sweeper.launcher.slurm import detach_on_slurm
+
+        detach_on_slurm(jobs, *self.given, SlurmOptions(**self.options))
+
 
 class DaskLauncher(_Launcher):
     """Runs jobs as tasks of Dask; takes what `DaskOptions` has."""
@@ -81,6 +95,12 @@ class DaskLauncher(_Launcher):
         from hydra_queue_sweeper.launcher.on_dask import launch_on_dask
 
         return launch_on_dask(jobs, *self.given, DaskOptions(**self.options))
+
+    def detach(self, jobs: list[tuple[int, list[str]]]) -> None:
+        """Leave jobs with a scheduler, and wait for none."""
+        from hydra_queue_sweeper.launcher.on_dask import detach_on_dask
+
+        detach_on_dask(jobs, *self.given, DaskOptions(**self.options))
 
 
 store_option("hydra/launcher", "processes", LauncherOptions)

@@ -1,8 +1,9 @@
 """The entrypoint of `hydra-queue`."""
 
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import REMAINDER, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
+from signal import SIGINT
 
 from hydra_queue_sweeper.base.errors import Refused, in_one_line
 from hydra_queue_sweeper.base.redaction import without_password
@@ -13,6 +14,9 @@ REFUSED = 2
 EXAMPLES = """
   hydra-queue summary multirun/2026-12-01/12-00-00
   hydra-queue summary SWEEP --csv > leaderboard.csv
+  hydra-queue watch SWEEP                             its live view, from anywhere; Ctrl-C ends the view alone
+  hydra-queue stop SWEEP                              its workers end in order
+  hydra-queue work SWEEP python train.py              one worker more
   hydra-queue plots SWEEP                             pictures, into its plots/
   hydra-queue export SWEEP study.log                  a journal, which optuna-dashboard opens
   hydra-queue export SWEEP sqlite:///study.db
@@ -32,6 +36,8 @@ def run(arguments: list[str]) -> int:
     except (Refused, OSError) as error:
         print(f"hydra-queue: {without_password(in_one_line(error))}", file=sys.stderr)
         return REFUSED
+    except KeyboardInterrupt:  # of a view
+        return 128 + SIGINT
     return 0
 
 
@@ -48,6 +54,16 @@ def _parser() -> ArgumentParser:
     summary.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
     summary.add_argument("--csv", action="store_true", help="all rows as CSV, numbers in full")
     summary.set_defaults(carry_out=_sum_up)
+    watch = commands.add_parser("watch", help="its live view", allow_abbrev=False)
+    watch.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
+    watch.set_defaults(carry_out=_watch)
+    stop = commands.add_parser("stop", help="end its workers in order", allow_abbrev=False)
+    stop.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
+    stop.set_defaults(carry_out=_stop)
+    work = commands.add_parser("work", help="be one worker more", allow_abbrev=False)
+    work.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
+    work.add_argument("program", metavar="PROGRAM", nargs=REMAINDER, help="that began it, as it is called")
+    work.set_defaults(carry_out=_work)
     plots = commands.add_parser("plots", help="its pictures, and what its objective depends on", allow_abbrev=False)
     plots.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
     plots.set_defaults(carry_out=_plot)
@@ -80,6 +96,24 @@ def _sum_up(sweep: SweepDirectory, given: Namespace) -> None:
         print(to_csv(board), end="")
     else:
         show(board)
+
+
+def _watch(sweep: SweepDirectory, _: Namespace) -> None:
+    from hydra_queue_sweeper.cli.watching import watch
+
+    watch(sweep)
+
+
+def _stop(sweep: SweepDirectory, _: Namespace) -> None:
+    from hydra_queue_sweeper.cli.watching import stop
+
+    stop(sweep)
+
+
+def _work(sweep: SweepDirectory, given: Namespace) -> None:
+    from hydra_queue_sweeper.cli.watching import work
+
+    work(sweep, given.program)
 
 
 def _plot(sweep: SweepDirectory, _: Namespace) -> None:

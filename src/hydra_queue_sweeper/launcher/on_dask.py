@@ -67,6 +67,33 @@ def launch_on_dask(
         return [_result(future, job) for future, job in zip(futures, jobs, strict=True)]
 
 
+def detach_on_dask(
+    jobs: list[Job], context: HydraContext, task: TaskFunction, config: DictConfig, options: DaskOptions
+) -> None:
+    """Leave jobs as tasks with a scheduler that outlives this process.
+
+    Args:
+        jobs: Number and overrides of each.
+        context: As Hydra gives it to launchers.
+        task: What a job runs.
+        config: Of the sweep.
+        options: Of the cluster.
+
+    Raises:
+        Refused: If there is no such scheduler.
+    """
+    if not options.address:
+        raise Refused(
+            "hydra.sweeper.detach=true needs hydra.launcher.address with Dask: a cluster of ours ends with us"
+        )
+    from distributed import fire_and_forget
+
+    shared = pack(context, task, config)
+    with _client(options, len(jobs)) as client:
+        for job in jobs:
+            fire_and_forget(client.submit(run_apart, shared, job, pure=False, retries=options.retries))
+
+
 def _result(future: Any, job: Job) -> JobReturn:
     if not future.done():
         return failed(RuntimeError("ended by a signal"), job)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
@@ -62,18 +62,44 @@ def launch_on_slurm(
     """
     setup_globals()
     configure_log_of_sweep(config, context)
-    # New, under a name that nobody can guess: results in it are unpickled.
-    folder = Path(str(config.hydra.sweep.dir)).absolute() / f"slurm-{token_hex(8)}"
-    folder.mkdir(parents=True)
+    folder = _new_folder(config)
     shared = pack(context, task, config)
     executor = _executor(folder, options)
 
     def submit(place: _Place) -> str:
-        return _submit(executor, shared, place.job)
+        return _submit(executor, run_packed, shared, place.job)
 
     with signals.deferred():
         cluster = _Cluster(folder, submit, can_replace=hasattr(task, "at_work"))
         return cluster.run([_Place(job) for job in jobs])
+
+
+def detach_on_slurm(
+    jobs: list[Job], context: HydraContext, task: TaskFunction, config: DictConfig, options: SlurmOptions
+) -> None:
+    """Submit a batch job for each job, and wait for none: SLURM queues it again at its time limit, or if it is lost.
+
+    Args:
+        jobs: Number and overrides of each.
+        context: As Hydra gives it to launchers.
+        task: What a job runs.
+        config: Of the sweep.
+        options: Of the batch jobs.
+
+    Raises:
+        Refused: If there is no SLURM here, or it does not take the jobs.
+    """
+    shared = pack(context, task, config)
+    executor = _executor(_new_folder(config), options, requeues=True)
+    for job in jobs:
+        _submit(executor, run_detached, shared, job)
+
+
+def _new_folder(config: DictConfig) -> Path:
+    """Make a folder under a name that nobody can guess: results in it are unpickled."""
+    folder = Path(str(config.hydra.sweep.dir)).absolute() / f"slurm-{token_hex(8)}"
+    folder.mkdir(parents=True)
+    return folder
 
 
 @dataclass
@@ -183,7 +209,7 @@ class _Cluster:
             _command("scancel", *numbers)
 
 
-def _executor(folder: Path, options: SlurmOptions) -> "SlurmExecutor":
+def _executor(folder: Path, options: SlurmOptions, *, requeues: bool = False) -> "SlurmExecutor":
     try:
         from submitit.slurm.slurm import SlurmExecutor
     except ImportError:
@@ -195,13 +221,13 @@ def _executor(folder: Path, options: SlurmOptions) -> "SlurmExecutor":
             "hydra/launcher=slurm needs sbatch and srun, got a machine without SLURM; log in to one"
         ) from None
     try:
-        executor.update_parameters(**_parameters(options))
+        executor.update_parameters(**_parameters(options, requeues=requeues))
     except (TypeError, ValueError) as error:
         raise Refused(f"hydra.launcher: {in_one_line(error)}") from None
     return executor
 
 
-def _parameters(options: SlurmOptions) -> dict[str, Any]:
+def _parameters(options: SlurmOptions, *, requeues: bool) -> dict[str, Any]:
     """Return options as submitit takes them."""
     given = {
         "job_name": options.name,
@@ -213,18 +239,18 @@ def _parameters(options: SlurmOptions) -> dict[str, Any]:
         "gpus_per_node": options.gpus_per_node,
         "mem": None if options.mem_gb is None else f"{round(1024 * options.mem_gb)}M",
         "signal_delay_s": options.signal_delay_s,
-        # A job that goes on is submitted anew; and nothing in the working directory is imported by its name.
-        "additional_parameters": {"no_requeue": True, **options.parameters},
+        # Whoever waits submits anew; and nothing in the working directory is imported by its name.
+        "additional_parameters": {"requeue" if requeues else "no_requeue": True, **options.parameters},
         "setup": [f"export {SAFE_PATH[0]}={shlex.quote(SAFE_PATH[1])}", *options.setup],
         "stderr_to_stdout": True,
     }
     return {key: value for key, value in given.items() if value is not None}
 
 
-def _submit(executor: "SlurmExecutor", shared: bytes, job: Job) -> str:
+def _submit(executor: "SlurmExecutor", function: Callable[[bytes, Job], Any], shared: bytes, job: Job) -> str:
     """Submit a batch job; return its number."""
     try:
-        return executor.submit(run_packed, shared, job).job_id
+        return executor.submit(function, shared, job).job_id
     except Exception as error:  # submitit's own, of several kinds
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise Refused(f"SLURM takes no job: {said.removeprefix('sbatch: error: ')}; see hydra.launcher") from None
@@ -238,16 +264,31 @@ def run_packed(shared: bytes, job: Job) -> bytes:
     """
     with signals.watched(), signals.deferred():
         _leave_before_the_limit()
-        return dumps((run(shared, job), signals.pending()))
+        [returned] = run(shared, [job])
+        return dumps((returned, signals.pending()))
 
 
-def _leave_before_the_limit() -> None:
+def run_detached(shared: bytes, job: Job) -> None:
+    """Run a job in a child of this process; have SLURM queue it again where it leaves for its time limit."""
+    with signals.watched(), signals.deferred():
+        warned = _leave_before_the_limit()
+        run(shared, [job])
+        if warned.is_set():
+            _command("scontrol", "requeue", os.environ["SLURM_JOB_ID"])
+
+
+def _leave_before_the_limit() -> Event:
     """Take SIGUSR2, which comes before a time limit, for SIGTERM; SLURM sends it to each process of the batch job.
 
     So it is blocked, which those inherit that are started; a thread waits for it.
+
+    Returns:
+        Set once it has come.
     """
+    warned = Event()
 
     def leave(*_: object) -> None:
+        warned.set()
         os.kill(os.getpid(), signal.SIGTERM)
 
     def wait() -> None:
@@ -257,6 +298,7 @@ def _leave_before_the_limit() -> None:
     signal.signal(signal.SIGUSR2, leave)  # of threads that libraries started before
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
     Thread(target=wait, daemon=True).start()
+    return warned
 
 
 def _states() -> dict[str, str] | None:

@@ -37,6 +37,7 @@ class Trial:
         own_seed: The seed as composed.
         further: The dimensions that its configuration has beside the plan's, by the program's `custom_search_space`.
         stopped: When its worker was last done with it, in seconds since 1970; 0 before.
+        attempt: How often it was taken up; who has taken it up earlier writes its record no more.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Trial:
     own_seed: str = ""
     further: list[Dimension] = field(default_factory=list)
     stopped: float = 0.0
+    attempt: int = 0
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 

@@ -21,6 +21,7 @@ from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.remaining import Values, Work, seconds_left
 from hydra_queue_sweeper.search.space import Value, but_seed, varied
 from hydra_queue_sweeper.search.trials import ENDED, Trial
+from hydra_queue_sweeper.sweeps.control import change_control, read_control
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from hydra_queue_sweeper.sweeps.task import SweepTask
 
@@ -70,7 +71,7 @@ class _View:
         self.ended = {number: trial for number, trial in self.trials.items() if trial.ended}
         self.running: list[Trial] = []
         self.num_workers = 0
-        self._begun_before = {trial.began for trial in self.trials.values()}
+        self._launch = read_control(sweep).launch
         self._listed = [one for one in but_seed(plan.dimensions) if one.interval is None]
         self._reports: dict[int, Report] = {}  # of jobs
         self._end = math.inf  # this moment and the next are of time.monotonic
@@ -85,8 +86,8 @@ class _View:
     def look(self) -> bool:
         """Show what has changed, and let workers elsewhere know of a signal; what fails now may succeed later."""
         with suppress(OSError):
-            if signals.pending():
-                self.sweep.stop.touch()
+            if signals.pending() and not read_control(self.sweep).stop:
+                change_control(self.sweep, stop=True)
             ended = [(self._line(trial), COLOURS.get(trial.state)) for trial in self.update()]
             if self.bar:
                 self._show(self.bar)
@@ -182,7 +183,7 @@ class _View:
                 yield trial
         begun = [trial for trial in self.trials.values() if trial.state == "running"]
         # What an earlier start left behind waits for a worker.
-        self.running = [trial for trial in begun if trial.began not in self._begun_before]
+        self.running = [trial for trial in begun if trial.launch == self._launch]
         self.num_workers = max(self.num_workers, len(self.running))
 
     def _read_trial(self, number: int) -> Trial | None:

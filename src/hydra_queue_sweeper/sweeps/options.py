@@ -10,6 +10,7 @@ from hydra_queue_sweeper.base.errors import Refused, shown, suggestion
 from hydra_queue_sweeper.base.terminal import log
 from hydra_queue_sweeper.search.pruners import PRUNERS
 from hydra_queue_sweeper.search.samplers import CLASSES, Settings, read_sampler
+from hydra_queue_sweeper.sweeps.addresses import check_address
 
 SAMPLER_OPTIONS = {name: {"_target_": f"optuna.samplers.{one}", "seed": None} for name, one in CLASSES.items()}
 """The options of the group hydra/sweeper/sampler, as Optuna's own plugin for Hydra writes them."""
@@ -37,7 +38,10 @@ class Options:
             dimensions to each proposal: those that depend on its other values.
         params: Dimensions, as if they stood on the command line before the others.
         dry_run: Whether to list the jobs instead of running them.
-        resume: Whether to go on with the sweep that the directory holds: False, True, or "force", whatever has changed.
+        resume: Whether to go on with the sweep that the directory holds: False, True, or "force", whatever has changed;
+            "join": as one worker more of those that run it.
+        detach: Whether workers outlive the command.
+        claims: The address of a database of PostgreSQL, where workers claim trials; None: in the sweep's directory.
         top: Of a sweep to go on with, how many of the best configurations get further seeds; None: all.
         storage: Of Optuna's own plugin; the sweep's directory stands in its place.
         study_name: Likewise.
@@ -63,6 +67,8 @@ class Options:
     params: dict[str, Any] | None = field(default_factory=dict)
     dry_run: bool = False
     resume: Any = False
+    detach: bool = False
+    claims: str | None = None
     top: int | None = None
     storage: Any = None
     study_name: str | None = None
@@ -71,11 +77,13 @@ class Options:
     def check(self) -> None:
         """Refuse values that mean nothing, and take what Optuna's own plugin calls otherwise."""
         self._check_numbers()
-        if self.resume not in (False, True, "force"):
+        if self.resume not in (False, True, "force", "join"):
             text = f"hydra.sweeper.resume must be true, or force, got {shown(self.resume)}; true goes on as it began"
             raise Refused(text)
         if self.top is not None and not self.resume:
             raise Refused(f"hydra.sweeper.top={self.top} is for a sweep that goes on; leave it out")
+        if self.claims is not None:
+            check_address(self.claims)
         if self.pruner is not None and self.pruner not in PRUNERS:
             raise Refused(f"hydra.sweeper.pruner={self.pruner} is not there; {suggestion(self.pruner, PRUNERS)}")
         if self.n_workers is None:

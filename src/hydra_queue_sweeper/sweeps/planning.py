@@ -204,6 +204,7 @@ def _launching(sweep: Sweep) -> list[str]:
     launcher = sweep.config.hydra.runtime.choices["hydra/launcher"]
     overrides = [f"hydra/launcher={launcher}"] if launcher != "processes" else []
     overrides += [text for key, text in sweep.typed.items() if key.startswith("hydra.launcher.")]
+    overrides += [text for key, text in sweep.typed.items() if key in ("hydra.sweeper.claims", "hydra.sweeper.detach")]
     if sweep.options.n_workers:
         overrides.append(f"hydra.sweeper.n_workers={sweep.options.n_workers}")
     return overrides

@@ -2,16 +2,25 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 
-from filelock import FileLock, Timeout
-
+from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.trials import GIVEN_UP, Trial
-from hydra_queue_sweeper.sweeps.endings import Endings
+from hydra_queue_sweeper.sweeps.claims import Claims, DirectoryClaims
+from hydra_queue_sweeper.sweeps.control import read_control
 from hydra_queue_sweeper.sweeps.store import Records, SweepDirectory
 
 MOST_DEATHS = 3  # of workers that held a trial; see sweeper.py
+
+
+def claims_of(sweep: SweepDirectory, plan: Plan, launch: str, address: str | None) -> Claims:
+    """Return the claims of a start of a sweep: in a database, or where there is no address in the sweep's directory."""
+    if address is None:
+        return DirectoryClaims(sweep, plan, launch)
+    from hydra_queue_sweeper.sweeps.postgres_claims import PostgresClaims
+
+    return PostgresClaims(sweep, plan, launch, address)
 
 
 class Queue:
@@ -19,46 +28,37 @@ class Queue:
 
     Args:
         sweep: The sweep's directory.
+        claims: Say who has which.
+        records: Of its trials.
         launch: This start of the sweep. A worker of the same start that is gone died: the trial that it held is
             charged with that. Of an earlier start that was killed, nothing is charged.
         propose: Gives a trial that begins a proposal, by its number; called with all others locked out.
     """
 
-    def __init__(self, sweep: SweepDirectory, launch: str, propose: Callable[[int], Trial]) -> None:
-        self.sweep, self.launch, self._propose = sweep, launch, propose
-        self.plan = sweep.read_plan()
-        self.records = Records(sweep, self.plan)
-        self._open = dict.fromkeys(self.plan.order())  # as far as this worker knows, in their order
-        self._endings = Endings(sweep)
+    def __init__(
+        self, sweep: SweepDirectory, claims: Claims, records: Records, launch: str, propose: Callable[[int], Trial]
+    ) -> None:
+        self.sweep, self.claims, self.records, self.launch, self._propose = sweep, claims, records, launch, propose
+        self.plan = records.plan
 
     @contextmanager
     def take(self) -> Iterator[Trial | None]:
         """Hold the next trial that nobody holds; None if there is none, or the sweep has found enough."""
-        with ExitStack() as held:
-            with FileLock(self.sweep.path / ".queue.lock", poll_interval=0.01):
-                for number in self._endings.read():
-                    self._open.pop(number, None)
-                trial = None if self.sweep.enough.exists() else self._next(held)
+        control = read_control(self.sweep)
+        if control.enough or control.launch != self.launch:
+            yield None
+            return
+        with self.claims.take(self._begin) as trial:
             yield trial
 
-    def _next(self, held: ExitStack) -> Trial | None:
-        for number in list(self._open):
-            with suppress(Timeout):
-                held.enter_context(FileLock(self.sweep.trials / f"{number}.lock", timeout=0))
-                if trial := self._begin(number):
-                    return trial
-                del self._open[number]
-                self._endings.add([number])
-                held.close()
-        return None
-
-    def _begin(self, number: int) -> Trial | None:
+    def _begin(self, number: int, attempt: int | None) -> Trial | None:
         """Mark a trial that is held as running; None if it has ended, or ends now."""
         trial = self.sweep.read_trial(number) or self._new(number)
         if trial.ended:
             return None
         if trial.state == "running" and trial.launch == self.launch:
             trial = replace(trial, deaths=trial.deaths + 1)
+        trial = replace(trial, attempt=trial.attempt + 1 if attempt is None else attempt)
         if trial.deaths >= MOST_DEATHS:
             reason = f"its worker died {trial.deaths} times; it may need more memory than there is"
             trial = replace(trial, state="failed", reason=reason)
@@ -73,9 +73,10 @@ class Queue:
         """Return a trial that has no record yet; all jobs of a proposal share their configuration."""
         if number in self.plan.waiting:
             return self.plan.waiting[number]
+        begun = self.sweep.begun()  # no look for each: what was looked for in vain may stay unseen on a network's disk
         for other in self.plan.proposal(number).numbers:
-            if begun := self.sweep.read_trial(other):
-                return self.plan.replicate(begun, number)
+            if other in begun and (trial := self.sweep.read_trial(other)):
+                return self.plan.replicate(trial, number)
         return self._propose(number)
 
     def _given_up(self, trial: Trial) -> list[Trial]:

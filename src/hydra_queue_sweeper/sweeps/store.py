@@ -5,7 +5,7 @@ What stands here is all that there is of a sweep: workers, the live view, `resum
 
 import logging
 import os
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from hydra_queue_sweeper.base.errors import Refused, in_short
 from hydra_queue_sweeper.base.files import check_plain, read_small, remove_parts, within, write_atomically
+from hydra_queue_sweeper.base.locks import make_lock
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.trials import Trial
 
@@ -20,7 +21,6 @@ logging.getLogger("filelock").setLevel(logging.WARNING)  # with hydra.verbose=tr
 
 SWEEP = "sweep.json"  # by which the directory of a sweep is known
 MOST_BYTES = 1 << 24  # of a plan, which may list thousands of jobs
-REACHED = "since the target is reached"
 SECONDS_FOR_A_LOOK = 1.0  # for which a worker may hold the sweep's lock, to see whether it is free
 
 
@@ -35,19 +35,8 @@ class SweepDirectory:
         self.leaderboard = path / "leaderboard.csv"
         self.plots = path / "plots"
         self.results = path / "optimization_results.yaml"
-        self.stop = path / ".stop"  # is there once the sweep has got a signal
+        self.control = path / ".control"  # see control.py
         self.endings = path / ".endings"  # see endings.py
-        self.enough = path / ".enough"  # is there once no further job is to begin, and says why
-
-    def end_early(self, why: str) -> None:
-        """Let no further job begin; say why in a few words."""
-        self.enough.write_text(why, "utf-8")
-
-    def why_enough(self) -> str:
-        """Return why no further job was to begin; nothing if that is not so."""
-        with suppress(FileNotFoundError):
-            return read_small(self.enough).decode()
-        return ""
 
     def locked(self, patience: float = SECONDS_FOR_A_LOOK) -> AbstractContextManager[Any]:
         """Take the sweep's lock, which may take some seconds to get; it is held until the context ends.
@@ -55,11 +44,11 @@ class SweepDirectory:
         Raises:
             Refused: If another process runs the sweep.
         """
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
         check_plain(self.path, [".lock"])
         try:
-            return FileLock(self.path / ".lock", timeout=patience).acquire()
+            return make_lock(self.path / ".lock", patience).acquire()
         except Timeout:
             raise Refused(f"{self.path} is being run by another process; wait for its end, or stop it") from None
 
@@ -129,8 +118,9 @@ class SweepDirectory:
             Refused: If something is a link or a device.
         """
         own = (self.plan, self.trials, self.leaderboard, self.results, self.plots)
-        hidden = (self.stop, self.enough, self.endings)
-        check_plain(self.path, [*(path.name for path in (*own, *hidden)), ".queue.lock", "multirun.yaml", "workers"])
+        hidden = (self.control, self.endings)
+        others = (".queue.lock", ".control.lock", "multirun.yaml", "workers")
+        check_plain(self.path, [*(path.name for path in (*own, *hidden)), *others])
 
 
 class Records:

@@ -1,12 +1,12 @@
 """A sweep from its start to its end: start workers, and start them again while anything is left."""
 
 import logging
+import os
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from pathlib import Path
-from threading import TIMEOUT_MAX, Timer
 from uuid import uuid4
 
 from hydra.core.plugins import Plugins
@@ -15,13 +15,15 @@ from hydra.errors import CompactHydraException
 from hydra.plugins.launcher import Launcher
 
 from hydra_queue_sweeper.base import hydra_internals, signals
-from hydra_queue_sweeper.base.errors import Refused, in_one_line
-from hydra_queue_sweeper.base.files import write_yaml
-from hydra_queue_sweeper.base.terminal import log
+from hydra_queue_sweeper.base.counting import counted
+from hydra_queue_sweeper.base.errors import Refused, in_one_line, relative
+from hydra_queue_sweeper.base.machine import most_workers
+from hydra_queue_sweeper.base.overrides import written
+from hydra_queue_sweeper.base.terminal import log, say
 from hydra_queue_sweeper.search.plan import Plan
-from hydra_queue_sweeper.search.space import but_seed, varied
-from hydra_queue_sweeper.search.trials import Trial
-from hydra_queue_sweeper.sweeps.endings import begin_endings
+from hydra_queue_sweeper.sweeps.claims import Claims
+from hydra_queue_sweeper.sweeps.conducting import conducting
+from hydra_queue_sweeper.sweeps.control import REACHED, Control, read_control, write_control
 from hydra_queue_sweeper.sweeps.live_view import watching
 from hydra_queue_sweeper.sweeps.planning import (
     Prepared,
@@ -34,14 +36,15 @@ from hydra_queue_sweeper.sweeps.planning import (
     reopen,
     write,
 )
-from hydra_queue_sweeper.sweeps.store import REACHED, SweepDirectory
+from hydra_queue_sweeper.sweeps.queue import claims_of
+from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from hydra_queue_sweeper.sweeps.worker import Worker
 
 FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
 """The override that keeps the files of workers apart from those of jobs."""
 
-BYTES_OF_A_WORKER = 700 << 20  # that has imported all and trains a network of some thousand weights
 SECONDS_TO_WAIT = 2.0  # for workers of an earlier start to end
+SECONDS_BETWEEN_LOOKS = 0.5  # at workers that others have started
 PATIENCE = 3
 """Starts of workers in vain, in a row, after which a sweep gives up.
 
@@ -69,6 +72,8 @@ def start(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     """
     with _as_others_expect() if sweep.task.wants_returns else nullcontext():
         sweep.options.check()
+        if sweep.options.resume == "join":
+            return _join(sweep, arguments)
         return _go_on(sweep, arguments) if sweep.options.resume else _begin(sweep, arguments)
 
 
@@ -90,14 +95,15 @@ def _begin(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
         list_jobs(prepared.plan)
         return []
     fingerprint = sweep.task.fingerprint(prepared.configs())
-    launcher = _launcher(sweep, prepared)
+    start_id = uuid4().hex
+    launcher = _launcher(sweep, prepared, start_id)
     refuse_taken(sweep)
     sweep.task.check_place(sweep.directory.path)
     sweep.directory.path.mkdir(parents=True, exist_ok=True)
     with sweep.directory.locked(), signals.deferred():
         refuse_taken(sweep)
         write(sweep, prepared, fingerprint)
-        return _run(sweep, prepared, launcher)
+        return _run(sweep, prepared, launcher, start_id)
 
 
 def _go_on(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
@@ -119,32 +125,72 @@ def _go_on(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
         for trial in directory.read_trials(prepared.plan):
             if trial.state == "failed":
                 directory.write_trial(replace(trial, state="waiting", reason="", deaths=0))
-        return _run(sweep, prepared, _launcher(sweep, prepared))
+        start_id = uuid4().hex
+        return _run(sweep, prepared, _launcher(sweep, prepared, start_id), start_id)
 
 
-def _launcher(sweep: Sweep, prepared: Prepared) -> Launcher:
+def _join(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
+    """Work for a sweep that is run by others, until nothing is left for this worker."""
+    directory, place = sweep.directory, relative(sweep.directory.path)
+    if not directory.plan.exists():
+        raise Refused(f"{place} must hold a sweep to work for, but has none; name its directory")
+    control = read_control(directory)
+    if control.stop or not (control.is_detached or directory.is_run()):
+        again = sweep.task.resume_command(place)
+        raise Refused(f"{place} is not being run; {again} goes on with it")
+    if (control.claims == "postgresql") != (sweep.options.claims is not None):
+        instead = "leave it out" if sweep.options.claims else "add hydra.sweeper.claims=postgresql://USER@HOST/DATABASE"
+        raise Refused(f"the trials of {place} are claimed by way of its {control.claims}; {instead}")
+    with signals.deferred():
+        plan = directory.read_plan()
+        prepared = reopen(sweep, plan, arguments)
+        if prepared.plan.parts != plan.parts:
+            raise Refused("a worker adds no jobs to a sweep; resume it with them once it has ended")
+        launcher = _launcher(sweep, prepared, control.launch)
+        say(f"working for {place}, until nothing is left to begin there")
+        with _in_silence(launcher):
+            returned = launcher.launch([_of_workers(directory, prepared)], initial_job_idx=os.getpid())
+    signals.check()
+    if returned and returned[0].status != JobStatus.COMPLETED:
+        raise hydra_internals.outcome(returned[0])
+    return []
+
+
+def _launcher(sweep: Sweep, prepared: Prepared, start_id: str) -> Launcher:
     """Return the launcher of workers, for whom no callback of the program is called: that is for jobs."""
-    worker = Worker(sweep.task, sweep.config, prepared.composer.local, sweep.context, uuid4().hex)
+    worker = Worker(sweep.task, sweep.config, prepared.composer.local, sweep.context, start_id)
     without_callbacks = replace(sweep.context, callbacks=type(sweep.context.callbacks)())
-    return Plugins.instance().instantiate_launcher(
+    launcher = Plugins.instance().instantiate_launcher(
         hydra_context=without_callbacks, task_function=worker, config=sweep.config
     )
+    if sweep.options.detach and not hasattr(launcher, "detach"):
+        name = sweep.config.hydra.runtime.choices["hydra/launcher"]
+        raise Refused(f"hydra.sweeper.detach=true needs hydra/launcher=processes, slurm or dask, got {name}")
+    return launcher
 
 
-def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobReturn]]:
+def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher, start_id: str) -> list[list[JobReturn]]:
     """Run what is left of a sweep whose lock is held, while signals wait."""
     plan, directory = prepared.plan, sweep.directory
-    directory.stop.unlink(missing_ok=True)
+    claims = claims_of(directory, plan, start_id, sweep.options.claims)
     directory.remove_parts()
     trials = directory.read_trials(plan)
-    begin_endings(directory, trials)
-    with (
-        sweep.task.prepare_and_conclude(directory, plan, prepared.configs()[0]),
-        _until_enough(sweep, plan, trials),
-        watching(directory, plan, sweep.task),
-    ):
-        returned = _launch(sweep, prepared, launcher)
-        _write_results(directory, plan)
+    claims.start(trials)
+    timeout = sweep.options.timeout
+    control = Control(
+        launch=start_id,
+        is_detached=sweep.options.detach,
+        claims="directory" if sweep.options.claims is None else "postgresql",
+        enough=REACHED if plan.reached(trials) else "",
+        until=None if timeout is None else time.time() + timeout,
+    )
+    write_control(directory, control)
+    if sweep.options.detach:
+        _detach(sweep, prepared, launcher)
+        return []
+    conducted = conducting(directory, plan, sweep.task, prepared.configs()[0])
+    with conducted, watching(directory, plan, sweep.task):
+        returned = _launch(sweep, prepared, launcher, claims)
     signals.check()
     returned.sort(key=lambda job: job.hydra_cfg.hydra.job.num)  # type: ignore[union-attr]
     for job in returned:
@@ -156,32 +202,22 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[list[JobR
     return [returned]
 
 
-def _write_results(directory: SweepDirectory, plan: Plan) -> None:
-    """Write the best values as Optuna's own plugin for Hydra does."""
-    for objective, group in plan.ranked(directory.read_trials(plan))[:1]:
-        chosen = varied([*but_seed(plan.dimensions), *group[0].further], group[0].overrides)
-        best = {"best_params": chosen, "best_value": plan.as_returned(objective)}
-        write_yaml(directory.results, {"name": "optuna"} | best)
+def _detach(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> None:
+    """Start workers that outlive this command; say how they are watched, stopped and gone on with."""
+    left, _ = _left(sweep.directory, prepared.plan)
+    workers = _num_workers(sweep, left)
+    launcher.detach([(number, _of_workers(sweep.directory, prepared)) for number in range(workers)])  # type: ignore[attr-defined]
+    place = relative(sweep.directory.path)
+    quoted = shlex.quote(str(place))
+    say(
+        f"{counted(workers, 'worker')} for {counted(left, 'job')} of {place}, which outlive this command\n"
+        f"  hydra-queue watch {quoted}\n"
+        f"  hydra-queue stop {quoted}\n"
+        f"once none is at work, {sweep.task.resume_command(place)} goes on with what is left"
+    )
 
 
-@contextmanager
-def _until_enough(sweep: Sweep, plan: Plan, trials: list[Trial]) -> Iterator[None]:
-    """Let no further job begin once the time is up, or the target reached: workers see that as jobs end."""
-    enough = sweep.directory.enough
-    enough.unlink(missing_ok=True)
-    if plan.reached(trials):
-        sweep.directory.end_early(REACHED)
-    timeout = sweep.options.timeout
-    seconds = TIMEOUT_MAX if timeout is None else min(timeout, TIMEOUT_MAX)
-    timer = Timer(seconds, sweep.directory.end_early, ["since the time is up"])
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobReturn]:
+def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher, claims: Claims) -> list[JobReturn]:
     """Start workers until nothing is left for them, or they get nowhere; return what trials returned.
 
     Raises:
@@ -191,14 +227,16 @@ def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobRet
     ended: Sequence[JobReturn] = []
     patience = PATIENCE
     left = _left(sweep.directory, prepared.plan)
-    while left[0] and patience and not signals.pending() and not sweep.directory.enough.exists():
+    while left[0] and patience and _goes_on(sweep):
         ended = _launch_once(sweep, prepared, launcher, left[0])
         returned += [one for job in ended if job.status == JobStatus.COMPLETED for one in hydra_internals.outcome(job)]
+        while _goes_on(sweep) and claims.others_at_work():
+            time.sleep(SECONDS_BETWEEN_LOOKS)
         before, left = left, _left(sweep.directory, prepared.plan)
         patience = patience - 1 if left == before else PATIENCE
-        if left == before and not signals.pending():
+        if left == before and _goes_on(sweep):
             time.sleep(SECONDS_TO_WAIT)
-    if left[0] and not patience and not signals.pending():
+    if left[0] and not patience and _goes_on(sweep):
         error = next((hydra_internals.outcome(job) for job in ended if job.status != JobStatus.COMPLETED), None)
         if error and sweep.task.wants_returns:
             raise error
@@ -206,14 +244,24 @@ def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> list[JobRet
     return returned
 
 
+def _goes_on(sweep: Sweep) -> bool:
+    """Say whether further jobs are to begin."""
+    control = read_control(sweep.directory)
+    return not (signals.pending() or control.stop or control.enough)
+
+
+def _num_workers(sweep: Sweep, num_left: int) -> int:
+    return min(sweep.options.n_workers or most_workers(), num_left)
+
+
 def _launch_once(sweep: Sweep, prepared: Prepared, launcher: Launcher, num_left: int) -> Sequence[JobReturn]:
     """Start workers and wait for their end; return how they ended, or how the launcher did."""
-    workers = min(sweep.options.n_workers or _most_workers(), num_left)
+    workers = _num_workers(sweep, num_left)
     if getattr(launcher, "n_jobs", 0) is None:
         launcher.n_jobs = workers  # type: ignore[attr-defined]
     try:
         with _in_silence(launcher):
-            return launcher.launch([_of_workers(prepared)] * workers, initial_job_idx=0)
+            return launcher.launch([_of_workers(sweep.directory, prepared)] * workers, initial_job_idx=0)
     except Refused:
         raise  # which another try would not help
     except Exception as error:
@@ -235,7 +283,7 @@ def _in_silence(launcher: Launcher) -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _of_workers(prepared: Prepared) -> list[str]:
+def _of_workers(directory: SweepDirectory, prepared: Prepared) -> list[str]:
     """Return the overrides of the workers' own configuration.
 
     It needs options of groups, since a program may have no default; what they ask for the jobs that chose them is
@@ -246,36 +294,11 @@ def _of_workers(prepared: Prepared) -> list[str]:
     # Hydra adds those that are copied once it has composed.
     without = [f"~hydra.job.env_set.{name}" for name in job.env_set if name not in job.env_copy]
     as_it_is = ["hydra.job.env_copy=[]", "hydra.job.chdir=false"]
-    return [*choice, *prepared.composer.local, *without, *as_it_is, FOR_WORKERS]
+    place = f"hydra.sweep.dir={written(str(directory.path.absolute()))}"  # a launcher may run them in another folder
+    return [*choice, *prepared.composer.local, *without, *as_it_is, place, FOR_WORKERS]
 
 
 def _left(directory: SweepDirectory, plan: Plan) -> tuple[int, int]:
     """Return how many jobs have not ended, and how many workers jobs have cost."""
     trials = directory.read_trials(plan)
     return plan.num_left(trials), sum(trial.deaths for trial in trials)
-
-
-def _most_workers() -> int:
-    """Return how many workers this machine holds: one a core, as memory allows."""
-    from joblib import cpu_count  # which knows the limits of containers
-
-    cores = cpu_count()
-    fitting = max(1, _free_memory() // BYTES_OF_A_WORKER)
-    if fitting < cores:
-        text = "%d workers on %d cores, since memory holds no more; hydra.sweeper.n_workers=%d insists"
-        log.warning(text, fitting, cores, cores)
-    return min(cores, fitting)
-
-
-def _free_memory() -> int:
-    """Return the bytes that are free, within the limit of a container too; what is unknown doesn't limit."""
-    free = [int(line.split()[1]) << 10 for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
-    limit, used = _lines("/sys/fs/cgroup/memory.max"), _lines("/sys/fs/cgroup/memory.current")
-    cached = [int(line.split()[1]) for line in _lines("/sys/fs/cgroup/memory.stat") if line.startswith("inactive_file")]
-    if limit and used and limit[0] != "max":
-        free.append(int(limit[0]) - int(used[0]) + sum(cached))
-    return max(0, min(free, default=1 << 62))
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text("utf-8").splitlines() if Path(path).exists() else []

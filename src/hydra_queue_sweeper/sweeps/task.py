@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from hydra_queue_sweeper.base import signals
 from hydra_queue_sweeper.base.errors import relative
 from hydra_queue_sweeper.base.files import check_empty
 from hydra_queue_sweeper.base.redaction import without_password
@@ -17,6 +18,7 @@ from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.seeds import SEED
 from hydra_queue_sweeper.search.space import readable
 from hydra_queue_sweeper.sweeps.composition import identity
+from hydra_queue_sweeper.sweeps.control import why_enough
 from hydra_queue_sweeper.sweeps.reports import read_reports, write_report
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 
@@ -125,5 +127,5 @@ class SweepTask:
                 log.warning("none is the best: jobs return no number, nor is one of a dict named by %s", OBJECTIVE)
             if left := plan.num_left(trials):
                 command = self.resume_command(relative(sweep.path))
-                why = sweep.why_enough()
+                why = "" if signals.pending() else why_enough(sweep)
                 log.warning("%d of %d jobs are left%s; %s goes on", left, plan.n_trials, why and f", {why}", command)

@@ -26,12 +26,15 @@ from hydra_queue_sweeper.search.estimates import Reports
 from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.seeds import SEED
 from hydra_queue_sweeper.search.trials import Trial
-from hydra_queue_sweeper.sweeps.composition import Choice, Composer, changed_keys, digests
+from hydra_queue_sweeper.sweeps.claims import Lost
+from hydra_queue_sweeper.sweeps.composition import Choice, Composer, changed_keys, digests, without_hydra
+from hydra_queue_sweeper.sweeps.conducting import Lead
+from hydra_queue_sweeper.sweeps.control import REACHED, end_early, read_control
 from hydra_queue_sweeper.sweeps.custom_search_space import load_search_space
 from hydra_queue_sweeper.sweeps.dimensions import group_keys
-from hydra_queue_sweeper.sweeps.queue import Queue
+from hydra_queue_sweeper.sweeps.queue import Queue, claims_of
 from hydra_queue_sweeper.sweeps.reports import objective_reports
-from hydra_queue_sweeper.sweeps.store import REACHED, SweepDirectory
+from hydra_queue_sweeper.sweeps.store import Records, SweepDirectory
 from hydra_queue_sweeper.sweeps.task import SweepTask
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -90,8 +93,10 @@ class TrialRunner:
         self.worker, self.task = worker, worker.task
         # Jobs may change the working directory.
         self.sweep = SweepDirectory(Path(str(worker.config.hydra.sweep.dir)).absolute())
-        self.queue = Queue(self.sweep, worker.launch, self._propose)
-        self.plan = self.queue.plan
+        self.plan = self.sweep.read_plan()
+        self.records = Records(self.sweep, self.plan)
+        self.claims = claims_of(self.sweep, self.plan, worker.launch, worker.config.hydra.sweeper.claims)
+        self.queue = Queue(self.sweep, self.claims, self.records, worker.launch, self._propose)
         loader: Any = worker.hydra_context.config_loader
         groups = group_keys(self.plan.dimensions, loader.repository)
         self.composer = Composer(worker.config, loader, groups, worker.local)
@@ -101,13 +106,19 @@ class TrialRunner:
         if self.plan.pruner:
             from hydra_queue_sweeper.search.pruning import Pruning
 
-            self.pruning = Pruning(self.plan, self.queue.records.read, self._read_reports)
+            self.pruning = Pruning(self.plan, self.records.read, self._read_reports)
+        self.lead: Lead | None = None
+        if read_control(self.sweep).is_detached:
+            typical = self.composer.compose(self.plan.typical(0, self.composer.groups)[0])
+            self.lead = Lead(self.claims, self.task, without_hydra(typical))
         if not self.plan.is_grid:
             import hydra_queue_sweeper.search.proposals  # noqa: F401  before others wait for this worker's proposal
 
     def end_with_sweep(self) -> bool:
-        """Get a signal once the sweep has got one, or is gone: not every launcher passes it on."""
-        if self.sweep.is_run() and not self.sweep.stop.exists():
+        """Get a signal once the sweep has got one, or is gone, or the trial is another's: not every launcher tells."""
+        control = read_control(self.sweep)
+        goes_on = control.launch == self.worker.launch and not control.stop
+        if goes_on and (control.is_detached or self.sweep.is_run()) and self.claims.renew():
             return True
         os.kill(os.getpid(), signal.SIGTERM)
         return False
@@ -115,15 +126,27 @@ class TrialRunner:
     def run_all(self) -> list[JobReturn]:
         """Run trials until none is left, or a signal comes."""
         returns = []
-        while not signals.pending():
-            with self.queue.take() as trial:
-                if trial is None:
+        try:
+            while not signals.pending():
+                if self.lead:
+                    self.lead.try_to_lead()
+                returned = None
+                try:
+                    with self.queue.take() as trial:
+                        if trial:
+                            self.worker.at_work()
+                            returned = self._run(trial)
+                except Lost as lost:
+                    log.warning("%s", lost)
+                    continue
+                if trial is None and not (self.lead and self.lead.wait()):
                     break
-                self.worker.at_work()
-                returned = self._run(trial)
-            if returned and self.task.wants_returns:
-                returns.append(returned)
-            del returned  # an error holds what the job had in memory
+                if returned and self.task.wants_returns and not self.lead:
+                    returns.append(returned)
+                del returned  # an error holds what the job had in memory
+        finally:
+            if self.lead:
+                self.lead.conclude()
         return returns
 
     def _run(self, trial: Trial) -> JobReturn | None:
@@ -144,10 +167,10 @@ class TrialRunner:
             # Of composing, of a signal, of a task that exits, or ends otherwise than by an error.
             outcome = _outcome(error, self.plan)
         self._record(stopped=time.time(), seconds=trial.seconds + time.monotonic() - began, **outcome)
-        if self.plan.target is not None and self.plan.reached(self.queue.records.read()):
-            self.sweep.end_early(REACHED)
+        if self.plan.target is not None and self.plan.reached(self.records.read()):
+            end_early(self.sweep, REACHED)
         if outcome["state"] == "failed" and self._too_many_failed():
-            self.sweep.end_early("since too many have failed")
+            end_early(self.sweep, "since too many have failed")
         return returned
 
     def _run_job(self) -> JobReturn:
@@ -189,12 +212,12 @@ class TrialRunner:
         rate = self.plan.max_failure_rate
         if rate is None:
             return False
-        num_failed = sum(trial.state == "failed" for trial in self.queue.records.read())
+        num_failed = sum(trial.state == "failed" for trial in self.records.read())
         return num_failed > rate * self.plan.n_trials
 
     def _record(self, **changes: Any) -> None:
         self.trial = replace(self.trial, **changes)
-        self.sweep.write_trial(self.trial)
+        self.claims.record(self.trial)
 
     def _take_report(self, step: int, objective: float, steps: int) -> None:
         """Keep what the job reports; end it if the pruner gives it up."""
@@ -209,7 +232,7 @@ class TrialRunner:
     def _propose(self, number: int) -> Trial:
         from hydra_queue_sweeper.search.proposals import propose
 
-        return propose(self.plan, number, self.queue.records.read(), self._read_reports, self._extend)
+        return propose(self.plan, number, self.records.read(), self._read_reports, self._extend)
 
     def _read_reports(self, trial: Trial) -> Reports:
         return self.task.read_reports(self.sweep.path / trial.directory)

@@ -23,7 +23,7 @@ from wavesweep.workspace.info import RunInfo
 from wavesweep.workspace.places import OUTPUTS
 
 LAUNCHING = ("hydra/launcher", "hydra.launcher.", "hydra.searchpath")
-OPTIONS = ("n_workers", "n_trials", "timeout", "target", "dry_run")
+OPTIONS = ("n_workers", "n_trials", "timeout", "target", "dry_run", "detach", "claims")
 """The keys of hydra.sweeper that a sweep may go on with."""
 GROWING = (".n_trials", ".target")
 
@@ -51,7 +51,8 @@ def run(arguments: list[str]) -> int:
         return 0
     if isinstance(found, SweepRecord):
         folder = [] if flags.config_dir is None else ["--config-dir", flags.config_dir]
-        return finish_sweep(found, local, own, more, force=flags.force, top=flags.top, folder=folder)
+        how = "force" if flags.force else "true"
+        return go_on(found, local, own, more, how=how, top=flags.top, folder=folder)
     assert isinstance(found, RunDirectory)
     if more or flags.top is not None:
         what = next(iter(more.values()), f"--top {flags.top}")
@@ -118,13 +119,13 @@ def finish(directory: RunDirectory, local: Config, keys: Collection[str]) -> int
             return fail(error, directory)
 
 
-def finish_sweep(
+def go_on(
     sweep: SweepRecord,
     local: Config,
     own: dict[str, str],
     more: dict[str, str],
     *,
-    force: bool,
+    how: str,
     top: int | None,
     folder: list[str],
 ) -> int:
@@ -135,7 +136,7 @@ def finish_sweep(
         local: What is configured here and now.
         own: The overrides of `tracking` that were typed, by their keys.
         more: Those that choose the launcher, and what the sweep is to grow by.
-        force: Whether code and data may have changed.
+        how: What `hydra.sweeper.resume` takes: true; force, whatever has changed; join, as one worker more.
         top: How many of the best configurations get further seeds; None: all.
         folder: The flag that names a folder of options of the user's own, if any.
 
@@ -148,7 +149,7 @@ def finish_sweep(
     if changed := [text for key, text in own.items() if key.startswith("runtime.")]:
         raise Refused(f"{changed[0]}: a sweep goes on as it began; leave it out, or start a new sweep")
     tracking = (read_config(sweep, local, own) if sweep.config.exists() else local).tracking
-    place = [f"hydra.sweep.dir={written(str(sweep.path))}", f"hydra.sweeper.resume={'force' if force else 'true'}"]
+    place = [f"hydra.sweep.dir={written(str(sweep.path))}", f"hydra.sweeper.resume={how}"]
     place += [] if top is None else [f"hydra.sweeper.top={top}"]
     if sweep.composed.exists():
         base = read_written(sweep.composed, flatten({"tracking": tracking.model_dump()}))

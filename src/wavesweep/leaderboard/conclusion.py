@@ -16,6 +16,7 @@ from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.seeds import SEED
 from hydra_queue_sweeper.search.space import Dimension
 from hydra_queue_sweeper.search.trials import ENDED, Trial
+from hydra_queue_sweeper.sweeps.control import why_enough
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.base.exit_codes import DIVERGED, FAILED, UNTRACKED
 from wavesweep.base.streams import log
@@ -122,7 +123,7 @@ def conclude(sweep: SweepDirectory, plan: Plan, follower: Follower) -> tuple[lis
         _draw(board)
     show(board)
     left = _num_left(plan, trials)
-    why = "" if signals.pending() else sweep.why_enough()
+    why = "" if signals.pending() else why_enough(sweep)
     reached = plan.reached(trials)
     if left:
         _say_what_is_left(sweep, plan, left, why, reached=reached)

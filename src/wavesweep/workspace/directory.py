@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra_queue_sweeper.base import files
 from hydra_queue_sweeper.base.errors import InUse, Refused, in_short
+from hydra_queue_sweeper.base.locks import make_lock
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.base import stored
 from wavesweep.base.streams import LOG
@@ -21,7 +22,7 @@ from wavesweep.workspace.info import INFO, RunInfo, now, parse_records
 from wavesweep.workspace.places import PARENT, RUN
 
 if TYPE_CHECKING:
-    from filelock import FileLock
+    from filelock import BaseFileLock
 
 MOST_RECORDS, MOST_WEIGHTS, MOST_BY_ORIGIN = 1 << 28, 1 << 32, 1 << 16  # bytes
 LOCK, DELIVERY_LOCK, SHOWN, BY_ORIGIN = ".lock", ".delivery.lock", "shown", "by_origin.bin"
@@ -48,7 +49,7 @@ class Directory(ABC):
         self.plots = path / "plots"
         self.data = path / "data"  # a copy of the file that was read
         self.undelivered = path / ".undelivered"  # is there while a tracker may lack something
-        self._locks: dict[str, FileLock] = {}
+        self._locks: dict[str, BaseFileLock] = {}
 
     def exists(self) -> bool:
         """Say whether there is such a run or sweep."""
@@ -78,11 +79,11 @@ class Directory(ABC):
 
     @contextmanager
     def _holding(self, name: str, patience: float, problem: str) -> Iterator[None]:
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
         if name not in self._locks:
             self.check_plain()
-            self._locks[name] = FileLock(self.path / name)
+            self._locks[name] = make_lock(self.path / name)
         try:
             held = self._locks[name].acquire(timeout=patience)
         except Timeout:
