@@ -28,7 +28,7 @@ SAME = "own/{} has the name of a file of this package, which would be taken; ren
 SMALLER = SAME.format("model/small.yaml")
 AWAY = "would take away what keeps files of yours from being replaced; leave it out"
 ALONE = "is for a sweep; add -m, or leave it out"
-COMMANDS = "diff, forecast, reproduce, resume, summary, sync, ui"
+COMMANDS = "diff, forecast, reproduce, resume, summary, sync, ui, work"
 
 PLACES = [
     *(

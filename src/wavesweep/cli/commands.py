@@ -10,6 +10,7 @@ COMMANDS = {
     "resume": "wavesweep.cli.resume:run",
     "summary": "wavesweep.cli.summary:run",
     "sync": "wavesweep.cli.sync:run",
+    "work": "wavesweep.cli.work:run",
     "ui": "wavesweep.cli.ui:run",
 }
 """Where the function of each command stands, as `module:name`."""

@@ -5,8 +5,9 @@ from pathlib import Path
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.base.terminal import say
 from wavesweep.base.exit_codes import UNTRACKED
-from wavesweep.cli.arguments import read_place
+from wavesweep.cli.arguments import Flags, read_place
 from wavesweep.config.composing import compose
+from wavesweep.delivery.follower import follow
 from wavesweep.delivery.sync import MISSING, deliver_all
 from wavesweep.workspace.index import recorded_below
 from wavesweep.workspace.places import OUTPUTS
@@ -14,10 +15,17 @@ from wavesweep.workspace.places import OUTPUTS
 
 def run(arguments: list[str]) -> int:
     """Deliver the runs at or below a place, and say how many of them are where; return the exit code."""
-    typed, overrides = read_place("sync", arguments)
+    parser = Flags("sync")
+    parser.add_argument("--follow", action="store_true")
+    flags, words = parser.parse_known_args(arguments)
+    typed, overrides = read_place("sync", words)
     place = Path(typed) if typed else OUTPUTS
     if not place.is_dir():
         raise Refused(f"{place} must be a run's directory, or one that holds runs, but is not there; name another")
-    counts = deliver_all(recorded_below(place), compose(*overrides.values()), overrides)
+    local = compose(*overrides.values())
+    counts = deliver_all(recorded_below(place), local, overrides)
     say(", ".join(f"{count} {state}" for state, count in counts.items()) or "no runs there")
+    if flags.follow:
+        say(f"delivering what changes below {place}; Ctrl-C ends that")
+        follow(place, local, overrides)
     return UNTRACKED if counts[MISSING] else 0

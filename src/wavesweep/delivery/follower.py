@@ -8,7 +8,7 @@ import queue
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,12 @@ from typing import IO, Any
 
 from hydra_queue_sweeper.base.errors import InUse, Refused, in_one_line
 from hydra_queue_sweeper.sweeps.store import Records
-from wavesweep.config.config import Tracking
+from wavesweep.base.streams import log
+from wavesweep.config.config import Config, Tracking
 from wavesweep.delivery.delivery import SECONDS_TO_WAIT, Delivery
+from wavesweep.workspace.configurations import read_config
 from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
+from wavesweep.workspace.index import recorded_below
 
 SECONDS_AFTER_COMMAND = 4.0  # to end a delivery, once the command has vanished
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -211,6 +214,43 @@ class Following:
         complete = complete and not any(directory.undelivered.exists() for directory in (*runs, root))
         there = self.delivered.get(path)
         self.answer({"to": str(path), "complete": complete, "ids": there.ids if there else {}})
+
+
+def follow(place: Path, local: Config, keys: Collection[str]) -> None:
+    """Deliver what changes below a place, until the process is told to end.
+
+    Args:
+        place: Of runs and sweeps, those included that are begun later.
+        local: What is configured here and now.
+        keys: Those of its values that take the place of the stored ones.
+    """
+    following: dict[str, Following] = {}
+    by_path: dict[Path, Following] = {}
+    while True:
+        pause = SECONDS_BETWEEN_ROUNDS
+        for directory in recorded_below(place):
+            if directory.path not in by_path and directory.undelivered.exists():
+                try:
+                    tracking = read_config(directory, local, keys).tracking
+                except (Refused, OSError) as error:
+                    log.warning(in_one_line(error))
+                    continue
+                where = tracking.model_dump_json()
+                if where not in following:
+                    following[where] = Following(tracking, _tell, lambda: False)
+                by_path[directory.path] = following[where]
+                following[where].followed[directory.path] = directory
+        for one in following.values():
+            pause = max(pause, one.deliver())
+        for path, one in [*by_path.items()]:
+            if not one.followed[path].undelivered.exists():
+                del one.followed[path], by_path[path]
+        time.sleep(pause)
+
+
+def _tell(answer: dict[str, Any]) -> None:
+    if "text" in answer:
+        log.log(answer["level"], answer["text"])
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from hydra_queue_sweeper.base.files import sync_directory
+from hydra_queue_sweeper.base.mounts import mount_of
 from wavesweep.trackers.mlflow.addresses import SQLITE
 
 SECONDS_FOR_LOCK = 60.0
@@ -27,6 +28,10 @@ def first_touch(path: Path) -> Iterator[None]:
     from filelock import FileLock
 
     _check(path)
+    if (mount := mount_of(path.parent)).is_of_a_network:
+        raise ValueError(
+            f"a sqlite store must not lie on a network's disk, got {mount.kind}; name a server, or local one"
+        )
     with FileLock(path.with_name(f"{path.name}.lock"), timeout=SECONDS_FOR_LOCK):
         if not path.exists():
             _make(path.resolve())  # of a link to where none is yet, the link stays
