@@ -14,6 +14,7 @@ from tests.support.sweeping_elsewhere import SECONDS, Sweep
 from tests.support.trees import lives, wait_until
 
 pytestmark = pytest.mark.slow
+DETACHED = "hydra.sweeper.detach=true"
 Start = Callable[..., Sweep]
 
 
@@ -91,6 +92,12 @@ def test_a_scheduler_that_is_there_is_used(start: Start, tmp_path: Path) -> None
         sweep = start(4, 0.2, f"hydra.launcher.address={json.loads(told.read_text())['address']}")
         sweep.end()
         sweep.check(4)
+        assert (sweep.place / "sweep").rename(sweep.place / "before")
+        (sweep.place / "begun").unlink()
+        sweep.start(DETACHED)
+        assert "2 workers for 4 jobs of sweep, which outlive this command" in sweep.end()
+        wait_until((sweep.place / "sweep/optimization_results.yaml").exists, SECONDS)
+        sweep.check(4)
     finally:
         for process in reversed(started):
             process.terminate()
@@ -100,6 +107,7 @@ def test_a_scheduler_that_is_there_is_used(start: Start, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
+        (["hydra.launcher.cluster=local", DETACHED], "detach=true needs hydra.launcher.address with Dask"),
         (["hydra.launcher.cluster=nope"], "hydra.launcher.cluster must be one of local, htcondor"),
         (["hydra.launcher.retries=2"], "takes one of hydra.launcher.cluster and hydra.launcher.address"),
         (["hydra.launcher.cluster=kubernetes"], "hydra.launcher.cluster=kubernetes needs dask-kubernetes"),

@@ -14,7 +14,10 @@ from tests.support.sweeping_elsewhere import PROGRAM, SECONDS, Sweep
 from tests.support.trees import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
+SECONDS_TO_OUTLIVE = 420  # SLURM lets what is queued again wait for two minutes
+DETACHED = "hydra.sweeper.detach=true"
 Start = Callable[..., Sweep]
+QUEUE = Path(sys.executable).with_name("hydra-queue")
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +32,8 @@ def start(slurm: Slurm, tmp_path: Path) -> Iterator[Start]:
     """Start sweeps, and leave nothing of them behind."""
     started = []
 
-    def begin(jobs: int, seconds: float, *overrides: str, workers: int = 2) -> Sweep:
-        own = ("hydra/launcher=slurm", f"hydra.sweeper.n_workers={workers}", *overrides)
+    def begin(jobs: int, seconds: float, *overrides: str, workers: int = 2, launcher: str = "slurm") -> Sweep:
+        own = (f"hydra/launcher={launcher}", f"hydra.sweeper.n_workers={workers}", *overrides)
         sweep = Sweep(tmp_path, jobs, seconds, *own, before=slurm.within(), variables=slurm.variables)
         started.append(sweep)
         return sweep
@@ -115,6 +118,83 @@ def test_no_job_outlives_a_sweeper_that_is_stopped_or_killed(start: Start, slurm
     assert len(sweep.begun()) < 12
     sweep.start("hydra.sweeper.resume=true")
     end(sweep, slurm, 12)
+
+
+@pytest.mark.clusters
+def test_all_cancelled_at_once_are_replaced(start: Start, slurm: Slurm) -> None:
+    sweep = start(8, 1.0, workers=3)
+    sweep.wait_for(3)
+    slurm.ask("scancel", *slurm.states())
+    end(sweep, slurm, 8)
+
+
+@pytest.mark.clusters
+def test_a_sweep_is_resumed_twice(start: Start, slurm: Slurm) -> None:
+    """Batch jobs of an earlier start that still waited end as they begin: they would be workers too many."""
+    sweep = start(16, 0.5, "hydra.launcher.cpus_per_task=2", workers=3)
+    for number in (2, 6):
+        sweep.wait_for(number)
+        sweep.process.kill()
+        sweep.process.communicate(timeout=SECONDS)
+        sweep.start("hydra.sweeper.resume=true")
+    end(sweep, slurm, 16)
+
+
+def outlived(sweep: Sweep, slurm: Slurm, jobs: int, deaths: int = 0) -> None:
+    """Wait until workers that outlive their command have ended; make sure that they have concluded the sweep."""
+    assert "which outlive this command" in sweep.end()
+    wait_until(lambda: len(sweep.begun()) >= jobs and not slurm.states(), SECONDS_TO_OUTLIVE)
+    sweep.check(jobs, deaths)
+    assert (sweep.place / "sweep/optimization_results.yaml").exists()
+
+
+def test_workers_outlive_the_command_on_both_nodes(start: Start, slurm: Slurm) -> None:
+    sweep = start(24, 0.3, DETACHED, workers=4)
+    outlived(sweep, slurm, 24)
+    assert {node for _, _, node, _ in sweep.begun()} == {*NODES}
+
+
+@pytest.mark.clusters
+def test_slurm_queues_detached_workers_again_at_their_time_limit(start: Start, slurm: Slurm) -> None:
+    sweep = start(45, 1.0, DETACHED, "hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=50", workers=1)
+    outlived(sweep, slurm, 45)
+    assert len({process for *_, process in sweep.begun()}) > 1
+    assert len({job for _, job, _, _ in sweep.begun()}) == 1, "the same batch job"
+
+
+@pytest.mark.clusters
+def test_preempted_detached_workers_go_on(start: Start, slurm: Slurm) -> None:
+    sweep = start(12, 1.0, DETACHED)
+    sweep.wait_for(2)
+    slurm.ask("sbatch", "--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
+    outlived(sweep, slurm, 12, deaths=2)
+
+
+@pytest.mark.clusters
+def test_detached_workers_are_stopped_in_order_those_that_wait_too(start: Start, slurm: Slurm) -> None:
+    sweep = start(40, 0.5, DETACHED, "hydra.launcher.cpus_per_task=2", workers=3)
+    sweep.end()
+    sweep.wait_for(3)
+    assert "PENDING" in slurm.states().values()
+    said = subprocess.run(
+        [QUEUE, "stop", "sweep"], cwd=sweep.place, capture_output=True, text=True, check=True, timeout=SECONDS
+    ).stdout
+    assert "of 40 jobs of sweep are left, and nobody is at work there" in said
+    wait_until(lambda: not slurm.states(), SECONDS)
+    assert {str(trial["state"]) for trial in sweep.trials()} <= {"finished", "interrupted"}
+    assert len(sweep.trials()) < 40
+    sweep.start("hydra.sweeper.resume=true")
+    outlived(sweep, slurm, 40)
+
+
+@pytest.mark.clusters
+def test_dask_asks_slurm_for_its_workers(start: Start, slurm: Slurm) -> None:
+    cluster = "{cores: 1, processes: 1, memory: 500MB, queue: low, walltime: '00:10:00', nanny: false, interface: lo}"
+    options = ("hydra.launcher.cluster=slurm", f"+hydra.launcher.options={cluster}")
+    sweep = start(12, 0.3, *options, workers=3, launcher="dask")
+    end(sweep, slurm, 12)
+    assert {node for _, _, node, _ in sweep.begun()} == {*NODES}
+    sweep.check_as_on_one_machine()
 
 
 def test_what_slurm_does_not_take_is_refused_in_a_line(start: Start) -> None:
