@@ -102,6 +102,6 @@ def test_a_node_that_is_killed_takes_nothing_along(ray: Ray, tmp_path: Path) -> 
     os.kill(other, signal.SIGKILL)
     sweep.end()
     sweep.check(24, deaths=2)
-    sweep.check_as_on_one_machine()
+    sweep.check_as_on_one_machine("deaths")
     wait_until(lambda: ray.processes("raylet") == [head], SECONDS)
     assert not (ray.place / "sweep").exists(), "where its nodes were started"
