@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine, text
 
 from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.mounts import Mount
 from tests.support.commands import SMALL, Command, environment
 from tests.support.forking import fork
 from tests.support.records import is_in_mlflow
@@ -185,3 +186,13 @@ def test_others_may_write_for_seconds_before_a_run_is_delivered(tmp_path: Path) 
         end.start()
         connect(tracking)
         end.join()
+
+
+def test_a_store_on_a_network_s_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_file, "mount_of", lambda _: Mount("nfs4", frozenset()))
+    with (
+        pytest.raises(ValueError, match="must not lie on a network's disk, got nfs4"),
+        sqlite_file.first_touch(tmp_path / "x.db"),
+    ):
+        pass
+    assert not (tmp_path / "x.db").exists()

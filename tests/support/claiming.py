@@ -31,13 +31,13 @@ class Claiming:
     def start(self, sweep: SweepDirectory, launch: str) -> None:
         """Begin a start of a sweep."""
         plan = sweep.read_plan()
-        claims_of(sweep, plan, launch, self.address).start(sweep.read_trials(plan))
+        claims_of(Records(sweep, plan), launch, self.address).start(sweep.read_trials(plan))
         write_control(sweep, Control(launch))
 
     def queue(self, sweep: SweepDirectory, launch: str = "a", propose: Propose = unproposed) -> Queue:
         """Return the queue of another worker."""
         plan = sweep.read_plan()
-        return Queue(sweep, claims_of(sweep, plan, launch, self.address), Records(sweep, plan), launch, propose)
+        return Queue(claims_of(Records(sweep, plan), launch, self.address), propose)
 
     def begin(self, sweep: SweepDirectory, launch: str = "a", propose: Propose = unproposed) -> Queue:
         """Begin a start of a sweep; return the queue of its first worker."""

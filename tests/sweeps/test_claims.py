@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from hydra_queue_sweeper.base import locks
 from hydra_queue_sweeper.base.errors import Refused
@@ -20,8 +21,10 @@ from hydra_queue_sweeper.search.space import Dimension
 from hydra_queue_sweeper.sweeps import postgres_claims
 from hydra_queue_sweeper.sweeps.addresses import check_address
 from hydra_queue_sweeper.sweeps.claims import Lost
+from hydra_queue_sweeper.sweeps.conducting import Lead
 from hydra_queue_sweeper.sweeps.control import Control, change_control, read_control, write_control
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.task import SweepTask
 from tests.support.claiming import Claiming, work
 from tests.support.made import make
 from tests.support.postgres import Postgres
@@ -35,6 +38,7 @@ from pathlib import Path
 from hydra_queue_sweeper.base import locks
 from hydra_queue_sweeper.sweeps import postgres_claims
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.task import SweepTask
 from tests.support.claiming import Claiming
 
 kind, lease, path, address = sys.argv[1:]
@@ -90,6 +94,28 @@ def test_who_was_taken_for_dead_writes_no_record(claiming: Claiming, tmp_path: P
     assert work(second) == [1]
 
 
+def test_who_has_lost_a_trial_goes_on_with_others(claiming: Claiming, tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", TWO, [])
+    claiming.start(sweep, "a")
+    first, second = claiming.queue(sweep), claiming.queue(sweep)
+    found = None
+    try:
+        with first.take() as one:
+            assert one
+            if claiming.address:
+                time.sleep(1.2 * LEASE)
+            else:
+                (sweep.trials / "0.lock").unlink()
+            assert work(second) == [0, 1]
+            time.sleep(LEASE / 2)  # in which a lease of its own is found to be lost
+            first.claims.record(one)
+    except Lost as lost:
+        found = lost
+    assert found
+    assert first.claims.renew()
+    assert work(first) == []
+
+
 def test_what_is_renewed_is_held_for_as_long_as_it_takes(claiming: Claiming, tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", TWO, [])
     claiming.start(sweep, "a")
@@ -139,8 +165,35 @@ def test_workers_of_an_earlier_start_get_nothing_more(claiming: Claiming, tmp_pa
         now = claiming.begin(sweep, "now")
         with before.take() as none:
             assert none is None
+        if claiming.address:  # a worker that had looked at what holds just before
+            with before.claims.take(before._begin) as none:
+                assert none is None
     assert work(before) == []
     assert work(now) == [0, 1, 2]
+
+
+def test_who_leads_waits_for_what_others_are_at(claiming: Claiming, tmp_path: Path) -> None:
+    """Of workers that outlive their command: else the sweep would be concluded before its end."""
+    sweep = make(tmp_path / "sweep", TWO, [])
+    claiming.start(sweep, "a")
+    queues = [claiming.queue(sweep) for _ in range(2)]
+    first, second = (Lead(queue.claims, SweepTask(len), OmegaConf.create()) for queue in queues)
+    with queues[1].take() as trial:
+        assert trial
+        first.try_to_lead()
+        second.try_to_lead()
+        assert (first.leads, second.leads) == (True, False)
+        assert work(queues[0]) == [1]
+        assert first.wait()
+        assert not second.wait()
+        queues[1].claims.record(replace(trial, state="finished"))
+    assert not first.wait()
+    assert not sweep.results.exists()
+    first.conclude()
+    second.conclude()
+    second.try_to_lead()
+    assert second.leads
+    second.conclude()
 
 
 def test_once_there_is_enough_nothing_is_handed_out(claiming: Claiming, tmp_path: Path) -> None:

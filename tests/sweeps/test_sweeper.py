@@ -41,6 +41,18 @@ def test_workers_are_given_up_after_three_idle_starts_in_a_row(
     assert ("workers end before they get anywhere" in caplog.text) == given_up
 
 
+def test_what_a_worker_is_at_that_joined_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that find nothing to take aren't started again and again meanwhile."""
+    looks, launches = [True, True, True], list[int]()
+    monkeypatch.setattr(sweeper, "_left", lambda *_: (1 if looks else 0, 0))
+    monkeypatch.setattr(sweeper, "_launch_once", lambda *_: launches.append(1) or [])
+    monkeypatch.setattr(sweeper, "SECONDS_BETWEEN_LOOKS", 0.0)
+    given = cast("Any", SimpleNamespace(directory=SweepDirectory(tmp_path), plan=None))
+    other = cast("Any", SimpleNamespace(others_at_work=lambda: bool(looks) and looks.pop()))
+    assert sweeper._launch(given, given, cast("Any", None), other) == []
+    assert launches == [1]
+
+
 def test_an_error_within_our_own_task_makes_it_no_other_applications() -> None:
     class Task:
         @property

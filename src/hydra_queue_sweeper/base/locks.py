@@ -49,16 +49,14 @@ def _locks_hold(_: int, folder: Path) -> bool:
 
 
 def has_locks(folder: Path) -> bool:
-    """Say whether a folder's file system knows locks."""
+    """Say whether a folder's file system knows locks; where nothing can be written, whoever takes one is told."""
     try:
         import fcntl
     except ImportError:  # on Windows, which has others
         return True
-    with tempfile.TemporaryFile(dir=folder) as file:
-        try:
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in WITHOUT:
-                raise
-            return False
+    except OSError as error:
+        return error.errno not in WITHOUT
     return True

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import REMAINDER, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable
 from pathlib import Path
 from signal import SIGINT
 
@@ -50,28 +51,23 @@ def _parser() -> ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    summary = commands.add_parser("summary", help="its leaderboard", allow_abbrev=False)
-    summary.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
+
+    def add(name: str, text: str, carry_out: Callable[[SweepDirectory, Namespace], None]) -> ArgumentParser:
+        command = commands.add_parser(name, help=text, allow_abbrev=False)
+        command.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
+        command.set_defaults(carry_out=carry_out)
+        return command
+
+    summary = add("summary", "its leaderboard", _sum_up)
     summary.add_argument("--csv", action="store_true", help="all rows as CSV, numbers in full")
-    summary.set_defaults(carry_out=_sum_up)
-    watch = commands.add_parser("watch", help="its live view", allow_abbrev=False)
-    watch.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
-    watch.set_defaults(carry_out=_watch)
-    stop = commands.add_parser("stop", help="end its workers in order", allow_abbrev=False)
-    stop.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
-    stop.set_defaults(carry_out=_stop)
-    work = commands.add_parser("work", help="be one worker more", allow_abbrev=False)
-    work.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
+    add("watch", "its live view", _watch)
+    add("stop", "end its workers in order", _stop)
+    work = add("work", "be one worker more", _work)
     work.add_argument("program", metavar="PROGRAM", nargs=REMAINDER, help="that began it, as it is called")
-    work.set_defaults(carry_out=_work)
-    plots = commands.add_parser("plots", help="its pictures, and what its objective depends on", allow_abbrev=False)
-    plots.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
-    plots.set_defaults(carry_out=_plot)
-    export = commands.add_parser("export", help="an Optuna study of it", allow_abbrev=False)
-    export.add_argument("sweep", metavar="SWEEP", help="the sweep's directory")
+    add("plots", "its pictures, and what its objective depends on", _plot)
+    export = add("export", "an Optuna study of it", _export)
     export.add_argument("to", metavar="TO", help="a file, for a journal, or the address of a database: sqlite:///FILE")
     export.add_argument("--name", help="of the study; else that of the directory")
-    export.set_defaults(carry_out=_export)
     return parser
 
 

@@ -5,16 +5,15 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from hydra_queue_sweeper.base.errors import Refused, relative
 from hydra_queue_sweeper.base.overrides import written
 from hydra_queue_sweeper.base.terminal import say
-from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.sweeps.claims import DirectoryClaims
 from hydra_queue_sweeper.sweeps.control import change_control, read_control
 from hydra_queue_sweeper.sweeps.live_view import watching
-from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.store import Records, SweepDirectory
 from hydra_queue_sweeper.sweeps.task import SweepTask
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -35,38 +34,35 @@ class _Watched(SweepTask):
 
 def watch(sweep: SweepDirectory) -> None:
     """Show how a sweep goes that others run, until it has ended or nobody is at work."""
-    plan = sweep.read_plan()
-    is_at_work = _at_work(sweep, plan)
+    claims = _claims(sweep)
     seen = time.monotonic()
-    with watching(sweep, plan, _Watched()):
+    with watching(sweep, claims.plan, _Watched()):
         while True:
-            if is_at_work():
+            if _at_work(claims):
                 seen = time.monotonic()
-            elif not _has_jobs(sweep, plan) or time.monotonic() - seen > _patience(sweep, plan):
+            elif not _has_jobs(claims) or time.monotonic() - seen > _patience(claims):
                 break
             time.sleep(SECONDS_BETWEEN_LOOKS)
-    _tell(sweep, plan)
+    _tell(claims)
 
 
-def _patience(sweep: SweepDirectory, plan: Plan) -> float:
+def _patience(claims: DirectoryClaims) -> float:
     """Return for how many seconds nobody may be at work: batch jobs may wait for long before the first begins."""
-    control = read_control(sweep)
-    has_begun = any(trial.launch == control.launch for trial in sweep.read_trials(plan))
-    return SECONDS_TO_BELIEVE if has_begun or not control.is_detached else math.inf
+    has_begun = any(trial.launch == claims.launch for trial in claims.records.read())
+    return SECONDS_TO_BELIEVE if has_begun or not read_control(claims.sweep).is_detached else math.inf
 
 
 def stop(sweep: SweepDirectory) -> None:
     """Let the workers of a sweep end in order, and wait for that."""
     sweep.check_plain()
-    plan = sweep.read_plan()
-    is_at_work = _at_work(sweep, plan)
+    claims = _claims(sweep)
     change_control(sweep, stop=True)
     until = time.monotonic() + SECONDS_TO_STOP
-    while is_at_work():
+    while _at_work(claims):
         if time.monotonic() > until:
             raise Refused(f"{sweep.path}: jobs are still at work after {SECONDS_TO_STOP:g} s; end their processes")
         time.sleep(SECONDS_BETWEEN_LOOKS)
-    _tell(sweep, plan)
+    _tell(claims)
 
 
 def work(sweep: SweepDirectory, command: Sequence[str]) -> None:
@@ -86,22 +82,24 @@ def work(sweep: SweepDirectory, command: Sequence[str]) -> None:
     os.execvp(words[0], words)  # noqa: S606  what was typed
 
 
-def _at_work(sweep: SweepDirectory, plan: Plan) -> Callable[[], bool]:
-    """Return what says whether somebody runs a sweep: holds it, or one of its trials."""
-    claims = DirectoryClaims(sweep, plan, read_control(sweep).launch)
-    return lambda: sweep.is_run() or claims.others_at_work()
+def _claims(sweep: SweepDirectory) -> DirectoryClaims:
+    return DirectoryClaims(Records(sweep, sweep.read_plan()), read_control(sweep).launch)
 
 
-def _has_jobs(sweep: SweepDirectory, plan: Plan) -> bool:
+def _at_work(claims: DirectoryClaims) -> bool:
+    """Say whether somebody runs a sweep: holds it, or one of its trials."""
+    return claims.sweep.is_run() or claims.others_at_work()
+
+
+def _has_jobs(claims: DirectoryClaims) -> bool:
     """Say whether further jobs may begin."""
-    control = read_control(sweep)
-    return plan.num_left(sweep.read_trials(plan)) > 0 and not (control.stop or control.enough)
+    control = read_control(claims.sweep)
+    return claims.plan.num_left(claims.records.read()) > 0 and not (control.stop or control.enough)
 
 
-def _tell(sweep: SweepDirectory, plan: Plan) -> None:
-    left = plan.num_left(sweep.read_trials(plan))
-    place = relative(sweep.path)
-    if left:
+def _tell(claims: DirectoryClaims) -> None:
+    plan, place = claims.plan, relative(claims.sweep.path)
+    if left := plan.num_left(claims.records.read()):
         say(f"{left} of {plan.n_trials} jobs of {place} are left, and nobody is at work there")
     else:
         say(f"all {plan.n_trials} jobs of {place} have ended; hydra-queue summary {place} ranks them")

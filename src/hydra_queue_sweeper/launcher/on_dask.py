@@ -72,12 +72,7 @@ def detach_on_dask(
 ) -> None:
     """Leave jobs as tasks with a scheduler that outlives this process.
 
-    Args:
-        jobs: Number and overrides of each.
-        context: As Hydra gives it to launchers.
-        task: What a job runs.
-        config: Of the sweep.
-        options: Of the cluster.
+    It takes what `launch_on_dask` does.
 
     Raises:
         Refused: If there is no such scheduler.

@@ -79,12 +79,7 @@ def detach_on_slurm(
 ) -> None:
     """Submit a batch job for each job, and wait for none: SLURM queues it again at its time limit, or if it is lost.
 
-    Args:
-        jobs: Number and overrides of each.
-        context: As Hydra gives it to launchers.
-        task: What a job runs.
-        config: Of the sweep.
-        options: Of the batch jobs.
+    It takes what `launch_on_slurm` does.
 
     Raises:
         Refused: If there is no SLURM here, or it does not take the jobs.

@@ -11,10 +11,9 @@ from filelock import BaseFileLock, Timeout
 
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.base.locks import is_lost, make_lock
-from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.trials import Trial
 from hydra_queue_sweeper.sweeps.endings import Endings, begin_endings
-from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.store import Records
 
 Begin = Callable[[int, int | None], Trial | None]
 """Marks a trial as running, given its number and which attempt this is, None: one more than its record's; returns it.
@@ -37,18 +36,17 @@ class Claims(ABC):
     one writes no record.
 
     Args:
-        sweep: The sweep's directory.
-        plan: Of the sweep.
-        launch: This start of it.
+        records: Of the sweep's trials.
+        launch: This start of the sweep.
     """
 
-    def __init__(self, sweep: SweepDirectory, plan: Plan, launch: str) -> None:
-        self.sweep, self.plan, self.launch = sweep, plan, launch
+    def __init__(self, records: Records, launch: str) -> None:
+        self.records, self.launch = records, launch
+        self.sweep, self.plan = records.sweep, records.plan
 
     def others_at_work(self) -> bool:
         """Say whether another worker of this start has a trial; one that died, as long as its lease lasts."""
-        trials = self.sweep.read_trials(self.plan)
-        running = [one.number for one in trials if one.state == "running" and one.launch == self.launch]
+        running = [one.number for one in self.records.read() if one.state == "running" and one.launch == self.launch]
         return any(map(self.is_held, running))
 
     @abstractmethod
@@ -86,10 +84,10 @@ class DirectoryClaims(Claims):
     Where locks reach no other node, they are leases, which are renewed.
     """
 
-    def __init__(self, sweep: SweepDirectory, plan: Plan, launch: str) -> None:
-        super().__init__(sweep, plan, launch)
-        self._open = dict.fromkeys(plan.order())  # as far as this worker knows, in their order
-        self._endings = Endings(sweep)
+    def __init__(self, records: Records, launch: str) -> None:
+        super().__init__(records, launch)
+        self._open = dict.fromkeys(self.plan.order())  # as far as this worker knows, in their order
+        self._endings = Endings(self.sweep)
         self._locks: dict[int, BaseFileLock] = {}  # of trials that others held
         self._held: BaseFileLock | None = None
 
@@ -106,8 +104,10 @@ class DirectoryClaims(Claims):
                     self._open.pop(number, None)
                     self._locks.pop(number, None)
                 trial = self._next(begin, held)
-            yield trial
-            self._held = None
+            try:
+                yield trial
+            finally:
+                self._held = None
 
     def _next(self, begin: Begin, held: ExitStack) -> Trial | None:
         for number in list(self._open):

@@ -27,7 +27,7 @@ class Control:
         claims: Where trials are claimed.
         stop: Whether workers are to end, as after a signal.
         enough: Why no further job is to begin; empty as long as further ones are.
-        until: When no further job is to begin, in seconds since 1970, where nobody waits for that.
+        until: When no further job is to begin, in seconds since 1970; None: there is no such time.
     """
 
     launch: str = ""

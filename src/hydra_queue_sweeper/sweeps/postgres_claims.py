@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hydra_queue_sweeper.base import signals
 from hydra_queue_sweeper.base.errors import Refused, in_one_line
 from hydra_queue_sweeper.base.terminal import log
-from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.trials import Trial
 from hydra_queue_sweeper.sweeps.claims import TAKEN, Begin, Claims, Lost
-from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.store import Records
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -55,17 +54,16 @@ class PostgresClaims(Claims):
     """Claims by rows of a table, each for a time: a worker renews it, and one that has died leaves it after that.
 
     Args:
-        sweep: The sweep's directory.
-        plan: Of the sweep.
-        launch: This start of it.
+        records: Of the sweep's trials.
+        launch: This start of the sweep.
         address: Of the database.
 
     Raises:
         Refused: If what it takes to ask a database is not installed.
     """
 
-    def __init__(self, sweep: SweepDirectory, plan: Plan, launch: str, address: str) -> None:
-        super().__init__(sweep, plan, launch)
+    def __init__(self, records: Records, launch: str, address: str) -> None:
+        super().__init__(records, launch)
         try:
             import psycopg
         except ImportError:
@@ -73,7 +71,7 @@ class PostgresClaims(Claims):
         self._connect: Callable[..., Connection[Any]] = psycopg.connect
         self._errors = (psycopg.OperationalError, psycopg.InterfaceError)
         self.address = address
-        self._shared = {"sweep": str(sweep.path.absolute()), "launch": launch, "lease": SECONDS_OF_LEASE}
+        self._shared = {"sweep": str(self.sweep.path.absolute()), "launch": launch, "lease": SECONDS_OF_LEASE}
         self._held: dict[str, Any] | None = None
         self._renewed = 0.0
 

@@ -5,41 +5,36 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from hydra_queue_sweeper.search.plan import Plan
 from hydra_queue_sweeper.search.trials import GIVEN_UP, Trial
 from hydra_queue_sweeper.sweeps.claims import Claims, DirectoryClaims
 from hydra_queue_sweeper.sweeps.control import read_control
-from hydra_queue_sweeper.sweeps.store import Records, SweepDirectory
+from hydra_queue_sweeper.sweeps.store import Records
 
 MOST_DEATHS = 3  # of workers that held a trial; see sweeper.py
 
 
-def claims_of(sweep: SweepDirectory, plan: Plan, launch: str, address: str | None) -> Claims:
+def claims_of(records: Records, launch: str, address: str | None) -> Claims:
     """Return the claims of a start of a sweep: in a database, or where there is no address in the sweep's directory."""
     if address is None:
-        return DirectoryClaims(sweep, plan, launch)
+        return DirectoryClaims(records, launch)
     from hydra_queue_sweeper.sweeps.postgres_claims import PostgresClaims
 
-    return PostgresClaims(sweep, plan, launch, address)
+    return PostgresClaims(records, launch, address)
 
 
 class Queue:
     """Hands out trials to one worker: each to one worker at a time, and none that has ended.
 
     Args:
-        sweep: The sweep's directory.
-        claims: Say who has which.
-        records: Of its trials.
-        launch: This start of the sweep. A worker of the same start that is gone died: the trial that it held is
+        claims: Say who has which. A worker of the same start of the sweep that is gone died: the trial that it held is
             charged with that. Of an earlier start that was killed, nothing is charged.
         propose: Gives a trial that begins a proposal, by its number; called with all others locked out.
     """
 
-    def __init__(
-        self, sweep: SweepDirectory, claims: Claims, records: Records, launch: str, propose: Callable[[int], Trial]
-    ) -> None:
-        self.sweep, self.claims, self.records, self.launch, self._propose = sweep, claims, records, launch, propose
-        self.plan = records.plan
+    def __init__(self, claims: Claims, propose: Callable[[int], Trial]) -> None:
+        self.claims, self._propose = claims, propose
+        self.records, self.launch = claims.records, claims.launch
+        self.sweep, self.plan = claims.sweep, claims.plan
 
     @contextmanager
     def take(self) -> Iterator[Trial | None]:

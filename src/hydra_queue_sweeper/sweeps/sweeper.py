@@ -37,7 +37,7 @@ from hydra_queue_sweeper.sweeps.planning import (
     write,
 )
 from hydra_queue_sweeper.sweeps.queue import claims_of
-from hydra_queue_sweeper.sweeps.store import SweepDirectory
+from hydra_queue_sweeper.sweeps.store import Records, SweepDirectory
 from hydra_queue_sweeper.sweeps.worker import Worker
 
 FOR_WORKERS = "hydra.sweep.subdir=workers/${hydra.job.num}"
@@ -172,7 +172,7 @@ def _launcher(sweep: Sweep, prepared: Prepared, start_id: str) -> Launcher:
 def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher, start_id: str) -> list[list[JobReturn]]:
     """Run what is left of a sweep whose lock is held, while signals wait."""
     plan, directory = prepared.plan, sweep.directory
-    claims = claims_of(directory, plan, start_id, sweep.options.claims)
+    claims = claims_of(Records(directory, plan), start_id, sweep.options.claims)
     directory.remove_parts()
     trials = directory.read_trials(plan)
     claims.start(trials)

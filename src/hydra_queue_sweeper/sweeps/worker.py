@@ -95,8 +95,8 @@ class TrialRunner:
         self.sweep = SweepDirectory(Path(str(worker.config.hydra.sweep.dir)).absolute())
         self.plan = self.sweep.read_plan()
         self.records = Records(self.sweep, self.plan)
-        self.claims = claims_of(self.sweep, self.plan, worker.launch, worker.config.hydra.sweeper.claims)
-        self.queue = Queue(self.sweep, self.claims, self.records, worker.launch, self._propose)
+        self.claims = claims_of(self.records, worker.launch, worker.config.hydra.sweeper.claims)
+        self.queue = Queue(self.claims, self._propose)
         loader: Any = worker.hydra_context.config_loader
         groups = group_keys(self.plan.dimensions, loader.repository)
         self.composer = Composer(worker.config, loader, groups, worker.local)
