@@ -172,6 +172,11 @@ def test_their_time_is_up_too(place: Path) -> None:
 
 @SLOW
 def test_what_can_t_be_is_refused_in_a_line(place: Path) -> None:
+    nowhere = Sweep(place, 2, 0.1, PROCESSES, "hydra.sweeper.claims=postgresql://me@127.0.0.1:9/none")
+    assert "no database answers there" in nowhere.end(code=1)
+    assert not (place / "sweep/sweep.json").exists()
+    (place / "sweep/.lock").unlink()
+    (place / "sweep").rmdir()
     sweep = Sweep(place, 2, 0.1, DETACHED)
     assert "detach=true needs hydra/launcher=processes, slurm or dask, got basic" in sweep.end(code=1)
     assert not (place / "sweep").exists()

@@ -21,6 +21,7 @@ from hydra_queue_sweeper.base.machine import most_workers
 from hydra_queue_sweeper.base.overrides import written
 from hydra_queue_sweeper.base.terminal import log, say
 from hydra_queue_sweeper.search.plan import Plan
+from hydra_queue_sweeper.search.trials import Trial
 from hydra_queue_sweeper.sweeps.claims import Claims
 from hydra_queue_sweeper.sweeps.conducting import conducting
 from hydra_queue_sweeper.sweeps.control import REACHED, Control, read_control, write_control
@@ -102,8 +103,9 @@ def _begin(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
     sweep.directory.path.mkdir(parents=True, exist_ok=True)
     with sweep.directory.locked(), signals.deferred():
         refuse_taken(sweep)
+        claims = _start_claims(sweep, prepared, start_id, [])
         write(sweep, prepared, fingerprint)
-        return _run(sweep, prepared, launcher, start_id)
+        return _run(sweep, prepared, launcher, claims)
 
 
 def _go_on(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
@@ -126,7 +128,14 @@ def _go_on(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
             if trial.state == "failed":
                 directory.write_trial(replace(trial, state="waiting", reason="", deaths=0))
         start_id = uuid4().hex
-        return _run(sweep, prepared, _launcher(sweep, prepared, start_id), start_id)
+        claims = _start_claims(sweep, prepared, start_id, directory.read_trials(prepared.plan))
+        return _run(sweep, prepared, _launcher(sweep, prepared, start_id), claims)
+
+
+def _start_claims(sweep: Sweep, prepared: Prepared, start_id: str, trials: list[Trial]) -> Claims:
+    claims = claims_of(Records(sweep.directory, prepared.plan), start_id, sweep.options.claims)
+    claims.start(trials)
+    return claims
 
 
 def _join(sweep: Sweep, arguments: list[str]) -> list[list[JobReturn]]:
@@ -169,19 +178,16 @@ def _launcher(sweep: Sweep, prepared: Prepared, start_id: str) -> Launcher:
     return launcher
 
 
-def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher, start_id: str) -> list[list[JobReturn]]:
+def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher, claims: Claims) -> list[list[JobReturn]]:
     """Run what is left of a sweep whose lock is held, while signals wait."""
     plan, directory = prepared.plan, sweep.directory
-    claims = claims_of(Records(directory, plan), start_id, sweep.options.claims)
     directory.remove_parts()
-    trials = directory.read_trials(plan)
-    claims.start(trials)
     timeout = sweep.options.timeout
     control = Control(
-        launch=start_id,
+        launch=claims.launch,
         is_detached=sweep.options.detach,
         claims="directory" if sweep.options.claims is None else "postgresql",
-        enough=REACHED if plan.reached(trials) else "",
+        enough=REACHED if plan.reached(directory.read_trials(plan)) else "",
         until=None if timeout is None else time.time() + timeout,
     )
     write_control(directory, control)
