@@ -21,7 +21,7 @@ SLOW = pytest.mark.slow
 DETACHED = "hydra.sweeper.detach=true"
 TWO = "hydra.sweeper.n_workers=2"
 PROCESSES = "hydra/launcher=processes"
-QUEUE = Path(sys.executable).with_name("hydra-queue")
+QUEUE = (sys.executable, "-c", "from hydra_queue_sweeper.cli.main import main; main()")
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def start(place: Path, jobs: int, seconds: float, *overrides: str) -> Sweep:
 def queue(place: Path, *words: str, code: int = 0) -> str:
     """Call hydra-queue; return what it says."""
     done = subprocess.run(
-        [QUEUE, *words],
+        [*QUEUE, *words],
         cwd=place,
         capture_output=True,
         text=True,

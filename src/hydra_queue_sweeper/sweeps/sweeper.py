@@ -182,18 +182,12 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher, claims: Claims) -
     """Run what is left of a sweep whose lock is held, while signals wait."""
     plan, directory = prepared.plan, sweep.directory
     directory.remove_parts()
-    timeout = sweep.options.timeout
-    control = Control(
-        launch=claims.launch,
-        is_detached=sweep.options.detach,
-        claims="directory" if sweep.options.claims is None else "postgresql",
-        enough=REACHED if plan.reached(directory.read_trials(plan)) else "",
-        until=None if timeout is None else time.time() + timeout,
-    )
-    write_control(directory, control)
-    if sweep.options.detach:
-        _detach(sweep, prepared, launcher)
-        return []
+    trials = directory.read_trials(plan)
+    if plan.num_left(trials):
+        _write_control(sweep, plan, claims.launch, trials)
+        if sweep.options.detach:
+            _detach(sweep, prepared, launcher)
+            return []
     conducted = conducting(directory, plan, sweep.task, prepared.configs()[0])
     with conducted, watching(directory, plan, sweep.task):
         returned = _launch(sweep, prepared, launcher, claims)
@@ -206,6 +200,18 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher, claims: Claims) -
             if trial.state == "failed":  # without an error to raise: it exited, or cost its workers
                 raise CompactHydraException(f"job {trial.number} failed: {trial.reason}")
     return [returned]
+
+
+def _write_control(sweep: Sweep, plan: Plan, start_id: str, trials: list[Trial]) -> None:
+    timeout = sweep.options.timeout
+    control = Control(
+        launch=start_id,
+        is_detached=sweep.options.detach,
+        claims="directory" if sweep.options.claims is None else "postgresql",
+        enough=REACHED if plan.reached(trials) else "",
+        until=None if timeout is None else time.time() + timeout,
+    )
+    write_control(sweep.directory, control)
 
 
 def _detach(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> None:
