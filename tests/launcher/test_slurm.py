@@ -96,12 +96,12 @@ def test_a_killed_worker_is_replaced_though_there_is_no_accounting(start: Start,
 
 
 def test_a_node_that_is_gone_for_good_costs_its_worker_alone(start: Start, slurm: Slurm) -> None:
-    sweep = start(10, 1.0, "hydra.launcher.cpus_per_task=2")
-    sweep.wait_for(2)
-    [gone] = {node for _, _, node, _ in sweep.begun()} - {"n0"}
+    sweep = start(20, 1.0, "hydra.launcher.cpus_per_task=2")
+    wait_until(lambda: {node for _, _, node, _ in sweep.begun()} == {*NODES}, SECONDS)
+    gone = NODES[1]
     slurm.kill(gone)
     try:
-        end(sweep, slurm, 10, deaths=1)
+        end(sweep, slurm, 20, deaths=1)
     finally:
         slurm.start(gone, "slurmd", "-D", "-N", gone)
         wait_until(lambda: slurm.ask("sinfo", "--noheader", "--format=%T %D").strip() == "idle 2", SECONDS)

@@ -14,6 +14,7 @@ from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.sweeps import sweeper
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from tests.support.commands import SMALL, Command, run_process
+from tests.support.postgres import Postgres
 from tests.support.sweeping import families, rows
 from wavesweep.workspace.directory import RunDirectory
 
@@ -37,7 +38,7 @@ def test_workers_are_given_up_after_three_idle_starts_in_a_row(
     caplog.set_level("ERROR")
     given = cast("Any", SimpleNamespace(directory=SweepDirectory(tmp_path), plan=None))
     nobody = cast("Any", SimpleNamespace(others_at_work=lambda: False))
-    assert sweeper._launch(given, given, cast("Any", None), nobody) == []
+    assert sweeper._launch(given, given, cast("Any", None), nobody) == {}
     assert ("workers end before they get anywhere" in caplog.text) == given_up
 
 
@@ -49,7 +50,7 @@ def test_what_a_worker_is_at_that_joined_is_waited_for(tmp_path: Path, monkeypat
     monkeypatch.setattr(sweeper, "SECONDS_BETWEEN_LOOKS", 0.0)
     given = cast("Any", SimpleNamespace(directory=SweepDirectory(tmp_path), plan=None))
     other = cast("Any", SimpleNamespace(others_at_work=lambda: bool(looks) and looks.pop()))
-    assert sweeper._launch(given, given, cast("Any", None), other) == []
+    assert sweeper._launch(given, given, cast("Any", None), other) == {}
     assert launches == [1]
 
 
@@ -135,18 +136,16 @@ def test_a_pruned_run_is_marked_so_everywhere_and_is_no_failure(wavesweep: Comma
 
 
 @pytest.mark.slow
-def test_all_launchers_give_one_leaderboard(tmp_path: Path) -> None:
+def test_all_launchers_and_claims_give_one_leaderboard(tmp_path: Path, database: Postgres) -> None:
+    ways = {name: [f"hydra/launcher={name}"] for name in ("processes", "basic", "joblib", "submitit_local")}
+    ways["dask"] = ["hydra/launcher=dask", "hydra.launcher.cluster=local"]
+    ways["postgresql"] = ["hydra/launcher=processes", f"hydra.sweeper.claims={database.address}"]
     found = {}
-    for launcher in ("processes", "basic", "joblib", "submitit_local"):
-        jobs = (
-            *SMALL,
-            "model=tiny,linear",
-            "seed=range(2)",
-            f"hydra/launcher={launcher}",
-            f"hydra.sweep.dir={launcher}",
-        )
+    for way, overrides in ways.items():
+        jobs = (*SMALL, "model=tiny,linear", "seed=range(2)", *overrides, f"hydra.sweep.dir={way}")
         threads = os.environ.get("OMP_NUM_THREADS", "1")
         done = run_process("-m", *jobs, "hydra.sweeper.n_workers=2", cwd=tmp_path, OMP_NUM_THREADS=threads)
-        assert done.returncode == 0, f"{launcher}: {done.stderr}"
-        found[launcher] = rows(tmp_path / launcher)
-    assert found["processes"] == found["basic"] == found["joblib"] == found["submitit_local"]
+        assert done.returncode == 0, f"{way}: {done.stderr}"
+        found[way] = rows(tmp_path / way)
+    for way, leaderboard in found.items():
+        assert leaderboard == found["processes"], way

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
-from hydra.test_utils.test_utils import integration_test
+from hydra.test_utils.test_utils import TSweepRunner, integration_test
+
+from hydra_queue_sweeper.sweeps.returns import PackedReturn
+from tests.support.trees import wait_until
 
 SWEEPER = "hydra/sweeper=queue"
 
@@ -46,6 +49,26 @@ class TestHydrasOwnPrograms(IntegrationTestSuite):
             return command
 
         return run
+
+
+def test_what_jobs_return_comes_packed_and_in_their_order(hydra_sweep_runner: TSweepRunner, tmp_path: Path) -> None:
+    def task(config: Any) -> int:
+        (tmp_path / f"begun {config.number}").touch()
+        waits_for = {0: 1, 1: 3}.get(config.number, config.number)  # so that one worker has 0, 2, 3, another one 1
+        wait_until((tmp_path / f"begun {waits_for}").exists)
+        return config.number
+
+    workers = ["hydra/launcher=processes", "hydra.sweeper.n_workers=2"]
+    given = {"calling_file": None, "calling_module": "hydra.test_utils.a_module", "task_function": task}
+    overrides = [SWEEPER, *workers, "+number=range(4)"]
+    runner = hydra_sweep_runner(
+        **given, config_path=None, config_name=None, overrides=overrides, temp_dir=tmp_path / "sweep"
+    )
+    with runner as sweep:
+        [returned] = sweep.returns or []
+    assert [job.return_value for job in returned] == [0, 1, 2, 3]
+    assert [job.hydra_cfg.hydra.job.num for job in returned] == [0, 1, 2, 3]
+    assert {type(job) for job in returned} == {PackedReturn}
 
 
 def test_a_worker_sees_its_sweep_from_where_a_job_is(tmp_path: Path) -> None:

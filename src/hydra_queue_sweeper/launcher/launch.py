@@ -29,6 +29,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from hydra_queue_sweeper.base import hydra_internals
+from hydra_queue_sweeper.base.garbage import leave_garbage
 from hydra_queue_sweeper.base.hydra_releases import configure_log_of_sweep
 from hydra_queue_sweeper.base.pickling import dumps, loads
 from hydra_queue_sweeper.base.signals import Interrupted, check, defer, deferred, pending, watch
@@ -187,7 +188,7 @@ def run_child(connection: Connection) -> None:
         sys.exit(1)
     finally:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # a second one would find Python's handlers gone
-        gc.freeze()  # else Python looks for garbage as it ends, for more than a second
+        leave_garbage()
 
 
 def _block() -> None:

@@ -192,7 +192,13 @@ def _read_given(path: Path, dimensions: list[Dimension]) -> list[Configuration]:
     """Read the configurations that come first from a CSV file."""
     try:
         text = read_small(path, MOST_BYTES).decode("utf-8-sig")
-        rows = list(csv.DictReader(io.StringIO(text)))
+        table = csv.DictReader(io.StringIO(text))
+        names = list(table.fieldnames or [])
+        if twice := [name for name in names if name and names.count(name) > 1]:
+            raise Refused(f"{path}, line 1: a column must be there once, got {shown(twice[0])} twice; leave one out")
+        rows = list(table)
+    except Refused:
+        raise
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or in_short(error)
         raise Refused(f"hydra.sweeper.enqueue={path} can't be read ({reason}); name a CSV file") from None

@@ -192,14 +192,14 @@ def _run(sweep: Sweep, prepared: Prepared, launcher: Launcher, claims: Claims) -
     with conducted, watching(directory, plan, sweep.task):
         returned = _launch(sweep, prepared, launcher, claims)
     signals.check()
-    returned.sort(key=lambda job: job.hydra_cfg.hydra.job.num)  # type: ignore[union-attr]
-    for job in returned:
+    jobs = [returned[number] for number in sorted(returned)]
+    for job in jobs:
         _ = job.return_value  # which raises what a job of another application raised
     if sweep.task.wants_returns:
         for trial in directory.read_trials(plan):
             if trial.state == "failed":  # without an error to raise: it exited, or cost its workers
                 raise CompactHydraException(f"job {trial.number} failed: {trial.reason}")
-    return [returned]
+    return [jobs]
 
 
 def _write_control(sweep: Sweep, plan: Plan, start_id: str, trials: list[Trial]) -> None:
@@ -229,19 +229,21 @@ def _detach(sweep: Sweep, prepared: Prepared, launcher: Launcher) -> None:
     )
 
 
-def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher, claims: Claims) -> list[JobReturn]:
-    """Start workers until nothing is left for them, or they get nowhere; return what trials returned.
+def _launch(sweep: Sweep, prepared: Prepared, launcher: Launcher, claims: Claims) -> dict[int, JobReturn]:
+    """Start workers until nothing is left for them, or they get nowhere; return what trials returned, by number.
 
     Raises:
         Exception: What ends workers, where the task is another application's.
     """
-    returned: list[JobReturn] = []
+    returned: dict[int, JobReturn] = {}
     ended: Sequence[JobReturn] = []
     patience = PATIENCE
     left = _left(sweep.directory, prepared.plan)
     while left[0] and patience and _goes_on(sweep):
         ended = _launch_once(sweep, prepared, launcher, left[0])
-        returned += [one for job in ended if job.status == JobStatus.COMPLETED for one in hydra_internals.outcome(job)]
+        for job in ended:
+            if job.status == JobStatus.COMPLETED:
+                returned |= hydra_internals.outcome(job)
         while _goes_on(sweep) and claims.others_at_work():
             time.sleep(SECONDS_BETWEEN_LOOKS)
         before, left = left, _left(sweep.directory, prepared.plan)

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from hydra_queue_sweeper.base import signals
 from hydra_queue_sweeper.base.errors import relative
-from hydra_queue_sweeper.base.files import check_empty
+from hydra_queue_sweeper.base.files import check_empty, check_length
 from hydra_queue_sweeper.base.redaction import without_password
 from hydra_queue_sweeper.base.terminal import log, say
 from hydra_queue_sweeper.search.estimates import Reports
@@ -56,6 +56,9 @@ class SweepTask:
     def warm_up(self) -> None:
         """Import what jobs need, once a worker: it is no part of the first job."""
 
+    def cool_down(self) -> None:
+        """Wait for what jobs have left to be done beside them, once a worker has no more jobs."""
+
     def check(self, config: DictConfig) -> None:
         """Look at a job's configuration before the sweep begins.
 
@@ -69,6 +72,7 @@ class SweepTask:
         Raises:
             Refused: If it isn't so.
         """
+        check_length(place)
         check_empty(place)
 
     def check_directory(self, directory: Path) -> None:

@@ -34,6 +34,7 @@ from hydra_queue_sweeper.sweeps.custom_search_space import load_search_space
 from hydra_queue_sweeper.sweeps.dimensions import group_keys
 from hydra_queue_sweeper.sweeps.queue import Queue, claims_of
 from hydra_queue_sweeper.sweeps.reports import objective_reports
+from hydra_queue_sweeper.sweeps.returns import packed
 from hydra_queue_sweeper.sweeps.store import Records, SweepDirectory
 from hydra_queue_sweeper.sweeps.task import SweepTask
 
@@ -69,14 +70,15 @@ class Worker:
         """The program's own function, if the task is one of Hydra's."""
         return getattr(self.task, "function", None)
 
-    def __call__(self, _: DictConfig) -> list[JobReturn]:
-        """Run what is left of the sweep; return what its trials returned, if the task wants that."""
+    def __call__(self, _: DictConfig) -> dict[int, JobReturn]:
+        """Run what is left of the sweep; return what its trials returned, by number, if the task wants that."""
         os.chdir(HydraConfig.get().runtime.cwd)  # which Hydra may have left; paths are seen from there
         with signals.watched():
             self.task.warm_up()
             runner = TrialRunner(self)
             with signals.deferred(), repeating(runner.end_with_sweep, SECONDS_BETWEEN_LOOKS):
                 returned = runner.run_all()
+                self.task.cool_down()
         if self.at_work is _nobody and not runner.sweep.is_run():
             os._exit(1)  # nobody waits for what this returns, and a pool, which ours is not, would keep the process
         return returned
@@ -123,9 +125,9 @@ class TrialRunner:
         os.kill(os.getpid(), signal.SIGTERM)
         return False
 
-    def run_all(self) -> list[JobReturn]:
-        """Run trials until none is left, or a signal comes."""
-        returns = []
+    def run_all(self) -> dict[int, JobReturn]:
+        """Run trials until none is left, or a signal comes; return what each returned, by its number."""
+        returns: dict[int, JobReturn] = {}
         try:
             while not signals.pending():
                 if self.lead:
@@ -141,9 +143,8 @@ class TrialRunner:
                     continue
                 if trial is None and not (self.lead and self.lead.wait()):
                     break
-                if returned and self.task.wants_returns and not self.lead:
-                    returns.append(returned)
-                del returned  # an error holds what the job had in memory
+                if trial and returned and self.task.wants_returns and not self.lead:
+                    returns[trial.number] = packed(returned)
         finally:
             if self.lead:
                 self.lead.conclude()
