@@ -37,7 +37,7 @@ def write(names: Iterable[str]) -> None:
     from benchmarks.real_data import FOLDER as REAL
     from benchmarks.real_data import SETS
     from wavesweep.config.composing import compose
-    from wavesweep.evaluation.beside_baselines import errors_by, fit_baselines
+    from wavesweep.evaluation.beside_baselines import error_by, fit_each_baseline
     from wavesweep.experiment.events import Finished
     from wavesweep.experiment.experiment import experiment
     from wavesweep.experiment.preparation import Prepared, prepare
@@ -58,7 +58,7 @@ def write(names: Iterable[str]) -> None:
         own = [one["test/closed_loop_scaled_mse"] / one["test/linear_scaled_mse"] for _, one in runs]
         data, arrays = runs[0][0].data, {}
         simple: dict[str, dict[str, float]] = {}
-        baselines = fit_baselines(data)
+        baselines = dict(fit_each_baseline(data))
         for key, part in {"val": data.val, "test": data.test}.items():
             assert part is not None
             some = part.spread(MOST_ORIGINS)
@@ -67,7 +67,7 @@ def write(names: Iterable[str]) -> None:
             arrays |= {f"{key}_{one}": getattr(some, one) for one in ("start", "series", "truth", "observed")}
             arrays[f"{key}_context"] = some.start + some.context.shape[1]
             arrays[f"{key}_std"] = np.broadcast_to(units.std, each)
-            simple[key] = {kind: one.mean for kind, one in errors_by(baselines, data, some).items()}
+            simple[key] = {kind: error_by(one, data, some).mean for kind, one in baselines.items()}
         np.savez(
             FOLDER / f"{name}.npz", targets=data.val.targets, seasons=np.array(data.seasons, int),
             values=data.timeline, lengths=[len(one) for one in data.train], **arrays,

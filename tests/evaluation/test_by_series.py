@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.support.baselines import errors_by, fit_baselines
 from tests.support.parts import given, go, leave_undrawn
 from wavesweep.data.data import Data
-from wavesweep.evaluation.beside_baselines import errors_by, fit_baselines, forecast_by
+from wavesweep.evaluation.beside_baselines import forecast_by
 from wavesweep.evaluation.by_series import SeriesScores, mse_by_series, scores_by_series, telling_windows, to_csv
 from wavesweep.evaluation.scores import errors
 from wavesweep.evaluation.shown import ShownForecasts

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from utilsforecast.losses import mase
 
+from tests.support.baselines import errors_by, fit_baselines
 from tests.support.parts import composed, given
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
@@ -15,8 +16,6 @@ from wavesweep.data.widths import Widths
 from wavesweep.evaluation.beside_baselines import (
     calibrate,
     coverage_by_series,
-    errors_by,
-    fit_baselines,
     forecast_by,
     gain,
     score_intervals,

@@ -53,6 +53,19 @@ def judged(by_origin: np.ndarray) -> Judged:
     return Judged({OBJECTIVE: float(by_origin.mean())}, np.zeros((len(by_origin), 2, 3)), by_origin)
 
 
+def decide(
+    selection: Selection, judge: Callable[[], Judged], overlap: int, combine: Callable[[], object] = lambda: None
+) -> Judged:
+    """Let a selection decide to the end, which tells of each candidate."""
+    number, steps, told = len(selection.candidates), selection.decide(judge, overlap, combine), []
+    while True:
+        try:
+            told.append(next(steps))
+        except StopIteration as ended:
+            assert told == [*range(1, number + 1)]
+            return ended.value
+
+
 def of(scores: dict[int, float], built: Forecaster) -> Callable[[], Judged]:
     """Return a score on all data of a network whose weights tell the epoch."""
     return lambda: judged(np.full(40, scores[round(known_again(built))]))
@@ -67,7 +80,7 @@ def test_the_best_are_candidates_the_first_of_equal_ones_before_the_others() -> 
 
 def test_all_data_decide_among_them() -> None:
     selection = considered([5.0, 3.0, 4.0, 2.0])
-    found = selection.decide(of({4: 7.0, 2: 6.0, 3: 6.5, 1: 0.1}, selection.network), 1)
+    found = decide(selection, of({4: 7.0, 2: 6.0, 3: 6.5, 1: 0.1}, selection.network), 1)
     assert (selection.kept.epoch, selection.kept.objective) == (2, 6.0)
     assert found.metrics == {OBJECTIVE: 6.0}
     assert selection.kept.metrics == {OBJECTIVE: 3.0, "train/loss": 20.0}, "the record of the epoch stays as it was"
@@ -78,7 +91,7 @@ def test_all_data_decide_among_them() -> None:
 def test_one_that_runs_away_on_what_was_not_watched_does_not_win(bad: float) -> None:
     selection = considered([5.0, 3.0, 4.0])
     assert [one.epoch for one in selection.candidates[:2]] == [2, 3]
-    selection.decide(of({2: bad, 3: 8.0, 1: 9.0}, selection.network), 1)
+    decide(selection, of({2: bad, 3: 8.0, 1: 9.0}, selection.network), 1)
     assert (selection.kept.epoch, selection.kept.objective) == (3, 8.0)
 
 
@@ -90,7 +103,7 @@ def test_where_all_is_watched_the_first_of_the_best_is_kept() -> None:
 def test_the_last_is_kept_where_that_is_configured_and_scored_on_all_data() -> None:
     selection = considered([5.0, 3.0, 4.0], "training.keep=last")
     assert [one.epoch for one in selection.candidates] == [3]
-    selection.decide(of({3: 7.0}, selection.network), 1)
+    decide(selection, of({3: 7.0}, selection.network), 1)
     assert (selection.kept.epoch, selection.kept.objective) == (3, 7.0)
 
 
@@ -141,7 +154,7 @@ class TestWhatForecastsBeforeItIsTrained:
             looked_at.add(epoch := round(known_again(selection.network)))
             return judged({0: start, 1: 9 * second, 2: second}[epoch])
 
-        found = selection.decide(judge, 1)
+        found = decide(selection, judge, 1)
         assert found.metrics == {OBJECTIVE: selection.kept.objective}, "it is what is kept that is returned"
         return selection, looked_at
 
@@ -166,7 +179,7 @@ class TestWhatForecastsBeforeItIsTrained:
 
     def test_where_no_epoch_was_finite_it_stays_as_it_was(self) -> None:
         selection = considered([math.nan, math.inf], build=highway)
-        selection.decide(of({0: 3.0}, selection.network), 1)
+        decide(selection, of({0: 3.0}, selection.network), 1)
         assert (selection.kept.epoch, selection.kept.objective, known_again(selection.network)) == (0, 3.0, 0)
 
 
@@ -174,7 +187,7 @@ def test_the_last_epoch_is_judged_too_where_others_seemed_better() -> None:
     """A sample of the origins may have misjudged it, and its rate of learning is the lowest."""
     selection = considered([4.0, 3.0, 5.0, 9.0])
     assert [one.epoch for one in selection.candidates] == [2, 1, 4]
-    selection.decide(of({2: 7.0, 1: 6.0, 4: 5.0}, selection.network), 1)
+    decide(selection, of({2: 7.0, 1: 6.0, 4: 5.0}, selection.network), 1)
     assert selection.kept.epoch == 4
 
 
@@ -185,7 +198,7 @@ def test_shares_of_an_epoch_are_decided_by_all_validation_data_and_those_of_the_
         mark(selection.network, 10 + known_again(selection.network))
 
     errors = {12: 0.1, 11: 0.2, 0: 5.0}
-    found = selection.decide(lambda: judged_by(errors[round(known_again(selection.network))]), 1, combine)
+    found = decide(selection, lambda: judged_by(errors[round(known_again(selection.network))]), 1, combine)
     assert (selection.kept.epoch, found.metrics[OBJECTIVE]) == (2, pytest.approx(0.1, rel=0.1))
     assert known_again(selection.network) == 12
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.baselines import fit
 from wavesweep.models.autoregression import choose_lags
 from wavesweep.models.baseline import Baseline, Windows
-from wavesweep.models.fitting import fit
 from wavesweep.models.simple import best_seasonal_naive, drift, line, seasonal_naive
 
 CONTEXT, HORIZON, CHANNELS, SEASON = 40, 5, 3, 7

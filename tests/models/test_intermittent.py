@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from tests.support.baselines import fit
 from wavesweep.models import intermittent
 from wavesweep.models.baseline import Windows
-from wavesweep.models.fitting import fit
 from wavesweep.models.intermittent import are_intermittent, fit_intermittent
 
 NAMES = ("mean", "croston", "tsb")

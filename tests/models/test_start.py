@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from hydra_queue_sweeper.base.errors import Refused
+from tests.support.baselines import errors_by, fit_baselines
 from tests.support.parts import given, resolved_model
 from wavesweep.config.resolve import outline
-from wavesweep.evaluation.beside_baselines import errors_by, fit_baselines, forecast_by
+from wavesweep.evaluation.beside_baselines import forecast_by
 from wavesweep.evaluation.forecasting import forecast_part
 from wavesweep.experiment.experiment import make_trainer
 from wavesweep.experiment.preparation import prepare

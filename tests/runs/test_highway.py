@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.baselines import fit_baselines
 from tests.support.parts import given, go, kept_network, leave_undrawn, save_each_epoch
 from tests.support.records import rows
-from wavesweep.evaluation.beside_baselines import fit_baselines, forecast_by
+from wavesweep.evaluation.beside_baselines import forecast_by
 from wavesweep.evaluation.forecasting import forecast_part
 from wavesweep.experiment.description import verdict
 from wavesweep.experiment.preparation import Prepared, prepare

@@ -1,6 +1,6 @@
 """Evaluation: a network beside the baselines, on a part of the data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -32,18 +32,18 @@ from wavesweep.evaluation.metric_names import (
 from wavesweep.evaluation.quantiles import quantile_losses, quantile_offsets, quantiles_of
 from wavesweep.evaluation.scores import Errors, Metrics, errors, scaled_errors
 from wavesweep.models.baseline import Baseline, Windows
-from wavesweep.models.fitting import fit
+from wavesweep.models.fitting import fit_each
 
 Baselines = Mapping[str, Baseline]
 
 
-def fit_baselines(data: Data) -> Baselines:
-    """Fit the baselines to the training part; what there is to choose is chosen on validation data."""
+def fit_each_baseline(data: Data) -> Iterator[tuple[str, Baseline]]:
+    """Fit the baselines to the training part; what there is to choose is chosen on validation data. Yield each."""
     train, val = chosen_by(data, data.units)
     units = data.units_of_rest
     if data.effects is None and units is data.units:
-        return fit(train, val, data.seasons)
-    return fit(train, val, data.seasons, rest=chosen_by(data.without_effects, units))
+        return fit_each(train, val, data.seasons)
+    return fit_each(train, val, data.seasons, rest=chosen_by(data.without_effects, units))
 
 
 def chosen_by(data: Data, units: Scaler) -> tuple[list[np.ndarray], Windows]:
@@ -71,9 +71,9 @@ def forecast_by(baseline: Baseline, data: Data, part: Part) -> np.ndarray:
     return np.maximum(part.put_back(ahead), units.floor)
 
 
-def errors_by(baselines: Baselines, data: Data, part: Part) -> dict[str, Errors]:
-    """Return the errors of each baseline on a part."""
-    return {name: errors(forecast_by(one, data, part), part, data.units) for name, one in baselines.items()}
+def error_by(baseline: Baseline, data: Data, part: Part) -> Errors:
+    """Return the errors of a baseline on a part."""
+    return errors(forecast_by(baseline, data, part), part, data.units)
 
 
 def gain(own: Errors, baseline: Errors, part: Part) -> Metrics:

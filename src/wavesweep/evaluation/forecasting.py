@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from hydra_queue_sweeper.base import signals
-from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused, in_short
 from wavesweep.data.dataset import Observed
 from wavesweep.data.parts import Part
 from wavesweep.data.scaling import Scaler, measured
@@ -214,8 +214,41 @@ def told(network: Forecaster, known: np.ndarray | None) -> torch.Tensor | None:
     return None if known is None else to_network(network, known)
 
 
+def as_numbers(values: "ArrayLike") -> np.ndarray:
+    """Return real numbers as an array, float64; nan where one is masked.
+
+    Raises:
+        Refused: If they are no such numbers: none is taken from text, a time, or a part of a complex number.
+    """
+    way_out = "give a list or an array of numbers"
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "biufO" or (array.dtype.kind == "O" and _holds_text(array)):
+            raise Refused(f"values must be real numbers, got {array.dtype.name}; {way_out}")
+        if _is_masked(values):
+            return np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan)
+        with np.errstate(over="ignore"):  # of what is larger than all floats, which is refused as inf
+            return np.asarray(values if array.dtype.kind == "O" else array, dtype=np.float64)
+    except Refused:
+        raise
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the last by torch
+        got = f"{type(values).__name__} ({in_short(error):.120})"
+        raise Refused(f"values must be real numbers, got {got}; {way_out}") from None
+
+
+def _holds_text(array: np.ndarray) -> bool:
+    return any(isinstance(one, str | bytes) for one in array.flat)
+
+
+def _is_masked(values: object) -> bool:
+    """Say whether values, or some of a list, have a mask, which `np.asarray` forgets."""
+    if isinstance(values, list | tuple):
+        return any(map(_is_masked, values))
+    return isinstance(values, np.ma.MaskedArray)
+
+
 def as_series(values: "ArrayLike", channels: tuple[str, ...]) -> np.ndarray:
-    """Return observed values as (series, time, channel), float64.
+    """Return observed values as (series, time, channel), float64; nan where one is masked.
 
     Args:
         values: That, or (series, time) or (time,) of a single channel.
@@ -224,12 +257,13 @@ def as_series(values: "ArrayLike", channels: tuple[str, ...]) -> np.ndarray:
     Raises:
         Refused: If they are no such array.
     """
-    array = np.asarray(values, dtype=np.float64)
+    array = as_numbers(values)
+    given = array.shape
     if array.ndim in (1, 2) and len(channels) == 1:
         array = np.atleast_2d(array)[..., np.newaxis]
     if array.ndim != 3 or array.shape[2] != len(channels) or not len(array):
         alone = ", (series, time) or (time,)" if len(channels) == 1 else f" with channels {', '.join(channels)}"
-        raise Refused(f"values must be (series, time, channel){alone}, got the shape {np.shape(values)}")
+        raise Refused(f"values must be (series, time, channel){alone}, got the shape {given}")
     if array.shape[1] == 1 < len(array):
         raise Refused(f"values are {len(array)} series of a single step; of one series, give values.ravel()")
     return array

@@ -1,7 +1,7 @@
 """Selecting the epoch whose weights are kept, and ending training early."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -100,7 +100,9 @@ class Selection:
             if not among_best:
                 self.candidates.append(kept)
 
-    def decide(self, judge: Callable[[], Judged], overlap: int, combine: Callable[[], object] = lambda: None) -> Judged:
+    def decide(
+        self, judge: Callable[[], Judged], overlap: int, combine: Callable[[], object] = lambda: None
+    ) -> Generator[int, None, Judged]:
         """Keep the candidate that scores best on all validation data, and leave the network with its weights.
 
         A network that forecasts before it is trained stays at its start, unless the candidate's forecasts are better
@@ -111,10 +113,16 @@ class Selection:
             overlap: Origins on from which no forecast shares a step with the first.
             combine: Decides by validation data which share each part of a trained network has in its forecast.
 
+        Yields:
+            How many were judged.
+
         Returns:
             What is kept, as it was judged.
         """
-        judged = [self._judge_combined(one, judge, combine) for one in self.candidates]
+        judged = []
+        for one in self.candidates:
+            judged.append(self._judge_combined(one, judge, combine))
+            yield len(judged)
         best, found = min(judged, key=lambda pair: self._score(pair[1]))
         if self.network.is_fitted and self.training.keep == "best":
             start = self._judge(self.start, judge)

@@ -2,14 +2,19 @@
 
 import json
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load, save
 
 from hydra_queue_sweeper.base.errors import Refused, in_short
+from hydra_queue_sweeper.base.files import read_small
+from wavesweep.evaluation.metric_names import ONE_STEP, SCALED, TRAIN_LOSS, metric
 
 Named = dict[str, np.ndarray]
+CURVES = (TRAIN_LOSS, metric("val", SCALED), metric("val", ONE_STEP))  # what is shown of training
+MOST_BYTES = 1 << 30
 TEXTS = "texts"  # the key of the metadata that holds them
 
 
@@ -57,8 +62,31 @@ class ShownErrors:
     errors: Named
 
 
-Shown = ShownForecasts | ShownErrors
-KINDS = {kind.__name__: kind for kind in (ShownForecasts, ShownErrors)}
+@dataclass(frozen=True)
+class ShownCurve:
+    """How loss and validation errors went over training.
+
+    Attributes:
+        start: What people call that which forecasts with the weights before training.
+        kept: The epoch whose weights were kept, 0 being those before training; None: none were.
+        main_epochs: Epochs of the main stage; what follows is the refinement.
+        epoch: Those recorded, (epoch,).
+        evaluations: Of the loss until then, (epoch,).
+        seconds: Of training until then, (epoch,).
+        curves: Values, (epoch,), nan where one was not finite, by the name of the metric.
+    """
+
+    start: str
+    kept: int | None
+    main_epochs: int
+    epoch: np.ndarray
+    evaluations: np.ndarray
+    seconds: np.ndarray
+    curves: Named
+
+
+Shown = ShownForecasts | ShownErrors | ShownCurve
+KINDS = {kind.__name__: kind for kind in (ShownForecasts, ShownErrors, ShownCurve)}
 
 
 def pack(shown: Shown) -> bytes:
@@ -74,6 +102,15 @@ def pack(shown: Shown) -> bytes:
         else:
             texts[key] = value
     return save(arrays, {TEXTS: json.dumps(texts)})
+
+
+def read_shown(path: Path) -> Shown:
+    """Read a file that holds what `pack` gave.
+
+    Raises:
+        Refused: If it is something else.
+    """
+    return unpack(read_small(path, MOST_BYTES))
 
 
 def unpack(content: bytes) -> Shown:

@@ -32,10 +32,10 @@ class Phase:
     """What is done now, and how far it is.
 
     Attributes:
-        name: `training`, before it and after each epoch; then, as they begin, `judging` (training has ended, and it is
-            decided which weights are kept), `baselines` and `testing`.
-        done: How much of it is done.
-        total: How much there is: epochs, candidates, baselines, windows.
+        name: `training`, `judging` (training has ended, and it is decided which weights are kept), `baselines` (these
+            are fitted) and `testing`; each as it begins, and again with each step.
+        done: How many steps are done.
+        total: How many there are at most: epochs; candidates; baselines; the network and the baselines.
     """
 
     name: str

@@ -1,9 +1,10 @@
 """One experiment, read from top to bottom."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from copy import deepcopy
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -46,6 +47,8 @@ from wavesweep.models.weights import copy_weights, is_finite
 from wavesweep.training.configured import watched_origins
 from wavesweep.training.least_squares import LeastSquares
 from wavesweep.training.trainer import GradientDescent, Trainer
+
+T = TypeVar("T")
 
 
 def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = None) -> Iterator[Event]:
@@ -96,7 +99,10 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
         yield _show_validation(config, data, network, trainer.epoch)
         signals.check()
     network.load_state_dict(selection.kept.weights)
-    judged = _judge(network, data, data.val) if whole else _decide(selection, network, data)
+    if whole:
+        judged = _judge(network, data, data.val)
+    else:
+        judged = yield from _in_steps("judging", len(selection.candidates), _decide(selection, network, data))
     kept = selection.kept
     widths = calibrate(judged.closed_loop, data, config.forecast.coverage)
     if widths is not None:
@@ -108,17 +114,23 @@ def experiment(config: Resolved, data: Data, resume_from: Checkpoint | None = No
         yield _show_validation(config, data, network, kept.epoch)
 
     yield Phase("baselines", 0, len(BASELINES))
-    baselines = beside_baselines.fit_baselines(data)
-    errors_of_baselines = beside_baselines.errors_by(baselines, data, data.val)
+    fitted: dict[str, Baseline] = {}
+    errors_of_baselines: dict[str, Errors] = {}
+    for name, baseline in beside_baselines.fit_each_baseline(data):
+        fitted[name], errors_of_baselines[name] = baseline, beside_baselines.error_by(baseline, data, data.val)
+        yield Phase("baselines", len(fitted), len(BASELINES))
+        signals.check()
+    baselines: beside_baselines.Baselines = fitted
     once = _named("val", _of_baselines(errors_of_baselines))
     best = best_baseline(once)
-    signals.check()
 
     part, name = (data.test, "test") if data.test else (data.val, "validation")
-    yield Phase("testing", 0, len(part.start))
+    number = 1 + len(baselines) if data.test else 1
+    yield Phase("testing", 0, number)
     in_units, by_series = {}, []
     if data.test:
-        tested = score_test(config, data, part, network, refitted, widths, baselines, best, errors_of_baselines)
+        test = score_test(config, data, part, network, refitted, widths, baselines, best, errors_of_baselines)
+        tested = yield from _in_steps("testing", number, test)
         own, baselines, errors_of_baselines = tested.own, tested.baselines, tested.errors_of_baselines
         once, by_series, in_units = once | tested.metrics, tested.by_series, tested.in_units
         network = refitted or network
@@ -186,7 +198,18 @@ def _judge(network: Forecaster, data: Data, part: Part) -> Judged:
     return Judged(metrics, forecasts.closed_loop, part.by_origin(by_window), losses)
 
 
-def _decide(selection: Selection, network: Forecaster, data: Data) -> Judged:
+def _in_steps(name: str, number: int, steps: Generator[int, None, T]) -> Generator[Event, None, T]:
+    """Tell how far what is done in so many steps is; return what comes of it."""
+    while True:
+        try:
+            done = next(steps)
+        except StopIteration as ended:
+            return ended.value
+        yield Phase(name, done, number)
+        signals.check()
+
+
+def _decide(selection: Selection, network: Forecaster, data: Data) -> Generator[int, None, Judged]:
     combine = partial(_combine, network, data, data.val)
     return selection.decide(lambda: _judge(network, data, data.val), data.val.overlap, combine)
 

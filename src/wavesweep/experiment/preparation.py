@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.config.config import Config, Resolved
 from wavesweep.config.device import find_device
 from wavesweep.config.resolve import outline, resolve
@@ -124,6 +125,8 @@ def load_data(config: Config) -> Data:
         config: As composed, or resolved.
 
     Raises:
-        Refused: If values can't go together, or the data can't be used.
+        Refused: If it is no configuration, values can't go together, or the data can't be used.
     """
+    if not isinstance(config, Config):
+        raise Refused(f"data are loaded by a configuration, as compose gives it, got {config!r:.60}")
     return outline(config).load()

@@ -1,5 +1,6 @@
 """Scoring what a run keeps on the test part, beside the baselines."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from wavesweep.evaluation.beside_baselines import (
     calibrate,
     coverage_by_series,
     coverage_floor,
-    errors_by,
+    error_by,
     fit_again,
     forecast_by,
     gain,
@@ -71,7 +72,7 @@ def score_test(
     baselines: Baselines,
     best: str,
     validated: dict[str, Errors],
-) -> Tested:
+) -> Generator[int, None, Tested]:
     """Score what is kept on the test part, and the baselines.
 
     How much better it is than a baseline, and how its intervals do, is told of the one that is best on validation data.
@@ -86,6 +87,9 @@ def score_test(
         baselines: Fitted to the training part.
         best: The baseline that is best on validation data.
         validated: Errors of the baselines there, by name.
+
+    Yields:
+        How many were tested: it, then each baseline.
     """
     coverage = config.forecast.coverage
     forecasts = forecast_part(kept, data.scaler, part)
@@ -109,10 +113,14 @@ def score_test(
     if covered:
         tested[COVERAGE_LEAST] = min(covered.values())
 
+    yield 1
     widths_of_best = calibrate(forecast_by(baselines[best], data, data.val), data, coverage)
     if config.forecast.refit == "validation":
         baselines = fit_again(baselines, data)
-    of_baselines = errors_by(baselines, data, part)
+    of_baselines: dict[str, Errors] = {}
+    for name, one in baselines.items():
+        of_baselines[name] = error_by(one, data, part)
+        yield 1 + len(of_baselines)
     tested |= {baseline_score(name): one.mean for name, one in of_baselines.items()}
     tested |= gain(own, of_baselines[best], part)
     ahead_of_best = forecast_by(baselines[best], data, part)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wavesweep.models.baseline import Windows
+from wavesweep.models.distinct import distinct
 from wavesweep.models.forecaster import Forecaster, evaluating, repeated
 from wavesweep.models.known_networks import LAST_VALUES, KnownNetworks
 from wavesweep.models.losses import SQUARED, Loss, Quantile
@@ -16,6 +17,7 @@ from wavesweep.models.recurrent_layers import RecurrentNetwork
 from wavesweep.models.start import Start, shares_of
 from wavesweep.models.value_networks import ValueNetworks
 
+ByValues = list[tuple[Tensor, Tensor]]
 MOST_STEPS = 200  # of all channels, that are predicted for each step of a training window
 ROUNDING = 1e-5  # what errors are not below, as a share of the values, where they are more than single precision's
 MARGIN = 0.1  # of the range of what trains, beyond which networks of values know nothing
@@ -169,25 +171,44 @@ class HighwayForecaster(Forecaster):
         origin = outputs[0].shape[1] - (values.shape[1] - context)
         beyond = [one[:, origin:] for one in outputs]
         first = context - self.lead
-        one_step = self._one_step(values[:, first:], beyond, known if known is None else known[:, first:])
-        return one_step, self._next(values[:, :context], outputs, origin, known)[:, :horizon]
+        of_values = self._by_values(values[:, first:-1])
+        told = known if known is None else known[:, first:]
+        one_step = self._one_step(values[:, first:], beyond, told, of_values)
+        at_origin = [(forecasts[:, :1], familiar[:, :1]) for forecasts, familiar in of_values]
+        return one_step, self._next(values[:, :context], outputs, origin, known, at_origin)[:, :horizon]
 
-    def _one_step(self, values: Tensor, outputs: list[Tensor], known: Tensor | None) -> Tensor:
+    def _one_step(
+        self, values: Tensor, outputs: list[Tensor], known: Tensor | None, of_values: ByValues | None = None
+    ) -> Tensor:
         paths = repeated(self._paths(values[:, :-1], 1), self.loss)
         corrections = self._mean_corrections(outputs, slice(None), 1)
-        return self.loss.point(self._joined(paths, corrections, values[:, :-1], known))[:, :, 0]
+        return self.loss.point(self._joined(paths, corrections, values[:, :-1], known, of_values))[:, :, 0]
 
-    def _next(self, values: Tensor, outputs: list[Tensor], origin: int, known: Tensor | None) -> Tensor:
+    def _next(
+        self,
+        values: Tensor,
+        outputs: list[Tensor],
+        origin: int,
+        known: Tensor | None,
+        of_values: ByValues | None = None,
+    ) -> Tensor:
         """Return the next `horizon` values, (series, step, channel), by the outputs at their origin."""
-        return self.loss.point(self._outputs_ahead(values, outputs, origin, known))
+        return self.loss.point(self._outputs_ahead(values, outputs, origin, known, of_values))
 
-    def _outputs_ahead(self, values: Tensor, outputs: list[Tensor], origin: int, known: Tensor | None) -> Tensor:
+    def _outputs_ahead(
+        self,
+        values: Tensor,
+        outputs: list[Tensor],
+        origin: int,
+        known: Tensor | None,
+        of_values: ByValues | None = None,
+    ) -> Tensor:
         """Return what all parts forecast together of the next `horizon` values, (series, step, output)."""
         paths, corrections = self._at(values, outputs, origin)
         if known is not None:
             first = values.shape[1] - self.lead
             known = known[:, first : values.shape[1] + self.horizon]
-        return self._joined(paths, corrections, values[:, -self.lead :], known)[:, 0]
+        return self._joined(paths, corrections, values[:, -self.lead :], known, of_values)[:, 0]
 
     def _at(self, values: Tensor, outputs: list[Tensor], origin: int) -> tuple[Tensor, Tensor]:
         """Return the linear forecast and the networks' corrections of it, (series, 1, step, output)."""
@@ -195,7 +216,9 @@ class HighwayForecaster(Forecaster):
         corrections = self._mean_corrections(at_origin, slice(None), self.horizon)
         return repeated(self._paths(values[:, -self.lead :], self.horizon), self.loss), corrections
 
-    def _joined(self, paths: Tensor, corrections: Tensor, values: Tensor, known: Tensor | None) -> Tensor:
+    def _joined(
+        self, paths: Tensor, corrections: Tensor, values: Tensor, known: Tensor | None, of_values: ByValues | None
+    ) -> Tensor:
         """Return what all parts forecast together, by their shares, (series, origin, step, output).
 
         Args:
@@ -203,24 +226,47 @@ class HighwayForecaster(Forecaster):
             corrections: What networks add to them.
             values: From the first `lead` before the first origin on, to the last before the last.
             known: Of these steps, and of those that are forecast.
+            of_values: What `_by_values` gives of these origins; None: it is to be computed.
         """
-        of_corrected, *others = self.shares.tolist()
+        of_corrected, steps = self.shares[0].item(), paths.shape[2]
         if self.training:  # which refines corrections alone, also where they have no share yet
-            of_corrected, others = 1.0, [0.0 for _ in others]
-        joined, steps = paths + of_corrected * corrections, paths.shape[2]
-        for share, networks in zip(others, self._direct_networks(), strict=True):
-            if not share:
-                continue
-            windows = values[:, self.lead - networks.memory :].unfold(1, networks.memory, 1).transpose(2, 3)
-            if isinstance(networks, KnownNetworks):
-                outputs = self._mean(self._of_known(networks, values, known, self.lead, steps))
-            else:
-                # Windows that begin close to each other hold most of these together.
-                different, number = windows.flatten(0, 1).unique(dim=0, return_inverse=True)
-                outputs = self._mean(networks(different))[number].view(*paths.shape[:2], self.horizon, -1)
-            familiar = self._are_familiar(windows)[..., None, None]
+            return paths + corrections
+        joined = paths + of_corrected * corrections
+        for share, (outputs, familiar) in zip(self._used(), of_values or self._by_values(values), strict=True):
+            joined = joined + share * torch.where(familiar, outputs[:, :, :steps] - paths, 0.0)
+        if self.of_known and (share := self.shares[-1].item()):
+            outputs = self._mean(self._of_known(self.of_known, values, known, self.lead, steps))
+            familiar = self._familiar_at(values, self.of_known.memory)
             joined = joined + share * torch.where(familiar, outputs[:, :, :steps] - paths, 0.0)
         return joined
+
+    def _used(self) -> list[float]:
+        """Return the shares of the networks of values that have one."""
+        return [share for share in self.shares[1 : 1 + len(self.of_values)].tolist() if share]
+
+    def _by_values(self, values: Tensor) -> ByValues:
+        """Return what those networks of values that have a share forecast, from the first `lead` values on.
+
+        Returns:
+            Of each, (series, origin, step, output), and at which origins values are familiar, (series, origin, 1, 1).
+        """
+        found = []
+        for share, networks in zip(self.shares[1:].tolist(), self._value_networks(), strict=False):
+            if share:
+                windows = self._last(values, networks.memory)
+                # Windows that begin close to each other hold most of these together.
+                different, number = distinct(windows.flatten(0, 1))
+                outputs = self._mean(networks(different))[number].view(*windows.shape[:2], self.horizon, -1)
+                found.append((outputs, self._familiar_at(values, networks.memory)))
+        return found
+
+    def _last(self, values: Tensor, memory: int) -> Tensor:
+        """Return the last values before each origin, (series, origin, memory, channel)."""
+        return values[:, self.lead - memory :].unfold(1, memory, 1).transpose(2, 3)
+
+    def _familiar_at(self, values: Tensor, memory: int) -> Tensor:
+        """Say of which origins the last values are familiar, (series, origin, 1, 1)."""
+        return self._are_familiar(self._last(values, memory))[..., None, None]
 
     def direct(self, context: Tensor, known: Tensor | None = None) -> list[Tensor]:
         """See `Forecaster.direct`."""
@@ -325,8 +371,12 @@ class HighwayForecaster(Forecaster):
         return paths.unflatten(1, (groups, steps, size)).permute(0, 4, 2, 1, 3).flatten(3)
 
     def _read(self, inputs: Tensor) -> list[Tensor]:
-        """Return the outputs of each network's layers, (series, origin, hidden)."""
-        return [member.read(inputs)[0] for member in self._networks()]
+        """Return the outputs of each network's layers, (series, origin, hidden); zeros of those that only add 0."""
+        networks = [*self._networks()]
+        if not self.training and not any(member.output.weight.any() for member in networks):  # as before training
+            shape = (*inputs.shape[:2], networks[0].output.weight.shape[1])
+            return [inputs.new_zeros(shape) for _ in networks]
+        return [member.read(inputs)[0] for member in networks]
 
     def _corrections(self, outputs: list[Tensor], origins: slice, steps: int) -> Tensor:
         """Return what each network adds to the first steps ahead, (member, series, origin, step, channel)."""

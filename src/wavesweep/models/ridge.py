@@ -9,6 +9,7 @@ import numpy as np
 from wavesweep.data.parts import spread_evenly
 from wavesweep.models.autoregression import LONGEST, MOST_ROWS, some_channels
 from wavesweep.models.baseline import Baseline, Windows
+from wavesweep.models.remembered import remembered
 
 ORDERS = (4, 8, 16, 24, 48, 96, 168, LONGEST)
 PENALTIES = tuple(10.0**exponent for exponent in range(-7, 2))
@@ -104,6 +105,7 @@ def fewest_steps(horizon: int) -> int:
     return ROWS_A_VALUE * ORDERS[0] + horizon
 
 
+@remembered
 def choose_ridge(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> Ridge | None:
     """Choose by the error on validation what a regression looks at; None where series are too short for any.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from wavesweep.data.parts import spread_evenly
 from wavesweep.models.baseline import Baseline, Windows
+from wavesweep.models.remembered import remembered
 
 LEVELS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0)
 # The share of the values' slope that a trend begins with, how fast it follows, what a step leaves of it: none, half
@@ -72,6 +73,7 @@ class State:
     season: np.ndarray
 
 
+@remembered
 def choose_smoothing(train: Sequence[np.ndarray], val: Windows, seasons: Sequence[int]) -> Smoothing:
     """Return the smoothing that forecasts training and validation windows best, the same of all channels.
 

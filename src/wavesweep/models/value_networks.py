@@ -69,4 +69,7 @@ class _Layers(nn.Module):
 
 def drawn(*shape: int, fan: int) -> Tensor:
     """Return weights as torch draws those of its recurrent layers."""
-    return (2 * torch.rand(shape) - 1) / math.sqrt(fan)
+    weights = torch.rand(shape)
+    if weights.is_meta:  # there are none to be scaled, and torch would import its compiler for that
+        return weights
+    return (2 * weights - 1) / math.sqrt(fan)

@@ -85,9 +85,11 @@ class LBFGS(ResolvedOptimizer):
         """See `ResolvedOptimizer.build`."""
         import torch
 
+        from wavesweep.training.compiler import without_compiler
+
         search = None if self.line_search == "none" else self.line_search
         options = self.model_dump(exclude={"kind", "line_search"})
-        return torch.optim.LBFGS([*parameters, *direct], line_search_fn=search, **options)
+        return without_compiler(torch.optim.LBFGS)([*parameters, *direct], line_search_fn=search, **options)
 
 
 class FirstOrder(ResolvedOptimizer):
@@ -106,10 +108,12 @@ class FirstOrder(ResolvedOptimizer):
         """See `ResolvedOptimizer.build`: torch's class whose name is the kind, and with the same options."""
         import torch
 
+        from wavesweep.training.compiler import without_compiler
+
         classes = {name.lower(): one for name, one in vars(torch.optim).items() if isinstance(one, type)}
         groups = [{"params": [*parameters]}, {"params": [*direct], "lr": self.direct_rate * self.lr}]
         groups = [group for group in groups if group["params"]]
-        return classes[self.kind](groups, **self.model_dump(exclude={"kind", "schedule"}))
+        return without_compiler(classes[self.kind])(groups, **self.model_dump(exclude={"kind", "schedule"}))
 
     def build_schedule(self, optimizer: "torch.optim.Optimizer", total_steps: int) -> "LRScheduler | None":
         """See `ResolvedOptimizer.build_schedule`.

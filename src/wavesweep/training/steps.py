@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hydra_queue_sweeper.base import signals
 from wavesweep.models.forecaster import Forecaster, evaluating
 from wavesweep.training.closures import Closure
+from wavesweep.training.randomness import random_states, set_random_states
 
 SECONDS_TO_FINISH = 0.5  # an epoch, after a signal has come
 
@@ -61,10 +61,11 @@ def take_full_batch_step(
     network: Forecaster, optimizer: Optimizer, minimised: Closure, measured: Closure, spent: Spent
 ) -> float:
     """Let an optimizer take a step on all data; return the `measured` loss after it, in eval mode."""
-    random = torch.get_rng_state()
+    device = next(network.parameters()).device
+    states = random_states(device)
 
     def repeatable() -> Tensor:
-        torch.set_rng_state(random)  # the same dropout masks throughout a line search
+        set_random_states(states, device)  # the same dropout masks throughout a line search
         return minimised()
 
     take_step(network, optimizer, repeatable, spent)

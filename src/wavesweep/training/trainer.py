@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from hydra_queue_sweeper.base import signals
@@ -14,6 +13,7 @@ from wavesweep.models.forecaster import Forecaster
 from wavesweep.training.configured import ResolvedTraining
 from wavesweep.training.main_stage import MainStage
 from wavesweep.training.optimizers import ResolvedOptimizer
+from wavesweep.training.randomness import random_states, set_random_states
 from wavesweep.training.refinement import Refinement
 from wavesweep.training.steps import Spent
 
@@ -116,6 +116,7 @@ class GradientDescent(Trainer):
         known: Sequence[Tensor] = (),
     ) -> None:
         super().__init__(network, training.epochs + training.refine_epochs, training.record_every)
+        self.device = series[0].device
         self.main = MainStage(network, series, training, optimizer, self.spent, known)
         self.main_epochs = self.main.epochs
         self.refinement = Refinement(network, series, training, seed, self.spent)
@@ -135,7 +136,7 @@ class GradientDescent(Trainer):
             "retries": self.refinement.retries,
             "optimizer": optimizer.state_dict(),
             "schedule": self.main.schedule.state_dict() if self.main.schedule and not refining else None,
-            "random": torch.get_rng_state(),
+            "random": random_states(self.device),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -149,4 +150,4 @@ class GradientDescent(Trainer):
         optimizer.load_state_dict(state["optimizer"])
         if self.main.schedule and state["schedule"]:
             self.main.schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(state["random"])
+        set_random_states(state["random"], self.device)
