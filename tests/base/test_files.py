@@ -1,5 +1,7 @@
 """Files that anyone may have written, and those that are written."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from hydra_queue_sweeper.base.files import (
     remove_parts,
     within,
     write_atomically,
+    write_new,
     write_yaml,
 )
 from wavesweep.base.stored import MOST_DEPTH, MOST_YAML, read_yaml
@@ -78,6 +81,23 @@ def test_what_is_half_written_takes_no_name_that_is_there(tmp_path: Path, monkey
         write_atomically(tmp_path / "file", b"other")
     assert there.is_symlink()
     assert (tmp_path / "precious").read_text() == "precious"
+
+
+@pytest.mark.parametrize("can_link", [True, False])
+def test_a_new_file_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, can_link: bool) -> None:
+    def link(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "no links here")
+
+    if not can_link:
+        monkeypatch.setattr(os, "link", link)
+    write_new(tmp_path / "new", b"ours")
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "new", b"later")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "link", b"through it")
+    assert (tmp_path / "new").read_bytes() == b"ours"
+    assert sorted(os.listdir(tmp_path)) == ["link", "new"]  # noqa: PTH208
 
 
 def test_only_our_own_temporary_files_are_removed(tmp_path: Path) -> None:

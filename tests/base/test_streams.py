@@ -1,5 +1,6 @@
 """Standard streams that are closed, full, or read by nobody; and a place or docstrings that are gone."""
 
+import logging
 import os
 import pty
 import subprocess
@@ -19,7 +20,7 @@ from tests.support.commands import SMALL, call, environment
 from tests.support.servers import free_port, wait_for
 from tests.support.sweeping import families
 from wavesweep.base.exit_codes import FAILED, REFUSED
-from wavesweep.base.streams import Output
+from wavesweep.base.streams import LogFile, Output
 from wavesweep.cli.commands import COMMANDS, help_of
 from wavesweep.workspace.directory import RunDirectory
 
@@ -238,3 +239,13 @@ def test_help_needs_no_docstrings(tmp_path: Path) -> None:
     line = [sys.executable, "-OO", "-c", script]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "".join(map(help_of, COMMANDS))
+
+
+def test_a_log_that_was_closed_is_not_opened_by_what_is_said_late(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "log")
+    record = logging.LogRecord("of a thread", logging.INFO, "", 0, "late", None, None)
+    log.handle(record)
+    log.close()
+    log.handle(record)
+    assert log.stream is None
+    assert (tmp_path / "log").read_text() == "late\n"

@@ -22,6 +22,7 @@ from wavesweep.drawing.panels import draw_truth, two_lines
 from wavesweep.evaluation.forecasting import Forecasts
 from wavesweep.evaluation.shown import Named, ShownErrors, ShownForecasts, pack, unpack
 from wavesweep.models.baseline_names import BASELINES
+from wavesweep.runs.pictures import shown_curve
 from wavesweep.workspace.directory import RunDirectory
 
 
@@ -320,7 +321,9 @@ def test_a_learning_curve_marks_what_happened(
     for epoch in (1, 2, 3, 4):
         spent = {"evaluations": 3.0 * epoch**2, "seconds": epoch / 2}
         directory.append_metrics(epoch, spent | dict.fromkeys(keys, last if epoch == 4 else 0.1**epoch))
-    draw_learning_curve(directory.read_metrics(), 3, "untrained", main_epochs, directory.figure("learning_curve"))
+    draw_learning_curve(
+        shown_curve(directory.read_metrics(), 3, "untrained", main_epochs), directory.figure("learning_curve")
+    )
     marks = {"kept: epoch 3": 27.0}
     marks |= {} if main_epochs == 4 else {"refinement begins": 12.0}
     marks |= {} if last == 0.5 else {"not finite: epoch 4": 48.0}
@@ -335,7 +338,7 @@ def test_a_learning_curve_tells_of_a_start_that_was_kept(drawn: list[Figure], di
     for epoch in (1, 2):
         directory.append_metrics(epoch, {"evaluations": 3.0 * epoch, "seconds": 1.0} | dict.fromkeys(keys, 1 / epoch))
     for kept, legend in ((0, {"kept: the start, drift"}), (None, set())):
-        draw_learning_curve(directory.read_metrics(), kept, "drift", 2, directory.figure("learning_curve"))
+        draw_learning_curve(shown_curve(directory.read_metrics(), kept, "drift", 2), directory.figure("learning_curve"))
         assert named(drawn[-1]) == legend
     assert [line.get_xdata()[0] for axes in drawn[0].axes for line in axes.lines[1:]] == [0, 0, 0]  # type: ignore[index]
 
@@ -344,7 +347,7 @@ def test_a_learning_curve_of_a_sample_of_origins_says_so(drawn: list[Figure], di
     keys = ("train/loss", "val/sampled_one_step_mse", "val/sampled_closed_loop_scaled_mse")
     for epoch in (1, 2):
         directory.append_metrics(epoch, {"evaluations": 3.0 * epoch, "seconds": 1.0} | dict.fromkeys(keys, 1 / epoch))
-    draw_learning_curve(directory.read_metrics(), 1, "untrained", 2, directory.figure("learning_curve"))
+    draw_learning_curve(shown_curve(directory.read_metrics(), 1, "untrained", 2), directory.figure("learning_curve"))
     told = [text.get_text() for axes in drawn[0].axes for text in axes.texts]
     assert all(any(text.startswith(key) for text in told) for key in keys)
 
@@ -356,7 +359,7 @@ def test_a_learning_curve(directory: RunDirectory, losses: list[float]) -> None:
         spent = {"evaluations": 3.0 * epoch, "seconds": epoch / 2}
         directory.append_metrics(epoch, spent | dict.fromkeys(keys, loss))
     directory.append_metrics(None, {"test/one_step_mse": 1.0})
-    draw_learning_curve(directory.read_metrics(), 1, "untrained", 1, directory.figure("learning_curve"))
+    draw_learning_curve(shown_curve(directory.read_metrics(), 1, "untrained", 1), directory.figure("learning_curve"))
     check(directory.figure("learning_curve"))
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.baselines import fit_baselines
 from tests.support.parts import config, given, go, leave_undrawn, train
 from wavesweep.data.scaling import Scaler
-from wavesweep.evaluation.beside_baselines import fit_baselines, forecast_by
+from wavesweep.evaluation.beside_baselines import forecast_by
 from wavesweep.evaluation.forecasting import forecast_part
 from wavesweep.evaluation.scores import errors
 from wavesweep.experiment.experiment import make_trainer

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.following import carry_out
 from tests.support.parts import (
     config,
     given,
@@ -29,12 +30,14 @@ from tests.support.records import rows
 from wavesweep.data.parts import Part
 from wavesweep.evaluation.forecasting import forecast_part
 from wavesweep.evaluation.scores import scores
+from wavesweep.evaluation.shown import ShownErrors, unpack
 from wavesweep.experiment.experiment import make_trainer
 from wavesweep.experiment.preparation import load_data, prepare
 from wavesweep.models.baseline_names import BASELINES
 from wavesweep.runs.checkpoints import load_checkpoint
 from wavesweep.training.trainer import GradientDescent
 from wavesweep.workspace.directory import RunDirectory
+from wavesweep.workspace.info import RunInfo
 
 OF_WAVES = BASELINES.keys() - {"ridge", "mean", "croston", "tsb"}
 """Baselines of series that are forecast as far again as they are long."""
@@ -69,11 +72,12 @@ def test_a_run_leaves_its_files(directory: RunDirectory) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_linear_model_s_drift_is_its_own(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_linear_model_s_drift_is_its_own(directory: RunDirectory) -> None:
     """Not that of the linear baseline, which has another order."""
-    drawn: dict[str, np.ndarray] = {}
-    monkeypatch.setattr("wavesweep.runs.drawer.draw_drift", lambda shown, _path: drawn.update(shown.errors))
     result = go(small("model=linear", "model.order=1"), directory)
+    shown = unpack((directory.shown / "drift.safetensors").read_bytes())
+    assert isinstance(shown, ShownErrors)
+    drawn = shown.errors
     assert {*drawn} == {"this run", *OF_WAVES}
     assert drawn["this run"].mean() == pytest.approx(result.metrics["test/closed_loop_scaled_mse"])
     assert drawn["linear"].mean() == pytest.approx(result.metrics["test/linear_scaled_mse"])
@@ -308,3 +312,18 @@ def test_series_without_a_known_continuation_can_be_run(
     assert all(math.isfinite(value) for value in tested.values())
     assert not result.diverged
     assert ((directory.plots / "forecast.png").stat().st_size > 0) == (model == "linear")
+
+
+def test_a_run_on_a_gpu_says_that_nobody_has_tried_that(
+    directory: RunDirectory, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("there is none here")
+
+    prepared = prepare(small("tracking.followers=[]"))
+    runtime = prepared.config.runtime.model_copy(update={"device": "cuda"})
+    on_a_gpu = replace(prepared, config=prepared.config.model_copy(update={"runtime": runtime}))
+    monkeypatch.setattr("wavesweep.experiment.experiment.make_trainer", fail)
+    with pytest.raises(RuntimeError, match="there is none here"):
+        carry_out(on_a_gpu, directory, RunInfo([], {}, None, "any"))
+    assert any("nobody has tried a GPU" in text for text in caplog.messages)

@@ -7,18 +7,12 @@ import numpy as np
 import pytest
 
 from hydra_queue_sweeper.base.errors import Refused
+from tests.support.baselines import errors_by, fit_baselines
 from tests.support.parts import composed, prepared
 from wavesweep.data.data import Data
 from wavesweep.data.parts import Part
 from wavesweep.data.widths import Widths
-from wavesweep.evaluation.beside_baselines import (
-    calibrate,
-    coverage_floor,
-    errors_by,
-    fit_baselines,
-    gain,
-    score_intervals,
-)
+from wavesweep.evaluation.beside_baselines import calibrate, coverage_floor, gain, score_intervals
 from wavesweep.evaluation.forecasting import Forecasts
 from wavesweep.evaluation.scores import errors, mean_absolute_scaled_error, scores
 from wavesweep.evaluation.shown import ShownForecasts

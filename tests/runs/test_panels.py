@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 
 from hydra_queue_sweeper.base import signals
 from tests.support import parts
+from tests.support.baselines import fit_baselines
 from tests.support.parts import given as given_series
 from tests.support.parts import kept_network, leave_undrawn, losses, save_each_epoch, train
 from tests.support.records import rows
 from wavesweep.config.config import Config
 from wavesweep.config.resolve import outline
 from wavesweep.data.by_time import ByTime
-from wavesweep.evaluation.beside_baselines import fit_baselines, forecast_by
+from wavesweep.evaluation.beside_baselines import forecast_by
 from wavesweep.evaluation.forecasting import forecast_part
 from wavesweep.evaluation.scores import scores
 from wavesweep.experiment.experiment import make_trainer

@@ -49,7 +49,7 @@ def go_on(prepared: Prepared, directory: RunDirectory) -> Outcome:
 class InThisProcess:
     """Stands for the process of a follower, as `subprocess.Popen` does: does its work in a thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, _module: str) -> None:
         orders, told = os.pipe()
         heard, answers = os.pipe()
         self.stdin, self.stdout = os.fdopen(told, "wb"), os.fdopen(heard, "rb")

@@ -5,7 +5,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib import rc_context
@@ -51,11 +51,14 @@ def head(figure: Figure, title: str, left: float) -> float:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a picture, whole or not at all."""
+    """Write a picture, whole or not at all, in the format that its name says."""
     buffer = io.BytesIO()
+    options: dict[str, Any] = {}
+    if path.suffix == ".png":
+        options["pil_kwargs"] = {"compress_type": 3}  # run lengths: in a third of the time
     with warnings.catch_warnings(), rc_context({"text.hinting": "none"}):  # a tenth faster
         warnings.filterwarnings("ignore", "Glyph")  # names may have letters that the font lacks
-        figure.savefig(buffer, format="png", pil_kwargs={"compress_type": 3})  # run lengths: in a third of the time
+        figure.savefig(buffer, format=path.suffix[1:], **options)
     write_atomically(path, buffer.getvalue())
 
 

@@ -80,12 +80,24 @@ class Stderr(logging.StreamHandler):
 
 
 class LogFile(logging.FileHandler):
-    """A log that is silent where it can't be written: the run itself says so, and goes on to its end."""
+    """A log that is silent where it can't be written: the run itself says so, and goes on to its end.
+
+    Closed, it stays so: Python's own would be opened again by what a thread says late.
+    """
+
+    has_ended = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, if that can be done."""
+        if self.has_ended:
+            return
         with suppress(OSError):
             super().emit(record)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.has_ended = True
+        super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Do without the record."""

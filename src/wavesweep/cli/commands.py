@@ -7,6 +7,7 @@ COMMANDS = {
     "reproduce": "wavesweep.cli.again:reproduce",
     "forecast": "wavesweep.cli.forecast:run",
     "diff": "wavesweep.cli.again:diff",
+    "draw": "wavesweep.cli.draw:run",
     "resume": "wavesweep.cli.resume:run",
     "summary": "wavesweep.cli.summary:run",
     "sync": "wavesweep.cli.sync:run",

@@ -170,6 +170,8 @@ class Following:
         if not state or (there and there.state == state):
             return True
         try:
+            if not patience and _is_being_drawn(directory):
+                return True
             outcome = self.delivery.deliver(directory, patience)
         except InUse as error:
             if patience:
@@ -216,24 +218,29 @@ class Following:
         self.answer({"to": str(path), "complete": complete, "ids": there.ids if there else {}})
 
 
-def follow(place: Path, local: Config, keys: Collection[str]) -> None:
+def follow(place: Path, local: Config, keys: Collection[str], *, trust: bool = False) -> None:
     """Deliver what changes below a place, until the process is told to end.
 
     Args:
         place: Of runs and sweeps, those included that are begun later.
         local: What is configured here and now.
         keys: Those of its values that take the place of the stored ones.
+        trust: Whether servers that runs name may be sent passwords that are for another.
     """
     following: dict[str, Following] = {}
     by_path: dict[Path, Following] = {}
+    said: dict[Path, str] = {}
     while True:
         pause = SECONDS_BETWEEN_ROUNDS
         for directory in recorded_below(place):
             if directory.path not in by_path and directory.undelivered.exists():
                 try:
-                    tracking = read_config(directory, local, keys).tracking
+                    tracking = read_config(directory, local, keys, trust=trust).tracking
                 except (Refused, OSError) as error:
-                    log.warning(in_one_line(error))
+                    text = in_one_line(error)
+                    if said.get(directory.path) != text:
+                        log.warning(text)
+                    said[directory.path] = text
                     continue
                 where = tracking.model_dump_json()
                 if where not in following:
@@ -278,6 +285,13 @@ def _state(directory: Directory) -> tuple[int, ...]:
         rows = directory.metrics.stat().st_size if directory.metrics.exists() else 0
         return info.st_mtime_ns, info.st_ino, rows
     return ()
+
+
+def _is_being_drawn(directory: Directory) -> bool:
+    """Say whether a run has ended, but its pictures are not all there."""
+    if not isinstance(directory, RunDirectory) or directory.read_info().ended is None:
+        return False
+    return directory.lacks_pictures()
 
 
 def _mark_vanished(directory: Directory) -> None:

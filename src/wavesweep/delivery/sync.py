@@ -16,7 +16,9 @@ from wavesweep.workspace.places import OUTPUTS
 MISSING = "not delivered"
 
 
-def deliver_all(runs: Sequence[Directory], local: Config, keys: Collection[str]) -> Counter[str]:
+def deliver_all(
+    runs: Sequence[Directory], local: Config, keys: Collection[str], *, trust: bool = False
+) -> Counter[str]:
     """Deliver runs and sweeps; mark those whose process has vanished; say what is missing.
 
     A tracker that can't be reached is not tried again for each further run.
@@ -25,6 +27,7 @@ def deliver_all(runs: Sequence[Directory], local: Config, keys: Collection[str])
         runs: Which.
         local: What is configured here and now.
         keys: Those of its values that take the place of the stored ones.
+        trust: Whether servers that runs name may be sent passwords that are for another.
 
     Returns:
         How many runs there are in each state.
@@ -38,7 +41,7 @@ def deliver_all(runs: Sequence[Directory], local: Config, keys: Collection[str])
                 directory.mark_vanished()
                 if directory.read_info().complete:
                     directory.remove_leftovers()
-                tracking = read_config(directory, local, keys).tracking
+                tracking = read_config(directory, local, keys, trust=trust).tracking
                 counts[_deliver(directory, tracking, deliveries)] += 1
         except InUse:
             counts["running"] += 1

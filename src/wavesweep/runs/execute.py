@@ -1,7 +1,7 @@
 """Carrying a run out: an experiment in a directory, observed by all that write, draw, show and judge it."""
 
-from collections.abc import Generator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -13,12 +13,14 @@ from hydra_queue_sweeper.base.signals import Interrupted
 from wavesweep.base.exit_codes import DIVERGED, UNTRACKED
 from wavesweep.base.streams import log
 from wavesweep.config import tag_names as names
-from wavesweep.config.config import Config, Resolved, digest, dump
+from wavesweep.config.config import Resolved, digest, dump
+from wavesweep.config.device import UNTRIED
 from wavesweep.config.replicates import config_hash
 from wavesweep.data.data import describe
 from wavesweep.experiment.description import configuration, description
 from wavesweep.experiment.preparation import Prepared
 from wavesweep.files.copies import give_copy_to
+from wavesweep.runs.drawer_handle import Drawer
 from wavesweep.runs.fingerprints import environment, local_changes
 from wavesweep.runs.model import save_model
 from wavesweep.tracking.follower_handle import Delivered, Follower
@@ -70,7 +72,12 @@ Execution = Generator["Event", None, Outcome]
 
 
 def execute(
-    prepared: Prepared, directory: RunDirectory, info: RunInfo, follower: Follower, observers: Sequence[Observer] = ()
+    prepared: Prepared,
+    directory: RunDirectory,
+    info: RunInfo,
+    follower: Follower,
+    observers: Sequence[Observer] = (),
+    drawer: Drawer | None = None,
 ) -> Execution:
     """Run a prepared configuration in its directory.
 
@@ -80,21 +87,26 @@ def execute(
         info: What is known of the run before it starts.
         follower: Delivers it.
         observers: Are told of each event, after those that write.
+        drawer: Draws its pictures; None: one of its own.
 
     Raises:
         Refused: If the directory holds another run.
         Interrupted: If a signal came; the run can be resumed.
     """
-    _get_ready(prepared.config)
-    with signals.deferred(), directory.locked():
+    with _making_ready(drawer) as draws, signals.deferred(), directory.locked():
         if directory.exists():
             raise Refused(f"{directory.path} holds a run already; choose another directory")
         info = _start(prepared, directory, info)
-        return (yield from _carry_out(prepared, directory, info, None, follower, observers))
+        return (yield from _carry_out(prepared, directory, info, None, follower, observers, draws))
 
 
 def continue_or_execute(
-    prepared: Prepared, directory: RunDirectory, info: RunInfo, follower: Follower, observers: Sequence[Observer]
+    prepared: Prepared,
+    directory: RunDirectory,
+    info: RunInfo,
+    follower: Follower,
+    observers: Sequence[Observer],
+    drawer: Drawer,
 ) -> float:
     """Run a job of a sweep in its directory: from where it stopped, if it was begun; one that has ended is not run.
 
@@ -107,7 +119,7 @@ def continue_or_execute(
         Refused: If it was begun otherwise.
     """
     if not directory.exists():
-        return _objective(to_the_end(execute(prepared, directory, info, follower, observers)))
+        return _objective(to_the_end(execute(prepared, directory, info, follower, observers, drawer)))
     with directory.locked(SECONDS_TO_WAIT):
         if directory.read_config() | {"tracking": None} != dump(prepared.config) | {"tracking": None}:
             place = relative(directory.path)
@@ -115,7 +127,7 @@ def continue_or_execute(
         check_unchanged(directory)
         info = directory.read_info()
         if not info.complete:
-            return _objective(to_the_end(proceed(prepared, directory, follower, observers)))
+            return _objective(to_the_end(proceed(prepared, directory, follower, observers, drawer)))
         directory.remove_leftovers()
         follower.deliver_rest(directory.path)
     if info.status == "pruned":
@@ -130,7 +142,11 @@ def _objective(outcome: Outcome) -> float:
 
 
 def proceed(
-    prepared: Prepared, directory: RunDirectory, follower: Follower, observers: Sequence[Observer] = ()
+    prepared: Prepared,
+    directory: RunDirectory,
+    follower: Follower,
+    observers: Sequence[Observer] = (),
+    drawer: Drawer | None = None,
 ) -> Execution:
     """Go on with a run that was interrupted or failed, from its checkpoint; whoever calls holds its lock.
 
@@ -139,15 +155,23 @@ def proceed(
         directory: Of the run.
         follower: Delivers it.
         observers: Are told of each event, after those that write.
+        drawer: See `execute`.
 
     Raises:
         Refused: If the data, or the checkpoint's format, is not what it was.
         Interrupted: If a signal came; the run can be resumed.
     """
-    _get_ready(prepared.config)
+    with _making_ready(drawer) as draws:
+        directory.remove_parts()
+        info, checkpoint = _taken_up(prepared, directory)
+        with signals.deferred():
+            return (yield from _carry_out(prepared, directory, info, checkpoint, follower, observers, draws))
+
+
+def _taken_up(prepared: Prepared, directory: RunDirectory) -> "tuple[RunInfo, Checkpoint | None]":
+    """Return what is known of a run that goes on, and what it goes on from."""
     from wavesweep.runs.checkpoints import load_checkpoint
 
-    directory.remove_parts()
     info = directory.read_info()
     then, now = ([part["digest"] for part in parts] for parts in (info.inputs, describe(prepared.data)))
     if then and then != now:
@@ -158,9 +182,7 @@ def proceed(
     if (here := environment()[names.VERSIONS]) != begun.rpartition(RESUMED)[2]:
         log.warning("the run was begun on %s and goes on on %s", begun, here)
         tags[names.VERSIONS] = begun + RESUMED + here
-    with signals.deferred():
-        info = replace(info, status="running", ended=None, tags=tags)
-        return (yield from _carry_out(prepared, directory, info, checkpoint, follower, observers))
+    return replace(info, status="running", ended=None, tags=tags), checkpoint
 
 
 def to_the_end(events: Generator["Event", None, T]) -> T:
@@ -172,17 +194,18 @@ def to_the_end(events: Generator["Event", None, T]) -> T:
             return ended.value
 
 
+@contextmanager
+def _making_ready(drawer: Drawer | None) -> Iterator[Drawer]:
+    """Start what draws, and import what computes, while a signal still ends the program at once."""
+    with nullcontext(drawer) if drawer else Drawer() as draws:
+        draws.start()
+        warm_up()
+        yield draws
+
+
 def warm_up() -> None:
     """Import what each job needs."""
-    import wavesweep.experiment.experiment
-    import wavesweep.runs.drawer  # noqa: F401
-
-
-def _get_ready(config: Config) -> None:
-    """Import what takes long, while a signal still ends the program at once."""
-    warm_up()
-    if config.model.has_gradient:
-        import torch._dynamo  # noqa: F401  as its first optimizer would
+    import wavesweep.experiment.experiment  # noqa: F401
 
 
 def _start(prepared: Prepared, directory: RunDirectory, info: RunInfo) -> RunInfo:
@@ -215,13 +238,16 @@ def _carry_out(
     checkpoint: "Checkpoint | None",
     follower: Follower,
     observers: Sequence[Observer],
+    drawer: Drawer,
 ) -> Execution:
     """Run an experiment, record how it ends, however it does, and have that delivered."""
+    if prepared.config.runtime.device.startswith("cuda"):
+        log.warning(UNTRIED)
     directory.write_info(info)
     follower.follow(directory.path)
     result = None
     try:
-        result = yield from _observe(prepared, directory, info, checkpoint, observers)
+        result = yield from _observe(prepared, directory, info, checkpoint, observers, drawer)
     except BaseException as error:
         with suppress(Exception):  # what is written here fails with what failed before
             if not directory.read_info().complete:  # else whoever takes the events has left off at the last one
@@ -240,17 +266,19 @@ def _observe(
     info: RunInfo,
     checkpoint: "Checkpoint | None",
     observers: Sequence[Observer],
+    drawer: Drawer,
 ) -> Generator["Event", None, "Result | None"]:
     """Let the observers of an experiment see each event before it is yielded; return what it gave, if it ended."""
     from wavesweep.experiment.events import Finished
     from wavesweep.experiment.experiment import experiment
     from wavesweep.runs.checkpoints import Checkpoints
-    from wavesweep.runs.drawer import Drawer, draw_given_up
+    from wavesweep.runs.pictures import Pictures
     from wavesweep.runs.records import Records
 
     config, result = prepared.config, None
-    records = Records(directory)
-    everyone = [records, Drawer(directory, config), *observers, Checkpoints(directory)]
+    records, pictures = Records(directory), Pictures(directory, config, drawer)
+    everyone = [records, pictures, *observers, Checkpoints(directory)]
+    pictures.take_up()
     try:
         for event in experiment(config, prepared.data, checkpoint):
             for observer in everyone:
@@ -258,12 +286,14 @@ def _observe(
             if isinstance(event, Finished):
                 result = event.result
                 save_model(directory, config, prepared.data, config.model.forecasts_by(result.epoch))
+                drawer.finish_run(pictures.number)
                 directory.write_info(_ended(config, directory, info, result))
                 directory.remove_leftovers()
             yield event
     except Pruned:
         records.write_costs()
-        draw_given_up(directory, config)
+        pictures.give_up()
+        drawer.finish_run(pictures.number)
         directory.write_info(info.finished("pruned", ""))
         directory.remove_leftovers()
     return result

@@ -64,7 +64,7 @@ class Terminal(AbstractContextManager["Terminal"]):
         if self.bar:
             self.bar.show(event.name, event.done, event.total, "")
         elif time.monotonic() >= self.due:
-            self._log(event.name)
+            self._log(f"{event.name} {event.done}/{event.total}")
 
     def _log(self, line: str) -> None:
         self.due = time.monotonic() + SECONDS_BETWEEN_LINES

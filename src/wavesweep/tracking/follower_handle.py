@@ -1,34 +1,28 @@
 """The follower as the command that started it sees it: the process is `delivery/follower.py`."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra_queue_sweeper.base import signals
 from hydra_queue_sweeper.base.errors import Refused, in_one_line
+from wavesweep.base.processes import SECONDS_AFTER_SIGNAL, open_process
 from wavesweep.base.streams import log
 from wavesweep.config.config import Tracking
+from wavesweep.tracking.patience import check_settings
+
+if TYPE_CHECKING:
+    import subprocess
 
 SECONDS_AT_THE_END = 60.0  # for a delivery, or for each of several
-SECONDS_AFTER_SIGNAL = 1.0
 SECONDS_AFTER_FAILURE = 1.0  # for further runs, once one was waited for in vain
 MOMENT = 0.25  # seconds for the end, however long ago a signal came: a step, or workers, may have taken all its time
 SECONDS_TO_ANSWER = 60.0  # what is asked before a run starts; trackers have limits of their own, far below
 TICK = 0.05  # seconds between looks at signals
-PROGRAM = """import sys
-sys.path.insert(0, sys.argv[1])
-import wavesweep
-sys.path.append(sys.path.pop(0))
-from wavesweep.delivery.follower import main
-main()
-"""
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ class Follower(AbstractContextManager["Follower"]):
         if self._process is not None or not self.tracking.followers:
             return
         try:
-            self._process = open_process()
+            self._process = open_process("wavesweep.delivery.follower")
         except OSError as error:
             log.warning("the process that delivers can't be started: %s", in_one_line(error))
             return
@@ -80,8 +74,9 @@ class Follower(AbstractContextManager["Follower"]):
         """Make sure that copies will be taken, if that is required; ask before anything is written.
 
         Raises:
-            Refused: If they won't.
+            Refused: If they won't, or could not be asked for by what MLflow is told.
         """
+        check_settings(self.tracking)
         self.start()
         if not self.tracking.required or self._process is None:
             return
@@ -162,15 +157,3 @@ class Follower(AbstractContextManager["Follower"]):
                 if has_signal or now - self._heard > seconds:
                     break
             return self._answers.pop(what, None)
-
-
-def open_process() -> "subprocess.Popen[bytes]":
-    """Start the process; nothing of the working directory is imported there."""
-    package = str(Path(__file__).parents[2])
-    return subprocess.Popen(  # noqa: S603
-        [sys.executable, "-P", "-c", PROGRAM, package, str(os.getpid())],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        process_group=0,
-    )
