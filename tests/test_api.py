@@ -300,6 +300,37 @@ class TestRecords:
     def test_what_is_no_run_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ws.Refused, match="must be a run's directory, but holds no"):
             ws.open_run(tmp_path)
+        with pytest.raises(ws.Refused, match=r"run\.json: No such file or directory; name a run's directory"):
+            _ = ws.Run(tmp_path).status
+
+    @pytest.mark.parametrize("place", ["\0", "a\0b", "x" * 300, "x/" * 3000, b"x", 5])
+    def test_what_names_no_directory_is_refused_in_a_line(self, place: object) -> None:
+        config = ws.compose(*QUICK)
+        for take in (ws.open_run, ws.open_sweep, lambda one: ws.run(config, one)):
+            with pytest.raises(ws.Refused) as refusal:
+                take(place)  # type: ignore[arg-type]
+            assert "\n" not in str(refusal.value)
+
+    def test_a_name_of_two_lines_is_refused_in_one(self) -> None:
+        for take in (ws.open_run, ws.open_sweep):
+            with pytest.raises(ws.Refused, match=r"^a\\nb must be a ") as refusal:
+                take("a\nb")
+            assert "\n" not in str(refusal.value)
+
+    @pytest.mark.parametrize("rtol", ["x", None, 1j, float("nan")])
+    def test_only_a_number_bounds_a_difference(self, run: ws.Run, rtol: object) -> None:
+        with pytest.raises(ws.Refused, match="rtol must be from 0 to 1, got "):
+            run.reproduce(rtol)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("config", [None, "seed=1", {}])
+    def test_what_is_no_configuration_is_refused(self, config: object) -> None:
+        for take in (ws.load_data, ws.run, ws.iterate):
+            with pytest.raises(ws.Refused, match="configuration, as compose gives it, got "):
+                take(config)  # type: ignore[arg-type]
+
+    def test_a_pattern_that_is_too_long_for_a_name_matches_no_file(self) -> None:
+        with pytest.raises(ws.Refused, match="must match a file, but none is there"):
+            ws.load_data(ws.compose("dataset=csv", f"dataset.path='{'[' * 300}'"))
 
 
 class TestForecast:
@@ -347,13 +378,42 @@ class TestForecast:
             ([0.1, float("nan"), 0.3], "must be finite"),
             ([0.1, None, 0.3], "must be finite"),
             ([], "context must have at least 1 time steps, got 0"),
-            (["one"], "could not convert"),
+            (np.ma.array([0.1, 0.2, 0.3], mask=[False, True, False]), "must be finite"),
+            ([np.ma.array([0.1, 0.2], mask=[False, True]), np.ma.array([0.1, 0.2])], "must be finite"),
+            ([0.1, pd.NaT], "values must be real numbers, got list "),
+            ([1 + 2j, 3], "values must be real numbers, got complex128; give a list or an array of numbers"),
+            (torch.tensor([1 + 2j, 3]), "values must be real numbers, got complex64"),
+            (np.array([1 + 2j, 3], dtype=object), r"values must be real numbers, got ndarray \(float\(\) argument"),
+            ("one", "values must be real numbers, got str"),
+            (["1", "2"], "values must be real numbers, got str"),
+            ([b"1", b"2"], "values must be real numbers, got bytes"),
+            (pd.Series([1, "2"], dtype=object), "values must be real numbers, got object"),
+            ([[1, 2], [3]], r"values must be real numbers, got list \(setting an array element with a sequence"),
+            ((value for value in [0.1, 0.2]), "values must be real numbers, got generator"),
+            ({0.1, 0.2}, "values must be real numbers, got set"),
+            (np.arange("2024-01-01", "2024-01-09", dtype="M8[D]"), r"values must be real numbers, got datetime64\[D\]"),
+            (pd.to_timedelta([1, 2, 4], unit="h"), "values must be real numbers, got timedelta64"),
+            (np.zeros(3, dtype=[("a", float)]), "values must be real numbers, got void"),
+            (torch.ones(7, requires_grad=True), r"values must be real numbers, got Tensor \(.*Use tensor.detach"),
+            ([10**400, 1], r"values must be real numbers, got list \(int too large"),
+            (np.full(3, np.longdouble("1e4000")), "must be finite"),
+            (
+                pd.DataFrame({"value": pd.period_range("2024", periods=3, freq="D")}),
+                "must hold numbers, got 2024-01-01",
+            ),
+            (pd.DataFrame({"value": [1j, 2, 3]}), "data can't be read as a table"),
+            (pd.DataFrame(np.ones((5, 2)), columns=["value", "value"]), "data can't be read as a table"),
             (pd.DataFrame({"value": ["high", "low"]}), "the table, row 2, column value: must hold numbers, got high"),
         ],
     )
     def test_it_refuses(self, run: ws.Run, values: object, message: str) -> None:
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ws.Refused, match=message) as refusal:
             run.forecast(values)  # type: ignore[arg-type]
+        assert "\n" not in str(refusal.value)
+
+    def test_what_masks_nothing_is_taken_as_it_is(self, run: ws.Run) -> None:
+        values = np.sin(np.arange(14))
+        assert np.array_equal(run.forecast(np.ma.array(values)), run.forecast(values))
 
     def test_it_refuses_a_context_that_the_network_can_t_begin_with(self, tmp_path: Path) -> None:
         run = run_in(tmp_path, *QUICK, "model=linear", "model.order=5")
@@ -364,8 +424,15 @@ class TestForecast:
     def test_it_refuses_a_horizon_that_is_none(self, run: ws.Run) -> None:
         with pytest.raises(ValueError, match="horizon must be at least 1, got 0"):
             run.forecast(horizon=0)
-        with pytest.raises(TypeError):
-            run.forecast(horizon=2.5)  # type: ignore[arg-type]
+        for horizon in (2.5, "3", float("nan"), [3], np.array([3])):
+            with pytest.raises(ws.Refused, match="horizon must be a whole number, got "):
+                run.forecast(horizon=horizon)  # type: ignore[arg-type]
+        assert run.forecast(horizon=np.int64(3)).shape == (7, 3, 1)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("future", ["text", [1], np.ones(3)])
+    def test_it_refuses_a_future_that_is_no_table(self, run: ws.Run, future: object) -> None:
+        with pytest.raises(ws.Refused, match="future must be a pandas table, got "):
+            run.forecast(pd.DataFrame({"value": [1.0, 2.0]}), future=future)  # type: ignore[arg-type]
 
 
 class TestSweep:

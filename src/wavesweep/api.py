@@ -6,7 +6,7 @@ from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused, in_one_line
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from wavesweep.base.streams import log
 from wavesweep.config.config import Config, Resolved, dump, parse
@@ -16,7 +16,7 @@ from wavesweep.workspace.configurations import check_unchanged, read_resolved
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.index import find_sweep
 from wavesweep.workspace.info import RunInfo, Status
-from wavesweep.workspace.places import make, new_run
+from wavesweep.workspace.places import as_path, make, new_run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
+    from wavesweep.evaluation.shown import Shown
     from wavesweep.experiment.events import Event
     from wavesweep.experiment.result import Result
     from wavesweep.runs.execute import Execution, Observer, Outcome
@@ -49,7 +50,7 @@ class Run:
     @property
     def status(self) -> Status:
         """How it stands; a run whose process was killed counts as running until `wavesweep resume` looks at it."""
-        return RunDirectory(self.path).read_info().status
+        return self._info.status
 
     @property
     def metrics(self) -> "pd.DataFrame":
@@ -81,6 +82,13 @@ class Run:
     def plots(self) -> dict[str, Path]:
         """Its pictures by name, such as `forecast`."""
         return {path.stem: path for path in sorted(RunDirectory(self.path).plots.glob("*.png"))}
+
+    @property
+    def shown(self) -> "dict[str, Shown]":
+        """The numbers behind its pictures, by their names: `ShownForecasts`, `ShownErrors` or `ShownCurve`."""
+        from wavesweep.evaluation.shown import read_shown
+
+        return {path.stem: read_shown(path) for path in RunDirectory(self.path).all_shown()}
 
     def forecast(
         self,
@@ -117,9 +125,7 @@ class Run:
         config, weights = self.config, RunDirectory(self.path).read_weights()
         if not weights:
             raise self._lacks("weights")
-        return forecast_values(
-            config, weights, values, None if horizon is None else index(horizon), future, bounds=bounds
-        )
+        return forecast_values(config, weights, values, _steps(horizon), future, bounds=bounds)
 
     def reproduce(self, rtol: float = 0.0) -> "Reproduction":
         """Run the stored configuration again, as a new run below outputs/runs; compare every metric and the weights.
@@ -147,8 +153,15 @@ class Run:
             _tell(at_once(run_again(stored, prepared, directory, follower, [terminal])), directory)
         return Reproduction(Run(directory.path), *conclude(stored, directory, rtol))
 
+    @property
+    def _info(self) -> RunInfo:
+        try:
+            return RunDirectory(self.path).read_info()
+        except OSError as error:
+            raise Refused(in_one_line(error, "name a run's directory")) from None
+
     def _lacks(self, what: str) -> Refused:
-        info = RunDirectory(self.path).read_info()
+        info = self._info
         way_out = "" if info.complete else f"; wait for its end, or go on with it: wavesweep resume {self.path}"
         return Refused(f"{self.path} has no {what}, since its status is {info.status}{way_out}")
 
@@ -263,11 +276,19 @@ def _events(config: Config, place: RunDirectory) -> "Generator[Event, None, None
         _tell((yield from step_by_step(_begin(config, place, follower, []))), place)
 
 
+def _steps(horizon: int | None) -> int | None:
+    """Return a horizon as Python's own integer, such as numpy's and torch's are not."""
+    try:
+        return None if horizon is None else index(horizon)
+    except TypeError:
+        raise Refused(f"horizon must be a whole number, got {horizon!r:.40}; give one of 1 or more") from None
+
+
 def _place(config: Config, directory: str | Path | None) -> RunDirectory:
     """Return the directory of a new run; nothing is made yet."""
     if not isinstance(config, Config):
         raise Refused(f"a run takes a configuration, as compose gives it, got {config!r:.60}")
-    return RunDirectory(Path(directory).absolute() if directory else new_run())
+    return RunDirectory(as_path(directory).absolute() if directory else new_run())
 
 
 def _begin(config: Config, place: RunDirectory, follower: Follower, observers: "Sequence[Observer]") -> "Execution":
@@ -296,9 +317,11 @@ def open_run(path: str | Path) -> Run:
     Raises:
         Refused: If it is no run's.
     """
-    if not RunDirectory(Path(path)).exists():
-        raise Refused(f"{path} must be a run's directory, but holds no run.json; name another")
-    return Run(Path(path).absolute())
+    place = as_path(path)
+    if not RunDirectory(place).exists():
+        called = str(path).replace("\n", "\\n")
+        raise Refused(f"{called} must be a run's directory, but holds no run.json; name another")
+    return Run(place.absolute())
 
 
 def open_sweep(path: str | Path) -> Sweep:

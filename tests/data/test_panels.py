@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from hydra_queue_sweeper.base.errors import Refused
+from tests.support.baselines import fit_baselines
 from tests.support.parts import composed, given
 from wavesweep.config.config import Config
 from wavesweep.config.resolve import outline
 from wavesweep.data import by_time
 from wavesweep.data.data import Data
-from wavesweep.evaluation.beside_baselines import fit_baselines
 from wavesweep.experiment.preparation import load_data, prepare, shape_of
 from wavesweep.models.recurrent import Recurrent
 

@@ -3,11 +3,14 @@
 import os
 import re
 import shlex
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from hydra_queue_sweeper.base.errors import Refused
 from tests.support.commands import call, run_process
@@ -39,6 +42,82 @@ def test_a_text_that_is_missing_from_parquet_is_refused_as_it_is_from_csv(
         for name, content in (("a.csv", table.to_csv(index=False)), ("a.parquet", table.to_parquet()))
     ]
     assert told[0].replace("a.csv", "a.parquet") == told[1]
+
+
+FAR = [2**60 + number for number in range(3)]
+NO_UTF8 = pa.array([b"\xff", b"a", b"b"]).buffers()
+ODD_CELLS = {
+    "null": pa.nulls(3),
+    "categories that are all missing": pa.DictionaryArray.from_arrays(pa.nulls(3, pa.int32()), pa.nulls(0)),
+    "text that is no UTF-8": pa.Array.from_buffers(pa.string(), 3, NO_UTF8),
+    "categories that are no UTF-8": pa.Array.from_buffers(pa.string(), 3, NO_UTF8).dictionary_encode(),
+    "bytes": pa.array([b"\xff", b"a", b"b"]),
+    "days beyond all": pa.array([2**31 - 3, 2**31 - 2, 2**31 - 1], pa.int32()).cast(pa.date32()),
+    "milliseconds beyond all": pa.array(FAR).cast(pa.timestamp("ms")),
+    "microseconds beyond all": pa.array([2**62, 0, -(2**62)]).cast(pa.timestamp("us", "UTC")),
+    "a year beyond all": pa.array([253402300800, 0, 1]).cast(pa.timestamp("s")),
+    "a zone that isn't known": pa.array([0, 1, 2]).cast(pa.timestamp("us", "Mars/Base")),
+    "times of a day beyond all": pa.array([90_000, 1, 2], pa.int32()).cast(pa.time32("s")),
+    "durations beyond all": pa.array(FAR).cast(pa.duration("us")),
+    "lists": pa.array([[1], [2], [3]]),
+    "structures": pa.array([{"a": 1}] * 3),
+}
+
+
+@pytest.mark.parametrize("column", ["time", "series", "v"])
+@pytest.mark.parametrize("cells", ODD_CELLS.values(), ids=ODD_CELLS)
+@pytest.mark.filterwarnings("error")
+def test_what_foreign_parquet_holds_is_refused(tmp_path: Path, cells: pa.Array, column: str) -> None:
+    parquet.write_table(pa.table({"day": [1, 2, 4], column: cells}), tmp_path / "x.parquet")
+    for options in ({}, {"time_column": column}, {"time_format": "%Y"}):
+        text = refused(tmp_path / "x.parquet", **options)
+        assert text.startswith(str(tmp_path / "x.parquet"))
+        assert "\n" not in text
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_steps_are_refused_without_a_warning(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"time": [float("inf")] * 3, "v": [1, 2, 4]}), tmp_path / "x.parquet")
+    assert ", row 2, column time: steps must be whole numbers that rise evenly, got inf" in refused(
+        tmp_path / "x.parquet"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"time,b\n" + b"2024-01-01" * 200_000 + b",1\n2024-01-01,3\n",
+            ", row 2, column time: must be a date such as ",
+        ),
+        (
+            b"a" + b"," * 20_000_000 + b"\n1\n",
+            ", row 1: must name at most 10,000 columns, got 20,000,001; leave some out",
+        ),
+    ],
+    ids=["a long cell", "many columns"],
+)
+def test_what_is_far_too_long_is_refused_at_once(tmp_path: Path, content: bytes, message: str) -> None:
+    path = written(tmp_path / "x.csv", content)
+    start = time.process_time()
+    assert message in refused(path)
+    assert time.process_time() - start < 5
+
+
+def test_a_text_that_parquet_repeats_beyond_all_memory_is_refused(tmp_path: Path) -> None:
+    texts = pa.DictionaryArray.from_arrays(np.zeros(200_000, np.int32), pa.array(["x" * 10_000]))
+    for store_schema in (True, False):  # without one, as other programs write it
+        parquet.write_table(pa.table({"a": texts}), tmp_path / "x.parquet", store_schema=store_schema)
+        message = ", column a must have at most 500,000,000 bytes of text, got 2,000,000,000; give a part of the file"
+        assert refused(tmp_path / "x.parquet").endswith(message)
+
+
+def test_a_file_whose_name_is_no_utf8_can_t_name_a_series(tmp_path: Path) -> None:
+    for name in (b"a.csv", b"b\xe9.csv"):
+        written(Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)), DAYS)
+    assert refused(tmp_path / "*.csv").startswith(
+        f"{tmp_path}/b?.csv must have a name of printable characters, since it "
+    )
 
 
 NOT_DATA = [
@@ -254,7 +333,16 @@ TIMES = [
         {},
         ", or give dataset.series_column=NAME where rows belong to several",
     ),
-    (DAYS, {"time_format": "%Q"}, "dataset.time_format must be in the letters of strptime ("),
+    (DAYS, {"time_format": "%Q"}, "dataset.time_format must be in the letters of strptime, got %Q ("),
+    (DAYS, {"time_format": "%Y%Y"}, "dataset.time_format must be in the letters of strptime, got %Y%Y ("),
+    (
+        DAYS.replace("2024", "0000"),
+        {},
+        ", row 2, column date: must be a date such as 2024-01-31 or 2024-01-31 13:00, got 0000-",
+    ),
+    ("date,v\n2024-01-01,1\n2024-01-02,3\ntoday,2\n", {}, ", row 4, column date: must be a date such as"),
+    ("date,v\n0000Q1,1\n0000Q2,2\n", {}, ", row 2, column date: must be a date such as"),
+    ("year,v\n1990,1\n1991,2\n", {"time_format": "%d"}, ", row 2, column year: must be a date such as %d, got 1990; "),
     (
         "date,v\n01/02/2024,1\n02/02/2024,2\n",
         {},
@@ -407,3 +495,29 @@ def test_what_the_command_prints_helps(tmp_path: Path) -> None:
 def test_a_column_that_is_named_twice_is_refused(key: str) -> None:
     with pytest.raises(Refused, match=rf"dataset.{key} must name each column once, got \[a, a\]"):
         compose("dataset=csv", "dataset.path=a.csv", f"dataset.{key}=[a,a]")
+
+
+@pytest.mark.parametrize("zone", ["Z", "+02:00", "+0200", " UTC"])
+@pytest.mark.parametrize("first", [True, False])
+def test_times_with_and_without_a_zone_are_refused(tmp_path: Path, zone: str, first: bool) -> None:
+    times = [f"2024-01-01 {hour:02}:00:00" for hour in range(24)]
+    times[5:] = [time + zone for time in times[5:]]
+    rows = [f"{time},{number}" for number, time in enumerate(times if not first else reversed(times))]
+    said = refused(written(tmp_path / "a.csv", "\n".join(["date,v", *rows])), time_column="date")
+    row = 21 if first else 7
+    assert f"row {row}, column date: must have a zone as all above it do, or none as they do, got" in said
+    assert said.endswith("; write all alike")
+
+
+@pytest.mark.parametrize("word", ["now", "today", "NOW", "Today", "infinity", "NaT"])
+def test_a_word_is_no_date(tmp_path: Path, word: str) -> None:
+    said = refused(written(tmp_path / "a.csv", DAYS + f"{word},3\n"), time_column="date")
+    assert f"row 4, column date: must be a date such as 2024-01-31 or 2024-01-31 13:00, got {word};" in said
+
+
+@pytest.mark.parametrize("zone", ["Mars/Phobos", "+25:00"])
+def test_a_zone_that_nobody_knows_is_refused(tmp_path: Path, zone: str) -> None:
+    times = pa.array(range(0, 24 * 3600, 3600), pa.timestamp("s", zone))
+    parquet.write_table(pa.table({"date": times, "v": range(24)}), tmp_path / "a.parquet")
+    said = refused(tmp_path / "a.parquet", time_column="date")
+    assert f"column date: must hold numbers, times or text in UTF-8, got timestamp[ms, tz={zone}]" in said

@@ -90,6 +90,8 @@ def _time_and_step(table: Table, free: list[str]) -> tuple[str | None, str | Non
     step = _single(table, named, "time_column", "mean the same")
     if step is None and steps:
         step = steps[0]
+    if time is None and table.options.time_format is not None:  # which says of numbers too that they are times
+        return step, None
     return time, step
 
 
@@ -119,7 +121,8 @@ def _counts_rows(table: Table, name: str) -> bool:
     called = name.lower()
     if called not in TIMES + STEPS or table.is_text(name):
         return False
-    return called in ("step", *UNNAMED) or bool((np.diff(table.read_numbers(name)) == 1).all())
+    with np.errstate(invalid="ignore"):  # of steps that are infinite
+        return called in ("step", *UNNAMED) or bool((np.diff(table.read_numbers(name)) == 1).all())
 
 
 def _check_names(table: Table, values: tuple[str, ...]) -> None:

@@ -27,17 +27,22 @@ def to_parquet(frame: "pd.DataFrame") -> bytes:
     Raises:
         Refused: If it can't be written.
     """
-    import pandas as pd
-
-    if not isinstance(frame, pd.DataFrame):
-        raise Refused(f"data must be a pandas table, got {type(frame).__name__}; give pandas.DataFrame(…)")
+    check_frame(frame, "data")
     file = BytesIO()
     try:
-        table = pa.Table.from_pandas(_with_index(frame).rename(columns=str), preserve_index=False)
+        table = pa.Table.from_pandas(_with_times(_with_index(frame).rename(columns=str)), preserve_index=False)
         parquet.write_table(table, file)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise Refused(f"data can't be read as a table ({in_short(error):.80}); give columns of one type each") from None
     return file.getvalue()
+
+
+def check_frame(frame: object, name: str) -> None:
+    """Refuse an argument of this name that is no table."""
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        raise Refused(f"{name} must be a pandas table, got {type(frame).__name__}; give pandas.DataFrame(…)")
 
 
 def _with_index(frame: Any) -> Any:
@@ -55,6 +60,16 @@ def _with_index(frame: Any) -> Any:
     if name in frame:
         return frame.reset_index(drop=True)
     return frame.set_axis(index.rename(name)).reset_index()
+
+
+def _with_times(frame: Any) -> Any:
+    """Return a table whose periods are the times at which they begin, as those of an index are."""
+    import pandas as pd
+
+    if not frame.columns.is_unique:
+        raise ValueError("several columns have one name")
+    periods = [name for name, kind in frame.dtypes.items() if isinstance(kind, pd.PeriodDtype)]
+    return frame.assign(**{name: frame[name].dt.to_timestamp() for name in periods})
 
 
 def keep_frame(frame: "pd.DataFrame") -> Path:

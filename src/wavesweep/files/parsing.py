@@ -1,6 +1,7 @@
 """The bytes of a file as a table: text decoded, rows counted, cells cut; Parquet as it is typed."""
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ SEPARATORS = {",": ",", ";": ";", "tab": "\t", "|": "|"}
 """What is looked for in the header, by the name that options have for it."""
 SERIES = "series"
 """What the column of the series' names is called where files name them."""
-MOST_COLUMNS, MOST_CELLS = 10_000, 10**9
+MOST_COLUMNS, MOST_CELLS = 10_000, 2 * 10**8
+MOST_TEXT = 5 * 10**8  # bytes of a column
+FIRST_TIME, LAST_TIME = datetime(1, 1, 2), datetime(9999, 12, 30)
+"""Between which Python can hold times, in all time zones."""
 AS_TEXT = {f"f{number}": pa.string() for number in range(MOST_COLUMNS)}
 
 
@@ -57,6 +61,9 @@ def _read_bundle(path: Path, content: bytes, options: Options) -> Table:
     for name, one in unbundle(path, content):
         tables.append(read_table(path.parent / name, one, options))
         names.append(name.partition(".")[0])
+        if not name.isprintable():  # of bytes that are no UTF-8, too
+            problem = "must have a name of printable characters, since it names a series"
+            raise Refused(f"{path.parent / shown_cell(name)} {problem}; rename it")
     column = options.series_column or SERIES
     first = tables[0]
     for table in tables:
@@ -114,8 +121,11 @@ def _separator(text: bytes) -> str:
 
 def _read_csv(path: Path, text: bytes, options: Options) -> Any:
     """Return all cells as text, the header's in the first row."""
-    separator = str(options.separator)
+    separator = SEPARATORS.get(str(options.separator), str(options.separator))
     quoted = b'"' in text
+    first_end = re.search(rb"[\r\n]", text)
+    if not quoted and first_end:  # Arrow takes minutes for as many columns as a large file can have
+        _check_width(path, text.count(separator.encode(), 0, first_end.start()) + 1)
     if quoted and text.count(b'"') % 2:
         raise Refused(f'{path} must close each " by another, got one that is left open; mend it')
     try:
@@ -123,7 +133,7 @@ def _read_csv(path: Path, text: bytes, options: Options) -> Any:
             pa.BufferReader(text),
             csv.ReadOptions(use_threads=False, block_size=len(text) + 1, autogenerate_column_names=True),
             csv.ParseOptions(
-                delimiter=SEPARATORS.get(separator, separator),
+                delimiter=separator,
                 newlines_in_values=quoted,
                 ignore_empty_lines=False,
             ),
@@ -144,10 +154,14 @@ def _check_header(path: Path, names: list[str]) -> None:
         raise Refused(f"{path}, row 1: must name the columns, got numbers; put a row of names above them")
 
 
+def _check_width(path: Path, columns: int) -> None:
+    if columns > MOST_COLUMNS:
+        raise Refused(f"{path}, row 1: must name at most {MOST_COLUMNS:,} columns, got {columns:,}; leave some out")
+
+
 def _check_names(path: Path, names: list[str]) -> None:
     """Refuse columns without a name of their own; of the first one, none is left, it may number the rows."""
-    if len(names) > MOST_COLUMNS:
-        raise Refused(f"{path}, row 1: must name at most {MOST_COLUMNS:,} columns, got {len(names):,}; leave some out")
+    _check_width(path, len(names))
     seen: set[str] = set()
     for number, name in enumerate(names, start=1):
         if name in seen or not name.isprintable() or (number > 1 and not name):
@@ -160,19 +174,61 @@ def _read_parquet(path: Path, content: bytes) -> Any:
     """Return all cells: numbers and times as they are, others as text."""
     try:
         file = parquet.ParquetFile(pa.BufferReader(content))
+        texts = [one.path for one in file.schema if one.physical_type == "BYTE_ARRAY"]
+        file = parquet.ParquetFile(pa.BufferReader(content), read_dictionary=texts)  # each text once, however often
         size = file.metadata.num_rows * file.metadata.num_columns
         if size > MOST_CELLS:  # which a few bytes may stand for
             raise Refused(f"{path} must have at most {MOST_CELLS:.0e} cells, got {size:.0e}; give a part of it")
         table = file.read(use_threads=False)
-        return pa.table([_plain(column) for column in table.columns], names=table.column_names)
     except (pa.ArrowException, OSError) as error:
         raise Refused(f"{path} can't be read as Parquet ({in_short(error):.80}); write it again") from None
+    columns = []
+    for name, cells in zip(table.column_names, table.columns, strict=True):
+        try:
+            if (size := _size(cells)) > MOST_TEXT:
+                problem = f"must have at most {MOST_TEXT:,} bytes of text, got {size:,}; give a part of the file"
+                raise Refused(f"{path}, column {shown_cell(name)} {problem}")
+            columns.append(_plain(cells))
+        except pa.ArrowException as error:
+            kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
+            problem = f"must hold numbers, times or text in UTF-8, got {kind!s:.40} ({in_short(error):.80})"
+            raise Refused(f"{path}, column {shown_cell(name)}: {problem}; write it as such, or leave it out") from None
+    return pa.table(columns, names=table.column_names)
+
+
+def _size(cells: Any) -> int:
+    """Return the bytes of all cells of a column, of which a file may hold each text once; 0 of what is no text."""
+    kind = cells.type
+    if not (
+        pa.types.is_dictionary(kind) and (pa.types.is_string(kind.value_type) or pa.types.is_binary(kind.value_type))
+    ):
+        return 0
+    sizes = (pc.sum(pc.take(pc.binary_length(one.dictionary), one.indices)).as_py() or 0 for one in cells.chunks)
+    return sum(sizes)
 
 
 def _plain(cells: Any) -> Any:
+    """Return numbers as they are, those of 16 bits in 32, times that can be held, and anything else as text."""
     kind = cells.type
     if pa.types.is_boolean(kind):
         return cells.cast(pa.int8())
-    if is_number_type(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if pa.types.is_float16(kind):  # by which Arrow can't group rows
+        return cells.cast(pa.float32())
+    if is_number_type(kind) or ((pa.types.is_timestamp(kind) or pa.types.is_date(kind)) and _can_be_held(cells)):
         return cells
-    return pc.fill_null(cells.cast(pa.string()), "")
+    texts = cells.cast(pa.string())
+    texts.validate(full=True)
+    return pc.fill_null(texts, "")
+
+
+def _can_be_held(times: Any) -> bool:
+    """Say whether Python can hold all of some times; Arrow raises its exception where it doesn't know their zone."""
+    kind = times.type
+    if pa.types.is_timestamp(kind):
+        if kind.tz:
+            pc.local_timestamp(times.slice(0, 1))
+        if kind.unit == "ns":  # of which 64 bits reach from 1677 to 2262
+            return True
+    first, last = pa.scalar(FIRST_TIME, kind), pa.scalar(LAST_TIME, kind)
+    within = pc.all(pc.and_(pc.greater_equal(times, first), pc.less_equal(times, last)))
+    return within.as_py() is not False  # None where all are missing

@@ -73,7 +73,8 @@ def first_step(table: Table, roles: Roles, rows: np.ndarray) -> int:
     if roles.step is None:
         return 0
     steps = table.read_numbers(roles.step)[rows]
-    gaps = np.diff(steps)
+    with np.errstate(invalid="ignore"):  # of steps that are infinite
+        gaps = np.diff(steps)
     wrong = ~(np.abs(steps) <= LARGEST) | (steps != np.round(steps))
     wrong[1:] |= (gaps != gaps[:1]) | (gaps <= 0)
     if not wrong.any():
@@ -141,7 +142,7 @@ def _on_lines(values: np.ndarray, time: np.ndarray, names: tuple[str, ...], wher
     for column, name in enumerate(names):
         gaps = np.isnan(values[:, column])
         if gaps.all():
-            raise Refused(f"{where}: column {shown_cell(name)} must hold a number, got none")
+            raise Refused(f"{where}: column {shown_cell(name)} must hold a number, got none; leave it out")
         whole[gaps, column] = np.interp(time[gaps], time[~gaps], values[~gaps, column])
     return whole
 

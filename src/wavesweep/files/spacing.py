@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hydra_queue_sweeper.base.errors import Refused, in_short
+from hydra_queue_sweeper.base.errors import Refused, shown
 from wavesweep.files import stamps as stamps_
 from wavesweep.files.series import Series
 from wavesweep.files.table import Table
@@ -23,13 +23,13 @@ CLOCKS = ("", " %H:%M", " %H:%M:%S")
 def times_of(table: Table, column: str) -> pd.DatetimeIndex:
     """Return the time of each row, given the column that tells it."""
     form = table.options.time_format
-    try:
-        stamps = stamps_.parse(table.columns[column], form)
-    except ValueError as error:
-        raise Refused(f"dataset.time_format must be in the letters of strptime ({in_short(error):.80})") from None
+    if form is None and (row := stamps_.mixed_zones(table.columns[column])) is not None:
+        problem = "must have a zone as all above it do, or none as they do"
+        raise table.refusal(row, column, f"{problem}, got {table.text(row, column)}; write all alike")
+    stamps = stamps_.parse(table.columns[column], form)
     if stamps.hasnans:
         row = int(stamps.isna().argmax())
-        example = form or "2024-01-31 or 2024-01-31 13:00"
+        example = shown(form) if form else "2024-01-31 or 2024-01-31 13:00"
         text = table.text(row, column)
         problem = f"must be a date such as {example}, got {text}"
         way_out = table.options.give(time_format=_form_of(text))

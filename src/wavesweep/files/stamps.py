@@ -1,5 +1,6 @@
 """Time stamps of observed steps: read, checked to be evenly spaced, filled up, and continued."""
 
+import re
 import warnings
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -10,11 +11,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused, in_short, shown
 from wavesweep.files.table import pc
 
 LAST_YEAR = 9999  # that Python can write
+FIRST_TIME, LAST_TIME = np.datetime64("0001-01-01"), np.datetime64(f"{LAST_YEAR}-12-31T23:59:59.999999")
 LONGEST = 100_000  # days between two stamps; pandas counts them in nanoseconds
+LONGEST_TEXT = 200  # bytes of a time stamp; pandas takes long to find that a longer one is none
+ZONED = r"\d[T ]\d\d(?:(?::?\d\d)+[\d.,]*)?(?:Z|\s*(?:UTC|GMT)|[+-]\d\d:?\d\d|\+\d\d)$"  # behind a time of day
 LIKE_A_DATE = r"^\d{1,4}[./-]\d\d?[./-]\d{2,4}\b"
 
 Spacing = Any
@@ -30,21 +34,57 @@ def parse(cells: Any, form: str | None = None) -> pd.DatetimeIndex:
     """Read time stamps, those with a zone in UTC.
 
     Args:
-        cells: Of text, or times of Parquet, (row,).
+        cells: Of text, or times of Parquet, (row,); with a format, numbers of Parquet too.
         form: How they are written, in the letters of `strptime`; None: in a way that can mean one thing alone.
 
     Returns:
-        The time of each, NaT for what is none or may be two: 01/02/2024 is read by some as January, by others not.
+        The time of each, NaT for what is none, of no year from 1 to 9999, or may be two: 01/02/2024 is read by some as
+        January, by others not.
+
+    Raises:
+        Refused: If that is no way to write them.
     """
+    stamps = _parse_cells(cells, form)
+    if stamps.unit == "ns":  # of which 64 bits reach from 1677 to 2262
+        return stamps
+    times = stamps.asi8.view(f"M8[{stamps.unit}]")
+    can_be_written = (times >= FIRST_TIME) & (times <= LAST_TIME)
+    return stamps if can_be_written.all() else pd.DatetimeIndex(stamps.where(can_be_written))
+
+
+def _parse_cells(cells: Any, form: str | None) -> pd.DatetimeIndex:
     if pa.types.is_temporal(cells.type):
         return pd.DatetimeIndex(cells.cast(pa.timestamp("us", getattr(cells.type, "tz", None)), safe=False).to_pandas())
     if form is None:
         with suppress(pa.ArrowInvalid):
             return pd.DatetimeIndex(cells.cast(pa.timestamp("us")).to_pandas())  # ten times as fast, for most
+    if not pa.types.is_string(cells.type):  # numbers of Parquet, which a format reads as times
+        cells = pc.fill_null(cells.cast(pa.string()), "")
     encoded = pc.ascii_trim_whitespace(cells).combine_chunks().dictionary_encode()
-    texts = pd.Series(encoded.dictionary.to_pylist(), dtype=object)
+    found = encoded.dictionary
+    has_digits = pc.match_substring_regex(found, "[0-9]")  # pandas takes "now" and "today" for times, each day others
+    may_be_times = pc.and_(has_digits, pc.less_equal(pc.binary_length(found), LONGEST_TEXT))
+    texts = pd.Series(pc.if_else(may_be_times, found, "").to_pylist(), dtype=object)
     with warnings.catch_warnings(action="ignore"):  # of guesses, which are compared; and of what is to come
         return _parse(texts, form).take(encoded.indices.to_numpy(zero_copy_only=False))
+
+
+def mixed_zones(cells: Any) -> int | None:
+    """Return the number of the first cell that has a zone where those before have none, or the other way round.
+
+    Args:
+        cells: Of text, or times of Parquet, (row,).
+
+    Returns:
+        None where all are alike.
+    """
+    if not pa.types.is_string(cells.type):
+        return None
+    cells = pc.ascii_trim_whitespace(cells.fill_null(""))
+    there = pc.not_equal(cells, "").to_numpy()
+    zoned = pc.match_substring_regex(cells, ZONED).to_numpy()
+    different = there & (zoned != zoned[there.argmax()])
+    return int(different.argmax()) if different.any() else None
 
 
 def spacing(stamps: pd.DatetimeIndex) -> Spacing | None:
@@ -129,10 +169,14 @@ def in_words(freq: Spacing) -> str:
 
 def _parse(texts: pd.Series, form: str | None) -> pd.DatetimeIndex:
     if form is not None:
-        return pd.DatetimeIndex(pd.to_datetime(texts, format=form, errors="coerce", utc="%z" in form))
-    if texts.str.fullmatch(r"\d{4}-?Q[1-4]").all():
+        try:
+            return pd.DatetimeIndex(pd.to_datetime(texts, format=form, errors="coerce", utc="%z" in form))
+        except (ValueError, re.error) as error:
+            problem = f"must be in the letters of strptime, got {shown(form)} ({in_short(error):.80})"
+            raise Refused(f"dataset.time_format {problem}; give one such as %Y-%m-%d, each letter once") from None
+    if texts.str.fullmatch(r"(?!0000)\d{4}-?Q[1-4]").all():
         return pd.PeriodIndex(texts.str.replace("-", ""), freq="Q").to_timestamp()
-    zoned = texts.str.contains(r":\d\d[\d.]*(?:[+-]\d\d:?\d\d|Z)$", regex=True).any()
+    zoned = texts.str.contains(ZONED, regex=True).any()
     stamps = pd.DatetimeIndex(pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=zoned))
     if stamps.hasnans and texts.str.contains(r"\b\d{4}\b", regex=True).all():
         month_first = pd.DatetimeIndex(pd.to_datetime(texts, dayfirst=False, errors="coerce", utc=zoned))

@@ -116,7 +116,7 @@ class Table:
 
 def shown_cell(text: str) -> str:
     """Return what a file holds such that it fits into one line of a message."""
-    spaced = re.sub("[\u00a0\u202f]", " ", text)  # as word processors set between thousands
+    spaced = re.sub("[\u00a0\u202f]", " ", text[:41])  # as word processors set between thousands
     plain = "".join(letter if letter.isprintable() else "?" for letter in spaced)
     return plain if len(plain) <= 40 else f"{plain[:37]}..."
 
