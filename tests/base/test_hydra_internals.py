@@ -22,7 +22,11 @@ INTERNAL = {
         "ConfigLoaderImpl._apply_overrides_to_config",
         "_return_value",  # of a JobReturn
     },
-    "src/wavesweep/config/hydra_internals.py": {"hydra._internal.utils"},
+    "src/wavesweep/config/hydra_internals.py": {
+        "hydra._internal",
+        "hydra._internal.callbacks",
+        "hydra._internal.utils",
+    },
     "tests/support/hydra_internals.py": {
         "hydra._internal.callbacks",
         "hydra._internal.config_loader_impl",

@@ -27,8 +27,9 @@ from tests.support.proxy import Proxy
 from tests.support.records import Record, for_mlflow, in_mlflow
 from tests.support.servers import Server
 from wavesweep.config.config import Tracking, dump
-from wavesweep.trackers.mlflow.bounds import PATIENT, bounded
+from wavesweep.trackers.mlflow.bounds import bounded
 from wavesweep.trackers.mlflow.store import KIND, require
+from wavesweep.tracking.patience import PATIENT
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.info import RunInfo
 

@@ -16,6 +16,7 @@ from wavesweep.config.composing import compose
 from wavesweep.trackers.mlflow.store import connect
 from wavesweep.workspace.directory import RunDirectory
 
+pytestmark = pytest.mark.alone
 SECONDS = 2.0
 STAGES = (*SMALL[:3], "model=tiny", "training.epochs=40", "training.refine_epochs=20")
 LONG = ("training.epochs=3", "training.refine_epochs=0", "optimizer=lbfgs", "dataset.num_series=60", "model=large")

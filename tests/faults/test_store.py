@@ -38,7 +38,7 @@ for race in range(int(sys.argv[2])):
     place = Path(sys.argv[1], str(race))
     tracking = compose(f"tracking.uri=sqlite:///{place}/mlflow.db").tracking
     place.mkdir()
-    (place / ".mlflow.db.wavesweep").write_bytes(b"SQLite format 3\\0 and no more")  # its making was cut short before
+    (place / ".mlflow.db.0123abcd.part").write_bytes(b"SQLite format 3\\0 and no more")  # cut short before
     gate, start = os.pipe()
     children = []
     for _ in range(8):
@@ -51,7 +51,7 @@ for race in range(int(sys.argv[2])):
             os._exit(0)
     os.close(start)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 8
-    assert not (place / ".mlflow.db.wavesweep").exists()
+    assert not [*place.glob(".mlflow.db.*")]
     client, experiment = connect(tracking)
     assert experiment == "1"
     assert len(client.search_runs([experiment])) == 8
@@ -125,6 +125,14 @@ def test_a_store_is_made_where_a_link_leads(tmp_path: Path) -> None:
     assert (tmp_path / "disk" / "store.db").is_file()
 
 
+def test_another_program_s_files_beside_a_store_stay(tmp_path: Path) -> None:
+    theirs = [tmp_path / f".store.db.{name}" for name in ("wavesweep", "part", "mine.0123abcd")]
+    for file in theirs:
+        file.write_text("mine")
+    connect(store(tmp_path / "store.db"))
+    assert [file.read_text() for file in theirs] == ["mine"] * 3
+
+
 @pytest.mark.parametrize("address", ["{}/mine", "file:{}/mine", "{}/artifacts", "artifacts", "FILE:{}/artifacts"])
 def test_a_server_names_no_folder_of_this_machine_but_mlflow_s(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -145,9 +153,10 @@ def test_a_store_in_the_making_is_written_to_the_disk_once(tmp_path: Path, monke
         with create_engine(address).connect() as connection:
             return connection.execute(text("PRAGMA synchronous")).scalar_one()
 
-    seen, beside, make_client = [], f"sqlite:///{tmp_path}/beside.db", mlflow.MlflowClient
+    seen, addresses, beside, make_client = [], [], f"sqlite:///{tmp_path}/beside.db", mlflow.MlflowClient
 
     def spy(address: str) -> mlflow.MlflowClient:
+        addresses.append(address)
         seen.extend([synchronous(address), synchronous(beside)])
         return make_client(address)
 
@@ -155,7 +164,7 @@ def test_a_store_in_the_making_is_written_to_the_disk_once(tmp_path: Path, monke
     make(tmp_path / "mlflow.db")
     off, full = 0, 2
     assert seen == [off, full]
-    assert synchronous(f"sqlite:///{tmp_path}/.mlflow.db.wavesweep") == full  # once it is made
+    assert synchronous(addresses[0]) == full  # once it is made
 
 
 def test_a_lock_that_another_process_keeps_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from tests.support.commands import environment
 from wavesweep.cli.main import main
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["torch._dynamo", "wavesweep.runs.drawer", "wavesweep.experiment.experiment"])
+SERVER.set_forkserver_preload(["wavesweep.runs.pictures", "wavesweep.experiment.experiment"])
 
 
 @dataclass(frozen=True)

@@ -105,8 +105,8 @@ def watching(*places: Path) -> Iterator[dict[str, Any]]:
         gc.unfreeze()
 
 
-def resident(what: str) -> int:
-    """Return how many bytes this process has, or had at most."""
-    found = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+def resident(what: str, process: int | str = "self") -> int:
+    """Return how many bytes a process has, or had at most."""
+    found = re.search(rf"{what}:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
     assert found
     return int(found[1]) << 10

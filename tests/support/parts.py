@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,9 +31,10 @@ from wavesweep.models.configured import ResolvedModel
 from wavesweep.models.facts import Facts
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.weights import load_network
-from wavesweep.runs import checkpoints, drawer
+from wavesweep.runs import checkpoints
 from wavesweep.runs.checkpoints import Checkpoints
-from wavesweep.runs.drawer import Drawer
+from wavesweep.runs.drawer_handle import Drawer
+from wavesweep.runs.pictures import Pictures
 from wavesweep.runs.records import Records
 from wavesweep.training.trainer import Epoch, GradientDescent, Trainer
 from wavesweep.workspace.directory import RunDirectory
@@ -121,7 +121,7 @@ def go(
 ) -> Result:
     """Run a resolved configuration in a directory, which is made where it isn't there."""
     directory.path.mkdir(exist_ok=True)
-    observers = [Records(directory), Drawer(directory, resolved), Listener(listen), Checkpoints(directory)]
+    observers = [Records(directory), Pictures(directory, resolved, Drawer()), Listener(listen), Checkpoints(directory)]
     for event in experiment(resolved, data or load_data(resolved), begin):
         for observer in observers:
             observer.on(event)
@@ -139,19 +139,12 @@ def kept_network(resolved: Resolved, directory: RunDirectory) -> tuple[Forecaste
 def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
     """Let runs and sweeps leave empty files for pictures: drawing takes longer than training where tests train."""
 
-    def touch(*arguments: object) -> None:
-        """Leave an empty file at the last argument."""
-        path = arguments[-1]
-        assert isinstance(path, Path)
-        path.touch()
-
     def draw(sweep: SweepDirectory, _: object) -> None:
         sweep.plots.mkdir(exist_ok=True)
         (sweep.plots / "history.png").touch()
 
     patch.setattr(charts, "draw", draw)
-    for name in ("draw_forecasts", "draw_drift", "draw_learning_curve"):
-        patch.setattr(drawer, name, touch)
+    patch.setattr(Drawer, "draw", lambda _drawer, _shown, picture: picture.touch())
 
 
 def save_each_epoch(patch: pytest.MonkeyPatch) -> None:

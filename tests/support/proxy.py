@@ -1,5 +1,6 @@
 """A reverse proxy whose faults are switched on and off while it serves."""
 
+import gzip
 import time
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
@@ -11,6 +12,13 @@ from typing import Any
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
+FLOODS = {
+    "flood": (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * (1 << 20)),
+    "bomb": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", gzip.compress(bytes(1 << 20))),
+    "preface": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+}
+"""How answers without an end begin, and go on."""
+
 
 class Proxy:
     """Stands before a server on this machine; its clients meet what `behave` was told last.
@@ -18,6 +26,9 @@ class Proxy:
     pass           forwards
     hang           never answers; told to behave otherwise, it ends the connection
     drip           answers without an end, a byte now and then, until it is told to behave otherwise
+    flood          answers without an end, as fast as it can
+    bomb           answers so too, what a few bytes stand for
+    preface        says again and again that an answer will come
     404, 500       answers that it knows no such thing, or failed
     read only      answers 403, forbidden, to what may change something
     nonsense       answers 200 with a web page
@@ -117,6 +128,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, {"Content-Length": "1000000"}, b"")
             while not released.wait(0.2):
                 self.wfile.write(b" ")
+            self.close_connection = True
+        elif behaviour in FLOODS:
+            self.wfile.write(FLOODS[behaviour][0])
+            while not released.is_set():
+                self.wfile.write(FLOODS[behaviour][1])
             self.close_connection = True
         elif behaviour.isdigit():
             self._answer(int(behaviour), {}, b"the store is full")

@@ -48,20 +48,23 @@ class Server:
 
     Args:
         place: A directory for its files.
+        store: Address of its store; None: a file there.
 
     Attributes:
         uri: Its address, the same in all its lives.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, store: str | None = None) -> None:
         self.place, self.port = place, free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
-        stores.ready(place / "server.db")
+        self.store = store or f"sqlite:///{place}/server.db"
+        if store is None:
+            stores.ready(place / "server.db")
 
     def start(self) -> None:
         arguments = [
             "server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1", "--serve-artifacts",
-            "--backend-store-uri", f"sqlite:///{self.place}/server.db",
+            "--backend-store-uri", self.store,
             "--artifacts-destination", str(self.place / "store"),
         ]  # fmt: skip
         with (self.place / "server.log").open("a") as output:

@@ -28,7 +28,7 @@ from tests.support.records import is_in_mlflow
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.tag_names import RUN_KEY
-from wavesweep.evaluation.shown import unpack
+from wavesweep.evaluation.shown import ShownCurve, unpack
 from wavesweep.experiment.preparation import load_data, prepare
 from wavesweep.trackers.mlflow.record import deliver
 from wavesweep.trackers.mlflow.store import connect
@@ -117,7 +117,8 @@ def test_a_start_that_was_kept_is_named_wherever_the_run_is_shown(tmp_path: Path
     [model] = models(config.tracking)
     assert (model.name, model.params["model"]) == (name, "small"), "what was chosen is told, too"
     assert Model.load(str(directory.model)).metadata == {"forecasts_by": name}
-    titles = {path.stem: unpack(path.read_bytes()).title for path in directory.shown.glob("*.safetensors")}
+    shown = {path.stem: unpack(path.read_bytes()) for path in directory.shown.glob("*.safetensors")}
+    titles = {name: one.title for name, one in shown.items() if not isinstance(one, ShownCurve)}
     assert titles["forecast"] == titles["drift"] == f"noise · test part · {name}"
     assert titles["forecast_epoch_001"] == "noise · validation part · epoch 1"
     assert call("forecast", str(directory.path), cwd=tmp_path).stdout.splitlines()[0].endswith(f"run ({name})")

@@ -1,7 +1,10 @@
 """A password comes by the environment alone, and reaches no file, tag or message."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -36,6 +39,10 @@ REFUSED = [
     ("-m", f"tracking.uri={ADDRESS}", "seed=0,1"),
     ("-m", f"tracking.uri=http://host,{ADDRESS}"),
     ("--cfg", "job", f"tracking.uri={ADDRESS}"),
+    (f"tracking.uri=http:/user:{SECRET}@host",),
+    (f"tracking={{uri:user:{SECRET}@host}}",),
+    (f"tracking.uri=http://host/?api_key={SECRET}",),
+    (f"tracking.tags.PGPASSWORD={SECRET}",),
     ("ui", f"tracking.uri={ADDRESS}"),
     ("resume", f"tracking.uri='{ADDRESS}'"),
     ("resume", f"+tracking.uri={ADDRESS}"),
@@ -57,6 +64,7 @@ def test_one_on_a_command_line_is_refused(tmp_path: Path, arguments: tuple[str, 
 IN_YAML = {
     "of a run": ((), f"tracking: {{uri: '{ADDRESS}'}}"),
     "of a sweep": (("-m",), f"tracking: {{uri: '{ADDRESS}'}}"),
+    "as a tag": ((), f"tracking: {{tags: {{PGPASSWORD: {SECRET}}}}}"),
     "as a dimension": (("-m",), f"hydra: {{sweeper: {{params: {{tracking.uri: '{ADDRESS}'}}}}}}"),
 }
 
@@ -106,6 +114,72 @@ def test_nothing_shows_it(tmp_path: Path, arguments: tuple[str, ...], code: int,
     assert done.returncode == code
     assert shown in done.stdout + done.stderr
     assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "password"),
+    [("MLFLOW_TRACKING_TOKEN", f"{SECRET}\r", ""), ("MLFLOW_TRACKING_PASSWORD", "", f"{SECRET}\r")],
+)
+def test_one_with_the_end_of_a_line_is_not_shown(tmp_path: Path, name: str, token: str, password: str) -> None:
+    """As of a file that was written on Windows."""
+    for arguments, code in ((("tracking.required=true",), 2), (QUICK, 4)):
+        done = call(
+            *arguments,
+            cwd=tmp_path,
+            MLFLOW_TRACKING_URI="http://127.0.0.1:9",
+            MLFLOW_TRACKING_USERNAME="me",
+            MLFLOW_TRACKING_TOKEN=token,
+            MLFLOW_TRACKING_PASSWORD=password,
+        )
+        assert done.returncode == code
+        assert f"{name} must be one line" in done.stderr
+        assert SECRET not in done.stdout + done.stderr
+    assert holding_it(tmp_path) == []
+
+
+def test_a_mistyped_address_of_the_environment_is_not_shown(tmp_path: Path) -> None:
+    for arguments in (("--cfg", "job", "--resolve"), ("tracking.required=true",)):
+        done = call(*arguments, cwd=tmp_path, MLFLOW_TRACKING_URI=f"http:/user:{SECRET}@host")
+        assert SECRET not in done.stdout + done.stderr
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[str]]]:
+    """Run a server within the context that knows nothing; give its address, and what was sent to it as a password."""
+    sent: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            sent.append(self.headers.get("Authorization", ""))
+            self.send_response(404)
+            self.end_headers()
+
+        def log_request(self, code: object = "", size: object = "") -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", sent
+        server.shutdown()
+
+
+def test_a_server_that_a_stored_run_names_is_sent_none(tmp_path: Path) -> None:
+    """The run may come from anyone, and the password is for the server that is configured here."""
+    with listening() as (address, sent):
+        assert call(*QUICK, f"tracking.uri={address}", "hydra.run.dir=run", cwd=tmp_path).returncode == 4
+        assert {*sent} == {""}
+        sent.clear()
+        for arguments, code in ((("sync", "."), 4), (("resume", "run"), 2), (("ui", "run"), 2)):
+            done = call(*arguments, cwd=tmp_path, MLFLOW_TRACKING_TOKEN=SECRET)
+            assert (done.returncode, done.stderr.count("\n")) == (code, 1)
+            assert f"run names {address}, which is not the tracking.uri configured here" in done.stderr
+        assert sent == []
+        for way_out in ("--trust", f"tracking.uri={address}"):
+            assert call("sync", "run", way_out, cwd=tmp_path, MLFLOW_TRACKING_TOKEN=SECRET).returncode == 4
+            assert {*sent} == {f"Bearer {SECRET}"}
+            sent.clear()
+        assert call("sync", "run", cwd=tmp_path).returncode == 4
+        assert {*sent} == {""}
 
 
 @pytest.fixture

@@ -56,6 +56,27 @@ def test_it_is_known_while_it_is_served(tracking: Tracking, address: str, tmp_pa
         assert served_at(tracking) is None
 
 
+def test_another_program_s_file_of_that_name_stays(tracking: Tracking, address: str, tmp_path: Path) -> None:
+    file = tmp_path / "my.db.ui"
+    file.write_text("notes of mine\n")
+    with announced(tracking, address):
+        assert served_at(tracking) is None
+    assert file.read_text() == "notes of mine\n"
+
+
+def test_who_serves_it_too_stays_known(tracking: Tracking, address: str) -> None:
+    with announced(tracking, "http://127.0.0.1:1"), announced(tracking, address):
+        pass
+    with announced(tracking, address):
+        with announced(tracking, "http://127.0.0.1:1"):
+            pass
+        assert served_at(tracking) is None
+    with announced(tracking, "http://127.0.0.1:1"):
+        announced_later = announced(tracking, address)
+        announced_later.__enter__()
+    assert served_at(tracking) == address
+
+
 def test_what_a_process_left_that_died_is_not_believed(tracking: Tracking, tmp_path: Path) -> None:
     """Another program may listen there now."""
     with served(404) as address, socket.create_server(("127.0.0.1", 0)) as silent:

@@ -40,6 +40,16 @@ def test_of_a_sweep_the_latest_record_comes_last_though_fewer_have_ended(tmp_pat
     assert found == [(4, failed), (4, resumed), (5, better)]
 
 
+def test_of_a_sweep_what_a_step_already_says_is_not_said_again(tmp_path: Path) -> None:
+    sweep = SweepRecord(tmp_path)
+    at_the_end = {"jobs/failed": 0.0, "objective": 1.0}
+    concluded = at_the_end | {"test/closed_loop_scaled_mse": 2.0}
+    for num_ended, metrics in ((3, {"jobs/failed": 0.0}), (4, at_the_end), (4, concluded), (4, concluded)):
+        sweep.append_state(num_ended, metrics)
+    found = [(row.pop("epoch"), row.pop("timestamp") and row) for row in sweep.read_metrics()]
+    assert found == [(3, {"jobs/failed": 0.0}), (4, at_the_end), (4, {"test/closed_loop_scaled_mse": 2.0})]
+
+
 def test_a_record_without_its_end_is_none(directory: RunDirectory) -> None:
     for epoch in (1, 2):
         directory.append_metrics(epoch, {"a": 1.0})

@@ -10,12 +10,14 @@ NO_PASSWORDS = (
 
 # user:password@ or token@ of an address in a text, up to the last @ of what has no space or quote in it
 _USERINFO = re.compile(r"\b([\w+]+)://(?:([^\s'\"/:@\\]*)\\?:)?[^\s'\"@]+(?:@[^\s'\"@/]+)*@")
-_QUERY = re.compile(r"(?i)\b((?:password|passwd|pwd|token|secret)=)[^&;\s'\"]+")
+_NAMES = "password|passwd|passphrase|pwd|token|secret|api[_-]?key|access[_-]?key|signature|credentials?"
+_NAMED = re.compile(rf"(?i)((?:{_NAMES}|[?&]sig)=['\"]?|\bBearer )[^&;\s'\"]+")
+_NAME = re.compile(rf"(?i)({_NAMES})$")
 
 
 def without_password(text: str) -> str:
     """Return a text with the passwords and tokens of each address in it hidden."""
-    return _QUERY.sub(r"\1***", _USERINFO.sub(lambda found: _hidden(found[1], found[2]) or found[0], text))
+    return _NAMED.sub(r"\1***", _USERINFO.sub(lambda found: _hidden(found[1], found[2]) or found[0], text))
 
 
 def public_address(address: str) -> str:
@@ -25,7 +27,21 @@ def public_address(address: str) -> str:
     user, colon, _ = userinfo.partition(":")
     if at and (hidden := _hidden(scheme, user if colon else None)):
         address = f"{hidden}{host}"
-    return _QUERY.sub(r"\1***", address)
+    return _NAMED.sub(r"\1***", address)
+
+
+def public_store(address: str) -> str:
+    """Return the address of a store as `public_address` does; of a mistyped one that has an @, what follows that alone.
+
+    In `http:/user:password@host` anything may be the password.
+    """
+    before, at, host = address.rpartition("@")
+    return f"***@{host}" if at and ":" in address and "://" not in before else public_address(address)
+
+
+def is_of_a_secret(name: str) -> bool:
+    """Say whether a name is such as passwords, tokens and keys have."""
+    return bool(_NAME.search(name))
 
 
 def _hidden(scheme: str, user: str | None) -> str:

@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hydra_queue_sweeper.base.errors import Refused
 from hydra_queue_sweeper.base.hydra_releases import AS_IN_1_3, register_resolver
-from hydra_queue_sweeper.base.redaction import public_address
+from hydra_queue_sweeper.base.redaction import public_store
 from wavesweep.config.groups import conf_dir, groups
 from wavesweep.config.hydra_objections import explain, read_overrides
 
@@ -25,7 +25,7 @@ STORED, STORED_REFINER = "stored", "stored_refiner"
 # Runs and sweeps that start in the same second would share a directory that is named by the time alone.
 register_resolver("unique", lambda: token_hex(2), use_cache=True)
 # The one way in for a password: configurations hold the address without it (see tracking/store.py).
-register_resolver("public", public_address)
+register_resolver("public", public_store)
 register_resolver("given", lambda *values: next(filter(None, values)))
 
 

@@ -18,7 +18,13 @@ import wavesweep.files.dataset
 import wavesweep.models.pointwise
 import wavesweep.models.recurrent  # noqa: F401
 from hydra_queue_sweeper.base.errors import Refused, shown
-from hydra_queue_sweeper.base.redaction import NO_PASSWORDS, public_address, without_password
+from hydra_queue_sweeper.base.redaction import (
+    NO_PASSWORDS,
+    is_of_a_secret,
+    public_address,
+    public_store,
+    without_password,
+)
 from wavesweep.base.schema import AnyMember, ConfigPart, Seed
 from wavesweep.config.objections import explain
 from wavesweep.config.tag_names import OWN
@@ -48,6 +54,8 @@ def _check_tags(tags: dict[str, Any]) -> dict[str, Any]:
     for key, value in tags.items():
         if key.startswith(("mlflow.", OWN)):
             raise ValueError(f"{key} must not begin with mlflow. or wavesweep., whose tags they are; choose another")
+        if is_of_a_secret(key):
+            raise ValueError(f"{key} {NO_PASSWORDS}")
         if not re.fullmatch(r"\w[\w.\- :]{0,249}", key):
             rule = "a name of letters, digits, spaces and _ - . : between them, of at most 250 characters"
             raise ValueError(f"{key!r:.40} must be {rule}; choose another")
@@ -91,8 +99,10 @@ class Tracking(ConfigPart):
     @field_validator("uri")
     @classmethod
     def _names_a_store(cls, uri: str) -> str:
-        if public_address(uri) != uri:
+        if public_store(uri) != uri:
             raise ValueError(NO_PASSWORDS)
+        if not uri.isprintable():
+            raise ValueError(f"must be one line of characters that can be printed, got {uri!r}")
         if not re.match(r"https?://.|(postgresql|mysql|mssql)(\+\w+)?://.|sqlite:///(?!:memory:).", uri):
             raise ValueError(f"must be http://HOST, sqlite:///FILE or the address of another database, got {uri}")
         try:

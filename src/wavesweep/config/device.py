@@ -2,6 +2,11 @@
 
 from hydra_queue_sweeper.base.errors import Refused
 
+UNTRIED = (
+    "nobody has tried a GPU with this version: training and resuming there are untested, workers share the first one; "
+    "runtime.device=cpu is what was measured"
+)
+
 
 def find_device(name: str) -> str:
     """Return the device to run on; `auto` is the first GPU where there is one.

@@ -3,6 +3,7 @@
 That stands in a file beside a sqlite store, and counts while a server answers there.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -24,28 +25,39 @@ def served_at(tracking: Tracking) -> str | None:
     if tracking.uri.startswith("http"):
         parts = urlsplit(tracking.uri)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
-    if file := _file(tracking):
-        with suppress(OSError, ValueError):
-            address = read_small(file, MOST_BYTES).decode("ascii").strip()
-            if ADDRESS.fullmatch(address) and answers(address):
-                return address
-    return None
+    address = _read(_file(tracking))
+    return address if address and answers(address) else None
 
 
 @contextmanager
 def announced(tracking: Tracking, address: str) -> Iterator[None]:
-    """Let others know, within the context, where this process serves the UI of a store, if they can be told."""
+    """Let others know, within the context, where this process serves the UI of a store, if they can be told.
+
+    A file of that name that holds no address is another program's, and stays.
+    """
     file = _file(tracking)
     if file is None:
         yield
         return
     with suppress(OSError):
-        write_atomically(file, address.encode())
+        if _read(file) or not os.path.lexists(file):
+            write_atomically(file, address.encode())
     try:
         yield
     finally:
         with suppress(OSError):
-            file.unlink()
+            if _read(file) == address:
+                file.unlink()
+
+
+def _read(file: Path | None) -> str | None:
+    """Return the address that a file holds; None where it holds none."""
+    if file is not None:
+        with suppress(OSError, ValueError):
+            address = read_small(file, MOST_BYTES).decode("ascii").strip()
+            if ADDRESS.fullmatch(address):
+                return address
+    return None
 
 
 def _file(tracking: Tracking) -> Path | None:

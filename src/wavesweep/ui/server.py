@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from argparse import ArgumentError, ArgumentParser
 from collections.abc import Iterator
@@ -108,6 +109,7 @@ def _open(page: str) -> None:
 def _server(tracking: Tracking, options: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run the server within the context, in a group of processes that ends with it, or with this process."""
     quiet = {"PYTHONWARNINGS": "ignore", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # spares eight processes
+    quiet["UVICORN_APP_DIR"] = sysconfig.get_path("stdlib")  # else it puts the working directory before all others
     quiet["MLFLOW_WORKERS"] = str(min(MOST_WORKERS, os.cpu_count() or 1))
     if not any(option.startswith(("--gunicorn-opts", "--waitress-opts", "--dev")) for option in options):
         quiet["MLFLOW_UVICORN_OPTS"] = "--log-level warning"

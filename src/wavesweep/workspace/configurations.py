@@ -7,24 +7,29 @@ from typing import Any
 from hydra_queue_sweeper.base.errors import Refused, first_of
 from wavesweep.base.stored import leaves, read_yaml
 from wavesweep.config.config import Config, Kind, Resolved, digest, dump, flatten, parse, parse_resolved
+from wavesweep.config.credentials import check_trusted
 from wavesweep.files.copies import keep_copy_of
 from wavesweep.workspace.directory import Directory, RunDirectory
 
 
-def read_config(directory: Directory, local: Config, keys: Iterable[str]) -> Config:
+def read_config(directory: Directory, local: Config, keys: Iterable[str], *, trust: bool = False) -> Config:
     """Read the configuration that a run or a sweep stored.
 
     Args:
         directory: Of the run or the sweep.
         local: What is configured here and now.
         keys: Those of its values, by dotted key, that take the place of the stored ones.
+        trust: Whether a server that it names may be sent passwords that are for another.
 
     Raises:
         Refused: If it can't be used.
     """
     begin = tuple(f"{key}." for key in keys)  # of `tracking.tags`, all keys below it
     here = flatten(dump(local)).items()
-    return read_written(directory.config, {key: value for key, value in here if f"{key}.".startswith(begin)})
+    config = read_written(directory.config, {key: value for key, value in here if f"{key}.".startswith(begin)})
+    if not trust:
+        check_trusted(config.tracking, local.tracking, directory.path)
+    return config
 
 
 def check_unchanged(directory: RunDirectory) -> None:

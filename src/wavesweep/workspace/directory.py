@@ -297,9 +297,22 @@ class RunDirectory(Directory):
         temporary.replace(self.checkpoint)
         files.sync_directory(self.path)
 
+    def lacks_pictures(self) -> bool:
+        """Say whether there is something that is shown by no picture yet: it is drawn beside the runs of a sweep."""
+        return any(not (self.plots / f"{path.stem}.png").exists() for path in self.all_shown())
+
+    def shown_by(self, picture: str) -> Path:
+        """Return the path of what a picture shows, in a folder that exists."""
+        self.shown.mkdir(exist_ok=True)
+        return self.shown / f"{picture}.safetensors"
+
+    def all_shown(self) -> list[Path]:
+        """Return the paths of what there is to be shown, by the names of its pictures."""
+        return sorted(self.shown.glob("*.safetensors"))
+
     def remove_parts(self) -> None:
-        """See `Directory.remove_parts`."""
-        files.remove_parts(self.path.rglob(".*"))
+        """See `Directory.remove_parts`: but not of pictures, which may be drawn just now."""
+        files.remove_parts(path for path in self.path.rglob(".*") if path.parent != self.plots)
 
     def _artifacts(self) -> list[Path]:
         own = [self.config, self.composed, self.changes, self.metrics, self.weights, self.by_series]
@@ -330,14 +343,19 @@ class SweepRecord(Directory):
         self.composed = path / "composed.yaml"
 
     def append_state(self, ended: int, metrics: dict[str, float]) -> None:
-        """Add a record of what is known once so many jobs have ended, unless that is what the last one says.
+        """Add a record of what is known once so many jobs have ended: at the same number, of what has changed alone.
 
         Where fewer have, since failed ones run again, it still comes last: MLflow shows that of the highest step.
         """
         self._drop_torn_line()
-        last = (self.read_metrics() or [{}])[-1]
-        if {key: value for key, value in last.items() if is_metric(key)} != metrics:
-            self._write_record(max(ended, last.get("epoch", 0)), metrics)
+        rows = self.read_metrics()
+        step = max([ended, *(row["epoch"] for row in rows[-1:])])
+        known: dict[str, Any] = {}
+        for row in rows:
+            if row["epoch"] == step:
+                known |= row
+        if changed := {key: value for key, value in metrics.items() if key not in known or known[key] != value}:
+            self._write_record(step, changed)
 
     def remove_parts(self) -> None:
         """See `Directory.remove_parts`: those of its runs, which may have outlived it, are left alone."""

@@ -9,7 +9,7 @@ from hydra_queue_sweeper.sweeps.store import SWEEP
 from wavesweep.base.streams import log
 from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
 from wavesweep.workspace.info import RunInfo
-from wavesweep.workspace.places import OUTPUTS, PARENT, RUN, folders
+from wavesweep.workspace.places import OUTPUTS, PARENT, RUN, as_path, folders
 
 LATEST = "latest"
 Wanted = Literal["run", "sweep", "run or sweep"]
@@ -52,7 +52,7 @@ def find(place: str, wanted: Wanted) -> Directory | None:
     """
     if place == LATEST:
         return _latest(wanted)
-    path = Path(place)
+    path = as_path(place)
     sweep = SweepRecord(path)
     if sweep.exists() or sweep.sweep.plan.exists():
         if wanted == "run":
@@ -64,7 +64,8 @@ def find(place: str, wanted: Wanted) -> Directory | None:
         return RunDirectory(path)
     found = None if wanted == "run" else _sweep_by_id(place.rstrip("/"))
     if found is None and (wanted == "sweep" or path.exists() or not place.isalnum()):
-        raise Refused(f"{place} must be a {wanted}'s directory or id, or {LATEST}, got none of them; name another")
+        called = place.replace("\n", "\\n")
+        raise Refused(f"{called} must be a {wanted}'s directory or id, or {LATEST}, got none of them; name another")
     return found
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from hydra_queue_sweeper.base.errors import Refused
-from hydra_queue_sweeper.base.redaction import public_address
+from hydra_queue_sweeper.base.redaction import public_store
 from wavesweep.config.config import Tracking
+from wavesweep.config.credentials import check_credentials
 
 SQLITE = "sqlite:///"
 DEFAULT_STORE = f"{SQLITE}outputs/mlflow.db"
@@ -16,12 +17,13 @@ def full_address(tracking: Tracking) -> str:
     """Return the store's address with its password, which the environment alone holds.
 
     Raises:
-        Refused: If the environment has another address, or none.
+        Refused: If the environment has another address, or none; or a secret that no request can carry.
     """
+    check_credentials()
     given = os.environ.get("MLFLOW_TRACKING_URI", "")
     if "***" not in tracking.uri:
         return tracking.uri
-    if public_address(given) != tracking.uri:
+    if public_store(given) != tracking.uri:
         raise Refused(f"tracking.uri={tracking.uri} hides a password; give the whole address by MLFLOW_TRACKING_URI")
     return given
 

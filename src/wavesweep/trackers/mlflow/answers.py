@@ -8,12 +8,18 @@ from hydra_queue_sweeper.base.errors import printable
 from hydra_queue_sweeper.base.redaction import without_password
 from wavesweep.config.config import Tracking
 from wavesweep.trackers.mlflow.addresses import sqlite_path
-from wavesweep.trackers.mlflow.bounds import NoAnswer, seconds
+from wavesweep.trackers.mlflow.bounds import NoAnswer
+from wavesweep.trackers.mlflow.limits import TooMuch
+from wavesweep.tracking.patience import seconds
 
 BROKEN = ("SQLITE_ERROR", "SQLITE_CORRUPT")
 """What sqlite says where a table is missing or there already, or a page is not what it should be."""
 
 COLLISION = re.compile("IntegrityError|UniqueViolation|Duplicate entry")
+
+
+MOST_CHARACTERS = 10_000  # of an error, which may quote all that a server has sent
+MOST_WORDS = 300  # characters of a reason
 
 
 def is_collision(error: Exception) -> bool:
@@ -34,7 +40,7 @@ def reason(error: BaseException, tracking: Tracking) -> str:
             return _reason_of_sqlite(cause, tracking)
         if isinstance(cause, Timeout):
             return f"another process keeps {cause.lock_file}"
-        if isinstance(cause, NoAnswer):
+        if isinstance(cause, NoAnswer | TooMuch):
             return str(cause)
         if isinstance(cause, TimeoutError):  # of a request
             silence, _ = seconds()
@@ -42,12 +48,12 @@ def reason(error: BaseException, tracking: Tracking) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
-    text = printable(without_password(str(error)).strip()) or type(error).__name__
+    text = printable(without_password(str(error)[:MOST_CHARACTERS]).strip()) or type(error).__name__
     if code := re.search(r"too many (\d+) error responses", text):
         return f"it answers {code[1]}"
     if "Connection aborted" in text:
         return "it ends the connection without an answer"
-    return text.splitlines()[0].partition(". ")[0]
+    return text.splitlines()[0].partition(". ")[0][:MOST_WORDS]
 
 
 def _reason_of_sqlite(error: sqlite3.Error, tracking: Tracking) -> str:

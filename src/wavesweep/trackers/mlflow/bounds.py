@@ -1,32 +1,20 @@
-"""How long a server may take to answer.
+"""How long a server may take to answer, and how much it may send.
 
 MLflow's own settings bound each silence of a request and how often it is tried. They don't bound an answer that comes
 a byte now and then, or a chain of redirections: so each call is given up as a whole too, here and nowhere else.
 """
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from hydra_queue_sweeper.base.errors import Refused
+from wavesweep.trackers.mlflow.limits import Asker, count_answers
+from wavesweep.tracking.patience import seconds
 
 Asked = TypeVar("Asked")
 
-PATIENT = {  # by default MLflow tries for four minutes to reach a server that isn't there
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
-    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
-}
-"""What MLflow is told, where the user has not chosen otherwise."""
-IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-"""What calls are bounded by instead while somebody waits for a first answer; MLflow isn't told."""
-SECONDS_MORE = 0.5  # of a call, than its requests may be silent
-LONGEST_PAUSE = 120.0  # between two tries, by urllib3
 SLOWEST = 10_000  # bytes a second of a file on its way
 MOST_WAITING = 8  # calls without an answer, given up ones included, before nothing more is asked
 QUESTION = "wavesweep question"  # the name of the threads that ask
@@ -39,38 +27,6 @@ class NoAnswer(TimeoutError):
         super().__init__(f"no answer within {silence:g} s; MLFLOW_HTTP_REQUEST_TIMEOUT=60 waits longer")
 
 
-def seconds(*, impatient: bool = False) -> tuple[float, float]:
-    """Return how long a request may be silent, and how long a whole call may take; tell MLflow of its requests.
-
-    A call may take as long as its request and all repetitions may be silent: given up earlier, it could still be
-    carried out by one of them, after what has been asked since.
-
-    Args:
-        impatient: Whether somebody waits for a first answer: less time then, unless the user has chosen how much.
-            What is asked so must do no harm if it is carried out late.
-
-    Raises:
-        Refused: If one of MLflow's settings is no number.
-    """
-    for name, text in PATIENT.items():
-        os.environ.setdefault(name, text)
-    silence = _setting("TIMEOUT", impatient=impatient)
-    retries = _setting("MAX_RETRIES", impatient=impatient)
-    pause = _setting("BACKOFF_FACTOR") * 2 ** min(retries, 10) + _setting("BACKOFF_JITTER")
-    return silence, (retries + 1) * (silence + min(pause, LONGEST_PAUSE)) + SECONDS_MORE
-
-
-def _setting(name: str, *, impatient: bool = False) -> float:
-    name = f"MLFLOW_HTTP_REQUEST_{name}"
-    text = os.environ[name]
-    if impatient and text == PATIENT[name]:  # the user has not chosen it
-        text = IMPATIENT[name]
-    try:
-        return float(text)
-    except ValueError:
-        raise Refused(f"{name} must be a number, got {text}; correct it") from None
-
-
 def bounded(asked: Asked, *, impatient: bool = False, num_bytes: int = 0) -> Asked:
     """Return what stands for an object that asks a server: each call of its methods is given up after a time.
 
@@ -80,17 +36,19 @@ def bounded(asked: Asked, *, impatient: bool = False, num_bytes: int = 0) -> Ask
     Args:
         asked: Whose methods send one large request each, at most.
         impatient: Whether somebody waits for a first answer.
-        num_bytes: Of the file that it sends or fetches, which gets more time.
+        num_bytes: Of the file that it sends or fetches, which gets more time, and may be so much larger.
     """
+    count_answers()
     silence, whole = seconds(impatient=impatient)
-    return cast("Asked", _Bounded(asked, silence, whole + num_bytes / SLOWEST))
+    return cast("Asked", _Bounded(asked, silence, whole + num_bytes / SLOWEST, num_bytes))
 
 
 class _Bounded:
-    def __init__(self, asked: object, silence: float, whole: float) -> None:
+    def __init__(self, asked: object, silence: float, whole: float, num_bytes: int) -> None:
         self._asked = asked
         self._silence = silence
         self._whole = whole
+        self._num_bytes = num_bytes
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._asked, name)
@@ -101,6 +59,7 @@ class _Bounded:
 
         Raises:
             NoAnswer: If it takes too long, or too many others wait still.
+            MlflowException: If a server sends too much; its cause is `TooMuch`.
             Exception: Whatever the function raises.
         """
         if sum(thread.name == QUESTION for thread in threading.enumerate()) >= MOST_WAITING:
@@ -113,8 +72,10 @@ class _Bounded:
             except BaseException as error:
                 answer.set_exception(error)
 
-        threading.Thread(target=ask, name=QUESTION, daemon=True).start()
+        asker = Asker(ask, QUESTION, self._num_bytes)
+        asker.start()
         wait([answer], self._whole)
         if not answer.done():
+            asker.is_given_up = True
             raise NoAnswer(self._silence)
         return answer.result()

@@ -4,10 +4,12 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from glob import escape
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryFile
 
-from hydra_queue_sweeper.base.files import sync_directory
+from hydra_queue_sweeper.base.files import remove_parts, sync_directory
 from hydra_queue_sweeper.base.mounts import mount_of
 from wavesweep.trackers.mlflow.addresses import SQLITE
 
@@ -67,8 +69,10 @@ def _make(path: Path) -> None:
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
-    new = path.with_name(f".{path.name}.wavesweep")
-    new.unlink(missing_ok=True)
+    remove_parts(
+        path.parent.glob(f".{escape(path.name)}.*")
+    )  # of a making that was cut short: the lock lets in one by one
+    new = path.with_name(f".{path.name}.{token_hex(4)}.part")
 
     def leave_to_the_system(connection: object, _: object) -> None:
         """Of all that this process connects to meanwhile, in other threads too, take this store alone."""
