@@ -11,6 +11,7 @@ import pytest
 from tests.support import composing, following, postgres, stores
 from tests.support.commands import Command, call
 from tests.support.servers import shared
+from wavesweep.runs import drawer_handle
 from wavesweep.tracking import follower_handle
 from wavesweep.workspace.directory import RunDirectory
 
@@ -44,6 +45,12 @@ def options_read_once() -> None:
 def follower_in_this_process() -> None:
     """Let followers of runs in this process be threads of it: a process of its own would import MLflow each time."""
     follower_handle.open_process = following.InThisProcess  # type: ignore[assignment]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawn_in_this_process() -> None:
+    """Let pictures of runs in this process be drawn here."""
+    drawer_handle._cores = lambda: 1  # type: ignore[assignment]
 
 
 @pytest.fixture(scope="session")

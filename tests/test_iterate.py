@@ -1,5 +1,6 @@
 """`wavesweep.iterate`: a run whose events a program takes one by one."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -198,3 +199,15 @@ def test_a_signal_ends_the_run_before_the_program(script: str, struck: tuple[sig
         process.wait()
     assert run.read_info().status == "killed"
     assert run.checkpoint.exists()
+
+
+def test_phases_tell_how_far_they_are() -> None:
+    events = [one for one in ws.iterate(ws.compose(*QUICK), "run") if isinstance(one, ws.Phase)]
+    steps: dict[str, list[int]] = {}
+    for one in events:
+        assert one.done <= one.total
+        steps.setdefault(one.name, []).append(one.done)
+    baselines = len([key for key in ws.open_run("run").result.metrics if re.fullmatch(r"val/\w+_scaled_mse", key)]) - 2
+    assert steps["judging"] == [0], "all of validation was watched: there is nothing to decide"
+    assert steps["baselines"] == [*range(baselines + 1)]
+    assert steps["testing"] == [*range(baselines + 2)]

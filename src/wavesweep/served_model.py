@@ -9,11 +9,10 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hydra_queue_sweeper.base.errors import Refused
 from wavesweep.config.config import parse_resolved
 from wavesweep.data.dataset import Observed
+from wavesweep.evaluation.forecasting import as_numbers
 from wavesweep.reproduction.forecasting import TrainedModel
 from wavesweep.reproduction.frames import series_of_frame
 from wavesweep.reproduction.tables import as_table
@@ -59,7 +58,7 @@ class ServedForecaster:
             series = series_of_frame(self.model.config, model_input)
         else:
             groups: Any = model_input.groupby(label, sort=False) if named else [(0, model_input)]
-            series = [Observed(name, rows[channels].to_numpy(dtype=np.float64)) for name, rows in groups]
+            series = [Observed(name, as_numbers(rows[channels])) for name, rows in groups]
         with self.lock:
             forecasts = self.model.forecast(series, (params or {}).get("horizon"))
         reaches = self.model.reach(series, forecasts)

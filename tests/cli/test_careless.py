@@ -26,9 +26,9 @@ TAKEN = "must be new or empty, got {} files or folders, as {}; name another"
 INSIDE = "must name a place within the run's own directory"
 SAME = "own/{} has the name of a file of this package, which would be taken; rename it"
 SMALLER = SAME.format("model/small.yaml")
-AWAY = "would take away what keeps files of yours from being replaced; leave it out"
+LONG = "a" * 241
 ALONE = "is for a sweep; add -m, or leave it out"
-COMMANDS = "diff, forecast, reproduce, resume, summary, sync, ui, work"
+COMMANDS = "diff, draw, forecast, reproduce, resume, summary, sync, ui, work"
 
 PLACES = [
     *(
@@ -42,6 +42,11 @@ PLACES = [
             ("configs", TAKEN.format(1, "0.yaml")),
             ("results", TAKEN.format(1, "notes.txt")),
         )
+    ),
+    *(  # what looks at it is no callback of the configuration, which could be taken away
+        Case(f"{mode} {spelling} hydra.{key}.dir=results", f"results {TAKEN.format(1, 'notes.txt')}", HOME)
+        for mode, key in (("", "run"), ("-m hydra/sweeper=basic", "sweep"))
+        for spelling in ("+hydra.callbacks.guard=null", "+hydra={callbacks:{guard:null}}")
     ),
     *(
         Case(f"-m {sweeper} hydra.sweep.dir={place}", f"{place} {said}", HOME)
@@ -58,6 +63,18 @@ PLACES = [
             ("-m hydra.sweep.dir", "outputs/runs/mine", RUN),
             ("-m hydra.sweep.dir", "outputs/sweeps/mine", SWEEP),
         )
+    ),
+    *(
+        Case(f"{typed}=here", f"here {TAKEN.format(number, name)}",
+             (("here/.lock", lock), ("here/wavesweep.log", "mine")))
+        for typed in ("hydra.run.dir", "-m seed=0,1 hydra.sweep.dir")
+        for lock, number, name in (("mine", 2, ".lock"), ("", 1, "wavesweep.log"))
+    ),
+    *(
+        Case(f"{typed}={LONG}", f"{LONG[:57]}... must have names of at most 240 bytes, got one of 241; "
+             "name a shorter one")
+        for typed in ("hydra.run.dir", "-m seed=0,1 hydra.sweep.dir", "-m hydra/sweeper=basic hydra.sweep.dir",
+                      "hydra.job.name", "hydra.output_subdir")
     ),
     *(
         Case(f"{typed}={name}", f"{key} {INSIDE}, got {name}; leave it out", HOME)
@@ -91,7 +108,6 @@ IGNORED = [
     Case("--config-dir own experiment=odd",
          "Incompatible key type 'NoneType'",
          (("own/experiment/odd.yaml", "# @package _global_\nnull: 3\n"),)),
-    *(Case(f"'{text}'", f"{text} {AWAY}") for text in ("~hydra.callbacks.guard", "hydra.callbacks.guard._target_=x")),
     Case("hydra.mode=RUN hydra.sweeper.n_trials=3", f"hydra.sweeper.n_trials=3 {ALONE}"),
     Case("--config-dir own --config-name config", SAME.format("config.yaml"), (("own/config.yaml", "seed: 7"),)),
     Case("-m hydra.run.dir=x", "hydra.run.dir=x is for a single run; hydra.sweep.dir names the directory of a sweep"),
@@ -100,6 +116,27 @@ IGNORED = [
     Case("resum latest", "resum is neither KEY=VALUE nor a command; did you mean resume?"),
     Case("--config-path nothing",
          "--config-path=nothing is not there; --config-dir adds a folder of options"),
+    *(
+        Case(f"--cfg {what} --package nothere",
+             f"--package must be a key of the configuration, got nothere; wavesweep --cfg {shown} shows all keys")
+        for what, shown in (("job", "job"), ("hydra", "hydra"), ("all", "job"))
+    ),
+    *(
+        Case(typed, f"an argument must be one line, got '{said}'; leave out what ends it")
+        for typed, said in (("'seed=1\nx=2'", "seed=1\\nx=2"), ("resume 'a\nb'", "a\\nb"))
+    ),
+    *(
+        Case(f"--config-name '{name}'",
+             f"--config-name must name a file of conf/ or --config-dir, got {name or 'nothing'}; leave it out")
+        for name in ("", "../../etc/passwd", "/etc/passwd")
+    ),
+    Case("--config-name dataset/sine",
+         "--config-name must name a whole configuration, got an option; give dataset=sine"),
+    Case("--hydra-help seed=1", "--hydra-help must have overrides of hydra alone, got seed=1; leave it out"),
+    Case("--version x", "--version must stand alone, got x after it; leave that out"),
+    Case("-m seed=0,1 model=tiny,small hydra.sweeper.enqueue=e.csv",
+         "e.csv, line 1: a column must be there once, got model twice; leave one out",
+         (("e.csv", "model,model\ntiny,small\n"),)),
     Case("-m seed=0,1 hydra.sweeper.enqueue=no.csv",
          "hydra.sweeper.enqueue=no.csv can't be read (No such file or directory); name a CSV file"),
     Case("forecast latest --data no.csv",

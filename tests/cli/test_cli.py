@@ -1,5 +1,6 @@
 """The command: exit codes, messages, what it leaves."""
 
+import errno
 import os
 import re
 import shlex
@@ -20,8 +21,10 @@ from wavesweep.base.exit_codes import FAILED
 from wavesweep.cli.application import TARGETS
 from wavesweep.cli.commands import COMMANDS, help_of
 from wavesweep.cli.main import _run_command
+from wavesweep.cli.progress import fail
 from wavesweep.config.config import parse
 from wavesweep.config.groups import conf_dir
+from wavesweep.workspace.directory import RunDirectory
 
 QUICK = (*SMALL, "model=tiny", "training.epochs=2")
 BASIC = "hydra/launcher=basic"
@@ -272,3 +275,17 @@ def test_another_copy_of_the_engine_is_named(
     assert "is installed beside" not in wavesweep(*jobs, "hydra.sweep.dir=first").stderr
     monkeypatch.syspath_prepend(tmp_path / "site")
     assert "hydra-queue-sweeper 0.0.9 is installed beside wavesweep" in wavesweep(*jobs).stderr
+
+
+def test_a_directory_that_may_not_be_read_ends_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As under umask 777."""
+    error = PermissionError(errno.EACCES, "Permission denied", "run.json")
+
+    def exists(_: RunDirectory) -> bool:
+        raise error
+
+    monkeypatch.setattr(RunDirectory, "exists", exists)
+    assert fail(error, RunDirectory(tmp_path)) == FAILED
+    assert caplog.messages[0] == "failed: run.json: Permission denied; make it writable"

@@ -19,8 +19,8 @@ from wavesweep.config.composing import compose
 from wavesweep.config.config import Config
 from wavesweep.delivery.sync import MISSING, deliver_all
 from wavesweep.experiment.preparation import prepare
-from wavesweep.trackers.mlflow.bounds import IMPATIENT
 from wavesweep.trackers.mlflow.store import connect, require
+from wavesweep.tracking.patience import IMPATIENT
 from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
 from wavesweep.workspace.info import RunInfo, Status
 

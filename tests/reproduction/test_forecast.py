@@ -549,6 +549,19 @@ def test_a_command_line_is_refused(run: ws.Run, tmp_path: Path, arguments: str, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["drawn.png", "there.csv"]
 
 
+@pytest.mark.parametrize("name", ["late.csv", "late.png"])
+def test_what_appears_while_it_forecasts_stays(
+    run: ws.Run, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_text("another's")
+    monkeypatch.setattr("wavesweep.cli.forecast.check_free", lambda _: None)
+    done = call("forecast", str(run.path), "--output", "late.csv", cwd=tmp_path)
+    message = f"wavesweep: --output must name what is not there yet, but {name} is; move it away or name another\n"
+    assert (done.returncode, done.stderr) == (2, message)
+    assert (tmp_path / name).read_text() == "another's"
+    assert {path.name for path in tmp_path.iterdir()} <= {"late.csv", name}
+
+
 def test_to_refuse_one_nothing_heavy_is_imported(run: ws.Run, tmp_path: Path) -> None:
     typed = [(tmp_path, mistyped(arguments, run, tmp_path)) for arguments, _ in MISTYPED]
     assert {*imported_by(typed)} == {""}

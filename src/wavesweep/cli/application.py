@@ -3,11 +3,12 @@
 Help, completion and `--cfg` come through here: what they don't need is imported late.
 """
 
+import io
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,16 +16,18 @@ from typing import TYPE_CHECKING
 import hydra
 from hydra.errors import MissingConfigException
 
-from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.errors import Refused, shown
 from hydra_queue_sweeper.base.hydra_releases import calling_only
 from hydra_queue_sweeper.base.signals import check
 from wavesweep.base.exit_codes import SEVERITY
 from wavesweep.cli.arguments import check_kinds, check_passwords, read_flags, refuse
 from wavesweep.config.composing import with_tags
-from wavesweep.config.groups import check_names, check_searched, conf_dir
+from wavesweep.config.groups import check_names, check_searched, conf_dir, groups
+from wavesweep.config.hydra_internals import calling_first
 from wavesweep.config.hydra_objections import explain, read_overrides
 
 if TYPE_CHECKING:
+    from hydra.experimental.callback import Callback
     from omegaconf import DictConfig
 
     from wavesweep.cli.task import Experiments
@@ -36,7 +39,6 @@ TARGETS = (
     "hydra_queue_sweeper.base.redaction.Redacting",
     "wavesweep.base.streams.LogFile",
     "wavesweep.base.streams.Stderr",
-    "wavesweep.cli.guard.Guard",
 )
 """All that conf/ lets Hydra call, besides plugins."""
 
@@ -106,8 +108,7 @@ def _check_before_hydra(flags: Namespace) -> None:
     """Refuse a command line that Hydra would take for another one, or refuse in words of its own."""
     overrides = read_overrides(flags.overrides)
     check_kinds(flags.overrides)
-    if away := [text for text in flags.overrides if "hydra.callbacks.guard" in text]:
-        raise Refused(f"{away[0]} would take away what keeps files of yours from being replaced; leave it out")
+    _check_name(flags.config_name)
     for place in filter(None, [flags.config_dir, flags.config_path]):
         if Path(place, "run.json").exists():
             raise Refused(f"{place} is a run, no folder of options; wavesweep reproduce {place} runs it again")
@@ -121,6 +122,17 @@ def _check_before_hydra(flags: Namespace) -> None:
             check_searched(map(str, searched))
 
 
+def _check_name(name: str | None) -> None:
+    """Refuse a name of a whole configuration that Hydra would take for something else."""
+    if name is None:
+        return
+    group, _, option = name.partition("/")
+    if option and group in groups():
+        raise Refused(f"--config-name must name a whole configuration, got an option; give {group}={option}")
+    if not name or name.startswith("/") or ".." in Path(name).parts:
+        raise Refused(f"--config-name must name a file of conf/ or --config-dir, got {shown(name)}; leave it out")
+
+
 def _call_hydra(arguments: list[str], flags: Namespace, config_name: str, task: Task) -> None:
     """Let Hydra run a command line.
 
@@ -128,7 +140,7 @@ def _call_hydra(arguments: list[str], flags: Namespace, config_name: str, task: 
         Refused: If Hydra can't compose a configuration by it.
     """
     try:
-        with _as_command_line(with_tags(arguments)):
+        with _as_command_line(with_tags(arguments)), calling_first(_guard), _showing(flags):
             hydra.main(config_path=str(conf_dir()), config_name=config_name, **calling_only(TARGETS))(task)()
     except (Refused, MemoryError):
         raise
@@ -136,6 +148,30 @@ def _call_hydra(arguments: list[str], flags: Namespace, config_name: str, task: 
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
         raise Refused(_explain(error, flags, config_name)) from None
+
+
+@contextmanager
+def _showing(flags: Namespace) -> Iterator[None]:
+    """Refuse a part of the configuration that is to be shown, but isn't there; Hydra ends with 1 then, and 2 is ours.
+
+    Raises:
+        Refused: If it isn't there.
+    """
+    try:
+        with redirect_stderr(io.StringIO()) if flags.cfg and flags.package else nullcontext():
+            yield
+    except SystemExit as ended:
+        if not (flags.cfg and flags.package and ended.code == 1):
+            raise
+        where = "hydra" if flags.cfg == "hydra" else "job"
+        way_out = f"wavesweep --cfg {where} shows all keys"
+        raise Refused(f"--package must be a key of the configuration, got {flags.package}; {way_out}") from None
+
+
+def _guard() -> "Callback":
+    from wavesweep.cli.guard import Guard  # which help and --cfg do without
+
+    return Guard()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from typing import NoReturn
 
 from hydra_queue_sweeper.base.errors import Refused, suggestion
-from hydra_queue_sweeper.base.redaction import NO_PASSWORDS, public_address, without_password
+from hydra_queue_sweeper.base.redaction import NO_PASSWORDS, public_address, public_store, without_password
 from wavesweep.base.exit_codes import REFUSED
 from wavesweep.config.groups import groups, options
 
@@ -117,8 +117,13 @@ def read_flags(arguments: list[str]) -> Namespace:
         if "=" in words and not words.startswith("-"):
             raise Refused(f"{words}: overrides must stand together, all before the flags or all after them")
         raise Refused(f"{words} is not a flag; wavesweep --help and wavesweep --hydra-help list them")
+    if flags.experimental_rerun:
+        raise Refused("--experimental-rerun would run what code a file holds; wavesweep reproduce runs a run again")
     if flags.help:
         return flags
+    ours = [text for text in flags.overrides if not text.lstrip("+~").startswith("hydra")]
+    if flags.hydra_help and ours:
+        raise Refused(f"--hydra-help must have overrides of hydra alone, got {ours[0]}; leave it out")
     if flags.resolve and not flags.cfg:
         raise Refused("--resolve needs --cfg or --help")
     actions = [f"--{name.replace('_', '-')}" for name in _ACTIONS if getattr(flags, name)]
@@ -141,5 +146,6 @@ def check_passwords(arguments: list[str]) -> None:
     for argument in arguments:
         key, _, value = argument.partition("=")
         value = value.strip("'\"")
-        if public_address(value) != value or without_password(argument) != argument:
+        public = public_store if key.endswith("tracking.uri") or "uri:" in value else public_address
+        if public(value) != value or without_password(argument) != argument:
             raise Refused(f"{key.lstrip('+')} {NO_PASSWORDS}")

@@ -1,14 +1,14 @@
 """`wavesweep forecast`: forecasts with a stored run, into a CSV file with a picture beside it."""
 
-import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hydra_queue_sweeper.base.counting import counted
 from hydra_queue_sweeper.base.errors import Refused
-from hydra_queue_sweeper.base.files import write_atomically
 from hydra_queue_sweeper.base.terminal import say
 from wavesweep.cli.arguments import Flags, read_place
+from wavesweep.cli.output import check_free, write
 from wavesweep.config.composing import compose
 from wavesweep.config.config import with_runtime
 from wavesweep.config.device import find_device
@@ -69,7 +69,7 @@ def run(arguments: list[str]) -> int:
     if flags.origins:
         table, count = rolling(model)
         output.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(output, to_csv(table))
+        write(output, to_csv(table))
         say(f"{count:,} forecasts of {stored.place}, beside what came\nforecasts: {output}")
         return 0
     series = brought or own_series(config)
@@ -89,13 +89,16 @@ def run(arguments: list[str]) -> int:
         )
         written += f", written as {Path(flags.data or own.path or '').name}; --format=plain has all digits"
     output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(output, content)
+    write(output, content)
     picture = output.with_suffix(".png")
     what = config.dataset.title if flags.data is None else Path(flags.data).name
     forecaster = stored.tags.get(FORECASTS_BY, "a run cut short")  # which may have weights
     title = f"{what} · forecast by {forecaster}"
     bands = {} if reaches is None else {config.forecast.interval: reaches}
-    draw_continuations(picture, channels, series, forecasts, title, bands)
+    with TemporaryDirectory(dir=output.parent, prefix=".") as folder:
+        drawn = Path(folder, picture.name)
+        draw_continuations(drawn, channels, series, forecasts, title, bands)
+        write(picture, drawn.read_bytes())
     sizes = f"{len(series)} series of {counted(len(channels), 'channel')}, {counted(steps, 'step')}"
     source = flags.data or "the run's own data"
     say(f"{sizes} beyond the end of {source}, by {stored.place} ({forecaster})")
@@ -117,6 +120,4 @@ def _check_output(path: Path) -> None:
     """Refuse a file that can't be made, or a forecast that would take the place of what is there."""
     if path.suffix != ".csv":
         raise Refused(f"--output must be a file called .csv, got {path}; rename it")
-    for file in (path, path.with_suffix(".png")):
-        if os.path.lexists(file):
-            raise Refused(f"--output must name what is not there yet, but {file} is; move it away or name another")
+    check_free([path, path.with_suffix(".png")])

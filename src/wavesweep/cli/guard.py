@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_queue_sweeper.base.errors import Refused
+from hydra_queue_sweeper.base.files import check_length
 from hydra_queue_sweeper.base.redaction import NO_PASSWORDS, without_password
 from wavesweep.cli.arguments import refuse
 from wavesweep.config.composing import typed
@@ -112,6 +113,7 @@ def _check_inside(key: str, name: str) -> None:
     """Refuse the name of a file or a folder that would not lie in the run's or sweep's own directory."""
     if ".." in Path(name).parts or Path(name).is_absolute():
         raise Refused(f"{key} must name a place within the run's own directory, got {name}; leave it out")
+    check_length(Path(name))
 
 
 def _check_place(config: DictConfig, key: str) -> None:
@@ -119,6 +121,7 @@ def _check_place(config: DictConfig, key: str) -> None:
     place = OmegaConf.select(config, key)
     if not place:
         raise Refused(f"{key} must not be empty, got nothing; leave it out, or name a directory")
+    check_length(Path(place))  # before it is looked for, which fails
     there = next(path for path in (Path(place), *Path(place).absolute().parents) if path.exists())
     if not there.is_dir():
         raise Refused(f"{place} can't be made: {there} is a file; move it away, or choose another {key}")

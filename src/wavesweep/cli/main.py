@@ -9,6 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from hydra_queue_sweeper.base.errors import Refused, in_one_line, is_out_of_memory, suggestion
+from hydra_queue_sweeper.base.garbage import leave_garbage
 from hydra_queue_sweeper.base.signals import Interrupted, defer, watch
 from wavesweep.base.exit_codes import FAILED
 from wavesweep.base.streams import Output, guard_streams
@@ -21,6 +22,7 @@ def main() -> None:
     """Run the command line and exit with the code that the contract gives its outcome."""
     output, errors = guard_streams()
     os.environ["MPLBACKEND"] = "agg"  # pictures go to files alone
+    os.environ.setdefault("PYTHONSAFEPATH", "1")  # what is started imports nothing of the working directory
     watch()
     try:
         code = _dispatch()
@@ -36,7 +38,7 @@ def main() -> None:
         os._exit(FAILED)
     finally:
         defer()
-        gc.freeze()  # else Python looks for garbage among half a million objects as it ends, for more than a second
+        leave_garbage()
     lost = _check_output(output)
     sys.exit(code or lost)
 
@@ -58,6 +60,8 @@ def _dispatch() -> int:
         return refuse("the working directory is gone; change into one that is there")
     if "${" in place:
         return refuse(f"{place} can't be the working directory, since Hydra takes ${{ for a reference; rename it")
+    if broken := [argument for argument in sys.argv[1:] if "\n" in argument]:  # each problem is told in a line
+        return refuse(f"an argument must be one line, got {broken[0]!r:.60}; leave out what ends it")
     # Imports make many objects and little garbage: looking for it as often as by default takes a fifth of a short run.
     gc.set_threshold(100_000, 50, 100)
     match sys.argv[1:]:
@@ -68,6 +72,8 @@ def _dispatch() -> int:
 
             print(f"wavesweep {version('wavesweep')}")
             return 0
+        case ["--version", word, *_]:
+            return refuse(f"--version must stand alone, got {word} after it; leave that out")
         case ["-sc" | "--shell-completion", query] if query.startswith("query="):
             _complete(sys.argv[1:])
             return 0

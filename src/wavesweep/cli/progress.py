@@ -2,6 +2,7 @@
 
 import logging.config
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from math import inf, isfinite
 from shlex import quote
 from traceback import clear_frames
@@ -91,7 +92,10 @@ def fail(error: Exception, directory: RunDirectory) -> int:
     """
     _RESERVE.clear()
     clear_frames(error.__traceback__)  # which hold what the job had in memory
-    then = f"wavesweep resume {quote(str(relative(directory.path)))}" if directory.exists() else ""
+    then = ""
+    with suppress(OSError):  # of a directory that may not be read
+        if directory.exists():
+            then = f"wavesweep resume {quote(str(relative(directory.path)))}"
     log.error("failed: %s", in_one_line(error, then))
     log.getChild("traceback").error("the job failed", exc_info=error)
     return FAILED

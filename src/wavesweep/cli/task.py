@@ -28,7 +28,7 @@ from hydra_queue_sweeper.sweeps.reports import report
 from hydra_queue_sweeper.sweeps.store import SweepDirectory
 from hydra_queue_sweeper.sweeps.task import SweepTask
 from wavesweep.base.exit_codes import FAILED
-from wavesweep.base.streams import log
+from wavesweep.base.streams import LOG, log
 from wavesweep.cli.arguments import refuse
 from wavesweep.cli.progress import fail, show
 from wavesweep.config.composing import STORED, typed
@@ -46,6 +46,7 @@ from wavesweep.experiment.preparation import Prepared, known_of, prepare, shape_
 from wavesweep.files.copies import give_copy_to
 from wavesweep.leaderboard.conclusion import announce, conclude, has_ended, show_again
 from wavesweep.runs import fingerprints
+from wavesweep.runs.drawer_handle import Drawer
 from wavesweep.runs.execute import continue_or_execute, execute, warm_up
 from wavesweep.tracking.follower_handle import Follower
 from wavesweep.ui.links import sweep_ending
@@ -75,11 +76,12 @@ class Experiments(SweepTask):
     def __init__(self, codes: list[int], based_on: str, base: Config | None = None) -> None:
         self.codes, self.base = codes, base
         self.tags = {BASED_ON: based_on} if based_on else {}
+        self.drawer: Drawer | None = None  # of all jobs of this process
         self.follower: Follower | None = None  # of a sweep, or of the jobs that another sweeper than ours starts here
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what travels to workers."""
-        return vars(self) | {"follower": None}
+        return vars(self) | {"follower": None, "drawer": None}
 
     def __call__(self, composed: DictConfig) -> float:
         """Run one job; return the objective, for sweepers: nan where the job diverged."""
@@ -87,7 +89,7 @@ class Experiments(SweepTask):
         written = typed(composed)
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             return self._run_trial(written, directory)
-        check_free(directory.path)
+        check_free(directory.path, LOG)
         follower = Follower(written.tracking)
         return self.run_alone(composed, prepare(written, follower.require), follower)
 
@@ -121,7 +123,9 @@ class Experiments(SweepTask):
                 give_copy_to(sweep.data, *file)
             shared = {BASED_ON: tags[BASED_ON]} if BASED_ON in tags else {}
             info = _describe(written, prepared, shared)
-            return continue_or_execute(prepared, directory, info, follower, [Reporter(written.objective)])
+            self.drawer = self.drawer or Drawer()
+            reporter = Reporter(written.objective)
+            return continue_or_execute(prepared, directory, info, follower, [reporter], self.drawer)
         except (Refused, Pruned):
             raise
         except Exception as error:
@@ -136,7 +140,14 @@ class Experiments(SweepTask):
 
     def warm_up(self) -> None:
         """Import what computes."""
+        self.drawer = Drawer(may_lag=True)
+        self.drawer.start()
         warm_up()
+
+    def cool_down(self) -> None:
+        """Wait for the last pictures."""
+        if self.drawer:
+            self.drawer.wait()
 
     def check(self, config: DictConfig) -> None:
         """Parse a job's configuration, and derive what it leaves open."""

@@ -19,6 +19,7 @@ from wavesweep.data.widths import Widths
 from wavesweep.evaluation.forecasting import as_series, closed_loops, network_quantiles, on_threads, scaler_of
 from wavesweep.evaluation.intervals import reach, reach_between
 from wavesweep.evaluation.quantiles import quantiles_of
+from wavesweep.files.frames import check_frame
 from wavesweep.models.forecaster import Forecaster
 from wavesweep.models.weights import load_effects, load_network, load_widths
 
@@ -322,6 +323,8 @@ def _given_series(
 
         frame: Any = values
         if future is not None:
+            check_frame(frame, "values")
+            check_frame(future, "future")
             numbered = isinstance(frame.index, pd.RangeIndex) and isinstance(future.index, pd.RangeIndex)
             frame = pd.concat([frame, future], ignore_index=numbered)
         return series_of_frame(config, frame)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from hydra_queue_sweeper.base.errors import Pruned, Refused
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
 def check_rtol(rtol: float) -> None:
     """Refuse what can't be a greatest relative difference."""
-    if not 0 <= rtol < 1:
-        raise Refused(f"rtol must be from 0 to 1, got {rtol:g}; leave it out to compare every bit")
+    if not isinstance(rtol, Real) or not 0 <= rtol < 1:
+        got = f"{rtol:g}" if isinstance(rtol, Real) else f"{rtol!s:.40}"
+        raise Refused(f"rtol must be from 0 to 1, got {got}; leave it out to compare every bit")
 
 
 def conclude(stored: StoredRun, directory: RunDirectory, rtol: float) -> tuple[bool, str]:
