@@ -65,11 +65,16 @@ class Watch:
         elif event == "sqlite3.connect":
             self._check(event, str(arguments[0]).removeprefix("file:").removeprefix("//").partition("?")[0])
         elif event in CHANGES and not (event == "os.mkdir" and Path(os.fsdecode(arguments[0])).is_dir()):  # which fails
-            for path in arguments[:2] if event in ("os.rename", "os.link") else arguments[:1]:
-                self._check(event, path)
+            count = 2 if event in ("os.rename", "os.link") else 1
+            folders = (-1,) if event == "os.truncate" else arguments[-count:]
+            for path, folder in zip(arguments[:count], folders, strict=True):
+                self._check(event, path, folder)
 
-    def _check(self, event: str, path: Any) -> None:
-        path = os.path.realpath(os.fsdecode(path)) if isinstance(path, str | bytes) else str(path)
+    def _check(self, event: str, path: Any, folder: Any = -1) -> None:
+        """Note a change that lies elsewhere; its path is relative to an open folder, if one is given."""
+        if isinstance(path, str | bytes):
+            around = "" if folder == -1 else f"/proc/self/fd/{folder}"
+            path = os.path.realpath(Path(around, os.fsdecode(path)))
         if not path.startswith((*self.places, "/dev/")):
             self.done.append(f"{event} {path}")
 
