@@ -179,6 +179,14 @@ COMMAND_LINES = [
     ),
     Case("-m --cfg job", "--multirun, --cfg exclude each other; choose one"),
     Case("seed=1 --cfg job seed=2", "seed=2: overrides must stand together, all before the flags or all after them"),
+    *(
+        Case(typed, "--experimental-rerun would run what code a file holds; wavesweep reproduce runs a run again")
+        for typed in (
+            "--experimental-rerun job.pickle",
+            "seed=1 --experimental-rerun=job.pickle -m",
+            "--exp job.pickle",
+        )
+    ),
     Case("--foo", "--foo is not a flag; wavesweep --help and wavesweep --hydra-help list them"),
     Case("--cfg", "argument --cfg/-c: expected one argument; wavesweep --hydra-help lists the flags"),
     Case("--resolve", "--resolve needs --cfg or --help"),
