@@ -20,6 +20,7 @@ import torch
 import yaml
 from safetensors.torch import load, save
 
+from tests.support.guarded import watching
 from tests.support.victims import CANARY, COMMANDS, OUTSIDE, change, guarded
 from wavesweep.base.stored import read_sealed, seal
 
@@ -330,6 +331,37 @@ CASES = [
 ]  # fmt: skip
 
 QUICK = ("diff", "summary")
+
+
+def test_a_change_elsewhere_is_seen_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "inside as well"
+    inside.mkdir()
+    outside.mkdir()
+    monkeypatch.chdir(inside)
+    (inside / "out").symlink_to(outside)
+    folders = {place: os.open(place, os.O_RDONLY) for place in (inside, outside)}
+    with watching(inside) as report:
+        for place, folder in folders.items():
+            os.mkdir("made", dir_fd=folder)
+            os.symlink(inside, "link", dir_fd=folder)
+            os.rename("link", "renamed", src_dir_fd=folder, dst_dir_fd=folder)
+            os.remove("renamed", dir_fd=folder)
+            os.rmdir("made", dir_fd=folder)
+            place.chmod(0o700)
+        (inside / "out" / "through a link").mkdir()
+        (inside / "out").unlink()
+    for folder in folders.values():
+        os.close(folder)
+    assert report["done"] == [
+        f"os.mkdir {outside}/made",
+        f"os.symlink {outside}/link",
+        f"os.rename {outside}/link",
+        f"os.rename {outside}/renamed",
+        f"os.remove {outside}/renamed",
+        f"os.rmdir {outside}/made",
+        f"os.chmod {outside}",
+        f"os.mkdir {outside}/through a link",
+    ]
 
 
 def runs() -> Iterator[Any]:

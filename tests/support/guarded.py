@@ -22,17 +22,20 @@ PROCESSES = (
     "subprocess.Popen",
 )
 CONNECTIONS = ("socket.connect", "socket.sendto", "urllib.Request")
-CHANGES = (
-    "os.chmod",
-    "os.chown",
-    "os.link",
-    "os.mkdir",
-    "os.remove",
-    "os.rename",
-    "os.rmdir",
-    "os.symlink",
-    "os.truncate",
-)
+CHANGES = {
+    "os.chmod": [(0, 2)],
+    "os.chown": [(0, 3)],
+    "os.link": [(0, 2), (1, 3)],
+    "os.mkdir": [(0, 2)],
+    "os.remove": [(0, 1)],
+    "os.rename": [(0, 2), (1, 3)],
+    "os.rmdir": [(0, 1)],
+    "os.symlink": [(1, 2)],
+    "os.truncate": [(0, None)],
+}
+"""Of each event, which arguments are paths that are changed, each with that of the open folder it is relative to."""
+NO_FOLDER = -1  # what an event has where a path is relative to the working directory
+OF_ENTRIES = ("os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink")  # of a folder
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -64,19 +67,24 @@ class Watch:
             self._check(event, arguments[0])
         elif event == "sqlite3.connect":
             self._check(event, str(arguments[0]).removeprefix("file:").removeprefix("//").partition("?")[0])
-        elif event in CHANGES and not (event == "os.mkdir" and Path(os.fsdecode(arguments[0])).is_dir()):  # which fails
-            count = 2 if event in ("os.rename", "os.link") else 1
-            folders = (-1,) if event == "os.truncate" else arguments[-count:]
-            for path, folder in zip(arguments[:count], folders, strict=True):
-                self._check(event, path, folder)
+        else:
+            for path, folder in CHANGES.get(event, []):
+                self._check(event, arguments[path], NO_FOLDER if folder is None else arguments[folder])
 
-    def _check(self, event: str, path: Any, folder: Any = -1) -> None:
-        """Note a change that lies elsewhere; its path is relative to an open folder, if one is given."""
-        if isinstance(path, str | bytes):
-            around = "" if folder == -1 else f"/proc/self/fd/{folder}"
-            path = os.path.realpath(Path(around, os.fsdecode(path)))
-        if not path.startswith((*self.places, "/dev/")):
+    def _check(self, event: str, path: Any, folder: int = NO_FOLDER) -> None:
+        """Note a change that lies elsewhere."""
+        if not isinstance(path, str | bytes):  # an open file
             self.done.append(f"{event} {path}")
+            return
+        around = "" if folder == NO_FOLDER else f"/proc/self/fd/{folder}"
+        changed = Path(around, os.fsdecode(path))
+        if event == "os.mkdir" and changed.is_dir():  # which fails
+            return
+        entry = changed.name if event in OF_ENTRIES else ""  # a link itself is changed, not what it leads to
+        followed = changed.parent if entry else changed
+        changed = followed.resolve() / entry
+        if not any(changed.is_relative_to(place) for place in (*self.places, "/dev")):
+            self.done.append(f"{event} {changed}")
 
 
 @cache
