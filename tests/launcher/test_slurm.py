@@ -15,6 +15,9 @@ from tests.support.trees import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
 SECONDS_TO_OUTLIVE = 420  # SLURM lets what is queued again wait for two minutes
+# SLURM looks at limits every half a minute and signals half a minute early: here after 15 to 45 seconds. A signal that
+# is sent before the job's step has begun reaches nobody, and isn't sent again.
+TIME_LIMIT = ("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=15")
 DETACHED = "hydra.sweeper.detach=true"
 Start = Callable[..., Sweep]
 QUEUE = Path(sys.executable).with_name("hydra-queue")
@@ -71,9 +74,8 @@ def test_what_is_preempted_goes_on(start: Start, slurm: Slurm) -> None:
 
 
 def test_a_time_limit_is_followed_by_another_job(start: Start, slurm: Slurm) -> None:
-    """SLURM looks at limits every half a minute."""
-    sweep = start(45, 1.0, "hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=50", workers=1)
-    end(sweep, slurm, 45)
+    sweep = start(50, 1.0, *TIME_LIMIT, workers=1)
+    end(sweep, slurm, 50)
     assert len({job for _, job, _, _ in sweep.begun()}) > 1
 
 
@@ -156,8 +158,8 @@ def test_workers_outlive_the_command_on_both_nodes(start: Start, slurm: Slurm) -
 
 @pytest.mark.clusters
 def test_slurm_queues_detached_workers_again_at_their_time_limit(start: Start, slurm: Slurm) -> None:
-    sweep = start(45, 1.0, DETACHED, "hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=50", workers=1)
-    outlived(sweep, slurm, 45)
+    sweep = start(50, 1.0, DETACHED, *TIME_LIMIT, workers=1)
+    outlived(sweep, slurm, 50)
     assert len({process for *_, process in sweep.begun()}) > 1
     assert len({job for _, job, _, _ in sweep.begun()}) == 1, "the same batch job"
 
