@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nfs import SECONDS_OF_LEASE, Nfs, missing
+from tests.support.nfs import SECONDS_OF_LEASE, CanNotBoot, Nfs, missing
 from tests.support.trees import wait_until
 
 pytestmark = [pytest.mark.clusters, pytest.mark.skipif(bool(missing()), reason=missing())]
@@ -41,7 +41,10 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def nfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nfs]:
-    nodes = Nfs(tmp_path_factory.mktemp("nfs"))
+    try:
+        nodes = Nfs(tmp_path_factory.mktemp("nfs"))
+    except CanNotBoot as error:
+        pytest.skip(str(error))
     yield nodes
     nodes.close()
 

@@ -15,6 +15,7 @@ COMMANDS = ("linux.uml", "ganesha.nfsd", "mount.nfs", "modprobe", "ip")
 MODULES = Path("/usr/lib/uml/modules")
 SERVER = "10.99.0.1"
 SECONDS_OF_LEASE = 20
+UNKNOWN_REGISTERS = "ptrace set fp regs failed, errno = 14"  # those of AMX, which kernels up to 6.12 at least don't know
 SETTINGS = """
 NFS_CORE_PARAM {{ Protocols = 4; Bind_addr = {server}; NFS_Port = 2049; Enable_NLM = false; Enable_RQUOTA = false;
     allow_set_io_flusher_fail = true; Plugins_Dir = "/usr/lib/x86_64-linux-gnu/ganesha"; }}
@@ -56,6 +57,10 @@ def missing() -> str:
     return "" if Path("/dev/net/tun").exists() else "there is no /dev/net/tun"
 
 
+class CanNotBoot(Exception):
+    """A kernel of User-Mode Linux that ends as it begins."""
+
+
 class Nfs:
     """A server and two nodes, 1 and 2; `close` ends all.
 
@@ -65,6 +70,9 @@ class Nfs:
     Attributes:
         export: The folder that nodes share, as this machine sees it.
         mount: The same, as the nodes do.
+
+    Raises:
+        CanNotBoot: Where User-Mode Linux doesn't know this processor's registers.
     """
 
     def __init__(self, place: Path) -> None:
@@ -79,7 +87,9 @@ class Nfs:
             )
             for node in (1, 2):
                 self._boot(node)
-            wait_until(lambda: all((place / f"node{node}" / "booted").exists() for node in (1, 2)), 60)
+            wait_until(lambda: self._booted() or self._ended(), 120)
+            if not self._booted():
+                raise self._why_not()
         except BaseException:
             self.close()
             raise
@@ -107,6 +117,18 @@ class Nfs:
             ]
         for command in commands:
             subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+
+    def _booted(self) -> bool:
+        return all((self.place / f"node{node}" / "booted").exists() for node in (1, 2))
+
+    def _ended(self) -> bool:
+        return any(process.poll() is not None for process in self.processes.values())
+
+    def _why_not(self) -> Exception:
+        said = "".join(path.read_text(errors="replace") for path in sorted(self.place.glob("*.out")))
+        if UNKNOWN_REGISTERS in said:
+            return CanNotBoot(f"User-Mode Linux can't boot on this processor: {UNKNOWN_REGISTERS}")
+        return AssertionError(said)
 
     def _start(self, name: str, *words: str) -> None:
         with (self.place / f"{name}.out").open("ab") as out:
