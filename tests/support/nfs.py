@@ -15,7 +15,8 @@ COMMANDS = ("linux.uml", "ganesha.nfsd", "mount.nfs", "modprobe", "ip")
 MODULES = Path("/usr/lib/uml/modules")
 SERVER = "10.99.0.1"
 SECONDS_OF_LEASE = 20
-UNKNOWN_REGISTERS = "ptrace set fp regs failed, errno = 14"  # those of AMX, which kernels up to 6.12 at least don't know
+# what it says where a processor has AMX, whose registers kernels up to 6.12 at least don't know
+UNKNOWN_REGISTERS = "ptrace set fp regs failed, errno = 14"
 SETTINGS = """
 NFS_CORE_PARAM {{ Protocols = 4; Bind_addr = {server}; NFS_Port = 2049; Enable_NLM = false; Enable_RQUOTA = false;
     allow_set_io_flusher_fail = true; Plugins_Dir = "/usr/lib/x86_64-linux-gnu/ganesha"; }}
