@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.support.slurm import NODES, Slurm, missing
+from tests.support.slurm import NODES, Slurm, missing, missing_accounting
 from tests.support.sweeping_elsewhere import PROGRAM, SECONDS, Sweep
 from tests.support.trees import wait_until
 
@@ -30,8 +31,27 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
     cluster.close()
 
 
+@pytest.fixture(scope="module")
+def accounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    cluster = Slurm(tmp_path_factory.mktemp("accounted"), accounting=True)
+    yield cluster
+    cluster.close()
+
+
 @pytest.fixture
 def start(slurm: Slurm, tmp_path: Path) -> Iterator[Start]:
+    with starting(slurm, tmp_path) as begin:
+        yield begin
+
+
+@pytest.fixture
+def start_accounted(accounted: Slurm, tmp_path: Path) -> Iterator[Start]:
+    with starting(accounted, tmp_path) as begin:
+        yield begin
+
+
+@contextmanager
+def starting(slurm: Slurm, tmp_path: Path) -> Iterator[Start]:
     """Start sweeps, and leave nothing of them behind."""
     started = []
 
@@ -87,14 +107,31 @@ def test_a_cancelled_job_is_replaced(start: Start, slurm: Slurm) -> None:
 
 
 def test_a_killed_worker_is_replaced_though_there_is_no_accounting(start: Start, slurm: Slurm) -> None:
-    """The process that the batch job is, with all that it has started."""
     sweep = start(6, 1.5)
-    sweep.wait_for(2)
-    child = int(sweep.begun()[0][3])
-    parent = int(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[1])
-    for number in (parent, child):
-        os.kill(number, signal.SIGKILL)
+    kill_a_worker(sweep)
     assert "ended without a result" in end(sweep, slurm, 6, deaths=1)
+
+
+@pytest.mark.clusters
+@pytest.mark.skipif(bool(missing_accounting()), reason=missing_accounting())
+def test_a_killed_worker_is_replaced_where_there_is_accounting(start_accounted: Start, accounted: Slurm) -> None:
+    sweep = start_accounted(6, 1.5)
+    killed = kill_a_worker(sweep)
+    assert "ended without a result" in end(sweep, accounted, 6, deaths=1)
+    asked = ("sacct", "--noheader", "--parsable2", "--allocations", "--format=jobid,state")
+    wait_until(lambda: f"{killed}|FAILED" in accounted.ask(*asked), SECONDS)
+    assert "|COMPLETED" in accounted.ask(*asked)
+
+
+def kill_a_worker(sweep: Sweep) -> str:
+    """Kill the process that a batch job is, with all that it has started; return the job's number."""
+    sweep.wait_for(2)
+    _, job, _, number = sweep.begun()[0]
+    child = int(number)
+    parent = int(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[1])
+    for one in (parent, child):
+        os.kill(one, signal.SIGKILL)
+    return job
 
 
 def test_a_node_that_is_gone_for_good_costs_its_worker_alone(start: Start, slurm: Slurm) -> None:
