@@ -85,7 +85,7 @@ class TestNames:
         assert ws.__all__ == [
             "Advanced", "Config", "Drawable", "Finished", "Interrupted", "Kept", "Phase", "Pruned", "Recorded",
             "Refused", "Reproduction", "Run", "Started", "Sweep", "compose", "iterate", "load_data", "open_run",
-            "open_sweep", "report", "run",
+            "open_sweep", "report", "run", "sweep",
         ]  # fmt: skip
         assert set(ws.__all__) <= set(dir(ws))
 

@@ -28,10 +28,13 @@ __all__ = [
     "open_sweep",
     "report",
     "run",
+    "sweep",
 ]
 
 _PLACES = {
-    **dict.fromkeys(("Reproduction", "Run", "Sweep", "iterate", "open_run", "open_sweep", "run"), "wavesweep.api"),
+    **dict.fromkeys(
+        ("Reproduction", "Run", "Sweep", "iterate", "open_run", "open_sweep", "run", "sweep"), "wavesweep.api"
+    ),
     **dict.fromkeys(
         ("Advanced", "Drawable", "Finished", "Kept", "Phase", "Recorded", "Started"), "wavesweep.experiment.events"
     ),
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
     from hydra_queue_sweeper.base.errors import Pruned, Refused
     from hydra_queue_sweeper.base.signals import Interrupted
     from hydra_queue_sweeper.sweeps.reports import report
-    from wavesweep.api import Reproduction, Run, Sweep, iterate, open_run, open_sweep, run
+    from wavesweep.api import Reproduction, Run, Sweep, iterate, open_run, open_sweep, run, sweep
     from wavesweep.config.composing import compose
     from wavesweep.config.config import Config
     from wavesweep.experiment.events import Advanced, Drawable, Finished, Kept, Phase, Recorded, Started

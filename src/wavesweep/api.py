@@ -16,7 +16,7 @@ from wavesweep.workspace.configurations import check_unchanged, read_resolved
 from wavesweep.workspace.directory import RunDirectory
 from wavesweep.workspace.index import find_sweep
 from wavesweep.workspace.info import RunInfo, Status
-from wavesweep.workspace.places import as_path, make, new_run
+from wavesweep.workspace.places import as_path, make, new_run, new_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -255,6 +255,32 @@ def iterate(config: Config, directory: str | Path | None = None) -> "Generator[E
         Refused, KeyboardInterrupt: As `run` does.
     """
     return _events(config, _place(config, directory))
+
+
+def sweep(*overrides: str, directory: str | Path | None = None) -> Sweep:
+    """Run a sweep, as `wavesweep -m` does, and wait for its end: same configurations and seeds, same numbers.
+
+    It is the command, in a process beside; what it prints is logged, a line each: `logging.basicConfig(level="INFO")`
+    shows it. Once this process is gone, the sweep ends in order, as after SIGTERM.
+
+    Args:
+        overrides: As on the command line, such as `"model=tiny,small"`.
+        directory: Of the sweep; None: a new one below outputs/sweeps. Of one that is there, `hydra.sweeper.resume=true`
+            goes on with it.
+
+    Returns:
+        The sweep; jobs of it may have failed or diverged, which its leaderboard says.
+
+    Raises:
+        Refused: If it can't be run, and nothing is written then.
+        RuntimeError: If the command left no sweep, as after a dry run.
+        KeyboardInterrupt: After Ctrl-C; `wavesweep resume DIRECTORY` goes on with the sweep.
+    """
+    from wavesweep.runs.sweeping import run_sweep
+
+    place = as_path(directory).absolute() if directory else new_sweep()
+    run_sweep(overrides, place)
+    return open_sweep(place)
 
 
 def _with_table(config: Config, data: "pd.DataFrame") -> Config:

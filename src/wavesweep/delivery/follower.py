@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from hydra_queue_sweeper.base.errors import InUse, Refused, in_one_line
 from hydra_queue_sweeper.sweeps.store import Records
+from wavesweep.base.processes import wait_for_end_of
 from wavesweep.base.streams import log
 from wavesweep.config.config import Config, Tracking
 from wavesweep.delivery.delivery import SECONDS_TO_WAIT, Delivery
@@ -25,7 +26,6 @@ from wavesweep.workspace.directory import Directory, RunDirectory, SweepRecord
 from wavesweep.workspace.index import recorded_below
 
 SECONDS_AFTER_COMMAND = 4.0  # to end a delivery, once the command has vanished
-SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_ROUNDS = 2.0
 SHARE = 0.02  # of a core's time, that delivering what goes on may cost
 Answer = Callable[[dict[str, Any]], None]
@@ -45,8 +45,7 @@ def main() -> None:
 
 def _end_with(command: int) -> None:
     """End soon after the command: what is being delivered may come to its end."""
-    while os.getppid() == command:
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+    wait_for_end_of(command)
     time.sleep(SECONDS_AFTER_COMMAND)
     os._exit(0)
 

@@ -28,6 +28,11 @@ def new_run() -> Path:
     return (OUTPUTS / "runs" / fresh_name()).absolute()
 
 
+def new_sweep() -> Path:
+    """Return a directory of its own for a new sweep; it is not made yet."""
+    return (OUTPUTS / "sweeps" / fresh_name()).absolute()
+
+
 def as_path(place: object) -> Path:
     """Return the directory that a user names, there or not.
 
