@@ -23,6 +23,7 @@ from tests.support.stores import make
 from wavesweep.config.composing import compose
 from wavesweep.config.config import Tracking
 from wavesweep.trackers.mlflow import sqlite_file
+from wavesweep.trackers.mlflow.answers import reason
 from wavesweep.trackers.mlflow.artifacts import upload
 from wavesweep.trackers.mlflow.store import connect, reach, require
 
@@ -205,3 +206,15 @@ def test_a_store_on_a_network_s_disk_is_refused(tmp_path: Path, monkeypatch: pyt
     ):
         pass
     assert not (tmp_path / "x.db").exists()
+
+
+def test_a_store_that_is_replaced_while_it_is_open_is_told_of_in_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client, experiment = connect(tracking := store(path := tmp_path / "mlflow.db"))
+    shutil.copyfile(path, tmp_path / "other.db")
+    (tmp_path / "other.db").replace(path)
+    with pytest.raises(MlflowException) as caught:
+        client.create_run(experiment)
+    assert reason(caught.value, tracking) == "its file was removed or replaced meanwhile; try again"
+    assert capfd.readouterr().err == "", "MLflow shows a traceback of what it raises"

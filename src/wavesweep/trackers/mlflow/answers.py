@@ -64,4 +64,6 @@ def _reason_of_sqlite(error: sqlite3.Error, tracking: Tracking) -> str:
         return f"it is half made or damaged: {move}, then wavesweep sync makes it anew"
     if name == "SQLITE_BUSY":
         return "others write to it; try again once they have"
+    if name == "SQLITE_READONLY_DBMOVED":
+        return "its file was removed or replaced meanwhile; try again"
     return str(error)

@@ -57,8 +57,9 @@ def _quieten() -> None:
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     # MLflow also prints the server's address at the end of each run, password included.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-    for name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
+    for name in ("alembic", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it shows tracebacks of what it raises
     warnings.filterwarnings("ignore", module="alembic")
 
 
