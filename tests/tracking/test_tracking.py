@@ -29,11 +29,13 @@ from hydra_queue_sweeper.base.signals import Interrupted
 from tests.support.commands import SMALL, call, environment
 from tests.support.following import carry_out
 from tests.support.parts import small
+from tests.support.records import for_mlflow, in_mlflow
 from tests.support.servers import free_port, wait_for
 from wavesweep.config.config import Config, Tracking
 from wavesweep.config.replicates import config_hash
 from wavesweep.experiment.preparation import prepare
 from wavesweep.trackers.mlflow import MLflow
+from wavesweep.trackers.mlflow.addresses import sqlite_path
 from wavesweep.trackers.mlflow.record import deliver
 from wavesweep.trackers.mlflow.store import connect, require
 from wavesweep.workspace.directory import RunDirectory
@@ -325,3 +327,19 @@ def test_an_experiment_that_another_process_just_made_is_used(tmp_path: Path, mo
     asked = MlflowClient.get_experiment_by_name
     monkeypatch.setattr(MlflowClient, "get_experiment_by_name", lambda *args: next(answers, asked(*args)))
     assert connect(tracking)[1] == made
+
+
+def test_points_that_a_store_lost_as_it_was_restored_are_sent_again(copied: tuple[Config, RunDirectory]) -> None:
+    """By who keeps in mind what has been sent: an older copy of the store has not all of that."""
+    config, directory = copied
+    path, whole, sent = sqlite_path(config.tracking.uri), directory.metrics.read_bytes(), {}
+    assert path is not None
+    directory.metrics.write_bytes(b"".join(whole.splitlines(keepends=True)[:1]))
+    deliver(directory, config.tracking, sent)
+    shutil.copyfile(path, backup := path.with_name("backup.db"))
+    directory.metrics.write_bytes(whole)
+    deliver(directory, config.tracking, sent)
+    shutil.copyfile(backup, path)
+    deliver(directory, config.tracking, sent)
+    client, run = only_run(config)
+    assert in_mlflow(client, run)["metrics"] == for_mlflow(directory)["metrics"]

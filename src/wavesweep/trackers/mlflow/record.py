@@ -74,7 +74,11 @@ def deliver(directory: Directory, tracking: Tracking, sent: dict[str, int] | Non
         client.update_run(run_id, "RUNNING")  # resumed
     rows = directory.read_metrics()
     exact = _may_be_exact(directory)
-    _log_points(client, run_id, _points(rows[sent.get(run_id, 0) :], exact))
+    there = sent.get(run_id, 0)
+    last = _points(rows[:there][-1:], exact)
+    if any(run.data.metrics.get(point.key) != point.value for point in last):  # the store is an older copy of itself
+        there = 0
+    _log_points(client, run_id, _points(rows[there:], exact))
     sent[run_id] = len(rows)
     if info.inputs:
         client.log_inputs(run_id, [_dataset_input(part) for part in info.inputs])
