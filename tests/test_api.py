@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
 
@@ -92,6 +93,9 @@ class TestNames:
     @pytest.mark.parametrize("name", ws.__all__)
     def test_each_is_there(self, name: str) -> None:
         assert getattr(ws, name).__name__ == name
+
+    def test_the_version_is_that_of_the_package(self) -> None:
+        assert ws.__version__ == version("wavesweep")
 
     def test_others_are_not(self) -> None:
         with pytest.raises(AttributeError, match="module 'wavesweep' has no attribute 'compos'"):

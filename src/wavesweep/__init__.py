@@ -47,6 +47,8 @@ _PLACES = {
 }
 
 if TYPE_CHECKING:
+    __version__: str
+
     from hydra_queue_sweeper.base.errors import Pruned, Refused
     from hydra_queue_sweeper.base.signals import Interrupted
     from hydra_queue_sweeper.sweeps.reports import report
@@ -59,6 +61,10 @@ else:
 
     def __getattr__(name: str) -> object:
         """Import a public name when it is first asked for (PEP 562)."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version(__name__)
         if name not in _PLACES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
         from importlib import import_module
