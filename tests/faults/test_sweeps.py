@@ -92,6 +92,28 @@ def test_a_sweep_whose_processes_are_all_killed_again_and_again_ends_as_if_left_
 
 
 @pytest.mark.slow
+def test_pictures_of_jobs_that_have_ended_are_drawn_after_a_kill(wavesweep: Command, tmp_path: Path) -> None:
+    """Those of a job may be drawn while the next one goes on: what draws them is killed with all else."""
+    sweep = tmp_path / "sweep"
+    with started(tmp_path, "-m", *QUICK, "seed=range(4)", HERE, ONE) as command:
+        command.wait_until(command.drawers)
+        drawers = command.drawers()
+        for pid in drawers:
+            os.kill(pid, signal.SIGSTOP)
+        command.wait_until(lambda: num_ended(sweep) >= 1)
+        assert command.kill() == -signal.SIGKILL
+        for pid in drawers:  # which have a group of their own
+            os.kill(pid, signal.SIGKILL)
+    first = RunDirectory(sweep / "0")
+    assert first.lacks_pictures()
+    assert wavesweep("sync", ".").returncode == 0
+    done = wavesweep("resume", "sweep", BASIC, pictures=True)
+    assert done.returncode == 0, done.stderr
+    assert not any(RunDirectory(path.parent).lacks_pictures() for path in sweep.glob("*/run.json"))
+    is_whole(tmp_path, sweep)
+
+
+@pytest.mark.slow
 def test_a_killed_worker_costs_no_other_trial_than_the_one_it_held(tmp_path: Path) -> None:
     """The first job lasts longer than the others together, so that one worker is busy while the other dies, twice."""
     sweep, struck, kills, num_jobs = tmp_path / "sweep", [], 2, 5

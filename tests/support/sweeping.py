@@ -60,6 +60,10 @@ class Started:
         """Return the processes that it has started to work, in the order of their starts."""
         return [pid for pid in children(self.process.pid) if b"spawn_main" in _command_line(pid)]
 
+    def drawers(self) -> list[int]:
+        """Return the processes that draw pictures."""
+        return [pid for pid in self.tree() if b"drawing.drawer" in _command_line(pid)]
+
     def tree(self) -> list[int]:
         """Return all processes that descend from it."""
         found = children(self.process.pid)

@@ -25,12 +25,14 @@ from wavesweep.config.tag_names import BASED_ON, REOPENED
 from wavesweep.evaluation.metric_names import OBJECTIVE, SCALED, SKILL, jobs, metric
 from wavesweep.experiment.description import origin_name, sweep_name
 from wavesweep.leaderboard.ranking import measured, note, rank
+from wavesweep.runs.drawer_handle import Drawer
 from wavesweep.runs.fingerprints import environment
 from wavesweep.tracking.follower_handle import Delivered, Follower
-from wavesweep.workspace.directory import SweepRecord
+from wavesweep.workspace.directory import RunDirectory, SweepRecord
 from wavesweep.workspace.info import RunInfo, Status, Variety
 
 SECONDS_BETWEEN_RECORDS = 2.0
+SECONDS_FOR_A_PICTURE = 1.0  # by what draws beside a worker, which may have been killed
 SHARE = 0.1  # of a core's time, that recording the best so far may cost; its process waits for workers else
 
 
@@ -120,6 +122,7 @@ def conclude(sweep: SweepDirectory, plan: Plan, follower: Follower) -> tuple[lis
     trials = board.trials
     write_atomically(sweep.leaderboard, to_csv(board).encode())
     if not signals.pending():
+        _draw_left(sweep, trials)
         _draw(board)
     show(board)
     left = _num_left(plan, trials)
@@ -178,6 +181,21 @@ def show_again(sweep: SweepDirectory, follower: Follower) -> tuple[list[int], De
     show(board)
     delivered = follower.deliver_rest(sweep.path)
     return _codes(board, delivered), delivered
+
+
+def _draw_left(sweep: SweepDirectory, trials: list[Trial]) -> None:
+    """Draw the pictures of jobs that have ended, where what was to draw them was killed: no worker takes such a job."""
+    runs = [RunDirectory(sweep.path / trial.directory) for trial in trials if trial.ended and trial.directory]
+    lacking, before = [run for run in runs if run.lacks_pictures()], -1
+    while (missing := sum(len(run.not_drawn()) for run in lacking)) not in (0, before) and not signals.pending():
+        before = missing  # which a worker that outlived another may be drawing
+        time.sleep(SECONDS_FOR_A_PICTURE)
+    with Drawer(may_lag=True) as drawer:
+        for run in lacking:
+            run.undelivered.touch()
+            for path in run.not_drawn():
+                drawer.draw(path, run.figure(path.stem))
+        drawer.wait()
 
 
 def _draw(board: Leaderboard) -> None:

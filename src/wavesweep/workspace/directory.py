@@ -299,7 +299,11 @@ class RunDirectory(Directory):
 
     def lacks_pictures(self) -> bool:
         """Say whether there is something that is shown by no picture yet: it is drawn beside the runs of a sweep."""
-        return any(not (self.plots / f"{path.stem}.png").exists() for path in self.all_shown())
+        return bool(self.not_drawn())
+
+    def not_drawn(self) -> list[Path]:
+        """Return the paths of what is shown by no picture yet."""
+        return [path for path in self.all_shown() if not (self.plots / f"{path.stem}.png").exists()]
 
     def shown_by(self, picture: str) -> Path:
         """Return the path of what a picture shows, in a folder that exists."""
