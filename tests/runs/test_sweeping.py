@@ -1,12 +1,12 @@
 """Sweeps that a program asks for: the command runs them, in a process beside."""
 
 import logging
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,14 +26,23 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def start_program(overrides: tuple[str, ...], place: Path) -> "subprocess.Popen[str]":
-    """Start a program that asks for a sweep; return it once each worker has begun a job."""
-    text = f"import wavesweep; wavesweep.sweep(*{overrides!r}, directory={str(place)!r})"
-    program = subprocess.Popen(
+@contextmanager
+def program(overrides: tuple[str, ...], place: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Start a program that asks for a sweep; yield it once a job has begun."""
+    text = (
+        "import signal, wavesweep\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which a shell's background lets ignore
+        f"wavesweep.sweep(*{overrides!r}, directory={str(place)!r})"
+    )
+    started = subprocess.Popen(
         [sys.executable, "-c", text], cwd=place.parent, env=environment(), stderr=subprocess.PIPE, text=True
     )
-    wait_until(lambda: (place / "0" / "run.json").exists())
-    return program
+    try:
+        wait_until(lambda: (place / "0" / "run.json").exists())
+        yield started
+    finally:
+        started.kill()  # which ends its sweep
+        started.communicate(timeout=SECONDS)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -96,18 +105,16 @@ class TestRefusals:
 
 
 class TestTheEndOfTheProgram:
-    def test_ctrl_c_ends_the_sweep_which_can_be_gone_on_with(self, tmp_path: Path) -> None:
-        program = start_program(LONG, tmp_path / "mine")
-        program.send_signal(signal.SIGINT)
-        _, errors = program.communicate(timeout=SECONDS)
+    def test_ctrl_c_ends_the_sweep(self, tmp_path: Path) -> None:
+        with program(LONG, tmp_path / "mine") as started:
+            started.send_signal(signal.SIGINT)
+            _, errors = started.communicate(timeout=SECONDS)
         assert errors.rstrip().endswith("KeyboardInterrupt")
         assert not SweepDirectory(tmp_path / "mine").is_run()
-        statuses = {run.status for run in ws.open_sweep("mine").runs()}
-        assert statuses == {"killed"}
+        assert {run.status for run in ws.open_sweep("mine").runs()} == {"killed"}
 
     def test_a_program_that_is_killed_ends_its_sweep(self, tmp_path: Path) -> None:
-        program = start_program(LONG, tmp_path / "mine")
-        os.kill(program.pid, signal.SIGKILL)
-        program.communicate(timeout=SECONDS)
+        with program(LONG, tmp_path / "mine") as started:
+            started.kill()
         wait_until(lambda: not SweepDirectory(tmp_path / "mine").is_run())
         assert {run.status for run in ws.open_sweep("mine").runs()} == {"killed"}

@@ -1,6 +1,5 @@
 """A sweep that a program asks for: the command runs it, in a process beside, since its workers are processes too."""
 
-import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,7 +35,7 @@ def run_sweep(overrides: Sequence[str], place: Path) -> None:
                 lines.append(line)
                 log.info("%s", line)
         except BaseException:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # SIGINT may be ignored there, as by what a shell starts in the background
             for line in _lines_of(process):
                 log.info("%s", line)
             raise
